@@ -1,0 +1,213 @@
+#!/bin/sh
+# Prepares a Debian 12 or 13 machine for Bulkhead:
+#
+#   setup.sh build       compilers, image tools, linters and test runners, from the machine's own release
+#   setup.sh emulators   QEMU >= 10.0.7, OVMF, Bochs 3.0 and a Linux kernel, from Debian 13 ("trixie")
+#
+# The emulators are unpacked beside the system, never installed into it: Debian 12's QEMU has neither
+# igb nor TCG x2APIC, and its Bochs aborts without a display. They are fetched with this machine's own
+# apt, so mirrors, proxies and credentials are those that apt already uses.
+#
+# Running it again is cheap: what is complete is left alone.
+set -eu
+
+cache=${BULKHEAD_CACHE:-/var/cache/bulkhead}
+here=$(cd "$(dirname "$0")" && pwd)
+
+# Raise this number whenever the content of the tree changes.
+tree_version=1
+tree_packages='qemu-system-x86 ovmf bochs bochsbios vgabios busybox-static zstd'
+tree_kernel=linux-image-cloud-amd64
+qemu_minimum=10.0.7
+
+build_packages='
+    gcc libc6-dev clang llvm lld libclang-rt-dev nasm make binutils gnu-efi
+    mtools gdisk fdisk dosfstools grub-efi-amd64-bin grub-pc-bin grub-common xorriso
+    clang-format clang-tidy cppcheck shellcheck codespell
+    libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pexpect
+    acpica-tools gdb git ca-certificates'
+emulator_host_packages='
+    ca-certificates debian-archive-keyring python3 python3-pexpect mtools
+    grub-pc-bin grub-common xorriso cpio e2fsprogs util-linux binutils'
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() {
+    printf 'setup: error: %s\n' "$*" >&2
+    exit 1
+}
+
+# Runs a command as root: directly when already root, else through sudo.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1; then
+        sudo "$@"
+    else
+        fail "'$1' needs root, and there is no sudo on this machine: run this script as root once"
+    fi
+}
+
+check_release() {
+    release=unknown
+    [ -r /etc/os-release ] && release=$(. /etc/os-release && echo "${ID:-?} ${VERSION_ID:-?}")
+    case $release in
+    'debian 12' | 'debian 13') ;;
+    *) say "warning: made for Debian 12 and 13, this is '$release'; package names may differ" ;;
+    esac
+    command -v apt-get >/dev/null 2>&1 || fail "no apt-get here: install the tools listed in $0 by other means"
+}
+
+# Prints those of the named packages that are not installed.
+missing_packages() {
+    for package in "$@"; do
+        state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$state" = installed ] || printf '%s ' "$package"
+    done
+}
+
+install_packages() {
+    group=$1
+    shift
+    missing=$(missing_packages "$@")
+    if [ -z "$missing" ]; then
+        say "$group: packages are complete"
+        return
+    fi
+    say "$group: reading the package lists"
+    as_root apt-get -qq update || fail "apt-get update failed: check the network and /etc/apt/sources*"
+    say "$group: installing $missing"
+    # shellcheck disable=SC2086 # one word for each package is meant
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o Dpkg::Lock::Timeout=300 \
+        install --no-install-recommends $missing >/dev/null ||
+        fail "apt-get could not install: $missing"
+    say "$group: packages are complete"
+}
+
+# Prints the base URI of the mirror that carries the given repository label, from apt's configuration.
+mirror_of() {
+    apt-get indextargets --format '$(LABEL)|$(COMPONENT)|$(REPO_URI)' 'Created-By: Packages' |
+        awk -F'|' -v label="$1" '$1 == label && $2 == "main" { print $3; exit }'
+}
+
+# apt with a state of its own: it sees trixie and an empty system.
+tree_apt() {
+    command=$1
+    shift
+    "$command" -qq -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$partial/apt/sources" \
+        -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts="$partial/apt/preferences" \
+        -o Dir::State="$partial/apt/state" -o Dir::State::status="$partial/apt/status" \
+        -o Dir::Cache="$partial/apt/cache" -o APT::Sandbox::User="$(id -un)" \
+        -o APT::Architecture=amd64 -o APT::Architectures::=amd64 -o APT::Install-Recommends=false \
+        -o Acquire::Retries=3 -o Acquire::Languages=none -o Debug::NoLocking=true "$@"
+}
+
+write_sources() {
+    mirror=$(mirror_of Debian)
+    if [ -z "$mirror" ]; then
+        say "emulators: reading the package lists"
+        as_root apt-get -qq update || fail "apt-get update failed: check the network and /etc/apt/sources*"
+        mirror=$(mirror_of Debian)
+    fi
+    [ -n "$mirror" ] || fail "apt knows no Debian mirror on this machine (apt-get indextargets names none)"
+    keyring=
+    for candidate in /usr/share/keyrings/debian-archive-keyring.gpg /usr/share/keyrings/debian-archive-keyring.pgp; do
+        [ -r "$candidate" ] && keyring=$candidate && break
+    done
+    [ -n "$keyring" ] || fail "the Debian archive keyring is missing: install debian-archive-keyring"
+
+    mkdir -p "$partial/apt/sources" "$partial/apt/preferences" "$partial/apt/state/lists/partial" \
+        "$partial/apt/cache/archives/partial"
+    : >"$partial/apt/status"
+    printf 'Types: deb\nURIs: %s\nSuites: trixie trixie-updates\nComponents: main\nSigned-By: %s\n' \
+        "$mirror" "$keyring" >"$partial/apt/sources/debian.sources"
+    security=$(mirror_of Debian-Security)
+    if [ -n "$security" ]; then
+        printf 'Types: deb\nURIs: %s\nSuites: trixie-security\nComponents: main\nSigned-By: %s\n' \
+            "$security" "$keyring" >"$partial/apt/sources/security.sources"
+    fi
+}
+
+fetch_tree() {
+    write_sources
+    say "emulators: reading trixie's package lists"
+    tree_apt apt-get update || fail "trixie's package lists could not be read from the mirror that apt uses here"
+
+    say "emulators: downloading $tree_packages and what they need"
+    # shellcheck disable=SC2086
+    tree_apt apt-get -y --download-only install $tree_packages ||
+        fail "a package of trixie could not be downloaded: is one of '$tree_packages' gone, or the network down?"
+
+    # The kernel alone: its dependencies would bring an initramfs generator and a boot loader.
+    kernel=$(tree_apt apt-cache depends "$tree_kernel" | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    [ -n "$kernel" ] || fail "trixie has no $tree_kernel"
+    say "emulators: downloading $kernel"
+    (cd "$partial/apt/cache/archives" && tree_apt apt-get download "$kernel") || fail "$kernel could not be downloaded"
+
+    say "emulators: unpacking"
+    mkdir -p "$partial/tree"
+    # base-files first: its symbolic links (lib -> usr/lib) must exist before older packages use them.
+    for archive in "$partial"/apt/cache/archives/base-files_*.deb "$partial"/apt/cache/archives/*.deb; do
+        [ -e "$archive" ] || continue
+        dpkg-deb --fsys-tarfile "$archive" | tar -C "$partial/tree" --no-same-owner --keep-directory-symlink -xf - ||
+            fail "cannot unpack $(basename "$archive")"
+    done
+    (cd "$partial/apt/cache/archives" && ls -- *.deb) >"$partial/tree/packages.txt"
+    rm -rf "$partial/apt"
+}
+
+check_tree() {
+    version=$("$here/in-tree" --tree "$partial/tree" qemu-system-x86_64 --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')
+    [ -n "$version" ] || fail "the unpacked QEMU does not run on this machine"
+    dpkg --compare-versions "$version" ge "$qemu_minimum" ||
+        fail "trixie's QEMU is $version; $qemu_minimum or newer is needed (see docs on emulators for the fixes)"
+    say "emulators: QEMU $version"
+    for file in usr/share/OVMF/OVMF_CODE_4M.fd usr/share/OVMF/OVMF_VARS_4M.fd usr/bin/bochs \
+        usr/share/bochs/BIOS-bochs-latest usr/share/bochs/VGABIOS-lgpl-latest usr/bin/busybox; do
+        [ -e "$partial/tree/$file" ] || fail "trixie's packages no longer contain $file"
+    done
+}
+
+setup_emulators() {
+    # shellcheck disable=SC2086
+    install_packages emulators $emulator_host_packages
+    if [ ! -d "$cache" ] || [ ! -w "$cache" ]; then
+        as_root install -d -o "$(id -u)" -g "$(id -g)" "$cache"
+    fi
+    exec 9>"$cache/lock"
+    flock -n 9 || {
+        say "emulators: another set-up is running, waiting for it"
+        flock -w 1800 9 || fail "the other set-up did not end in 30 minutes"
+    }
+    if [ "$(cat "$cache/trixie/version" 2>/dev/null)" = "$tree_version" ]; then
+        say "emulators: $cache/trixie is complete"
+    else
+        partial=$cache/trixie.partial
+        rm -rf "$partial"
+        mkdir -p "$partial"
+        fetch_tree
+        check_tree
+        echo "$tree_version" >"$partial/tree/version"
+        chmod -R a+rX "$partial/tree"
+        rm -rf "$cache/trixie"
+        mv "$partial/tree" "$cache/trixie"
+        rm -rf "$partial"
+        say "emulators: $cache/trixie is complete"
+    fi
+    if [ -x "$here/stack/build.sh" ]; then
+        "$here/stack/build.sh" || fail "the disk for the stacked machine could not be made"
+    fi
+}
+
+[ $# -gt 0 ] || set -- build emulators
+check_release
+for group in "$@"; do
+    case $group in
+    build)
+        # shellcheck disable=SC2086
+        install_packages build $build_packages
+        ;;
+    emulators) setup_emulators ;;
+    -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0" ;;
+    *) fail "unknown group '$group' (there are: build, emulators)" ;;
+    esac
+done
