@@ -193,9 +193,7 @@ setup_emulators() {
         rm -rf "$partial"
         say "emulators: $cache/trixie is complete"
     fi
-    if [ -x "$here/stack/build.sh" ]; then
-        "$here/stack/build.sh" || fail "the disk for the stacked machine could not be made"
-    fi
+    "$here/stackdisk.py" || fail "the disks of the stacked machine could not be made"
 }
 
 [ $# -gt 0 ] || set -- build emulators

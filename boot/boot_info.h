@@ -1,0 +1,88 @@
+/*
+ * The one contract between whoever loads Bulkhead and hypervisor_entry().
+ *
+ * State at entry (both loaders establish it):
+ *   - 64-bit mode, one core running, interrupts off, direction flag clear;
+ *   - paging on: every segment of bulkhead.elf is mapped at its linked virtual address with the
+ *     rights of its program header (no page is writable and executable), and all memory ranges of
+ *     the map below plus the first 4 GiB are identity-mapped, writable, not executable;
+ *   - EFER.NXE and CR0.WP set;
+ *   - RDI holds the address (identity-mapped, page aligned) of a struct boot_info.
+ * The entry point switches to a stack of its own before anything else.
+ */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+#define BOOT_INFO_MAGIC   UINT64_C(0x31444145484b4c42) /* "BLKHEAD1" */
+#define BOOT_MAX_RANGES   512
+#define BOOT_MAX_MODULES  32
+#define BOOT_NAME_SIZE    64
+#define BOOT_COMMAND_SIZE 256
+
+enum boot_memory_type {
+    BOOT_MEMORY_RESERVED = 0, /* firmware's, or unknown: never touched */
+    BOOT_MEMORY_USABLE = 1,   /* free, boot services' memory included */
+    BOOT_MEMORY_ACPI = 2,     /* ACPI tables (reclaimable by us only after parsing) */
+    BOOT_MEMORY_NVS = 3,      /* ACPI NVS, EFI run-time services */
+    BOOT_MEMORY_MMIO = 4,     /* memory-mapped I/O that the firmware declares */
+    BOOT_MEMORY_LOADER = 5,   /* this structure, the loader's page tables, modules, config text */
+    BOOT_MEMORY_IMAGE = 6,    /* bulkhead.elf as loaded */
+};
+
+struct boot_memory_range {
+    uint64_t base; /* bytes, page aligned */
+    uint64_t size; /* bytes, multiple of 4 KiB */
+    uint32_t type; /* enum boot_memory_type */
+    uint32_t reserved;
+};
+
+struct boot_module {
+    uint64_t base; /* page aligned physical address */
+    uint64_t size; /* bytes */
+    char name[BOOT_NAME_SIZE]; /* as the configuration's image keys name it, e.g. "ping.elf" */
+};
+
+enum boot_framebuffer_format {
+    BOOT_FRAMEBUFFER_NONE = 0,
+    BOOT_FRAMEBUFFER_BGRX = 1, /* 32 bits a pixel, blue in the low byte */
+    BOOT_FRAMEBUFFER_RGBX = 2, /* 32 bits a pixel, red in the low byte */
+};
+
+struct boot_framebuffer {
+    uint64_t base;         /* physical address */
+    uint64_t size;         /* bytes */
+    uint32_t width;        /* pixels */
+    uint32_t height;       /* pixels */
+    uint32_t stride;       /* bytes from one line to the next */
+    uint32_t format;       /* enum boot_framebuffer_format */
+};
+
+enum boot_flags {
+    BOOT_FLAG_BATCH = 1u << 0, /* power off once the guests have ended */
+};
+
+struct boot_info {
+    uint64_t magic;          /* BOOT_INFO_MAGIC */
+    uint32_t size;           /* sizeof(struct boot_info) */
+    uint32_t flags;          /* enum boot_flags */
+    char loader[32];         /* "efi" or "multiboot2", for the log */
+    uint64_t rsdp;           /* physical address of the ACPI RSDP, 0 if none was found */
+    uint64_t image_base;     /* physical address of the image's first byte, 2 MiB aligned */
+    uint64_t image_size;     /* bytes from the first to past the last segment */
+    uint64_t entry_tsc;      /* TSC when the loader handed over */
+    uint64_t config_base;    /* configuration text, physical; size 0 if there is none */
+    uint64_t config_size;    /* bytes */
+    char config_name[BOOT_NAME_SIZE]; /* e.g. "sriov.conf" */
+    char command_line[BOOT_COMMAND_SIZE]; /* what followed the image's name, or "" */
+    char message[BOOT_COMMAND_SIZE]; /* the loader's complaint to pass on to the log, or "" */
+    struct boot_framebuffer framebuffer;
+    uint32_t range_count;
+    uint32_t module_count;
+    struct boot_memory_range ranges[BOOT_MAX_RANGES]; /* sorted by base, not overlapping */
+    struct boot_module modules[BOOT_MAX_MODULES];
+};
+
+_Static_assert(sizeof(struct boot_memory_range) == 24, "boot_memory_range is shared with NASM");
+_Static_assert(offsetof(struct boot_info, rsdp) == 48, "boot_info is shared with NASM");
+_Static_assert(offsetof(struct boot_info, entry_tsc) == 72, "boot_info is shared with NASM");

@@ -1,0 +1,30 @@
+/*
+ * Access to device registers and port I/O, by virtual address. Functions rather than macros: host
+ * tests link a model of the device behind the same names. Each access is a single instruction of
+ * the given width.
+ */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+uint8_t mmio_read8(uintptr_t address);
+uint16_t mmio_read16(uintptr_t address);
+uint32_t mmio_read32(uintptr_t address);
+uint64_t mmio_read64(uintptr_t address);
+void mmio_write8(uintptr_t address, uint8_t value);
+void mmio_write16(uintptr_t address, uint16_t value);
+void mmio_write32(uintptr_t address, uint32_t value);
+void mmio_write64(uintptr_t address, uint64_t value);
+
+uint8_t port_read8(uint16_t port);
+uint16_t port_read16(uint16_t port);
+uint32_t port_read32(uint16_t port);
+void port_write8(uint16_t port, uint8_t value);
+void port_write16(uint16_t port, uint16_t value);
+void port_write32(uint16_t port, uint32_t value);
+
+/* Writes back and invalidates the cache lines of a memory range, then fences: for tables that a
+ * non-coherent IOMMU reads (VT-d 6.8, ECAP.C = 0). */
+void cache_flush_range(const volatile void *address, size_t size);
+/* Orders all earlier stores before all later loads and stores (MFENCE). */
+void memory_fence(void);

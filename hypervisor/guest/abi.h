@@ -1,0 +1,26 @@
+/*
+ * What a guest sees of Bulkhead beyond the architecture. Shared with guest/ (the only header it
+ * takes from here).
+ *
+ * Discovery: CPUID 0x40000000 gives EAX = highest leaf, EBX:ECX:EDX = "BulkheadHV\0\0".
+ * CPUID 0x40000001: EAX = ABI version (1), EBX = TSC frequency in kHz, ECX = 1 when guest calls are
+ * made with VMCALL, 2 with VMMCALL.
+ *
+ * Guest calls: number in RAX, arguments in RDI, RSI, RDX; result in RAX (0, or a negative number).
+ */
+#pragma once
+
+#define ABI_CPUID_SIGNATURE 0x40000000u
+#define ABI_CPUID_FEATURES  0x40000001u
+#define ABI_SIGNATURE       "BulkheadHV\0\0"
+#define ABI_CALL_VMCALL     1u
+#define ABI_CALL_VMMCALL    2u
+
+#define ABI_CONSOLE_WRITE 1 /* RDI = guest-physical address, RSI = bytes (at most 4096) */
+#define ABI_EVENT         2 /* RDI = a 64-bit word for the log: guest.event name= value= */
+#define ABI_EXIT          3 /* RDI = status; the guest ends */
+
+#define ABI_OK            0
+#define ABI_NO_SUCH_CALL  (-1)
+#define ABI_BAD_ADDRESS   (-2)
+#define ABI_BAD_ARGUMENT  (-3)

@@ -1,0 +1,80 @@
+/*
+ * Guests: memory layout, devices, life cycle. All functions are called on the control core unless
+ * they say otherwise.
+ *
+ * Guest-physical layout:
+ *   0 .. memory          RAM, contiguous in host memory, 2 MiB aligned
+ *     0xe0000..0xfffff   start_info, ACPI tables, command line (RAM, written before start)
+ *   0xb0000000           configuration space of the virtual PCI bus (ECAM, 1 MiB = bus 0), trapped
+ *   0xc0000000 ..        BARs of the guest's devices, 2 MiB a device
+ *   0xfee00000           not mapped: x2APIC is reached through MSRs
+ */
+#pragma once
+
+#include "boot/boot_info.h"
+#include "hypervisor/guest/config.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/memory/frames.h"
+#include "hypervisor/memory/page_table.h"
+#include "hypervisor/pci/pci.h"
+#include "hypervisor/vcpu/vcpu.h"
+
+#define GUEST_TABLES_BASE  UINT64_C(0x000e0000)
+#define GUEST_TABLES_END   UINT64_C(0x00100000)
+#define GUEST_ECAM_BASE    UINT64_C(0xb0000000)
+#define GUEST_ECAM_SIZE    MIB(1)
+#define GUEST_BAR_BASE     UINT64_C(0xc0000000)
+#define GUEST_BAR_STRIDE   MIB(2)
+#define GUEST_MAX_CPUS     8
+#define GUEST_MAX_MEMORY   GIB(2)
+
+enum guest_state { GUEST_EMPTY, GUEST_CREATED, GUEST_RUNNING, GUEST_STOPPED, GUEST_REFUSED };
+
+struct guest_device; /* guest/device.h: virtual configuration space, MSI-X, BARs */
+
+struct guest {
+    char name[CONFIG_NAME_SIZE];
+    unsigned index;          /* owner is OWNER_GUEST(index) */
+    owner_t owner;
+    volatile uint32_t state; /* enum guest_state */
+    const struct config_guest *config;
+    uint64_t memory_base, memory_size; /* host-physical */
+    struct page_table memory;          /* EPT or NPT */
+    struct iommu_domain domain;
+    unsigned cpu_count;
+    struct vcpu *vcpus[GUEST_MAX_CPUS];
+    unsigned device_count;
+    struct guest_device *devices[CONFIG_MAX_DEVICES];
+    /* how it ended */
+    char stop_reason[24];
+    uint64_t exit_status;
+    volatile uint32_t vcpus_running;
+    uint64_t started_at;     /* microseconds */
+    /* faults of its devices */
+    uint64_t faults;
+    bool devices_disabled;
+};
+
+/* Creates every guest of the configuration (memory, tables, devices); logs guest.created,
+ * device.assigned, device.refused, guest.refused. A guest that cannot be made is left out, the
+ * rest goes on. */
+void guests_create(const struct config *config, const struct boot_info *boot);
+struct guest *guest_at(unsigned index); /* in the configuration's order; NULL past the end */
+struct guest *guest_find(const char *name);
+struct guest *guest_of_owner(owner_t owner);
+
+MUST_CHECK enum status guest_start(struct guest *guest); /* GUEST_CREATED or GUEST_STOPPED: reloads */
+MUST_CHECK enum status guest_stop(struct guest *guest, const char *reason);
+void guests_start_all(void);
+/* Work for the control loop: guests that ended, time limits, output rings, PF mailboxes. */
+void guests_service(void);
+bool guests_all_ended(void);
+/* True when every guest ended as its configuration expects; logs `run.verdict result=ok|failed`
+ * with a line `run.unexpected guest= expected= got=` for each that did not. */
+bool guests_verdict(void);
+
+/* nics.c: prepares the configuration's NICs (PF drivers, SR-IOV). */
+void nics_prepare(const struct config *config);
+void nics_finish(void); /* waits for what is left of the 100 ms, VFs verified */
+struct pf_device *nic_device(uint32_t index); /* NULL: not there or without SR-IOV */
+struct pci_function *nic_function(uint32_t index);

@@ -1,0 +1,115 @@
+/*
+ * DMA and interrupt remapping as the rest of Bulkhead sees it. Behind it stands VT-d (vtd_*.h).
+ * From iommu_init() on a function without an attached domain can reach nothing (deny by default).
+ */
+#pragma once
+
+#include "hypervisor/acpi/dmar.h"
+#include "hypervisor/memory/page_table.h"
+#include "hypervisor/pci/pci.h"
+
+struct iommu_domain {
+    uint16_t id;          /* VT-d domain id, never 0 */
+    owner_t owner;
+    struct page_table table;
+    unsigned functions;   /* attached */
+};
+
+/* Finds, checks and programs every unit: root table, invalidation, interrupt remapping, faults,
+ * translation on. Logs iommu.unit, iommu.refused, iommu.enabled. On STATUS_OK translation is on in
+ * every usable unit. A unit that does not answer is refused, and so is every function in its scope.
+ * STATUS_NOT_FOUND: no DMAR or no unit. PCI enumeration comes first (scopes are paths). */
+MUST_CHECK enum status iommu_init(const struct dmar *dmar);
+bool iommu_enabled(void);
+bool iommu_remaps_interrupts(void);
+
+MUST_CHECK enum status iommu_domain_create(struct iommu_domain *domain, owner_t owner);
+/* No function may be attached any more. */
+void iommu_domain_destroy(struct iommu_domain *domain);
+/* RAM only: refuses 0xFEExxxxx. Used before functions are attached; invalidates otherwise. */
+MUST_CHECK enum status iommu_domain_map(struct iommu_domain *domain, uint64_t address,
+                                        uint64_t physical, uint64_t size, unsigned rights);
+MUST_CHECK enum status iommu_domain_unmap(struct iommu_domain *domain, uint64_t address,
+                                          uint64_t size);
+
+/* One context entry written, one device-selective context invalidation, one domain-selective IOTLB
+ * invalidation, one wait. STATUS_NOT_FOUND: no unit covers the function (it stays blocked). */
+MUST_CHECK enum status iommu_attach(const struct pci_function *function,
+                                    struct iommu_domain *domain);
+MUST_CHECK enum status iommu_detach(const struct pci_function *function,
+                                    struct iommu_domain *domain);
+/* The domain a RID is attached to, NULL when blocked. */
+struct iommu_domain *iommu_domain_of(rid_t rid);
+
+/* --- interrupt remapping (VT-d 5) --- */
+struct iommu_msi {
+    uint32_t address_low; /* remappable format */
+    uint32_t address_high;
+    uint32_t data;
+    uint16_t index; /* of the IRTE in the unit's table */
+};
+/* One entry for one message of one function: delivers `vector` to `apic_id`, verified against the
+ * function's RID. Present only once complete. STATUS_FULL, STATUS_UNSUPPORTED (no remapping). */
+MUST_CHECK enum status iommu_interrupt_allocate(const struct pci_function *function,
+                                                uint32_t apic_id, uint8_t vector,
+                                                struct iommu_msi *msi);
+MUST_CHECK enum status iommu_interrupt_update(const struct pci_function *function, uint16_t index,
+                                              uint32_t apic_id, uint8_t vector);
+MUST_CHECK enum status iommu_interrupt_free(const struct pci_function *function, uint16_t index);
+/* Frees all of a function's entries. */
+void iommu_interrupts_release(const struct pci_function *function);
+
+/* --- faults --- */
+struct iommu_fault {
+    rid_t rid;
+    uint64_t address;   /* of the access, page aligned; of an interrupt: the IRTE index */
+    bool interrupt;     /* an interrupt request, not DMA */
+    bool write;
+    uint8_t reason;     /* VT-d fault reason code */
+    bool overflow;      /* records were lost before this one */
+};
+/* The manual's meaning in words (VT-d annex: fault reasons). Never NULL. */
+const char *iommu_fault_reason(uint8_t reason);
+/* Called on the control core for each record. */
+void iommu_fault_handler(void (*handler)(const struct iommu_fault *fault));
+/* Drains the fault records of all units; returns how many. Called from the fault interrupt's
+ * deferred work and from the control loop. Bounded: at most one pass over every register. */
+unsigned iommu_faults_drain(void);
+/* Suppresses (or allows) recording for one function: FPD in its context entry. */
+void iommu_fault_reporting(const struct pci_function *function, bool on);
+
+/* --- what the hardware reads, for the monitor and the audit: from the registers down --- */
+struct iommu_unit_report {
+    uint64_t base, capability, extended_capability;
+    uint32_t version, global_status;
+    uint64_t root_table;           /* as read from RTADDR */
+    uint64_t interrupt_table;      /* as read from IRTA, size field included */
+    bool usable;
+    const char *refusal;           /* why not usable, or NULL */
+};
+bool iommu_unit_report(unsigned index, struct iommu_unit_report *report);
+/* Index of the unit that covers the function, -1 for none. */
+int iommu_unit_of(const struct pci_function *function);
+
+struct iommu_context_report {
+    bool root_present, present;
+    uint64_t root_entry, context_low, context_high;
+    uint16_t domain;
+    unsigned levels;
+    uint64_t table; /* second-level root */
+    bool fault_reporting_off;
+};
+/* Reads the live entry that unit `index` would use for the requester id. */
+void iommu_context_report(unsigned unit, uint16_t rid, struct iommu_context_report *report);
+
+struct iommu_irte_report {
+    bool present;
+    uint16_t source;    /* source id verified */
+    uint8_t validation; /* SVT */
+    uint8_t qualifier;  /* SQ */
+    uint8_t vector;
+    uint32_t destination;
+    uint64_t low, high;
+};
+/* False past the table's end. */
+bool iommu_irte_report(unsigned unit, uint32_t index, struct iommu_irte_report *report);

@@ -1,0 +1,80 @@
+/*
+ * One radix page-table engine for the four tables that hardware walks: the host's own (SDM 3A 4.5),
+ * EPT (SDM 3C 29.3), NPT (APM 2 15.25) and VT-d second level (VT-d 3.7, 9.8). They differ in entry
+ * bits only, which a const struct page_table_format describes.
+ */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+enum page_rights {
+    PAGE_READ = 1u << 0,
+    PAGE_WRITE = 1u << 1,
+    PAGE_EXECUTE = 1u << 2,
+    PAGE_DEVICE = 1u << 3, /* uncached; otherwise write-back */
+};
+
+#define PAGE_TABLE_MAX_LEVELS 5
+
+struct page_table_format {
+    const char *name;
+    /* A leaf entry at `level` (1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB) for the physical address. */
+    uint64_t (*leaf)(uint64_t physical, unsigned rights, unsigned level);
+    /* An entry that points at a lower table. */
+    uint64_t (*table)(uint64_t physical);
+    /* Rights of a present entry (PAGE_*); 0 exactly when the hardware would call it not present. */
+    unsigned (*rights)(uint64_t entry, unsigned level);
+    bool (*is_leaf)(uint64_t entry, unsigned level);
+    uint64_t address_mask; /* bits of an entry that hold the physical address */
+};
+
+extern const struct page_table_format page_format_host;
+extern const struct page_table_format page_format_ept;
+extern const struct page_table_format page_format_npt;
+extern const struct page_table_format page_format_vtd;
+
+struct page_table {
+    const struct page_table_format *format;
+    uint64_t *root;
+    unsigned levels;         /* 3, 4 or 5 */
+    unsigned max_leaf_level; /* largest page: 1 = 4K, 2 = 2M, 3 = 1G */
+    bool flush;              /* the walker does not snoop caches: flush every written entry */
+    size_t table_pages;      /* pages the tables occupy, the root included */
+};
+
+/* Allocates the root. STATUS_NO_MEMORY; STATUS_INVALID for levels or leaf levels out of range. */
+MUST_CHECK enum status page_table_create(struct page_table *table,
+                                         const struct page_table_format *format, unsigned levels,
+                                         unsigned max_leaf_level, bool flush);
+/* Frees every table page. The tables must no longer be in use by any hardware. */
+void page_table_destroy(struct page_table *table);
+
+/* Maps [input, input + size) to [physical, ...) with the largest pages that alignment permits.
+ * Everything 4 KiB aligned. STATUS_BUSY, changing nothing, when any part is mapped already;
+ * STATUS_INVALID when out of the input range or misaligned; STATUS_NO_MEMORY may leave a part
+ * mapped (the caller unmaps the whole range). */
+MUST_CHECK enum status page_table_map(struct page_table *table, uint64_t input, uint64_t physical,
+                                      uint64_t size, unsigned rights);
+/* Unmaps what is mapped in the range; splits a larger page where the range cuts it
+ * (STATUS_NO_MEMORY possible only then). Empty tables are kept until destroy: the caller's
+ * invalidation decides when hardware has let go of them. */
+MUST_CHECK enum status page_table_unmap(struct page_table *table, uint64_t input, uint64_t size);
+
+/* One step per level, from the root down, for `walk`, the audit and software translation. */
+struct page_walk {
+    unsigned steps;
+    struct page_walk_step {
+        unsigned level;
+        uint64_t entry_address; /* physical address of the entry */
+        uint64_t entry;
+    } step[PAGE_TABLE_MAX_LEVELS];
+    bool present;
+    uint64_t physical;  /* valid when present */
+    uint64_t page_size; /* of the leaf */
+    unsigned rights;    /* intersection along the path */
+};
+void page_table_walk(const struct page_table *table, uint64_t input, struct page_walk *walk);
+
+/* The first leaf at or above `*input`: sets *input to its start and fills walk; false past the
+ * last one. Iterate with `input += walk.page_size`. Bounded by the table itself. */
+bool page_table_next(const struct page_table *table, uint64_t *input, struct page_walk *walk);

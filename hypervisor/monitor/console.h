@@ -1,0 +1,20 @@
+/* Output to all consoles (serial, framebuffer) and input from the serial line. */
+#pragma once
+
+#include "boot/boot_info.h"
+#include "hypervisor/base/core.h"
+
+/* Serial first: works before memory management. */
+void console_init_early(void);
+/* Framebuffer, once device registers can be mapped. */
+void console_init_framebuffer(const struct boot_framebuffer *framebuffer);
+void console_write(const char *text, size_t size);
+void console_printf(const char *format, ...) PRINTF_LIKE(1, 2);
+/* A byte that was typed, or -1. */
+int console_read(void);
+/* From here on other cores' log lines go through their rings (log.c). */
+void log_start_rings(void);
+/* Writes out what the other cores' rings hold. Control core only. */
+void log_drain(void);
+/* For a core that is about to die: writes directly, whoever holds the console. */
+void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);

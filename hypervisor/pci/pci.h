@@ -1,0 +1,118 @@
+/*
+ * PCI Express: functions, configuration space, capabilities, BARs.
+ * All access goes through pci_config_read/write, which the machine implements over ECAM and host
+ * tests over a model.
+ */
+#pragma once
+
+#include "hypervisor/acpi/acpi.h"
+#include "hypervisor/base/core.h"
+#include "hypervisor/memory/frames.h"
+
+/* Requester id (bus << 8 | device << 3 | function) with the segment above it. */
+typedef uint32_t rid_t;
+#define RID(segment, bus, device, function)                                                        \
+    ((rid_t)((uint32_t)(segment) << 16 | (uint32_t)(bus) << 8 | (uint32_t)(device) << 3 |          \
+             (uint32_t)(function)))
+#define RID_SEGMENT(rid)  ((uint16_t)((rid) >> 16))
+#define RID_BUS(rid)      ((uint8_t)((rid) >> 8))
+#define RID_DEVICE(rid)   ((uint8_t)(((rid) >> 3) & 0x1f))
+#define RID_FUNCTION(rid) ((uint8_t)((rid)&7))
+
+/* pci/ecam.c. `width` is 1, 2 or 4 and offset aligned to it, below 4096. Reads of what does not
+ * exist give all ones, writes there do nothing. */
+uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width);
+void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value);
+MUST_CHECK enum status ecam_init(const struct mcfg *mcfg);
+
+struct pci_bar {
+    uint64_t base; /* physical, 0 when the firmware gave none */
+    uint64_t size; /* bytes, 0 when not implemented (or the upper half of a 64-bit BAR) */
+    bool io;
+    bool is_64bit;
+    bool prefetchable;
+};
+
+#define PCI_BARS 6
+
+struct pci_function {
+    rid_t rid;
+    uint16_t vendor, device;
+    uint32_t class_code; /* base << 16 | sub << 8 | interface */
+    uint8_t header_type; /* without the multi-function bit */
+    bool is_bridge;      /* PCI-to-PCI bridge, root and switch ports included */
+    bool is_vf;
+    uint8_t secondary_bus, subordinate_bus; /* bridges */
+    uint8_t pcie_type;   /* device/port type of the PCIe capability, 0xff without one */
+    struct pci_bar bar[PCI_BARS]; /* of a VF: its share of the PF's VF BARs */
+    /* offsets in configuration space, 0 when absent */
+    uint16_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
+    uint16_t cap_sriov, cap_ari, cap_acs, cap_ats;
+    struct pci_function *bridge; /* the bridge it sits behind, NULL on a root bus */
+    struct pci_function *pf;     /* of a VF */
+    uint16_t vf_index;           /* of a VF, from 0 */
+    owner_t owner;               /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
+};
+
+#define PCI_MAX_FUNCTIONS 512
+
+/* Walks all buses through bridges (bounded by bus ranges, each bus once), reads headers, BARs (sized
+ * with decoding off; the original values are restored) and capabilities. Bus mastering is cleared on
+ * every function that is not a bridge, first of all, before anything is sized. Logs `pci.function`
+ * for each, `pci.summary`. */
+MUST_CHECK enum status pci_enumerate(const struct mcfg *mcfg);
+size_t pci_function_count(void);
+struct pci_function *pci_function_at(size_t index); /* NULL past the end */
+struct pci_function *pci_function_find(rid_t rid);
+/* The bus behind a bridge, -1 if there is none: for DMAR scopes. */
+int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context);
+/* Used by sriov.c to add VFs, and to remove all VFs of a PF again. */
+MUST_CHECK struct pci_function *pci_function_add(const struct pci_function *function);
+void pci_functions_remove_vfs(const struct pci_function *pf);
+
+/* capabilities.c: bounded searches; 0 when absent, loops and bad pointers end the search. */
+uint16_t pci_capability_find(rid_t rid, uint8_t id);
+uint16_t pci_extended_capability_find(rid_t rid, uint16_t id);
+void pci_capabilities_read(struct pci_function *function);
+#define PCI_CAP_PM      0x01
+#define PCI_CAP_MSI     0x05
+#define PCI_CAP_PCIE    0x10
+#define PCI_CAP_MSIX    0x11
+#define PCI_CAP_AF      0x13
+#define PCI_EXT_CAP_ACS   0x000d
+#define PCI_EXT_CAP_ARI   0x000e
+#define PCI_EXT_CAP_ATS   0x000f
+#define PCI_EXT_CAP_SRIOV 0x0010
+
+#define PCI_COMMAND            0x04
+#define PCI_COMMAND_IO         BIT(0)
+#define PCI_COMMAND_MEMORY     BIT(1)
+#define PCI_COMMAND_BUS_MASTER BIT(2)
+#define PCI_COMMAND_INTX_OFF   BIT(10)
+
+void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t clear);
+/* Bus mastering of one function; a VF's own bit. */
+void pci_bus_master(const struct pci_function *function, bool on);
+
+/* --- MSI-X (PCIe 7.7.2) --- */
+struct msix_layout {
+    uint16_t vectors;      /* 1..2048 */
+    uint8_t table_bar, pba_bar;
+    uint32_t table_offset, pba_offset; /* bytes in their BAR */
+};
+/* STATUS_NOT_FOUND without the capability; STATUS_INVALID when table or PBA lie outside their BAR
+ * or overlap each other. */
+MUST_CHECK enum status msix_layout_read(const struct pci_function *function,
+                                        struct msix_layout *layout);
+void msix_enable(const struct pci_function *function, bool enable, bool mask_all);
+
+/* --- reset.c (PCIe 6.6.2): FLR through PCIe capability, else AF; waits for pending transactions
+ * (bounded), then 100 ms. Configuration (BARs, command) is restored with bus mastering off.
+ * STATUS_UNSUPPORTED when the function has no reset of its own, STATUS_TIMEOUT. --- */
+MUST_CHECK enum status pci_function_reset(const struct pci_function *function);
+
+/* --- acs.c (PCIe 6.12): redirects peer-to-peer requests upstream on every bridge that can. --- */
+void acs_enable_all(void);
+/* True when nothing on the way from the function to the root can turn a request around behind the
+ * IOMMU's back; otherwise *culprit is the bridge (or the multi-function device) without ACS. */
+bool acs_isolated(const struct pci_function *function, const struct pci_function **culprit);

@@ -1,0 +1,42 @@
+/*
+ * What a PF driver offers. The core calls these and nothing else; SR-IOV mechanics are not a
+ * driver's business. All calls are made on the control core.
+ */
+#pragma once
+
+#include "hypervisor/pci/sriov.h"
+
+#define PF_MAX_VFS 64
+
+struct pf_device {
+    struct pci_function *function;
+    const struct pf_driver *driver;
+    uintptr_t registers; /* BAR 0, mapped */
+    uint64_t registers_size;
+    struct sriov sriov;
+    uint16_t vfs;        /* VFs in use */
+    uint8_t mac[6];      /* of the PF */
+    uint8_t vf_mac[PF_MAX_VFS][6];
+    char name[32];       /* the configuration's name, e.g. "uplink" */
+    uint64_t state[8];   /* the driver's own */
+};
+
+struct pf_driver {
+    const char *name;
+    /* True when it knows the device. */
+    bool (*probe)(const struct pci_function *function);
+    /* Resets the PF and brings it up for `vfs` virtual functions, before VF Enable: internal
+     * switch, anti-spoofing, pools, filters. Starts link negotiation and does not wait for it. */
+    enum status (*start)(struct pf_device *device, uint16_t vfs);
+    /* After VF Enable and the 100 ms: what must be set per VF. */
+    enum status (*vfs_enabled)(struct pf_device *device);
+    /* VF n changed owner or was reset: filters, mailbox and queues as after power-on. */
+    void (*vf_reset)(struct pf_device *device, uint16_t vf);
+    /* Answers mailbox messages and reset requests; returns whether there was work. Bounded. */
+    bool (*service)(struct pf_device *device);
+    bool (*link_up)(const struct pf_device *device);
+    void (*stop)(struct pf_device *device);
+};
+
+/* NULL-terminated; defined in drivers/. */
+extern const struct pf_driver *const pf_drivers[];

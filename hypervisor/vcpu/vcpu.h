@@ -1,0 +1,181 @@
+/*
+ * The neutral vCPU. VMX is the measure of this interface; SVM stands behind the same one. A
+ * back-end turns every exit into a struct vcpu_exit, so that policy is written once (exits.c).
+ *
+ * One vCPU owns one core. External interrupts are not intercepted: the guest takes them directly,
+ * through its own IDT and the core's own local APIC. An NMI makes the core leave guest mode.
+ */
+#pragma once
+
+#include "hypervisor/base/core.h"
+#include "hypervisor/memory/page_table.h"
+#include "hypervisor/memory/pages.h"
+
+struct cpu;
+struct guest;
+
+/* General registers in the order of x86 instruction encoding; RSP is the back-end's. Assembly
+ * depends on the offsets. */
+enum guest_register {
+    GUEST_RAX, GUEST_RCX, GUEST_RDX, GUEST_RBX, GUEST_RSP, GUEST_RBP, GUEST_RSI, GUEST_RDI,
+    GUEST_R8, GUEST_R9, GUEST_R10, GUEST_R11, GUEST_R12, GUEST_R13, GUEST_R14, GUEST_R15,
+    GUEST_REGISTERS
+};
+
+struct vcpu_segment {
+    uint16_t selector;
+    uint16_t attributes; /* descriptor bits 55:52 (in 15:12) and 47:40 (in 7:0); 0x10000 n/a */
+    bool unusable;
+    uint32_t limit;
+    uint64_t base;
+};
+
+/* Architectural state other than the general registers, for start-up and diagnosis. */
+struct vcpu_state {
+    uint64_t rip, rflags, rsp;
+    uint64_t cr0, cr2, cr3, cr4, efer;
+    struct vcpu_segment cs, ds, es, fs, gs, ss, tr, ldtr;
+    uint64_t gdtr_base, idtr_base;
+    uint32_t gdtr_limit, idtr_limit;
+    uint64_t dr7;
+};
+
+enum exit_kind {
+    EXIT_NMI,            /* the control core's kick */
+    EXIT_CPUID,
+    EXIT_MSR_READ,
+    EXIT_MSR_WRITE,
+    EXIT_IO,
+    EXIT_MEMORY,         /* EPT violation or nested page fault: exit.memory */
+    EXIT_HYPERCALL,
+    EXIT_EXCEPTION,      /* intercepted #DB, #AC, #MC: exit.exception */
+    EXIT_TRIPLE_FAULT,
+    EXIT_INIT,
+    EXIT_SIPI,           /* exit.sipi_vector */
+    EXIT_HLT,
+    EXIT_XSETBV,
+    EXIT_INVD,           /* and WBINVD where it exits */
+    EXIT_CONTROL_REGISTER, /* exit.control */
+    EXIT_UNDEFINED,      /* an instruction that does not exist for guests (VMX, SVM, MONITOR..): #UD */
+    EXIT_TASK_SWITCH,
+    EXIT_ENTRY_FAILURE,  /* the guest's state was refused by the CPU: exit.detail says why */
+    EXIT_OTHER,          /* nothing this back-end asked for: exit.reason */
+    EXIT_KINDS
+};
+const char *exit_kind_name(enum exit_kind kind);
+
+struct vcpu_exit {
+    enum exit_kind kind;
+    uint64_t reason;        /* raw: VMX exit reason or SVM exit code */
+    uint64_t qualification; /* raw: exit qualification or EXITINFO1 */
+    uint8_t instruction_length; /* 0 when the CPU does not tell (the dispatcher decodes) */
+    const char *detail;     /* EXIT_ENTRY_FAILURE: the failing field in words, or NULL */
+    union {
+        struct {
+            uint64_t address; /* guest-physical */
+            bool read, write, execute;
+            bool misconfigured; /* EPT misconfiguration: our own tables are wrong */
+        } memory;
+        struct {
+            uint16_t port;
+            uint8_t width; /* 1, 2, 4 */
+            bool input, string, repeat;
+        } io;
+        struct {
+            uint8_t vector;
+            bool has_error;
+            uint32_t error;
+        } exception;
+        struct {
+            uint8_t number;   /* CR0, CR3, CR4, CR8 */
+            uint8_t source;   /* enum guest_register */
+            bool write;
+        } control;
+        uint8_t sipi_vector;
+    };
+};
+
+enum vcpu_activity { VCPU_RUNNING, VCPU_WAIT_FOR_SIPI };
+
+#define VCPU_LAST_EXITS 8
+
+struct vcpu {
+    uint64_t registers[GUEST_REGISTERS]; /* offset 0: assembly */
+    uint64_t cr2;                        /* offset 128: VMX does not switch it */
+    struct guest *guest;
+    struct cpu *cpu;
+    uint32_t index;              /* in its guest */
+    uint32_t apic_id;            /* = the core's own */
+    const struct page_table *memory; /* EPT or NPT */
+    uint64_t xcr0;
+    volatile uint32_t activity;  /* enum vcpu_activity */
+    volatile uint32_t stop_request;  /* set by the control core before it kicks */
+    void *control_page;          /* VMCS or VMCB */
+    void *backend[3];            /* the back-end's own pages */
+    uint64_t backend_state[16];
+    /* Counted by the dispatcher; the CPU's own exits. */
+    uint64_t exits[EXIT_KINDS];
+    struct vcpu_exit last[VCPU_LAST_EXITS];
+    uint32_t last_count;
+};
+_Static_assert(offsetof(struct vcpu, registers) == 0, "vmx/entry.asm, svm/entry.asm");
+_Static_assert(offsetof(struct vcpu, cr2) == 128, "vmx/entry.asm, svm/entry.asm");
+
+struct vcpu_backend {
+    const char *name; /* "vmx" or "svm" */
+    /* Can this CPU do it? Logs `cpu.refused name= message=` naming the missing control, MSR or
+     * firmware lock. Called on the boot core. */
+    enum status (*probe)(void);
+    /* Per core: VMXON or EFER.SVME; again and back. */
+    enum status (*enable_core)(void);
+    void (*disable_core)(void);
+    /* Format of the guest-physical tables, and the largest page they may use. */
+    const struct page_table_format *(*memory_format)(unsigned *max_leaf_level);
+    /* Control structures for a vCPU; on the control core. */
+    enum status (*create)(struct vcpu *vcpu);
+    void (*destroy)(struct vcpu *vcpu);
+    /* The rest runs on the vCPU's own core. */
+    enum status (*load)(struct vcpu *vcpu);   /* before the first run (VMPTRLD ...) */
+    void (*unload)(struct vcpu *vcpu);        /* after the last (VMCLEAR ...) */
+    void (*run)(struct vcpu *vcpu, struct vcpu_exit *exit); /* to the next exit */
+    void (*read_state)(struct vcpu *vcpu, struct vcpu_state *state);
+    void (*write_state)(struct vcpu *vcpu, const struct vcpu_state *state);
+    uint64_t (*rip)(struct vcpu *vcpu);
+    void (*set_rip)(struct vcpu *vcpu, uint64_t rip); /* also ends an interrupt shadow */
+    void (*inject)(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
+    /* The guest-physical tables lost a mapping: discard what this core cached of them. */
+    void (*flush_memory)(struct vcpu *vcpu);
+};
+extern const struct vcpu_backend vmx_backend;
+extern const struct vcpu_backend svm_backend;
+
+/* Tries VMX, then SVM; logs `cpu.backend name=`. STATUS_UNSUPPORTED when neither can be used. */
+MUST_CHECK enum status vcpu_backend_select(void);
+const struct vcpu_backend *vcpu_backend(void); /* NULL before a successful select */
+
+/* What the guest room supplies: everything that is not CPU policy. Called on the guest's core. */
+enum exit_action { EXIT_RESUME, EXIT_STOP };
+struct vcpu_events {
+    /* Access to guest-physical memory that is not RAM: `value` is read or written. False: nothing
+     * is there for this guest (it is stopped with the address as the reason). */
+    bool (*mmio)(struct vcpu *vcpu, uint64_t address, unsigned width, bool write, uint64_t *value);
+    /* False: the port does not exist for the guest: reads give all ones, writes are dropped. */
+    bool (*io)(struct vcpu *vcpu, uint16_t port, unsigned width, bool write, uint32_t *value);
+    enum exit_action (*hypercall)(struct vcpu *vcpu);
+    /* An interrupt command to other vCPUs of the same guest, already filtered by kind. False: the
+     * destination is not this guest's; dropped and counted. */
+    bool (*ipi)(struct vcpu *vcpu, uint64_t icr);
+    /* Copies guest-physical memory (of this guest only) for the instruction decoder. */
+    bool (*read_memory)(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size);
+    /* The vCPU stopped; `reason` is a short word for guest.stopped, `detail` free text. */
+    void (*stopped)(struct vcpu *vcpu, const char *reason, const char *detail);
+};
+void vcpu_set_events(const struct vcpu_events *events);
+
+/* Runs the vCPU on the current core until it stops or is stopped; then the core's local APIC is
+ * quiesced and its registers hold nothing of the guest. */
+void vcpu_run(struct vcpu *vcpu);
+
+/* Start states. PVH: 32-bit protected mode without paging, EBX = start_info (Xen PVH boot ABI). */
+void vcpu_state_pvh(struct vcpu_state *state, uint32_t entry);
+void vcpu_state_sipi(struct vcpu_state *state, uint8_t vector);

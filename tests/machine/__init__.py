@@ -1,0 +1,1 @@
+"""The emulator machines that Bulkhead runs on: one description, several ways to run it."""

@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+"""Makes what the stacked machine boots, without root and without mounting anything:
+
+  boot.iso   GRUB, the kernel, and an initramfs of busybox, the KVM and IDE modules and our init
+  tools.img  an ext4 disk with QEMU, its libraries and OVMF
+
+Neither depends on the image under test, so both are made once and kept in the cache.
+"""
+
+import hashlib
+import io
+import lzma
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from machine import paths  # noqa: E402
+
+LIBRARIES = "usr/lib/x86_64-linux-gnu"
+MODULES = ("kvm-intel", "ata_piix", "sd_mod")
+QEMU_DATA = ("kvmvapic.bin",)
+QEMU_OPTIONAL_LIBRARIES: tuple[str, ...] = ()
+TOOLS_MEBIBYTES = 160
+
+
+def module_depends(module: bytes) -> list[str]:
+    """The names in the 'depends=' string of a kernel module."""
+    match = re.search(rb"\0depends=([^\0]*)\0", module)
+    return [name for name in match.group(1).decode().split(",") if name] if match else []
+
+
+def load_order(names, read_module) -> list[str]:
+    """The named modules and all they depend on, each after what it needs."""
+    order: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in order or name in path:
+            return
+        for dependency in module_depends(read_module(name)):
+            visit(dependency.replace("-", "_"), path + (name,))
+        order.append(name)
+
+    for name in names:
+        visit(name.replace("-", "_"), ())
+    return order
+
+
+class Cpio:
+    """A writer of the 'newc' archives that the kernel unpacks as its initramfs."""
+
+    def __init__(self) -> None:
+        self.out = io.BytesIO()
+        self.inode = 0
+
+    def add(self, name: str, mode: int, data: bytes = b"", device=(0, 0)) -> None:
+        self.inode += 1
+        raw = name.encode() + b"\0"
+        fields = (self.inode, mode, 0, 0, 1, 0, len(data), 0, 0, device[0], device[1], len(raw), 0)
+        self.out.write(b"070701" + b"".join(b"%08X" % field for field in fields) + raw)
+        self._pad()
+        self.out.write(data)
+        self._pad()
+
+    def _pad(self) -> None:
+        self.out.write(b"\0" * (-self.out.tell() % 4))
+
+    def finish(self) -> bytes:
+        self.add("TRAILER!!!", 0)
+        return self.out.getvalue()
+
+
+def make_initramfs(tree: Path, version: str) -> bytes:
+    base = tree / "usr/lib/modules" / version / "kernel"
+    files = {path.name.split(".")[0].replace("-", "_"): path for path in base.rglob("*.ko*")}
+
+    def read_module(name: str) -> bytes:
+        data = files[name].read_bytes()
+        return lzma.decompress(data) if files[name].suffix == ".xz" else data
+
+    order = load_order(MODULES, read_module)
+    archive = Cpio()
+    for directory in ("bin", "dev", "lib", "proc", "sys", "tmp", "tools"):
+        archive.add(directory, stat.S_IFDIR | 0o755)
+    archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
+    archive.add("bin/busybox", stat.S_IFREG | 0o755, (tree / "usr/bin/busybox").read_bytes())
+    archive.add("init", stat.S_IFREG | 0o755, (paths.HERE / "stack/init").read_bytes())
+    for name in order:
+        stripped = subprocess.run(["strip", "--strip-debug", "-o", "/dev/stdout", "/dev/stdin"], check=False,
+                                  input=read_module(name), capture_output=True)
+        archive.add(f"lib/{name}.ko", stat.S_IFREG | 0o644, stripped.stdout or read_module(name))
+    archive.add("lib/order", stat.S_IFREG | 0o644, "\n".join(order).encode() + b"\n")
+    return archive.finish()
+
+
+def shared_libraries(tree: Path, program: Path) -> list[Path]:
+    loader = tree / LIBRARIES / "ld-linux-x86-64.so.2"
+    search = f"{tree / LIBRARIES}:{tree / LIBRARIES}/pulseaudio"
+    listed = subprocess.run([loader, "--library-path", search, "--list", program],
+                            check=True, capture_output=True, text=True).stdout
+    return [Path(path) for path in re.findall(r"=> (/\S+)", listed)]
+
+
+def make_tools(tree: Path, work: Path) -> None:
+    root = work / "tools"
+    (root / "lib").mkdir(parents=True)
+    (root / "qemu").mkdir()
+    program = tree / "usr/bin/qemu-system-x86_64"
+    shutil.copy(program, root / "qemu-system-x86_64")
+    for library in shared_libraries(tree, program):
+        shutil.copy(library, root / "lib" / library.name)
+    shutil.copy(tree / LIBRARIES / "ld-linux-x86-64.so.2", root / "lib/ld.so")
+    for name in QEMU_DATA:
+        shutil.copy(tree / "usr/share/qemu" / name, root / "qemu" / name)
+    shutil.copy(paths.ovmf_code(), root / "code.fd")
+    shutil.copy(paths.ovmf_variables(), root / "vars.fd")
+    subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal,^metadata_csum", "-m", "0", "-d", root,
+                    work / "tools.img", f"{TOOLS_MEBIBYTES}M"], check=True)
+
+
+def make_iso(tree: Path, work: Path, version: str) -> None:
+    root = work / "iso"
+    (root / "boot/grub").mkdir(parents=True)
+    shutil.copy(tree / "boot" / f"vmlinuz-{version}", root / "vmlinuz")
+    (root / "initramfs").write_bytes(make_initramfs(tree, version))
+    shutil.copy(paths.HERE / "stack/grub.cfg", root / "boot/grub/grub.cfg")
+    subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "--fonts=", "--locales=", "--themes=",
+                    "--install-modules=linux biosdisk iso9660 normal part_msdos",
+                    "-o", work / "boot.iso", root], check=True, capture_output=True)
+
+
+def fingerprint() -> str:
+    """Changes whenever what is made would change."""
+    digest = hashlib.sha256()
+    for path in (Path(__file__), paths.HERE / "stack/init", paths.HERE / "stack/grub.cfg",
+                 paths.tree() / "packages.txt"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def ensure() -> Path:
+    """Makes the two files when they are not there or outdated; returns their directory."""
+    final = paths.stack()
+    stamp = final / "fingerprint"
+    wanted = fingerprint()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return final
+    tree = paths.tree()
+    kernels = sorted((tree / "boot").glob("vmlinuz-*"))
+    if not kernels:
+        raise paths.MissingEmulators(f"no kernel in {tree}/boot: remove {tree} and run tests/machine/setup.sh emulators")
+    version = kernels[-1].name.removeprefix("vmlinuz-")
+    work = final.with_name(f"stack.partial.{os.getpid()}")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        make_iso(tree, work, version)
+        make_tools(tree, work)
+        shutil.rmtree(work / "tools")
+        shutil.rmtree(work / "iso")
+        (work / "fingerprint").write_text(wanted)
+        shutil.rmtree(final, ignore_errors=True)
+        work.rename(final)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return final
+
+
+if __name__ == "__main__":
+    try:
+        print(f"setup: stack: {ensure()} is complete")
+    except (paths.MissingEmulators, subprocess.CalledProcessError, OSError) as error:
+        detail = getattr(error, "stderr", None) or b""
+        sys.exit(f"setup: error: {error} {detail[-800:].decode(errors='replace')}")
