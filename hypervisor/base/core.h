@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define MUST_CHECK              __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format, of) __attribute__((format(printf, format, of)))
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 #define NO_RETURN               __attribute__((noreturn))
 #define PACKED                  __attribute__((packed))
 

@@ -1,0 +1,69 @@
+# Two commands do everything on a fresh Debian 12 or 13: `make run` and `make test`.
+# `make help` lists the rest.
+
+BUILD    := build
+CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
+NASM     := nasm
+LD       := ld
+OBJCOPY  := objcopy
+PYTHON   := /usr/bin/python3
+MACHINE  ?=
+SCENARIO ?= sriov
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+include boot/build.mk
+include guest/build.mk
+include tests/build.mk
+
+WARNINGS := -Wall -Wextra -Wconversion -Werror
+
+# --- the hypervisor: no floating point, no red zone, nothing from a C library ---
+HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
+    -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
+    -fcf-protection=none -fno-omit-frame-pointer -fno-common -ffunction-sections -fdata-sections \
+    $(WARNINGS) -I.
+
+HYPERVISOR_C   := $(sort $(shell find hypervisor drivers -name '*.c'))
+HYPERVISOR_ASM := $(sort $(shell find hypervisor drivers boot/multiboot2 -name '*.asm'))
+HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUILD)/%.asm.o)
+
+$(BUILD)/hypervisor/%.o: hypervisor/%.c
+	@mkdir -p $(@D)
+	$(CC) $(HYPERVISOR_CFLAGS) $(MUTATION_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/drivers/%.o: drivers/%.c
+	@mkdir -p $(@D)
+	$(CC) $(HYPERVISOR_CFLAGS) $(MUTATION_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/%.asm.o: %.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -g -F dwarf -I. -MD $(@:.o=.d) $< -o $@
+
+$(BUILD)/bulkhead.elf: $(HYPERVISOR_O) linker.ld
+	$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections --orphan-handling=error \
+	    -T linker.ld $(HYPERVISOR_O) -o $@
+
+-include $(HYPERVISOR_O:.o=.d)
+
+.PHONY: help all run test setup usb bench lint clean
+help: ## this list
+	@grep -h -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+all: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso ## build the disk image and the GRUB ISO
+
+setup: ## install what building and running need (root or sudo)
+	@tests/machine/setup.sh build emulators
+
+run: setup ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|...
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) tests/machine/run.py $(if $(MACHINE),--machine $(MACHINE)) --scenario $(SCENARIO) $(RUN_FLAGS)
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD)

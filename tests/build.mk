@@ -1,0 +1,24 @@
+# Host tests. A unit test names what it is linked with in a comment of its own:
+#   // SOURCES: hypervisor/acpi/dmar.c hypervisor/base/string.c
+# tests/unit/support/*.c (log, clock, pages) is always there, unless SOURCES names it with a minus
+# (`-pages.c`) because the test brings its own.
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+UNIT_CFLAGS := -std=gnu17 -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -fno-builtin -I. $(SANITIZE)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
+HOST_CC ?= $(CC)
+
+unit_sources = $(shell sed -n 's|^// SOURCES: ||p' $(1))
+unit_support = $(filter-out $(patsubst -%,tests/unit/support/%,$(filter -%,$(call unit_sources,$(1)))),$(UNIT_SUPPORT))
+
+define unit_rule
+$$(BUILD)/unit/$(1): tests/unit/$(1).c $(filter-out -%,$(call unit_sources,tests/unit/$(1).c)) $(call unit_support,tests/unit/$(1).c) $$(wildcard hypervisor/*/*.h tests/unit/support/*.h)
+	@mkdir -p $$(@D)
+	$$(HOST_CC) $$(UNIT_CFLAGS) $$(filter %.c,$$^) -lcmocka -o $$@
+endef
+$(foreach test,$(notdir $(wildcard tests/unit/test_*.c)),$(eval $(call unit_rule,$(test:.c=))))
+
+.PHONY: unit
+unit: $(UNIT_TESTS) ## unit tests on this machine (ASan, UBSan); seconds
+	@failed=0; for test in $(UNIT_TESTS); do timeout 120 $$test || failed=1; done; exit $$failed

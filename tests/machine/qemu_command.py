@@ -1,0 +1,109 @@
+"""QEMU's command line for a MachineSpec: the same for TCG, for KVM and inside the stacked machine."""
+
+from dataclasses import dataclass
+
+from .spec import MachineSpec, Nic
+
+# `max` under TCG has SVM with nested paging; x2APIC is not part of it.
+TCG_CPU = "max,+x2apic"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the machine finds its parts, as paths that the QEMU process sees."""
+
+    firmware_code: str
+    firmware_variables: str
+    disk: str | None
+    serial: tuple[str, ...] = ("-serial", "stdio")
+    directory: str = "."
+    qmp: str | None = None
+
+
+def switch(value: bool) -> str:
+    return "on" if value else "off"
+
+
+def iommu_arguments(spec: MachineSpec) -> list[str]:
+    if not spec.iommu:
+        return []
+    device = f"intel-iommu,intremap={switch(spec.intremap)},aw-bits={spec.aw_bits}"
+    if spec.eim is not None:
+        device += f",eim={switch(spec.eim)}"
+    if spec.caching_mode:
+        device += ",caching-mode=on"
+    return ["-device", device]
+
+
+def nic_arguments(nic: Nic, number: int, directory: str) -> list[str]:
+    """The card with the bridges that its placement needs. Chassis and slot numbers are unique per card."""
+    arguments = ["-netdev", f"{nic.netdev},id=net{number}"]
+    if nic.capture:
+        arguments += ["-object", f"filter-dump,id=dump{number},netdev=net{number},file={directory}/net{number}.pcap"]
+    if nic.placement == "root-bus":
+        bus = "pcie.0"
+    else:
+        bus = f"port{number}"
+        arguments += ["-device", f"pcie-root-port,id={bus},bus=pcie.0,chassis={number + 1},slot={number + 1}"]
+        if nic.placement == "switch":
+            arguments += ["-device", f"x3130-upstream,id=up{number},bus={bus}"]
+            bus = f"down{number}"
+            arguments += ["-device", f"xio3130-downstream,id={bus},bus=up{number},chassis={number + 65},slot=0"]
+    device = f"{nic.model},id=nic{number},bus={bus},netdev=net{number},romfile="
+    if nic.mac:
+        device += f",mac={nic.mac}"
+    return arguments + ["-device", device]
+
+
+def disk_arguments(spec: MachineSpec, places: Places) -> list[str]:
+    if places.disk is None or spec.boot == "none":
+        return []
+    drive = ["-drive", f"if=none,id=boot,format=raw,{places.disk}"]
+    if spec.boot == "usb":
+        return drive + ["-device", "qemu-xhci,id=xhci", "-device", "usb-storage,bus=xhci.0,drive=boot,bootindex=0"]
+    if spec.boot == "iso":
+        return drive + ["-device", "ide-cd,drive=boot,bootindex=0"]
+    return drive + ["-device", "ide-hd,drive=boot,bootindex=0"]
+
+
+def firmware_arguments(spec: MachineSpec, places: Places) -> list[str]:
+    """UEFI, unless the medium is for a BIOS or the kernel comes from QEMU itself."""
+    if spec.boot == "iso" or "-kernel" in spec.extra:
+        return []
+    return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={places.firmware_code}",
+            "-drive", f"if=pflash,unit=1,format=raw,file={places.firmware_variables}"]
+
+
+def qemu_arguments(spec: MachineSpec, accelerator: str, places: Places) -> list[str]:
+    """Everything after the program's name. accelerator: "tcg" or "kvm"."""
+    if accelerator == "kvm":
+        # The full in-kernel irqchip cannot have interrupt remapping.
+        machine, accel, cpu = "q35,hpet=off,kernel-irqchip=split", "kvm", spec.cpu or "host"
+    elif accelerator == "tcg":
+        threads = "single" if spec.icount is not None else "multi"
+        machine, accel, cpu = "q35,hpet=off", f"tcg,thread={threads}", spec.cpu or TCG_CPU
+    else:
+        raise ValueError(f"accelerator {accelerator!r} is neither tcg nor kvm")
+    arguments = ["-nodefaults", "-display", "none", "-no-reboot", "-M", machine, "-accel", accel, "-cpu", cpu,
+                 "-smp", str(spec.cpus), "-m", str(spec.memory)]
+    # The remapping unit comes first: devices that are realised before it would bypass it.
+    arguments += iommu_arguments(spec)
+    arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    arguments += places.serial
+    arguments += firmware_arguments(spec, places)
+    for number, nic in enumerate(spec.nics):
+        arguments += nic_arguments(nic, number, places.directory)
+    arguments += disk_arguments(spec, places)
+    if places.qmp:
+        arguments += ["-qmp", f"unix:{places.qmp},server=on,wait=off"]
+    if spec.icount is not None:
+        if accelerator != "tcg":
+            raise ValueError("icount needs tcg")
+        arguments += ["-icount", f"shift={spec.icount}"]
+    if spec.trace:
+        arguments += ["-D", f"{places.directory}/trace.log"]
+        for event in spec.trace:
+            arguments += ["-trace", event]
+    if spec.gdb is not None:
+        arguments += ["-gdb", f"tcp:127.0.0.1:{spec.gdb}"] + (["-S"] if spec.wait_for_gdb else [])
+    return arguments + list(spec.extra)

@@ -1,0 +1,98 @@
+"""The description of a machine: what it has, not how it is run."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PLACEMENTS = ("root-port", "switch", "root-bus")
+NIC_MODELS = ("igb", "e1000e")
+BOOTS = ("disk", "usb", "iso", "none")
+
+
+@dataclass(frozen=True)
+class Nic:
+    """One network card.
+
+    placement: "root-port" (function 0 behind a root port of its own), "switch" (behind an upstream and a
+               downstream switch port) or "root-bus" (an endpoint of bus 0).
+    netdev:    what it is wired to, as QEMU's -netdev without the id. "hubport,hubid=0" on several cards
+               puts them on one wire.
+    capture:   records what passes on the wire in <directory>/<name>.pcap.
+    """
+
+    model: str = "igb"
+    placement: str = "root-port"
+    mac: str | None = None
+    netdev: str = "user,restrict=on,ipv6=off"
+    capture: bool = False
+
+    def __post_init__(self) -> None:
+        if self.model not in NIC_MODELS:
+            raise ValueError(f"nic model {self.model!r} is none of {NIC_MODELS}")
+        if self.placement not in PLACEMENTS:
+            raise ValueError(f"nic placement {self.placement!r} is none of {PLACEMENTS}")
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """One machine. Sizes are in MiB and widths in bits; None leaves a choice to QEMU.
+
+    image/iso: what it boots. The machine runs on a private copy.
+    boot:      "disk" (AHCI), "usb" (a stick on XHCI), "iso" (SeaBIOS and GRUB instead of UEFI) or "none"
+               (firmware alone, or a kernel given in `extra`).
+    scenario:  name of the file in the ESP's /bulkhead that the hypervisor reads as its configuration.
+    batch:     the hypervisor powers the machine off once its guests have ended.
+    files:     what else to put onto the ESP (or the ISO): path -> content, or the path of a file here.
+    """
+
+    cpus: int = 4
+    memory: int = 512
+    iommu: bool = True
+    intremap: bool = True
+    eim: bool | None = True
+    aw_bits: int = 48
+    caching_mode: bool = False
+    nics: tuple[Nic, ...] = (Nic(),)
+    image: Path | None = None
+    iso: Path | None = None
+    boot: str = "disk"
+    scenario: str | None = None
+    batch: bool = True
+    files: dict[str, bytes | Path] = field(default_factory=dict)
+    cpu: str | None = None
+    icount: int | None = None
+    trace: tuple[str, ...] = ()
+    gdb: int | None = None
+    wait_for_gdb: bool = False
+    extra: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.boot not in BOOTS:
+            raise ValueError(f"boot {self.boot!r} is none of {BOOTS}")
+        if self.aw_bits not in (39, 48):
+            raise ValueError(f"aw_bits is {self.aw_bits}: QEMU's intel-iommu has 39 and 48 only")
+        if self.cpus < 1 or self.memory < 64:
+            raise ValueError(f"cpus={self.cpus} memory={self.memory}: at least 1 CPU and 64 MiB are needed")
+        if not self.intremap and self.eim:
+            object.__setattr__(self, "eim", False)
+
+    def but(self, **changes) -> "MachineSpec":
+        """The same machine with some things different."""
+        return dataclasses.replace(self, **changes)
+
+    def injected_files(self) -> dict[str, bytes | Path]:
+        """Everything that goes onto the boot medium: the choices of this description and `files`."""
+        wanted: dict[str, bytes | Path] = {}
+        if self.scenario:
+            wanted["/bulkhead/default"] = scenario_file(self.scenario).encode() + b"\n"
+        if self.batch:
+            wanted["/bulkhead/batch"] = b"1\n"
+        wanted.update(self.files)
+        return wanted
+
+
+def scenario_file(name: str) -> str:
+    """The file name of a scenario: 'sriov' and 'sriov.conf' mean the same."""
+    if "/" in name or not name.strip("."):
+        raise ValueError(f"scenario {name!r}: a name without directories is wanted")
+    return name if name.endswith(".conf") else name + ".conf"

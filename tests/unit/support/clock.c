@@ -1,0 +1,29 @@
+#include "hypervisor/base/clock.h"
+#include "tests/unit/support/host.h"
+
+static uint64_t now;
+
+uint64_t clock_microseconds(void)
+{
+    return now++;
+}
+
+void clock_relax(void)
+{
+    now += 10;
+}
+
+void clock_delay(uint64_t microseconds)
+{
+    now += microseconds;
+}
+
+void host_clock_set(uint64_t microseconds)
+{
+    now = microseconds;
+}
+
+void host_clock_advance(uint64_t microseconds)
+{
+    now += microseconds;
+}

@@ -1,0 +1,49 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/base/log.h"
+#include "tests/unit/support/host.h"
+
+static char text[1 << 20];
+static size_t used;
+
+void log_event(const char *event, const char *format, ...)
+{
+    char line[LOG_LINE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (getenv("SHOW_LOG") != NULL)
+        fprintf(stderr, "%s %s\n", event, line);
+    int added = snprintf(text + used, sizeof text - used, "%s %s\n", event, line);
+    if (added > 0 && (size_t)added < sizeof text - used)
+        used += (size_t)added;
+}
+
+void host_log_clear(void)
+{
+    used = 0;
+    text[0] = '\0';
+}
+
+const char *host_log_text(void)
+{
+    return text;
+}
+
+unsigned host_log_count(const char *event, const char *part)
+{
+    unsigned count = 0;
+    size_t event_length = strlen(event);
+    for (char *line = text; *line != '\0';) {
+        char *end = strchr(line, '\n');
+        *end = '\0';
+        if (strncmp(line, event, event_length) == 0 && (part == NULL || strstr(line, part) != NULL))
+            count++;
+        *end = '\n';
+        line = end + 1;
+    }
+    return count;
+}
