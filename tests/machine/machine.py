@@ -1,0 +1,350 @@
+"""What every emulated machine has: a serial console, a log, a time limit, an end."""
+
+import atexit
+import ctypes
+import itertools
+import os
+import queue
+import select
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+
+import pexpect
+from pexpect.spawnbase import SpawnBase
+
+from . import paths
+from .logfmt import LogLine, LogReader
+from .spec import MachineSpec
+
+STATUS_OK = 33      # the hypervisor wrote 0x10 to isa-debug-exit: (0x10 << 1) | 1
+STATUS_FAILED = 35  # 0x11: it ended in good order, but not as expected
+TAIL_LINES = 60
+KEPT_RUNS = 20
+
+_numbers = itertools.count()
+_running: "weakref.WeakSet[Machine]" = weakref.WeakSet()
+_libc = ctypes.CDLL(None)
+
+
+class MachineError(RuntimeError):
+    """A machine did not do what was waited for. The text ends with the tail of its serial log."""
+
+
+class MachineTimeout(MachineError):
+    """It did not happen in time."""
+
+
+class MachineEnded(MachineError):
+    """The machine ended first."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `ok` needs the hypervisor's own verdict; the exit status can only take it away."""
+
+    ok: bool
+    verdict: str | None
+    status: int | None
+    reason: str
+
+
+class Console(SpawnBase):
+    """The serial line, with pexpect's interface. It never holds the machine up: a thread of the machine reads
+    everything; this only looks at what has arrived."""
+
+    def __init__(self, machine: "Machine") -> None:
+        super().__init__(timeout=30, encoding="utf-8", codec_errors="replace")
+        self._machine = machine
+        self._arrived: "queue.SimpleQueue[bytes]" = queue.SimpleQueue()
+        self.name = f"<console of {machine.name}>"
+        self.closed = False
+
+    def arrived(self, data: bytes) -> None:
+        self._arrived.put(data)
+
+    def read_nonblocking(self, size: int = 1, timeout: float | None = -1) -> str:
+        if timeout == -1:
+            timeout = self.timeout
+        try:
+            data = self._arrived.get(timeout=timeout)
+        except queue.Empty:
+            raise pexpect.TIMEOUT("nothing arrived on the serial line in time") from None
+        if not data:
+            self._arrived.put(b"")
+            self.flag_eof = True
+            raise pexpect.EOF("the machine ended")
+        text = self._decoder.decode(data, final=False)
+        self._log(text, "read")
+        return text
+
+    def send(self, text: str) -> int:
+        self._log(text, "send")
+        return self._machine.write(text.encode())
+
+    def sendline(self, text: str = "") -> int:
+        return self.send(text + "\r")
+
+    def isalive(self) -> bool:
+        return self._machine.running
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: when this process is killed outright, so is the emulator."""
+    _libc.prctl(1, signal.SIGKILL)
+
+
+class Machine:
+    """One run of one machine. Use as a context manager, or call stop()."""
+
+    name = "machine"
+    status_is_meaningful = True
+
+    def __init__(self, spec: MachineSpec, time_limit: float = 60.0, directory: Path | None = None) -> None:
+        self.spec = spec
+        self.time_limit = time_limit
+        self.directory = Path(directory or paths.REPOSITORY / "build/run" / f"{os.getpid()}-{next(_numbers)}")
+        self.console = Console(self)
+        self.log = LogReader()
+        self.expired = False
+        self.status: int | None = None
+        self.seconds = 0.0
+        self.on_data = None
+        self._changed = threading.Condition()
+        self._process: subprocess.Popen | None = None
+        self._serial = -1
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._files: list[Path] = []
+
+    # What a kind of machine supplies.
+
+    def _launch(self) -> tuple[subprocess.Popen, int]:
+        """Starts the emulator; returns its process and the descriptor of its serial line."""
+        raise NotImplementedError
+
+    def _line_arrived(self, line: str) -> None:
+        """Sees every complete line of the serial log."""
+
+    # Life.
+
+    def start(self) -> "Machine":
+        if self._process:
+            raise MachineError(f"{self.name} was started already")
+        self._prune()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._started = time.monotonic()
+        try:
+            self._process, self._serial = self._launch()
+        except BaseException:
+            self._remove_copies()
+            raise
+        _running.add(self)
+        self._thread = threading.Thread(target=self._pump, name=f"{self.name}-serial", daemon=True)
+        self._thread.start()
+        return self
+
+    def __enter__(self) -> "Machine":
+        return self if self._process else self.start()
+
+    def __exit__(self, *_exception) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and not self._ended.is_set()
+
+    def stop(self) -> int | None:
+        """Ends the machine now, whatever it is doing; returns the exit status if it had ended by itself."""
+        if self._process:
+            self._kill()
+            self._ended.wait(10)
+        return self.status
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Waits until the machine ends by itself (or its time limit ends it); returns its exit status."""
+        if not self._ended.wait(timeout):
+            raise MachineTimeout(self._explain(f"still running after {timeout} s"))
+        if self.expired:
+            raise MachineTimeout(self._explain(f"the time limit of {self.time_limit:g} s is over"))
+        return self.status
+
+    def outcome(self) -> Outcome:
+        """The judgement on a run that has ended."""
+        verdicts = [event.get("result") for event in self.log.events if event.event == "run.verdict"]
+        verdict = verdicts[-1] if verdicts else None
+        if self.expired:
+            return Outcome(False, verdict, self.status, f"the time limit of {self.time_limit:g} s is over")
+        if verdict is None:
+            return Outcome(False, None, self.status, f"no run.verdict in the log, exit status {self.status}")
+        if any(other != "ok" for other in verdicts):
+            return Outcome(False, verdict, self.status, "the hypervisor's verdict is not ok")
+        if self.status_is_meaningful and self.status != STATUS_OK:
+            return Outcome(False, verdict, self.status, f"the verdict is ok, but the exit status is {self.status}")
+        return Outcome(True, verdict, self.status, "the hypervisor's verdict is ok")
+
+    # Talking and listening.
+
+    def write(self, data: bytes) -> int:
+        """Sends bytes to the serial line. A line of a machine that has ended swallows them."""
+        sent = 0
+        while sent < len(data) and self.running:
+            _, writable, _ = select.select([], [self._serial], [], 1)
+            if writable:
+                try:
+                    sent += os.write(self._serial, data[sent:])
+                except OSError:
+                    break
+        return sent
+
+    def send(self, line: str) -> None:
+        """Types a line."""
+        self.console.sendline(line)
+
+    @property
+    def events(self) -> list[LogLine]:
+        with self._changed:
+            return list(self.log.events)
+
+    def wait_for(self, event: str, timeout: float = 30.0, after: LogLine | None = None, **wanted) -> LogLine:
+        """The first event of that name with those fields, of all that were logged (after another one, if given).
+        Raises MachineEnded or MachineTimeout, with the end of the log."""
+        position = after.index + 1 if after else 0
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                for line in self.log.events[position:]:
+                    if line.matches(event, wanted):
+                        return line
+                position = max(position, len(self.log.events))
+                if self._ended.is_set():
+                    break
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(min(left, 1.0))
+        what = " ".join([event] + [f"{key}={value}" for key, value in wanted.items()])
+        if self.expired:
+            raise MachineTimeout(self._explain(f"no {what!r} within the time limit of {self.time_limit:g} s"))
+        if self._ended.is_set():
+            raise MachineEnded(self._explain(f"ended with status {self.status} before {what!r}"))
+        raise MachineTimeout(self._explain(f"no {what!r} in {timeout:g} s"))
+
+    def tail(self, count: int = TAIL_LINES) -> str:
+        with self._changed:
+            return self.log.tail(count)
+
+    # Inner workings.
+
+    def _explain(self, sentence: str) -> str:
+        errors = self._read_text("emulator.log")[-1500:].strip()
+        return (f"{self.name}: {sentence}\n--- last {TAIL_LINES} lines of {self.directory}/serial.log\n{self.tail()}"
+                + (f"\n--- the emulator says\n{errors}" if errors else "") + "\n---")
+
+    def _read_text(self, name: str) -> str:
+        try:
+            return (self.directory / name).read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def _spawn(self, command: list, **options) -> subprocess.Popen:
+        with (self.directory / "emulator.log").open("ab") as errors:
+            return subprocess.Popen([str(word) for word in command], stderr=errors, cwd=self.directory,
+                                    start_new_session=True, preexec_fn=_die_with_parent, **options)
+
+    def _copy(self, name: str) -> Path:
+        """A path for a private copy that is removed when the run ends."""
+        path = self.directory / name
+        self._files.append(path)
+        return path
+
+    def _remove_copies(self) -> None:
+        for path in self._files:
+            path.unlink(missing_ok=True)
+
+    def _kill(self) -> None:
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def _pump(self) -> None:
+        """Reads the serial line until the machine ends or its time is over."""
+        deadline = self._started + self.time_limit
+        with (self.directory / "serial.log").open("wb", buffering=0) as record:
+            while True:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    self.expired = True
+                    break
+                readable, _, _ = select.select([self._serial], [], [], min(left, 0.5))
+                if not readable:
+                    if self._process.poll() is not None:
+                        break
+                    continue
+                try:
+                    data = os.read(self._serial, 65536)
+                except ConnectionError:
+                    data = b""
+                if not data:
+                    break
+                record.write(data)
+                self._received(data)
+        self._finish()
+
+    def _received(self, data: bytes) -> None:
+        with self._changed:
+            before = len(self.log.lines)
+            self.log.feed(data)
+            lines = self.log.lines[before:]
+            self._changed.notify_all()
+        self.console.arrived(data)
+        if self.on_data:
+            self.on_data(data)
+        for line in lines:
+            self._line_arrived(line)
+
+    def _finish(self) -> None:
+        if not self.expired:
+            # The line closes a moment before the process is gone.
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                pass
+        ended_by_itself = self._process.poll() is not None
+        self._kill()
+        status = self._process.wait()
+        if self.status is None and ended_by_itself and status >= 0:
+            self.status = status
+        os.close(self._serial)
+        self.seconds = time.monotonic() - self._started
+        self._remove_copies()
+        with self._changed:
+            self.log.finish()
+            self._ended.set()
+            self._changed.notify_all()
+        self.console.arrived(b"")
+        _running.discard(self)
+
+    def _prune(self) -> None:
+        """Keeps the newest runs; one of a living process is never touched."""
+        parent = paths.REPOSITORY / "build/run"
+        if not parent.is_dir():
+            return
+        runs = sorted(parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in runs[KEPT_RUNS:]:
+            owner = path.name.split("-")[0]
+            if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+                shutil.rmtree(path, ignore_errors=True)
+
+
+@atexit.register
+def stop_all() -> None:
+    """Ends every machine of this process."""
+    for machine in list(_running):
+        machine.stop()

@@ -1,0 +1,78 @@
+"""QEMU, emulating (Tcg) or with this machine's KVM (Kvm)."""
+
+import json
+import os
+import socket
+import subprocess
+
+from . import disk, paths
+from .machine import Machine, MachineError
+from .qemu_command import Places, qemu_arguments
+
+
+def prepare_medium(spec, copy) -> str | None:
+    """The private copy of what the machine boots, or None when it boots nothing."""
+    source = spec.iso if spec.boot == "iso" else spec.image
+    if spec.boot == "none" or source is None:
+        return None
+    if not source.exists():
+        raise MachineError(f"{source} does not exist: run make first")
+    if spec.boot == "iso":
+        target = copy("bulkhead.iso")
+        disk.copy_iso(source, target, spec.injected_files())
+    else:
+        target = copy("bulkhead.img")
+        disk.copy_sparse(source, target)
+        disk.put_into_image(target, spec.injected_files())
+    return str(target)
+
+
+class Tcg(Machine):
+    """QEMU's own emulation: SVM, intel-iommu, igb."""
+
+    name = "tcg"
+    accelerator = "tcg"
+
+    def _launch(self) -> tuple[subprocess.Popen, int]:
+        medium = prepare_medium(self.spec, self._copy)
+        variables = self._copy("vars.fd")
+        disk.copy_sparse(paths.ovmf_variables(), variables)
+        (self.directory / "qmp.sock").unlink(missing_ok=True)
+        places = Places(firmware_code=str(paths.ovmf_code()), firmware_variables=str(variables),
+                        disk=f"file={medium}" if medium else None, directory=str(self.directory), qmp="qmp.sock")
+        command = [paths.IN_TREE, "--tree", paths.tree(), "qemu-system-x86_64",
+                   *qemu_arguments(self.spec, self.accelerator, places)]
+        (self.directory / "command").write_text("\n".join(str(word) for word in command) + "\n")
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = self._spawn(command, stdin=theirs, stdout=theirs)
+        return process, ours.detach()
+
+    def qmp(self, command: str, **arguments):
+        """Runs one QMP command and returns its answer."""
+        directory = os.open(self.directory, os.O_PATH)
+        try:
+            with socket.socket(socket.AF_UNIX) as link:
+                link.settimeout(10)
+                # Through /proc: the path of a Unix socket may have 107 bytes only.
+                link.connect(f"/proc/self/fd/{directory}/qmp.sock")
+                stream = link.makefile("rw")
+                stream.readline()
+                for request in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                    stream.write(json.dumps(request) + "\n")
+                    stream.flush()
+                    answer = json.loads(stream.readline())
+                    while "event" in answer:
+                        answer = json.loads(stream.readline())
+        finally:
+            os.close(directory)
+        if "error" in answer:
+            raise MachineError(f"QMP {command}: {answer['error']['desc']}")
+        return answer["return"]
+
+
+class Kvm(Tcg):
+    """The same machine on this machine's KVM; it needs nested virtualisation."""
+
+    name = "kvm"
+    accelerator = "kvm"
