@@ -83,7 +83,7 @@ class Bochs(Machine):
                 self._process = process
                 self._kill()
                 process.wait()
-                raise MachineError(self._explain("Bochs did not start") + self._read_text("bochs.log")[-1500:])
+                raise MachineError(self.explain("Bochs did not start") + self._read_text("bochs.log")[-1500:])
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.setblocking(True)
         return process, line.detach()

@@ -169,9 +169,9 @@ class Machine:
     def wait(self, timeout: float | None = None) -> int | None:
         """Waits until the machine ends by itself (or its time limit ends it); returns its exit status."""
         if not self._ended.wait(timeout):
-            raise MachineTimeout(self._explain(f"still running after {timeout} s"))
+            raise MachineTimeout(self.explain(f"still running after {timeout} s"))
         if self.expired:
-            raise MachineTimeout(self._explain(f"the time limit of {self.time_limit:g} s is over"))
+            raise MachineTimeout(self.explain(f"the time limit of {self.time_limit:g} s is over"))
         return self.status
 
     def outcome(self) -> Outcome:
@@ -230,21 +230,26 @@ class Machine:
                 self._changed.wait(min(left, 1.0))
         what = " ".join([event] + [f"{key}={value}" for key, value in wanted.items()])
         if self.expired:
-            raise MachineTimeout(self._explain(f"no {what!r} within the time limit of {self.time_limit:g} s"))
+            raise MachineTimeout(self.explain(f"no {what!r} within the time limit of {self.time_limit:g} s"))
         if self._ended.is_set():
-            raise MachineEnded(self._explain(f"ended with status {self.status} before {what!r}"))
-        raise MachineTimeout(self._explain(f"no {what!r} in {timeout:g} s"))
+            raise MachineEnded(self.explain(f"ended with status {self.status} before {what!r}"))
+        raise MachineTimeout(self.explain(f"no {what!r} in {timeout:g} s"))
 
     def tail(self, count: int = TAIL_LINES) -> str:
         with self._changed:
             return self.log.tail(count)
 
-    # Inner workings.
+    def emulator_messages(self) -> str:
+        """What the emulator itself complained about."""
+        return self._read_text("emulator.log")[-1500:].strip()
 
-    def _explain(self, sentence: str) -> str:
-        errors = self._read_text("emulator.log")[-1500:].strip()
+    def explain(self, sentence: str) -> str:
+        """The sentence, with the end of the log."""
+        errors = self.emulator_messages()
         return (f"{self.name}: {sentence}\n--- last {TAIL_LINES} lines of {self.directory}/serial.log\n{self.tail()}"
                 + (f"\n--- the emulator says\n{errors}" if errors else "") + "\n---")
+
+    # Inner workings.
 
     def _read_text(self, name: str) -> str:
         try:

@@ -28,7 +28,7 @@ build_packages='
     acpica-tools gdb git ca-certificates'
 emulator_host_packages='
     ca-certificates debian-archive-keyring python3 python3-pexpect mtools
-    grub-pc-bin grub-common xorriso cpio e2fsprogs util-linux binutils'
+    grub-pc-bin grub-common xorriso fdisk e2fsprogs util-linux binutils'
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() {

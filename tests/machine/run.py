@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+"""Runs Bulkhead in an emulated machine.
+
+With a terminal: interactive; the serial line is on the terminal, Ctrl-C goes to the machine, Ctrl-] leaves.
+Without: prints the log, powers off when the guests have ended, and succeeds only if the hypervisor says so
+(`run.verdict result=ok`, and status 33 from QEMU)."""
+
+import argparse
+import os
+import select
+import signal
+import sys
+import termios
+import time
+import tty
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, machine, paths  # noqa: E402
+from machine.disk import ImageError  # noqa: E402
+
+LEAVE = b"\x1d"  # Ctrl-]
+DEFAULT_LIMIT = {"tcg": 120, "kvm": 120, "bochs": 180, "stack": 600}
+INTERACTIVE_LIMIT = 7 * 24 * 3600
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    build = paths.REPOSITORY / "build"
+    parser.add_argument("--machine", choices=sorted(MACHINES),
+                        help="default: kvm where nested virtualisation is really offered, else tcg")
+    parser.add_argument("--scenario", metavar="NAME", help="configuration to boot, such as sriov or passthrough")
+    parser.add_argument("--cpus", type=int, default=4, help="default: %(default)s")
+    parser.add_argument("--memory", type=int, default=512, metavar="MIB", help="default: %(default)s")
+    parser.add_argument("--image", type=Path, default=build / "bulkhead.img", help="UEFI disk image (tcg, kvm, stack)")
+    parser.add_argument("--iso", type=Path, default=build / "bulkhead.iso", help="GRUB ISO (bochs, --boot iso)")
+    parser.add_argument("--boot", choices=("disk", "usb", "iso"), default="disk", help="default: %(default)s")
+    parser.add_argument("--nic", action="append", metavar="MODEL[@PLACE]",
+                        help="igb or e1000e, at root-port, switch or root-bus; may be repeated; 'none' for no card "
+                             "(default: igb@root-port)")
+    parser.add_argument("--no-iommu", action="store_true", help="a machine without VT-d")
+    parser.add_argument("--no-intremap", action="store_true", help="VT-d without interrupt remapping")
+    parser.add_argument("--aw-bits", type=int, choices=(39, 48), default=48, help="width of VT-d's addresses")
+    parser.add_argument("--file", action="append", default=[], metavar="TARGET=FILE",
+                        help="put FILE onto the boot medium at TARGET, such as /bulkhead/sriov.conf=my.conf")
+    parser.add_argument("--trace", action="append", default=[], metavar="EVENT", help="QEMU trace event, into trace.log")
+    parser.add_argument("--gdb", type=int, metavar="PORT", help="wait for a debugger on this TCP port")
+    parser.add_argument("--timeout", type=float, metavar="S", help="time limit (default without a terminal: %s)" % " ".join(
+        f"{name} {limit}" for name, limit in DEFAULT_LIMIT.items()))
+    parser.add_argument("--batch", action="store_true", help="as without a terminal")
+    parser.add_argument("--extra", nargs=argparse.REMAINDER, default=[], help="the rest goes to QEMU")
+    return parser.parse_args(argv)
+
+
+def parse_nics(texts: list[str] | None) -> tuple[Nic, ...]:
+    if texts is None:
+        return (Nic(),)
+    nics = []
+    for text in texts:
+        if text != "none":
+            model, _, placement = text.partition("@")
+            nics.append(Nic(model, placement or "root-port"))
+    return tuple(nics)
+
+
+def parse_files(texts: list[str]) -> dict[str, bytes | Path]:
+    files: dict[str, bytes | Path] = {}
+    for text in texts:
+        target, separator, source = text.partition("=")
+        if not separator:
+            raise ValueError(f"--file {text!r}: TARGET=FILE is wanted")
+        files["/" + target.lstrip("/")] = Path(source)
+    return files
+
+
+def specification(options: argparse.Namespace, batch: bool) -> MachineSpec:
+    return MachineSpec(
+        cpus=options.cpus, memory=options.memory, iommu=not options.no_iommu, intremap=not options.no_intremap,
+        aw_bits=options.aw_bits, nics=parse_nics(options.nic), image=options.image.resolve(),
+        iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
+        files=parse_files(options.file), trace=tuple(options.trace), gdb=options.gdb,
+        wait_for_gdb=options.gdb is not None, extra=tuple(options.extra))
+
+
+def say(text: str) -> None:
+    print(f"run: {text}", file=sys.stderr, flush=True)
+
+
+def to_stdout(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data):]
+
+
+def interact(run) -> None:
+    """Joins the terminal and the serial line until the machine ends or the user leaves."""
+    saved = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        while run.running:
+            readable, _, _ = select.select([0], [], [], 0.2)
+            if not readable:
+                continue
+            typed = os.read(0, 1024)
+            if not typed or LEAVE in typed:
+                break
+            run.write(typed)
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, saved)
+        print()
+
+
+def run_batch(run, limit: float) -> None:
+    while run.running:
+        time.sleep(0.05)
+    if run.expired:
+        # The log has been printed as it came; what counts is where it stopped.
+        print(run.explain(f"the time limit of {limit:g} s is over"), file=sys.stderr)
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = arguments(argv)
+    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not options.batch
+    name, reason = options.machine, "as asked"
+    if name is None:
+        name, reason = choose_machine()
+    limit = options.timeout or (INTERACTIVE_LIMIT if interactive else DEFAULT_LIMIT[name])
+    try:
+        run = machine(name, specification(options, not interactive), limit)
+        say(f"machine={name} ({reason}) scenario={options.scenario or 'default'} log={run.directory}/serial.log")
+        if options.gdb is not None and name in ("tcg", "kvm"):
+            say(f"waiting for a debugger: gdb -ex 'target remote :{options.gdb}' build/bulkhead.elf")
+        run.on_data = to_stdout
+        if interactive:
+            say("Ctrl-] leaves; everything else goes to the machine")
+        with run:
+            if interactive:
+                interact(run)
+            else:
+                run_batch(run, limit)
+        outcome = run.outcome()
+    except (MachineError, ImageError, paths.MissingEmulators, OSError, ValueError) as error:
+        say(f"error: {error}")
+        return 2
+    if interactive:
+        return 0
+    errors = run.emulator_messages()
+    if errors:
+        say(f"the emulator says: {errors}")
+    say(f"{'succeeded' if outcome.ok else 'FAILED'} after {run.seconds:.1f} s: {outcome.reason}")
+    return 0 if outcome.ok else 1
+
+
+if __name__ == "__main__":
+    # So that the machine is stopped in good order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,419 @@
+"""Tests of the machines themselves. Those that start an emulator are skipped where none is set up."""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from machine import (MachineEnded, MachineSpec, MachineTimeout, Nic, choose_machine, disk, kvm, machine,  # noqa: E402
+                     nested_virtualisation, parse_line, paths, run, scenario_file, stackdisk)
+from machine.bochs import configuration  # noqa: E402
+from machine.logfmt import LogReader  # noqa: E402
+from machine.qemu_command import Places, qemu_arguments  # noqa: E402
+
+PLACES = Places("code.fd", "vars.fd", "file=disk.img", directory="/run")
+
+
+# The log.
+
+def test_line_with_quoted_and_plain_values():
+    line = parse_line('[  12.345678] device.refused guest=beta device=01:00.0 message="owned by \\"alpha\\""\r\n')
+    assert (line.time, line.event) == (12.345678, "device.refused")
+    assert line.fields == {"guest": "beta", "device": "01:00.0", "message": 'owned by "alpha"'}
+
+
+def test_line_without_fields_and_with_empty_value():
+    assert parse_line("[0.1] monitor.ready").fields == {}
+    assert parse_line('[0.1] guest.output name= text=""').fields == {"name": "", "text": ""}
+
+
+def test_number_reads_both_bases():
+    line = parse_line("[1.0] iommu.unit base=0xfed90000 units=2")
+    assert line.number("base") == 0xFED90000 and line.number("units") == 2
+
+
+@pytest.mark.parametrize("text", [
+    "",
+    "BdsDxe: starting Boot0001",
+    "[0.5] no event here",
+    "[x] boot.start",
+    '[0.5] boot.start message="torn off',
+    "[0.5] boot.start key=value and words",
+    "[0.5] boot.start =value",
+    '[0.5] boot.start key="a"b',
+])
+def test_what_is_no_event(text):
+    assert parse_line(text) is None
+
+
+def test_escapes_before_an_event_are_ignored():
+    assert parse_line("\x1b[2J\x1b[01;01Hnoise[0.000001] boot.start version=1").event == "boot.start"
+
+
+def test_reader_joins_split_lines_and_numbers_events():
+    reader = LogReader()
+    for piece in (b"junk\n[0.1] boot.st", b"art a=1\r\n[0.2] cpu.on", b"line count=4"):
+        reader.feed(piece)
+    assert [event.event for event in reader.events] == ["boot.start"]
+    reader.finish()
+    assert [(event.index, event.event) for event in reader.events] == [(0, "boot.start"), (1, "cpu.online")]
+    assert reader.tail(2) == "[0.1] boot.start a=1\n[0.2] cpu.online count=4"
+
+
+def test_reader_survives_bytes_that_are_no_text():
+    reader = LogReader()
+    reader.feed(bytes(range(256)) + b"\n[0.1] boot.start\n")
+    assert [event.event for event in reader.events] == ["boot.start"]
+
+
+# Nested virtualisation.
+
+def refuse(error):
+    def read():
+        raise error
+    return read
+
+
+@pytest.mark.parametrize("leaves, usable, words", [
+    ({1: (0, 0, kvm.VMX, 0)}, True, "VMX"),
+    ({1: (0, 0, 0, 0), 0x80000001: (0, 0, kvm.SVM, 0)}, True, "SVM"),
+    ({1: (0, 0, ~kvm.VMX & 0xFFFFFFFF, 0), 0x80000001: (0, 0, ~kvm.SVM & 0xFFFFFFFF, 0)}, False, "neither"),
+    ({}, False, "neither"),
+])
+def test_nested_virtualisation_follows_the_cpuid_bit(leaves, usable, words):
+    found, reason = nested_virtualisation(lambda: leaves)
+    assert found is usable and words in reason
+    assert choose_machine(lambda: leaves)[0] == ("kvm" if usable else "tcg")
+
+
+@pytest.mark.parametrize("error, words", [
+    (FileNotFoundError(), "no /dev/kvm"),
+    (PermissionError(), "may not be opened"),
+    (OSError(22, "Invalid argument"), "Invalid argument"),
+])
+def test_no_kvm_is_explained(error, words):
+    found, reason = nested_virtualisation(refuse(error))
+    assert not found and words in reason
+    assert choose_machine(refuse(error))[0] == "tcg"
+
+
+def test_supported_cpuid_decodes_the_kernels_table(monkeypatch):
+    def ioctl(_descriptor, request, buffer, _mutate):
+        assert request == kvm.KVM_GET_SUPPORTED_CPUID
+        assert kvm.HEADER.unpack_from(buffer)[0] == kvm.MAXIMUM_ENTRIES
+        kvm.HEADER.pack_into(buffer, 0, 3, 0)
+        for number, entry in enumerate([(1, 0, 0, 1, 2, 3, 4), (7, 1, 1, 9, 9, 9, 9), (7, 0, 1, 5, 6, 7, 8)]):
+            kvm.ENTRY.pack_into(buffer, kvm.HEADER.size + number * kvm.ENTRY.size, *entry, 0, 0, 0)
+    monkeypatch.setattr(kvm.fcntl, "ioctl", ioctl)
+    assert kvm.supported_cpuid("/dev/null") == {1: (1, 2, 3, 4), 7: (5, 6, 7, 8)}
+
+
+# The command line.
+
+def command(accelerator="tcg", **changes):
+    return qemu_arguments(MachineSpec(**changes), accelerator, PLACES)
+
+
+def devices(words):
+    return [words[position + 1] for position, word in enumerate(words) if word == "-device"]
+
+
+def test_the_remapping_unit_is_the_first_device():
+    assert devices(command())[0] == "intel-iommu,intremap=on,aw-bits=48,eim=on"
+
+
+@pytest.mark.parametrize("changes, expected", [
+    ({"intremap": False}, "intel-iommu,intremap=off,aw-bits=48,eim=off"),
+    ({"eim": None, "aw_bits": 39}, "intel-iommu,intremap=on,aw-bits=39"),
+    ({"caching_mode": True}, "intel-iommu,intremap=on,aw-bits=48,eim=on,caching-mode=on"),
+])
+def test_choices_of_the_remapping_unit(changes, expected):
+    assert devices(command(**changes))[0] == expected
+
+
+def test_no_remapping_unit():
+    assert not any("iommu" in word for word in command(iommu=False))
+
+
+@pytest.mark.parametrize("accelerator, machine_type, accel, cpu", [
+    ("tcg", "q35,hpet=off", "tcg,thread=multi", "max,+x2apic"),
+    ("kvm", "q35,hpet=off,kernel-irqchip=split", "kvm", "host"),
+])
+def test_accelerators(accelerator, machine_type, accel, cpu):
+    words = command(accelerator)
+    assert words[words.index("-M") + 1] == machine_type
+    assert words[words.index("-accel") + 1] == accel
+    assert words[words.index("-cpu") + 1] == cpu
+
+
+def test_placements_of_cards():
+    found = devices(command(nics=(Nic(), Nic(placement="switch"), Nic("e1000e", "root-bus", mac="52:54:00:00:00:01"))))
+    assert found[2:] == [
+        "pcie-root-port,id=port0,bus=pcie.0,chassis=1,slot=1",
+        "igb,id=nic0,bus=port0,netdev=net0,romfile=",
+        "pcie-root-port,id=port1,bus=pcie.0,chassis=2,slot=2",
+        "x3130-upstream,id=up1,bus=port1",
+        "xio3130-downstream,id=down1,bus=up1,chassis=66,slot=0",
+        "igb,id=nic1,bus=down1,netdev=net1,romfile=",
+        "e1000e,id=nic2,bus=pcie.0,netdev=net2,romfile=,mac=52:54:00:00:00:01",
+        "ide-hd,drive=boot,bootindex=0",
+    ]
+
+
+def test_capture_follows_its_card():
+    words = command(nics=(Nic(capture=True),))
+    assert words[words.index("-object") + 1] == "filter-dump,id=dump0,netdev=net0,file=/run/net0.pcap"
+
+
+@pytest.mark.parametrize("boot, device, firmware", [
+    ("disk", "ide-hd,drive=boot,bootindex=0", True),
+    ("usb", "usb-storage,bus=xhci.0,drive=boot,bootindex=0", True),
+    ("iso", "ide-cd,drive=boot,bootindex=0", False),
+    ("none", None, True),
+])
+def test_boot_media(boot, device, firmware):
+    words = command(boot=boot)
+    assert (device in words) is (device is not None)
+    assert any("pflash" in word for word in words) is firmware
+
+
+def test_tracing_debugging_and_counting():
+    words = command(trace=("vtd_fault_disabled",), gdb=1234, wait_for_gdb=True, icount=0, extra=("-name", "x"))
+    assert words[words.index("-D") + 1] == "/run/trace.log"
+    assert words[words.index("-trace") + 1] == "vtd_fault_disabled"
+    assert words[words.index("-gdb") + 1] == "tcp:127.0.0.1:1234" and "-S" in words
+    assert words[words.index("-icount") + 1] == "shift=0" and "tcg,thread=single" in words
+    assert words[-2:] == ["-name", "x"]
+    with pytest.raises(ValueError):
+        command("kvm", icount=0)
+
+
+@pytest.mark.parametrize("changes", [{"aw_bits": 57}, {"cpus": 0}, {"memory": 1}, {"boot": "floppy"}])
+def test_impossible_machines_are_refused(changes):
+    with pytest.raises(ValueError):
+        MachineSpec(**changes)
+
+
+def test_impossible_cards_are_refused():
+    for wrong in ({"model": "rtl8139"}, {"placement": "moon"}):
+        with pytest.raises(ValueError):
+            Nic(**wrong)
+
+
+def test_bochs_configuration(monkeypatch):
+    monkeypatch.setattr(paths, "tree", lambda: Path("/tree"))
+    lines = configuration(Path("/run"), 3, 256, 4444, {"ata0-master": "type=cdrom, path=x.iso"}).splitlines()
+    assert any(line.startswith("cpu: model=corei7_skylake_x, count=3,") for line in lines)
+    assert "memory: guest=256, host=256" in lines
+    assert "com1: enabled=1, mode=socket-client, dev=localhost:4444" in lines
+    assert "ata0-master: type=cdrom, path=x.iso" in lines
+
+
+def test_bochs_and_linux_agree_on_the_clock():
+    from machine.bochs import INSTRUCTIONS_PER_SECOND
+    text = (paths.HERE / "stack/grub.cfg").read_text()
+    assert f"tsc_early_khz={INSTRUCTIONS_PER_SECOND // 1000} " in text
+
+
+# What goes onto the boot medium.
+
+def test_choices_become_files():
+    files = MachineSpec(scenario="sriov", files={"/bulkhead/x": b"y"}).injected_files()
+    assert files == {"/bulkhead/default": b"sriov.conf\n", "/bulkhead/batch": b"1\n", "/bulkhead/x": b"y"}
+    assert MachineSpec(batch=False).injected_files() == {}
+    assert disk.grub_selection(files) == b"set scenario=sriov.conf\nset batch=1\n"
+
+
+def test_scenario_names():
+    assert scenario_file("sriov") == scenario_file("sriov.conf") == "sriov.conf"
+    for wrong in ("../x", "", "."):
+        with pytest.raises(ValueError):
+            scenario_file(wrong)
+
+
+def gpt(entries, entry_size=128, count=None, size=1 << 20):
+    """The smallest thing that esp_offset() reads: a GPT header and its entries."""
+    image = bytearray(size)
+    struct.pack_into("<8s", image, 512, b"EFI PART")
+    struct.pack_into("<QII", image, 512 + 72, 2, len(entries) if count is None else count, entry_size)
+    for number, (kind, first, last) in enumerate(entries):
+        struct.pack_into("<16s16sQQ", image, 1024 + number * entry_size, kind.bytes_le, bytes(16), first, last)
+    return bytes(image)
+
+
+OTHER = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
+
+
+def test_esp_is_found_behind_another_partition(tmp_path):
+    image = tmp_path / "disk"
+    image.write_bytes(gpt([(OTHER, 34, 99), (disk.ESP_TYPE, 100, 1999)], entry_size=256))
+    assert disk.esp_offset(image) == 100 * 512
+
+
+@pytest.mark.parametrize("content, words", [
+    (b"", "no GPT"),
+    (bytes(4096), "no GPT"),
+    (gpt([(OTHER, 34, 99)]), "no EFI system partition"),
+    (gpt([(disk.ESP_TYPE, 99, 34)]), "outside"),
+    (gpt([(disk.ESP_TYPE, 34, 1 << 40)]), "outside"),
+    (gpt([], entry_size=64, count=1), "64 bytes"),
+    (gpt([], count=1 << 30), "entries"),
+])
+def test_damaged_tables_are_refused(tmp_path, content, words):
+    image = tmp_path / "disk"
+    image.write_bytes(content)
+    with pytest.raises(disk.ImageError, match=words):
+        disk.esp_offset(image)
+
+
+def make_image(path, files, mebibytes=40):
+    """A disk with an ESP, made with the tools that an administrator would use."""
+    with path.open("wb") as stream:
+        stream.truncate(mebibytes << 20)
+    subprocess.run(["/sbin/sfdisk", "-q", path], input="label: gpt\nstart=2048, type=uefi\n", text=True, check=True)
+    subprocess.run(["mformat", "-F", "-i", f"{path}@@{1 << 20}", "-T", str((mebibytes - 2) * 2048), "::"], check=True)
+    disk.put_into_image(path, files)
+    return path
+
+
+needs_disk_tools = pytest.mark.skipif(not (shutil.which("mformat") and Path("/sbin/sfdisk").exists()),
+                                      reason="mtools or sfdisk is missing")
+
+
+@needs_disk_tools
+def test_files_are_added_and_replaced(tmp_path):
+    image = make_image(tmp_path / "disk", {"/bulkhead/default": b"old", "/bulkhead/kept": b"kept"})
+    (tmp_path / "source").write_bytes(b"from a file")
+    disk.put_into_image(image, {"/bulkhead/default": b"new", "/EFI/BOOT/x.efi": tmp_path / "source"})
+    assert disk.read_from_image(image, "/bulkhead/default") == b"new"
+    assert disk.read_from_image(image, "/bulkhead/kept") == b"kept"
+    assert disk.read_from_image(image, "/EFI/BOOT/x.efi") == b"from a file"
+    with pytest.raises(disk.ImageError):
+        disk.put_into_image(image, {"/../x": b""})
+
+
+@pytest.mark.skipif(not shutil.which("xorriso"), reason="xorriso is missing")
+def test_files_are_put_into_an_iso(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/kept").write_bytes(b"kept")
+    subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-o", tmp_path / "a.iso", tmp_path / "root"],
+                   check=True, capture_output=True)
+    disk.copy_iso(tmp_path / "a.iso", tmp_path / "b.iso", {"/bulkhead/default": b"sriov.conf\n"})
+    subprocess.run(["xorriso", "-osirrox", "on", "-indev", tmp_path / "b.iso", "-extract", "/", tmp_path / "out"],
+                   check=True, capture_output=True)
+    assert (tmp_path / "out/kept").read_bytes() == b"kept"
+    assert (tmp_path / "out/bulkhead/select.cfg").read_bytes() == b"set scenario=sriov.conf\n"
+
+
+# What the stacked machine boots.
+
+def test_modules_are_loaded_after_what_they_need():
+    modules = {"a": b"x\0depends=b,c-d\0y", "b": b"\0depends=c-d\0", "c_d": b"\0depends=\0"}
+    assert stackdisk.load_order(["a"], lambda name: modules[name]) == ["c_d", "b", "a"]
+
+
+def test_modules_in_a_circle_do_not_hang():
+    assert set(stackdisk.load_order(["a"], lambda name: {"a": b"\0depends=b\0", "b": b"\0depends=a\0"}[name])) == {"a", "b"}
+
+
+@pytest.mark.skipif(not shutil.which("cpio"), reason="cpio is missing")
+def test_initramfs_archive_is_read_by_cpio():
+    archive = stackdisk.Cpio()
+    archive.add("dir", 0o40755)
+    archive.add("dir/file", 0o100644, b"12345")
+    listed = subprocess.run(["cpio", "-itv"], input=archive.finish(), capture_output=True, check=True).stdout.decode()
+    assert "drwxr-xr-x" in listed and " 5 " in listed and "dir/file" in listed
+
+
+# Real machines.
+
+def emulators_are_here():
+    try:
+        return bool(paths.tree())
+    except paths.MissingEmulators:
+        return False
+
+
+needs_emulators = pytest.mark.skipif(not emulators_are_here(), reason="no emulators: tests/machine/setup.sh emulators")
+STARTUP = ('@echo -off\r\necho "[0.25] boot.start from=shell"\r\n{extra}echo "[0.50] run.verdict result={verdict}"\r\n'
+           "mm F4 {code} -w 4 -IO -n\r\n")
+
+
+def shell_image(path, verdict="ok", code=0x10, extra=""):
+    """UEFI's own shell stands in for the hypervisor: it prints a log and writes the exit status."""
+    return make_image(path, {"/startup.nsh": STARTUP.format(verdict=verdict, code=f"{code:x}", extra=extra).encode()})
+
+
+def boot_shell(name, spec, limit, directory):
+    started = machine(name, spec, limit, directory).start()
+    started.console.expect_exact("to skip", timeout=limit)
+    started.console.send("x")
+    return started
+
+
+@needs_emulators
+@needs_disk_tools
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("verdict, code, ok", [("ok", 0x10, True), ("failed", 0x11, False), ("ok", 0x11, False)])
+def test_tcg_reports_verdict_and_status(tmp_path, verdict, code, ok):
+    image = shell_image(tmp_path / "disk", verdict, code, "type fs0:\\bulkhead\\default\r\n")
+    with boot_shell("tcg", MachineSpec(image=image, scenario="sriov"), 50, tmp_path / "run") as started:
+        assert started.wait_for("boot.start", **{"from": "shell"}).time == 0.25
+        assert started.wait() == code * 2 + 1
+        outcome = started.outcome()
+        assert (outcome.ok, outcome.verdict) == (ok, verdict)
+        assert "sriov.conf" in started.tail()
+    assert not (tmp_path / "run/bulkhead.img").exists()
+    assert disk.read_from_image(image, "/startup.nsh")
+    with pytest.raises(disk.ImageError):
+        disk.read_from_image(image, "/bulkhead/default")
+
+
+@needs_emulators
+@pytest.mark.timeout(60)
+def test_time_limit_ends_everything_and_shows_the_log(tmp_path):
+    with machine("tcg", MachineSpec(boot="none"), 4, tmp_path) as started:
+        process = started._process
+        with pytest.raises(MachineTimeout, match="Interactive Shell"):
+            started.wait_for("never.logged", timeout=30)
+        assert started.expired and not started.outcome().ok
+        assert process.poll() is not None
+    assert not started.running
+
+
+@needs_emulators
+@pytest.mark.timeout(60)
+def test_a_machine_that_ends_early_is_told_apart(tmp_path):
+    with machine("tcg", MachineSpec(boot="none"), 30, tmp_path) as started:
+        started.console.expect_exact("Shell", timeout=20)
+        assert started.qmp("query-status")["running"]
+        started.stop()
+        with pytest.raises(MachineEnded):
+            started.wait_for("never.logged")
+
+
+@needs_emulators
+@needs_disk_tools
+@pytest.mark.skipif(not os.environ.get("BULKHEAD_SLOW_TESTS"), reason="two minutes: set BULKHEAD_SLOW_TESTS=1")
+@pytest.mark.timeout(400)
+def test_stack_reports_verdict_and_status(tmp_path):
+    image = shell_image(tmp_path / "disk", extra="type fs0:\\bulkhead\\default\r\n")
+    with boot_shell("stack", MachineSpec(image=image, scenario="passthrough"), 300, tmp_path / "run") as started:
+        assert started.wait() == 33
+        assert started.outcome().ok
+        assert "passthrough.conf" in started.tail()
+
+
+def test_run_reads_its_options():
+    options = run.arguments(["--scenario", "sriov", "--nic", "igb@switch", "--nic", "e1000e", "--cpus", "2",
+                             "--file", "bulkhead/a=b", "--extra", "-s", "-S"])
+    spec = run.specification(options, batch=True)
+    assert spec.nics == (Nic("igb", "switch"), Nic("e1000e")) and spec.cpus == 2
+    assert spec.extra == ("-s", "-S") and spec.files == {"/bulkhead/a": Path("b")}
+    assert run.parse_nics(["none"]) == ()
