@@ -36,11 +36,11 @@ HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUIL
 
 $(BUILD)/hypervisor/%.o: hypervisor/%.c
 	@mkdir -p $(@D)
-	$(CC) $(HYPERVISOR_CFLAGS) $(MUTATION_CFLAGS) -MMD -MP -c $< -o $@
+	$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/drivers/%.o: drivers/%.c
 	@mkdir -p $(@D)
-	$(CC) $(HYPERVISOR_CFLAGS) $(MUTATION_CFLAGS) -MMD -MP -c $< -o $@
+	$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/%.asm.o: %.asm
 	@mkdir -p $(@D)

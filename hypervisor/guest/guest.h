@@ -46,6 +46,7 @@ struct guest {
     unsigned device_count;
     struct guest_device *devices[CONFIG_MAX_DEVICES];
     /* how it ended */
+    volatile uint32_t end_noted; /* set by the first guest_note_end() */
     char stop_reason[24];
     uint64_t exit_status;
     volatile uint32_t vcpus_running;
@@ -53,6 +54,7 @@ struct guest {
     /* faults of its devices */
     uint64_t faults;
     bool devices_disabled;
+    bool unsafe_interrupts; /* the configuration accepts devices without interrupt remapping */
 };
 
 /* Creates every guest of the configuration (memory, tables, devices); logs guest.created,
@@ -65,6 +67,8 @@ struct guest *guest_of_owner(owner_t owner);
 
 MUST_CHECK enum status guest_start(struct guest *guest); /* GUEST_CREATED or GUEST_STOPPED: reloads */
 MUST_CHECK enum status guest_stop(struct guest *guest, const char *reason);
+/* From a guest's core: why it ends; the first word counts. */
+void guest_note_end(struct guest *guest, const char *reason);
 void guests_start_all(void);
 /* Work for the control loop: guests that ended, time limits, output rings, PF mailboxes. */
 void guests_service(void);

@@ -109,6 +109,7 @@ struct vcpu {
     const struct page_table *memory; /* EPT or NPT */
     uint64_t xcr0;
     volatile uint32_t activity;  /* enum vcpu_activity */
+    volatile uint32_t sipi_vector; /* where it begins when activity leaves VCPU_WAIT_FOR_SIPI */
     volatile uint32_t stop_request;  /* set by the control core before it kicks */
     void *control_page;          /* VMCS or VMCB */
     void *backend[3];            /* the back-end's own pages */

@@ -1,0 +1,236 @@
+/*
+ * Giving a function to a guest and taking it back, in the order of invariant I6: bus mastering off,
+ * reset, context entry gone, caches invalidated; memory is scrubbed and freed only then.
+ */
+#include "hypervisor/guest/device.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/pages.h"
+
+#define GUEST_BAR_END UINT64_C(0xfe000000)
+
+static enum status refuse(const struct guest *guest, const struct pci_function *function,
+                          enum status status, const char *message)
+{
+    log_event("device.refused", "guest=%s device=%s status=%s message=\"%s\"", guest->name,
+              rid_text(function->rid).text, status_name(status), message);
+    return status;
+}
+
+/* MMIO that the firmware's map lists has an owner in the frames table, other MMIO has none yet. */
+static enum status claim_registers(uint64_t base, uint64_t size, owner_t owner)
+{
+    enum status status = frames_transfer(base, size, OWNER_NONE, owner);
+    return status == STATUS_OK ? status : frames_transfer(base, size, OWNER_MMIO, owner);
+}
+
+/* Maps one BAR but for the pages of the MSI-X table, which stay with the hypervisor. */
+static enum status map_bar(struct guest_device *device, unsigned number)
+{
+    const struct guest_bar *bar = &device->bars[number];
+    uint64_t hole_start = bar->size, hole_end = bar->size;
+    if (device->has_msix && device->msix.table_bar == number) {
+        uint64_t table_end = device->msix.table_offset + (uint64_t)device->msix.vectors * 16;
+        hole_start = ALIGN_DOWN((uint64_t)device->msix.table_offset, PAGE_SIZE);
+        hole_end = ALIGN_UP(table_end, PAGE_SIZE);
+    }
+    const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;
+    enum status status = STATUS_OK;
+    if (hole_start != 0)
+        status = page_table_map(&device->guest->memory, bar->guest_base, bar->host_base,
+                                hole_start, rights);
+    if (status == STATUS_OK && hole_end < bar->size)
+        status = page_table_map(&device->guest->memory, bar->guest_base + hole_end,
+                                bar->host_base + hole_end, bar->size - hole_end, rights);
+    return status;
+}
+
+static enum status assign_bars(struct guest *guest, struct guest_device *device, uint64_t *next_bar)
+{
+    const struct pci_function *function = device->function;
+    for (unsigned number = 0; number < PCI_BARS; number++) {
+        const struct pci_bar *physical = &function->bar[number];
+        if (physical->size == 0 || physical->io)
+            continue; /* I/O BARs are not given: every port is the hypervisor's */
+        if (physical->base == 0)
+            return refuse(guest, function, STATUS_UNSUPPORTED,
+                          "the firmware left a BAR of the device without an address; enable its "
+                          "slot or 64-bit decoding in the firmware set-up");
+        if (!IS_ALIGNED(physical->base | physical->size, PAGE_SIZE)) {
+            /* XSA-class: what shares a page cannot be kept apart. Leaving such a BAR out is safe. */
+            log_event("device.bar_hidden", "guest=%s device=%s bar=%u base=%#llx size=%#llx "
+                      "message=\"smaller than a page, so it may share one with another device\"",
+                      guest->name, rid_text(function->rid).text, number,
+                      (unsigned long long)physical->base, (unsigned long long)physical->size);
+            continue;
+        }
+        uint64_t base = ALIGN_UP(*next_bar, physical->size);
+        if (base < *next_bar || base + physical->size > GUEST_BAR_END)
+            return refuse(guest, function, STATUS_NO_MEMORY,
+                          "the device's BARs do not fit into the guest's device window");
+        device->bars[number] = (struct guest_bar){
+            .guest_base = base,
+            .host_base = physical->base,
+            .size = physical->size,
+            .is_64bit = physical->is_64bit,
+            .prefetchable = physical->prefetchable,
+        };
+        *next_bar = base + physical->size;
+        if (claim_registers(physical->base, physical->size, guest->owner) != STATUS_OK)
+            return refuse(guest, function, STATUS_BUSY,
+                          "a BAR of the device overlaps memory that has another owner");
+        enum status status = map_bar(device, number);
+        if (status != STATUS_OK)
+            return refuse(guest, function, status, "a BAR of the device cannot be mapped");
+    }
+    return STATUS_OK;
+}
+
+static enum status prepare_msix(struct guest *guest, struct guest_device *device)
+{
+    const struct pci_function *function = device->function;
+    enum status status = msix_layout_read(function, &device->msix);
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    if (status != STATUS_OK)
+        return refuse(guest, function, status,
+                      "its MSI-X capability places the table outside a BAR or over the PBA");
+    if (device->msix.vectors > GUEST_MSIX_MAX)
+        return refuse(guest, function, STATUS_UNSUPPORTED,
+                      "it has more MSI-X vectors than can be virtualised (256)");
+    const struct pci_bar *bar = &function->bar[device->msix.table_bar];
+    device->vectors = pages_allocate(
+        ALIGN_UP(device->msix.vectors * sizeof(struct guest_vector), PAGE_SIZE) / PAGE_SIZE);
+    device->msix_table = map_device(bar->base + device->msix.table_offset,
+                                    (uint64_t)device->msix.vectors * 16);
+    if (device->vectors == NULL || device->msix_table == 0)
+        return refuse(guest, function, STATUS_NO_MEMORY, "no memory left for its MSI-X table");
+    device->has_msix = true;
+    return STATUS_OK;
+}
+
+static enum status check_assignable(const struct guest *guest, const struct pci_function *function,
+                                    bool unsafe_interrupts)
+{
+    const struct pci_function *culprit = NULL;
+    if (function->is_bridge)
+        return refuse(guest, function, STATUS_DENIED, "a bridge is never given to a guest");
+    if (OWNER_IS_GUEST(function->owner)) {
+        const struct guest *owner = guest_of_owner(function->owner);
+        log_event("device.refused",
+                  "guest=%s device=%s status=busy owner=%s message=\"%s has this device; a "
+                  "function belongs to exactly one guest\"",
+                  guest->name, rid_text(function->rid).text, owner != NULL ? owner->name : "?",
+                  owner != NULL ? owner->name : "another guest");
+        return STATUS_BUSY;
+    }
+    if (function->owner != OWNER_NOBODY)
+        return refuse(guest, function, STATUS_BUSY,
+                      "the hypervisor drives this function itself (SR-IOV is on); take a VF");
+    if (!iommu_enabled() || iommu_unit_of(function) < 0)
+        return refuse(guest, function, STATUS_UNSUPPORTED,
+                      "no working IOMMU covers this device, so its DMA cannot be confined; enable "
+                      "VT-d in the firmware set-up");
+    if (!iommu_remaps_interrupts() && !unsafe_interrupts)
+        return refuse(guest, function, STATUS_DENIED,
+                      "there is no interrupt remapping: the device could forge interrupts; set "
+                      "unsafe_interrupts = yes in [system] to accept that");
+    if (!acs_isolated(function, &culprit)) {
+        log_event("device.isolation",
+                  "guest=%s device=%s culprit=%s message=\"no ACS there: functions behind it may "
+                  "reach each other without passing the IOMMU\"",
+                  guest->name, rid_text(function->rid).text,
+                  culprit != NULL ? rid_text(culprit->rid).text : "none");
+    }
+    return STATUS_OK;
+}
+
+enum status device_assign(struct guest *guest, struct guest_device *device,
+                          struct pci_function *function, struct pf_device *pf, unsigned slot,
+                          uint64_t *next_bar)
+{
+    enum status status = check_assignable(guest, function, guest->unsafe_interrupts);
+    if (status != STATUS_OK)
+        return status;
+    device->guest = guest;
+    device->function = function;
+    device->pf = pf;
+    device->slot = slot;
+    function->owner = guest->owner;
+    status = prepare_msix(guest, device);
+    if (status == STATUS_OK)
+        status = assign_bars(guest, device, next_bar);
+    /* What the firmware did with a whole function is unknown: power-on state first. VFs that were
+     * just enabled are in it. */
+    if (status == STATUS_OK && !function->is_vf) {
+        status = pci_function_reset(function);
+        if (status != STATUS_OK)
+            (void)refuse(guest, function, status,
+                         "the device cannot be reset, so it may carry state or DMA of its former "
+                         "owner");
+    }
+    if (status != STATUS_OK) {
+        function->owner = OWNER_NOBODY;
+        return status;
+    }
+    pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
+    virtual_config_reset(device);
+    log_event("device.assigned", "guest=%s rid=%s slot=00:%02x.0 vectors=%u", guest->name,
+              rid_text(function->rid).text, slot, device->has_msix ? device->msix.vectors : 0u);
+    return STATUS_OK;
+}
+
+enum status device_attach(struct guest_device *device)
+{
+    if (device->attached)
+        return STATUS_OK;
+    device->disabled = false;
+    virtual_config_reset(device);
+    virtual_msix_reset(device);
+    enum status status = iommu_attach(device->function, &device->guest->domain);
+    if (status != STATUS_OK)
+        return refuse(device->guest, device->function, status,
+                      "its context entry could not be written; it stays blocked");
+    iommu_fault_reporting(device->function, true);
+    if (device->pf != NULL)
+        device->pf->driver->vf_reset(device->pf, device->function->vf_index);
+    pci_command_set(device->function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF,
+                    PCI_COMMAND_BUS_MASTER);
+    device->attached = true;
+    return STATUS_OK;
+}
+
+void device_detach(struct guest_device *device)
+{
+    if (!device->attached)
+        return;
+    pci_bus_master(device->function, false);
+    virtual_msix_reset(device);
+    enum status reset = pci_function_reset(device->function);
+    if (reset != STATUS_OK)
+        log_event("device.reset_failed",
+                  "guest=%s rid=%s status=%s message=\"the device stays blocked and will not be "
+                  "given to anybody again\"",
+                  device->guest->name, rid_text(device->function->rid).text, status_name(reset));
+    enum status status = iommu_detach(device->function, &device->guest->domain);
+    if (status != STATUS_OK)
+        log_event("device.detach_failed", "guest=%s rid=%s status=%s message=\"the unit did not "
+                  "confirm; bus mastering stays off\"",
+                  device->guest->name, rid_text(device->function->rid).text, status_name(status));
+    if (device->pf != NULL)
+        device->pf->driver->vf_reset(device->pf, device->function->vf_index);
+    device->attached = false;
+    if (reset != STATUS_OK)
+        device->function->owner = OWNER_HYPERVISOR;
+}
+
+void device_disable(struct guest_device *device)
+{
+    device->disabled = true;
+    device->command &= (uint16_t)~PCI_COMMAND_BUS_MASTER;
+    pci_bus_master(device->function, false);
+    iommu_fault_reporting(device->function, false);
+}

@@ -1,0 +1,83 @@
+/*
+ * A PCI function as its guest sees it: a virtual configuration space, BARs at guest-physical
+ * addresses, an MSI-X table of the guest's own values. Hardware follows only through the rules in
+ * virtual_config.c and virtual_msix.c. Except where a comment says otherwise, everything here runs
+ * on the control core (control_call.h).
+ */
+#pragma once
+
+#include "hypervisor/guest/guest.h"
+#include "hypervisor/pci/pf_driver.h"
+
+#define GUEST_MSIX_MAX  256 /* vectors of one device; a function with more is refused */
+#define CONFIG_CAP_MSIX 0x40 /* where the virtual capabilities lie */
+#define CONFIG_CAP_PCIE 0x50
+#define CONFIG_DWORDS   64 /* extended space reads as zero: no extended capabilities */
+
+struct guest_bar {
+    uint64_t guest_base;    /* where the EPT maps it; what the guest reads */
+    uint64_t host_base;
+    uint64_t size;          /* 0: not there */
+    bool is_64bit, prefetchable;
+    bool sizing_low, sizing_high; /* all ones were written: the next read gives the size */
+};
+
+struct guest_vector {
+    uint64_t address; /* the guest's own values */
+    uint32_t data;
+    bool masked;
+    bool allocated;   /* has an interrupt remapping entry */
+    uint16_t index;   /* of that entry */
+};
+
+struct guest_device {
+    struct guest *guest;
+    struct pci_function *function;
+    struct pf_device *pf;  /* of a VF, else NULL */
+    unsigned slot;         /* device number on the guest's virtual bus 0 */
+    bool attached;         /* context entry present */
+    bool disabled;         /* policy took bus mastering away until the next start */
+    uint16_t command;      /* the guest's view of the command register */
+    struct guest_bar bars[PCI_BARS];
+    bool has_msix;
+    bool msix_enabled, msix_function_mask;
+    struct msix_layout msix;
+    uintptr_t msix_table;  /* the physical table, mapped */
+    struct guest_vector *vectors;
+};
+
+/* --- device.c: giving and taking, in the order of invariant I6 --- */
+
+/* Takes the function for the guest, lays out its BARs from *next_bar on and maps them into the
+ * guest's memory tables (the MSI-X table's pages excepted). The guest must not be running.
+ * Logs device.assigned or device.refused. */
+MUST_CHECK enum status device_assign(struct guest *guest, struct guest_device *device,
+                                     struct pci_function *function, struct pf_device *pf,
+                                     unsigned slot, uint64_t *next_bar);
+/* Before a start: registers as after power-on, context entry present. Bus mastering stays off
+ * until the guest asks for it. */
+MUST_CHECK enum status device_attach(struct guest_device *device);
+/* After an end: bus mastering off, reset, context entry gone, caches invalidated. */
+void device_detach(struct guest_device *device);
+/* The answer to faults: bus mastering off, and it stays off until the next start. */
+void device_disable(struct guest_device *device);
+
+/* --- virtual_config.c --- */
+void virtual_config_reset(struct guest_device *device);
+/* Offset is below 4096 and aligned to width (1, 2, 4). Reads may run on any core. */
+uint32_t virtual_config_read(const struct guest_device *device, unsigned offset, unsigned width);
+void virtual_config_write(struct guest_device *device, unsigned offset, unsigned width,
+                          uint32_t value);
+
+/* --- virtual_msix.c --- */
+/* True when the guest-physical address lies in a page that holds the device's MSI-X table. */
+bool virtual_msix_covers(const struct guest_device *device, uint64_t address);
+/* Access inside such a page: to the table (virtual), to the PBA and other registers that share the
+ * page (passed through; MSI-X PBA read-only). */
+uint64_t virtual_msix_read(const struct guest_device *device, uint64_t address, unsigned width);
+void virtual_msix_write(struct guest_device *device, uint64_t address, unsigned width,
+                        uint64_t value);
+/* After a change of the function's MSI-X enable or mask bits. */
+void virtual_msix_update(struct guest_device *device);
+/* Frees the interrupt entries and forgets the guest's values. */
+void virtual_msix_reset(struct guest_device *device);

@@ -1,0 +1,268 @@
+#include "hypervisor/guest/events.h"
+
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/guest/abi.h"
+#include "hypervisor/guest/control_call.h"
+#include "hypervisor/guest/device.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/x86/apic.h"
+#include "hypervisor/x86/cpu.h"
+
+#define CONSOLE_LINE  200
+#define CONSOLE_WRITE_MAX 4096
+
+/* Per core, used by that core only: its guest's memory and the console line being put together. */
+static struct core_view {
+    const uint8_t *memory;
+    char line[CONSOLE_LINE];
+    size_t line_used;
+} views[CPU_MAX];
+
+static struct core_view *view(void)
+{
+    return &views[cpu_current()->index];
+}
+
+/* --- memory --- */
+
+static bool read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size)
+{
+    uint64_t memory_size = vcpu->guest->memory_size;
+    if (size > memory_size || address > memory_size - size)
+        return false;
+    memcpy(bytes, view()->memory + address, size);
+    return true;
+}
+
+/* --- devices: reads of virtual configuration space here, all else on the control core --- */
+
+static struct guest_device *device_in_slot(struct guest *guest, unsigned slot)
+{
+    for (unsigned i = 0; i < guest->device_count; i++)
+        if (guest->devices[i]->slot == slot)
+            return guest->devices[i];
+    return NULL;
+}
+
+struct access {
+    struct guest_device *device;
+    uint64_t address; /* guest-physical, or the configuration offset */
+    unsigned width;
+    bool write;
+    uint64_t value;
+};
+
+static void config_write(void *argument)
+{
+    struct access *access = argument;
+    virtual_config_write(access->device, (unsigned)access->address, access->width,
+                         (uint32_t)access->value);
+}
+
+static void msix_access(void *argument)
+{
+    struct access *access = argument;
+    if (access->write)
+        virtual_msix_write(access->device, access->address, access->width, access->value);
+    else
+        access->value = virtual_msix_read(access->device, access->address, access->width);
+}
+
+/* A vCPU whose control call was not taken carries on: reads give all ones, as from a dead device. */
+static void ask_control_core(control_function *function, struct access *access)
+{
+    if (control_call(function, access))
+        return;
+    access->value = ~UINT64_C(0);
+    log_event("guest.access_lost", "guest=%s address=%#llx message=\"the control core did not "
+              "answer within a second\"",
+              access->device->guest->name, (unsigned long long)access->address);
+}
+
+static void ecam_access(struct guest *guest, uint64_t address, unsigned width, bool write,
+                        uint64_t *value)
+{
+    uint64_t offset = address - GUEST_ECAM_BASE;
+    struct guest_device *device = device_in_slot(guest, (unsigned)FIELD(offset, 19, 15));
+    unsigned number = (unsigned)FIELD(offset, 11, 0);
+    bool exists = device != NULL && FIELD(offset, 14, 12) == 0 && width <= 4 &&
+                  IS_ALIGNED(number, width);
+    if (!write) {
+        *value = exists ? virtual_config_read(device, number, width) : ~UINT64_C(0);
+    } else if (exists) {
+        struct access access = {device, number, width, true, *value};
+        ask_control_core(config_write, &access);
+    }
+}
+
+static bool mmio(struct vcpu *vcpu, uint64_t address, unsigned width, bool write, uint64_t *value)
+{
+    struct guest *guest = vcpu->guest;
+    if (address >= GUEST_ECAM_BASE && address - GUEST_ECAM_BASE < GUEST_ECAM_SIZE) {
+        ecam_access(guest, address, width, write, value);
+        return true;
+    }
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        if (!virtual_msix_covers(guest->devices[i], address))
+            continue;
+        struct access access = {guest->devices[i], address, width, write, *value};
+        ask_control_core(msix_access, &access);
+        *value = access.value;
+        return true;
+    }
+    return false;
+}
+
+static bool io(struct vcpu *vcpu, uint16_t port, unsigned width, bool write, uint32_t *value)
+{
+    (void)vcpu, (void)port, (void)width, (void)write, (void)value;
+    return false; /* every port is the hypervisor's */
+}
+
+/* --- guest calls (abi.h) --- */
+
+static void console_flush(const struct guest *guest, struct core_view *console)
+{
+    char text[CONSOLE_LINE * 4 + 1];
+    if (console->line_used == 0)
+        return;
+    quote_text(text, sizeof text, console->line, console->line_used);
+    console->line_used = 0;
+    log_event("guest.output", "name=%s text=\"%s\"", guest->name, text);
+}
+
+static int64_t console_write_call(struct vcpu *vcpu, uint64_t address, uint64_t size)
+{
+    struct core_view *console = view();
+    uint64_t memory_size = vcpu->guest->memory_size;
+    if (size > CONSOLE_WRITE_MAX)
+        return ABI_BAD_ARGUMENT;
+    if (address > memory_size || size > memory_size - address)
+        return ABI_BAD_ADDRESS;
+    for (uint64_t i = 0; i < size; i++) {
+        char byte = (char)console->memory[address + i];
+        if (byte != '\n')
+            console->line[console->line_used++] = byte;
+        if (byte == '\n' || console->line_used == sizeof console->line)
+            console_flush(vcpu->guest, console);
+    }
+    return ABI_OK;
+}
+
+static enum exit_action hypercall(struct vcpu *vcpu)
+{
+    uint64_t *registers = vcpu->registers;
+    int64_t result = ABI_NO_SUCH_CALL;
+    switch (registers[GUEST_RAX]) {
+    case ABI_CONSOLE_WRITE:
+        result = console_write_call(vcpu, registers[GUEST_RDI], registers[GUEST_RSI]);
+        break;
+    case ABI_EVENT:
+        log_event("guest.event", "name=%s value=%#llx", vcpu->guest->name,
+                  (unsigned long long)registers[GUEST_RDI]);
+        result = ABI_OK;
+        break;
+    case ABI_EXIT:
+        vcpu->guest->exit_status = registers[GUEST_RDI];
+        guest_note_end(vcpu->guest, "exit");
+        return EXIT_STOP;
+    default:
+        break;
+    }
+    registers[GUEST_RAX] = (uint64_t)result;
+    return EXIT_RESUME;
+}
+
+/* --- interrupts between a guest's own vCPUs --- */
+
+#define ICR_DELIVERY(icr)    ((icr) >> 8 & 7)
+#define ICR_VECTOR(icr)      ((uint8_t)(icr))
+#define ICR_DESTINATION(icr) ((uint32_t)((icr) >> 32))
+#define DELIVERY_INIT        5
+#define DELIVERY_SIPI        6
+
+static struct vcpu *vcpu_with_apic_id(struct guest *guest, uint32_t apic_id)
+{
+    for (unsigned i = 0; i < guest->cpu_count; i++)
+        if (guest->vcpus[i]->apic_id == apic_id)
+            return guest->vcpus[i];
+    return NULL;
+}
+
+static bool ipi(struct vcpu *vcpu, uint64_t icr)
+{
+    struct vcpu *target = vcpu_with_apic_id(vcpu->guest, ICR_DESTINATION(icr));
+    if (target == NULL || target == vcpu)
+        return false;
+    switch (ICR_DELIVERY(icr)) {
+    case DELIVERY_INIT:
+        return true; /* its vCPUs wait for SIPI from the start; a running one is not taken back */
+    case DELIVERY_SIPI:
+        if (target->activity == VCPU_WAIT_FOR_SIPI) {
+            target->sipi_vector = ICR_VECTOR(icr);
+            __atomic_store_n(&target->activity, VCPU_RUNNING, __ATOMIC_RELEASE);
+            cpu_kick(target->cpu);
+        }
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* --- the end --- */
+
+static void stopped(struct vcpu *vcpu, const char *reason, const char *detail)
+{
+    char text[256];
+    guest_note_end(vcpu->guest, reason);
+    quote_text(text, sizeof text, detail != NULL ? detail : "", detail != NULL ? strlen(detail) : 0);
+    log_event("guest.fault", "name=%s vcpu=%u reason=%s message=\"%s\"", vcpu->guest->name,
+              vcpu->index, reason, text);
+}
+
+const struct vcpu_events guest_events = {
+    .mmio = mmio,
+    .io = io,
+    .hypercall = hypercall,
+    .ipi = ipi,
+    .read_memory = read_memory,
+    .stopped = stopped,
+};
+
+void guest_core(struct cpu *cpu)
+{
+    struct core_view *own = &views[cpu->index];
+    enum status status = vcpu_backend() != NULL ? vcpu_backend()->enable_core() : STATUS_UNSUPPORTED;
+    if (status != STATUS_OK) {
+        log_event("cpu.refused", "core=%u status=%s message=\"this core cannot run guests\"",
+                  cpu->index, status_name(status));
+        cpu->state = CPU_FAILED;
+        cpu_halt_forever();
+    }
+    cpu->state = CPU_IDLE;
+    for (;;) {
+        struct vcpu *vcpu = __atomic_load_n(&cpu->vcpu, __ATOMIC_ACQUIRE);
+        if (vcpu == NULL) {
+            cpu_wait();
+            continue;
+        }
+        cpu->state = CPU_GUEST;
+        own->line_used = 0;
+        own->memory = window_open(vcpu->guest->memory_base, vcpu->guest->memory_size);
+        if (own->memory != NULL)
+            vcpu_run(vcpu);
+        else
+            stopped(vcpu, "no-memory", "the core cannot map the guest's memory");
+        console_flush(vcpu->guest, own);
+        window_close();
+        own->memory = NULL;
+        struct guest *guest = vcpu->guest;
+        __atomic_store_n(&cpu->vcpu, NULL, __ATOMIC_RELEASE);
+        cpu->state = CPU_IDLE;
+        __atomic_sub_fetch(&guest->vcpus_running, 1, __ATOMIC_ACQ_REL);
+        (void)!apic_send(cpu_at(0)->apic_id, APIC_COMMAND_FIXED(VECTOR_WAKE));
+    }
+}
