@@ -33,6 +33,10 @@ extern const struct page_table_format page_format_ept;
 extern const struct page_table_format page_format_npt;
 extern const struct page_table_format page_format_vtd;
 
+/* The memory type (SDM 3A 12.3: 0 = UC, 6 = WB) of PAGE_DEVICE leaves in EPT. UC until the VMX
+ * back-end says otherwise. Leaves that exist already keep theirs. */
+void page_format_ept_device_type(unsigned memory_type);
+
 struct page_table {
     const struct page_table_format *format;
     uint64_t *root;
@@ -49,16 +53,22 @@ MUST_CHECK enum status page_table_create(struct page_table *table,
 /* Frees every table page. The tables must no longer be in use by any hardware. */
 void page_table_destroy(struct page_table *table);
 
-/* Maps [input, input + size) to [physical, ...) with the largest pages that alignment permits.
- * Everything 4 KiB aligned. STATUS_BUSY, changing nothing, when any part is mapped already;
- * STATUS_INVALID when out of the input range or misaligned; STATUS_NO_MEMORY may leave a part
- * mapped (the caller unmaps the whole range). */
+/* Maps [input, input + size) to [physical, ...) with the largest pages that alignment permits (and
+ * tables that are already there: those are kept). Everything 4 KiB aligned; inputs are the bits the
+ * walker uses, without sign extension. STATUS_BUSY, changing nothing, when any part is mapped
+ * already; STATUS_INVALID when out of the input range, misaligned or without PAGE_READ;
+ * STATUS_NO_MEMORY may leave a part mapped (the caller unmaps the whole range). */
 MUST_CHECK enum status page_table_map(struct page_table *table, uint64_t input, uint64_t physical,
                                       uint64_t size, unsigned rights);
 /* Unmaps what is mapped in the range; splits a larger page where the range cuts it
  * (STATUS_NO_MEMORY possible only then). Empty tables are kept until destroy: the caller's
  * invalidation decides when hardware has let go of them. */
 MUST_CHECK enum status page_table_unmap(struct page_table *table, uint64_t input, uint64_t size);
+
+/* Makes the tables that hold the entries of `level` for the range and maps nothing: afterwards pages
+ * of that size can be mapped there without memory. STATUS_BUSY when a larger page is in the way. */
+MUST_CHECK enum status page_table_populate(struct page_table *table, uint64_t input, uint64_t size,
+                                           unsigned level);
 
 /* One step per level, from the root down, for `walk`, the audit and software translation. */
 struct page_walk {
@@ -70,11 +80,13 @@ struct page_walk {
     } step[PAGE_TABLE_MAX_LEVELS];
     bool present;
     uint64_t physical;  /* valid when present */
-    uint64_t page_size; /* of the leaf */
+    uint64_t page_size; /* bytes that the last entry looked at covers: of the leaf when present */
     unsigned rights;    /* intersection along the path */
 };
 void page_table_walk(const struct page_table *table, uint64_t input, struct page_walk *walk);
 
-/* The first leaf at or above `*input`: sets *input to its start and fills walk; false past the
- * last one. Iterate with `input += walk.page_size`. Bounded by the table itself. */
+/* The first leaf that ends above `*input`: sets *input to its start and fills walk; false past the
+ * last one. Iterate with `input += walk.page_size`. Bounded by the table itself. An entry that
+ * points at a table outside the hypervisor's pages is reported like a leaf, so that it cannot hide:
+ * present is false then and physical is where it points. */
 bool page_table_next(const struct page_table *table, uint64_t *input, struct page_walk *walk);

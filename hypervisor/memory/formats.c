@@ -1,0 +1,158 @@
+#include "hypervisor/memory/page_table.h"
+
+#define ADDRESS_MASK BITS(51, 12)
+#define LARGE_PAGE   BIT(7) /* the same bit in all four formats */
+
+static bool is_leaf(uint64_t entry, unsigned level)
+{
+    return level == 1 || (level <= 3 && (entry & LARGE_PAGE) != 0);
+}
+
+/* --- the processor's own format: host (SDM 3A 4.5) and NPT (APM 2 15.25) --- */
+#define CPU_PRESENT    BIT(0)
+#define CPU_WRITE      BIT(1)
+#define CPU_USER       BIT(2)
+#define CPU_UNCACHED   (BIT(3) | BIT(4)) /* PWT and PCD: entry 3 of the PAT, UC after reset */
+#define CPU_ACCESSED   BIT(5)
+#define CPU_DIRTY      BIT(6)
+#define CPU_NO_EXECUTE BIT(63)
+
+/* Accessed and dirty are set from the start: nobody reads them, and the processor need not write.
+ */
+static uint64_t cpu_leaf(uint64_t physical, unsigned rights, unsigned level)
+{
+    return physical | CPU_PRESENT | CPU_ACCESSED | CPU_DIRTY |
+           ((rights & PAGE_WRITE) != 0 ? CPU_WRITE : 0) |
+           ((rights & PAGE_EXECUTE) != 0 ? 0 : CPU_NO_EXECUTE) |
+           ((rights & PAGE_DEVICE) != 0 ? CPU_UNCACHED : 0) | (level > 1 ? LARGE_PAGE : 0);
+}
+
+static uint64_t cpu_table(uint64_t physical)
+{
+    return physical | CPU_PRESENT | CPU_WRITE | CPU_ACCESSED;
+}
+
+static unsigned cpu_rights(uint64_t entry, unsigned level)
+{
+    if ((entry & CPU_PRESENT) == 0)
+        return 0;
+    return PAGE_READ | ((entry & CPU_WRITE) != 0 ? PAGE_WRITE : 0u) |
+           ((entry & CPU_NO_EXECUTE) == 0 ? PAGE_EXECUTE : 0u) |
+           (is_leaf(entry, level) && (entry & CPU_UNCACHED) != 0 ? PAGE_DEVICE : 0u);
+}
+
+/* No global pages: a core's only change of address space is the reload of CR3 that flushes its
+ * window, and that has to reach every entry. */
+const struct page_table_format page_format_host = {
+    .name = "host",
+    .leaf = cpu_leaf,
+    .table = cpu_table,
+    .rights = cpu_rights,
+    .is_leaf = is_leaf,
+    .address_mask = ADDRESS_MASK,
+};
+
+/* Nested walks are user accesses (APM 2 15.25.5): without U at every level they fault. */
+static uint64_t npt_leaf(uint64_t physical, unsigned rights, unsigned level)
+{
+    return cpu_leaf(physical, rights, level) | CPU_USER;
+}
+
+static uint64_t npt_table(uint64_t physical)
+{
+    return cpu_table(physical) | CPU_USER;
+}
+
+static unsigned npt_rights(uint64_t entry, unsigned level)
+{
+    return (entry & CPU_USER) != 0 ? cpu_rights(entry, level) : 0;
+}
+
+const struct page_table_format page_format_npt = {
+    .name = "npt",
+    .leaf = npt_leaf,
+    .table = npt_table,
+    .rights = npt_rights,
+    .is_leaf = is_leaf,
+    .address_mask = ADDRESS_MASK,
+};
+
+/* --- EPT (SDM 3C 29.3.2) --- */
+#define EPT_READ        BIT(0)
+#define EPT_WRITE       BIT(1)
+#define EPT_EXECUTE     BIT(2)
+#define EPT_MEMORY_TYPE 3 /* shift of the type in a leaf; bit 6, IPAT, stays 0 */
+#define EPT_WRITE_BACK  UINT64_C(6)
+#define EPT_DEVICE_MARK BIT(52) /* ignored by the processor: tells devices apart under any type */
+
+static uint64_t ept_device_type;
+
+void page_format_ept_device_type(unsigned memory_type)
+{
+    ept_device_type = memory_type & 7;
+}
+
+static uint64_t ept_leaf(uint64_t physical, unsigned rights, unsigned level)
+{
+    uint64_t type = (rights & PAGE_DEVICE) != 0 ? ept_device_type : EPT_WRITE_BACK;
+    return physical | type << EPT_MEMORY_TYPE | ((rights & PAGE_READ) != 0 ? EPT_READ : 0) |
+           ((rights & PAGE_WRITE) != 0 ? EPT_WRITE : 0) |
+           ((rights & PAGE_EXECUTE) != 0 ? EPT_EXECUTE : 0) |
+           ((rights & PAGE_DEVICE) != 0 ? EPT_DEVICE_MARK : 0) | (level > 1 ? LARGE_PAGE : 0);
+}
+
+static uint64_t ept_table(uint64_t physical)
+{
+    return physical | EPT_READ | EPT_WRITE | EPT_EXECUTE;
+}
+
+static unsigned ept_rights(uint64_t entry, unsigned level)
+{
+    if ((entry & (EPT_READ | EPT_WRITE | EPT_EXECUTE)) == 0)
+        return 0;
+    return ((entry & EPT_READ) != 0 ? PAGE_READ : 0u) |
+           ((entry & EPT_WRITE) != 0 ? PAGE_WRITE : 0u) |
+           ((entry & EPT_EXECUTE) != 0 ? PAGE_EXECUTE : 0u) |
+           (is_leaf(entry, level) && (entry & EPT_DEVICE_MARK) != 0 ? PAGE_DEVICE : 0u);
+}
+
+const struct page_table_format page_format_ept = {
+    .name = "ept",
+    .leaf = ept_leaf,
+    .table = ept_table,
+    .rights = ept_rights,
+    .is_leaf = is_leaf,
+    .address_mask = ADDRESS_MASK,
+};
+
+/* --- VT-d second level (VT-d 9.8). SNP (11) and TM (62) are reserved on units that lack the
+ * capability, and there is no execute right: a device only reads and writes. --- */
+#define VTD_READ  BIT(0)
+#define VTD_WRITE BIT(1)
+
+static uint64_t vtd_leaf(uint64_t physical, unsigned rights, unsigned level)
+{
+    return physical | ((rights & PAGE_READ) != 0 ? VTD_READ : 0) |
+           ((rights & PAGE_WRITE) != 0 ? VTD_WRITE : 0) | (level > 1 ? LARGE_PAGE : 0);
+}
+
+static uint64_t vtd_table(uint64_t physical)
+{
+    return physical | VTD_READ | VTD_WRITE;
+}
+
+static unsigned vtd_rights(uint64_t entry, unsigned level)
+{
+    (void)level;
+    return ((entry & VTD_READ) != 0 ? PAGE_READ : 0u) |
+           ((entry & VTD_WRITE) != 0 ? PAGE_WRITE : 0u);
+}
+
+const struct page_table_format page_format_vtd = {
+    .name = "vtd",
+    .leaf = vtd_leaf,
+    .table = vtd_table,
+    .rights = vtd_rights,
+    .is_leaf = is_leaf,
+    .address_mask = ADDRESS_MASK,
+};

@@ -1,0 +1,286 @@
+#include "hypervisor/memory/page_table.h"
+#include "hypervisor/base/mmio.h"
+#include "hypervisor/memory/pages.h"
+
+#define ENTRIES      512u
+#define ACCESS       (PAGE_READ | PAGE_WRITE | PAGE_EXECUTE)
+#define LARGEST_LEAF 3u
+
+/* Bytes that one entry at `level` covers. */
+static uint64_t level_size(unsigned level)
+{
+    return BIT(PAGE_SHIFT + 9 * (level - 1));
+}
+
+static unsigned level_index(uint64_t input, unsigned level)
+{
+    return (unsigned)(input >> (PAGE_SHIFT + 9 * (level - 1))) % ENTRIES;
+}
+
+static uint64_t input_end(const struct page_table *table)
+{
+    return level_size(table->levels + 1);
+}
+
+/* The hardware may walk at any time: it sees the old entry or the new one, and what was written
+ * before an entry is visible before it. */
+static void write_entry(const struct page_table *table, uint64_t *entry, uint64_t value)
+{
+    __atomic_store_n(entry, value, __ATOMIC_RELEASE);
+    if (table->flush)
+        cache_flush_range(entry, sizeof *entry);
+}
+
+static uint64_t *new_table(struct page_table *table)
+{
+    uint64_t *page = pages_allocate(1);
+    if (page == NULL)
+        return NULL;
+    table->table_pages++;
+    return page;
+}
+
+/* Makes `slot` point at a table whose entries are complete. */
+static void link_table(const struct page_table *table, uint64_t *slot, uint64_t *lower)
+{
+    if (table->flush)
+        cache_flush_range(lower, PAGE_SIZE);
+    write_entry(table, slot, table->format->table(physical_address(lower)));
+}
+
+static uint64_t *lower_table(const struct page_table *table, uint64_t entry)
+{
+    return virtual_address(entry & table->format->address_mask);
+}
+
+enum status page_table_create(struct page_table *table, const struct page_table_format *format,
+                              unsigned levels, unsigned max_leaf_level, bool flush)
+{
+    *table = (struct page_table){
+        .format = format, .levels = levels, .max_leaf_level = max_leaf_level, .flush = flush};
+    if (levels < 3 || levels > PAGE_TABLE_MAX_LEVELS || max_leaf_level < 1 ||
+        max_leaf_level > LARGEST_LEAF)
+        return STATUS_INVALID;
+    table->root = new_table(table);
+    if (table->root == NULL)
+        return STATUS_NO_MEMORY;
+    if (flush)
+        cache_flush_range(table->root, PAGE_SIZE);
+    return STATUS_OK;
+}
+
+void page_table_destroy(struct page_table *table)
+{
+    if (table->root == NULL)
+        return;
+    struct {
+        uint64_t *page;
+        unsigned next;
+    } path[PAGE_TABLE_MAX_LEVELS + 1];
+    unsigned level = table->levels;
+    path[level].page = table->root;
+    path[level].next = 0;
+    while (level <= table->levels) {
+        uint64_t *page = path[level].page;
+        if (level == 1 || path[level].next == ENTRIES) {
+            pages_free(page, 1);
+            level++;
+            continue;
+        }
+        uint64_t entry = page[path[level].next++];
+        if (table->format->rights(entry, level) == 0 || table->format->is_leaf(entry, level))
+            continue;
+        uint64_t *lower = lower_table(table, entry);
+        if (lower == NULL)
+            continue;
+        level--;
+        path[level].page = lower;
+        path[level].next = 0;
+    }
+    table->root = NULL;
+    table->table_pages = 0;
+}
+
+void page_table_walk(const struct page_table *table, uint64_t input, struct page_walk *walk)
+{
+    const struct page_table_format *format = table->format;
+    *walk = (struct page_walk){0};
+    if (input >= input_end(table))
+        return;
+    uint64_t *page = table->root;
+    unsigned path_rights = ACCESS;
+    for (unsigned level = table->levels; level >= 1; level--) {
+        uint64_t *slot = &page[level_index(input, level)];
+        uint64_t entry = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+        walk->step[walk->steps++] = (struct page_walk_step){level, physical_address(slot), entry};
+        walk->page_size = level_size(level);
+        unsigned rights = format->rights(entry, level);
+        if (rights == 0)
+            return;
+        bool leaf = format->is_leaf(entry, level);
+        uint64_t *lower = leaf ? NULL : lower_table(table, entry);
+        walk->rights = rights & (path_rights | PAGE_DEVICE);
+        path_rights &= rights;
+        if (leaf) {
+            /* Bits below the page size are flags or zero: a large entry may hold PAT there. */
+            walk->physical =
+                ALIGN_DOWN(entry & format->address_mask, walk->page_size) + input % walk->page_size;
+            walk->present = true;
+            return;
+        }
+        if (lower == NULL) {
+            walk->physical = entry & format->address_mask;
+            return;
+        }
+        page = lower;
+    }
+}
+
+bool page_table_next(const struct page_table *table, uint64_t *input, struct page_walk *walk)
+{
+    uint64_t at = *input;
+    while (at < input_end(table)) {
+        page_table_walk(table, at, walk);
+        at = ALIGN_DOWN(at, walk->page_size);
+        const struct page_walk_step *last = &walk->step[walk->steps - 1];
+        if (table->format->rights(last->entry, last->level) != 0) {
+            walk->physical = ALIGN_DOWN(walk->physical, walk->present ? walk->page_size : 1);
+            *input = at;
+            return true;
+        }
+        at += walk->page_size;
+    }
+    return false;
+}
+
+static bool range_valid(const struct page_table *table, uint64_t input, uint64_t size)
+{
+    return IS_ALIGNED(input, PAGE_SIZE) && IS_ALIGNED(size, PAGE_SIZE) &&
+           input <= input_end(table) && size <= input_end(table) - input;
+}
+
+/* The table whose entries are of `level` on the way to `input`, made if it is not there yet. A leaf
+ * or an unreadable table in the way gives NULL with STATUS_BUSY. */
+static uint64_t *descend(struct page_table *table, uint64_t input, unsigned level,
+                         enum status *status)
+{
+    const struct page_table_format *format = table->format;
+    uint64_t *page = table->root;
+    for (unsigned at = table->levels; at > level; at--) {
+        uint64_t *slot = &page[level_index(input, at)];
+        uint64_t *lower;
+        if (format->rights(*slot, at) == 0) {
+            lower = new_table(table);
+            *status = STATUS_NO_MEMORY;
+            if (lower != NULL)
+                link_table(table, slot, lower);
+        } else {
+            lower = format->is_leaf(*slot, at) ? NULL : lower_table(table, *slot);
+            *status = STATUS_BUSY;
+        }
+        if (lower == NULL)
+            return NULL;
+        page = lower;
+    }
+    *status = STATUS_OK;
+    return page;
+}
+
+/* The largest page for the first byte of the range. A table that is already there is kept. */
+static unsigned leaf_level(const struct page_table *table, uint64_t input, uint64_t physical,
+                           uint64_t size)
+{
+    struct page_walk walk;
+    page_table_walk(table, input, &walk);
+    unsigned level = MIN(walk.step[walk.steps - 1].level, table->max_leaf_level);
+    while (level > 1 &&
+           (!IS_ALIGNED(input | physical, level_size(level)) || size < level_size(level)))
+        level--;
+    return level;
+}
+
+enum status page_table_map(struct page_table *table, uint64_t input, uint64_t physical,
+                           uint64_t size, unsigned rights)
+{
+    if (!range_valid(table, input, size) || !IS_ALIGNED(physical, PAGE_SIZE) ||
+        physical > BIT(52) || size > BIT(52) - physical || (rights & PAGE_READ) == 0)
+        return STATUS_INVALID;
+    struct page_walk walk;
+    uint64_t mapped = input;
+    if (size != 0 && page_table_next(table, &mapped, &walk) && mapped < input + size)
+        return STATUS_BUSY;
+
+    while (size != 0) {
+        unsigned level = leaf_level(table, input, physical, size);
+        uint64_t step = level_size(level);
+        enum status status;
+        uint64_t *page = descend(table, input, level, &status);
+        if (page == NULL)
+            return status;
+        /* The rest of this table, as long as pages of this size fit and no larger one would. */
+        unsigned index = level_index(input, level);
+        do {
+            write_entry(table, &page[index], table->format->leaf(physical, rights, level));
+            input += step;
+            physical += step;
+            size -= step;
+            index++;
+        } while (index < ENTRIES && size >= step && table->format->rights(page[index], level) == 0);
+    }
+    return STATUS_OK;
+}
+
+enum status page_table_populate(struct page_table *table, uint64_t input, uint64_t size,
+                                unsigned level)
+{
+    if (!range_valid(table, input, size) || level < 1 || level >= table->levels)
+        return STATUS_INVALID;
+    uint64_t end = input + size;
+    for (uint64_t at = input; at < end;
+         at = ALIGN_DOWN(at, level_size(level + 1)) + level_size(level + 1)) {
+        enum status status;
+        if (descend(table, at, level, &status) == NULL)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* Replaces leaves that contain `boundary` by tables with the same translation, until it lies
+ * between two entries. */
+static enum status split_at(struct page_table *table, uint64_t boundary)
+{
+    const struct page_table_format *format = table->format;
+    struct page_walk walk;
+    page_table_walk(table, boundary, &walk);
+    while (walk.present && !IS_ALIGNED(boundary, walk.page_size)) {
+        const struct page_walk_step *last = &walk.step[walk.steps - 1];
+        unsigned lower_level = last->level - 1;
+        uint64_t *lower = new_table(table);
+        if (lower == NULL)
+            return STATUS_NO_MEMORY;
+        uint64_t physical = ALIGN_DOWN(walk.physical, walk.page_size);
+        unsigned rights = format->rights(last->entry, last->level);
+        for (unsigned i = 0; i < ENTRIES; i++)
+            lower[i] = format->leaf(physical + i * level_size(lower_level), rights, lower_level);
+        link_table(table, virtual_address(last->entry_address), lower);
+        page_table_walk(table, boundary, &walk);
+    }
+    return STATUS_OK;
+}
+
+enum status page_table_unmap(struct page_table *table, uint64_t input, uint64_t size)
+{
+    if (!range_valid(table, input, size))
+        return STATUS_INVALID;
+    uint64_t end = input + size;
+    enum status status = split_at(table, input);
+    if (status == STATUS_OK)
+        status = split_at(table, end);
+    if (status != STATUS_OK)
+        return status;
+    struct page_walk walk;
+    for (uint64_t at = input; at < end && page_table_next(table, &at, &walk) && at < end;
+         at += walk.page_size)
+        write_entry(table, virtual_address(walk.step[walk.steps - 1].entry_address), 0);
+    return STATUS_OK;
+}
