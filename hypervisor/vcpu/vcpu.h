@@ -73,7 +73,8 @@ struct vcpu_exit {
     union {
         struct {
             uint64_t address; /* guest-physical */
-            bool read, write, execute;
+            bool read, write, execute; /* none: not an instruction's own access (the CPU walked
+                                          page tables or delivered an event there) */
             bool misconfigured; /* EPT misconfiguration: our own tables are wrong */
         } memory;
         struct {
@@ -110,12 +111,16 @@ struct vcpu {
     uint64_t xcr0;
     volatile uint32_t activity;  /* enum vcpu_activity */
     volatile uint32_t sipi_vector; /* where it begins when activity leaves VCPU_WAIT_FOR_SIPI */
+    volatile uint32_t init_request;  /* vcpu_interrupt() to the vCPU's own core, with a kick */
+    volatile uint32_t nmi_request;
     volatile uint32_t stop_request;  /* set by the control core before it kicks */
     void *control_page;          /* VMCS or VMCB */
     void *backend[3];            /* the back-end's own pages */
     uint64_t backend_state[16];
     /* Counted by the dispatcher; the CPU's own exits. */
     uint64_t exits[EXIT_KINDS];
+    uint64_t commands_dropped;   /* interrupt commands that were not the guest's to send */
+    uint32_t exception_run;      /* exceptions in a row with no other exit between them */
     struct vcpu_exit last[VCPU_LAST_EXITS];
     uint32_t last_count;
 };
@@ -142,6 +147,8 @@ struct vcpu_backend {
     void (*read_state)(struct vcpu *vcpu, struct vcpu_state *state);
     void (*write_state)(struct vcpu *vcpu, const struct vcpu_state *state);
     uint64_t (*rip)(struct vcpu *vcpu);
+    uint64_t (*cr4)(struct vcpu *vcpu); /* as the guest sees it */
+    unsigned (*cpl)(struct vcpu *vcpu);
     void (*set_rip)(struct vcpu *vcpu, uint64_t rip); /* also ends an interrupt shadow */
     void (*inject)(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
     /* The guest-physical tables lost a mapping: discard what this core cached of them. */
@@ -163,12 +170,14 @@ struct vcpu_events {
     /* False: the port does not exist for the guest: reads give all ones, writes are dropped. */
     bool (*io)(struct vcpu *vcpu, uint16_t port, unsigned width, bool write, uint32_t *value);
     enum exit_action (*hypercall)(struct vcpu *vcpu);
-    /* An interrupt command to other vCPUs of the same guest, already filtered by kind. False: the
-     * destination is not this guest's; dropped and counted. */
+    /* An interrupt command, already filtered by kind (fixed, NMI, INIT, start-up): passes it with
+     * vcpu_interrupt() to each vCPU of the same guest that icr_addresses(). False: none is addressed;
+     * dropped and counted. */
     bool (*ipi)(struct vcpu *vcpu, uint64_t icr);
     /* Copies guest-physical memory (of this guest only) for the instruction decoder. */
     bool (*read_memory)(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size);
-    /* The vCPU stopped; `reason` is a short word for guest.stopped, `detail` free text. */
+    /* The vCPU cannot go on; `reason` is a short word for guest.stopped, `detail` free text. Not
+     * called when a hypercall returned EXIT_STOP or a stop was requested. */
     void (*stopped)(struct vcpu *vcpu, const char *reason, const char *detail);
 };
 void vcpu_set_events(const struct vcpu_events *events);
@@ -176,6 +185,12 @@ void vcpu_set_events(const struct vcpu_events *events);
 /* Runs the vCPU on the current core until it stops or is stopped; then the core's local APIC is
  * quiesced and its registers hold nothing of the guest. */
 void vcpu_run(struct vcpu *vcpu);
+
+/* Does a command written to the x2APIC's ICR by the core `sender` reach the core `apic_id`? Physical
+ * and logical destinations, broadcast, shorthands (SDM 3A 11.12.9, 11.12.10). */
+bool icr_addresses(uint64_t icr, uint32_t sender, uint32_t apic_id);
+/* Carries out a command at one vCPU that it addresses: fixed, NMI, INIT or start-up. Any core. */
+void vcpu_interrupt(struct vcpu *target, uint64_t icr);
 
 /* Start states. PVH: 32-bit protected mode without paging, EBX = start_info (Xen PVH boot ABI). */
 void vcpu_state_pvh(struct vcpu_state *state, uint32_t entry);
