@@ -61,6 +61,8 @@ struct guest {
  * device.assigned, device.refused, guest.refused. A guest that cannot be made is left out, the
  * rest goes on. */
 void guests_create(const struct config *config, const struct boot_info *boot);
+/* Gives back everything a refused guest had taken. */
+void guest_dismantle(struct guest *guest);
 struct guest *guest_at(unsigned index); /* in the configuration's order; NULL past the end */
 struct guest *guest_find(const char *name);
 struct guest *guest_of_owner(owner_t owner);
@@ -73,9 +75,10 @@ void guests_start_all(void);
 /* Work for the control loop: guests that ended, time limits, output rings, PF mailboxes. */
 void guests_service(void);
 bool guests_all_ended(void);
-/* True when every guest ended as its configuration expects; logs `run.verdict result=ok|failed`
+/* True when there are guests, every one ended as its configuration expects, and `rest_ok` (audit,
+ * configuration); logs `run.verdict result=ok|failed`
  * with a line `run.unexpected guest= expected= got=` for each that did not. */
-bool guests_verdict(void);
+bool guests_verdict(bool rest_ok);
 
 /* nics.c: prepares the configuration's NICs (PF drivers, SR-IOV). */
 void nics_prepare(const struct config *config);

@@ -1,0 +1,17 @@
+/* Faults of guests' devices: attributed, counted, answered by each guest's policy. */
+#pragma once
+
+#include "hypervisor/iommu/iommu.h"
+
+/* For iommu_fault_handler(). Logs `dma.fault` or `irq.fault` with the action taken. */
+void fault_answer(const struct iommu_fault *fault);
+
+/* The latest faults for the monitor: 0 is the newest; NULL past the end. */
+struct fault_record {
+    uint64_t at_microseconds;
+    struct iommu_fault fault;
+    uint64_t repeated; /* how many since, from the same requester */
+    char guest[32];    /* "-" when nobody owns the requester */
+};
+const struct fault_record *fault_record(unsigned index);
+uint64_t fault_total(void);

@@ -1,0 +1,237 @@
+/* Making guests from the configuration. */
+#include "hypervisor/guest/guest.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/guest/device.h"
+#include "hypervisor/guest/events.h"
+#include "hypervisor/guest/load.h"
+#include "hypervisor/x86/cpu.h"
+
+static struct guest guests[CONFIG_MAX_GUESTS];
+static unsigned guest_count;
+
+struct guest *guest_at(unsigned index)
+{
+    return index < guest_count ? &guests[index] : NULL;
+}
+
+struct guest *guest_find(const char *name)
+{
+    for (unsigned i = 0; i < guest_count; i++)
+        if (text_equal(guests[i].name, name))
+            return &guests[i];
+    return NULL;
+}
+
+struct guest *guest_of_owner(owner_t owner)
+{
+    return OWNER_IS_GUEST(owner) ? guest_at(OWNER_GUEST_INDEX(owner)) : NULL;
+}
+
+static enum status refuse(struct guest *guest, enum status status, const char *message)
+{
+    guest->state = GUEST_REFUSED;
+    log_event("guest.refused", "guest=%s line=%u status=%s message=\"%s\"", guest->name,
+              guest->config->place.line, status_name(status), message);
+    return status;
+}
+
+static struct cpu *free_core(void)
+{
+    for (unsigned index = 1; index < cpu_count(); index++) {
+        struct cpu *cpu = cpu_at(index);
+        bool used = cpu->state != CPU_IDLE;
+        for (unsigned g = 0; g < guest_count && !used; g++)
+            for (unsigned v = 0; v < guests[g].cpu_count && !used; v++)
+                used = guests[g].vcpus[v] != NULL && guests[g].vcpus[v]->cpu == cpu;
+        if (!used)
+            return cpu;
+    }
+    return NULL;
+}
+
+static enum status create_vcpus(struct guest *guest)
+{
+    if (guest->config->cpus > GUEST_MAX_CPUS)
+        return refuse(guest, STATUS_UNSUPPORTED, "more vCPUs than a guest can have (8)");
+    for (uint32_t index = 0; index < guest->config->cpus; index++) {
+        struct cpu *cpu = free_core();
+        if (cpu == NULL)
+            return refuse(guest, STATUS_FULL,
+                          "not enough cores: each vCPU owns one, and core 0 is the hypervisor's");
+        struct vcpu *vcpu =
+            pages_allocate(ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) / PAGE_SIZE);
+        if (vcpu == NULL)
+            return refuse(guest, STATUS_NO_MEMORY, "no memory left for its vCPU");
+        vcpu->guest = guest;
+        vcpu->cpu = cpu;
+        vcpu->index = index;
+        vcpu->apic_id = cpu->apic_id;
+        vcpu->memory = &guest->memory;
+        guest->vcpus[index] = vcpu;
+        guest->cpu_count = index + 1;
+        enum status status = vcpu_backend()->create(vcpu);
+        if (status != STATUS_OK)
+            return refuse(guest, status, "its vCPU's control structures cannot be made");
+    }
+    return STATUS_OK;
+}
+
+static enum status create_memory(struct guest *guest)
+{
+    uint64_t size = guest->config->memory;
+    unsigned max_leaf_level;
+    const struct page_table_format *format = vcpu_backend()->memory_format(&max_leaf_level);
+    if (size > GUEST_MAX_MEMORY)
+        return refuse(guest, STATUS_UNSUPPORTED, "more memory than a guest can have (2G)");
+    /* Alignment decides the page size of both tables. */
+    uint64_t alignment = size >= PAGE_1G ? PAGE_1G : PAGE_2M;
+    enum status status = frames_claim(guest->owner, size, alignment, 0, &guest->memory_base);
+    if (status != STATUS_OK && alignment == PAGE_1G)
+        status = frames_claim(guest->owner, size, PAGE_2M, 0, &guest->memory_base);
+    if (status != STATUS_OK)
+        return refuse(guest, status, "not enough free memory in one piece; `frames` at the prompt "
+                                     "shows who has what");
+    guest->memory_size = size;
+    status = page_table_create(&guest->memory, format, 4, max_leaf_level, false);
+    if (status == STATUS_OK)
+        status = page_table_map(&guest->memory, 0, guest->memory_base, size,
+                                PAGE_READ | PAGE_WRITE | PAGE_EXECUTE);
+    return status == STATUS_OK ? status : refuse(guest, status, "no memory left for its tables");
+}
+
+static enum status create_domain(struct guest *guest)
+{
+    enum status status = iommu_domain_create(&guest->domain, guest->owner);
+    if (status == STATUS_OK)
+        status = iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,
+                                  PAGE_READ | PAGE_WRITE);
+    return status == STATUS_OK ? status : refuse(guest, status, "its DMA domain cannot be made");
+}
+
+/* NULL, with the reason logged, when the device is not to be had. */
+static struct pci_function *resolve(const struct guest *guest, const struct config_device *device,
+                                    const struct config *config, struct pf_device **pf)
+{
+    const char *name = config->nics[device->nic].name;
+    struct pci_function *function = nic_function(device->nic);
+    *pf = NULL;
+    if (function != NULL && device->whole)
+        return function;
+    *pf = nic_device(device->nic);
+    if (function != NULL && *pf != NULL) {
+        rid_t rid = sriov_vf_rid(&(*pf)->sriov, (uint16_t)device->vf);
+        function = pci_function_find(rid);
+        if (function != NULL)
+            return function;
+    }
+    log_event("device.refused", "guest=%s device=%s%s line=%u message=\"%s\"", guest->name, name,
+              device->whole ? "" : ".vf", device->place.line,
+              function == NULL ? "the machine has no such device"
+                               : "its NIC has no virtual functions (see nic.refused above)");
+    return NULL;
+}
+
+static enum status create_devices(struct guest *guest, const struct config *config)
+{
+    uint64_t next_bar = GUEST_BAR_BASE;
+    for (uint32_t i = 0; i < guest->config->device_count; i++) {
+        struct pf_device *pf;
+        struct pci_function *function =
+            resolve(guest, &guest->config->devices[i], config, &pf);
+        if (function == NULL)
+            return refuse(guest, STATUS_NOT_FOUND, "a device it needs is missing");
+        struct guest_device *device =
+            pages_allocate(ALIGN_UP(sizeof(struct guest_device), PAGE_SIZE) / PAGE_SIZE);
+        if (device == NULL)
+            return refuse(guest, STATUS_NO_MEMORY, "no memory left for its devices");
+        enum status status =
+            device_assign(guest, device, function, pf, guest->device_count + 1, &next_bar);
+        if (status != STATUS_OK) {
+            pages_free(device, ALIGN_UP(sizeof(struct guest_device), PAGE_SIZE) / PAGE_SIZE);
+            return refuse(guest, status, "a device it needs was refused");
+        }
+        guest->devices[guest->device_count++] = device;
+    }
+    return STATUS_OK;
+}
+
+static void create(struct guest *guest, const struct config *config)
+{
+    if (vcpu_backend() == NULL) {
+        (void)refuse(guest, STATUS_UNSUPPORTED,
+                     "this CPU offers neither VMX nor SVM (see cpu.refused above)");
+        return;
+    }
+    enum status status = create_memory(guest);
+    if (status == STATUS_OK)
+        status = create_vcpus(guest);
+    if (status == STATUS_OK) {
+        status = load_check(guest);
+        if (status != STATUS_OK)
+            guest->state = GUEST_REFUSED;
+    }
+    if (status == STATUS_OK && guest->config->device_count != 0 && iommu_enabled())
+        status = create_domain(guest);
+    if (status == STATUS_OK)
+        status = create_devices(guest, config);
+    if (status == STATUS_OK) {
+        guest->state = GUEST_CREATED;
+        log_event("guest.created", "name=%s cpus=%u memory=%s base=%#llx devices=%u", guest->name,
+                  guest->cpu_count, size_text(guest->memory_size).text,
+                  (unsigned long long)guest->memory_base, guest->device_count);
+    } else {
+        guest_dismantle(guest);
+    }
+}
+
+/* Gives back all that a refused guest had taken. Nothing of it ever ran. */
+void guest_dismantle(struct guest *guest)
+{
+    const size_t device_pages = ALIGN_UP(sizeof(struct guest_device), PAGE_SIZE) / PAGE_SIZE;
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        struct guest_device *device = guest->devices[i];
+        device->function->owner = OWNER_NOBODY;
+        for (unsigned bar = 0; bar < PCI_BARS; bar++)
+            if (device->bars[bar].size != 0 &&
+                frames_transfer(device->bars[bar].host_base, device->bars[bar].size, guest->owner,
+                                OWNER_MMIO) != STATUS_OK)
+                log_event("frames.refused", "base=%#llx message=\"a BAR kept its owner\"",
+                          (unsigned long long)device->bars[bar].host_base);
+        pages_free(device, device_pages);
+    }
+    guest->device_count = 0;
+    for (unsigned i = 0; i < guest->cpu_count; i++) {
+        vcpu_backend()->destroy(guest->vcpus[i]);
+        pages_free(guest->vcpus[i], ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) / PAGE_SIZE);
+        guest->vcpus[i] = NULL;
+    }
+    guest->cpu_count = 0;
+    if (guest->domain.table.root != NULL)
+        iommu_domain_destroy(&guest->domain);
+    if (guest->memory.root != NULL)
+        page_table_destroy(&guest->memory);
+    if (guest->memory_size != 0)
+        frames_release_all(guest->owner);
+    guest->memory_size = 0;
+}
+
+void guests_create(const struct config *config, const struct boot_info *boot)
+{
+    load_set_modules(boot);
+    vcpu_set_events(&guest_events);
+    for (uint32_t i = 0; i < config->guest_count; i++) {
+        struct guest *guest = &guests[i];
+        *guest = (struct guest){
+            .index = i,
+            .owner = OWNER_GUEST(i),
+            .config = &config->guests[i],
+            .unsafe_interrupts = config->unsafe_interrupts,
+        };
+        (void)text_copy(guest->name, sizeof guest->name, config->guests[i].name);
+        guest_count = i + 1;
+        create(guest, config);
+    }
+}

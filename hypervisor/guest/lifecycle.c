@@ -1,0 +1,228 @@
+/* Starting, stopping and what follows: the control core's side of a guest's life. */
+#include "hypervisor/guest/guest.h"
+
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/guest/control_call.h"
+#include "hypervisor/guest/device.h"
+#include "hypervisor/guest/load.h"
+#include "hypervisor/pci/pf_driver.h"
+#include "hypervisor/x86/apic.h"
+#include "hypervisor/x86/cpu.h"
+
+void guest_note_end(struct guest *guest, const char *reason)
+{
+    uint32_t none = 0;
+    if (__atomic_compare_exchange_n(&guest->end_noted, &none, 1, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        (void)text_copy(guest->stop_reason, sizeof guest->stop_reason, reason);
+}
+
+static void detach_devices(struct guest *guest)
+{
+    for (unsigned i = 0; i < guest->device_count; i++)
+        device_detach(guest->devices[i]);
+}
+
+static enum status attach_devices(struct guest *guest)
+{
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        enum status status = device_attach(guest->devices[i]);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+enum status guest_start(struct guest *guest)
+{
+    struct vcpu_state start;
+    if (guest->state != GUEST_CREATED && guest->state != GUEST_STOPPED)
+        return STATUS_BUSY;
+    enum status status = load_guest(guest, &start);
+    if (status == STATUS_OK)
+        status = attach_devices(guest);
+    if (status != STATUS_OK) {
+        detach_devices(guest);
+        return status;
+    }
+    guest->end_noted = 0;
+    guest->stop_reason[0] = '\0';
+    guest->exit_status = 0;
+    guest->faults = 0;
+    guest->devices_disabled = false;
+    guest->started_at = clock_microseconds();
+    guest->vcpus_running = guest->cpu_count;
+    for (unsigned i = 0; i < guest->cpu_count; i++) {
+        struct vcpu *vcpu = guest->vcpus[i];
+        vcpu->stop_request = 0;
+        vcpu->activity = i == 0 ? VCPU_RUNNING : VCPU_WAIT_FOR_SIPI;
+        vcpu->xcr0 = 1;
+        vcpu->cr2 = 0;
+        memset(vcpu->exits, 0, sizeof vcpu->exits);
+        vcpu->last_count = 0;
+    }
+    vcpu_backend()->write_state(guest->vcpus[0], &start);
+    guest->state = GUEST_RUNNING;
+    log_event("guest.started", "name=%s core=%u", guest->name, guest->vcpus[0]->cpu->index);
+    for (unsigned i = 0; i < guest->cpu_count; i++) {
+        struct cpu *cpu = guest->vcpus[i]->cpu;
+        __atomic_store_n(&cpu->vcpu, guest->vcpus[i], __ATOMIC_RELEASE);
+        if (!apic_send(cpu->apic_id, APIC_COMMAND_FIXED(VECTOR_WAKE)))
+            cpu_kick(cpu);
+    }
+    return STATUS_OK;
+}
+
+/* A core in host mode notices a control call's answer only if the calls are served meanwhile. */
+static bool cores_left(struct guest *guest)
+{
+    control_calls_service();
+    return __atomic_load_n(&guest->vcpus_running, __ATOMIC_ACQUIRE) == 0;
+}
+
+static bool pull_back(struct guest *guest)
+{
+    for (unsigned i = 0; i < guest->cpu_count; i++) {
+        struct vcpu *vcpu = guest->vcpus[i];
+        if (__atomic_load_n(&vcpu->cpu->vcpu, __ATOMIC_ACQUIRE) != vcpu)
+            continue;
+        __atomic_store_n(&vcpu->stop_request, 1, __ATOMIC_RELEASE);
+        cpu_kick(vcpu->cpu);
+    }
+    return WAIT_UNTIL(cores_left(guest), MILLISECONDS(1000));
+}
+
+static uint64_t exits_of(const struct guest *guest)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < guest->cpu_count; i++)
+        for (unsigned kind = 0; kind < EXIT_KINDS; kind++)
+            sum += guest->vcpus[i]->exits[kind];
+    return sum;
+}
+
+/* Every core is out of guest mode: take the devices back, then the memory's content. */
+static void finish(struct guest *guest)
+{
+    guest->state = GUEST_STOPPED;
+    detach_devices(guest);
+    if (load_scrub(guest) != STATUS_OK)
+        log_event("guest.scrub_failed", "name=%s message=\"its memory could not be mapped; it is "
+                  "overwritten before the next start\"", guest->name);
+    log_event("guest.stopped", "name=%s status=%llu reason=%s faults=%llu exits=%llu seconds=%u",
+              guest->name, (unsigned long long)guest->exit_status, guest->stop_reason,
+              (unsigned long long)guest->faults, (unsigned long long)exits_of(guest),
+              (unsigned)((clock_microseconds() - guest->started_at) / 1000000));
+}
+
+enum status guest_stop(struct guest *guest, const char *reason)
+{
+    if (guest->state != GUEST_RUNNING)
+        return STATUS_NOT_FOUND;
+    guest_note_end(guest, reason);
+    if (!pull_back(guest)) {
+        /* Its devices are silenced all the same; the core stays lost until a reboot. */
+        for (unsigned i = 0; i < guest->device_count; i++)
+            device_disable(guest->devices[i]);
+        log_event("guest.stuck", "name=%s message=\"a core did not leave guest mode within a "
+                  "second of its NMI; its devices are off, its core is not used again\"",
+                  guest->name);
+        return STATUS_TIMEOUT;
+    }
+    finish(guest);
+    return STATUS_OK;
+}
+
+static void check(struct guest *guest)
+{
+    if (guest->state != GUEST_RUNNING)
+        return;
+    uint32_t limit = guest->config->time_limit;
+    if (guest->end_noted != 0) {
+        if (pull_back(guest))
+            finish(guest);
+    } else if (limit != 0 &&
+               clock_microseconds() - guest->started_at > (uint64_t)limit * 1000000) {
+        (void)!guest_stop(guest, "time-limit");
+    }
+}
+
+void guests_service(void)
+{
+    control_calls_service();
+    for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
+        struct pf_device *pf = nic_device(i);
+        if (pf != NULL)
+            (void)pf->driver->service(pf);
+    }
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        check(guest_at(i));
+}
+
+void guests_start_all(void)
+{
+    for (unsigned i = 0; guest_at(i) != NULL; i++) {
+        struct guest *guest = guest_at(i);
+        if (guest->state != GUEST_CREATED)
+            continue;
+        enum status status = guest_start(guest);
+        if (status != STATUS_OK)
+            log_event("guest.refused", "guest=%s status=%s message=\"it could not be started\"",
+                      guest->name, status_name(status));
+    }
+}
+
+bool guests_all_ended(void)
+{
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        if (guest_at(i)->state == GUEST_RUNNING)
+            return false;
+    return true;
+}
+
+/* --- did everything go as the scenario expects? --- */
+
+static bool as_expected(const struct guest *guest)
+{
+    const struct config_guest *config = guest->config;
+    bool ended = guest->state == GUEST_STOPPED;
+    bool exited = ended && text_equal(guest->stop_reason, "exit");
+    if (guest->faults < config->expect_faults)
+        return false;
+    switch (config->expect) {
+    case EXPECT_EXIT:
+        return exited && guest->exit_status == config->expect_status;
+    case EXPECT_REFUSED:
+        return guest->state == GUEST_REFUSED;
+    case EXPECT_STOPPED:
+        return ended && !exited;
+    }
+    return false;
+}
+
+static const char *const expect_words[] = {
+    [EXPECT_EXIT] = "exit",
+    [EXPECT_REFUSED] = "refused",
+    [EXPECT_STOPPED] = "stopped",
+};
+
+bool guests_verdict(bool rest_ok)
+{
+    bool ok = rest_ok && guest_at(0) != NULL;
+    for (unsigned i = 0; guest_at(i) != NULL; i++) {
+        const struct guest *guest = guest_at(i);
+        if (as_expected(guest))
+            continue;
+        ok = false;
+        log_event("run.unexpected", "guest=%s expected=%s/%u/faults>=%u got=%s/%llu/faults=%llu",
+                  guest->name, expect_words[guest->config->expect], guest->config->expect_status,
+                  guest->config->expect_faults,
+                  guest->state == GUEST_REFUSED ? "refused" : guest->stop_reason,
+                  (unsigned long long)guest->exit_status, (unsigned long long)guest->faults);
+    }
+    log_event("run.verdict", "result=%s", ok ? "ok" : "failed");
+    return ok;
+}

@@ -1,0 +1,149 @@
+/* The configuration's NICs: found, given to their PF driver, split into virtual functions. */
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/guest/guest.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/pci/pf_driver.h"
+
+static struct nic {
+    struct pci_function *function; /* NULL: not there */
+    struct pf_device pf;
+    bool enabling;                 /* VF Enable is set, the 100 ms are running */
+    bool ready;                    /* its VFs can be given away */
+} nics[CONFIG_MAX_NICS];
+static uint32_t nic_count;
+
+static enum status refuse(const struct config_nic *config, enum status status, const char *message)
+{
+    log_event("nic.refused", "nic=%s line=%u status=%s message=\"%s\"", config->name,
+              config->place.line, status_name(status), message);
+    return status;
+}
+
+static bool taken(const struct pci_function *function)
+{
+    for (uint32_t i = 0; i < nic_count; i++)
+        if (nics[i].function == function)
+            return true;
+    return false;
+}
+
+/* By address, or the first function with the ids that no earlier section took. */
+static struct pci_function *find(const struct config_nic *config)
+{
+    if (!config->by_id)
+        return pci_function_find(config->rid);
+    for (size_t i = 0; i < pci_function_count(); i++) {
+        struct pci_function *function = pci_function_at(i);
+        if (!function->is_vf && function->vendor == config->vendor &&
+            function->device == config->device && !taken(function))
+            return function;
+    }
+    return NULL;
+}
+
+static const struct pf_driver *driver_for(const struct pci_function *function)
+{
+    for (size_t i = 0; pf_drivers[i] != NULL; i++)
+        if (pf_drivers[i]->probe(function))
+            return pf_drivers[i];
+    return NULL;
+}
+
+static enum status split(struct nic *nic, const struct config_nic *config)
+{
+    struct pci_function *function = nic->function;
+    struct pf_device *pf = &nic->pf;
+    *pf = (struct pf_device){.function = function, .vfs = (uint16_t)config->vfs};
+    (void)text_copy(pf->name, sizeof pf->name, config->name);
+    if (function->cap_sriov == 0)
+        return refuse(config, STATUS_UNSUPPORTED,
+                      "the device has no SR-IOV capability; without vfs it can be passed through "
+                      "whole");
+    if (!iommu_enabled())
+        return refuse(config, STATUS_UNSUPPORTED,
+                      "there is no working IOMMU, so virtual functions could not be confined");
+    pf->driver = driver_for(function);
+    if (pf->driver == NULL)
+        return refuse(config, STATUS_UNSUPPORTED, "there is no PF driver for this device");
+    enum status status = sriov_probe(function, &pf->sriov);
+    if (status != STATUS_OK)
+        return refuse(config, status, "its SR-IOV capability cannot be used");
+    if (config->vfs > pf->sriov.total_vfs || config->vfs > PF_MAX_VFS) {
+        log_event("nic.refused", "nic=%s line=%u vfs=%u total=%u message=\"more VFs are asked for "
+                  "than the device has\"",
+                  config->name, config->place.line, config->vfs, pf->sriov.total_vfs);
+        return STATUS_INVALID;
+    }
+    pf->registers_size = function->bar[0].size;
+    pf->registers = function->bar[0].base != 0 && !function->bar[0].io
+                        ? map_device(function->bar[0].base, function->bar[0].size)
+                        : 0;
+    if (pf->registers == 0)
+        return refuse(config, STATUS_DEVICE, "its registers (BAR 0) have no address");
+    function->owner = OWNER_HYPERVISOR;
+    pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
+    status = pf->driver->start(pf, pf->vfs);
+    if (status != STATUS_OK)
+        return refuse(config, status, "its PF driver could not start it");
+    status = sriov_enable(&pf->sriov, pf->vfs);
+    if (status != STATUS_OK) {
+        pf->driver->stop(pf);
+        return refuse(config, status, "its virtual functions could not be enabled");
+    }
+    nic->enabling = true;
+    return STATUS_OK;
+}
+
+void nics_prepare(const struct config *config)
+{
+    for (uint32_t i = 0; i < config->nic_count && i < CONFIG_MAX_NICS; i++) {
+        const struct config_nic *nic_config = &config->nics[i];
+        struct pci_function *function = find(nic_config);
+        nic_count = i;
+        if (function != NULL && taken(function)) {
+            function = NULL;
+            (void)refuse(nic_config, STATUS_BUSY, "another nic section names the same device");
+        } else if (function == NULL) {
+            (void)refuse(nic_config, STATUS_NOT_FOUND,
+                         "there is no such device; `devices` at the prompt lists what there is");
+        }
+        nics[i].function = function;
+        nic_count = i + 1;
+        if (function != NULL && nic_config->vfs != 0 &&
+            split(&nics[i], nic_config) != STATUS_OK && function->owner == OWNER_HYPERVISOR)
+            pci_bus_master(function, false);
+    }
+}
+
+void nics_finish(void)
+{
+    for (uint32_t i = 0; i < nic_count; i++) {
+        struct nic *nic = &nics[i];
+        if (!nic->enabling)
+            continue;
+        nic->enabling = false;
+        enum status status = sriov_finish(&nic->pf.sriov);
+        if (status == STATUS_OK)
+            status = nic->pf.driver->vfs_enabled(&nic->pf);
+        if (status == STATUS_OK) {
+            nic->ready = true;
+            continue;
+        }
+        nic->pf.driver->stop(&nic->pf);
+        log_event("nic.refused", "nic=%s status=%s message=\"its virtual functions did not come up; "
+                  "guests that ask for them go without\"",
+                  nic->pf.name, status_name(status));
+    }
+}
+
+struct pf_device *nic_device(uint32_t index)
+{
+    return index < nic_count && nics[index].ready ? &nics[index].pf : NULL;
+}
+
+struct pci_function *nic_function(uint32_t index)
+{
+    return index < nic_count ? nics[index].function : NULL;
+}

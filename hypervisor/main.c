@@ -1,0 +1,241 @@
+/* The boot order, readable as a table of contents. Every step that fails says so and the rest goes
+ * on as far as it makes sense: the monitor prompt is reached whatever failed. */
+#include "boot/boot_info.h"
+#include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/dmar.h"
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/guest/control_call.h"
+#include "hypervisor/guest/events.h"
+#include "hypervisor/guest/faults.h"
+#include "hypervisor/guest/guest.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/main.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/frames.h"
+#include "hypervisor/monitor/audit.h"
+#include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/monitor.h"
+#include "hypervisor/pci/pci.h"
+#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/x86/clock.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/power.h"
+
+#define TICK_MICROSECONDS 5000
+
+/* QEMU's isa-debug-exit: process status = value * 2 + 1. */
+#define DEBUG_EXIT_OK     0x10
+#define DEBUG_EXIT_FAILED 0x11
+
+static struct acpi_directory tables;
+static struct madt madt;
+static struct mcfg mcfg;
+static struct dmar dmar;
+static struct config config;
+static bool has_dmar;
+static struct boot_info boot_info; /* the loader's copy is gone with its identity map */
+
+static void phase(const char *name)
+{
+    log_event("boot.phase", "name=%s", name);
+}
+
+NO_RETURN static void give_up(const char *message)
+{
+    log_event("boot.failed", "message=\"%s\"", message);
+    cpu_halt_forever();
+}
+
+/* --- firmware tables --- */
+
+static const void *map_table(void *context, uint64_t physical, uint64_t size)
+{
+    (void)context;
+    return map_firmware(physical, size);
+}
+
+static void unmap_table(void *context, const void *bytes, uint64_t size)
+{
+    (void)context;
+    unmap((uintptr_t)bytes, size);
+}
+
+static const struct acpi_memory firmware = {map_table, unmap_table, NULL};
+
+static void measure_clock(const struct fadt *fadt)
+{
+    if (clock_init(fadt) != STATUS_OK)
+        log_event("clock.refused", "message=\"nothing to measure the TSC with: waits are longer and "
+                  "times in the log smaller than they should be\"");
+}
+
+static void read_power_tables(void)
+{
+    struct fadt fadt;
+    uint32_t length;
+    const void *table = acpi_table_map(&firmware, &tables, "FACP", &length);
+    if (table == NULL || fadt_parse(table, length, &fadt) != STATUS_OK) {
+        log_event("acpi.refused", "table=FACP message=\"no usable FADT: no PM timer to measure the "
+                  "clock with, no ACPI power-off or reset\"");
+        measure_clock(NULL);
+        return;
+    }
+    measure_clock(&fadt);
+    uint8_t slp_typ_a = 0, slp_typ_b = 0;
+    bool has_s5 = false;
+    const struct acpi_header *header =
+        fadt.dsdt != 0 ? map_firmware(fadt.dsdt, sizeof *header) : NULL;
+    if (header != NULL) {
+        uint32_t size = header->length;
+        const void *dsdt = size <= MIB(4) ? map_firmware(fadt.dsdt, size) : NULL;
+        has_s5 = dsdt != NULL && dsdt_find_s5(dsdt, size, &slp_typ_a, &slp_typ_b) == STATUS_OK;
+    }
+    power_init(&fadt, has_s5, slp_typ_a, slp_typ_b);
+}
+
+static void read_tables(const struct boot_info *boot)
+{
+    uint32_t length;
+    enum status status = acpi_directory_read(&firmware, boot->rsdp, &tables);
+    if (status != STATUS_OK)
+        log_event("acpi.refused", "table=RSDP address=%#llx status=%s message=\"without ACPI there "
+                  "are no other cores, no PCI configuration space and no IOMMU\"",
+                  (unsigned long long)boot->rsdp, status_name(status));
+    read_power_tables();
+    const void *table = acpi_table_map(&firmware, &tables, "APIC", &length);
+    if (table == NULL || madt_parse(table, length, &madt) != STATUS_OK)
+        log_event("acpi.refused", "table=APIC message=\"no usable MADT: only one core is used\"");
+    table = acpi_table_map(&firmware, &tables, "MCFG", &length);
+    if (table == NULL || mcfg_parse(table, length, &mcfg) != STATUS_OK)
+        log_event("acpi.refused",
+                  "table=MCFG message=\"no memory-mapped PCI configuration space: no devices\"");
+    table = acpi_table_map(&firmware, &tables, "DMAR", &length);
+    has_dmar = table != NULL && dmar_parse(table, length, &dmar) == STATUS_OK;
+    if (!has_dmar)
+        log_event("iommu.refused", "message=\"no usable DMAR table: enable VT-d in the firmware "
+                  "set-up; no device can be given to a guest\"");
+}
+
+/* --- configuration --- */
+
+static void complain(void *context, struct config_place place, const char *message)
+{
+    const struct boot_info *boot = context;
+    char text[256];
+    quote_text(text, sizeof text, message, strlen(message));
+    log_event("config.error", "file=%s line=%u column=%u message=\"%s\"", boot->config_name,
+              place.line, place.column, text);
+}
+
+static void read_config(const struct boot_info *boot)
+{
+    const char *text = boot->config_size != 0 ? map_firmware(boot->config_base, boot->config_size)
+                                              : NULL;
+    if (text == NULL) {
+        log_event("config.error", "file=%s line=0 column=0 message=\"the loader brought no "
+                  "configuration; put it beside bulkhead.elf on the boot medium\"",
+                  boot->config_name);
+        return;
+    }
+    /* What is wrong was logged line by line; the rest of the configuration is used. */
+    enum status status = config_parse(text, boot->config_size, &config, complain, &boot_info);
+    log_event("config.read", "file=%s nics=%u guests=%u errors=%u status=%s", boot->config_name,
+              config.nic_count, config.guest_count, config.errors, status_name(status));
+}
+
+/* --- the control core's life after boot --- */
+
+/* Interrupts only end the control loop's wait; the loop then looks at everything. */
+static void wake(void *context)
+{
+    (void)context;
+}
+
+/* Once the guests that were started at boot have ended: the audit again, then the verdict. */
+static void conclude(bool batch)
+{
+    bool clean = audit_run();
+    bool ok = guests_verdict(clean && config.errors == 0);
+    log_drain();
+    if (batch)
+        machine_power_off(ok ? DEBUG_EXIT_OK : DEBUG_EXIT_FAILED);
+}
+
+NO_RETURN static void control_loop(bool batch)
+{
+    bool concluded = false;
+    for (;;) {
+        (void)iommu_faults_drain();
+        guests_service();
+        log_drain();
+        monitor_service();
+        if (!concluded && guests_all_ended()) {
+            concluded = true;
+            conclude(batch);
+        }
+        cpu_wait();
+    }
+}
+
+void hypervisor_main(const struct boot_info *loaders)
+{
+    const struct boot_info *boot = &boot_info;
+    boot_info = *loaders;
+
+    console_init_early();
+    log_event("boot.start", "loader=%s image=%#llx size=%s", boot->loader,
+              (unsigned long long)boot->image_base, size_text(boot->image_size).text);
+    if (boot->magic != BOOT_INFO_MAGIC || boot->size != sizeof *boot)
+        give_up("the loader and the hypervisor are of different versions");
+    if (boot->message[0] != '\0')
+        log_event("boot.loader", "message=\"%s\"", boot->message);
+
+    phase("memory");
+    if (frames_init(boot) != STATUS_OK || address_space_init(boot) != STATUS_OK)
+        give_up("the memory map is unusable or there is not enough memory");
+    console_init_framebuffer(&boot->framebuffer);
+    if (cpu_init_boot() != STATUS_OK)
+        give_up("no memory left for the boot core's tables");
+
+    phase("acpi");
+    read_tables(boot);
+    read_config(boot);
+
+    phase("pci");
+    if (mcfg.count != 0 && pci_enumerate(&mcfg) != STATUS_OK)
+        log_event("pci.refused", "message=\"PCI devices cannot be used\"");
+    acs_enable_all();
+
+    phase("iommu");
+    iommu_fault_handler(fault_answer);
+    interrupt_register(VECTOR_IOMMU_FAULT, wake, NULL);
+    if (has_dmar && iommu_init(&dmar) != STATUS_OK)
+        log_event("iommu.refused", "message=\"no unit could be used: no device is given away\"");
+
+    phase("nics");
+    nics_prepare(&config); /* its 100 ms run beside the cores' start */
+
+    phase("cores");
+    interrupt_register(VECTOR_WAKE, wake, NULL);
+    log_start_rings();
+    if (vcpu_backend_select() != STATUS_OK)
+        log_event("cpu.refused", "message=\"no guest can run; the monitor still does\"");
+    if (cpu_start_all(&madt, guest_core) != STATUS_OK)
+        log_event("cpu.refused", "message=\"not all cores could be started\"");
+
+    phase("guests");
+    nics_finish();
+    guests_create(&config, boot);
+    timer_start(TICK_MICROSECONDS);
+    bool clean = audit_run();
+    if (clean)
+        guests_start_all();
+    else
+        log_event("guest.refused", "message=\"the audit found a violation: no guest is started\"");
+
+    monitor_start();
+    control_loop((boot->flags & BOOT_FLAG_BATCH) != 0);
+}
