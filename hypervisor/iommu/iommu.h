@@ -1,6 +1,9 @@
 /*
  * DMA and interrupt remapping as the rest of Bulkhead sees it. Behind it stands VT-d (vtd_*.h).
  * From iommu_init() on a function without an attached domain can reach nothing (deny by default).
+ *
+ * Everything here belongs to the control core and takes no lock, but for the reports at the end,
+ * which only read and may be called from anywhere. The fault interrupt sets a flag, no more.
  */
 #pragma once
 
@@ -18,22 +21,29 @@ struct iommu_domain {
 /* Finds, checks and programs every unit: root table, invalidation, interrupt remapping, faults,
  * translation on. Logs iommu.unit, iommu.refused, iommu.enabled. On STATUS_OK translation is on in
  * every usable unit. A unit that does not answer is refused, and so is every function in its scope.
- * STATUS_NOT_FOUND: no DMAR or no unit. PCI enumeration comes first (scopes are paths). */
+ * STATUS_NOT_FOUND: no DMAR or no unit; STATUS_DEVICE: no usable one. PCI enumeration comes first
+ * (scopes are paths). The table's bytes stay in use: they must remain mapped. */
 MUST_CHECK enum status iommu_init(const struct dmar *dmar);
 bool iommu_enabled(void);
 bool iommu_remaps_interrupts(void);
 
 MUST_CHECK enum status iommu_domain_create(struct iommu_domain *domain, owner_t owner);
-/* No function may be attached any more. */
+/* No function may be attached any more; a domain that has one is kept, and that is logged. */
 void iommu_domain_destroy(struct iommu_domain *domain);
-/* RAM only: refuses 0xFEExxxxx. Used before functions are attached; invalidates otherwise. */
+/* RAM only: PAGE_DEVICE and whatever overlaps 0xFEE00000-0xFEEFFFFF on either side is
+ * STATUS_DENIED; STATUS_INVALID beyond the units' address width. Used before functions are attached;
+ * invalidates otherwise. When memory runs out nothing of the range stays mapped. */
 MUST_CHECK enum status iommu_domain_map(struct iommu_domain *domain, uint64_t address,
                                         uint64_t physical, uint64_t size, unsigned rights);
 MUST_CHECK enum status iommu_domain_unmap(struct iommu_domain *domain, uint64_t address,
                                           uint64_t size);
 
 /* One context entry written, one device-selective context invalidation, one domain-selective IOTLB
- * invalidation, one wait. STATUS_NOT_FOUND: no unit covers the function (it stays blocked). */
+ * invalidation, one wait. STATUS_NOT_FOUND: no unit covers the function (it stays blocked);
+ * STATUS_UNSUPPORTED: its unit was refused; STATUS_DENIED: it shares its requester id with others
+ * (conventional PCI); STATUS_BUSY: attached already. STATUS_TIMEOUT or STATUS_DEVICE: the unit does
+ * not invalidate any more; the entry is gone but may still be cached, so the function stays on the
+ * domain's books and the domain's memory must not be given to anybody else. */
 MUST_CHECK enum status iommu_attach(const struct pci_function *function,
                                     struct iommu_domain *domain);
 MUST_CHECK enum status iommu_detach(const struct pci_function *function,
@@ -66,14 +76,15 @@ struct iommu_fault {
     bool interrupt;     /* an interrupt request, not DMA */
     bool write;
     uint8_t reason;     /* VT-d fault reason code */
-    bool overflow;      /* records were lost before this one */
+    bool overflow;      /* further faults were lost around this one */
 };
 /* The manual's meaning in words (VT-d annex: fault reasons). Never NULL. */
 const char *iommu_fault_reason(uint8_t reason);
 /* Called on the control core for each record. */
 void iommu_fault_handler(void (*handler)(const struct iommu_fault *fault));
 /* Drains the fault records of all units; returns how many. Called from the fault interrupt's
- * deferred work and from the control loop. Bounded: at most one pass over every register. */
+ * deferred work and from the control loop. Bounded: at most one pass over every register. Without
+ * a fault interrupt since the last call the registers are looked at every 20 ms only. */
 unsigned iommu_faults_drain(void);
 /* Suppresses (or allows) recording for one function: FPD in its context entry. */
 void iommu_fault_reporting(const struct pci_function *function, bool on);

@@ -1,0 +1,137 @@
+/*
+ * What the VT-d files share among themselves; nobody else includes this. Like iommu.h: control
+ * core only.
+ */
+#pragma once
+
+#include "hypervisor/base/clock.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/vtd_registers.h"
+
+#define VTD_MAX_UNITS 64
+#define VTD_WAIT      MILLISECONDS(500)
+
+#define VTD_QUEUE_ENTRIES 256 /* one page of 128-bit descriptors: QS = 0 */
+
+/* 4096 messages a unit (64 KiB). 64 VFs with ten messages each use a sixth of it; the
+ * architecture's maximum of 65536 would cost 1 MiB for each of up to seven units. The size is
+ * fixed: hardware latches the table's address, and growing it would need a second table while
+ * entries are live. */
+#define VTD_INTERRUPT_ENTRIES    4096u
+#define VTD_INTERRUPT_SIZE_FIELD 11u /* 2^(S + 1) entries */
+#define VTD_INTERRUPT_PAGES      (VTD_INTERRUPT_ENTRIES * sizeof(struct vtd_irte) / PAGE_SIZE)
+
+struct vtd_unit {
+    uint64_t base;           /* physical */
+    uintptr_t registers;     /* virtual; 0: not mapped */
+    uint64_t registers_size; /* bytes */
+    uint32_t dmar_offset;    /* of its DRHD in the table: the unit's name inside this program */
+    uint16_t segment;
+    uint32_t version;
+    uint64_t capability, extended;
+    bool answers;     /* its registers can be believed */
+    bool usable;      /* functions may be attached */
+    bool translating; /* translation was turned on with this program's root table */
+    bool queued;      /* invalidations go through the queue */
+    bool remapping;   /* interrupt remapping is on */
+    bool eim;         /* with 32-bit destinations */
+    bool broken;      /* it stopped obeying: no further invalidation is tried */
+    const char *refusal;
+
+    struct vtd_root_entry *root;
+    struct vtd_irte *interrupts;
+    uint32_t interrupt_hint; /* where the search for a free entry begins */
+
+    struct vtd_descriptor *queue;
+    uint32_t tail;             /* next free descriptor */
+    uint32_t sequence;         /* the last wait's status value */
+    volatile uint32_t *status; /* [0] written by wait descriptors, [1] by skipped ones */
+};
+
+struct vtd_state {
+    bool enabled;
+    struct dmar dmar;
+    unsigned unit_count;
+    struct vtd_unit unit[VTD_MAX_UNITS];
+    /* What all usable units can do, which is what domains are made of. */
+    unsigned levels;
+    unsigned max_leaf_level;
+    unsigned input_bits;   /* width of a DMA address */
+    uint32_t domain_count; /* domain ids 1 .. domain_count - 1 */
+    bool flush;            /* some unit does not snoop */
+};
+extern struct vtd_state vtd;
+
+static inline bool vtd_coherent(const struct vtd_unit *unit)
+{
+    return (unit->extended & VTD_ECAP_C) != 0;
+}
+
+/* --- vtd_discover.c --- */
+/* Fills vtd.unit from the table: maps, identifies and checks every unit; logs iommu.unit. */
+void vtd_discover(void);
+/* The unit of a function; NULL for none. It may be one that was refused. */
+struct vtd_unit *vtd_unit_of(const struct pci_function *function);
+
+/* --- vtd_unit.c --- */
+uint32_t vtd_read32(const struct vtd_unit *unit, uint32_t offset);
+uint64_t vtd_read64(const struct vtd_unit *unit, uint32_t offset);
+void vtd_write32(const struct vtd_unit *unit, uint32_t offset, uint32_t value);
+void vtd_write64(const struct vtd_unit *unit, uint32_t offset, uint64_t value);
+/* Logs iommu.refused; from here on the unit takes no function. `message` must be a constant. */
+void vtd_refuse(struct vtd_unit *unit, uint32_t offset, uint64_t value, const char *message);
+/* Makes what was written to memory visible to the unit (VT-d 6.8): fences and, where the unit does
+ * not snoop, flushes the cache lines. */
+void vtd_publish(const struct vtd_unit *unit, const volatile void *memory, size_t size);
+/* Switches one of TE, QIE, IRE, CFI and waits for the status to follow (VT-d 11.4.4). */
+MUST_CHECK enum status vtd_switch(const struct vtd_unit *unit, uint32_t bit, bool on);
+/* Waits until the unit has drained its write buffer; nothing to do without CAP.RWBF. */
+MUST_CHECK enum status vtd_write_buffer_flush(const struct vtd_unit *unit);
+/* Root table, queue, translation, interrupt remapping, PMRs, fault event: in this order. */
+MUST_CHECK enum status vtd_unit_enable(struct vtd_unit *unit);
+
+/* --- vtd_queue.c --- */
+enum vtd_invalidation_kind {
+    VTD_CONTEXT_GLOBAL,
+    VTD_CONTEXT_DEVICE, /* domain, source */
+    VTD_IOTLB_ALL,
+    VTD_IOTLB_OF_DOMAIN, /* domain */
+    VTD_IOTLB_PAGES,     /* domain, address, order: 2^order pages, naturally aligned */
+    VTD_IEC_ALL,
+    VTD_IEC_ONE, /* index */
+};
+
+struct vtd_invalidation {
+    enum vtd_invalidation_kind kind;
+    uint16_t domain;
+    uint16_t source;
+    uint16_t index;
+    uint8_t order;
+    uint64_t address;
+};
+
+#define VTD_MAX_INVALIDATIONS 8
+
+/* Carries out up to VTD_MAX_INVALIDATIONS requests and waits once for all of them: through the
+ * queue (VT-d 6.5.2), or through registers where the unit has none (6.5.1). After a queue error
+ * everything is invalidated instead, so STATUS_OK always means that nothing stale is left.
+ * STATUS_TIMEOUT, STATUS_DEVICE: stale entries may be in use; the unit takes no more functions. */
+MUST_CHECK enum status vtd_invalidate(struct vtd_unit *unit, const struct vtd_invalidation *list,
+                                      size_t count);
+/* Takes over or starts the queue; without ECAP.QI there is nothing to do. */
+MUST_CHECK enum status vtd_queue_start(struct vtd_unit *unit);
+
+/* --- vtd_domain.c --- */
+/* Forgets all domains; only before the first one. */
+void vtd_domains_reset(void);
+
+/* --- vtd_interrupt.c --- */
+/* Table, SIRTP, IEC, CFI off, IRE. STATUS_UNSUPPORTED when the unit has no interrupt remapping. */
+MUST_CHECK enum status vtd_interrupts_enable(struct vtd_unit *unit);
+
+/* --- vtd_fault.c --- */
+/* Masks the fault event and drops what was recorded before. */
+void vtd_faults_clear(struct vtd_unit *unit);
+/* Points the fault event at the control core and unmasks it. Where its APIC id cannot be
+ * expressed the event stays masked, and the records are found by polling. */
+void vtd_faults_enable(struct vtd_unit *unit);

@@ -1,0 +1,323 @@
+/*
+ * Domains (second-level tables with an id) and the context entries that point functions at them.
+ * A function without a present entry is blocked by the unit itself.
+ */
+#include "hypervisor/iommu/vtd.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/mmio.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/memory/pages.h"
+
+/* One domain for each guest and each PF: far more than there can be. */
+#define MAX_DOMAINS 1024
+
+#define PCIE_TYPE_TO_PCI 0x7 /* PCI Express to PCI/PCI-X bridge (PCIe 7.5.3.2) */
+#define PCIE_TYPE_NONE   0xff
+#define MAX_HOPS         256
+
+static uint64_t domain_used[MAX_DOMAINS / 64];
+
+static struct attachment {
+    rid_t rid;
+    struct vtd_unit *unit;
+    struct iommu_domain *domain; /* NULL: free slot */
+} attachments[PCI_MAX_FUNCTIONS];
+
+void vtd_domains_reset(void)
+{
+    memset(domain_used, 0, sizeof domain_used);
+    memset(attachments, 0, sizeof attachments);
+}
+
+static struct attachment *attachment_of(rid_t rid)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(attachments); i++)
+        if (attachments[i].domain != NULL && attachments[i].rid == rid)
+            return &attachments[i];
+    return NULL;
+}
+
+struct iommu_domain *iommu_domain_of(rid_t rid)
+{
+    const struct attachment *attachment = attachment_of(rid);
+    return attachment == NULL ? NULL : attachment->domain;
+}
+
+/* --- domains --- */
+
+/* Id 0 is never given out: units with caching mode file not-present entries under it (VT-d 6.1). */
+static uint16_t take_id(void)
+{
+    for (uint32_t id = 1; id < MIN(vtd.domain_count, (uint32_t)MAX_DOMAINS); id++) {
+        if ((domain_used[id / 64] & BIT(id % 64)) == 0) {
+            domain_used[id / 64] |= BIT(id % 64);
+            return (uint16_t)id;
+        }
+    }
+    return 0;
+}
+
+enum status iommu_domain_create(struct iommu_domain *domain, owner_t owner)
+{
+    if (!vtd.enabled)
+        return STATUS_UNSUPPORTED;
+    *domain = (struct iommu_domain){.owner = owner};
+    uint16_t id = take_id();
+    if (id == 0) {
+        log_event(
+            "iommu.refused",
+            "base=%#llx offset=%#x value=%u message=\"all domain ids are in use; stop a guest "
+            "first\"",
+            (unsigned long long)vtd.unit[0].base, VTD_CAP, vtd.domain_count);
+        return STATUS_FULL;
+    }
+    enum status status = page_table_create(&domain->table, &page_format_vtd, vtd.levels,
+                                           vtd.max_leaf_level, vtd.flush);
+    if (status == STATUS_OK)
+        domain->id = id;
+    else
+        domain_used[id / 64] &= ~BIT(id % 64);
+    return status;
+}
+
+void iommu_domain_destroy(struct iommu_domain *domain)
+{
+    if (domain->id == 0)
+        return;
+    if (domain->functions != 0) {
+        /* Hardware may still walk these tables; pages that are lost are better than pages that two
+         * owners have. */
+        log_event("iommu.domain",
+                  "id=%u functions=%u message=\"a domain with functions attached is not freed\"",
+                  (unsigned)domain->id, domain->functions);
+        return;
+    }
+    page_table_destroy(&domain->table);
+    domain_used[domain->id / 64] &= ~BIT(domain->id % 64);
+    *domain = (struct iommu_domain){.id = 0};
+}
+
+/* Invalidates part of a domain (or all of it) in every unit that has a function attached to it. */
+static enum status invalidate_domain(const struct iommu_domain *domain, uint64_t address,
+                                     uint64_t size)
+{
+    enum status result = STATUS_OK;
+    for (unsigned i = 0; i < vtd.unit_count; i++) {
+        struct vtd_unit *unit = &vtd.unit[i];
+        bool attached = false;
+        for (size_t n = 0; n < ARRAY_SIZE(attachments) && !attached; n++)
+            attached = attachments[n].domain == domain && attachments[n].unit == unit;
+        if (!attached)
+            continue;
+        struct vtd_invalidation request = {.kind = VTD_IOTLB_OF_DOMAIN, .domain = domain->id};
+        uint8_t order = 0;
+        while ((PAGE_SIZE << order) < size && order < 32)
+            order++;
+        if ((unit->capability & VTD_CAP_PSI) != 0 && order <= VTD_CAP_MAMV(unit->capability) &&
+            (PAGE_SIZE << order) == size && IS_ALIGNED(address, size)) {
+            request.kind = VTD_IOTLB_PAGES;
+            request.address = address;
+            request.order = order;
+        }
+        enum status status = vtd_invalidate(unit, &request, 1);
+        if (status != STATUS_OK)
+            result = status;
+    }
+    return result;
+}
+
+static bool overlaps_interrupt_range(uint64_t base, uint64_t size)
+{
+    return base < VTD_INTERRUPT_RANGE_END && base + size > VTD_INTERRUPT_RANGE_BASE;
+}
+
+static bool range_is_sound(uint64_t base, uint64_t size)
+{
+    return size != 0 && IS_ALIGNED(base | size, PAGE_SIZE) && base + size > base;
+}
+
+enum status iommu_domain_map(struct iommu_domain *domain, uint64_t address, uint64_t physical,
+                             uint64_t size, unsigned rights)
+{
+    if (domain->id == 0 || !range_is_sound(address, size) || !range_is_sound(physical, size) ||
+        address + size > BIT(vtd.input_bits) || (rights & (PAGE_READ | PAGE_WRITE)) == 0)
+        return STATUS_INVALID;
+    /* RAM only. A large page whose output touches the interrupt range blocks all of itself on some
+     * units, and nothing that is RAM can lie there (VT-d 3.14). */
+    if ((rights & PAGE_DEVICE) != 0 || overlaps_interrupt_range(address, size) ||
+        overlaps_interrupt_range(physical, size))
+        return STATUS_DENIED;
+    enum status status =
+        page_table_map(&domain->table, address, physical, size, rights & (PAGE_READ | PAGE_WRITE));
+    if (status == STATUS_NO_MEMORY) {
+        /* Splits nothing: the range begins and ends where it was mapped a moment ago. */
+        enum status undone = iommu_domain_unmap(domain, address, size);
+        return undone == STATUS_OK ? status : undone;
+    }
+    if (status != STATUS_OK || domain->functions == 0)
+        return status;
+    /* Caching mode: a unit may hold on to "not present" (VT-d 6.1); RWBF: it may not see the new
+     * entries yet. Every other unit needs nothing when an entry becomes present. */
+    bool needed = false;
+    for (unsigned i = 0; i < vtd.unit_count; i++)
+        needed |= (vtd.unit[i].capability & (VTD_CAP_CM | VTD_CAP_RWBF)) != 0;
+    return needed ? invalidate_domain(domain, address, size) : STATUS_OK;
+}
+
+enum status iommu_domain_unmap(struct iommu_domain *domain, uint64_t address, uint64_t size)
+{
+    if (domain->id == 0 || !range_is_sound(address, size) || address + size > BIT(vtd.input_bits))
+        return STATUS_INVALID;
+    enum status status = page_table_unmap(&domain->table, address, size);
+    /* Even when it stopped half-way: what is gone must be gone in the caches too. */
+    enum status flushed =
+        domain->functions == 0 ? STATUS_OK : invalidate_domain(domain, address, size);
+    return status != STATUS_OK ? status : flushed;
+}
+
+/* --- context entries (VT-d 9.3) --- */
+
+/* The entry of a requester id, NULL when its bus has no context table (and `create` is false or no
+ * memory is left). */
+static struct vtd_context_entry *context_entry(const struct vtd_unit *unit, rid_t rid, bool create)
+{
+    struct vtd_root_entry *root = &unit->root[RID_BUS(rid)];
+    if ((root->low & VTD_ROOT_P) == 0) {
+        struct vtd_context_entry *created = create ? pages_allocate(1) : NULL;
+        if (created == NULL)
+            return NULL;
+        vtd_publish(unit, created, PAGE_SIZE);
+        root->low = physical_address(created) | VTD_ROOT_P;
+        vtd_publish(unit, root, sizeof *root);
+    }
+    struct vtd_context_entry *table = virtual_address(root->low & VTD_ROOT_ADDRESS);
+    return table == NULL ? NULL : &table[rid & 0xff];
+}
+
+/* Requests of a function behind a conventional PCI bridge carry the bridge's id, or one made up by
+ * it: they cannot be told from its neighbours' (VT-d 3.9.1). */
+static bool has_own_requester_id(const struct pci_function *function)
+{
+    const struct pci_function *at = function->is_vf && function->pf ? function->pf : function;
+    unsigned hops = 0;
+    for (at = at->bridge; at != NULL && hops < MAX_HOPS; at = at->bridge, hops++)
+        if (at->pcie_type == PCIE_TYPE_TO_PCI || at->pcie_type == PCIE_TYPE_NONE)
+            return false;
+    return true;
+}
+
+static enum status refuse_function(const struct pci_function *function, const char *message,
+                                   enum status status)
+{
+    log_event("iommu.refused", "rid=%s message=\"%s\"", rid_text(function->rid).text, message);
+    return status;
+}
+
+/* Both caches of the unit, for one function and its domain: a single wait. */
+static enum status invalidate_function(struct vtd_unit *unit, rid_t rid, uint16_t context_domain,
+                                       uint16_t domain)
+{
+    const struct vtd_invalidation list[] = {
+        {.kind = VTD_CONTEXT_DEVICE, .domain = context_domain, .source = (uint16_t)rid},
+        {.kind = VTD_IOTLB_OF_DOMAIN,                          .domain = domain                       },
+    };
+    return vtd_invalidate(unit, list, ARRAY_SIZE(list));
+}
+
+/* P goes first and everything else only when hardware no longer looks at it. */
+static void clear_entry(const struct vtd_unit *unit, volatile struct vtd_context_entry *entry)
+{
+    entry->low = 0;
+    memory_fence();
+    entry->high = 0;
+    vtd_publish(unit, entry, sizeof *entry);
+}
+
+enum status iommu_attach(const struct pci_function *function, struct iommu_domain *domain)
+{
+    if (!vtd.enabled || domain->id == 0)
+        return STATUS_UNSUPPORTED;
+    struct vtd_unit *unit = vtd_unit_of(function);
+    if (unit == NULL)
+        return refuse_function(function,
+                               "no VT-d unit covers this function: the DMAR table forgets it; it "
+                               "stays unused",
+                               STATUS_NOT_FOUND);
+    if (!unit->usable)
+        return refuse_function(function, unit->refusal, STATUS_UNSUPPORTED);
+    if (!has_own_requester_id(function))
+        return refuse_function(function,
+                               "it is behind a conventional PCI bridge and shares its requester "
+                               "id; move the card to a PCI Express slot",
+                               STATUS_DENIED);
+    if (attachment_of(function->rid) != NULL)
+        return STATUS_BUSY;
+    struct attachment *slot = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(attachments) && slot == NULL; i++)
+        if (attachments[i].domain == NULL)
+            slot = &attachments[i];
+    if (slot == NULL)
+        return STATUS_FULL;
+    volatile struct vtd_context_entry *entry = context_entry(unit, function->rid, true);
+    if (entry == NULL)
+        return STATUS_NO_MEMORY;
+
+    /* The half with P last: hardware never sees a present entry that is not whole. */
+    entry->high = VTD_CONTEXT_AW(domain->table.levels) | VTD_CONTEXT_DID(domain->id);
+    memory_fence();
+    entry->low = physical_address(domain->table.root) | VTD_CONTEXT_P;
+    vtd_publish(unit, entry, sizeof *entry);
+    /* What a unit with caching mode remembers of a blocked function is filed under id 0. */
+    bool caching = (unit->capability & VTD_CAP_CM) != 0;
+    enum status status =
+        invalidate_function(unit, function->rid, caching ? 0 : domain->id, domain->id);
+    *slot = (struct attachment){function->rid, unit, domain};
+    domain->functions++;
+    if (status != STATUS_OK) {
+        /* The unit is out of order now. The attachment stays on record: what it may have cached
+         * keeps the domain's memory from being given to anybody else. */
+        clear_entry(unit, entry);
+    }
+    return status;
+}
+
+enum status iommu_detach(const struct pci_function *function, struct iommu_domain *domain)
+{
+    struct attachment *attachment = attachment_of(function->rid);
+    if (attachment == NULL || attachment->domain != domain)
+        return STATUS_NOT_FOUND;
+    volatile struct vtd_context_entry *entry =
+        context_entry(attachment->unit, function->rid, false);
+    if (entry == NULL)
+        return STATUS_NOT_FOUND;
+    clear_entry(attachment->unit, entry);
+    enum status status =
+        invalidate_function(attachment->unit, function->rid, domain->id, domain->id);
+    if (status != STATUS_OK)
+        return status; /* still on record, see iommu_attach() */
+    attachment->domain = NULL;
+    domain->functions--;
+    return STATUS_OK;
+}
+
+/* FPD counts whether or not the entry is present (VT-d 9.3), so a blocked function can be kept from
+ * flooding the fault registers as well. */
+void iommu_fault_reporting(const struct pci_function *function, bool on)
+{
+    struct vtd_unit *unit = vtd.enabled ? vtd_unit_of(function) : NULL;
+    if (unit == NULL || unit->root == NULL)
+        return;
+    volatile struct vtd_context_entry *entry = context_entry(unit, function->rid, !on);
+    if (entry == NULL)
+        return;
+    entry->low = on ? entry->low & ~VTD_CONTEXT_FPD : entry->low | VTD_CONTEXT_FPD;
+    vtd_publish(unit, entry, sizeof *entry);
+    const struct iommu_domain *domain = iommu_domain_of(function->rid);
+    const struct vtd_invalidation request = {.kind = VTD_CONTEXT_DEVICE,
+                                             .domain = domain == NULL ? 0 : domain->id,
+                                             .source = (uint16_t)function->rid};
+    /* A failure has been logged and has put the unit out of order; blocking is not affected. */
+    (void)!vtd_invalidate(unit, &request, 1);
+}

@@ -1,0 +1,181 @@
+/* Fault recording (VT-d 7.1): the event interrupt, the records, what their reasons mean. */
+#include "hypervisor/iommu/vtd.h"
+
+#include "hypervisor/x86/cpu.h"
+
+/* Records are also looked for without an interrupt this often: events of a unit may be masked, and
+ * one is raised only when no record was pending before. */
+#define POLL_PERIOD MILLISECONDS(20)
+
+static void (*fault_handler)(const struct iommu_fault *fault);
+static volatile bool fault_event;
+static uint64_t last_look;
+
+/* Reason codes, annex "Fault conditions" of the VT-d specification. Below 0x20 legacy mode, 0x20 to
+ * 0x2f interrupt requests, from 0x30 scalable mode. */
+static const char *const reasons[] = {
+    [0x01] = "the function's bus has no context table: it belongs to nobody",
+    [0x02] = "the function has no context entry: it belongs to nobody",
+    [0x03] = "the context entry is not valid on this unit",
+    [0x04] = "the address is beyond what the unit or the domain translates",
+    [0x05] = "write to memory that the domain does not let be written",
+    [0x06] = "read of memory that the domain does not let be read",
+    [0x07] = "a second-level table could not be read",
+    [0x08] = "the root table could not be read",
+    [0x09] = "the context table could not be read",
+    [0x0a] = "reserved bits are set in the root entry",
+    [0x0b] = "reserved bits are set in the context entry",
+    [0x0c] = "reserved bits are set in a second-level entry",
+    [0x0d] = "translation or translated request from a function without a device TLB",
+    [0x0e] = "the address translates to the interrupt range",
+    [0x20] = "reserved bits are set in the interrupt message",
+    [0x21] = "the message's index is beyond the interrupt remapping table",
+    [0x22] = "the interrupt remapping entry is not present",
+    [0x23] = "the interrupt remapping table could not be read",
+    [0x24] = "reserved bits are set in the interrupt remapping entry",
+    [0x25] = "compatibility format interrupt blocked",
+    [0x26] = "the interrupt remapping entry belongs to another function",
+    [0x27] = "the posted interrupt descriptor could not be accessed",
+    [0x28] = "reserved bits are set in the posted interrupt descriptor",
+    [0x30] = "the root table's address register has reserved bits set",
+    [0x31] = "the root table's mode is not valid",
+    [0x38] = "the scalable root table could not be read",
+    [0x39] = "the scalable root entry is not present",
+    [0x3a] = "reserved bits are set in the scalable root entry",
+    [0x40] = "the scalable context table could not be read",
+    [0x41] = "the scalable context entry is not present",
+    [0x42] = "reserved bits are set in the scalable context entry",
+    [0x47] = "page requests are not enabled in the scalable context entry",
+    [0x50] = "the PASID directory could not be read",
+    [0x51] = "the PASID directory entry is not present",
+    [0x52] = "reserved bits are set in the PASID directory entry",
+    [0x58] = "the PASID table could not be read",
+    [0x59] = "the PASID entry is not present",
+    [0x5a] = "reserved bits are set in the PASID entry",
+    [0x5b] = "the PASID entry is not valid on this unit",
+    [0x70] = "a first-level table could not be read",
+    [0x71] = "the first-level entry is not present",
+    [0x72] = "reserved bits are set in a first-level entry",
+    [0x73] = "the first-level root could not be read",
+    [0x78] = "a second-level table could not be read (scalable mode)",
+    [0x79] = "the second-level entry is not present (scalable mode)",
+    [0x7a] = "reserved bits are set in a second-level entry (scalable mode)",
+    [0x80] = "the address is not canonical",
+    [0x81] = "user request to a supervisor page",
+    [0x85] = "write to memory that may not be written (scalable mode)",
+    [0x86] = "read of memory that may not be read (scalable mode)",
+    [0x87] = "the address translates to the interrupt range (scalable mode)",
+    [0x91] = "accessed or dirty bits could not be updated",
+};
+
+const char *iommu_fault_reason(uint8_t reason)
+{
+    if (reason < ARRAY_SIZE(reasons) && reasons[reason] != NULL)
+        return reasons[reason];
+    if (reason >= 0x20 && reason < 0x30)
+        return "interrupt request blocked for a reason this program does not know";
+    if (reason >= 0x30)
+        return "scalable mode request blocked for a reason this program does not know";
+    return "request blocked for a reason this program does not know";
+}
+
+void iommu_fault_handler(void (*handler)(const struct iommu_fault *fault))
+{
+    fault_handler = handler;
+}
+
+static uint32_t record_offset(const struct vtd_unit *unit, unsigned index)
+{
+    return VTD_CAP_FAULT_OFFSET(unit->capability) + index * 16;
+}
+
+/* F is the top bit of the record's last 32 bits; written as 1 it frees the record. */
+static void free_record(const struct vtd_unit *unit, unsigned index)
+{
+    vtd_write32(unit, record_offset(unit, index) + 12, 0x80000000u);
+}
+
+void vtd_faults_clear(struct vtd_unit *unit)
+{
+    vtd_write32(unit, VTD_FECTL, VTD_FECTL_IM);
+    for (unsigned i = 0; i < VTD_CAP_FAULT_COUNT(unit->capability); i++)
+        if (vtd_read64(unit, record_offset(unit, i) + 8) & VTD_FRCD_HIGH_F)
+            free_record(unit, i);
+    vtd_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
+}
+
+static void on_fault_event(void *context)
+{
+    (void)context;
+    fault_event = true;
+}
+
+void vtd_faults_enable(struct vtd_unit *unit)
+{
+    uint32_t destination = cpu_at(0)->apic_id;
+    if (destination > 0xfe && !unit->eim)
+        return;
+    interrupt_register(VECTOR_IOMMU_FAULT, on_fault_event, NULL);
+    /* A plain MSI, which no remapping touches (VT-d 5.1.6): fixed delivery, edge. */
+    vtd_write32(unit, VTD_FEDATA, VECTOR_IOMMU_FAULT);
+    vtd_write32(unit, VTD_FEADDR, VTD_MSI_ADDRESS | (destination & 0xff) << 12);
+    vtd_write32(unit, VTD_FEUADDR, unit->eim ? destination & 0xffffff00u : 0);
+    vtd_write32(unit, VTD_FECTL, 0);
+}
+
+static void report(const struct vtd_unit *unit, uint64_t low, uint64_t high, bool overflow)
+{
+    uint8_t reason = VTD_FRCD_HIGH_REASON(high);
+    bool interrupt = reason >= 0x20 && reason < 0x30;
+    /* Of the upper half only these fields are looked at: where a request had no PASID, units leave
+     * rubbish in the PASID field. */
+    const struct iommu_fault fault = {
+        .rid = (rid_t)unit->segment << 16 | VTD_FRCD_HIGH_SID(high),
+        .address = interrupt ? VTD_FRCD_LOW_INDEX(low) : low & VTD_FRCD_LOW_ADDRESS,
+        .interrupt = interrupt,
+        .write = (high & VTD_FRCD_HIGH_READ) == 0,
+        .reason = reason,
+        .overflow = overflow,
+    };
+    if (fault_handler != NULL)
+        fault_handler(&fault);
+}
+
+/* One pass over the ring, from the oldest record; what arrives meanwhile is the next pass's. */
+static unsigned drain_unit(struct vtd_unit *unit)
+{
+    uint32_t status = vtd_read32(unit, VTD_FSTS);
+    if ((status & (VTD_FSTS_PPF | VTD_FSTS_PFO)) == 0)
+        return 0;
+    unsigned count = VTD_CAP_FAULT_COUNT(unit->capability);
+    unsigned first = VTD_FSTS_FRI(status);
+    unsigned drained = 0;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned index = (first + i) % count;
+        uint64_t high = vtd_read64(unit, record_offset(unit, index) + 8);
+        if ((high & VTD_FRCD_HIGH_F) == 0)
+            continue;
+        uint64_t low = vtd_read64(unit, record_offset(unit, index));
+        free_record(unit, index);
+        report(unit, low, high, (status & VTD_FSTS_PFO) != 0);
+        drained++;
+    }
+    /* Last: nothing is recorded while it is set, and records must be free before (VT-d 7.3.1). */
+    if (status & VTD_FSTS_PFO)
+        vtd_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
+    return drained;
+}
+
+unsigned iommu_faults_drain(void)
+{
+    uint64_t now = clock_microseconds();
+    if (!vtd.enabled || (!fault_event && now - last_look < POLL_PERIOD))
+        return 0;
+    last_look = now;
+    fault_event = false; /* before looking: an event that comes now is seen the next time */
+    unsigned drained = 0;
+    for (unsigned i = 0; i < vtd.unit_count; i++)
+        if (vtd.unit[i].translating)
+            drained += drain_unit(&vtd.unit[i]);
+    return drained;
+}

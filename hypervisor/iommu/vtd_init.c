@@ -1,0 +1,97 @@
+/* Bringing up all units, and what they have in common. */
+#include "hypervisor/iommu/vtd.h"
+
+#include "hypervisor/base/log.h"
+
+struct vtd_state vtd;
+
+/* A domain is one table for all the units its functions are behind, so its depth must suit them
+ * all. Four levels are preferred: every address a guest can have fits, and it is what most machines
+ * are tested with. */
+static unsigned choose_levels(void)
+{
+    static const unsigned preferred[] = {4, 3, 5};
+    unsigned best = 0, best_count = 0;
+    for (size_t n = 0; n < ARRAY_SIZE(preferred); n++) {
+        unsigned count = 0;
+        for (unsigned i = 0; i < vtd.unit_count; i++)
+            if (vtd.unit[i].usable &&
+                (VTD_CAP_SAGAW(vtd.unit[i].capability) & BIT(preferred[n] - 2)) != 0)
+                count++;
+        if (count > best_count) {
+            best_count = count;
+            best = preferred[n];
+        }
+    }
+    return best;
+}
+
+static unsigned leaf_level(uint64_t capability)
+{
+    unsigned sllps = VTD_CAP_SLLPS(capability);
+    if ((sllps & 1) == 0)
+        return 1;
+    return (sllps & 2) != 0 ? 3 : 2;
+}
+
+static void find_common_ground(void)
+{
+    vtd.levels = choose_levels();
+    vtd.max_leaf_level = 3;
+    vtd.input_bits = 12 + 9 * vtd.levels;
+    vtd.domain_count = UINT32_C(1) << 16;
+    for (unsigned i = 0; i < vtd.unit_count; i++) {
+        struct vtd_unit *unit = &vtd.unit[i];
+        if (!unit->usable)
+            continue;
+        if ((VTD_CAP_SAGAW(unit->capability) & BIT(vtd.levels - 2)) == 0) {
+            vtd_refuse(unit, VTD_CAP, unit->capability,
+                       "its page tables have another depth (SAGAW) than those of the other units; "
+                       "its devices stay blocked");
+            continue;
+        }
+        vtd.max_leaf_level = MIN(vtd.max_leaf_level, leaf_level(unit->capability));
+        vtd.input_bits = MIN(vtd.input_bits, VTD_CAP_MGAW_BITS(unit->capability));
+        vtd.domain_count =
+            MIN(vtd.domain_count, UINT32_C(1) << (4 + 2 * VTD_CAP_ND(unit->capability)));
+        vtd.flush |= !vtd_coherent(unit);
+    }
+}
+
+enum status iommu_init(const struct dmar *dmar)
+{
+    vtd = (struct vtd_state){.dmar = *dmar};
+    vtd_domains_reset();
+    vtd_discover();
+    if (vtd.unit_count == 0)
+        return STATUS_NOT_FOUND;
+    find_common_ground();
+
+    /* Refused units are turned on as well where they obey: an empty root table blocks. */
+    unsigned units = 0;
+    bool queued = true, interrupts = true, eim = true;
+    for (unsigned i = 0; i < vtd.unit_count; i++) {
+        struct vtd_unit *unit = &vtd.unit[i];
+        if (!unit->answers || vtd_unit_enable(unit) != STATUS_OK || !unit->usable)
+            continue;
+        units++;
+        queued &= unit->queued;
+        interrupts &= unit->remapping;
+        eim &= unit->eim;
+    }
+    if (units == 0)
+        return STATUS_DEVICE;
+    vtd.enabled = true;
+    log_event("iommu.enabled", "units=%u levels=%u qi=%s ir=%s eim=%s domains=%u page=%s", units,
+              vtd.levels, queued ? "yes" : "no", interrupts ? "yes" : "no", eim ? "yes" : "no",
+              vtd.domain_count - 1,
+              vtd.max_leaf_level == 3   ? "1G"
+              : vtd.max_leaf_level == 2 ? "2M"
+                                        : "4K");
+    return STATUS_OK;
+}
+
+bool iommu_enabled(void)
+{
+    return vtd.enabled;
+}

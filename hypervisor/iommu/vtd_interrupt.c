@@ -1,0 +1,195 @@
+/*
+ * Interrupt remapping (VT-d 5): the only way a message of an owned function becomes an interrupt is
+ * an entry made for it here, which names the function, the vector and the core.
+ *
+ * The table itself says which entries are free (P clear) and whose they are (SID): there is no
+ * second bookkeeping that could disagree with it.
+ */
+#include "hypervisor/iommu/vtd.h"
+
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/mmio.h"
+#include "hypervisor/memory/pages.h"
+#include "hypervisor/x86/apic.h"
+
+/* Entry 0 is never used: a message whose index was never set, or was wiped, hits nothing. */
+#define FIRST_INDEX 1u
+
+enum status vtd_interrupts_enable(struct vtd_unit *unit)
+{
+    bool firmware_allows = (vtd.dmar.flags & DMAR_FLAG_INTR_REMAP) != 0;
+    if ((unit->extended & VTD_ECAP_IR) == 0 || !unit->queued || !firmware_allows) {
+        log_event("iommu.interrupts",
+                  "base=%#llx ir=no message=\"%s: a guest could forge interrupts\"",
+                  (unsigned long long)unit->base,
+                  firmware_allows ? "the unit cannot remap interrupts"
+                                  : "the DMAR table says the platform cannot remap interrupts");
+        return STATUS_UNSUPPORTED;
+    }
+    unit->interrupts = pages_allocate(VTD_INTERRUPT_PAGES);
+    if (unit->interrupts == NULL)
+        return STATUS_NO_MEMORY;
+    unit->interrupt_hint = FIRST_INDEX;
+    vtd_publish(unit, unit->interrupts, VTD_INTERRUPT_PAGES * PAGE_SIZE);
+    unit->eim = (unit->extended & VTD_ECAP_EIM) != 0 && apic_is_x2apic();
+
+    uint64_t address = physical_address(unit->interrupts) | VTD_INTERRUPT_SIZE_FIELD |
+                       (unit->eim ? VTD_IRTA_EIME : 0);
+    /* The table of somebody else's remapping is replaced while it is on; the destination format
+     * is not (VT-d 11.4.12). */
+    uint32_t global = vtd_read32(unit, VTD_GSTS);
+    bool on = (global & VTD_GLOBAL_IRE) != 0;
+    if (on && ((vtd_read64(unit, VTD_IRTA) ^ address) & VTD_IRTA_EIME) != 0 &&
+        vtd_switch(unit, VTD_GLOBAL_IRE, false) != STATUS_OK)
+        return STATUS_TIMEOUT;
+    vtd_write64(unit, VTD_IRTA, address);
+    vtd_write32(unit, VTD_GCMD, (vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_KEEP) | VTD_GLOBAL_SIRTP);
+    if (!WAIT_UNTIL((vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_SIRTP) != 0, VTD_WAIT))
+        return STATUS_TIMEOUT;
+    static const struct vtd_invalidation entries = {.kind = VTD_IEC_ALL};
+    enum status status = vtd_invalidate(unit, &entries, 1);
+    if (status != STATUS_OK)
+        return status;
+    /* Compatibility format would let any device choose any vector (VT-d 5.1.2.1). */
+    if (vtd_switch(unit, VTD_GLOBAL_CFI, false) != STATUS_OK) {
+        log_event("iommu.interrupts",
+                  "base=%#llx ir=no message=\"compatibility format interrupts stay on\"",
+                  (unsigned long long)unit->base);
+        return STATUS_DEVICE;
+    }
+    if (vtd_switch(unit, VTD_GLOBAL_IRE, true) != STATUS_OK)
+        return STATUS_TIMEOUT;
+    unit->remapping = true;
+    return STATUS_OK;
+}
+
+static bool destination_fits(const struct vtd_unit *unit, uint32_t apic_id)
+{
+    return unit->eim || apic_id < 0xff;
+}
+
+/* Low half of an entry: fixed delivery of an edge to one APIC, by physical id (VT-d 9.10). */
+static uint64_t entry_low(const struct vtd_unit *unit, uint32_t apic_id, uint8_t vector)
+{
+    uint64_t destination = unit->eim ? (uint64_t)apic_id << 32 : (uint64_t)apic_id << 40;
+    return destination | (uint64_t)vector << 16 | VTD_IRTE_P;
+}
+
+static uint64_t entry_high(rid_t rid)
+{
+    return VTD_IRTE_HIGH_VERIFY | (uint16_t)rid;
+}
+
+static enum status invalidate_entry(struct vtd_unit *unit, uint32_t index)
+{
+    const struct vtd_invalidation request = {.kind = VTD_IEC_ONE, .index = (uint16_t)index};
+    return vtd_invalidate(unit, &request, 1);
+}
+
+static bool entry_is_of(const struct vtd_unit *unit, uint32_t index, rid_t rid)
+{
+    return index >= FIRST_INDEX && index < VTD_INTERRUPT_ENTRIES &&
+           (unit->interrupts[index].low & VTD_IRTE_P) != 0 &&
+           VTD_IRTE_SID(unit->interrupts[index].high) == (uint16_t)rid;
+}
+
+enum status iommu_interrupt_allocate(const struct pci_function *function, uint32_t apic_id,
+                                     uint8_t vector, struct iommu_msi *msi)
+{
+    struct vtd_unit *unit = vtd.enabled ? vtd_unit_of(function) : NULL;
+    if (unit == NULL || !unit->remapping || !unit->usable || !destination_fits(unit, apic_id))
+        return STATUS_UNSUPPORTED;
+    if (vector < 16)
+        return STATUS_INVALID;
+    uint32_t index = unit->interrupt_hint;
+    uint32_t tried = FIRST_INDEX;
+    while (tried < VTD_INTERRUPT_ENTRIES && (unit->interrupts[index].low & VTD_IRTE_P) != 0) {
+        index = index + 1 < VTD_INTERRUPT_ENTRIES ? index + 1 : FIRST_INDEX;
+        tried++;
+    }
+    if (tried == VTD_INTERRUPT_ENTRIES)
+        return STATUS_FULL;
+    unit->interrupt_hint = index + 1 < VTD_INTERRUPT_ENTRIES ? index + 1 : FIRST_INDEX;
+
+    volatile struct vtd_irte *entry = &unit->interrupts[index];
+    entry->high = entry_high(function->rid);
+    memory_fence();
+    entry->low = entry_low(unit, apic_id, vector);
+    vtd_publish(unit, entry, sizeof *entry);
+    enum status status = invalidate_entry(unit, index);
+    if (status != STATUS_OK)
+        return status;
+    *msi = (struct iommu_msi){
+        .address_low = VTD_MSI_ADDRESS | VTD_MSI_REMAPPABLE | VTD_MSI_HANDLE(index),
+        .index = (uint16_t)index,
+    };
+    return STATUS_OK;
+}
+
+/* Vector and destination share the low half, so one aligned store changes both at once. */
+enum status iommu_interrupt_update(const struct pci_function *function, uint16_t index,
+                                   uint32_t apic_id, uint8_t vector)
+{
+    struct vtd_unit *unit = vtd.enabled ? vtd_unit_of(function) : NULL;
+    if (unit == NULL || !unit->remapping || !destination_fits(unit, apic_id))
+        return STATUS_UNSUPPORTED;
+    if (vector < 16)
+        return STATUS_INVALID;
+    if (!entry_is_of(unit, index, function->rid))
+        return STATUS_DENIED;
+    volatile struct vtd_irte *entry = &unit->interrupts[index];
+    entry->low = entry_low(unit, apic_id, vector);
+    vtd_publish(unit, entry, sizeof *entry);
+    return invalidate_entry(unit, index);
+}
+
+static void clear_entry(const struct vtd_unit *unit, uint32_t index)
+{
+    volatile struct vtd_irte *entry = &unit->interrupts[index];
+    entry->low = 0;
+    memory_fence();
+    entry->high = 0;
+    vtd_publish(unit, entry, sizeof *entry);
+}
+
+enum status iommu_interrupt_free(const struct pci_function *function, uint16_t index)
+{
+    struct vtd_unit *unit = vtd.enabled ? vtd_unit_of(function) : NULL;
+    if (unit == NULL || !unit->remapping)
+        return STATUS_UNSUPPORTED;
+    if (!entry_is_of(unit, index, function->rid))
+        return STATUS_DENIED;
+    clear_entry(unit, index);
+    return invalidate_entry(unit, index);
+}
+
+void iommu_interrupts_release(const struct pci_function *function)
+{
+    struct vtd_unit *unit = vtd.enabled ? vtd_unit_of(function) : NULL;
+    if (unit == NULL || !unit->remapping)
+        return;
+    unsigned freed = 0;
+    for (uint32_t index = FIRST_INDEX; index < VTD_INTERRUPT_ENTRIES; index++) {
+        if (entry_is_of(unit, index, function->rid)) {
+            clear_entry(unit, index);
+            freed++;
+        }
+    }
+    static const struct vtd_invalidation entries = {.kind = VTD_IEC_ALL};
+    /* A failure has been logged and has put the unit out of order. */
+    if (freed != 0)
+        (void)!vtd_invalidate(unit, &entries, 1);
+}
+
+bool iommu_remaps_interrupts(void)
+{
+    bool any = false;
+    for (unsigned i = 0; i < vtd.unit_count; i++) {
+        if (!vtd.unit[i].usable)
+            continue;
+        if (!vtd.unit[i].remapping)
+            return false;
+        any = true;
+    }
+    return vtd.enabled && any;
+}

@@ -1,0 +1,87 @@
+/*
+ * What the hardware reads, for the monitor and the audit: registers first, then memory from the
+ * addresses they hold. Nothing here is taken from this program's own records but where a unit's
+ * registers are.
+ */
+#include "hypervisor/iommu/vtd.h"
+
+#include "hypervisor/memory/pages.h"
+
+static const struct vtd_unit *unit_at(unsigned index)
+{
+    return index < vtd.unit_count ? &vtd.unit[index] : NULL;
+}
+
+bool iommu_unit_report(unsigned index, struct iommu_unit_report *report)
+{
+    const struct vtd_unit *unit = unit_at(index);
+    if (unit == NULL)
+        return false;
+    *report = (struct iommu_unit_report){
+        .base = unit->base, .usable = unit->usable, .refusal = unit->refusal};
+    if (unit->registers == 0)
+        return true;
+    report->version = vtd_read32(unit, VTD_VER);
+    report->capability = vtd_read64(unit, VTD_CAP);
+    report->extended_capability = vtd_read64(unit, VTD_ECAP);
+    report->global_status = vtd_read32(unit, VTD_GSTS);
+    report->root_table = vtd_read64(unit, VTD_RTADDR);
+    report->interrupt_table = vtd_read64(unit, VTD_IRTA);
+    return true;
+}
+
+/* The table at an address the hardware holds; NULL when that is not the hypervisor's memory. */
+static const volatile void *table_at(uint64_t physical)
+{
+    return physical == 0 ? NULL : virtual_address(physical);
+}
+
+void iommu_context_report(unsigned index, uint16_t rid, struct iommu_context_report *report)
+{
+    *report = (struct iommu_context_report){.root_present = false};
+    const struct vtd_unit *unit = unit_at(index);
+    if (unit == NULL || unit->registers == 0)
+        return;
+    const volatile struct vtd_root_entry *root =
+        table_at(vtd_read64(unit, VTD_RTADDR) & VTD_RTADDR_MASK);
+    if (root == NULL)
+        return;
+    report->root_entry = root[RID_BUS(rid)].low;
+    report->root_present = (report->root_entry & VTD_ROOT_P) != 0;
+    if (!report->root_present)
+        return;
+    const volatile struct vtd_context_entry *context =
+        table_at(report->root_entry & VTD_ROOT_ADDRESS);
+    if (context == NULL)
+        return;
+    report->context_low = context[rid & 0xff].low;
+    report->context_high = context[rid & 0xff].high;
+    report->present = (report->context_low & VTD_CONTEXT_P) != 0;
+    report->fault_reporting_off = (report->context_low & VTD_CONTEXT_FPD) != 0;
+    report->domain = (uint16_t)FIELD(report->context_high, 23, 8);
+    report->levels = (unsigned)FIELD(report->context_high, 2, 0) + 2;
+    report->table = report->context_low & VTD_CONTEXT_ADDRESS;
+}
+
+bool iommu_irte_report(unsigned index, uint32_t entry, struct iommu_irte_report *report)
+{
+    const struct vtd_unit *unit = unit_at(index);
+    *report = (struct iommu_irte_report){.present = false};
+    if (unit == NULL || unit->registers == 0)
+        return false;
+    uint64_t irta = vtd_read64(unit, VTD_IRTA);
+    const volatile struct vtd_irte *table = table_at(irta & VTD_IRTA_MASK);
+    if (table == NULL || entry >= VTD_IRTA_ENTRIES(irta))
+        return false;
+    report->low = table[entry].low;
+    report->high = table[entry].high;
+    report->present = (report->low & VTD_IRTE_P) != 0;
+    report->source = VTD_IRTE_SID(report->high);
+    report->validation = VTD_IRTE_SVT(report->high);
+    report->qualifier = VTD_IRTE_SQ(report->high);
+    report->vector = VTD_IRTE_VECTOR(report->low);
+    report->destination = VTD_IRTE_DST(report->low);
+    if ((irta & VTD_IRTA_EIME) == 0)
+        report->destination = (report->destination >> 8) & 0xff;
+    return true;
+}
