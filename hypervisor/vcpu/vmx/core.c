@@ -1,0 +1,88 @@
+/* VMX operation on one core: SDM 3C 24.7, 24.8 (CR0 and CR4 fixed bits), 24.11. */
+#include "hypervisor/base/log.h"
+#include "hypervisor/memory/pages.h"
+#include "hypervisor/vcpu/vmx/vmcs.h"
+#include "hypervisor/vcpu/vmx/vmx.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/registers.h"
+
+#define CPUID_1_ECX_VMX BIT(5)
+
+struct vmx_capabilities vmx_capabilities;
+struct vmx_controls vmx_controls;
+
+/* In the image, so that a core can enter VMX operation without an allocation that may fail. */
+static struct vmx_region vmxon_regions[CPU_MAX] __attribute__((aligned(PAGE_SIZE)));
+
+enum status vmx_probe(void)
+{
+    if (!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)) {
+        log_event("cpu.refused",
+                  "name=vmx message=\"CPUID 1 ECX bit 5 is clear: this CPU has no "
+                  "VMX, or the machine is virtual and its host does not offer nested "
+                  "virtualisation\"");
+        return STATUS_UNSUPPORTED;
+    }
+    uint64_t feature_control, write;
+    if (!msr_read_safe(MSR_FEATURE_CONTROL, &feature_control))
+        feature_control = 0;
+    enum status status = vmx_feature_control_check(feature_control, &write);
+    if (status != STATUS_OK)
+        return status;
+    vmx_capabilities_read(&vmx_capabilities, msr_read);
+    status = vmx_controls_choose(&vmx_capabilities, &vmx_controls);
+    if (status != STATUS_OK)
+        return status;
+    vmx_bitmaps_build();
+    log_event("vmx.controls",
+              "pin=0x%x primary=0x%x secondary=0x%x exit=0x%x entry=0x%x ept_vpid=0x%llx",
+              vmx_controls.word[VMX_PIN], vmx_controls.word[VMX_PRIMARY],
+              vmx_controls.word[VMX_SECONDARY], vmx_controls.word[VMX_EXIT],
+              vmx_controls.word[VMX_ENTRY], (unsigned long long)vmx_capabilities.ept_vpid);
+    return STATUS_OK;
+}
+
+/* The lock bit is per core, and the firmware may have forgotten some. */
+static enum status unlock_vmx(void)
+{
+    uint64_t value, write;
+    if (!msr_read_safe(MSR_FEATURE_CONTROL, &value))
+        value = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_NO_SMX;
+    enum status status = vmx_feature_control_check(value, &write);
+    if (status == STATUS_OK && write != 0 && !msr_write_safe(MSR_FEATURE_CONTROL, write)) {
+        log_event("cpu.refused",
+                  "name=vmx control=\"VMXON outside SMX\" msr=0x3a value=0x%llx "
+                  "message=\"the CPU refused to have VMX enabled and locked\"",
+                  (unsigned long long)write);
+        return STATUS_DEVICE;
+    }
+    return status;
+}
+
+enum status vmx_enable_core(void)
+{
+    enum status status = unlock_vmx();
+    if (status != STATUS_OK)
+        return status;
+    struct vmx_region *region = &vmxon_regions[cpu_current()->index];
+    region->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);
+    const struct vmx_capabilities *fixed = &vmx_capabilities;
+    cr0_write((cr0_read() | fixed->cr0_fixed0) & fixed->cr0_fixed1);
+    cr4_write((cr4_read() | fixed->cr4_fixed0 | CR4_VMXE) & fixed->cr4_fixed1);
+    status = vmx_on(physical_address(region));
+    if (status != STATUS_OK) {
+        cr4_write(cr4_read() & ~CR4_VMXE);
+        return status;
+    }
+    /* Translations that an earlier owner of this core left behind. */
+    vmx_invept(INVEPT_ALL, 0);
+    if (vmx_capabilities.ept_vpid & VMX_VPID_INVVPID_ALL)
+        vmx_invvpid(INVVPID_ALL, 0);
+    return STATUS_OK;
+}
+
+void vmx_disable_core(void)
+{
+    if (vmx_off() == STATUS_OK)
+        cr4_write(cr4_read() & ~CR4_VMXE);
+}

@@ -1,0 +1,327 @@
+/* Exit reasons (SDM 3D C) to neutral exits; events that an exit cut short; injection. */
+#include "hypervisor/base/log.h"
+#include "hypervisor/vcpu/vmx/vmcs.h"
+#include "hypervisor/vcpu/vmx/vmx.h"
+
+#define VECTOR_DEBUG           1
+#define VECTOR_NMI             2
+#define VECTOR_BREAKPOINT      3
+#define VECTOR_OVERFLOW        4
+#define FIRST_INTERRUPT_VECTOR 32
+
+#define RFLAGS_TF BIT(8)
+#define CR0_PE    BIT(0)
+#define DR7_GD    BIT(13)
+
+/* DR6: B0..B3, BD and BS of the exit qualification are set; the rest has fixed values (SDM
+ * 3B 18.2.3, 3C 28.2.1). */
+#define DR6_FROM_EXIT (BITS(3, 0) | BITS(14, 13))
+#define DR6_TRAPS     BITS(3, 0)
+#define DR6_DB_ACCESS BIT(13)
+
+struct exit_rule {
+    bool known;
+    enum exit_kind kind;
+    bool qualification; /* the exit qualification means something */
+    bool length;        /* the instruction length is valid (SDM 3C 28.2.5) */
+    void (*decode)(struct vcpu_exit *exit);
+};
+
+/* An event whose delivery the exit interrupted is delivered again on the next entry, as it was
+ * (SDM 3C 28.2.4). False: there was none. */
+static bool redeliver_event(void)
+{
+    uint64_t info = vmcs_read(VMCS_IDT_VECTORING);
+    if (!(info & INTERRUPTION_VALID))
+        return false;
+    unsigned type = INTERRUPTION_TYPE(info);
+    if (type == INTERRUPTION_NMI) {
+        /* Its delivery blocked NMIs already, and blocked NMIs cannot be injected. */
+        uint64_t blocking = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPTIBILITY_NMI);
+    }
+    if (info & INTERRUPTION_HAS_ERROR)
+        vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR, vmcs_read(VMCS_IDT_VECTORING_ERROR));
+    if (type == INTERRUPTION_SOFTWARE_INTERRUPT || type == INTERRUPTION_PRIVILEGED_SOFTWARE ||
+        type == INTERRUPTION_SOFTWARE_EXCEPTION)
+        vmcs_write(VMCS_ENTRY_INSTRUCTION_LENGTH, vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
+    /* Bit 12 is undefined in the IDT-vectoring field and reserved in the entry field. */
+    vmcs_write(VMCS_ENTRY_INTERRUPTION,
+               info & (INTERRUPTION_VALID | INTERRUPTION_HAS_ERROR | BITS(10, 0)));
+    return true;
+}
+
+/* An IRET had ended NMI blocking before the exit that makes it run again. Only with virtual NMIs:
+ * without them the guest has none. */
+static void block_nmi_again(void)
+{
+    if (vmx_has(VMX_PIN, PIN_VIRTUAL_NMI))
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
+                   vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
+}
+
+/* What the CPU does to DR6 and DR7 when it delivers #DB, and did not because of the exit. */
+static void debug_exception(struct vcpu_exit *exit, uint64_t info)
+{
+    exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+    uint64_t dr6 = guest_register_read(CORE_DR6);
+    guest_register_write(CORE_DR6, (dr6 & ~DR6_TRAPS) | (exit->qualification & DR6_FROM_EXIT));
+    if (exit->qualification & DR6_DB_ACCESS)
+        vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GD);
+
+    if (INTERRUPTION_TYPE(info) == INTERRUPTION_PRIVILEGED_SOFTWARE) /* INT1 is a trap */
+        vmcs_write(VMCS_GUEST_RIP,
+                   vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
+    /* Single-stepping in an interrupt shadow: the entry insists on BS (SDM 3C 27.3.1.5). */
+    if ((vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) &
+         (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) &&
+        (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF))
+        vmcs_write(VMCS_GUEST_PENDING_DEBUG,
+                   vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
+}
+
+static void decode_exception(struct vcpu_exit *exit)
+{
+    uint64_t info = vmcs_read(VMCS_EXIT_INTERRUPTION);
+    if (INTERRUPTION_TYPE(info) == INTERRUPTION_NMI) {
+        exit->kind = EXIT_NMI; /* the exit consumed it: no handler is to run */
+        vmx_unblock_nmi();
+        return;
+    }
+    exit->exception.vector = INTERRUPTION_VECTOR(info);
+    exit->exception.has_error = (info & INTERRUPTION_HAS_ERROR) != 0;
+    exit->exception.error =
+        exit->exception.has_error ? (uint32_t)vmcs_read(VMCS_EXIT_INTERRUPTION_ERROR) : 0;
+    if (!redeliver_event() && (info & INTERRUPTION_NMI_UNBLOCK))
+        block_nmi_again();
+    if (exit->exception.vector == VECTOR_DEBUG)
+        debug_exception(exit, info);
+}
+
+static void decode_ept_violation(struct vcpu_exit *exit)
+{
+    exit->memory.address = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+    exit->memory.read = (exit->qualification & EPT_VIOLATION_READ) != 0;
+    exit->memory.write = (exit->qualification & EPT_VIOLATION_WRITE) != 0;
+    exit->memory.execute = (exit->qualification & EPT_VIOLATION_FETCH) != 0;
+    exit->memory.misconfigured = false;
+    if (!redeliver_event() && (exit->qualification & EPT_VIOLATION_NMI_UNBLOCK))
+        block_nmi_again();
+}
+
+static void decode_ept_misconfiguration(struct vcpu_exit *exit)
+{
+    exit->memory.address = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+    exit->memory.read = exit->memory.write = exit->memory.execute = false;
+    exit->memory.misconfigured = true;
+    (void)redeliver_event();
+}
+
+static void decode_io(struct vcpu_exit *exit)
+{
+    uint64_t q = exit->qualification; /* SDM 3C table 28-5 */
+    exit->io.port = (uint16_t)FIELD(q, 31, 16);
+    exit->io.width = (uint8_t)(FIELD(q, 2, 0) + 1);
+    exit->io.input = (q & BIT(3)) != 0;
+    exit->io.string = (q & BIT(4)) != 0;
+    exit->io.repeat = (q & BIT(5)) != 0;
+}
+
+static void decode_control_register(struct vcpu_exit *exit)
+{
+    uint64_t q = exit->qualification; /* SDM 3C table 28-3 */
+    enum { MOV_TO, MOV_FROM, CLTS, LMSW } access = (unsigned)FIELD(q, 5, 4);
+    exit->control.number = (uint8_t)FIELD(q, 3, 0);
+    exit->control.source = (uint8_t)FIELD(q, 11, 8);
+    exit->control.write = access == MOV_TO;
+    /* CLTS and LMSW change bits that guests own, so they never come here. */
+    if (access == CLTS || access == LMSW)
+        exit->kind = EXIT_OTHER;
+}
+
+static void decode_sipi(struct vcpu_exit *exit)
+{
+    exit->sipi_vector = (uint8_t)exit->qualification;
+}
+
+#define INSTRUCTION(name)                                                                          \
+    {                                                                                              \
+        .known = true, .kind = name, .length = true                                                \
+    }
+
+static const struct exit_rule rules[] = {
+    [REASON_EXCEPTION_NMI] = {.known = true,                     .kind = EXIT_EXCEPTION,    .decode = decode_exception},
+    [REASON_TRIPLE_FAULT] = {.known = true,                     .kind = EXIT_TRIPLE_FAULT},
+    [REASON_INIT] = {.known = true,                .kind = EXIT_INIT                         },
+    [REASON_SIPI] = {.known = true,
+                              .kind = EXIT_SIPI,
+                              .qualification = true,
+                              .decode = decode_sipi},
+    [REASON_TASK_SWITCH] = {.known = true,
+                              .kind = EXIT_TASK_SWITCH,
+                              .qualification = true,
+                              .length = true},
+    [REASON_CPUID] = INSTRUCTION(EXIT_CPUID),
+    [REASON_GETSEC] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_HLT] = INSTRUCTION(EXIT_HLT),
+    [REASON_INVD] = INSTRUCTION(EXIT_INVD),
+    [REASON_RDPMC] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_VMCALL] = INSTRUCTION(EXIT_HYPERCALL),
+    [REASON_VMCLEAR] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_VMLAUNCH] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_VMPTRLD] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_VMPTRST] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_VMREAD] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_VMRESUME] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_VMWRITE] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_VMXOFF] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_VMXON] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_CONTROL_REGISTER] = {.known = true,
+                              .kind = EXIT_CONTROL_REGISTER,
+                              .qualification = true,
+                              .length = true,
+                              .decode = decode_control_register},
+    [REASON_IO] = {.known = true,
+                              .kind = EXIT_IO,
+                              .qualification = true,
+                              .length = true,
+                              .decode = decode_io},
+    [REASON_RDMSR] = INSTRUCTION(EXIT_MSR_READ),
+    [REASON_WRMSR] = INSTRUCTION(EXIT_MSR_WRITE),
+    [REASON_MWAIT] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_MONITOR] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_EPT_VIOLATION] = {.known = true,
+                              .kind = EXIT_MEMORY,
+                              .qualification = true,
+                              .decode = decode_ept_violation},
+    [REASON_EPT_MISCONFIGURATION] = {.known = true,
+                              .kind = EXIT_MEMORY,
+                              .decode = decode_ept_misconfiguration                                       },
+    [REASON_INVEPT] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_INVVPID] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_WBINVD] = INSTRUCTION(EXIT_INVD),
+    [REASON_XSETBV] = INSTRUCTION(EXIT_XSETBV),
+    [REASON_VMFUNC] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_ENCLS] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_UMWAIT] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_TPAUSE] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_ENCLV] = INSTRUCTION(EXIT_UNDEFINED),
+};
+
+/* SDM 3C 27.8: the guest did not run; bits 15:0 say in which step the entry failed. */
+static void decode_entry_failure(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    exit->kind = EXIT_ENTRY_FAILURE;
+    exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+    switch ((uint16_t)exit->reason) {
+    case REASON_GUEST_STATE: {
+        struct vmx_guest_view view;
+        vmx_guest_view_read(vcpu, &view);
+        exit->detail = vmx_guest_state_fault(&view);
+        if (exit->detail == NULL)
+            exit->detail = "invalid guest state, by a rule that is not among those checked here";
+        break;
+    }
+    case REASON_MSR_LOADING:
+        exit->detail = "the CPU could not load the MSRs of the VM-entry list";
+        break;
+    case REASON_MACHINE_CHECK_AT_ENTRY:
+        exit->detail = "a machine check happened during VM entry";
+        break;
+    default:
+        exit->detail = "VM entry failed for a reason that the manual does not list";
+        break;
+    }
+}
+
+void vmx_exit_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
+    uint16_t basic = (uint16_t)reason;
+    const struct exit_rule *rule = &rules[basic < ARRAY_SIZE(rules) ? basic : REASON_SIPI + 1];
+
+    exit->reason = reason;
+    exit->kind = rule->kind;
+    exit->detail = NULL;
+    exit->qualification = 0;
+    exit->instruction_length = 0;
+    if (__builtin_expect((reason & EXIT_REASON_ENTRY_FAILED) != 0, 0)) {
+        decode_entry_failure(vcpu, exit);
+        return;
+    }
+    vcpu->backend_state[VMX_SLOT_LAUNCHED] = 1;
+    if (rule->length)
+        exit->instruction_length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+    if (rule->qualification)
+        exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+    if (rule->decode != NULL)
+        rule->decode(exit);
+    if (__builtin_expect(!rule->known, 0)) {
+        exit->kind = EXIT_OTHER;
+        exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+    }
+}
+
+void vmx_exit_entry_failed(struct vcpu_exit *exit)
+{
+    uint64_t error = vmcs_read(VMCS_INSTRUCTION_ERROR);
+    *exit = (struct vcpu_exit){
+        .kind = EXIT_ENTRY_FAILURE,
+        .reason = error,
+        .detail = vmx_instruction_error_text(error),
+    };
+}
+
+void vmx_set_rip(struct vcpu *vcpu, uint64_t rip)
+{
+    (void)vcpu;
+    vmcs_write(VMCS_GUEST_RIP, rip);
+    uint64_t blocking = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+    if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
+                   blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+    /* The emulated instruction is a step like any other. */
+    if (__builtin_expect((vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0, 0))
+        vmcs_write(VMCS_GUEST_PENDING_DEBUG,
+                   vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
+}
+
+static unsigned injection_type(uint8_t vector)
+{
+    if (vector == VECTOR_NMI)
+        return INTERRUPTION_NMI;
+    if (vector == VECTOR_BREAKPOINT || vector == VECTOR_OVERFLOW)
+        return INTERRUPTION_SOFTWARE_EXCEPTION;
+    return vector < FIRST_INTERRUPT_VECTOR ? INTERRUPTION_HARDWARE_EXCEPTION
+                                           : INTERRUPTION_EXTERNAL;
+}
+
+void vmx_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
+{
+    /* An interrupt that waits to be delivered again has left the APIC and would be lost for ever;
+     * an exception comes again when its instruction does. */
+    (void)vcpu;
+    uint64_t waiting = vmcs_read(VMCS_ENTRY_INTERRUPTION);
+    if ((waiting & INTERRUPTION_VALID) && (INTERRUPTION_TYPE(waiting) == INTERRUPTION_EXTERNAL ||
+                                           INTERRUPTION_TYPE(waiting) == INTERRUPTION_NMI))
+        return;
+
+    unsigned type = injection_type(vector);
+    if (type == INTERRUPTION_NMI) {
+        /* Without virtual NMIs an injected one would block the real ones, for good: IRET would not
+         * end that (SDM 3C 26.3), and the core could not be called any more. */
+        if (!vmx_has(VMX_PIN, PIN_VIRTUAL_NMI) ||
+            (vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_NMI))
+            return;
+    }
+    if (type == INTERRUPTION_SOFTWARE_EXCEPTION)
+        vmcs_write(VMCS_ENTRY_INSTRUCTION_LENGTH, 1); /* INT3 and INTO */
+
+    uint64_t info = INTERRUPTION_VALID | (uint64_t)type << 8 | vector;
+    if (has_error && (vmcs_read(VMCS_GUEST_CR0) & CR0_PE)) { /* real mode pushes none */
+        info |= INTERRUPTION_HAS_ERROR;
+        vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR, error);
+    }
+    vmcs_write(VMCS_ENTRY_INTERRUPTION, info);
+    vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE); /* whatever it was, the event ends it */
+}

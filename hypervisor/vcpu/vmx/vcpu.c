@@ -1,0 +1,224 @@
+/* A vCPU's VMCS from creation to destruction, and the back-end's table. */
+#include "hypervisor/base/log.h"
+#include "hypervisor/vcpu/vmx/vmcs.h"
+#include "hypervisor/vcpu/vmx/vmx.h"
+#include "hypervisor/x86/registers.h"
+
+#define VECTOR_DEBUG           1
+#define VECTOR_ALIGNMENT_CHECK 17
+#define VECTOR_MACHINE_CHECK   18
+
+/* #DB and #AC: a guest that makes them fault while they are delivered would else never leave the
+ * microcode (CVE-2015-8104, CVE-2015-5307). #MC: the machine's business. */
+#define EXCEPTION_BITMAP                                                                           \
+    (BIT(VECTOR_DEBUG) | BIT(VECTOR_ALIGNMENT_CHECK) | BIT(VECTOR_MACHINE_CHECK))
+
+#define PAT_RESET       UINT64_C(0x0007040600070406) /* SDM 3A 12.12.4 */
+#define SELECTOR_RPL_TI 7u
+
+/* Operand of SGDT, SIDT, LGDT, LIDT. */
+struct PACKED table_register {
+    uint16_t limit; /* 0 */
+    uint64_t base;  /* 2 */
+};
+_Static_assert(sizeof(struct table_register) == 10, "SDM 3A 2.4");
+
+uint64_t vmx_ept_pointer(const struct vcpu *vcpu)
+{
+    return physical_address(vcpu->memory->root) | EPT_POINTER_WRITE_BACK |
+           EPT_POINTER_LEVELS(vcpu->memory->levels);
+}
+
+static const struct page_table_format *memory_format(unsigned *max_leaf_level)
+{
+    *max_leaf_level = vmx_capabilities.ept_vpid & VMX_EPT_1G   ? 3
+                      : vmx_capabilities.ept_vpid & VMX_EPT_2M ? 2
+                                                               : 1;
+    return &page_format_ept;
+}
+
+static enum status create(struct vcpu *vcpu)
+{
+    struct vmx_region *vmcs = pages_allocate(1);
+    if (vmcs == NULL)
+        return STATUS_NO_MEMORY;
+    vmcs->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);
+    vcpu->control_page = vmcs;
+    vcpu->backend_state[VMX_SLOT_INITIALISED] = 0;
+    return STATUS_OK;
+}
+
+static void destroy(struct vcpu *vcpu)
+{
+    if (vcpu->control_page != NULL)
+        pages_free(vcpu->control_page, 1);
+    vcpu->control_page = NULL;
+}
+
+static void write_controls(const struct vcpu *vcpu)
+{
+    vmcs_write(VMCS_PIN_CONTROLS, vmx_controls.word[VMX_PIN]);
+    vmcs_write(VMCS_PRIMARY_CONTROLS, vmx_controls.word[VMX_PRIMARY]);
+    vmcs_write(VMCS_SECONDARY_CONTROLS, vmx_controls.word[VMX_SECONDARY]);
+    vmcs_write(VMCS_EXIT_CONTROLS, vmx_controls.word[VMX_EXIT]);
+    vmcs_write(VMCS_EXCEPTION_BITMAP, EXCEPTION_BITMAP);
+    vmcs_write(VMCS_PAGE_FAULT_MASK, 0);
+    vmcs_write(VMCS_PAGE_FAULT_MATCH, 0);
+    vmcs_write(VMCS_CR3_TARGET_COUNT, 0);
+    vmcs_write(VMCS_EXIT_MSR_STORE_COUNT, 0);
+    vmcs_write(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+    vmcs_write(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+    vmcs_write(VMCS_IO_BITMAP_A, vmx_io_bitmap_address(0));
+    vmcs_write(VMCS_IO_BITMAP_B, vmx_io_bitmap_address(1));
+    vmcs_write(VMCS_MSR_BITMAP, vmx_msr_bitmap_address());
+    vmcs_write(VMCS_EPT_POINTER, vmx_ept_pointer(vcpu));
+    vmcs_write(VMCS_CR0_MASK, vmx_cr0_mask());
+    vmcs_write(VMCS_CR4_MASK, vmx_cr4_mask());
+    if (vmx_has(VMX_SECONDARY, SECONDARY_VPID))
+        vmcs_write(VMCS_VPID, VMX_VPID);
+    if (vmx_has(VMX_SECONDARY, SECONDARY_XSAVES))
+        vmcs_write(VMCS_XSS_EXIT_BITMAP, 0);
+    if (vmx_has(VMX_SECONDARY, SECONDARY_ENCLS_EXIT))
+        vmcs_write(VMCS_ENCLS_EXIT_BITMAP, ~UINT64_C(0));
+    if (vmx_has(VMX_SECONDARY, SECONDARY_ENCLV_EXIT))
+        vmcs_write(VMCS_ENCLV_EXIT_BITMAP, ~UINT64_C(0));
+}
+
+/* What no struct vcpu_state carries and a guest finds at its start. */
+static void write_initial_state(void)
+{
+    vmcs_write(VMCS_LINK_POINTER, ~UINT64_C(0));
+    vmcs_write(VMCS_GUEST_DEBUGCTL, 0);
+    vmcs_write(VMCS_GUEST_PAT, PAT_RESET);
+    vmcs_write(VMCS_GUEST_SYSENTER_CS, 0);
+    vmcs_write(VMCS_GUEST_SYSENTER_ESP, 0);
+    vmcs_write(VMCS_GUEST_SYSENTER_EIP, 0);
+    vmcs_write(VMCS_ENTRY_INTERRUPTION, 0);
+}
+
+static uint64_t tss_base(const struct table_register *gdt, uint16_t selector)
+{
+    const uint32_t *descriptor = (const uint32_t *)(uintptr_t)(gdt->base + selector);
+    return FIELD(descriptor[0], 31, 16) | FIELD(descriptor[1], 7, 0) << 16 |
+           FIELD(descriptor[1], 31, 24) << 24 | (uint64_t)descriptor[2] << 32;
+}
+
+/* The host state is this core's, as it is now: exits put it back (SDM 3C 28.5). */
+static void write_host_state(struct vcpu *vcpu)
+{
+    struct table_register gdt, idt;
+    uint16_t cs, ss, ds, es, tr;
+    __asm__ volatile("sgdt %0" : "=m"(gdt));
+    __asm__ volatile("sidt %0" : "=m"(idt));
+    __asm__ volatile("mov %%cs, %0" : "=r"(cs));
+    __asm__ volatile("mov %%ss, %0" : "=r"(ss));
+    __asm__ volatile("mov %%ds, %0" : "=r"(ds));
+    __asm__ volatile("mov %%es, %0" : "=r"(es));
+    __asm__ volatile("str %0" : "=r"(tr));
+    vcpu->backend_state[VMX_SLOT_GDT_LIMIT] = gdt.limit;
+    vcpu->backend_state[VMX_SLOT_IDT_LIMIT] = idt.limit;
+
+    vmcs_write(VMCS_HOST_CR0, cr0_read());
+    vmcs_write(VMCS_HOST_CR3, cr3_read());
+    vmcs_write(VMCS_HOST_CR4, cr4_read());
+    vmcs_write(VMCS_HOST_CS_SELECTOR, cs & ~SELECTOR_RPL_TI);
+    vmcs_write(VMCS_HOST_SS_SELECTOR, ss & ~SELECTOR_RPL_TI);
+    vmcs_write(VMCS_HOST_DS_SELECTOR, ds & ~SELECTOR_RPL_TI);
+    vmcs_write(VMCS_HOST_ES_SELECTOR, es & ~SELECTOR_RPL_TI);
+    vmcs_write(VMCS_HOST_FS_SELECTOR, 0);
+    vmcs_write(VMCS_HOST_GS_SELECTOR, 0);
+    vmcs_write(VMCS_HOST_TR_SELECTOR, tr & ~SELECTOR_RPL_TI);
+    vmcs_write(VMCS_HOST_FS_BASE, msr_read(MSR_FS_BASE));
+    vmcs_write(VMCS_HOST_GS_BASE, msr_read(MSR_GS_BASE));
+    vmcs_write(VMCS_HOST_TR_BASE, tss_base(&gdt, tr & (uint16_t)~SELECTOR_RPL_TI));
+    vmcs_write(VMCS_HOST_GDTR_BASE, gdt.base);
+    vmcs_write(VMCS_HOST_IDTR_BASE, idt.base);
+    vmcs_write(VMCS_HOST_SYSENTER_CS, 0);
+    vmcs_write(VMCS_HOST_SYSENTER_ESP, 0);
+    vmcs_write(VMCS_HOST_SYSENTER_EIP, 0);
+    vmcs_write(VMCS_HOST_PAT, msr_read(MSR_PAT));
+    vmcs_write(VMCS_HOST_EFER, msr_read(MSR_EFER));
+    vmcs_write(VMCS_HOST_RIP, (uint64_t)(uintptr_t)vmx_exit_point);
+}
+
+static void flush_memory(struct vcpu *vcpu)
+{
+    bool single = (vmx_capabilities.ept_vpid & VMX_EPT_INVEPT_SINGLE) != 0;
+    vmx_invept(single ? INVEPT_SINGLE : INVEPT_ALL, vmx_ept_pointer(vcpu));
+}
+
+static void flush_translations(void)
+{
+    if (!vmx_has(VMX_SECONDARY, SECONDARY_VPID))
+        return; /* every entry and exit flushes them */
+    if (vmx_capabilities.ept_vpid & VMX_VPID_INVVPID_SINGLE)
+        vmx_invvpid(INVVPID_SINGLE, VMX_VPID);
+    else if (vmx_capabilities.ept_vpid & VMX_VPID_INVVPID_ALL)
+        vmx_invvpid(INVVPID_ALL, 0);
+}
+
+static enum status load(struct vcpu *vcpu)
+{
+    uint64_t vmcs = physical_address(vcpu->control_page);
+    enum status status = vmcs_clear(vmcs);
+    if (status == STATUS_OK)
+        status = vmcs_load(vmcs);
+    if (status != STATUS_OK)
+        return status;
+    vcpu->backend_state[VMX_SLOT_LAUNCHED] = 0;
+    vcpu->backend_state[VMX_SLOT_HOST_RSP] = 0;
+    write_controls(vcpu);
+    write_host_state(vcpu);
+    if (!vcpu->backend_state[VMX_SLOT_INITIALISED]) {
+        write_initial_state();
+        vcpu->backend_state[VMX_SLOT_INITIALISED] = 1;
+    }
+    guest_register_write(CORE_CR2, vcpu->cr2);
+    /* The VPID and the EPT root may have been another guest's on this core. */
+    flush_translations();
+    flush_memory(vcpu);
+    return STATUS_OK;
+}
+
+static void unload(struct vcpu *vcpu)
+{
+    vcpu->cr2 = guest_register_read(CORE_CR2);
+    guest_register_write(CORE_CR2, 0);
+    (void)!vmcs_clear(physical_address(vcpu->control_page)); /* logged; nothing else can be done */
+    vcpu->backend_state[VMX_SLOT_LAUNCHED] = 0;
+
+    struct table_register gdt, idt;
+    __asm__ volatile("sgdt %0" : "=m"(gdt));
+    __asm__ volatile("sidt %0" : "=m"(idt));
+    gdt.limit = (uint16_t)vcpu->backend_state[VMX_SLOT_GDT_LIMIT];
+    idt.limit = (uint16_t)vcpu->backend_state[VMX_SLOT_IDT_LIMIT];
+    __asm__ volatile("lgdt %0" : : "m"(gdt));
+    __asm__ volatile("lidt %0" : : "m"(idt));
+}
+
+static void run(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    if (__builtin_expect(vmx_enter(vcpu, vcpu->backend_state) != 0, 0))
+        vmx_exit_entry_failed(exit);
+    else
+        vmx_exit_decode(vcpu, exit);
+}
+
+const struct vcpu_backend vmx_backend = {
+    .name = "vmx",
+    .probe = vmx_probe,
+    .enable_core = vmx_enable_core,
+    .disable_core = vmx_disable_core,
+    .memory_format = memory_format,
+    .create = create,
+    .destroy = destroy,
+    .load = load,
+    .unload = unload,
+    .run = run,
+    .read_state = vmx_read_state,
+    .write_state = vmx_write_state,
+    .rip = vmx_rip,
+    .set_rip = vmx_set_rip,
+    .inject = vmx_inject,
+    .flush_memory = flush_memory,
+};

@@ -1,0 +1,125 @@
+/* What the files of the VMX back-end share. Nothing here is for other rooms: see vcpu.h. */
+#pragma once
+
+#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/vcpu/vmx/registers.h"
+
+/* --- controls.c: what this CPU can do, and what Bulkhead makes of it --- */
+
+enum vmx_control_word {
+    VMX_PIN,
+    VMX_PRIMARY,
+    VMX_SECONDARY,
+    VMX_EXIT,
+    VMX_ENTRY,
+    VMX_CONTROL_WORDS
+};
+
+/* One control vector's capability MSR: bits of `must` are forced to 1, bits outside `may` to 0. */
+struct vmx_allowed {
+    uint32_t msr;
+    uint32_t must;
+    uint32_t may;
+};
+
+/* The capability MSRs, read once. What the CPU does not have reads as 0. */
+struct vmx_capabilities {
+    uint64_t basic;
+    uint64_t misc;
+    uint64_t ept_vpid;
+    uint64_t cr0_fixed0, cr0_fixed1;
+    uint64_t cr4_fixed0, cr4_fixed1;
+    struct vmx_allowed allowed[VMX_CONTROL_WORDS];
+};
+
+struct vmx_controls {
+    uint32_t word[VMX_CONTROL_WORDS];
+};
+
+/* Reads the capability MSRs through `read`, and only those that exist (SDM 3D A.1 to A.10). */
+void vmx_capabilities_read(struct vmx_capabilities *capabilities, uint64_t (*read)(uint32_t msr));
+/* Chooses every control. STATUS_UNSUPPORTED, with `cpu.refused name=vmx control= msr= value=
+ * message=` for each thing that is missing. */
+MUST_CHECK enum status vmx_controls_choose(const struct vmx_capabilities *capabilities,
+                                           struct vmx_controls *controls);
+/* Judges IA32_FEATURE_CONTROL (SDM 3C 24.7). *write is what to write there, or 0 when nothing needs
+ * to be written. STATUS_DENIED, logged, when firmware locked VMX off. */
+MUST_CHECK enum status vmx_feature_control_check(uint64_t value, uint64_t *write);
+
+/* --- core.c: this machine --- */
+
+#define VMX_VPID 1 /* the same on every core: a core runs one vCPU, and VPIDs are per core */
+
+extern struct vmx_capabilities vmx_capabilities; /* filled by vmx_probe() */
+extern struct vmx_controls vmx_controls;
+enum status vmx_probe(void);
+enum status vmx_enable_core(void);
+void vmx_disable_core(void);
+static inline bool vmx_has(enum vmx_control_word word, uint64_t bit)
+{
+    return (vmx_controls.word[word] & bit) != 0;
+}
+
+/* --- bitmaps.c: pages that all vCPUs share, because policy is the same for all --- */
+
+/* An MSR exits unless policy lets guests have it directly; every port exits. */
+void vmx_bitmaps_build(void);
+uint64_t vmx_msr_bitmap_address(void);
+uint64_t vmx_io_bitmap_address(unsigned half); /* 0: ports 0..0x7fff, 1: 0x8000..0xffff */
+
+/* --- vcpu.c, state.c, exit.c, entry.asm --- */
+
+/* Indices into vcpu->backend_state. */
+enum vmx_vcpu_slot {
+    VMX_SLOT_HOST_RSP,    /* what HOST_RSP holds; entry.asm */
+    VMX_SLOT_LAUNCHED,    /* 1: VMRESUME; entry.asm */
+    VMX_SLOT_INITIALISED, /* the VMCS has guest state */
+    VMX_SLOT_GDT_LIMIT,   /* exits set the limits of GDTR and IDTR to 0xffff */
+    VMX_SLOT_IDT_LIMIT,
+};
+
+/* Enters the guest; 0 after a VM exit, 1 when VMLAUNCH or VMRESUME itself failed (VMfail). `slots`
+ * is vcpu->backend_state. */
+unsigned vmx_enter(struct vcpu *vcpu, uint64_t *slots);
+/* Ends the NMI blocking that an exit caused by an NMI leaves behind. */
+void vmx_unblock_nmi(void);
+/* Where exits arrive: HOST_RIP. */
+extern const char vmx_exit_point[];
+
+/* Turns the exit that the current VMCS describes into a neutral one. */
+void vmx_exit_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
+/* The same after VMLAUNCH or VMRESUME failed. */
+void vmx_exit_entry_failed(struct vcpu_exit *exit);
+
+uint64_t vmx_ept_pointer(const struct vcpu *vcpu);
+void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state);
+void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
+uint64_t vmx_rip(struct vcpu *vcpu);
+void vmx_set_rip(struct vcpu *vcpu, uint64_t rip);
+void vmx_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
+
+/* Bits of CR0 and CR4 that the guest does not own: its writes to them exit (SDM 3C 25.6.6). */
+uint64_t vmx_cr0_mask(void);
+uint64_t vmx_cr4_mask(void);
+
+/* --- check.c: why an entry failed with reason 33 --- */
+
+/* Guest state as the VMCS holds it: state.cr0 and state.cr4 are the real values, not the shadows.
+ */
+struct vmx_guest_view {
+    struct vcpu_state state;
+    uint32_t entry_controls;
+    uint32_t entry_interruption;
+    uint32_t interruptibility;
+    uint32_t activity;
+    uint64_t pending_debug;
+    uint64_t link_pointer;
+    uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+    unsigned physical_bits;
+};
+
+/* The first rule of SDM 3C 27.3.1 that the state breaks, in words; NULL when none of those that are
+ * checked here is broken. Assumes unrestricted guest. */
+const char *vmx_guest_state_fault(const struct vmx_guest_view *view);
+/* Fills the view from the current VMCS. */
+void vmx_guest_view_read(struct vcpu *vcpu, struct vmx_guest_view *view);
