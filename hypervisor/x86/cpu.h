@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "hypervisor/acpi/acpi.h"
 #include "hypervisor/base/core.h"
 
 #define CPU_MAX 64
@@ -23,23 +24,34 @@ struct cpu {
     struct vcpu *volatile vcpu;  /* what this core is to run, or NULL */
     uintptr_t stack_top;
     uint64_t interrupt_count;    /* interrupts taken by the hypervisor on this core */
+    uint32_t nmi_seen;           /* nmi_count when cpu_wait() last returned */
 };
 
-/* This core's own; valid from cpu_init_boot() / the AP's entry on. */
+/* This core's own; valid from cpu_init_early() / the AP's entry on. */
 struct cpu *cpu_current(void);
 struct cpu *cpu_at(unsigned index); /* NULL past the last one */
 unsigned cpu_count(void);           /* cores that came up, the control core included */
 
-/* Descriptor tables, exception handlers, per-core data and the local APIC of the boot core. */
+/* Control registers, descriptor tables, exception handlers and per-core data of the boot core:
+ * the first thing to call; needs no memory management. */
+void cpu_init_early(void);
+/* After address_space_init(): exception stacks between guard pages, the local APIC, the 8259s
+ * masked. STATUS_NO_MEMORY; STATUS_UNSUPPORTED without an APIC. */
 MUST_CHECK enum status cpu_init_boot(void);
+/* Goes on in `next` on a stack of `pages` pages between guard pages and leaves the linker's boot
+ * stack for good; `next` must not return. Returns STATUS_NO_MEMORY or not at all. */
+MUST_CHECK enum status cpu_continue(void (*next)(void *context), void *context, size_t pages);
 /* Starts every enabled core that the MADT lists (INIT, SIPI, SIPI); each runs `entry` once it has
  * tables and a stack of its own. Cores that do not answer within their time are logged and left
- * out. STATUS_UNSUPPORTED when more cores are listed than CPU_MAX (the rest stay off). */
-MUST_CHECK enum status cpu_start_all(void (*entry)(struct cpu *cpu));
+ * out. STATUS_UNSUPPORTED when more cores are listed than CPU_MAX (the rest stay off),
+ * STATUS_NO_MEMORY; the cores that did start are usable in any case. */
+MUST_CHECK enum status cpu_start_all(const struct madt *madt, void (*entry)(struct cpu *cpu));
 
 /* NMI to another core: makes a vCPU leave guest mode, or wakes an idle core. */
 void cpu_kick(struct cpu *cpu);
-/* Idle cores wait here until they are kicked or interrupted. */
+/* Waits with interrupts open until this core is kicked or interrupted. Returns at once when a kick
+ * came since the last return, so `while (!condition) cpu_wait();` loses none. Interrupts are off
+ * before and after; on the control core they are taken nowhere else. */
 void cpu_wait(void);
 
 /* Vectors that the hypervisor uses on the control core. */
@@ -52,11 +64,17 @@ enum vector {
 };
 /* `handler` runs with interrupts off; EOI is done after it. */
 void interrupt_register(uint8_t vector, void (*handler)(void *context), void *context);
+/* Interrupts with a vector that nobody registered, on all cores. */
+uint64_t interrupts_unexpected(void);
 
 /* A periodic interrupt on the control core. */
 void timer_start(uint64_t period_microseconds);
 
 NO_RETURN void cpu_halt_forever(void);
+
+/* Notes (and maps) what the next two need. `slp_typ_*` are from dsdt_find_s5(); without it
+ * (`has_s5` false) ACPI power-off is not tried. `fadt` may be NULL. */
+void power_init(const struct fadt *fadt, bool has_s5, uint8_t slp_typ_a, uint8_t slp_typ_b);
 /* ACPI reset register, keyboard controller, triple fault, in this order. */
 NO_RETURN void machine_reboot(void);
 /* QEMU's isa-debug-exit (when `debug_exit` is not 0), ACPI S5 from the FADT/DSDT, Bochs' port

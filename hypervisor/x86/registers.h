@@ -19,6 +19,13 @@ static inline void msr_write(uint32_t msr, uint64_t value)
 MUST_CHECK bool msr_read_safe(uint32_t msr, uint64_t *value);
 MUST_CHECK bool msr_write_safe(uint32_t msr, uint64_t value);
 
+/* Clears RFLAGS.IF and tells whether it was set; interrupts_restore() takes that back. */
+MUST_CHECK bool interrupts_disable(void);
+void interrupts_restore(bool were_enabled);
+
+/* Reads eight bytes that may not be mapped: false instead of a page fault. */
+MUST_CHECK bool memory_read_safe(uintptr_t address, uint64_t *value);
+
 struct cpuid_result {
     uint32_t eax, ebx, ecx, edx;
 };
@@ -98,11 +105,16 @@ static inline void tlb_flush_page(uintptr_t address)
 #define CR0_CD  BIT(30)
 #define CR0_PG  BIT(31)
 
-#define CR4_PAE     BIT(5)
-#define CR4_PGE     BIT(7)
-#define CR4_LA57    BIT(12)
-#define CR4_VMXE    BIT(13)
-#define CR4_OSXSAVE BIT(18)
+#define CR4_PAE        BIT(5)
+#define CR4_MCE        BIT(6)
+#define CR4_PGE        BIT(7)
+#define CR4_OSFXSR     BIT(9)
+#define CR4_OSXMMEXCPT BIT(10)
+#define CR4_UMIP       BIT(11)
+#define CR4_LA57       BIT(12)
+#define CR4_VMXE       BIT(13)
+#define CR4_OSXSAVE    BIT(18)
+#define CR4_SMEP       BIT(20)
 
 #define EFER_SCE  BIT(0)
 #define EFER_LME  BIT(8)
@@ -113,6 +125,7 @@ static inline void tlb_flush_page(uintptr_t address)
 #define RFLAGS_FIXED BIT(1)
 #define RFLAGS_IF    BIT(9)
 
+#define MSR_TSC             0x10
 #define MSR_APIC_BASE       0x1b
 #define MSR_FEATURE_CONTROL 0x3a
 #define MSR_TSC_ADJUST      0x3b

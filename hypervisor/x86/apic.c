@@ -1,0 +1,168 @@
+#include "hypervisor/x86/apic.h"
+
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/mmio.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/x86/apic_registers.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/exceptions.h"
+#include "hypervisor/x86/registers.h"
+
+/* Set by the boot core before others run; every core is put into the same mode. */
+static bool x2apic;
+static uintptr_t xapic_registers;
+
+bool apic_is_x2apic(void)
+{
+    return x2apic;
+}
+
+uint32_t apic_read(enum apic_register offset)
+{
+    if (x2apic)
+        return (uint32_t)msr_read(MSR_X2APIC_FIRST + offset / 16);
+    return mmio_read32(xapic_registers + offset);
+}
+
+void apic_write(enum apic_register offset, uint32_t value)
+{
+    if (x2apic)
+        msr_write(MSR_X2APIC_FIRST + offset / 16, value);
+    else
+        mmio_write32(xapic_registers + offset, value);
+}
+
+uint32_t apic_id(void)
+{
+    uint32_t id = apic_read(APIC_ID);
+    return x2apic ? id : id >> 24;
+}
+
+void apic_end_of_interrupt(void)
+{
+    apic_write(APIC_EOI, 0);
+}
+
+bool apic_in_service(uint8_t vector)
+{
+    return (apic_read(APIC_ISR + vector / 32 * 16u) >> vector % 32 & 1) != 0;
+}
+
+static bool any_bit(enum apic_register first)
+{
+    uint32_t all = 0;
+    for (unsigned i = 0; i < 8; i++)
+        all |= apic_read(first + i * 16);
+    return all != 0;
+}
+
+/* SDM 3A 11.5.1: which entries there are depends on the highest one's index (version 23:16). */
+static void mask_local_vectors(void)
+{
+    static const struct {
+        enum apic_register offset;
+        unsigned index;
+    } entries[] = {
+        {APIC_LVT_TIMER,   0},
+        {APIC_LVT_LINT0,   1},
+        {APIC_LVT_LINT1,   2},
+        {APIC_LVT_ERROR,   3},
+        {APIC_LVT_COUNTER, 4},
+        {APIC_LVT_THERMAL, 5},
+        {APIC_LVT_CMCI,    6}
+    };
+    unsigned highest = (unsigned)FIELD(apic_read(APIC_VERSION), 23, 16);
+    for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
+        if (entries[i].index <= highest)
+            apic_write(entries[i].offset, APIC_LVT_MASKED);
+}
+
+static void stop_timer(void)
+{
+    apic_write(APIC_TIMER_INITIAL, 0);
+    if ((cpuid(1, 0).ecx & BIT(24)) != 0)
+        msr_write(MSR_TSC_DEADLINE, 0);
+}
+
+void apic_quiesce(void)
+{
+    apic_write(APIC_SPURIOUS, APIC_SPURIOUS_ENABLE | VECTOR_SPURIOUS);
+    stop_timer();
+    mask_local_vectors();
+    apic_write(APIC_TPR, 0);
+    apic_write(APIC_TIMER_DIVIDE, 0);
+
+    /* Each EOI retires the highest vector in service, and there are 256. */
+    for (unsigned i = 0; i < 256 && any_bit(APIC_ISR); i++)
+        apic_end_of_interrupt();
+
+    /* What is pending can only be got rid of by taking it. */
+    bool drained = WAIT_UNTIL((interrupts_discard(), !any_bit(APIC_IRR)), MILLISECONDS(100));
+    if (!drained)
+        log_event("cpu.irq-pending",
+                  "apic=%u message=\"interrupts keep arriving at this core after its guest "
+                  "ended; a device still has it as a target\"",
+                  apic_id());
+
+    /* Two writes: the first latches what was pending, the second clears it (SDM 3A 11.5.3). */
+    apic_write(APIC_ERROR_STATUS, 0);
+    apic_write(APIC_ERROR_STATUS, 0);
+}
+
+static enum status choose_mode(void)
+{
+    struct cpuid_result features = cpuid(1, 0);
+    if ((features.edx & BIT(9)) == 0)
+        return STATUS_UNSUPPORTED;
+    x2apic = (features.ecx & BIT(21)) != 0;
+    if (x2apic || xapic_registers != 0)
+        return STATUS_OK;
+    uint64_t base = msr_read(MSR_APIC_BASE) & BITS(51, 12);
+    xapic_registers = map_device(base, PAGE_SIZE);
+    return xapic_registers != 0 ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+enum status apic_enable(void)
+{
+    enum status status = choose_mode();
+    if (status != STATUS_OK)
+        return status;
+    uint64_t base = msr_read(MSR_APIC_BASE);
+    /* SDM 3A 11.12.5: from disabled to x2APIC only by way of xAPIC. */
+    if ((base & APIC_BASE_ENABLE) == 0) {
+        base |= APIC_BASE_ENABLE;
+        msr_write(MSR_APIC_BASE, base);
+    }
+    if (x2apic && (base & APIC_BASE_X2APIC) == 0)
+        msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
+    apic_quiesce();
+    return STATUS_OK;
+}
+
+static bool xapic_idle(void)
+{
+    return (apic_read(APIC_COMMAND_LOW) & APIC_COMMAND_PENDING) == 0;
+}
+
+bool apic_send(uint32_t destination, uint32_t command)
+{
+    /* Stores that the receiver is to see come first: an x2APIC write orders nothing by itself
+     * (SDM 3A 11.12.3). */
+    __asm__ volatile("mfence; lfence" ::: "memory");
+    if (x2apic) {
+        msr_write(MSR_X2APIC_ICR, (uint64_t)destination << 32 | command);
+        return true;
+    }
+    if (destination > 0xff)
+        return false;
+    /* An interrupt handler that sends between the two halves would change the destination. */
+    bool were_enabled = interrupts_disable();
+    bool idle = WAIT_UNTIL(xapic_idle(), MILLISECONDS(100));
+    if (idle) {
+        apic_write(APIC_COMMAND_HIGH, destination << 24);
+        apic_write(APIC_COMMAND_LOW, command);
+    }
+    interrupts_restore(were_enabled);
+    return idle;
+}

@@ -1,0 +1,32 @@
+/* Segment descriptors and task states, one set per core (SDM 3A 3.4.5, 8.7). */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+#define SELECTOR_CODE 0x08
+#define SELECTOR_DATA 0x10
+#define SELECTOR_TSS  0x18
+
+/* Which stack of the task state an exception's handler runs on (SDM 3A 7.14.5). */
+enum exception_stack { STACK_CURRENT, STACK_NMI, STACK_DOUBLE_FAULT, STACK_MACHINE_CHECK };
+#define EXCEPTION_STACKS 3
+
+struct task_state {
+    uint32_t reserved0;         /* 0x00 */
+    uint64_t rsp[3];            /* 0x04 */
+    uint64_t reserved1;         /* 0x1c */
+    uint64_t ist[7];            /* 0x24: ist[0] is IST1 */
+    uint64_t reserved2;         /* 0x5c */
+    uint16_t reserved3;         /* 0x64 */
+    uint16_t io_map_base;       /* 0x66 */
+} PACKED;
+_Static_assert(sizeof(struct task_state) == 104, "SDM 3A 8.7");
+_Static_assert(offsetof(struct task_state, ist) == 0x24, "SDM 3A 8.7");
+
+/* Stack tops for the core's exceptions; before descriptors_load() or while it runs. */
+void descriptors_set_stack(unsigned core, enum exception_stack stack, uintptr_t top);
+/* Fills the core's tables and loads GDTR, TR and the segment registers. */
+void descriptors_load(unsigned core);
+/* What a virtual-machine back-end puts into its host state. */
+uintptr_t descriptors_gdt_base(unsigned core);
+uintptr_t descriptors_tss_base(unsigned core);

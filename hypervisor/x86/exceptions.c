@@ -1,0 +1,254 @@
+#include "hypervisor/x86/exceptions.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/monitor/console.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/descriptors.h"
+#include "hypervisor/x86/registers.h"
+
+#define VECTOR_ENTRY_SIZE 16 /* vectors.asm */
+#define MAX_FRAMES        16
+
+extern const uint8_t vector_entries[];
+extern const uint8_t discard_entry[];
+extern const uint8_t msr_read_safe_access[], msr_write_safe_access[], memory_read_safe_access[];
+extern const uint8_t safe_access_failed[];
+extern const uint8_t cpu_wait_window[], cpu_wait_window_end[];
+extern const uint8_t boot_stack_guard[]; /* linker.ld */
+
+struct gate {               /* SDM 3A 7.14.1 */
+    uint16_t offset_low;    /* 0 */
+    uint16_t selector;      /* 2 */
+    uint8_t stack;          /* 4: IST */
+    uint8_t type;           /* 5 */
+    uint16_t offset_middle; /* 6 */
+    uint32_t offset_high;   /* 8 */
+    uint32_t reserved;      /* 12 */
+};
+_Static_assert(sizeof(struct gate) == 16, "SDM 3A 7.14.1");
+#define GATE_INTERRUPT 0x8e /* present, interrupt gate: IF is cleared */
+
+static struct gate idt[256] __attribute__((aligned(4096)));
+/* Used while interrupts that a guest left behind are dropped. Its APIC takes vectors from 16 up
+ * (SDM 3A 11.5.2), so exceptions' numbers are among them and mean nothing. */
+struct gate discard_idt[256] __attribute__((aligned(4096)));
+
+static const struct {
+    const char *name;
+    const char *meaning;
+} exceptions[FIRST_INTERRUPT_VECTOR] = {
+    [0] = {"#DE", "division error"                                         },
+    [1] = {"#DB", "debug"                                                  },
+    [3] = {"#BP", "breakpoint"                                             },
+    [4] = {"#OF", "overflow"                                               },
+    [5] = {"#BR", "bound range exceeded"                                   },
+    [6] = {"#UD", "undefined instruction"                                  },
+    [7] = {"#NM", "floating point is not available"                        },
+    [8] = {"#DF", "double fault"                                           },
+    [10] = {"#TS", "invalid task state"                                     },
+    [11] = {"#NP", "segment not present"                                    },
+    [12] = {"#SS", "stack segment"                                          },
+    [13] = {"#GP", "general protection"                                     },
+    [14] = {"#PF", "page fault"                                             },
+    [16] = {"#MF", "floating point"                                         },
+    [17] = {"#AC", "alignment check"                                        },
+    [18] = {"#MC", "machine check: the hardware reports an error of its own"},
+    [19] = {"#XM", "SIMD floating point"                                    },
+    [20] = {"#VE", "virtualization"                                         },
+    [21] = {"#CP", "control protection"                                     },
+    [29] = {"#VC", "VMM communication"                                      },
+    [30] = {"#SX", "security"                                               },
+};
+
+/* Instructions that may fault: they continue at safe_access_failed. */
+static const uint8_t *const safe_accesses[] = {
+    msr_read_safe_access,
+    msr_write_safe_access,
+    memory_read_safe_access,
+};
+
+#define MAX_NMI_WINDOWS 4
+static struct nmi_window {
+    uintptr_t begin, end, resume;
+} nmi_windows[MAX_NMI_WINDOWS];
+static size_t nmi_window_count;
+
+static volatile bool panicking[CPU_MAX];
+
+static void set_gate(struct gate *gate, uintptr_t entry, enum exception_stack stack)
+{
+    *gate = (struct gate){
+        .offset_low = (uint16_t)entry,
+        .selector = SELECTOR_CODE,
+        .stack = (uint8_t)stack,
+        .type = GATE_INTERRUPT,
+        .offset_middle = (uint16_t)(entry >> 16),
+        .offset_high = (uint32_t)(entry >> 32),
+    };
+}
+
+bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume)
+{
+    if (nmi_window_count == MAX_NMI_WINDOWS)
+        return false;
+    nmi_windows[nmi_window_count++] = (struct nmi_window){begin, end, resume};
+    return true;
+}
+
+void exceptions_init(void)
+{
+    static const uint8_t stacks[FIRST_INTERRUPT_VECTOR] = {
+        [VECTOR_NMI] = STACK_NMI,
+        [VECTOR_DOUBLE_FAULT] = STACK_DOUBLE_FAULT,
+        [VECTOR_MACHINE_CHECK] = STACK_MACHINE_CHECK,
+    };
+    for (unsigned vector = 0; vector < ARRAY_SIZE(idt); vector++) {
+        uintptr_t entry = (uintptr_t)vector_entries + vector * VECTOR_ENTRY_SIZE;
+        set_gate(&idt[vector], entry, vector < ARRAY_SIZE(stacks) ? stacks[vector] : STACK_CURRENT);
+        discard_idt[vector] = idt[vector];
+        if (vector >= 16)
+            set_gate(&discard_idt[vector], (uintptr_t)discard_entry, STACK_CURRENT);
+    }
+    nmi_windows[nmi_window_count++] = (struct nmi_window){
+        (uintptr_t)cpu_wait_window, (uintptr_t)cpu_wait_window_end, (uintptr_t)cpu_wait_window_end};
+}
+
+void exceptions_load(void)
+{
+    struct {
+        uint16_t limit; /* 0 */
+        uint64_t base;  /* 2 */
+    } PACKED idtr = {sizeof idt - 1, (uintptr_t)idt};
+    __asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+/* Nothing in here may fault: an exception's IRET would let the next NMI in on this very stack. */
+static void nmi_handle(struct trap_frame *frame)
+{
+    cpu_current()->nmi_count++;
+    for (size_t i = 0; i < nmi_window_count; i++)
+        if (frame->rip >= nmi_windows[i].begin && frame->rip < nmi_windows[i].end)
+            frame->rip = nmi_windows[i].resume;
+}
+
+static bool continue_safe_access(struct trap_frame *frame)
+{
+    if (frame->vector != VECTOR_GENERAL_PROTECTION && frame->vector != VECTOR_PAGE_FAULT)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(safe_accesses); i++) {
+        if (frame->rip != (uintptr_t)safe_accesses[i])
+            continue;
+        frame->rip = (uintptr_t)safe_access_failed;
+        return true;
+    }
+    return false;
+}
+
+/* SDM 3A 5.7 Page-Fault Error Code. */
+static void describe_page_fault(char *text, size_t size, uint64_t error, uint64_t address)
+{
+    bool guard = stack_is_guard(address) || (address >= (uintptr_t)boot_stack_guard &&
+                                             address < (uintptr_t)boot_stack_guard + PAGE_SIZE);
+    const char *access = (error & BIT(4)) != 0 ? "fetch" : (error & BIT(1)) != 0 ? "write" : "read";
+    const char *page = (error & BIT(3)) != 0   ? "reserved-bits"
+                       : (error & BIT(0)) != 0 ? "protected"
+                                               : "not-present";
+    format_text(text, size, " access=%s page=%s guard=%s", access, page, guard ? "yes" : "no");
+}
+
+static void log_backtrace(const struct trap_frame *frame)
+{
+    char text[MAX_FRAMES * 20 + 1] = "";
+    size_t used = 0;
+    uint64_t base = frame->rbp;
+    for (unsigned i = 0; i < MAX_FRAMES && base != 0; i++) {
+        uint64_t next, address;
+        if (!IS_ALIGNED(base, 8) || !memory_read_safe(base + 8, &address) ||
+            !memory_read_safe(base, &next))
+            break;
+        used += format_text(text + used, sizeof text - used, "%s%#llx", i == 0 ? "" : ",",
+                            (unsigned long long)address);
+        /* Callers' frames lie at higher addresses; anything else is no stack. */
+        if (next <= base)
+            break;
+        base = next;
+    }
+    log_panic("cpu.backtrace", "core=%u frames=%s", cpu_current()->index, text);
+}
+
+static void log_registers(const struct trap_frame *frame)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } registers[] = {
+        {"rax",    frame->rax   },
+        {"rbx",    frame->rbx   },
+        {"rcx",    frame->rcx   },
+        {"rdx",    frame->rdx   },
+        {"rsi",    frame->rsi   },
+        {"rdi",    frame->rdi   },
+        {"rbp",    frame->rbp   },
+        {"rsp",    frame->rsp   },
+        {"r8",     frame->r8    },
+        {"r9",     frame->r9    },
+        {"r10",    frame->r10   },
+        {"r11",    frame->r11   },
+        {"r12",    frame->r12   },
+        {"r13",    frame->r13   },
+        {"r14",    frame->r14   },
+        {"r15",    frame->r15   },
+        {"cr3",    cr3_read()   },
+        {"cr4",    cr4_read()   },
+        {"rflags", frame->rflags},
+    };
+    char text[ARRAY_SIZE(registers) * 24];
+    size_t used = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
+        used += format_text(text + used, sizeof text - used, " %s=%#llx", registers[i].name,
+                            (unsigned long long)registers[i].value);
+    log_panic("cpu.registers", "core=%u%s", cpu_current()->index, text);
+}
+
+static NO_RETURN void exception_panic(const struct trap_frame *frame)
+{
+    struct cpu *cpu = cpu_current();
+    const char *name = exceptions[frame->vector].name;
+    const char *meaning = exceptions[frame->vector].meaning;
+    uint64_t address = cr2_read();
+    bool nested = panicking[cpu->index];
+    panicking[cpu->index] = true;
+    cpu->state = CPU_FAILED;
+
+    char page_fault[64] = "";
+    /* A double fault is what a stack overflow becomes; CR2 still tells where. */
+    if (!nested && (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT))
+        describe_page_fault(page_fault, sizeof page_fault,
+                            frame->vector == VECTOR_PAGE_FAULT ? frame->error : BIT(1), address);
+    log_panic("cpu.exception",
+              "core=%u vector=%u name=%s error=%#llx rip=%#llx rsp=%#llx cr2=%#llx%s "
+              "message=\"%s in the hypervisor; this core stops, the others go on\"",
+              cpu->index, (unsigned)frame->vector, name != NULL ? name : "reserved",
+              (unsigned long long)frame->error, (unsigned long long)frame->rip,
+              (unsigned long long)frame->rsp, (unsigned long long)address, page_fault,
+              meaning != NULL ? meaning : "an exception without a name");
+    if (!nested) {
+        log_registers(frame);
+        log_backtrace(frame);
+    }
+    cpu_halt_forever();
+}
+
+/* Called by vectors.asm. */
+void trap_handle(struct trap_frame *frame);
+void trap_handle(struct trap_frame *frame)
+{
+    if (frame->vector == VECTOR_NMI)
+        nmi_handle(frame);
+    else if (frame->vector >= FIRST_INTERRUPT_VECTOR)
+        interrupt_handle(frame);
+    else if (!continue_safe_access(frame))
+        exception_panic(frame);
+}

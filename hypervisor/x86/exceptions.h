@@ -1,0 +1,37 @@
+/* Exceptions, NMIs and interrupts taken by the hypervisor itself. */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+/* What vectors.asm pushes, lowest address first; then what the CPU pushed (SDM 3A 7.14.2). */
+struct trap_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8; /* 0x00 */
+    uint64_t rdi, rsi, rbp, rbx, rdx, rcx, rax;    /* 0x40 */
+    uint64_t vector;                               /* 0x78 */
+    uint64_t error;                                /* 0x80 */
+    uint64_t rip, cs, rflags, rsp, ss;             /* 0x88 */
+};
+_Static_assert(offsetof(struct trap_frame, vector) == 0x78, "vectors.asm");
+_Static_assert(sizeof(struct trap_frame) == 0xb0, "vectors.asm; keeps the stack aligned to 16");
+
+#define VECTOR_NMI             2
+#define VECTOR_DOUBLE_FAULT    8
+#define VECTOR_PAGE_FAULT      14
+#define VECTOR_GENERAL_PROTECTION 13
+#define VECTOR_MACHINE_CHECK   18
+#define FIRST_INTERRUPT_VECTOR 32
+
+/* Builds the interrupt descriptor tables; once. */
+void exceptions_init(void);
+/* Points this core at them. */
+void exceptions_load(void);
+
+/* An NMI that arrives while RIP is in [begin, end) continues at `resume`: for code that looks for
+ * a kick and then waits or enters a guest, which the kick must not fall between. Before other cores
+ * run. False when the table is full. */
+MUST_CHECK bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume);
+
+/* Opens interrupts for a moment and drops whatever is pending, each with its EOI. */
+void interrupts_discard(void);
+
+void interrupt_handle(const struct trap_frame *frame); /* interrupts.c */
