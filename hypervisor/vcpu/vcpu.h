@@ -103,7 +103,7 @@ enum vcpu_activity { VCPU_RUNNING, VCPU_WAIT_FOR_SIPI };
 struct vcpu {
     uint64_t registers[GUEST_REGISTERS]; /* offset 0: assembly */
     uint64_t cr2;                        /* offset 128: VMX does not switch it */
-    struct vcpu_state start;     /* where vcpu_run() begins, unless it waits for SIPI first */
+    struct vcpu_state start;     /* where vCPU 0 begins; the others wait for SIPI first */
     struct guest *guest;
     struct cpu *cpu;
     uint32_t index;              /* in its guest */

@@ -1,0 +1,12 @@
+/*
+ * What a core holds of a guest outside the VMCS or VMCB: extended state, debug registers, a few
+ * MSRs. The hypervisor uses none of it, so it stays in the core while the guest runs and is set to
+ * its reset value before and after.
+ */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+void core_state_reset(void);
+/* XSETBV 0; the value has passed the policy. */
+void core_state_set_xcr0(uint64_t value);

@@ -1,0 +1,291 @@
+#include "hypervisor/vcpu/cpuid_policy.h"
+
+#include "hypervisor/base/string.h"
+#include "hypervisor/guest/abi.h"
+#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/x86/clock.h"
+
+#define ALL 0xffffffffu
+
+/* Leaf 1 */
+#define ECX_TSC_DEADLINE    BIT(24)
+#define ECX_XSAVE           BIT(26)
+#define ECX_OSXSAVE         BIT(27)
+#define ECX_HYPERVISOR      BIT(31)
+/* SSE3 PCLMULQDQ SSSE3 FMA CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT deadline AES XSAVE AVX F16C
+ * RDRAND. Not: DTES64 MONITOR DS-CPL VMX SMX EIST TM2 CNXT-ID SDBG xTPR PDCM DCA. */
+#define LEAF_1_ECX                                                                                 \
+    (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(17) | BIT(19) | BIT(20) | BIT(21) |        \
+     BIT(22) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | BIT(28) | BIT(29) | BIT(30))
+/* FPU VME DE PSE TSC MSR PAE CX8 APIC SEP MTRR PGE CMOV PAT PSE-36 CLFSH MMX FXSR SSE SSE2 SS HTT.
+ * Not: MCE MCA (machine checks are the hypervisor's) PSN DS ACPI TM PBE. */
+#define LEAF_1_EDX                                                                                 \
+    (BITS(6, 0) | BIT(8) | BIT(9) | BIT(11) | BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(17) |    \
+     BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | BIT(27) | BIT(28))
+#define LEAF_6_EAX_ARAT BIT(2)
+/* FSGSBASE BMI1 AVX2 FDP-only SMEP BMI2 ERMS INVPCID no-FCS AVX512F/DQ RDSEED ADX SMAP IFMA
+ * CLFLUSHOPT CLWB AVX512CD SHA AVX512BW/VL. Not: TSC_ADJUST SGX HLE PQM MPX PQE RTM PT. */
+#define LEAF_7_EBX                                                                                 \
+    (BIT(0) | BIT(3) | BITS(10, 5) | BIT(13) | BITS(21, 16) | BIT(23) | BIT(24) | BITS(31, 28))
+/* AVX512_VBMI UMIP VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ RDPID. Not: PKU WAITPKG CET LA57
+ * TME KL bus-lock CLDEMOTE MOVDIR ENQCMD SGX_LC PKS. */
+#define LEAF_7_ECX (BIT(1) | BIT(2) | BIT(6) | BITS(12, 8) | BIT(14) | BIT(22))
+/* FSRM MD_CLEAR SERIALIZE. Not: speculation MSRs, hybrid, PCONFIG, LBR, AMX, ARCH_CAPABILITIES. */
+#define LEAF_7_EDX (BIT(4) | BIT(10) | BIT(14))
+/* XSAVEOPT XSAVEC XGETBV1. Not: XSAVES (IA32_XSS) XFD. */
+#define LEAF_D1_EAX BITS(2, 0)
+/* LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM TOPOEXT.
+ * Not: SVM EXTAPIC CR8D OSVW IBS SKINIT WDT LWP PERFCTR MWAITX. */
+#define EXTENDED_1_ECX                                                                             \
+    (BIT(0) | BIT(1) | BITS(8, 5) | BIT(11) | BIT(16) | BIT(21) | BIT(22))
+#define EXTENDED_1_EDX                                                                             \
+    (BITS(6, 0) | BIT(8) | BIT(9) | BIT(11) | BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(17) |    \
+     BIT(20) | BITS(24, 22) | BIT(26) | BIT(27) | BITS(31, 29))
+#define EDX_NX           BIT(20)
+#define EDX_LONG_MODE    BIT(29)
+#define EXTENDED_7_EDX   BIT(8) /* invariant TSC */
+/* CLZERO, XSAVE always saves error pointers. */
+#define EXTENDED_8_EBX (BIT(0) | BIT(2))
+
+/* x87, SSE, AVX, AVX-512. Not: MPX, PT, PKRU, CET, AMX. */
+#define XCR0_X87    BIT(0)
+#define XCR0_SSE    BIT(1)
+#define XCR0_AVX    BIT(2)
+#define XCR0_AVX512 BITS(7, 5)
+#define XCR0_POLICY (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
+#define XSAVE_LEGACY_SIZE 576 /* 512 bytes and the header */
+
+#define HIGHEST_BASIC    0x1f
+#define HIGHEST_EXTENDED 0x80000021
+#define LEAF_FREQUENCY   0x15
+
+/* Facts of this machine, from cpuid_policy_init(). */
+static struct {
+    uint32_t highest_basic, highest_extended;
+    uint64_t xcr0;
+    uint32_t xsave_size;
+    uint64_t cr4, efer;
+    bool synthetic_frequency;
+} machine;
+
+struct row {
+    struct cpuid_result mask;
+    bool by_subleaf; /* without it the leaf ignores ECX */
+    void (*adjust)(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result);
+};
+
+static void adjust_highest(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+{
+    (void)subleaf, (void)cr4;
+    result->eax = MIN(machine.highest_basic, (uint32_t)HIGHEST_BASIC);
+    if (machine.synthetic_frequency)
+        result->eax = MAX(result->eax, (uint32_t)LEAF_FREQUENCY);
+}
+
+static void adjust_features(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+{
+    (void)subleaf;
+    result->ecx |= (uint32_t)ECX_HYPERVISOR;
+    if ((cr4 & CR4_OSXSAVE) != 0)
+        result->ecx |= (uint32_t)ECX_OSXSAVE;
+}
+
+/* The APIC timer does not stop in HLT, and a guest has no deeper sleep. */
+static void adjust_power(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+{
+    (void)subleaf, (void)cr4;
+    result->eax = (uint32_t)LEAF_6_EAX_ARAT;
+}
+
+static void adjust_structured(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+{
+    (void)cr4;
+    if (subleaf != 0)
+        *result = (struct cpuid_result){0};
+}
+
+static void adjust_xsave(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+{
+    (void)cr4;
+    if (machine.xcr0 == 0) {
+        *result = (struct cpuid_result){0};
+    } else if (subleaf == 0) {
+        result->eax = (uint32_t)machine.xcr0;
+        result->ecx = machine.xsave_size;
+        result->edx = 0;
+    } else if (subleaf == 1) {
+        result->eax &= (uint32_t)LEAF_D1_EAX;
+        result->ecx = 0;
+        result->edx = 0;
+    } else if (subleaf >= 32 || (machine.xcr0 & BIT(subleaf)) == 0) {
+        *result = (struct cpuid_result){0};
+    }
+}
+
+/* TSC rate as a ratio to a crystal of 10 kHz. Only where the APIC timer counts TSC ticks: Linux
+ * takes the crystal for the timer's clock as well. */
+static void adjust_frequency(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+{
+    (void)subleaf, (void)cr4;
+    if (machine.synthetic_frequency)
+        *result = (struct cpuid_result){.eax = 10, .ebx = (uint32_t)clock_tsc_khz(), .ecx = 10000};
+}
+
+static void adjust_highest_extended(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+{
+    (void)subleaf, (void)cr4;
+    result->eax = MIN(machine.highest_extended, HIGHEST_EXTENDED);
+}
+
+static const struct row basic[HIGHEST_BASIC + 1] = {
+    [0x00] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_highest},
+    [0x01] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features},
+    [0x02] = {.mask = {ALL, ALL, ALL, ALL}},                     /* caches and TLBs */
+    [0x04] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* caches */
+    [0x06] = {.adjust = adjust_power},
+    [0x07] = {.mask = {0, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_EDX},
+              .by_subleaf = true,
+              .adjust = adjust_structured},
+    [0x0b] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* topology, the core's own id */
+    [0x0d] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true, .adjust = adjust_xsave},
+    [0x15] = {.adjust = adjust_frequency},
+    [0x1f] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* topology */
+};
+
+static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
+    [0x00] = {.mask = {0, ALL, ALL, ALL}, .adjust = adjust_highest_extended},
+    [0x01] = {.mask = {ALL, ALL, EXTENDED_1_ECX, EXTENDED_1_EDX}},
+    [0x02] = {.mask = {ALL, ALL, ALL, ALL}}, /* brand */
+    [0x03] = {.mask = {ALL, ALL, ALL, ALL}},
+    [0x04] = {.mask = {ALL, ALL, ALL, ALL}},
+    [0x05] = {.mask = {ALL, ALL, ALL, ALL}}, /* caches */
+    [0x06] = {.mask = {ALL, ALL, ALL, ALL}},
+    [0x07] = {.mask = {0, 0, 0, EXTENDED_7_EDX}},
+    [0x08] = {.mask = {0xffff, EXTENDED_8_EBX, 0xffff, 0}}, /* address sizes, cores */
+    [0x19] = {.mask = {ALL, ALL, 0, 0}},                    /* TLBs */
+    [0x1a] = {.mask = {7, 0, 0, 0}},
+    [0x1d] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* caches */
+    [0x1e] = {.mask = {ALL, ALL, ALL, 0}},                       /* topology */
+};
+
+static struct cpuid_result hypervisor_leaf(uint32_t leaf)
+{
+    struct cpuid_result result = {0};
+    if (leaf == ABI_CPUID_SIGNATURE) {
+        result.eax = ABI_CPUID_FEATURES;
+        memcpy(&result.ebx, ABI_SIGNATURE, 4);
+        memcpy(&result.ecx, &ABI_SIGNATURE[4], 4);
+        memcpy(&result.edx, &ABI_SIGNATURE[8], 4);
+    } else if (leaf == ABI_CPUID_FEATURES) {
+        result.eax = 1;
+        result.ebx = (uint32_t)clock_tsc_khz();
+        result.ecx = vcpu_backend() == &svm_backend ? ABI_CALL_VMMCALL : ABI_CALL_VMCALL;
+    }
+    return result;
+}
+
+static const struct row *row_of(uint32_t leaf)
+{
+    if (leaf < ARRAY_SIZE(basic))
+        return leaf <= machine.highest_basic || leaf == LEAF_FREQUENCY ? &basic[leaf] : NULL;
+    if (leaf - 0x80000000u < ARRAY_SIZE(extended))
+        return leaf <= machine.highest_extended ? &extended[leaf - 0x80000000u] : NULL;
+    return NULL;
+}
+
+struct cpuid_result cpuid_policy_filter(uint32_t leaf, uint32_t subleaf,
+                                        struct cpuid_result hardware, uint64_t cr4)
+{
+    const struct row *row = row_of(leaf);
+    if (row == NULL)
+        return hypervisor_leaf(leaf);
+    hardware.eax &= row->mask.eax;
+    hardware.ebx &= row->mask.ebx;
+    hardware.ecx &= row->mask.ecx;
+    hardware.edx &= row->mask.edx;
+    if (row->adjust != NULL)
+        row->adjust(row->by_subleaf ? subleaf : 0, cr4, &hardware);
+    return hardware;
+}
+
+static void init_xsave(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf))
+{
+    machine.xcr0 = 0;
+    machine.xsave_size = XSAVE_LEGACY_SIZE;
+    if (machine.highest_basic < 0xd || (query(1, 0).ecx & ECX_XSAVE) == 0)
+        return;
+    machine.xcr0 = query(0xd, 0).eax & XCR0_POLICY;
+    if ((machine.xcr0 & XCR0_AVX) == 0 || (machine.xcr0 & XCR0_AVX512) != XCR0_AVX512)
+        machine.xcr0 &= ~XCR0_AVX512;
+    for (uint32_t component = 2; component < 32; component++) {
+        if ((machine.xcr0 & BIT(component)) == 0)
+            continue;
+        struct cpuid_result area = query(0xd, component);
+        machine.xsave_size = MAX(machine.xsave_size, area.eax + area.ebx);
+    }
+}
+
+/* Rows: a bit of CR4 and the CPUID bit that permits it. */
+static void init_cr4(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf))
+{
+    struct cpuid_result one = query(1, 0), seven = {0};
+    if (machine.highest_basic >= 7)
+        seven = query(7, 0);
+    const struct {
+        unsigned bit;
+        bool present;
+    } conditional[] = {
+        {11, (seven.ecx & BIT(2)) != 0},  /* UMIP */
+        {16, (seven.ebx & BIT(0)) != 0},  /* FSGSBASE */
+        {17, (one.ecx & BIT(17)) != 0},   /* PCIDE */
+        {18, machine.xcr0 != 0},          /* OSXSAVE */
+        {20, (seven.ebx & BIT(7)) != 0},  /* SMEP */
+        {21, (seven.ebx & BIT(20)) != 0}, /* SMAP */
+    };
+    machine.cr4 = BITS(10, 0); /* VME .. OSXMMEXCPT: every CPU with VMX or SVM has them */
+    for (size_t i = 0; i < ARRAY_SIZE(conditional); i++)
+        if (conditional[i].present)
+            machine.cr4 |= BIT(conditional[i].bit);
+}
+
+void cpuid_policy_init(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf))
+{
+    struct cpuid_result vendor = query(0, 0);
+    machine.highest_basic = vendor.eax;
+    machine.highest_extended = query(0x80000000, 0).eax;
+    init_xsave(query);
+    init_cr4(query);
+    uint32_t features = query(0x80000001, 0).edx;
+    machine.efer = EFER_SCE | EFER_LMA;
+    if ((features & EDX_LONG_MODE) != 0)
+        machine.efer |= EFER_LME;
+    if ((features & EDX_NX) != 0)
+        machine.efer |= EFER_NXE;
+    bool intel = memcmp(&vendor.ebx, "Genu", 4) == 0;
+    machine.synthetic_frequency = intel && (query(1, 0).ecx & ECX_TSC_DEADLINE) != 0;
+}
+
+uint64_t cpuid_policy_xcr0(void)
+{
+    return machine.xcr0;
+}
+
+bool cpuid_policy_xcr0_valid(uint64_t value)
+{
+    uint64_t avx512 = value & XCR0_AVX512;
+    if ((value & ~machine.xcr0) != 0 || (value & XCR0_X87) == 0)
+        return false;
+    if ((value & XCR0_AVX) != 0 && (value & XCR0_SSE) == 0)
+        return false;
+    return avx512 == 0 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX) != 0);
+}
+
+uint64_t cpuid_policy_cr4(void)
+{
+    return machine.cr4;
+}
+
+uint64_t cpuid_policy_efer(void)
+{
+    return machine.efer;
+}

@@ -1,0 +1,30 @@
+/*
+ * What CPUID tells a guest: the core's own answer, cut down by a table to what a guest can use.
+ * A leaf or bit that the table does not name does not exist.
+ */
+#pragma once
+
+#include "hypervisor/base/core.h"
+#include "hypervisor/x86/registers.h"
+
+/* Looks once at what does not change: highest leaves, extended state. */
+void cpuid_policy_init(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf));
+
+/* Turns the hardware's answer to (leaf, subleaf) into the guest's. `cr4` is the guest's: it shows in
+ * leaf 1 (OSXSAVE). */
+struct cpuid_result cpuid_policy_filter(uint32_t leaf, uint32_t subleaf,
+                                        struct cpuid_result hardware, uint64_t cr4);
+/* Does the answer depend on CR4? Saves reading it at every other leaf. */
+static inline bool cpuid_policy_needs_cr4(uint32_t leaf)
+{
+    return leaf == 1;
+}
+
+/* Extended state components that guests may enable; 0 without XSAVE. */
+uint64_t cpuid_policy_xcr0(void);
+/* True when XSETBV of this value to XCR0 would be accepted by a CPU with these components. */
+bool cpuid_policy_xcr0_valid(uint64_t value);
+/* Bits of CR4 that guests may set: those whose feature CPUID shows them. */
+uint64_t cpuid_policy_cr4(void);
+/* Bits of EFER that guests may set; LMA is the CPU's. */
+uint64_t cpuid_policy_efer(void);

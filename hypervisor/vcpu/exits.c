@@ -1,0 +1,267 @@
+/*
+ * The exit dispatcher: one handler per kind of exit, whatever the back-end. Runs on the vCPU's own
+ * core and shares nothing with others: no lock, no allocation.
+ */
+#include "hypervisor/vcpu/exits.h"
+
+#include "hypervisor/vcpu/core_state.h"
+#include "hypervisor/vcpu/cpuid_policy.h"
+#include "hypervisor/vcpu/msr_policy.h"
+#include "hypervisor/x86/apic.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/registers.h"
+
+#define EXCEPTION_NMI 2
+#define EXCEPTION_MC  18
+/* A handler that faults on its own stack repeats itself for ever (CVE-2015-5307, CVE-2015-8104);
+ * a debugger's breakpoint in a hot loop makes other exits in between. */
+#define EXCEPTION_RUN_LIMIT 100000
+
+static const struct vcpu_events *events;
+
+void vcpu_set_events(const struct vcpu_events *guest_events)
+{
+    events = guest_events;
+}
+
+const struct vcpu_events *vcpu_events(void)
+{
+    return events;
+}
+
+static enum outcome on_cpuid(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    uint64_t *registers = vcpu->registers;
+    uint32_t leaf = (uint32_t)registers[GUEST_RAX], subleaf = (uint32_t)registers[GUEST_RCX];
+    uint64_t cr4 = cpuid_policy_needs_cr4(leaf) ? vcpu_backend()->cr4(vcpu) : 0;
+    (void)exit;
+    struct cpuid_result result = cpuid_policy_filter(leaf, subleaf, cpuid(leaf, subleaf), cr4);
+    registers[GUEST_RAX] = result.eax;
+    registers[GUEST_RBX] = result.ebx;
+    registers[GUEST_RCX] = result.ecx;
+    registers[GUEST_RDX] = result.edx;
+    return OUTCOME_ADVANCE;
+}
+
+static enum outcome on_msr_read(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    uint64_t value;
+    (void)exit;
+    if (!msr_policy_read(vcpu, (uint32_t)vcpu->registers[GUEST_RCX], &value))
+        return vcpu_fault(vcpu, EXCEPTION_GP);
+    vcpu->registers[GUEST_RAX] = (uint32_t)value;
+    vcpu->registers[GUEST_RDX] = value >> 32;
+    return OUTCOME_ADVANCE;
+}
+
+static enum outcome on_msr_write(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    uint64_t value = vcpu->registers[GUEST_RDX] << 32 | (uint32_t)vcpu->registers[GUEST_RAX];
+    (void)exit;
+    if (!msr_policy_write(vcpu, (uint32_t)vcpu->registers[GUEST_RCX], value))
+        return vcpu_fault(vcpu, EXCEPTION_GP);
+    return OUTCOME_ADVANCE;
+}
+
+/* INS and OUTS take #GP, as from an I/O permission bitmap: no port needs them. */
+static enum outcome on_io(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    uint64_t mask = BIT(exit->io.width * 8) - 1;
+    uint64_t *rax = &vcpu->registers[GUEST_RAX];
+    if (exit->io.string)
+        return vcpu_fault(vcpu, EXCEPTION_GP);
+    uint32_t value = (uint32_t)(*rax & mask);
+    bool exists = events->io(vcpu, exit->io.port, exit->io.width, !exit->io.input, &value);
+    if (exit->io.input) {
+        uint64_t result = (exists ? value : UINT32_MAX) & mask;
+        *rax = exit->io.width == 4 ? result : (*rax & ~mask) | result;
+    }
+    return OUTCOME_ADVANCE;
+}
+
+/* Only a guest's kernel may call: on the bare CPU no user program could either. */
+static enum outcome on_hypercall(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)exit;
+    if (vcpu_backend()->cpl(vcpu) != 0)
+        return vcpu_fault(vcpu, EXCEPTION_UD);
+    return events->hypercall(vcpu) == EXIT_RESUME ? OUTCOME_ADVANCE : OUTCOME_STOP;
+}
+
+static enum outcome on_nmi(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)exit;
+    if (__atomic_load_n(&vcpu->stop_request, __ATOMIC_ACQUIRE) != 0)
+        return OUTCOME_STOP;
+    if (__atomic_exchange_n(&vcpu->init_request, 0, __ATOMIC_ACQ_REL) != 0)
+        return OUTCOME_WAIT;
+    if (__atomic_exchange_n(&vcpu->nmi_request, 0, __ATOMIC_ACQ_REL) != 0)
+        vcpu_backend()->inject(vcpu, EXCEPTION_NMI, false, 0);
+    return OUTCOME_RESUME;
+}
+
+static enum outcome on_exception(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    const struct vcpu_exit *before =
+        &vcpu->last[(vcpu->last_count - 2) % VCPU_LAST_EXITS]; /* this one is last_count - 1 */
+    bool first = vcpu->last_count < 2 || before->kind != EXIT_EXCEPTION;
+
+    if (exit->exception.vector == EXCEPTION_MC)
+        return vcpu_fail(vcpu, "machine-check", "the CPU reported a machine check on this core");
+    vcpu->exception_run = first ? 1 : vcpu->exception_run + 1;
+    if (vcpu->exception_run > EXCEPTION_RUN_LIMIT)
+        return vcpu_fail(vcpu, "exception-storm", "vector=%u: %u in a row with nothing else "
+                         "between them", exit->exception.vector, vcpu->exception_run);
+    vcpu_backend()->inject(vcpu, exit->exception.vector, exit->exception.has_error,
+                           exit->exception.error);
+    return OUTCOME_RESUME;
+}
+
+/* Nothing is lost by not throwing caches away, and much by doing it: INVD would discard what other
+ * owners have written, WBINVD would stall the caches they share. A guest's memory is write-back and
+ * its devices' DMA is snooped, so that neither instruction can be told from no operation. */
+static enum outcome on_invd(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)vcpu, (void)exit;
+    return OUTCOME_ADVANCE;
+}
+
+static enum outcome on_undefined(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)exit;
+    return vcpu_fault(vcpu, EXCEPTION_UD);
+}
+
+static enum outcome on_triple_fault(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)exit;
+    return vcpu_fail(vcpu, "triple-fault", "an exception could not be delivered, nor the double "
+                     "fault that followed");
+}
+
+static enum outcome on_entry_failure(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    return vcpu_fail(vcpu, "entry-failure", "the CPU refused the vCPU's state: %s (reason=%#llx "
+                     "qualification=%#llx)", exit->detail != NULL ? exit->detail : "not known why",
+                     (unsigned long long)exit->reason, (unsigned long long)exit->qualification);
+}
+
+static enum outcome on_init(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)exit;
+    return vcpu_fail(vcpu, "init", "an INIT signal reached this core; no guest can send one");
+}
+
+/* A real start-up IPI without a real INIT does nothing (SDM 3A 9.4.4). */
+static enum outcome on_sipi(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)vcpu, (void)exit;
+    return OUTCOME_RESUME;
+}
+
+static enum outcome on_task_switch(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    (void)exit;
+    return vcpu_fail(vcpu, "task-switch", "hardware task switches are not supported");
+}
+
+static enum outcome on_other(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    return vcpu_fail(vcpu, "unhandled-exit", "reason=%#llx qualification=%#llx kind=%s",
+                     (unsigned long long)exit->reason, (unsigned long long)exit->qualification,
+                     exit_kind_name(exit->kind));
+}
+
+static enum outcome (*const handlers[EXIT_KINDS])(struct vcpu *, const struct vcpu_exit *) = {
+    [EXIT_NMI] = on_nmi,
+    [EXIT_CPUID] = on_cpuid,
+    [EXIT_MSR_READ] = on_msr_read,
+    [EXIT_MSR_WRITE] = on_msr_write,
+    [EXIT_IO] = on_io,
+    [EXIT_MEMORY] = exit_memory,
+    [EXIT_HYPERCALL] = on_hypercall,
+    [EXIT_EXCEPTION] = on_exception,
+    [EXIT_TRIPLE_FAULT] = on_triple_fault,
+    [EXIT_INIT] = on_init,
+    [EXIT_SIPI] = on_sipi,
+    [EXIT_HLT] = on_other, /* not intercepted: a halted guest waits for its own interrupts */
+    [EXIT_XSETBV] = exit_xsetbv,
+    [EXIT_INVD] = on_invd,
+    [EXIT_CONTROL_REGISTER] = exit_control_register,
+    [EXIT_UNDEFINED] = on_undefined,
+    [EXIT_TASK_SWITCH] = on_task_switch,
+    [EXIT_ENTRY_FAILURE] = on_entry_failure,
+    [EXIT_OTHER] = on_other,
+};
+
+static enum outcome advance(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+    uint8_t length = exit->instruction_length;
+    if (length == 0)
+        length = vcpu_instruction_length(vcpu);
+    if (length == 0)
+        return vcpu_fail(vcpu, "unhandled-exit", "the instruction that made the %s exit cannot be "
+                         "read", exit_kind_name(exit->kind));
+    vcpu_backend()->set_rip(vcpu, vcpu_backend()->rip(vcpu) + length);
+    return OUTCOME_RESUME;
+}
+
+/* The exit is written where the monitor reads it: nothing is copied on this path. */
+static enum outcome run_loaded(struct vcpu *vcpu, const struct vcpu_backend *backend)
+{
+    for (;;) {
+        struct vcpu_exit *exit = &vcpu->last[vcpu->last_count++ % VCPU_LAST_EXITS];
+        backend->run(vcpu, exit);
+        vcpu->exits[exit->kind]++;
+        enum outcome outcome = handlers[exit->kind](vcpu, exit);
+        if (outcome == OUTCOME_ADVANCE)
+            outcome = advance(vcpu, exit);
+        if (outcome != OUTCOME_RESUME)
+            return outcome;
+    }
+}
+
+/* False: asked to stop before the start-up IPI came. */
+static bool wait_for_start(struct vcpu *vcpu)
+{
+    while (__atomic_load_n(&vcpu->stop_request, __ATOMIC_ACQUIRE) == 0) {
+        if (__atomic_load_n(&vcpu->activity, __ATOMIC_ACQUIRE) == VCPU_RUNNING)
+            return true;
+        cpu_wait();
+    }
+    return false;
+}
+
+void vcpu_run(struct vcpu *vcpu)
+{
+    const struct vcpu_backend *backend = vcpu_backend();
+    /* Not by its activity: a quick sibling may have sent the start-up IPI already. */
+    bool by_sipi = vcpu->index != 0;
+
+    /* Also gives the host the CR4 that the back-end takes down in load(). */
+    core_state_reset();
+    vcpu->xcr0 = 1;
+    vcpu->exception_run = 0;
+    vcpu->init_request = 0;
+    vcpu->nmi_request = 0;
+    while (wait_for_start(vcpu)) {
+        if (by_sipi) {
+            for (unsigned i = 0; i < GUEST_REGISTERS; i++)
+                vcpu->registers[i] = 0;
+            vcpu_state_sipi(&vcpu->start, (uint8_t)vcpu->sipi_vector);
+        }
+        enum status status = backend->load(vcpu);
+        if (status != STATUS_OK) {
+            events->stopped(vcpu, "entry-failure", status_name(status));
+            break;
+        }
+        backend->write_state(vcpu, &vcpu->start);
+        enum outcome outcome = run_loaded(vcpu, backend);
+        backend->unload(vcpu);
+        if (outcome != OUTCOME_WAIT)
+            break;
+        by_sipi = true;
+    }
+    core_state_reset();
+    apic_quiesce();
+}

@@ -1,0 +1,18 @@
+/*
+ * Model-specific registers of guests: one table says for each, and each direction, whether the guest
+ * reaches the core's own register, an answer made up here, or nothing (#GP). What the table does not
+ * name is denied.
+ */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+struct vcpu;
+
+/* The guest accesses the register without an exit. Both back-ends fill their bitmaps from this, so
+ * every such register is switched by the back-end or reset by core_state_reset(). */
+bool msr_policy_direct(uint32_t msr, bool write);
+
+/* An access that exited. False: the guest takes #GP(0). */
+MUST_CHECK bool msr_policy_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
+MUST_CHECK bool msr_policy_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);

@@ -1,0 +1,81 @@
+/* What the dispatcher's handlers share: faults given to the guest, registers, the last report. */
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/vcpu/exits.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/registers.h"
+
+#define DETAIL_SIZE 256
+
+uint64_t vcpu_register(struct vcpu *vcpu, unsigned number)
+{
+    struct vcpu_state state;
+    if (number != GUEST_RSP)
+        return vcpu->registers[number];
+    vcpu_backend()->read_state(vcpu, &state);
+    return state.rsp;
+}
+
+void vcpu_set_register(struct vcpu *vcpu, unsigned number, uint64_t value)
+{
+    struct vcpu_state state;
+    if (number != GUEST_RSP) {
+        vcpu->registers[number] = value;
+        return;
+    }
+    vcpu_backend()->read_state(vcpu, &state);
+    state.rsp = value;
+    vcpu_backend()->write_state(vcpu, &state);
+}
+
+enum outcome vcpu_fault(struct vcpu *vcpu, uint8_t vector)
+{
+    struct vcpu_state state;
+    bool has_error = false;
+    if (vector == EXCEPTION_GP) {
+        vcpu_backend()->read_state(vcpu, &state);
+        has_error = (state.cr0 & CR0_PE) != 0; /* real mode pushes no error code */
+    }
+    vcpu_backend()->inject(vcpu, vector, has_error, 0);
+    return OUTCOME_RESUME;
+}
+
+static void log_registers(struct vcpu *vcpu, const struct vcpu_state *state)
+{
+#define U(value) ((unsigned long long)(value))
+    const uint64_t *r = vcpu->registers;
+    unsigned core = vcpu->cpu->index;
+    log_event("guest.registers",
+              "core=%u vcpu=%u rip=%#llx rsp=%#llx rflags=%#llx cs=%#x:%#llx attributes=%#x "
+              "cr0=%#llx cr2=%#llx cr3=%#llx cr4=%#llx efer=%#llx",
+              core, vcpu->index, U(state->rip), U(state->rsp), U(state->rflags), state->cs.selector,
+              U(state->cs.base), state->cs.attributes, U(state->cr0), U(state->cr2), U(state->cr3),
+              U(state->cr4), U(state->efer));
+    log_event("guest.registers",
+              "core=%u vcpu=%u rax=%#llx rbx=%#llx rcx=%#llx rdx=%#llx rsi=%#llx rdi=%#llx "
+              "rbp=%#llx",
+              core, vcpu->index, U(r[GUEST_RAX]), U(r[GUEST_RBX]), U(r[GUEST_RCX]), U(r[GUEST_RDX]),
+              U(r[GUEST_RSI]), U(r[GUEST_RDI]), U(r[GUEST_RBP]));
+    log_event("guest.registers",
+              "core=%u vcpu=%u r8=%#llx r9=%#llx r10=%#llx r11=%#llx r12=%#llx r13=%#llx r14=%#llx "
+              "r15=%#llx",
+              core, vcpu->index, U(r[GUEST_R8]), U(r[GUEST_R9]), U(r[GUEST_R10]), U(r[GUEST_R11]),
+              U(r[GUEST_R12]), U(r[GUEST_R13]), U(r[GUEST_R14]), U(r[GUEST_R15]));
+#undef U
+}
+
+enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format, ...)
+{
+    char detail[DETAIL_SIZE];
+    struct vcpu_state state;
+    va_list arguments;
+
+    vcpu_backend()->read_state(vcpu, &state);
+    log_registers(vcpu, &state);
+    size_t used = format_text(detail, sizeof detail, "rip=%#llx ", (unsigned long long)state.rip);
+    va_start(arguments, format);
+    format_text_list(detail + used, sizeof detail - used, format, arguments);
+    va_end(arguments);
+    vcpu_events()->stopped(vcpu, reason, detail);
+    return OUTCOME_STOP;
+}
