@@ -22,7 +22,6 @@
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/clock.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/power.h"
 
 #define TICK_MICROSECONDS 5000
 
@@ -185,6 +184,7 @@ void hypervisor_main(const struct boot_info *loaders)
     const struct boot_info *boot = &boot_info;
     boot_info = *loaders;
 
+    cpu_init_early();
     console_init_early();
     log_event("boot.start", "loader=%s image=%#llx size=%s", boot->loader,
               (unsigned long long)boot->image_base, size_text(boot->image_size).text);

@@ -24,10 +24,12 @@ static uintptr_t ecam_base(void)
     uint64_t rsdp = runtime_rsdp();
     if (rsdp == 0)
         return 0;
-    uint64_t xsdt = load(rsdp + 24, 8);
-    uint64_t end = xsdt + load(xsdt + 4, 4);
-    for (uint64_t entry = xsdt + 36; entry + 8 <= end; entry += 8) {
-        uint64_t table = load(entry, 8);
+    bool extended = load(rsdp + 15, 1) >= 2;
+    uint64_t directory = extended ? load(rsdp + 24, 8) : load(rsdp + 16, 4);
+    unsigned width = extended ? 8 : 4; /* XSDT or RSDT */
+    uint64_t end = directory + load(directory + 4, 4);
+    for (uint64_t entry = directory + 36; entry + width <= end; entry += width) {
+        uint64_t table = load(entry, width);
         if (load(table, 4) == 0x4746434d) /* "MCFG" */
             return (uintptr_t)load(table + 44, 8);
     }

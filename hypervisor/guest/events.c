@@ -178,38 +178,17 @@ static enum exit_action hypercall(struct vcpu *vcpu)
 
 /* --- interrupts between a guest's own vCPUs --- */
 
-#define ICR_DELIVERY(icr)    ((icr) >> 8 & 7)
-#define ICR_VECTOR(icr)      ((uint8_t)(icr))
-#define ICR_DESTINATION(icr) ((uint32_t)((icr) >> 32))
-#define DELIVERY_INIT        5
-#define DELIVERY_SIPI        6
-
-static struct vcpu *vcpu_with_apic_id(struct guest *guest, uint32_t apic_id)
-{
-    for (unsigned i = 0; i < guest->cpu_count; i++)
-        if (guest->vcpus[i]->apic_id == apic_id)
-            return guest->vcpus[i];
-    return NULL;
-}
-
 static bool ipi(struct vcpu *vcpu, uint64_t icr)
 {
-    struct vcpu *target = vcpu_with_apic_id(vcpu->guest, ICR_DESTINATION(icr));
-    if (target == NULL || target == vcpu)
-        return false;
-    switch (ICR_DELIVERY(icr)) {
-    case DELIVERY_INIT:
-        return true; /* its vCPUs wait for SIPI from the start; a running one is not taken back */
-    case DELIVERY_SIPI:
-        if (target->activity == VCPU_WAIT_FOR_SIPI) {
-            target->sipi_vector = ICR_VECTOR(icr);
-            __atomic_store_n(&target->activity, VCPU_RUNNING, __ATOMIC_RELEASE);
-            cpu_kick(target->cpu);
-        }
-        return true;
-    default:
-        return false;
+    struct guest *guest = vcpu->guest;
+    bool addressed = false;
+    for (unsigned i = 0; i < guest->cpu_count; i++) {
+        if (!icr_addresses(icr, vcpu->apic_id, guest->vcpus[i]->apic_id))
+            continue;
+        vcpu_interrupt(guest->vcpus[i], icr);
+        addressed = true;
     }
+    return addressed;
 }
 
 /* --- the end --- */

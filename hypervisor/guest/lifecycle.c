@@ -64,7 +64,7 @@ enum status guest_start(struct guest *guest)
         memset(vcpu->exits, 0, sizeof vcpu->exits);
         vcpu->last_count = 0;
     }
-    vcpu_backend()->write_state(guest->vcpus[0], &start);
+    guest->vcpus[0]->start = start;
     guest->state = GUEST_RUNNING;
     log_event("guest.started", "name=%s core=%u", guest->name, guest->vcpus[0]->cpu->index);
     for (unsigned i = 0; i < guest->cpu_count; i++) {
