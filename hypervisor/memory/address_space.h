@@ -22,15 +22,26 @@
 #define IMAGE_BASE      UINT64_C(0xffffffff80000000)
 
 /* Builds the tables from the image's own layout and switches the boot core to them; the loader's
- * identity map is gone afterwards. frames_init() comes first. */
+ * identity map is gone afterwards, and with it `boot`, its modules and the loader's descriptor
+ * tables: copy or map_firmware() what is needed later, and load own descriptor tables first.
+ * frames_init() comes before. */
 MUST_CHECK enum status address_space_init(const struct boot_info *boot);
-/* Creates the page-table root of another core and returns its physical address (0: no memory). */
+/* Creates the page-table root of another core and returns its physical address, which is below
+ * 4 GiB (0: no memory). It is a 4-level root whatever the boot core uses. */
 uint64_t address_space_create_core(unsigned core);
+
+/* Maps the page of the SMP trampoline at its own address in all cores' tables, readable and
+ * executable, for the moment at which a starting core turns paging on. Fill it before (window_open())
+ * and take the mapping away once all cores are up. */
+MUST_CHECK enum status trampoline_map(uint64_t physical);
+void trampoline_unmap(uint64_t physical);
 
 /* Maps device registers (uncached) or firmware memory (cached, read-only). Any alignment; the
  * pages around the range are mapped too. 0 when it cannot be mapped. */
 MUST_CHECK uintptr_t map_device(uint64_t physical, uint64_t size);
 MUST_CHECK const void *map_firmware(uint64_t physical, uint64_t size);
+/* Addresses are never used twice, so that what another core's TLB still holds is never reached and
+ * no shoot-down is needed; this core's TLB is flushed. */
 void unmap(uintptr_t address, uint64_t size);
 
 /* A stack of `pages` pages between guard pages; returns its top. 0: no memory. */
@@ -38,9 +49,12 @@ MUST_CHECK uintptr_t stack_create(size_t pages);
 /* True when the address lies in a guard page (the double fault handler says so). */
 bool stack_is_guard(uintptr_t address);
 
-/* Points this core's window at guest memory [physical, physical + size); replaces what it showed
- * before. Returns its virtual address, 0 when it cannot be mapped. */
+/* Points this core's window at [physical, physical + size), all of it owned by one guest or by the
+ * hypervisor; replaces what it showed before. Returns its virtual address, NULL when it has another
+ * owner or cannot be mapped. Asking again for what it shows already costs nothing. */
 MUST_CHECK void *window_open(uint64_t physical, uint64_t size);
 void window_close(void);
+/* Makes a piece of the hypervisor's pages part of the direct map; for memory/pages.c only. */
+MUST_CHECK enum status direct_map_add(uint64_t physical, uint64_t size);
 /* The core's own root, for the audit. */
 uint64_t address_space_root(void);

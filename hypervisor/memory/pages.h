@@ -1,7 +1,12 @@
 /*
  * The hypervisor's own pages: tables, stacks, control structures. They come from frames owned by
  * OWNER_HYPERVISOR, claimed 2 MiB at a time and mapped in the direct map, so that translation in
- * both directions is an addition. Guest memory is never in the direct map.
+ * both directions is an addition. Guest memory is never in the direct map. All of them lie below
+ * 4 GiB, so that a core still in 32-bit mode can load a page-table root.
+ *
+ * Before address_space_init() has switched to the direct map, addresses are physical ones, reached
+ * through the loader's identity map: only page tables may be built in that time, because those hold
+ * physical addresses.
  *
  * Host tests provide these functions with memory of their own.
  */
@@ -20,3 +25,12 @@ size_t pages_in_use(void);
 uint64_t physical_address(const volatile void *pointer);
 /* The inverse, for addresses inside the hypervisor's own pages only; NULL for any other. */
 void *virtual_address(uint64_t physical);
+
+/* --- for address_space_init() only --- */
+/* Where the image lies, and the first chunk. STATUS_NO_MEMORY. */
+MUST_CHECK enum status pages_init(uint64_t image_physical, uintptr_t image_virtual,
+                                  uint64_t image_size);
+/* From here on pages are addressed through the direct map. */
+void pages_use_direct_map(void);
+/* Physical address of the chunk (PAGE_2M bytes) with this number; 0 past the last one. */
+uint64_t pages_chunk(size_t index);

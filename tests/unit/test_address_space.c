@@ -1,0 +1,354 @@
+// The hypervisor's own address space, with control registers that are variables.
+// SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/memory/frames.c hypervisor/base/status.c
+#include <string.h>
+
+#include "hypervisor/base/mmio.h"
+#include "hypervisor/x86/registers.h"
+#include "tests/unit/support/host.h"
+
+static uint64_t model_cr3, model_cr4;
+static unsigned cr3_loads;
+
+static uint64_t model_cr3_read(void)
+{
+    return model_cr3;
+}
+
+static void model_cr3_write(uint64_t value)
+{
+    model_cr3 = value;
+    cr3_loads++;
+}
+
+static uint64_t model_cr4_read(void)
+{
+    return model_cr4;
+}
+
+static void model_cr4_write(uint64_t value)
+{
+    model_cr4 = value;
+}
+
+#define cr3_read  model_cr3_read
+#define cr3_write model_cr3_write
+#define cr4_read  model_cr4_read
+#define cr4_write model_cr4_write
+#include "hypervisor/memory/address_space.c"
+
+/* An image in miniature: two pages of text, one of constants, data around a guard page. */
+__asm__(".pushsection .data\n"
+        ".balign 4096\n"
+        ".globl image_text_start, image_text_end, image_rodata_start, image_rodata_end\n"
+        ".globl image_data_start, image_data_end, boot_stack_guard\n"
+        "image_text_start: .zero 4196\n"
+        "image_text_end: .balign 4096\n"
+        "image_rodata_start: .zero 16\n"
+        "image_rodata_end: .balign 4096\n"
+        "image_data_start: .zero 8192\n"
+        "boot_stack_guard: .zero 4096\n"
+        ".zero 4096\n"
+        "image_data_end:\n"
+        ".popsection\n");
+
+#define IMAGE_PHYSICAL MIB(16)
+#define CHUNK          MIB(20)
+
+static struct boot_info boot;
+
+void cache_flush_range(const volatile void *address, size_t size)
+{
+    fail_msg("the processor snoops its own tables");
+}
+
+enum status pages_init(uint64_t image_physical, uintptr_t image_virtual, uint64_t image_size)
+{
+    assert_int_equal(image_physical, IMAGE_PHYSICAL);
+    assert_int_equal(image_virtual, (uintptr_t)image_text_start);
+    assert_int_equal(image_size, 7 * PAGE_SIZE);
+    return STATUS_OK;
+}
+
+void pages_use_direct_map(void)
+{
+    assert_int_equal(cr3_loads, 1); /* not before the tables are live */
+}
+
+uint64_t pages_chunk(size_t index)
+{
+    return index == 0 ? CHUNK : 0;
+}
+
+static int start(void **state)
+{
+    host_log_clear();
+    host_pages_limit(SIZE_MAX);
+    memset(&boot, 0, sizeof boot);
+    memset(&shared, 0, sizeof shared);
+    memset(cores, 0, sizeof cores);
+    next_device = DEVICE_MAP_BASE;
+    next_stack = STACK_MAP_BASE;
+    boot.image_base = IMAGE_PHYSICAL;
+    boot.ranges[boot.range_count++] =
+        (struct boot_memory_range){MIB(1), MIB(255), BOOT_MEMORY_USABLE, 0};
+    model_cr3 = 0;
+    model_cr4 = CR4_PAE | CR4_PGE;
+    cr3_loads = 0;
+    return frames_init(&boot) == STATUS_OK ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    host_pages_limit(SIZE_MAX);
+    for (unsigned i = 0; i < CPU_MAX; i++) {
+        page_table_destroy(&cores[i].window);
+        if (cores[i].top != NULL)
+            cores[i].top[top_index(WINDOW_BASE)] = 0;
+        if (i > 0 && cores[i].top != NULL)
+            pages_free(cores[i].top, 1);
+    }
+    page_table_destroy(&shared);
+    return 0;
+}
+
+static void init(void)
+{
+    assert_int_equal(address_space_init(&boot), STATUS_OK);
+}
+
+/* What the processor finds at `address` in the tables of CR3. */
+static struct page_walk look(uint64_t address)
+{
+    struct page_table table = {.format = &page_format_host,
+                               .root = virtual_address(model_cr3),
+                               .levels = (model_cr4 & CR4_LA57) != 0 ? 5 : 4};
+    struct page_walk walk;
+    page_table_walk(&table, address & BITS(table.levels == 5 ? 56 : 47, 0), &walk);
+    return walk;
+}
+
+static void expect(uint64_t address, uint64_t physical, unsigned rights)
+{
+    struct page_walk walk = look(address);
+    assert_true(walk.present);
+    assert_int_equal(walk.physical, physical);
+    assert_int_equal(walk.rights, rights);
+}
+
+static void check_image(void)
+{
+    uint64_t image = (uintptr_t)image_text_start;
+    expect(image, IMAGE_PHYSICAL, PAGE_READ | PAGE_EXECUTE);
+    expect(image + 0x1fff, IMAGE_PHYSICAL + 0x1fff, PAGE_READ | PAGE_EXECUTE);
+    expect(image + 0x2000, IMAGE_PHYSICAL + 0x2000, PAGE_READ);
+    expect(image + 0x3000, IMAGE_PHYSICAL + 0x3000, PAGE_READ | PAGE_WRITE);
+    assert_false(look((uintptr_t)boot_stack_guard).present);
+    expect(image + 0x6000, IMAGE_PHYSICAL + 0x6000, PAGE_READ | PAGE_WRITE);
+    assert_false(look(image + 0x7000).present);
+    expect(DIRECT_MAP_BASE + CHUNK + 5, CHUNK + 5, PAGE_READ | PAGE_WRITE);
+    assert_int_equal(look(DIRECT_MAP_BASE + CHUNK).page_size, PAGE_2M);
+}
+
+static void test_image_and_direct_map(void **state)
+{
+    init();
+    check_image();
+    assert_int_equal(model_cr4, CR4_PAE); /* no global entry survives */
+    assert_false(look(0).present);
+    assert_false(look(IMAGE_PHYSICAL).present);
+    /* nothing is writable and executable, and nothing else is mapped at all */
+    struct page_walk walk;
+    size_t leaves = 0;
+    for (uint64_t at = 0; page_table_next(&shared, &at, &walk); at += walk.page_size, leaves++)
+        assert_true((walk.rights & (PAGE_WRITE | PAGE_EXECUTE)) != (PAGE_WRITE | PAGE_EXECUTE));
+    assert_int_equal(leaves, 6 + 1);
+}
+
+static void test_five_levels(void **state)
+{
+    model_cr4 |= CR4_LA57;
+    init();
+    check_image();
+    assert_int_not_equal(address_space_root(), physical_address(shared.root));
+    uint64_t other = address_space_create_core(1);
+    model_cr4 &= ~CR4_LA57; /* the other core starts with four */
+    model_cr3 = other;
+    check_image();
+    pages_free(virtual_address(cores[0].cr3), 1);
+}
+
+static void test_direct_map_grows_without_pages(void **state)
+{
+    init();
+    host_pages_limit(pages_in_use());
+    assert_int_equal(direct_map_add(MIB(64), PAGE_2M), STATUS_OK);
+    assert_int_equal(direct_map_add(GIB(4) - PAGE_2M, PAGE_2M), STATUS_OK);
+    expect(DIRECT_MAP_BASE + GIB(4) - 1, GIB(4) - 1, PAGE_READ | PAGE_WRITE);
+}
+
+static void test_no_memory_at_any_step(void **state)
+{
+    init();
+    size_t needed = pages_in_use();
+    end(state);
+    for (size_t pages = 0; pages < needed; pages++) {
+        start(state);
+        host_pages_limit(pages);
+        assert_int_equal(address_space_init(&boot), STATUS_NO_MEMORY);
+        assert_int_equal(cr3_loads, 0);
+        assert_int_equal(host_log_count("memory.refused", "message="), 1);
+        end(state);
+        assert_int_equal(pages_in_use(), 0);
+    }
+    start(state);
+}
+
+static void test_devices_and_firmware(void **state)
+{
+    init();
+    uint64_t boot_cr3 = model_cr3;
+    uint64_t other = address_space_create_core(1);
+    assert_int_not_equal(other, 0);
+    assert_int_equal(address_space_create_core(1), other);
+    uintptr_t device = map_device(0xfed90010, 0x1000);
+    assert_int_not_equal(device, 0);
+    uintptr_t table = (uintptr_t)map_firmware(0x7fe0123, 8);
+    assert_true(table >= device + 0x1ff0);
+    /* mapped after the other core's tables were made, and there all the same */
+    model_cr3 = other;
+    expect(device, 0xfed90010, PAGE_READ | PAGE_WRITE | PAGE_DEVICE);
+    expect(device + 0xfff, 0xfed9100f, PAGE_READ | PAGE_WRITE | PAGE_DEVICE);
+    expect(table, 0x7fe0123, PAGE_READ);
+    check_image();
+    model_cr3 = boot_cr3;
+    unmap(device, 0x1000);
+    assert_false(look(device).present);
+    assert_false(look(device + 0xfff).present);
+    expect(table, 0x7fe0123, PAGE_READ);
+    assert_true(map_device(0xfed90010, 0x1000) > table); /* addresses are not reused */
+    uintptr_t ecam = map_device(0xe0000000, MIB(256));
+    assert_int_equal(look(ecam).page_size, PAGE_2M);
+    assert_int_equal(look(ecam + MIB(256) - 1).physical, 0xefffffff);
+}
+
+static void test_bad_device_ranges(void **state)
+{
+    init();
+    assert_int_equal(map_device(0xfed90000, 0), 0);
+    assert_int_equal(map_device(UINT64_MAX, 2), 0);
+    assert_int_equal(map_device(BIT(52) - 4, 8), 0);
+    assert_int_equal(map_device(0, UINT64_MAX), 0);
+    assert_null(map_firmware(0, 513 * PAGE_1G));
+    unmap(0x1000, 0x1000);
+    unmap(DEVICE_MAP_BASE, UINT64_MAX);
+    unmap(DIRECT_MAP_BASE + CHUNK, PAGE_SIZE); /* not a device mapping */
+    check_image();
+    host_pages_limit(pages_in_use());
+    assert_int_equal(map_device(0xfed90000, 4), 0);
+    host_pages_limit(SIZE_MAX);
+    uintptr_t device = map_device(0xfed90000, 4);
+    expect(device, 0xfed90000, PAGE_READ | PAGE_WRITE | PAGE_DEVICE);
+}
+
+static void test_trampoline(void **state)
+{
+    init();
+    model_cr3 = address_space_create_core(3);
+    assert_int_equal(trampoline_map(MIB(1)), STATUS_INVALID);
+    assert_int_equal(trampoline_map(0x8000), STATUS_OK);
+    expect(0x8000, 0x8000, PAGE_READ | PAGE_EXECUTE);
+    assert_false(look(0x9000).present);
+    trampoline_unmap(0x8000);
+    assert_false(look(0x8000).present);
+}
+
+static void test_stacks(void **state)
+{
+    init();
+    uintptr_t first = stack_create(4);
+    uintptr_t second = stack_create(2);
+    assert_int_not_equal(first, 0);
+    assert_int_not_equal(second, 0);
+    for (uintptr_t at = first - 4 * PAGE_SIZE; at < first; at += PAGE_SIZE) {
+        assert_false(stack_is_guard(at));
+        assert_int_equal(look(at).rights, PAGE_READ | PAGE_WRITE);
+    }
+    assert_true(stack_is_guard(first - 4 * PAGE_SIZE - 1));
+    assert_true(stack_is_guard(first));
+    assert_true(stack_is_guard(second));
+    assert_false(stack_is_guard(second - 1));
+    assert_true(stack_is_guard((uintptr_t)boot_stack_guard + 4095));
+    assert_false(stack_is_guard((uintptr_t)boot_stack_guard - 1));
+    assert_false(stack_is_guard(second + PAGE_SIZE));
+    assert_false(stack_is_guard(0));
+    pages_free(virtual_address(look(first - 4 * PAGE_SIZE).physical), 4);
+    pages_free(virtual_address(look(second - 2 * PAGE_SIZE).physical), 2);
+}
+
+static void test_window_is_private_and_owned(void **state)
+{
+    init();
+    uint64_t boot_cr3 = model_cr3;
+    uint64_t other = address_space_create_core(2);
+    uint64_t alpha, beta;
+    assert_int_equal(frames_claim(OWNER_GUEST(0), MIB(8), PAGE_2M, 0, &alpha), STATUS_OK);
+    assert_int_equal(frames_claim(OWNER_GUEST(1), MIB(4), PAGE_2M, 0, &beta), STATUS_OK);
+
+    uint8_t *window = window_open(alpha + 0x123, MIB(8) - 0x123);
+    expect((uintptr_t)window, alpha + 0x123, PAGE_READ | PAGE_WRITE);
+    assert_int_equal(look((uintptr_t)window).page_size, PAGE_2M);
+    expect((uintptr_t)window + MIB(8) - 0x124, alpha + MIB(8) - 1, PAGE_READ | PAGE_WRITE);
+    unsigned loads = cr3_loads;
+    assert_ptr_equal(window_open(alpha + 0x123, MIB(8) - 0x123), window);
+    assert_int_equal(cr3_loads, loads);
+
+    model_cr3 = other;
+    assert_false(look((uintptr_t)window).present);
+    uint8_t *second = window_open(beta, PAGE_SIZE);
+    expect((uintptr_t)second, beta, PAGE_READ | PAGE_WRITE);
+    assert_false(look((uintptr_t)second + PAGE_SIZE).present);
+    model_cr3 = boot_cr3;
+    expect((uintptr_t)window, alpha + 0x123, PAGE_READ | PAGE_WRITE);
+
+    /* what has another owner, two owners or none is not shown, and the window stays as it is */
+    assert_null(window_open(beta, MIB(8)));
+    assert_null(window_open(MIB(2), PAGE_SIZE));
+    assert_null(window_open(GIB(3), PAGE_SIZE));
+    assert_null(window_open(alpha, 0));
+    assert_null(window_open(alpha, UINT64_MAX));
+    assert_int_equal(host_log_count("memory.refused", "window"), 5);
+    expect((uintptr_t)window, alpha + 0x123, PAGE_READ | PAGE_WRITE);
+
+    loads = cr3_loads;
+    size_t pages = pages_in_use();
+    window_close();
+    assert_int_equal(cr3_loads, loads + 1); /* the TLB forgets it */
+    assert_false(look((uintptr_t)window).present);
+    assert_true(pages_in_use() < pages);
+    window_close();
+    assert_int_equal(cr3_loads, loads + 1);
+    host_pages_limit(pages_in_use() + 1);
+    assert_null(window_open(alpha, PAGE_SIZE));
+    host_pages_limit(SIZE_MAX);
+    assert_non_null(window_open(alpha, PAGE_SIZE));
+    check_image();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_image_and_direct_map),
+        TEST(test_five_levels),
+        TEST(test_direct_map_grows_without_pages),
+        TEST(test_no_memory_at_any_step),
+        TEST(test_devices_and_firmware),
+        TEST(test_bad_device_ranges),
+        TEST(test_trampoline),
+        TEST(test_stacks),
+        TEST(test_window_is_private_and_owned),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
