@@ -1,0 +1,249 @@
+/*
+ * Finding all functions. One pass finds them and takes bus mastering away at once; only then are
+ * BARs sized and capabilities read.
+ */
+#include "hypervisor/pci/config_space.h"
+
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/pci/placement.h"
+
+#define BUSES   256
+#define DEVICES 32
+
+/* The buses of one segment. */
+struct walk {
+    uint16_t segment;
+    uint8_t first, last;
+    bool reached[BUSES];                /* walked or queued */
+    struct pci_function *behind[BUSES]; /* the bridge above a bus */
+    uint8_t queue[BUSES];
+    size_t queued, done;
+};
+
+static size_t buses_found, vf_takeovers;
+
+static void queue_bus(struct walk *walk, uint8_t bus, struct pci_function *bridge)
+{
+    walk->reached[bus] = true;
+    walk->behind[bus] = bridge;
+    walk->queue[walk->queued++] = bus;
+}
+
+/* SR-IOV that firmware left enabled: its VFs are invisible to the walk and could still send DMA. */
+static void take_vfs_over(rid_t rid)
+{
+    if (pci_capability_find(rid, PCI_CAP_PCIE) == 0)
+        return;
+    uint16_t capability = pci_extended_capability_find(rid, PCI_EXT_CAP_SRIOV);
+    if (capability == 0)
+        return;
+    uint16_t control = pci_read16(rid, capability + SRIOV_CONTROL);
+    if ((control & SRIOV_CONTROL_VF_ENABLE) == 0)
+        return;
+    /* Read first: for a second after clearing VF Enable the capability must be left alone. */
+    uint16_t vfs = pci_read16(rid, capability + SRIOV_NUM_VFS);
+    pci_update16(rid, capability + SRIOV_CONTROL, SRIOV_CONTROL_VF_ENABLE | SRIOV_CONTROL_VF_MEMORY,
+                 0);
+    vf_takeovers++;
+    log_event("sriov.taken", "pf=%s vfs=%u message=\"firmware left VFs enabled; disabled\"",
+              rid_text(rid).text, vfs);
+}
+
+/* Looks behind a bridge if its bus numbers can be: inside what the bridge above forwards, and not
+ * reached before. */
+static void follow_bridge(struct walk *walk, struct pci_function *bridge)
+{
+    const struct pci_function *above = bridge->bridge;
+    uint8_t low = bridge->secondary_bus, high = bridge->subordinate_bus;
+    if (low == 0 && high == 0)
+        return; /* never configured: nothing is reachable behind it */
+    bool inside = above == NULL || (low > above->secondary_bus && high <= above->subordinate_bus);
+    if (low > high || low <= RID_BUS(bridge->rid) || low > walk->last || !inside ||
+        walk->reached[low]) {
+        log_event("pci.refused",
+                  "rid=%s secondary=%u subordinate=%u message=\"bus numbers contradict the bridges "
+                  "above; what is behind it stays unused\"",
+                  rid_text(bridge->rid).text, low, high);
+        return;
+    }
+    queue_bus(walk, low, bridge);
+}
+
+static void found(struct walk *walk, rid_t rid, uint32_t id, uint8_t header)
+{
+    struct pci_function function = {
+        .rid = rid,
+        .vendor = (uint16_t)id,
+        .device = (uint16_t)(id >> 16),
+        .class_code = pci_read32(rid, PCI_CLASS_REVISION) >> 8,
+        .header_type = header & 0x7f,
+        .bridge = walk->behind[RID_BUS(rid)],
+        .pcie_type = PCIE_TYPE_NONE,
+    };
+    function.is_bridge = function.header_type == PCI_HEADER_BRIDGE;
+    if (function.is_bridge) {
+        function.secondary_bus = pci_read8(rid, PCI_SECONDARY_BUS);
+        function.subordinate_bus = pci_read8(rid, PCI_SUBORDINATE_BUS);
+    } else {
+        pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);
+        take_vfs_over(rid);
+    }
+    bool bridge_class = function.class_code >> 16 == 0x06;
+    function.owner = function.is_bridge || bridge_class ? OWNER_HYPERVISOR : OWNER_NOBODY;
+    struct pci_function *added = pci_function_add(&function);
+    if (added == NULL)
+        log_event(
+            "pci.refused",
+            "rid=%s limit=%u message=\"more functions than the table holds; it stays blocked\"",
+            rid_text(rid).text, PCI_MAX_FUNCTIONS);
+    else if (added->is_bridge)
+        follow_bridge(walk, added);
+}
+
+/* Returns whether anything answered on the bus. */
+static bool walk_bus(struct walk *walk, uint8_t bus)
+{
+    bool any = false;
+    for (unsigned device = 0; device < DEVICES; device++) {
+        unsigned functions = 1;
+        for (unsigned index = 0; index < functions; index++) {
+            rid_t rid = RID(walk->segment, bus, device, index);
+            uint32_t id = pci_read32(rid, PCI_VENDOR_ID);
+            if ((id & 0xffff) == 0xffff || (id & 0xffff) == 0)
+                continue;
+            uint8_t header = pci_read8(rid, PCI_HEADER_TYPE);
+            if (index == 0 && (header & PCI_HEADER_MULTI) != 0)
+                functions = 8;
+            any = true;
+            found(walk, rid, id, header);
+        }
+    }
+    if (any)
+        buses_found++;
+    return any;
+}
+
+/* A bus number that some bridge forwards is that bridge's business. */
+static bool forwarded(const struct walk *walk, uint8_t bus)
+{
+    const struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
+        if (function->is_bridge && RID_SEGMENT(function->rid) == walk->segment &&
+            function->secondary_bus != 0 && bus >= function->secondary_bus &&
+            bus <= function->subordinate_bus)
+            return true;
+    return false;
+}
+
+static void walk_segment(const struct mcfg_segment *segment)
+{
+    static struct walk walk;
+    memset(&walk, 0, sizeof walk);
+    walk.segment = segment->segment;
+    walk.first = segment->start_bus;
+    walk.last = segment->end_bus;
+    /* Big machines have several root buses, which only AML names: every bus that is not behind a
+     * bridge is tried. */
+    for (unsigned bus = walk.first; bus <= walk.last; bus++) {
+        if (walk.reached[bus] || forwarded(&walk, (uint8_t)bus))
+            continue;
+        queue_bus(&walk, (uint8_t)bus, NULL);
+        while (walk.done < walk.queued)
+            (void)walk_bus(&walk, walk.queue[walk.done++]);
+    }
+}
+
+/* Registers that the firmware placed over RAM are not believed (and never mapped for anyone). */
+static void check_bars(struct pci_function *function)
+{
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        struct pci_bar *bar = &function->bar[i];
+        if (bar->io || bar->size == 0 || bar->base == 0 || !pci_overlaps_ram(bar->base, bar->size))
+            continue;
+        log_event("pci.refused",
+                  "rid=%s bar=%u base=%#llx size=%s message=\"the firmware placed it over RAM; not "
+                  "used\"",
+                  rid_text(function->rid).text, i, (unsigned long long)bar->base,
+                  size_text(bar->size).text);
+        bar->base = 0;
+    }
+}
+
+static const char *kind(const struct pci_function *function)
+{
+    static const char *const names[16] = {
+        [PCIE_TYPE_ENDPOINT] = "endpoint",
+        [PCIE_TYPE_LEGACY] = "legacy-endpoint",
+        [PCIE_TYPE_ROOT_PORT] = "root-port",
+        [PCIE_TYPE_UPSTREAM] = "upstream-port",
+        [PCIE_TYPE_DOWNSTREAM] = "downstream-port",
+        [PCIE_TYPE_TO_PCI_BRIDGE] = "pcie-to-pci-bridge",
+        [PCIE_TYPE_FROM_PCI_BRIDGE] = "pci-to-pcie-bridge",
+        [PCIE_TYPE_INTEGRATED] = "integrated-endpoint",
+        [0xa] = "event-collector",
+    };
+    if (function->pcie_type == PCIE_TYPE_NONE)
+        return function->is_bridge ? "pci-bridge" : "conventional";
+    const char *name = names[function->pcie_type & 0xf];
+    return name != NULL ? name : "unknown";
+}
+
+static void log_function(const struct pci_function *function)
+{
+    char bars[192] = "";
+    size_t length = 0;
+    for (unsigned i = 0; i < PCI_BARS && length < sizeof bars; i++) {
+        const struct pci_bar *bar = &function->bar[i];
+        if (bar->size != 0)
+            length += format_text(bars + length, sizeof bars - length, " bar%u=%s%#llx+%s", i,
+                                  bar->io ? "io:" : "", (unsigned long long)bar->base,
+                                  size_text(bar->size).text);
+    }
+    char buses[32] = "";
+    if (function->is_bridge)
+        format_text(buses, sizeof buses, " buses=%02x-%02x", function->secondary_bus,
+                    function->subordinate_bus);
+    log_event("pci.function", "rid=%s id=%04x:%04x class=%06x kind=%s%s%s%s%s%s%s",
+              rid_text(function->rid).text, function->vendor, function->device,
+              function->class_code, kind(function), buses, bars,
+              function->cap_msix != 0 ? " msix=yes" : "",
+              function->cap_sriov != 0 ? " sriov=yes" : "",
+              function->cap_acs != 0 ? " acs=yes" : "", function->cap_ats != 0 ? " ats=yes" : "");
+}
+
+enum status pci_enumerate(const struct mcfg *mcfg)
+{
+    pci_functions_clear();
+    placement_clear();
+    buses_found = vf_takeovers = 0;
+    for (uint32_t i = 0; i < mcfg->count && i < MCFG_MAX_SEGMENTS; i++) {
+        const struct mcfg_segment *segment = &mcfg->segment[i];
+        uint64_t base = segment->base + ((uint64_t)segment->start_bus << 20);
+        if (segment->start_bus > segment->end_bus ||
+            !placement_reserve(NULL, base,
+                               (uint64_t)(segment->end_bus - segment->start_bus + 1) << 20))
+            continue;
+        walk_segment(segment);
+    }
+    if (vf_takeovers > 0)
+        clock_delay(MILLISECONDS(1000)); /* PCIe 9.3.3.3.1: after clearing VF Enable */
+    size_t bridges = 0;
+    struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
+        pci_bars_read(function);
+        pci_capabilities_read(function);
+        check_bars(function);
+        /* Phantom functions would send with requester ids that no context entry knows. */
+        if (function->cap_pcie != 0 && !function->is_bridge)
+            pci_update16(function->rid, function->cap_pcie + PCIE_DEVICE_CONTROL,
+                         PCIE_DEVICE_CONTROL_PHANTOM, 0);
+        bridges += function->is_bridge;
+        log_function(function);
+    }
+    log_event("pci.summary", "functions=%zu bridges=%zu buses=%zu", pci_function_count(), bridges,
+              buses_found);
+    return pci_function_count() > 0 ? STATUS_OK : STATUS_NOT_FOUND;
+}

@@ -1,0 +1,116 @@
+#include "hypervisor/pci/sriov_ids.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/pci/config_space.h"
+
+enum status sriov_refuse(const struct pci_function *pf, unsigned offset, uint32_t value,
+                         enum status status, const char *message)
+{
+    log_event("sriov.refused", "pf=%s offset=%#x value=%#x message=\"%s\"", rid_text(pf->rid).text,
+              pf->cap_sriov + offset, value, message);
+    return status;
+}
+
+static bool port_forwards_ari(const struct pci_function *port)
+{
+    bool is_port =
+        port->pcie_type == PCIE_TYPE_ROOT_PORT || port->pcie_type == PCIE_TYPE_DOWNSTREAM;
+    unsigned version = pci_read16(port->rid, port->cap_pcie + PCIE_CAPABILITIES) & 0xf;
+    if (!is_port || version < 2 || port->cap_pcie + PCIE_DEVICE_CONTROL2 + 2 > PCI_LEGACY_SIZE ||
+        (pci_read32(port->rid, port->cap_pcie + PCIE_DEVICE_CAP2) & PCIE_DEVICE_CAP2_ARI) == 0)
+        return false;
+    unsigned control = port->cap_pcie + PCIE_DEVICE_CONTROL2;
+    pci_update16(port->rid, control, 0, PCIE_DEVICE_CONTROL2_ARI);
+    return (pci_read16(port->rid, control) & PCIE_DEVICE_CONTROL2_ARI) != 0;
+}
+
+bool sriov_enable_ari(const struct pci_function *pf)
+{
+    if (pf->cap_ari == 0 || (pf->bridge != NULL && !port_forwards_ari(pf->bridge)))
+        return false;
+    /* The bit exists in the lowest-numbered PF of a device only and governs all of them. */
+    const struct pci_function *lowest = pf, *other;
+    for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++) {
+        bool same_device =
+            pf->bridge != NULL ? other->rid >> 8 == pf->rid >> 8 : other->rid >> 3 == pf->rid >> 3;
+        if (same_device && !other->is_vf && other->cap_sriov != 0 && other->rid < lowest->rid)
+            lowest = other;
+    }
+    unsigned control = lowest->cap_sriov + SRIOV_CONTROL;
+    if ((pci_read16(lowest->rid, control) & SRIOV_CONTROL_VF_ENABLE) == 0)
+        pci_update16(lowest->rid, control, 0, SRIOV_CONTROL_ARI);
+    if (lowest != pf)
+        pci_update16(pf->rid, pf->cap_sriov + SRIOV_CONTROL, 0, SRIOV_CONTROL_ARI);
+    return true;
+}
+
+rid_t sriov_vf_rid(const struct sriov *sriov, uint16_t index)
+{
+    uint32_t id = (sriov->pf->rid & 0xffff) + sriov->first_offset + (uint32_t)sriov->stride * index;
+    return (sriov->pf->rid & 0xffff0000) | (id & 0xffff);
+}
+
+static bool is_above(const struct pci_function *bridge, const struct pci_function *function)
+{
+    const struct pci_function *above = function->bridge;
+    for (unsigned depth = 0; above != NULL && depth < 256; depth++) {
+        if (above == bridge)
+            return true;
+        above = above->bridge;
+    }
+    return false;
+}
+
+/* A bus other than the PF's own must reach the device and nobody else: inside what the bridge above
+ * forwards, and behind no other bridge. */
+static const char *bus_problem(const struct pci_function *pf, uint8_t bus)
+{
+    if (bus == RID_BUS(pf->rid))
+        return NULL;
+    if (pf->bridge != NULL &&
+        (bus < pf->bridge->secondary_bus || bus > pf->bridge->subordinate_bus))
+        return "the VF's bus number is not forwarded by the bridge above; the firmware must "
+               "reserve bus numbers for SR-IOV";
+    const struct pci_function *other;
+    for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++)
+        if (other->is_bridge && RID_SEGMENT(other->rid) == RID_SEGMENT(pf->rid) &&
+            !is_above(other, pf) && other->secondary_bus != 0 && bus >= other->secondary_bus &&
+            bus <= other->subordinate_bus)
+            return "the VF's bus number belongs to another bridge";
+    return NULL;
+}
+
+static const char *id_problem(const struct sriov *sriov, uint16_t index)
+{
+    const struct pci_function *pf = sriov->pf;
+    uint32_t id = (pf->rid & 0xffff) + sriov->first_offset + (uint32_t)sriov->stride * index;
+    if (id > 0xffff)
+        return "VF requester ids run past bus 255";
+    rid_t rid = sriov_vf_rid(sriov, index);
+    if (pci_function_find(rid) != NULL)
+        return "a VF would have the requester id of another function";
+    /* Behind a port without ARI only device 0 of its bus is reached (PCIe 7.3.1). */
+    if (!sriov->ari && pf->bridge != NULL && pf->bridge->pcie_type != PCIE_TYPE_TO_PCI_BRIDGE &&
+        RID_BUS(rid) == RID_BUS(pf->rid) && RID_DEVICE(rid) != RID_DEVICE(pf->rid))
+        return "the VFs need ARI, which the port above does not forward; use another slot";
+    return bus_problem(pf, RID_BUS(rid));
+}
+
+enum status sriov_check_ids(const struct sriov *sriov, uint16_t vfs)
+{
+    if (vfs > 1 && sriov->stride == 0)
+        return sriov_refuse(sriov->pf, SRIOV_STRIDE, 0, STATUS_INVALID,
+                            "stride 0 with more than one VF");
+    for (uint16_t i = 0; i < vfs; i++) {
+        const char *problem = id_problem(sriov, i);
+        if (problem == NULL)
+            continue;
+        log_event(
+            "sriov.refused", "pf=%s offset=%#x value=%u vf=%u rid=%s stride=%u message=\"%s\"",
+            rid_text(sriov->pf->rid).text, sriov->pf->cap_sriov + SRIOV_FIRST_OFFSET,
+            sriov->first_offset, i, rid_text(sriov_vf_rid(sriov, i)).text, sriov->stride, problem);
+        return STATUS_INVALID;
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,421 @@
+#include "tests/unit/model/pci_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/base/clock.h"
+#include "hypervisor/pci/config_space.h"
+
+#define MAX_FUNCTIONS 640
+
+static struct model_function functions[MAX_FUNCTIONS];
+static bool root[256];
+static struct frame_range frames[64];
+static size_t frame_count;
+static unsigned violations, writes, masters_while_sizing;
+static char last_violation[128];
+
+static void violation(const char *what, rid_t rid)
+{
+    violations++;
+    snprintf(last_violation, sizeof last_violation, "%s (%02x:%02x.%x)", what, RID_BUS(rid),
+             RID_DEVICE(rid), RID_FUNCTION(rid));
+    if (getenv("SHOW_LOG") != NULL)
+        fprintf(stderr, "violation: %s\n", last_violation);
+}
+
+void model_clear(void)
+{
+    memset(functions, 0, sizeof functions);
+    memset(root, 0, sizeof root);
+    root[0] = true;
+    frame_count = violations = writes = masters_while_sizing = 0;
+    last_violation[0] = '\0';
+}
+
+void model_root_bus(uint8_t bus)
+{
+    root[bus] = true;
+}
+
+unsigned model_violations(void)
+{
+    return violations;
+}
+
+const char *model_last_violation(void)
+{
+    return last_violation;
+}
+
+unsigned model_writes(void)
+{
+    return writes;
+}
+
+unsigned model_masters_while_sizing(void)
+{
+    return masters_while_sizing;
+}
+
+void model_frame(uint64_t base, uint64_t size, owner_t owner)
+{
+    frames[frame_count++] = (struct frame_range){base, size, owner};
+}
+
+const struct frame_range *frames_range(size_t index)
+{
+    return index < frame_count ? &frames[index] : NULL;
+}
+
+struct model_function *model_find(rid_t rid)
+{
+    for (size_t i = 0; i < MAX_FUNCTIONS; i++)
+        if (functions[i].used && functions[i].rid == rid)
+            return &functions[i];
+    return NULL;
+}
+
+void model_put(struct model_function *function, unsigned offset, unsigned width, uint32_t value)
+{
+    for (unsigned i = 0; i < width; i++)
+        function->config[offset + i] = (uint8_t)(value >> (8 * i));
+}
+
+uint32_t model_get(const struct model_function *function, unsigned offset, unsigned width)
+{
+    uint32_t value = 0;
+    for (unsigned i = 0; i < width; i++)
+        value |= (uint32_t)function->config[offset + i] << (8 * i);
+    return value;
+}
+
+void model_writable(struct model_function *function, unsigned offset, unsigned width, uint32_t mask)
+{
+    for (unsigned i = 0; i < width; i++)
+        function->writable[offset + i] = (uint8_t)(mask >> (8 * i));
+}
+
+static struct model_function *new_function(rid_t rid)
+{
+    for (size_t i = 0; i < MAX_FUNCTIONS; i++) {
+        if (functions[i].used)
+            continue;
+        functions[i] = (struct model_function){.used = true, .rid = rid};
+        return &functions[i];
+    }
+    abort();
+}
+
+struct model_function *model_endpoint(rid_t rid, uint16_t vendor, uint16_t device,
+                                      uint32_t class_code)
+{
+    struct model_function *function = new_function(rid);
+    model_put(function, 0x00, 4, (uint32_t)device << 16 | vendor);
+    model_put(function, 0x08, 4, class_code << 8);
+    model_writable(function, 0x04, 2, 0x0547);
+    model_writable(function, 0x0c, 1, 0xff);
+    model_writable(function, 0x3c, 1, 0xff);
+    return function;
+}
+
+struct model_function *model_bridge(rid_t rid, uint8_t secondary, uint8_t subordinate)
+{
+    struct model_function *function = model_endpoint(rid, 0x1b36, 0x000c, 0x060400);
+    model_put(function, 0x0e, 1, 1);
+    model_put(function, 0x18, 4,
+              (uint32_t)subordinate << 16 | (uint32_t)secondary << 8 | RID_BUS(rid));
+    model_writable(function, 0x20, 4, 0xfff0fff0);
+    model_writable(function, 0x24, 4, 0xfff0fff0);
+    model_writable(function, 0x28, 4, 0xffffffff);
+    model_writable(function, 0x2c, 4, 0xffffffff);
+    model_put(function, 0x20, 4, 0x0000fff0);
+    model_put(function, 0x24, 4, 0x0001fff1);
+    return function;
+}
+
+void model_window(struct model_function *bridge, bool prefetchable, uint64_t base, uint64_t limit)
+{
+    uint32_t low = (uint32_t)(base >> 16 & 0xfff0) | (uint32_t)(limit >> 16 & 0xfff0) << 16;
+    model_put(bridge, prefetchable ? 0x24 : 0x20, 4, prefetchable ? low | 0x00010001 : low);
+    if (prefetchable) {
+        model_put(bridge, 0x28, 4, (uint32_t)(base >> 32));
+        model_put(bridge, 0x2c, 4, (uint32_t)(limit >> 32));
+    }
+}
+
+static void put_bar(struct model_function *function, unsigned offset, const struct model_bar *bar)
+{
+    uint64_t mask = ~(bar->size - 1);
+    uint32_t flags = bar->io ? 1 : (bar->is_64bit ? 4u : 0) | (bar->prefetchable ? 8u : 0);
+    model_put(function, offset, 4, (uint32_t)bar->base | flags);
+    model_writable(function, offset, 4, (uint32_t)mask & ~(bar->io ? 3u : 0xfu));
+    if (bar->is_64bit) {
+        model_put(function, offset + 4, 4, (uint32_t)(bar->base >> 32));
+        model_writable(function, offset + 4, 4, (uint32_t)(mask >> 32));
+    }
+}
+
+void model_bar(struct model_function *function, unsigned index, struct model_bar bar)
+{
+    put_bar(function, 0x10 + 4 * index, &bar);
+}
+
+void model_capability(struct model_function *function, unsigned offset, uint8_t id)
+{
+    model_put(function, 0x06, 1, model_get(function, 0x06, 1) | 0x10);
+    unsigned link = function->last_capability == 0 ? 0x34 : function->last_capability + 1;
+    model_put(function, link, 1, offset);
+    model_put(function, offset, 2, id);
+    function->last_capability = offset;
+}
+
+void model_extended(struct model_function *function, unsigned offset, uint16_t id)
+{
+    if (function->last_extended != 0)
+        model_put(function, function->last_extended + 2, 2, offset << 4 | 1);
+    model_put(function, offset, 4, 0x00010000u | id);
+    function->last_extended = offset;
+}
+
+void model_pcie(struct model_function *function, unsigned offset, unsigned type, bool flr)
+{
+    model_capability(function, offset, PCI_CAP_PCIE);
+    function->cap_pcie = offset;
+    model_put(function, offset + 2, 2, type << 4 | 2);
+    model_put(function, offset + 4, 4, flr ? 1u << 28 : 0);
+    model_writable(function, offset + 8, 2, 0x7fff);
+    model_put(function, offset + 0x24, 4, type == 4 || type == 6 ? 1u << 5 : 0);
+    model_writable(function, offset + 0x28, 2, 0x003f);
+}
+
+void model_acs(struct model_function *function, unsigned offset, uint16_t offered)
+{
+    model_extended(function, offset, PCI_EXT_CAP_ACS);
+    model_put(function, offset + 4, 2, offered);
+    model_writable(function, offset + 6, 2, offered);
+}
+
+void model_msix(struct model_function *function, unsigned offset, unsigned vectors, uint32_t table,
+                uint32_t pba)
+{
+    model_capability(function, offset, PCI_CAP_MSIX);
+    model_put(function, offset + 2, 2, vectors - 1);
+    model_writable(function, offset + 2, 2, 0xc000);
+    model_put(function, offset + 4, 4, table);
+    model_put(function, offset + 8, 4, pba);
+}
+
+void model_sriov(struct model_function *pf, const struct model_sriov *sriov)
+{
+    unsigned cap = sriov->offset;
+    pf->sriov = *sriov;
+    model_extended(pf, cap, PCI_EXT_CAP_SRIOV);
+    model_put(pf, cap + 0x0c, 2, sriov->initial);
+    model_put(pf, cap + 0x0e, 2, sriov->total);
+    model_put(pf, cap + 0x14, 2, sriov->first_offset);
+    model_put(pf, cap + 0x16, 2, sriov->stride);
+    model_put(pf, cap + 0x1a, 2, sriov->vf_device);
+    model_put(pf, cap + 0x1c, 4, sriov->supported_pages);
+    model_put(pf, cap + 0x20, 4, 1);
+    model_writable(pf, cap + 0x08, 2, 0x0019);
+    model_writable(pf, cap + 0x10, 2, sriov->refuses_num_vfs ? 0 : 0xffff);
+    model_writable(pf, cap + 0x20, 4, sriov->supported_pages);
+    for (unsigned i = 0; i < PCI_BARS; i++)
+        if (sriov->bar[i].size != 0)
+            put_bar(pf, cap + 0x24 + 4 * i, &sriov->bar[i]);
+}
+
+struct model_function *model_raw(rid_t rid, const uint8_t *bytes, size_t size)
+{
+    struct model_function *function = new_function(rid);
+    function->raw = true;
+    memcpy(function->config, bytes, size < 4096 ? size : 4096);
+    memset(function->writable, 0xff, sizeof function->writable);
+    memset(function->writable, 0, 4);
+    memset(function->writable + 6, 0, 10);
+    return function;
+}
+
+/* --- SR-IOV --- */
+
+static void remove_vfs(const struct model_function *pf)
+{
+    for (size_t i = 0; i < MAX_FUNCTIONS; i++)
+        if (functions[i].used && functions[i].is_vf && functions[i].pf == pf)
+            functions[i].used = false;
+}
+
+static void create_vfs(struct model_function *pf)
+{
+    unsigned cap = pf->sriov.offset, count = model_get(pf, cap + 0x10, 2);
+    unsigned first = model_get(pf, cap + 0x14, 2), stride = model_get(pf, cap + 0x16, 2);
+    for (unsigned i = 0; i < count && i < pf->sriov.total; i++) {
+        if (pf->sriov.silent_vf == i + 1)
+            continue;
+        struct model_function *vf =
+            new_function((pf->rid & 0xffff0000) | ((pf->rid + first + stride * i) & 0xffff));
+        vf->is_vf = true;
+        vf->pf = pf;
+        model_put(vf, 0x00, 4, 0xffffffff);
+        model_put(vf, 0x08, 4, model_get(pf, 0x08, 4));
+        model_writable(vf, 0x04, 2, 0x0004);
+        model_msix(vf, 0x70, 3, 3, 0x2003);
+        model_pcie(vf, 0xa0, 0, true);
+    }
+    pf->vfs_ready_at = clock_microseconds() + MILLISECONDS(100);
+}
+
+static void sriov_written(struct model_function *pf, unsigned offset, const uint8_t *before)
+{
+    unsigned cap = pf->sriov.offset;
+    bool was = (before[cap + 8] & 1) != 0, is = (pf->config[cap + 8] & 1) != 0;
+    if (clock_microseconds() < pf->sriov_quiet_until)
+        violation("SR-IOV capability written within a second of clearing VF Enable", pf->rid);
+    if (was && is && memcmp(before + cap + 0x10, pf->config + cap + 0x10, 0x2c) != 0) {
+        violation("NumVFs, page size or VF BAR written while VF Enable is set", pf->rid);
+        memcpy(pf->config + cap + 0x10, before + cap + 0x10, 0x2c);
+    }
+    if (model_get(pf, cap + 0x10, 2) > pf->sriov.total)
+        violation("NumVFs above TotalVFs", pf->rid);
+    bool ari = (model_get(pf, cap + 8, 2) & 0x10) != 0;
+    unsigned without = pf->sriov.first_offset_without_ari;
+    model_put(pf, cap + 0x14, 2, !ari && without != 0 ? without : pf->sriov.first_offset);
+    if (!was && is)
+        create_vfs(pf);
+    if (was && !is) {
+        remove_vfs(pf);
+        pf->sriov_quiet_until = clock_microseconds() + MILLISECONDS(1000);
+    }
+    (void)offset;
+}
+
+/* --- routing and access --- */
+
+static bool reachable(rid_t rid)
+{
+    uint8_t bus = RID_BUS(rid);
+    if (root[bus])
+        return true;
+    for (size_t i = 0; i < MAX_FUNCTIONS; i++) {
+        const struct model_function *bridge = &functions[i];
+        if (!bridge->used || (bridge->config[0x0e] & 0x7f) != 1 || bridge->config[0x19] == 0 ||
+            bus < bridge->config[0x19] || bus > bridge->config[0x1a])
+            continue;
+        bool port = bridge->cap_pcie != 0;
+        bool ari = port && (bridge->config[bridge->cap_pcie + 0x28] & 0x20) != 0;
+        if (port && !ari && bus == bridge->config[0x19] && RID_DEVICE(rid) != 0)
+            return false;
+        return true;
+    }
+    return false;
+}
+
+static struct model_function *target(rid_t rid)
+{
+    struct model_function *function = model_find(rid);
+    if (function == NULL || !reachable(rid))
+        return NULL;
+    uint64_t now = clock_microseconds();
+    if (function->is_vf && now < function->pf->vfs_ready_at) {
+        violation("VF accessed within 100 ms of VF Enable", rid);
+        return NULL;
+    }
+    if (now < function->resetting_until) {
+        violation("function accessed within 100 ms of its reset", rid);
+        return NULL;
+    }
+    return function->dies_in_reset && function->resets > 0 ? NULL : function;
+}
+
+static bool in_sriov(const struct model_function *function, unsigned offset)
+{
+    return function->sriov.offset != 0 && offset >= function->sriov.offset &&
+           offset < function->sriov.offset + 0x40u;
+}
+
+uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
+{
+    uint32_t ones = width == 4 ? 0xffffffff : (1u << (8 * width)) - 1;
+    if (offset + width > 4096 || offset % width != 0) {
+        violation("configuration read outside or misaligned", rid);
+        return ones;
+    }
+    struct model_function *function = target(rid);
+    if (function == NULL)
+        return ones;
+    if (in_sriov(function, offset) && clock_microseconds() < function->sriov_quiet_until)
+        violation("SR-IOV capability read within a second of clearing VF Enable", rid);
+    if (function->pending_stuck && function->cap_pcie != 0 && offset == function->cap_pcie + 0x0a)
+        return model_get(function, offset, width) | 0x20;
+    return model_get(function, offset, width);
+}
+
+unsigned model_bus_masters(void)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < MAX_FUNCTIONS; i++)
+        if (functions[i].used && (functions[i].config[0x0e] & 0x7f) != 1 &&
+            (functions[i].config[4] & 4) != 0)
+            count++;
+    return count;
+}
+
+static void reset_function(struct model_function *function)
+{
+    function->resets++;
+    if ((function->config[4] & 4) != 0)
+        violation("reset while bus mastering is on", function->rid);
+    model_put(function, 0x04, 2, 0);
+    model_put(function, 0x0c, 1, 0);
+    if (!function->is_vf)
+        for (unsigned offset = 0x10; offset < 0x28; offset++)
+            function->config[offset] &= (uint8_t)~function->writable[offset];
+    function->resetting_until = clock_microseconds() + MILLISECONDS(100) - 10;
+    if (function->sriov.offset != 0) {
+        model_put(function, function->sriov.offset + 8, 2, 0);
+        remove_vfs(function);
+    }
+}
+
+static void sizing(const struct model_function *function, unsigned offset, uint32_t value)
+{
+    bool bridge = (function->config[0x0e] & 0x7f) == 1;
+    bool bar = offset >= 0x10 && offset < (bridge ? 0x18u : 0x28u);
+    if (!bar || value != 0xffffffff || function->raw)
+        return;
+    if (model_bus_masters() > masters_while_sizing)
+        masters_while_sizing = model_bus_masters();
+    if ((function->config[4] & 3) != 0 && model_get(function, 0x0a, 2) != 0x0600)
+        violation("BAR sized while decoding is on", function->rid);
+}
+
+void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value)
+{
+    if (offset + width > 4096 || offset % width != 0) {
+        violation("configuration write outside or misaligned", rid);
+        return;
+    }
+    struct model_function *function = target(rid);
+    if (function == NULL)
+        return;
+    writes++;
+    sizing(function, offset, value);
+    uint8_t before[4096];
+    memcpy(before, function->config, sizeof before);
+    for (unsigned i = 0; i < width; i++) {
+        uint8_t mask = function->writable[offset + i];
+        function->config[offset + i] =
+            (uint8_t)((before[offset + i] & ~mask) | ((value >> (8 * i)) & mask));
+    }
+    if (function->raw)
+        return;
+    if (in_sriov(function, offset))
+        sriov_written(function, offset, before);
+    if (function->cap_pcie != 0 && offset == function->cap_pcie + 8 && width == 2 &&
+        (value & 0x8000) != 0 && (model_get(function, function->cap_pcie + 4, 4) & 1u << 28) != 0)
+        reset_function(function);
+    if (function->cap_af != 0 && offset == function->cap_af + 4 && (value & 1) != 0)
+        reset_function(function);
+}

@@ -1,0 +1,290 @@
+// SOURCES: hypervisor/pci/enumerate.c hypervisor/pci/functions.c hypervisor/pci/capabilities.c
+// hypervisor/pci/bars.c hypervisor/pci/ram.c hypervisor/pci/placement.c
+// hypervisor/pci/bridge_window.c hypervisor/base/format.c hypervisor/base/status.c
+// tests/unit/model/pci_model.c
+/* Finding functions: order of the first accesses, bridges that lie, capability lists, BARs. */
+#include <string.h>
+
+#include "hypervisor/pci/config_space.h"
+#include "tests/unit/model/pci_model.h"
+#include "tests/unit/support/host.h"
+
+static const struct mcfg mcfg = {
+    .count = 1,
+    .segment = {{.base = 0xe0000000, .segment = 0, .start_bus = 0, .end_bus = 255}},
+};
+
+static int fresh(void **state)
+{
+    model_clear();
+    host_log_clear();
+    host_clock_set(0);
+    return 0;
+}
+
+static void enumerate(void)
+{
+    assert_int_equal(pci_enumerate(&mcfg), STATUS_OK);
+    assert_int_equal(model_violations(), 0);
+}
+
+static void bus_mastering_goes_before_sizing(void **state)
+{
+    struct model_function *nic = model_endpoint(RID(0, 0, 2, 0), 0x8086, 0x100e, 0x020000);
+    struct model_function *late = model_endpoint(RID(0, 0, 31, 0), 0x8086, 0x2922, 0x010601);
+    model_bar(nic, 0, (struct model_bar){.size = 0x20000, .base = 0xfe000000});
+    model_put(nic, 4, 2, 7);
+    model_put(late, 4, 2, 7);
+    struct model_function *bridge = model_bridge(RID(0, 0, 3, 0), 1, 1);
+    model_put(bridge, 4, 2, 7);
+    enumerate();
+    assert_int_equal(model_bus_masters(), 0);
+    assert_int_equal(model_masters_while_sizing(), 0);
+    assert_int_equal(model_get(bridge, 4, 2), 7);
+    assert_int_equal(model_get(nic, 4, 2), 3); /* decoding as it was */
+    assert_int_equal(model_get(nic, 0x10, 4), 0xfe000000);
+}
+
+static void bars_of_every_kind(void **state)
+{
+    struct model_function *f = model_endpoint(RID(0, 0, 2, 0), 0x8086, 1, 0x020000);
+    model_bar(f, 0, (struct model_bar){.size = 0x20000, .base = 0xfe000000});
+    model_bar(f, 1, (struct model_bar){.size = 32, .base = 0xc000, .io = true});
+    model_bar(
+        f, 2,
+        (struct model_bar){
+            .size = 0x4000, .base = UINT64_C(0x800000000), .is_64bit = true, .prefetchable = true});
+    model_bar(f, 4,
+              (struct model_bar){.size = GIB(8), .base = UINT64_C(0x4000000000), .is_64bit = true});
+    enumerate();
+    const struct pci_function *p = pci_function_find(RID(0, 0, 2, 0));
+    assert_non_null(p);
+    assert_int_equal(p->bar[0].size, 0x20000);
+    assert_int_equal(p->bar[0].base, 0xfe000000);
+    assert_true(p->bar[1].io);
+    assert_int_equal(p->bar[1].size, 32);
+    assert_int_equal(p->bar[1].base, 0xc000);
+    assert_true(p->bar[2].is_64bit && p->bar[2].prefetchable);
+    assert_int_equal(p->bar[2].base, UINT64_C(0x800000000));
+    assert_int_equal(p->bar[2].size, 0x4000);
+    assert_int_equal(p->bar[3].size, 0);
+    assert_int_equal(p->bar[4].size, GIB(8));
+    assert_int_equal(p->bar[4].base, UINT64_C(0x4000000000));
+    assert_int_equal(model_get(f, 0x24, 4), 0x40);
+}
+
+static void impossible_bars_are_absent(void **state)
+{
+    struct model_function *f = model_endpoint(RID(0, 0, 2, 0), 0x8086, 1, 0x020000);
+    model_writable(f, 0x10, 4, 0x00ff0000); /* a mask with a hole at the top */
+    model_put(f, 0x14, 4, 0x00000002);      /* "below 1 MiB" */
+    model_writable(f, 0x14, 4, 0xfff00000);
+    model_put(f, 0x24, 4, 0x00000004); /* 64-bit in the last register */
+    model_writable(f, 0x24, 4, 0xfff00000);
+    enumerate();
+    const struct pci_function *p = pci_function_find(RID(0, 0, 2, 0));
+    for (unsigned i = 0; i < PCI_BARS; i++)
+        assert_int_equal(p->bar[i].size, 0);
+}
+
+static void a_bar_over_ram_is_not_believed(void **state)
+{
+    model_frame(MIB(1), MIB(511), OWNER_NOBODY);
+    struct model_function *f = model_endpoint(RID(0, 0, 2, 0), 0x8086, 1, 0x020000);
+    model_bar(f, 0, (struct model_bar){.size = 0x20000, .base = 0x10000000});
+    enumerate();
+    assert_int_equal(pci_function_find(RID(0, 0, 2, 0))->bar[0].base, 0);
+    assert_int_equal(host_log_count("pci.refused", "bar=0"), 1);
+}
+
+static void bridges_are_followed_once(void **state)
+{
+    model_bridge(RID(0, 0, 1, 0), 1, 3);
+    model_bridge(RID(0, 1, 0, 0), 2, 2);
+    model_endpoint(RID(0, 2, 0, 0), 0x8086, 2, 0x020000);
+    model_bridge(RID(0, 0, 4, 0), 1, 1); /* the same bus again */
+    model_bridge(RID(0, 1, 1, 0), 0, 0); /* unconfigured */
+    model_bridge(RID(0, 2, 1, 0), 1, 9); /* a loop upwards */
+    model_bridge(RID(0, 2, 2, 0), 7, 7); /* outside what is forwarded to it */
+    enumerate();
+    const struct pci_function *f = pci_function_find(RID(0, 2, 0, 0));
+    assert_non_null(f);
+    assert_non_null(f->bridge);
+    assert_int_equal(f->bridge->rid, RID(0, 1, 0, 0));
+    assert_int_equal(f->bridge->bridge->rid, RID(0, 0, 1, 0));
+    assert_null(f->bridge->bridge->bridge);
+    assert_int_equal(f->bridge->owner, OWNER_HYPERVISOR);
+    assert_int_equal(f->owner, OWNER_NOBODY);
+    assert_int_equal(host_log_count("pci.refused", "secondary="), 3);
+    assert_int_equal(pci_secondary_bus(0, 0x0008, NULL), 1);
+    assert_int_equal(pci_secondary_bus(0, 0x0200, NULL), -1);
+}
+
+static void peer_root_buses_are_found(void **state)
+{
+    model_endpoint(RID(0, 0, 0, 0), 0x8086, 1, 0x060000);
+    model_root_bus(0x80);
+    model_endpoint(RID(0, 0x80, 5, 0), 0x8086, 2, 0x020000);
+    enumerate();
+    assert_non_null(pci_function_find(RID(0, 0x80, 5, 0)));
+    assert_int_equal(pci_function_find(RID(0, 0, 0, 0))->owner, OWNER_HYPERVISOR);
+    assert_int_equal(pci_function_count(), 2);
+}
+
+static void functions_of_multi_function_devices(void **state)
+{
+    struct model_function *f = model_endpoint(RID(0, 0, 5, 0), 0x8086, 1, 0x020000);
+    model_put(f, 0x0e, 1, 0x80);
+    model_endpoint(RID(0, 0, 5, 7), 0x8086, 2, 0x020000);
+    model_endpoint(RID(0, 0, 6, 0), 0x8086, 3, 0x020000);
+    model_endpoint(RID(0, 0, 6, 1), 0x8086, 4, 0x020000); /* an alias: not multi-function */
+    enumerate();
+    assert_non_null(pci_function_find(RID(0, 0, 5, 7)));
+    assert_null(pci_function_find(RID(0, 0, 6, 1)));
+}
+
+static void a_full_table_still_takes_bus_mastering(void **state)
+{
+    model_bridge(RID(0, 0, 1, 0), 1, 1);
+    model_bridge(RID(0, 0, 2, 0), 2, 2);
+    for (unsigned bus = 1; bus < 3; bus++)
+        for (unsigned device = 0; device < 32; device++)
+            for (unsigned function = 0; function < 8; function++) {
+                struct model_function *f =
+                    model_endpoint(RID(0, bus, device, function), 0x8086, 1, 0x020000);
+                model_put(f, 0x0e, 1, 0x80);
+                model_put(f, 4, 2, 4);
+            }
+    enumerate();
+    assert_int_equal(pci_function_count(), PCI_MAX_FUNCTIONS);
+    assert_int_equal(host_log_count("pci.refused", "limit=512"), 2);
+    assert_int_equal(model_bus_masters(), 0);
+}
+
+static void capability_lists(void **state)
+{
+    struct model_function *f = model_endpoint(RID(0, 0, 2, 0), 0x8086, 1, 0x020000);
+    model_capability(f, 0x40, PCI_CAP_PM);
+    model_capability(f, 0x50, PCI_CAP_MSI);
+    model_msix(f, 0x70, 10, 3, 0x2003);
+    model_pcie(f, 0xa0, 0, true);
+    model_extended(f, 0x100, 1);
+    model_extended(f, 0x150, PCI_EXT_CAP_ARI);
+    model_extended(f, 0x1a0, PCI_EXT_CAP_ATS);
+    enumerate();
+    const struct pci_function *p = pci_function_find(RID(0, 0, 2, 0));
+    assert_int_equal(p->cap_pm, 0x40);
+    assert_int_equal(p->cap_msi, 0x50);
+    assert_int_equal(p->cap_msix, 0x70);
+    assert_int_equal(p->cap_pcie, 0xa0);
+    assert_int_equal(p->cap_ari, 0x150);
+    assert_int_equal(p->cap_ats, 0x1a0);
+    assert_int_equal(p->cap_sriov, 0);
+    assert_int_equal(p->pcie_type, 0);
+}
+
+static void hostile_capability_lists_end(void **state)
+{
+    rid_t rid = RID(0, 0, 2, 0);
+    struct model_function *f = model_endpoint(rid, 0x8086, 1, 0x020000);
+    model_capability(f, 0x40, 9);
+    model_capability(f, 0x50, 9);
+    model_put(f, 0x51, 1, 0x40); /* a loop */
+    assert_int_equal(pci_capability_find(rid, PCI_CAP_PCIE), 0);
+    model_put(f, 0x51, 1, 0x10); /* into the header */
+    assert_int_equal(pci_capability_find(rid, PCI_CAP_PCIE), 0);
+    model_put(f, 0x51, 1, 0xfc); /* a PCIe capability that sticks out */
+    model_put(f, 0xfc, 2, PCI_CAP_PCIE);
+    assert_int_equal(pci_capability_find(rid, PCI_CAP_PCIE), 0);
+    model_put(f, 0x100, 4, 0x1000ffee); /* a loop in extended space */
+    assert_int_equal(pci_extended_capability_find(rid, PCI_EXT_CAP_ACS), 0);
+    model_put(f, 0x100, 4, 0x0401ffee); /* a pointer below it */
+    assert_int_equal(pci_extended_capability_find(rid, PCI_EXT_CAP_ACS), 0);
+    model_put(f, 0x100, 4, 0xfc01ffee);
+    model_put(f, 0xfc0, 4, 0x00010010); /* the largest that fits */
+    assert_int_equal(pci_extended_capability_find(rid, PCI_EXT_CAP_SRIOV), 0xfc0);
+    model_put(f, 0x100, 4, 0xfc41ffee);
+    model_put(f, 0xfc4, 4, 0x00010010); /* sticks out */
+    assert_int_equal(pci_extended_capability_find(rid, PCI_EXT_CAP_SRIOV), 0);
+    assert_int_equal(pci_capability_find(RID(0, 9, 9, 0), PCI_CAP_PM), 0);
+    assert_int_equal(model_violations(), 0);
+}
+
+static void vfs_that_firmware_enabled_are_taken(void **state)
+{
+    struct model_function *pf = model_endpoint(RID(0, 0, 4, 0), 0x8086, 0x10c9, 0x020000);
+    model_pcie(pf, 0xa0, 0, true);
+    model_extended(pf, 0x100, 1);
+    model_sriov(pf, &(struct model_sriov){.offset = 0x160,
+                                          .total = 8,
+                                          .initial = 8,
+                                          .first_offset = 0x80,
+                                          .stride = 2,
+                                          .vf_device = 0x10ca,
+                                          .supported_pages = 0x553});
+    model_put(pf, 0x170, 2, 2);
+    pci_config_write(pf->rid, 0x168, 2, 9);
+    assert_non_null(model_find(RID(0, 0, 0x14, 0)));
+    model_put(model_find(RID(0, 0, 0x14, 0)), 4, 2, 4);
+    host_clock_advance(200000);
+    enumerate();
+    assert_null(model_find(RID(0, 0, 0x14, 0)));
+    assert_int_equal(model_get(pf, 0x168, 2) & 9, 0);
+    assert_int_equal(host_log_count("sriov.taken", "vfs=2"), 1);
+}
+
+static void decoding_and_mastering_open_the_bridges_above(void **state)
+{
+    struct model_function *outer = model_bridge(RID(0, 0, 1, 0), 1, 2);
+    struct model_function *inner = model_bridge(RID(0, 1, 0, 0), 2, 2);
+    struct model_function *f = model_endpoint(RID(0, 2, 0, 0), 0x8086, 2, 0x020000);
+    enumerate();
+    const struct pci_function *p = pci_function_find(f->rid);
+    pci_command_set(p, (uint16_t)PCI_COMMAND_MEMORY, 0);
+    assert_int_equal(model_get(inner, 4, 2), 2);
+    assert_int_equal(model_get(outer, 4, 2), 2);
+    pci_bus_master(p, true);
+    assert_int_equal(model_get(f, 4, 2), 6);
+    assert_int_equal(model_get(outer, 4, 2), 6);
+    pci_bus_master(p, false);
+    assert_int_equal(model_get(f, 4, 2), 2);
+    assert_int_equal(model_get(outer, 4, 2), 6);
+}
+
+static void phantom_functions_are_switched_off(void **state)
+{
+    struct model_function *f = model_endpoint(RID(0, 0, 2, 0), 0x8086, 1, 0x020000);
+    model_pcie(f, 0xa0, 0, true);
+    model_put(f, 0xa8, 2, 0x2a10);
+    enumerate();
+    assert_int_equal(model_get(f, 0xa8, 2), 0x2810);
+}
+
+static void nothing_there(void **state)
+{
+    assert_int_equal(pci_enumerate(&mcfg), STATUS_NOT_FOUND);
+    assert_null(pci_function_at(0));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, fresh)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(bus_mastering_goes_before_sizing),
+        TEST(bars_of_every_kind),
+        TEST(impossible_bars_are_absent),
+        TEST(a_bar_over_ram_is_not_believed),
+        TEST(bridges_are_followed_once),
+        TEST(peer_root_buses_are_found),
+        TEST(functions_of_multi_function_devices),
+        TEST(a_full_table_still_takes_bus_mastering),
+        TEST(capability_lists),
+        TEST(hostile_capability_lists_end),
+        TEST(vfs_that_firmware_enabled_are_taken),
+        TEST(decoding_and_mastering_open_the_bridges_above),
+        TEST(phantom_functions_are_switched_off),
+        TEST(nothing_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
