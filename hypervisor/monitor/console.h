@@ -12,9 +12,12 @@ void console_write(const char *text, size_t size);
 void console_printf(const char *format, ...) PRINTF_LIKE(1, 2);
 /* A byte that was typed, or -1. */
 int console_read(void);
-/* From here on other cores' log lines go through their rings (log.c). */
+/* From here on other cores' log lines go through their rings (log.c); before cpu_start_all(). A core
+ * for whose ring there is no memory writes directly. */
 void log_start_rings(void);
 /* Writes out what the other cores' rings hold. Control core only. */
 void log_drain(void);
+/* The newest of the last 64 KiB of the log, from the start of a line, terminated; its length. */
+size_t log_tail(char *buffer, size_t size);
 /* For a core that is about to die: writes directly, whoever holds the console. */
 void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);

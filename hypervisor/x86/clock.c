@@ -5,9 +5,10 @@
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/x86/registers.h"
 
-#define PM_TIMER_HZ   3579545
-#define PM_TIMER_BITS 24 /* the upper eight are optional, and a window is far shorter than a wrap  \
-                          */
+#define PM_TIMER_HZ 3579545
+#define PM_TIMER_BITS                                                                              \
+    24 /* the upper eight are optional, and a window is far shorter than a wrap                    \
+        */
 #define WINDOW_TICKS  (PM_TIMER_HZ / 250) /* 4 ms */
 #define WINDOWS       3
 #define ASSUMED_KHZ   UINT64_C(5000000)

@@ -66,7 +66,8 @@ static void write_cr0(void)
 }
 
 /* The hypervisor runs no user mode, but SMEP and UMIP cost nothing where they exist. SMAP stays
- * off: there is no user page it could protect. PCIDs, protection keys and CET stay off too. */
+ * off: there is no user page it could protect. Global pages, PCIDs, protection keys and CET
+ * stay off too: a write to CR3 flushes everything. */
 static void write_cr4(void)
 {
     struct cpuid_result basic = cpuid(1, 0);
@@ -78,8 +79,6 @@ static void write_cr4(void)
     value |= cr4_read() & CR4_LA57;
     if ((basic.edx & BIT(7)) != 0)
         value |= CR4_MCE;
-    if ((basic.edx & BIT(13)) != 0)
-        value |= CR4_PGE;
     if ((basic.ecx & BIT(26)) != 0)
         value |= CR4_OSXSAVE;
     if ((extended.ecx & BIT(2)) != 0)

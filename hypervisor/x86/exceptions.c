@@ -16,7 +16,6 @@ extern const uint8_t discard_entry[];
 extern const uint8_t msr_read_safe_access[], msr_write_safe_access[], memory_read_safe_access[];
 extern const uint8_t safe_access_failed[];
 extern const uint8_t cpu_wait_window[], cpu_wait_window_end[];
-extern const uint8_t boot_stack_guard[]; /* linker.ld */
 
 struct gate {               /* SDM 3A 7.14.1 */
     uint16_t offset_low;    /* 0 */
@@ -149,8 +148,7 @@ static bool continue_safe_access(struct trap_frame *frame)
 /* SDM 3A 5.7 Page-Fault Error Code. */
 static void describe_page_fault(char *text, size_t size, uint64_t error, uint64_t address)
 {
-    bool guard = stack_is_guard(address) || (address >= (uintptr_t)boot_stack_guard &&
-                                             address < (uintptr_t)boot_stack_guard + PAGE_SIZE);
+    bool guard = stack_is_guard(address);
     const char *access = (error & BIT(4)) != 0 ? "fetch" : (error & BIT(1)) != 0 ? "write" : "read";
     const char *page = (error & BIT(3)) != 0   ? "reserved-bits"
                        : (error & BIT(0)) != 0 ? "protected"

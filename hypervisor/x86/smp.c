@@ -8,20 +8,15 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
-#include "hypervisor/memory/pages.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/core_state.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
-#define STACK_PAGES    4
-#define ARRIVAL_LIMIT  MILLISECONDS(500)
-#define INIT_DELAY     MILLISECONDS(10) /* SDM 3A 9.4.4.1 */
-#define SIPI_DELAY     200
-#define ADDRESS_MASK   BITS(51, 12)
-#define ENTRY_PRESENT  BIT(0)
-#define ENTRY_WRITABLE BIT(1)
-#define TABLE_ENTRIES  512
+#define STACK_PAGES   4
+#define ARRIVAL_LIMIT MILLISECONDS(500)
+#define INIT_DELAY    MILLISECONDS(10) /* SDM 3A 9.4.4.1 */
+#define SIPI_DELAY    200
 
 enum arrival_state { ARRIVAL_AWAITED, ARRIVAL_HERE, ARRIVAL_ADMITTED, ARRIVAL_CLOSED };
 
@@ -125,41 +120,21 @@ static enum status list_cores(const struct madt *madt)
     return status;
 }
 
-/* Four tables that map the trampoline's page where it lies, read-only and executable, and above it
- * what the boot core sees. Below 4 GiB, because 32-bit code loads CR3. They stay, and so does the
- * page: a core that wakes up after all must find them. */
-static uint64_t build_tables(uint64_t page)
-{
-    uint64_t base;
-    if (frames_claim(OWNER_HYPERVISOR, 4 * PAGE_SIZE, PAGE_SIZE, GIB(4), &base) != STATUS_OK)
-        return 0;
-    const uint64_t *boot_root = virtual_address(address_space_root() & ADDRESS_MASK);
-    uint64_t *tables = (uint64_t *)map_device(base, 4 * PAGE_SIZE);
-    if (tables == NULL || boot_root == NULL)
-        return 0;
-    memset(tables, 0, 4 * PAGE_SIZE);
-    memcpy(tables + TABLE_ENTRIES / 2, boot_root + TABLE_ENTRIES / 2, PAGE_SIZE / 2);
-    for (uint64_t level = 0; level < 3; level++)
-        tables[level * TABLE_ENTRIES] =
-            (base + (level + 1) * PAGE_SIZE) | ENTRY_PRESENT | ENTRY_WRITABLE;
-    tables[3 * TABLE_ENTRIES + page / PAGE_SIZE] = page | ENTRY_PRESENT;
-    unmap((uintptr_t)tables, 4 * PAGE_SIZE);
-    return base;
-}
-
 static void put_field(uint8_t *copy, const uint8_t *field, uint64_t value, size_t size)
 {
     memcpy(copy + (field - trampoline_start), &value, size);
 }
 
-/* Copies the trampoline into its page; STATUS_NO_MEMORY. */
+/* Copies the trampoline into its page and maps that where it lies; STATUS_NO_MEMORY. */
 static enum status place_trampoline(uint64_t *page)
 {
     if (frames_claim_low_page(page) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    uint64_t tables = build_tables(*page);
+    /* Any other core's tables do for the way into the image, and this one's exist in any case. */
+    uint64_t tables = address_space_create_core(1);
     uint8_t *copy = (uint8_t *)map_device(*page, PAGE_SIZE);
-    if (tables == 0 || copy == NULL)
+    /* 32-bit code loads CR3. */
+    if (tables == 0 || tables > UINT32_MAX || copy == NULL)
         return STATUS_NO_MEMORY;
     memcpy(copy, trampoline_start, (size_t)(trampoline_end - trampoline_start));
     put_field(copy, trampoline_gdtr_base, *page + (uint64_t)(trampoline_gdt - trampoline_start), 4);
@@ -168,7 +143,7 @@ static enum status place_trampoline(uint64_t *page)
     put_field(copy, trampoline_cr3, tables, 4);
     put_field(copy, trampoline_entry, (uintptr_t)smp_entry, 8);
     unmap((uintptr_t)copy, PAGE_SIZE);
-    return STATUS_OK;
+    return trampoline_map(*page);
 }
 
 static void send_to_awaited(uint32_t command)
@@ -233,15 +208,21 @@ enum status cpu_start_all(const struct madt *madt, void (*entry)(struct cpu *cpu
         send_to_awaited(APIC_COMMAND_SIPI((uint32_t)(page / PAGE_SIZE)));
         (void)WAIT_UNTIL(all_arrived(), ARRIVAL_LIMIT);
     }
+    bool all_came = true;
     for (uint32_t i = 0; i < smp_arrival_count; i++) {
         struct arrival *arrival = &smp_arrivals[i];
         if (change_state(arrival, ARRIVAL_AWAITED, ARRIVAL_CLOSED)) {
             refuse(arrival, "the MADT lists it, but it did not start; it is left out");
             switch_off(arrival);
+            all_came = false;
         } else if (admit(arrival)) {
             core_add();
         }
     }
+    /* One that wakes up after all must find the page, and then its arrival closed; without the page
+     * it would reset the machine. */
+    if (page != 0 && all_came)
+        trampoline_unmap(page);
     log_event("cpu.online", "count=%u listed=%u", cpu_count(), madt->cpu_count);
     return status;
 }

@@ -1,0 +1,12 @@
+/* The first serial port of a PC: a 16550 at I/O port 0x3f8, 115200 baud, 8 data bits, no parity. */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+/* False when nothing answers there; the other functions then do nothing. */
+bool serial_init(void);
+/* Waits for room for each byte, 100 ms at most. A port that was not ready for so long is written to
+ * again only once it is. */
+void serial_write(const char *text, size_t size);
+/* A byte that has arrived, or -1. */
+int serial_read(void);

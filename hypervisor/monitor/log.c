@@ -1,0 +1,147 @@
+#include "hypervisor/base/log.h"
+
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/memory/pages.h"
+#include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/log_ring.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/registers.h"
+
+#define RING_PAGES   2
+#define HISTORY_SIZE KIB(64)
+/* Longer than a few whole lines on a slow serial port take. */
+#define LOCK_LIMIT MILLISECONDS(500)
+
+static char history_bytes[HISTORY_SIZE];
+static struct log_history history = {.bytes = history_bytes, .size = HISTORY_SIZE};
+static struct core_ring {
+    struct log_ring ring;
+    enum { RING_NONE, RING_READY, RING_REFUSED } state;
+} rings[CPU_MAX];
+static bool rings_started;
+
+/* Taken only by cores that write to the console directly: the control core, the others before
+ * there are rings, and a dying one. */
+static bool console_lock;
+
+static void lock_console(void)
+{
+    /* A holder that died with it never gives it back; its place is then taken. */
+    (void)WAIT_UNTIL(!__atomic_exchange_n(&console_lock, true, __ATOMIC_ACQUIRE), LOCK_LIMIT);
+}
+
+static void unlock_console(void)
+{
+    __atomic_store_n(&console_lock, false, __ATOMIC_RELEASE);
+}
+
+static void write_directly(const char *text, size_t size)
+{
+    lock_console();
+    console_write(text, size);
+    log_history_put(&history, text, size);
+    unlock_console();
+}
+
+/* The whole line with its newline; LOG_LINE_SIZE at most. */
+static size_t build_line(char line[LOG_LINE_SIZE], const char *event, const char *format,
+                         va_list arguments)
+{
+    uint64_t now = clock_microseconds();
+    size_t used = format_text(line, LOG_LINE_SIZE, "[%u.%06u] %s%s", (unsigned)(now / 1000000),
+                              (unsigned)(now % 1000000), event, *format != '\0' ? " " : "");
+    if (used < LOG_LINE_SIZE)
+        used += format_text_list(line + used, LOG_LINE_SIZE - used, format, arguments);
+    if (used >= LOG_LINE_SIZE) {
+        static const char cut[] = "...";
+        used = LOG_LINE_SIZE - 1;
+        memcpy(line + used - (sizeof cut - 1), cut, sizeof cut - 1);
+    }
+    line[used] = '\n';
+    return used + 1;
+}
+
+/* A core takes memory for its ring with its first line, so nobody has to know how many there are.
+ */
+static struct log_ring *own_ring(void)
+{
+    if (!rings_started)
+        return NULL;
+    struct core_ring *own = &rings[cpu_current()->index];
+    if (cpu_current()->index != 0 && own->state == RING_NONE) {
+        /* What runs out of memory says so, and would come back here. */
+        own->state = RING_REFUSED;
+        void *bytes = pages_allocate(RING_PAGES);
+        if (bytes != NULL) {
+            log_ring_init(&own->ring, bytes, RING_PAGES * PAGE_SIZE);
+            __atomic_store_n(&own->state, RING_READY, __ATOMIC_RELEASE);
+        }
+    }
+    return own->state == RING_READY ? &own->ring : NULL;
+}
+
+void log_event(const char *event, const char *format, ...)
+{
+    char line[LOG_LINE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    size_t length = build_line(line, event, format, arguments);
+    va_end(arguments);
+
+    /* A handler that logs in between would find the lock taken by its own core. */
+    bool were_enabled = interrupts_disable();
+    struct log_ring *ring = own_ring();
+    if (ring != NULL)
+        (void)log_ring_put(ring, line, length);
+    else
+        write_directly(line, length);
+    interrupts_restore(were_enabled);
+}
+
+void log_panic(const char *event, const char *format, ...)
+{
+    char line[LOG_LINE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    size_t length = build_line(line, event, format, arguments);
+    va_end(arguments);
+    (void)!interrupts_disable();
+    write_directly(line, length);
+}
+
+void log_start_rings(void)
+{
+    __atomic_store_n(&rings_started, true, __ATOMIC_RELEASE);
+}
+
+void log_drain(void)
+{
+    for (unsigned core = 1; core < cpu_count(); core++) {
+        if (__atomic_load_n(&rings[core].state, __ATOMIC_ACQUIRE) != RING_READY)
+            continue;
+        struct log_ring *ring = &rings[core].ring;
+        /* Not more than the ring holds: a core that logs faster than the console writes must not
+         * keep the control core here. */
+        char piece[256];
+        for (size_t drained = 0; drained < ring->size;) {
+            size_t size = log_ring_take(ring, piece, sizeof piece);
+            if (size == 0)
+                break;
+            write_directly(piece, size);
+            drained += size;
+        }
+        uint32_t dropped = log_ring_take_dropped(ring);
+        if (dropped != 0)
+            log_event("log.dropped",
+                      "core=%u lines=%u message=\"this core logged faster than the console "
+                      "writes\"",
+                      core, dropped);
+    }
+}
+
+size_t log_tail(char *buffer, size_t size)
+{
+    return log_history_copy(&history, buffer, size);
+}

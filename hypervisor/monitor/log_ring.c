@@ -1,0 +1,73 @@
+#include "hypervisor/monitor/log_ring.h"
+
+#include "hypervisor/base/string.h"
+
+void log_ring_init(struct log_ring *ring, void *bytes, uint32_t size)
+{
+    *ring = (struct log_ring){.bytes = bytes, .size = size};
+}
+
+/* The text's two parts: up to the end of the ring, and from its start. */
+static size_t first_part(const struct log_ring *ring, uint32_t position, size_t size)
+{
+    uint32_t offset = position & (ring->size - 1);
+    return MIN(size, (size_t)(ring->size - offset));
+}
+
+bool log_ring_put(struct log_ring *ring, const char *text, size_t size)
+{
+    uint32_t head = ring->head;
+    uint32_t used = head - __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+    if (size > ring->size - used) {
+        __atomic_store_n(&ring->dropped, ring->dropped + 1, __ATOMIC_RELAXED);
+        return false;
+    }
+    size_t first = first_part(ring, head, size);
+    memcpy(ring->bytes + (head & (ring->size - 1)), text, first);
+    memcpy(ring->bytes, text + first, size - first);
+    __atomic_store_n(&ring->head, head + (uint32_t)size, __ATOMIC_RELEASE);
+    return true;
+}
+
+size_t log_ring_take(struct log_ring *ring, char *buffer, size_t size)
+{
+    uint32_t tail = ring->tail;
+    uint32_t available = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - tail;
+    size = MIN(size, (size_t)available);
+    size_t first = first_part(ring, tail, size);
+    memcpy(buffer, ring->bytes + (tail & (ring->size - 1)), first);
+    memcpy(buffer + first, ring->bytes, size - first);
+    __atomic_store_n(&ring->tail, tail + (uint32_t)size, __ATOMIC_RELEASE);
+    return size;
+}
+
+uint32_t log_ring_take_dropped(struct log_ring *ring)
+{
+    uint32_t dropped = __atomic_load_n(&ring->dropped, __ATOMIC_RELAXED);
+    uint32_t fresh = dropped - ring->reported;
+    ring->reported = dropped;
+    return fresh;
+}
+
+void log_history_put(struct log_history *history, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        history->bytes[history->written++ % history->size] = text[i];
+}
+
+size_t log_history_copy(const struct log_history *history, char *buffer, size_t size)
+{
+    if (size == 0)
+        return 0;
+    /* One less than there is room for: the byte before must still be there to be looked at. */
+    size_t length = MIN(MIN(history->written, history->size - 1), size - 1);
+    size_t from = history->written - length;
+    while (length > 0 && from > 0 && history->bytes[(from - 1) % history->size] != '\n') {
+        from++;
+        length--;
+    }
+    for (size_t i = 0; i < length; i++)
+        buffer[i] = history->bytes[(from + i) % history->size];
+    buffer[length] = '\0';
+    return length;
+}

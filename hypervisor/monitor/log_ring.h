@@ -1,0 +1,35 @@
+/*
+ * Whole lines from one core to the control core: one writer, one reader, no lock. A line that does
+ * not fit is dropped and counted; nothing is ever overwritten.
+ */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+struct log_ring {
+    char *bytes;
+    uint32_t size;             /* bytes, a power of two */
+    volatile uint32_t head;    /* bytes ever written; writer only */
+    volatile uint32_t tail;    /* bytes ever read; reader only */
+    volatile uint32_t dropped; /* lines ever dropped; writer only */
+    uint32_t reported;         /* of them reported; reader only */
+};
+
+void log_ring_init(struct log_ring *ring, void *bytes, uint32_t size);
+/* Writer: all of the text or nothing (false; counted). */
+bool log_ring_put(struct log_ring *ring, const char *text, size_t size);
+/* Reader: at most `size` bytes; how many. */
+size_t log_ring_take(struct log_ring *ring, char *buffer, size_t size);
+/* Reader: lines dropped since the last call. */
+uint32_t log_ring_take_dropped(struct log_ring *ring);
+
+/* The last `size` bytes of a text that goes on and on. */
+struct log_history {
+    char *bytes;
+    size_t size;
+    size_t written; /* ever */
+};
+void log_history_put(struct log_history *history, const char *text, size_t size);
+/* Copies the newest bytes, at most size - 1, beginning at the start of a line when any had to be
+ * left out, and terminates; the length without the terminator. */
+size_t log_history_copy(const struct log_history *history, char *buffer, size_t size);
