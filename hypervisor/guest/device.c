@@ -27,19 +27,31 @@ static enum status claim_registers(uint64_t base, uint64_t size, owner_t owner)
     return status == STATUS_OK ? status : frames_transfer(base, size, OWNER_MMIO, owner);
 }
 
-/* Maps one BAR but for the pages of the MSI-X table, which stay with the hypervisor. */
+/* The pages of the MSI-X table, as offsets in their BAR; empty (size, size) in other BARs. */
+static void table_pages(const struct guest_device *device, unsigned number, uint64_t *start,
+                        uint64_t *end)
+{
+    *start = *end = device->bars[number].size;
+    if (!device->has_msix || device->msix.table_bar != number)
+        return;
+    *start = ALIGN_DOWN((uint64_t)device->msix.table_offset, PAGE_SIZE);
+    *end = ALIGN_UP(device->msix.table_offset + (uint64_t)device->msix.vectors * 16, PAGE_SIZE);
+}
+
+/* Registers go to the guest, the MSI-X table's pages to the hypervisor: in the frames table first,
+ * then, following it, in the guest's memory tables. */
 static enum status map_bar(struct guest_device *device, unsigned number)
 {
     const struct guest_bar *bar = &device->bars[number];
-    uint64_t hole_start = bar->size, hole_end = bar->size;
-    if (device->has_msix && device->msix.table_bar == number) {
-        uint64_t table_end = device->msix.table_offset + (uint64_t)device->msix.vectors * 16;
-        hole_start = ALIGN_DOWN((uint64_t)device->msix.table_offset, PAGE_SIZE);
-        hole_end = ALIGN_UP(table_end, PAGE_SIZE);
-    }
+    owner_t owner = device->guest->owner;
     const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;
-    enum status status = STATUS_OK;
-    if (hole_start != 0)
+    uint64_t hole_start, hole_end;
+    table_pages(device, number, &hole_start, &hole_end);
+    enum status status = claim_registers(bar->host_base, bar->size, owner);
+    if (status == STATUS_OK && hole_end > hole_start)
+        status = frames_transfer(bar->host_base + hole_start, hole_end - hole_start, owner,
+                                 OWNER_HYPERVISOR);
+    if (status == STATUS_OK && hole_start != 0)
         status = page_table_map(&device->guest->memory, bar->guest_base, bar->host_base,
                                 hole_start, rights);
     if (status == STATUS_OK && hole_end < bar->size)
@@ -79,14 +91,18 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
             .prefetchable = physical->prefetchable,
         };
         *next_bar = base + physical->size;
-        if (claim_registers(physical->base, physical->size, guest->owner) != STATUS_OK)
-            return refuse(guest, function, STATUS_BUSY,
-                          "a BAR of the device overlaps memory that has another owner");
         enum status status = map_bar(device, number);
         if (status != STATUS_OK)
-            return refuse(guest, function, status, "a BAR of the device cannot be mapped");
+            return refuse(guest, function, status,
+                          "a BAR of the device overlaps memory that has another owner, or cannot "
+                          "be mapped");
     }
     return STATUS_OK;
+}
+
+static size_t vector_pages(const struct guest_device *device)
+{
+    return ALIGN_UP(device->msix.vectors * sizeof(struct guest_vector), PAGE_SIZE) / PAGE_SIZE;
 }
 
 static enum status prepare_msix(struct guest *guest, struct guest_device *device)
@@ -102,8 +118,7 @@ static enum status prepare_msix(struct guest *guest, struct guest_device *device
         return refuse(guest, function, STATUS_UNSUPPORTED,
                       "it has more MSI-X vectors than can be virtualised (256)");
     const struct pci_bar *bar = &function->bar[device->msix.table_bar];
-    device->vectors = pages_allocate(
-        ALIGN_UP(device->msix.vectors * sizeof(struct guest_vector), PAGE_SIZE) / PAGE_SIZE);
+    device->vectors = pages_allocate(vector_pages(device));
     device->msix_table = map_device(bar->base + device->msix.table_offset,
                                     (uint64_t)device->msix.vectors * 16);
     if (device->vectors == NULL || device->msix_table == 0)
@@ -181,6 +196,31 @@ enum status device_assign(struct guest *guest, struct guest_device *device,
     log_event("device.assigned", "guest=%s rid=%s slot=00:%02x.0 vectors=%u", guest->name,
               rid_text(function->rid).text, slot, device->has_msix ? device->msix.vectors : 0u);
     return STATUS_OK;
+}
+
+void device_release(struct guest_device *device)
+{
+    for (unsigned number = 0; number < PCI_BARS; number++) {
+        const struct guest_bar *bar = &device->bars[number];
+        uint64_t hole_start, hole_end;
+        if (bar->size == 0)
+            continue;
+        table_pages(device, number, &hole_start, &hole_end);
+        enum status status = STATUS_OK;
+        if (hole_end > hole_start)
+            status = frames_transfer(bar->host_base + hole_start, hole_end - hole_start,
+                                     OWNER_HYPERVISOR, device->guest->owner);
+        if (status == STATUS_OK)
+            status = frames_transfer(bar->host_base, bar->size, device->guest->owner, OWNER_MMIO);
+        if (status != STATUS_OK)
+            log_event("frames.refused", "base=%#llx size=%#llx status=%s message=\"a BAR kept its "
+                      "owner\"",
+                      (unsigned long long)bar->host_base, (unsigned long long)bar->size,
+                      status_name(status));
+    }
+    if (device->has_msix)
+        pages_free(device->vectors, vector_pages(device));
+    device->function->owner = OWNER_NOBODY;
 }
 
 enum status device_attach(struct guest_device *device)

@@ -54,6 +54,8 @@ struct guest_device {
 MUST_CHECK enum status device_assign(struct guest *guest, struct guest_device *device,
                                      struct pci_function *function, struct pf_device *pf,
                                      unsigned slot, uint64_t *next_bar);
+/* The reverse of device_assign(), for a device that is not attached. */
+void device_release(struct guest_device *device);
 /* Before a start: registers as after power-on, context entry present. Bus mastering stays off
  * until the guest asks for it. */
 MUST_CHECK enum status device_attach(struct guest_device *device);

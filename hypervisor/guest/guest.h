@@ -72,6 +72,7 @@ MUST_CHECK enum status guest_stop(struct guest *guest, const char *reason);
 /* From a guest's core: why it ends; the first word counts. */
 void guest_note_end(struct guest *guest, const char *reason);
 void guests_start_all(void);
+void guests_stop_all(void); /* before the machine is reset or switched off */
 /* Work for the control loop: guests that ended, time limits, output rings, PF mailboxes. */
 void guests_service(void);
 bool guests_all_ended(void);

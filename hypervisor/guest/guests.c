@@ -193,13 +193,7 @@ void guest_dismantle(struct guest *guest)
     const size_t device_pages = ALIGN_UP(sizeof(struct guest_device), PAGE_SIZE) / PAGE_SIZE;
     for (unsigned i = 0; i < guest->device_count; i++) {
         struct guest_device *device = guest->devices[i];
-        device->function->owner = OWNER_NOBODY;
-        for (unsigned bar = 0; bar < PCI_BARS; bar++)
-            if (device->bars[bar].size != 0 &&
-                frames_transfer(device->bars[bar].host_base, device->bars[bar].size, guest->owner,
-                                OWNER_MMIO) != STATUS_OK)
-                log_event("frames.refused", "base=%#llx message=\"a BAR kept its owner\"",
-                          (unsigned long long)device->bars[bar].host_base);
+        device_release(device);
         pages_free(device, device_pages);
     }
     guest->device_count = 0;

@@ -175,6 +175,13 @@ void guests_start_all(void)
     }
 }
 
+void guests_stop_all(void)
+{
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        if (guest_at(i)->state == GUEST_RUNNING && guest_stop(guest_at(i), "shutdown") != STATUS_OK)
+            log_event("guest.stop_failed", "name=%s", guest_at(i)->name);
+}
+
 bool guests_all_ended(void)
 {
     for (unsigned i = 0; guest_at(i) != NULL; i++)

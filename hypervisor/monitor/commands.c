@@ -1,0 +1,262 @@
+#include "hypervisor/monitor/commands.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/guest/device.h"
+#include "hypervisor/guest/faults.h"
+#include "hypervisor/guest/guest.h"
+#include "hypervisor/memory/frames.h"
+#include "hypervisor/memory/pages.h"
+#include "hypervisor/monitor/audit.h"
+#include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/decode.h"
+#include "hypervisor/x86/cpu.h"
+
+static const char *const state_words[] = {
+    [GUEST_EMPTY] = "empty",     [GUEST_CREATED] = "created", [GUEST_RUNNING] = "running",
+    [GUEST_STOPPED] = "stopped", [GUEST_REFUSED] = "refused",
+};
+
+static struct guest *named(const char *name)
+{
+    struct guest *guest = guest_find(name);
+    if (guest == NULL)
+        console_printf("%s: no such guest; `guests` lists them\n", name);
+    return guest;
+}
+
+static void help(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    for (const struct command *command = monitor_commands; command->name != NULL; command++)
+        console_printf("  %-9s %-13s %s\n", command->name, command->arguments, command->help);
+}
+
+static void list_guests(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    console_printf("%-12s %-9s %-5s %-7s %-18s %-8s %s\n", "name", "state", "cpus", "memory",
+                   "at", "faults", "ended");
+    for (unsigned i = 0; guest_at(i) != NULL; i++) {
+        const struct guest *guest = guest_at(i);
+        console_printf("%-12s %-9s %-5u %-7s %#-18llx %-8llu ", guest->name,
+                       state_words[guest->state], guest->cpu_count,
+                       size_text(guest->memory_size).text, (unsigned long long)guest->memory_base,
+                       (unsigned long long)guest->faults);
+        if (guest->state == GUEST_STOPPED)
+            console_printf("%s %llu", guest->stop_reason, (unsigned long long)guest->exit_status);
+        console_printf("\n");
+    }
+}
+
+static const char *owner_name(owner_t owner)
+{
+    const struct guest *guest = guest_of_owner(owner);
+    return guest != NULL ? guest->name : frames_owner_kind(owner);
+}
+
+static void list_devices(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    console_printf("%-13s %-10s %-7s %-5s %-7s %s\n", "rid", "id", "class", "unit", "master",
+                   "owner");
+    for (size_t i = 0; i < pci_function_count(); i++) {
+        const struct pci_function *function = pci_function_at(i);
+        bool master =
+            (pci_config_read(function->rid, PCI_COMMAND, 2) & PCI_COMMAND_BUS_MASTER) != 0;
+        console_printf("%-13s %04x:%04x  %06x  %-5d %-7s %s%s%s\n", rid_text(function->rid).text,
+                       function->vendor, function->device, function->class_code,
+                       iommu_unit_of(function), master ? "on" : "off", owner_name(function->owner),
+                       function->is_bridge ? " (bridge)" : "", function->is_vf ? " (VF)" : "");
+    }
+}
+
+static void list_units(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    struct iommu_unit_report report;
+    unsigned unit = 0;
+    for (; iommu_unit_report(unit, &report); unit++) {
+        console_printf("unit %u at %#llx, version %u.%u%s%s\n", unit,
+                       (unsigned long long)report.base, report.version >> 4 & 0xf,
+                       report.version & 0xf, report.usable ? "" : ", NOT USED: ",
+                       report.usable || report.refusal == NULL ? "" : report.refusal);
+        if (!report.usable)
+            continue;
+        console_printf("  CAP %#018llx  ECAP %#018llx\n", (unsigned long long)report.capability,
+                       (unsigned long long)report.extended_capability);
+        console_printf("  GSTS %#010x: translation %s, interrupt remapping %s, queue %s, "
+                       "compatibility-format %s\n",
+                       report.global_status, decode_on_off(report.global_status, 31),
+                       decode_on_off(report.global_status, 25),
+                       decode_on_off(report.global_status, 26),
+                       decode_on_off(report.global_status, 23));
+        console_printf("  root table %#llx, interrupt table %#llx\n",
+                       (unsigned long long)report.root_table,
+                       (unsigned long long)report.interrupt_table);
+    }
+    if (unit == 0)
+        console_printf("no IOMMU\n");
+}
+
+static void list_domains(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    console_printf("%-5s %-12s %-7s %-8s %-7s %s\n", "id", "guest", "levels", "tables", "mapped",
+                   "functions");
+    for (unsigned i = 0; guest_at(i) != NULL; i++) {
+        const struct guest *guest = guest_at(i);
+        if (guest->domain.table.root == NULL)
+            continue;
+        console_printf("%-5u %-12s %-7u %-8s %-7s", guest->domain.id, guest->name,
+                       guest->domain.table.levels,
+                       size_text(guest->domain.table.table_pages * PAGE_SIZE).text,
+                       size_text(guest->memory_size).text);
+        for (unsigned d = 0; d < guest->device_count; d++)
+            console_printf(" %s%s", rid_text(guest->devices[d]->function->rid).text,
+                           guest->devices[d]->attached ? "" : " (detached)");
+        console_printf("\n");
+    }
+}
+
+static void walk(unsigned count, char *const words[])
+{
+    (void)count;
+    rid_t rid;
+    uint64_t address;
+    if (!decode_rid(words[1], &rid) || !decode_number(words[2], &address))
+        console_printf("walk: a requester id is bb:dd.f, an address a number (0x...)\n");
+    else
+        decode_walk(rid, address);
+}
+
+static void list_faults(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    const struct fault_record *record;
+    for (unsigned i = 0; (record = fault_record(i)) != NULL; i++)
+        console_printf("[%u.%06u] %s guest=%s %s address=%#llx reason %#x: %s\n",
+                       (unsigned)(record->at_microseconds / 1000000),
+                       (unsigned)(record->at_microseconds % 1000000),
+                       rid_text(record->fault.rid).text, record->guest,
+                       record->fault.interrupt ? "interrupt"
+                       : record->fault.write   ? "write"
+                                               : "read",
+                       (unsigned long long)record->fault.address, record->fault.reason,
+                       iommu_fault_reason(record->fault.reason));
+    console_printf("%llu faults in all\n", (unsigned long long)fault_total());
+}
+
+static void audit(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    if (!audit_run())
+        console_printf("the audit found violations\n");
+}
+
+static void list_exits(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    for (unsigned i = 0; guest_at(i) != NULL; i++) {
+        const struct guest *guest = guest_at(i);
+        for (unsigned v = 0; v < guest->cpu_count; v++) {
+            const struct vcpu *vcpu = guest->vcpus[v];
+            console_printf("%s vcpu %u:", guest->name, v);
+            for (unsigned kind = 0; kind < EXIT_KINDS; kind++)
+                if (vcpu->exits[kind] != 0)
+                    console_printf(" %s=%llu", exit_kind_name((enum exit_kind)kind),
+                                   (unsigned long long)vcpu->exits[kind]);
+            console_printf("\n");
+        }
+    }
+}
+
+static void list_cpus(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    static const char *const words_of_state[] = {
+        [CPU_ABSENT] = "absent", [CPU_STARTING] = "starting", [CPU_IDLE] = "idle",
+        [CPU_GUEST] = "guest",   [CPU_FAILED] = "failed",
+    };
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        const struct cpu *cpu = cpu_at(i);
+        const struct vcpu *vcpu = cpu->vcpu;
+        console_printf("core %u: APIC id %u, %s%s%s\n", i, cpu->apic_id,
+                       i == 0 ? "control core" : words_of_state[cpu->state],
+                       vcpu != NULL ? " " : "", vcpu != NULL ? vcpu->guest->name : "");
+    }
+}
+
+static void list_frames(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    const struct frame_range *range;
+    for (size_t i = 0; (range = frames_range(i)) != NULL; i++)
+        console_printf("%#014llx-%#014llx %8s %s\n", (unsigned long long)range->base,
+                       (unsigned long long)(range->base + range->size - 1),
+                       size_text(range->size).text, owner_name(range->owner));
+    console_printf("hypervisor: %s, of which %zu pages are handed out\n",
+                   size_text(frames_bytes(OWNER_HYPERVISOR)).text, pages_in_use());
+}
+
+static void start(unsigned count, char *const words[])
+{
+    (void)count;
+    struct guest *guest = named(words[1]);
+    if (guest == NULL)
+        return;
+    enum status status = guest_start(guest);
+    if (status == STATUS_BUSY)
+        console_printf("%s is %s\n", guest->name, state_words[guest->state]);
+    else if (status != STATUS_OK)
+        console_printf("%s could not be started: %s\n", guest->name, status_name(status));
+}
+
+static void stop(unsigned count, char *const words[])
+{
+    (void)count;
+    struct guest *guest = named(words[1]);
+    if (guest == NULL)
+        return;
+    enum status status = guest_stop(guest, "monitor");
+    if (status == STATUS_NOT_FOUND)
+        console_printf("%s is %s\n", guest->name, state_words[guest->state]);
+    else if (status != STATUS_OK)
+        console_printf("%s could not be stopped: %s\n", guest->name, status_name(status));
+}
+
+static void reboot(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    log_event("monitor.reboot", "message=\"asked for at the prompt\"");
+    guests_stop_all();
+    machine_reboot();
+}
+
+static void poweroff(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    log_event("monitor.poweroff", "message=\"asked for at the prompt\"");
+    guests_stop_all();
+    machine_power_off(0);
+}
+
+const struct command monitor_commands[] = {
+    {"help", "", "this list", 0, help},
+    {"guests", "", "guests and how they are", 0, list_guests},
+    {"devices", "", "PCI functions and their owners", 0, list_devices},
+    {"iommu", "", "the VT-d units' registers", 0, list_units},
+    {"domains", "", "DMA domains and the functions in them", 0, list_domains},
+    {"walk", "RID ADDRESS", "follow a device's access through the live tables", 2, walk},
+    {"faults", "", "the latest blocked accesses", 0, list_faults},
+    {"audit", "", "prove the isolation invariants from the live tables", 0, audit},
+    {"exits", "", "VM exits by kind", 0, list_exits},
+    {"cpus", "", "cores and what they do", 0, list_cpus},
+    {"frames", "", "physical memory and its owners", 0, list_frames},
+    {"start", "GUEST", "start a guest that is not running, from its image", 1, start},
+    {"stop", "GUEST", "stop a guest and take its devices back", 1, stop},
+    {"reboot", "", "stop all guests and reset the machine", 0, reboot},
+    {"poweroff", "", "stop all guests and switch the machine off", 0, poweroff},
+    {NULL, NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,128 @@
+#include "hypervisor/monitor/decode.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/guest/guest.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/memory/pages.h"
+#include "hypervisor/monitor/console.h"
+
+const char *decode_on_off(uint64_t value, unsigned bit)
+{
+    return (value & BIT(bit)) != 0 ? "on" : "off";
+}
+
+static bool digit_of(char character, unsigned base, unsigned *digit)
+{
+    if (character >= '0' && character <= '9')
+        *digit = (unsigned)(character - '0');
+    else if (character >= 'a' && character <= 'f')
+        *digit = (unsigned)(character - 'a') + 10;
+    else if (character >= 'A' && character <= 'F')
+        *digit = (unsigned)(character - 'A') + 10;
+    else
+        return false;
+    return *digit < base;
+}
+
+/* Reads digits up to something else; false without any or past `limit`. */
+static bool digits(const char **text, unsigned base, uint64_t limit, uint64_t *value)
+{
+    const char *start = *text;
+    unsigned digit;
+    *value = 0;
+    for (; digit_of(**text, base, &digit); (*text)++) {
+        if (*value > (limit - digit) / base)
+            return false;
+        *value = *value * base + digit;
+    }
+    return *text != start;
+}
+
+bool decode_number(const char *text, uint64_t *value)
+{
+    unsigned base = 10;
+    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+        base = 16;
+        text += 2;
+    }
+    return digits(&text, base, UINT64_MAX, value) && *text == '\0';
+}
+
+bool decode_rid(const char *text, rid_t *rid)
+{
+    uint64_t segment = 0, bus, device, function;
+    if (!digits(&text, 16, 0xffff, &bus) || *text++ != ':' || !digits(&text, 16, 0xff, &device))
+        return false;
+    if (*text == ':') {
+        text++;
+        segment = bus;
+        bus = device;
+        if (!digits(&text, 16, 0x1f, &device))
+            return false;
+    }
+    if (bus > 0xff || device > 0x1f || *text++ != '.' || !digits(&text, 8, 7, &function) ||
+        *text != '\0')
+        return false;
+    *rid = RID(segment, bus, device, function);
+    return true;
+}
+
+static void print_leaf(uint64_t address, const struct page_walk *walk)
+{
+    static const char *const levels[] = {"", "PTE", "PDE", "PDPTE", "PML4E", "PML5E"};
+    for (unsigned i = 0; i < walk->steps; i++)
+        console_printf("  level %u %-6s at %#llx = %#018llx\n", walk->step[i].level,
+                       levels[MIN(walk->step[i].level, 5u)],
+                       (unsigned long long)walk->step[i].entry_address,
+                       (unsigned long long)walk->step[i].entry);
+    if (!walk->present)
+        console_printf("blocked: nothing is mapped at %#llx\n", (unsigned long long)address);
+    else
+        console_printf("reaches %#llx (%s page, %s%s), owner %s\n",
+                       (unsigned long long)walk->physical, size_text(walk->page_size).text,
+                       (walk->rights & PAGE_READ) != 0 ? "read" : "",
+                       (walk->rights & PAGE_WRITE) != 0 ? " write" : "",
+                       frames_owner_kind(frames_owner(walk->physical)));
+}
+
+void decode_walk(rid_t rid, uint64_t address)
+{
+    const struct pci_function *function = pci_function_find(rid);
+    int unit = function != NULL ? iommu_unit_of(function) : 0;
+    struct iommu_unit_report report;
+    struct iommu_context_report context;
+    struct page_walk walk;
+    if (function == NULL)
+        console_printf("no function %s is known; looking in unit 0 all the same\n",
+                       rid_text(rid).text);
+    if (unit < 0 || !iommu_unit_report((unsigned)unit, &report) || !report.usable) {
+        console_printf("blocked: no unit covers %s\n", rid_text(rid).text);
+        return;
+    }
+    iommu_context_report((unsigned)unit, (uint16_t)rid, &context);
+    console_printf("unit %d at %#llx, root table %#llx\n", unit, (unsigned long long)report.base,
+                   (unsigned long long)report.root_table);
+    console_printf("  root entry = %#018llx%s\n", (unsigned long long)context.root_entry,
+                   context.root_present ? "" : ", not present");
+    if (context.root_present)
+        console_printf("  context entry = %#018llx %#018llx%s\n",
+                       (unsigned long long)context.context_high,
+                       (unsigned long long)context.context_low,
+                       context.present ? "" : ", not present");
+    if (!context.present) {
+        console_printf("blocked: the requester has no context entry\n");
+        return;
+    }
+    console_printf("  domain %u, %u levels from %#llx\n", context.domain, context.levels,
+                   (unsigned long long)context.table);
+    struct page_table live = {.format = &page_format_vtd,
+                              .root = virtual_address(context.table),
+                              .levels = context.levels,
+                              .max_leaf_level = 3};
+    if (live.root == NULL) {
+        console_printf("the table lies outside the hypervisor's memory\n");
+        return;
+    }
+    page_table_walk(&live, address, &walk);
+    print_leaf(address, &walk);
+}
