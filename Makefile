@@ -30,7 +30,7 @@ HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel
     -fcf-protection=none -fno-omit-frame-pointer -fno-common -ffunction-sections -fdata-sections \
     $(WARNINGS) -I.
 
-HYPERVISOR_C   := $(sort $(shell find hypervisor drivers -name '*.c'))
+HYPERVISOR_C   := $(sort $(shell find hypervisor drivers -name '*.c')) $(BOOT_C)
 HYPERVISOR_ASM := $(sort $(shell find hypervisor drivers boot/multiboot2 -name '*.asm'))
 HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUILD)/%.asm.o)
 
@@ -39,6 +39,10 @@ $(BUILD)/hypervisor/%.o: hypervisor/%.c
 	$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/drivers/%.o: drivers/%.c
+	@mkdir -p $(@D)
+	$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/boot/%.o: boot/%.c
 	@mkdir -p $(@D)
 	$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
 

@@ -1,0 +1,52 @@
+# How the machine reaches the hypervisor: the EFI application, the disk image with GRUB, the BIOS ISO.
+
+# --- multiboot2: part of bulkhead.elf ---
+BOOT_C := boot/paging.c boot/ranges.c $(sort $(wildcard boot/multiboot2/*.c))
+
+# --- the EFI application (GNU-EFI): position independent, firmware's calling convention by attribute ---
+EFI_INCLUDE ?= /usr/include/efi
+EFI_LIB     ?= /usr/lib
+EFI_CFLAGS = -std=gnu17 -O2 -g -ffreestanding -fpic -fshort-wchar -mno-red-zone -mgeneral-regs-only \
+    -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none \
+    -fvisibility=hidden -DGNU_EFI_USE_MS_ABI $(WARNINGS) -I. -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64
+
+EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c \
+    hypervisor/guest/config.c hypervisor/guest/config_keys.c hypervisor/guest/config_words.c \
+    hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c
+EFI_O := $(EFI_C:%.c=$(BUILD)/efi/%.o) $(BUILD)/boot/efi/jump.asm.o
+EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
+
+$(BUILD)/efi/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(EFI_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/efi/bulkhead.so: $(EFI_O)
+	@$(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_LIB)/elf_x86_64_efi.lds \
+	    $(EFI_LIB)/crt0-efi-x86_64.o $(EFI_O) -L$(EFI_LIB) -lgnuefi -o $@
+	@if nm -u $@ | grep .; then echo "$@: undefined symbols" >&2; rm -f $@; exit 1; fi
+
+$(BUILD)/bulkhead.efi: $(BUILD)/efi/bulkhead.so
+	$(OBJCOPY) $(addprefix -j ,$(EFI_SECTIONS)) --target=efi-app-x86_64 $< $@
+
+-include $(wildcard $(BUILD)/efi/*/*.d $(BUILD)/efi/*/*/*.d)
+
+# --- media ---
+SOURCE_DATE_EPOCH ?= 1767225600
+export SOURCE_DATE_EPOCH
+SCENARIOS := $(sort $(wildcard config/*.conf))
+
+$(BUILD)/bulkhead.stripped.elf: $(BUILD)/bulkhead.elf
+	$(OBJCOPY) --strip-debug $< $@
+
+# GUEST_IMAGES comes from guest/build.mk, which is read later: expanded when the rule runs.
+.SECONDEXPANSION:
+$(BUILD)/bulkhead.img: boot/image.sh boot/grub/early.cfg boot/grub/disk.cfg $(BUILD)/bulkhead.efi \
+    $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $$(GUEST_IMAGES)
+	boot/image.sh disk $@ $(BUILD)/bulkhead.stripped.elf $(BUILD)/bulkhead.efi $(SCENARIOS) $(GUEST_IMAGES)
+
+$(BUILD)/bulkhead.iso: boot/image.sh boot/grub/iso.cfg $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) \
+    $$(GUEST_IMAGES)
+	boot/image.sh iso $@ $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $(GUEST_IMAGES)
+
+usb: $(BUILD)/bulkhead.img ## write the image to a USB stick: DEVICE=/dev/sdX (all on it is lost)
+	@boot/usb.sh "$(DEVICE)" $(BUILD)/bulkhead.img "$(FORCE)"

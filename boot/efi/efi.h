@@ -1,0 +1,63 @@
+/*
+ * The EFI application: what its files share. Each step returns an EFI status; when one fails, it
+ * has already said why on the console, and everything allocated is given back by memory_release().
+ */
+#pragma once
+
+#include <efi.h>
+
+#include "boot/boot_info.h"
+#include "boot/efi/elf.h"
+
+extern EFI_SYSTEM_TABLE *efi_system;
+extern EFI_HANDLE efi_image;
+
+/* --- console.c --- */
+void say(const char *format, ...) PRINTF_LIKE(1, 2);
+/* "Bulkhead cannot start: ...", then waits for a key or ten seconds. Returns `status`. */
+EFI_STATUS refuse(EFI_STATUS status, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* --- memory.c --- */
+/* Zeroed pages below `limit` (bytes), listed in the final map with the given type. 0: none. */
+UINT64 memory_allocate(UINTN pages, UINT64 limit, enum boot_memory_type type);
+/* The same with a start at a multiple of 2 MiB. */
+UINT64 memory_allocate_2m(UINTN pages, enum boot_memory_type type);
+/* A page that the firmware lets us execute, below 4 GiB. 0: none. */
+UINT64 memory_allocate_code(void);
+void memory_release(void);
+/* Fills info->ranges from the firmware's map as it is now. */
+EFI_STATUS memory_read_map(struct boot_info *info);
+/* Leaves boot services; info->ranges become the final map. After success no service may be called,
+ * after a failure none but this one has an effect. */
+EFI_STATUS memory_exit_boot_services(struct boot_info *info);
+
+/* --- files.c --- */
+/* Opens the volume that this application was loaded from. */
+EFI_STATUS files_open(void);
+void files_close(void);
+bool files_exist(const char *name);
+/* Reads \bulkhead\NAME whole into pages of its own. EFI_NOT_FOUND without a word when it is not
+ * there; other errors are given in *problem. */
+EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char **problem);
+
+/* --- platform.c --- */
+UINT64 platform_rsdp(void);
+void platform_framebuffer(struct boot_framebuffer *framebuffer);
+
+/* --- load.c --- */
+/* Chooses and reads the configuration and the images it names; what is missing is left to the
+ * hypervisor to report. */
+void load_scenario(struct boot_info *info);
+/* Loads bulkhead.elf and describes it in `image`; info->image_base and image_size are set. */
+EFI_STATUS load_hypervisor(struct boot_info *info, struct elf_image *image);
+
+/* --- tables.c, jump.asm --- */
+/* Builds the page tables that boot_info.h promises; *root receives the PML4, below 4 GiB. `jump` is
+ * the page that the switch happens in. */
+EFI_STATUS tables_build(const struct boot_info *info, const struct elf_image *image, UINT64 jump,
+                        UINT64 *root);
+/* The code of the switch, copied to a page of its own; called there. All addresses but `entry` lie
+ * below 4 GiB. */
+extern const uint8_t jump_start[], jump_end[];
+typedef void __attribute__((sysv_abi))
+jump_function(struct boot_info *info, uint64_t root, uint64_t entry, uint64_t page);

@@ -1,0 +1,79 @@
+/* \EFI\bulkhead\bulkhead.efi: reads what is on the volume it was loaded from, leaves the firmware's
+ * boot services and enters the hypervisor as boot/boot_info.h says. */
+#include "boot/efi/efi.h"
+
+#include "boot/paging.h"
+#include "hypervisor/base/string.h"
+
+EFI_SYSTEM_TABLE *efi_system;
+EFI_HANDLE efi_image;
+
+static uint64_t read_tsc(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+static struct boot_info *create_info(void)
+{
+    struct boot_info *info = (struct boot_info *)(UINTN)memory_allocate(
+        (sizeof *info + PAGE_SIZE - 1) / PAGE_SIZE, GIB(4), BOOT_MEMORY_LOADER);
+    if (info != NULL) {
+        info->magic = BOOT_INFO_MAGIC;
+        info->size = sizeof *info;
+        text_copy(info->loader, sizeof info->loader, "efi");
+    }
+    return info;
+}
+
+/* Does not come back unless something is missing. */
+static EFI_STATUS boot(struct boot_info *info)
+{
+    struct elf_image image;
+    UINT64 root;
+    load_scenario(info);
+    EFI_STATUS status = load_hypervisor(info, &image);
+    if (status != EFI_SUCCESS)
+        return status;
+    info->rsdp = platform_rsdp();
+    platform_framebuffer(&info->framebuffer);
+
+    UINT64 page = memory_allocate_code();
+    if (page == 0)
+        return refuse(EFI_OUT_OF_RESOURCES, "no page below 4G that may be executed");
+    memcpy((void *)(UINTN)page, jump_start, (size_t)(jump_end - jump_start));
+    status = memory_read_map(info);
+    if (status == EFI_SUCCESS)
+        status = tables_build(info, &image, page, &root);
+    if (status != EFI_SUCCESS)
+        return status;
+
+    say("starting with \\bulkhead\\%s", info->config_name);
+    files_close();
+    status = memory_exit_boot_services(info);
+    if (status != EFI_SUCCESS)
+        return refuse(status, "the firmware does not let go of the machine (status 0x%llx)",
+                      (unsigned long long)status);
+    info->entry_tsc = read_tsc();
+    ((jump_function *)(UINTN)page)(info, root, image.entry, page);
+    __builtin_unreachable();
+}
+
+EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system)
+{
+    efi_image = handle;
+    efi_system = system;
+    system->BootServices->SetWatchdogTimer(0, 0, 0, NULL);
+    if (!paging_has_nx())
+        return refuse(EFI_UNSUPPORTED,
+                      "this CPU has no NX bit, or the firmware has it switched off");
+    EFI_STATUS status = files_open();
+    if (status != EFI_SUCCESS)
+        return status;
+    struct boot_info *info = create_info();
+    status = info != NULL ? boot(info) : refuse(EFI_OUT_OF_RESOURCES, "no memory below 4G");
+    files_close();
+    memory_release();
+    return status;
+}
