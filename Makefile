@@ -22,6 +22,10 @@ include boot/build.mk
 include guest/build.mk
 include tests/build.mk
 
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
+
 WARNINGS := -Wall -Wextra -Wconversion -Werror
 
 # --- the hypervisor: no floating point, no red zone, nothing from a C library ---
@@ -36,22 +40,27 @@ HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUIL
 
 $(BUILD)/hypervisor/%.o: hypervisor/%.c
 	@mkdir -p $(@D)
-	$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/drivers/%.o: drivers/%.c
 	@mkdir -p $(@D)
-	$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/boot/%.o: boot/%.c
 	@mkdir -p $(@D)
-	$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/%.asm.o: %.asm
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 -g -F dwarf -I. -MD $(@:.o=.d) $< -o $@
+	$(call say,ASM,$<)
+	$(Q)$(NASM) -f elf64 -g -F dwarf -I. -MD $(@:.o=.d) $< -o $@
 
 $(BUILD)/bulkhead.elf: $(HYPERVISOR_O) linker.ld
-	$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections --orphan-handling=error \
+	$(call say,LD,$@)
+	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections --orphan-handling=error \
 	    -T linker.ld $(HYPERVISOR_O) -o $@
 
 -include $(HYPERVISOR_O:.o=.d)

@@ -11,9 +11,11 @@ GUEST_IMAGES   := $(GUEST_PROGRAMS:%=$(BUILD)/guest/%.elf)
 
 $(BUILD)/guest/%.o: guest/%.c
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
 
 $(GUEST_IMAGES): $(BUILD)/guest/%.elf: $(BUILD)/guest/programs/%.o $(GUEST_COMMON_O) guest/guest.ld
-	ld -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
+	$(call say,LD,$@)
+	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
 
 -include $(GUEST_COMMON_O:.o=.d) $(GUEST_PROGRAMS:%=$(BUILD)/guest/programs/%.d)
