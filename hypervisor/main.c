@@ -205,7 +205,7 @@ void hypervisor_main(const struct boot_info *loaders)
     read_config(boot);
 
     phase("pci");
-    if (mcfg.count != 0 && pci_enumerate(&mcfg) != STATUS_OK)
+    if (mcfg.count != 0 && (ecam_init(&mcfg) != STATUS_OK || pci_enumerate(&mcfg) != STATUS_OK))
         log_event("pci.refused", "message=\"PCI devices cannot be used\"");
     acs_enable_all();
 
