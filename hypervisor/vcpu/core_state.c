@@ -3,19 +3,19 @@
 #include "hypervisor/vcpu/cpuid_policy.h"
 #include "hypervisor/x86/registers.h"
 
-#define CR4_OSFXSR     BIT(9)
-#define CR4_OSXMMEXCPT BIT(10)
+#define CR4_OSFXSR        BIT(9)
+#define CR4_OSXMMEXCPT    BIT(10)
 #define CPUID_1_ECX_XSAVE BIT(26)
 
-#define XSAVE_AREA 4096 /* larger than x87..AVX-512 in standard format (2696 bytes) */
+#define XSAVE_AREA  4096 /* larger than x87..AVX-512 in standard format (2696 bytes) */
 #define FCW_RESET   0x037f
 #define MXCSR_RESET 0x1f80
 
 /* SDM 1 13.4: legacy region, then a header whose zero XSTATE_BV means "all initial". */
 static const struct {
-    uint16_t fcw;           /* 0 */
-    uint8_t unused0[22];    /* 2 */
-    uint32_t mxcsr;         /* 24 */
+    uint16_t fcw;        /* 0 */
+    uint8_t unused0[22]; /* 2 */
+    uint32_t mxcsr;      /* 24 */
     uint8_t unused1[XSAVE_AREA - 28];
 } initial __attribute__((aligned(64))) = {.fcw = FCW_RESET, .mxcsr = MXCSR_RESET};
 _Static_assert(sizeof initial == XSAVE_AREA, "SDM 1 13.4");
@@ -40,8 +40,7 @@ static void extended_state_reset(void)
     core_state_set_xcr0(components);
     __asm__ volatile("xrstor64 %0"
                      :
-                     : "m"(initial), "a"((uint32_t)components),
-                       "d"((uint32_t)(components >> 32)));
+                     : "m"(initial), "a"((uint32_t)components), "d"((uint32_t)(components >> 32)));
     core_state_set_xcr0(1);
 }
 

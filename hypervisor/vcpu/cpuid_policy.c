@@ -8,10 +8,10 @@
 #define ALL 0xffffffffu
 
 /* Leaf 1 */
-#define ECX_TSC_DEADLINE    BIT(24)
-#define ECX_XSAVE           BIT(26)
-#define ECX_OSXSAVE         BIT(27)
-#define ECX_HYPERVISOR      BIT(31)
+#define ECX_TSC_DEADLINE BIT(24)
+#define ECX_XSAVE        BIT(26)
+#define ECX_OSXSAVE      BIT(27)
+#define ECX_HYPERVISOR   BIT(31)
 /* SSE3 PCLMULQDQ SSSE3 FMA CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT deadline AES XSAVE AVX F16C
  * RDRAND. Not: DTES64 MONITOR DS-CPL VMX SMX EIST TM2 CNXT-ID SDBG xTPR PDCM DCA. */
 #define LEAF_1_ECX                                                                                 \
@@ -27,8 +27,8 @@
  * CLFLUSHOPT CLWB AVX512CD SHA AVX512BW/VL. Not: TSC_ADJUST SGX HLE PQM MPX PQE RTM PT. */
 #define LEAF_7_EBX                                                                                 \
     (BIT(0) | BIT(3) | BITS(10, 5) | BIT(13) | BITS(21, 16) | BIT(23) | BIT(24) | BITS(31, 28))
-/* AVX512_VBMI UMIP VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ RDPID. Not: PKU WAITPKG CET LA57
- * TME KL bus-lock CLDEMOTE MOVDIR ENQCMD SGX_LC PKS. */
+/* AVX512_VBMI UMIP VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ RDPID. Not: PKU WAITPKG CET
+ * LA57 TME KL bus-lock CLDEMOTE MOVDIR ENQCMD SGX_LC PKS. */
 #define LEAF_7_ECX (BIT(1) | BIT(2) | BIT(6) | BITS(12, 8) | BIT(14) | BIT(22))
 /* FSRM MD_CLEAR SERIALIZE. Not: speculation MSRs, hybrid, PCONFIG, LBR, AMX, ARCH_CAPABILITIES. */
 #define LEAF_7_EDX (BIT(4) | BIT(10) | BIT(14))
@@ -36,23 +36,22 @@
 #define LEAF_D1_EAX BITS(2, 0)
 /* LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM TOPOEXT.
  * Not: SVM EXTAPIC CR8D OSVW IBS SKINIT WDT LWP PERFCTR MWAITX. */
-#define EXTENDED_1_ECX                                                                             \
-    (BIT(0) | BIT(1) | BITS(8, 5) | BIT(11) | BIT(16) | BIT(21) | BIT(22))
+#define EXTENDED_1_ECX (BIT(0) | BIT(1) | BITS(8, 5) | BIT(11) | BIT(16) | BIT(21) | BIT(22))
 #define EXTENDED_1_EDX                                                                             \
     (BITS(6, 0) | BIT(8) | BIT(9) | BIT(11) | BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(17) |    \
      BIT(20) | BITS(24, 22) | BIT(26) | BIT(27) | BITS(31, 29))
-#define EDX_NX           BIT(20)
-#define EDX_LONG_MODE    BIT(29)
-#define EXTENDED_7_EDX   BIT(8) /* invariant TSC */
+#define EDX_NX         BIT(20)
+#define EDX_LONG_MODE  BIT(29)
+#define EXTENDED_7_EDX BIT(8) /* invariant TSC */
 /* CLZERO, XSAVE always saves error pointers. */
 #define EXTENDED_8_EBX (BIT(0) | BIT(2))
 
 /* x87, SSE, AVX, AVX-512. Not: MPX, PT, PKRU, CET, AMX. */
-#define XCR0_X87    BIT(0)
-#define XCR0_SSE    BIT(1)
-#define XCR0_AVX    BIT(2)
-#define XCR0_AVX512 BITS(7, 5)
-#define XCR0_POLICY (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
+#define XCR0_X87          BIT(0)
+#define XCR0_SSE          BIT(1)
+#define XCR0_AVX          BIT(2)
+#define XCR0_AVX512       BITS(7, 5)
+#define XCR0_POLICY       (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
 #define XSAVE_LEGACY_SIZE 576 /* 512 bytes and the header */
 
 #define HIGHEST_BASIC    0x1f
@@ -138,34 +137,34 @@ static void adjust_highest_extended(uint32_t subleaf, uint64_t cr4, struct cpuid
 }
 
 static const struct row basic[HIGHEST_BASIC + 1] = {
-    [0x00] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_highest},
-    [0x01] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features},
-    [0x02] = {.mask = {ALL, ALL, ALL, ALL}},                     /* caches and TLBs */
-    [0x04] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* caches */
-    [0x06] = {.adjust = adjust_power},
+    [0x00] = {.mask = {ALL, ALL, ALL, ALL},               .adjust = adjust_highest                      },
+    [0x01] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features                     },
+    [0x02] = {.mask = {ALL, ALL, ALL, ALL}              }, /* caches and TLBs */
+    [0x04] = {.mask = {ALL, ALL, ALL, ALL},                        .by_subleaf = true                                              }, /* caches */
+    [0x06] = {.adjust = adjust_power                                         },
     [0x07] = {.mask = {0, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_EDX},
               .by_subleaf = true,
               .adjust = adjust_structured},
-    [0x0b] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* topology, the core's own id */
-    [0x0d] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true, .adjust = adjust_xsave},
-    [0x15] = {.adjust = adjust_frequency},
-    [0x1f] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* topology */
+    [0x0b] = {.mask = {ALL, ALL, ALL, ALL},                        .by_subleaf = true}, /* topology, the core's own id */
+    [0x0d] = {.mask = {ALL, ALL, ALL, ALL},                        .by_subleaf = true,                                                              .adjust = adjust_xsave},
+    [0x15] = {.adjust = adjust_frequency                },
+    [0x1f] = {.mask = {ALL, ALL, ALL, ALL},                        .by_subleaf = true                                              }, /* topology */
 };
 
 static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
     [0x00] = {.mask = {0, ALL, ALL, ALL}, .adjust = adjust_highest_extended},
-    [0x01] = {.mask = {ALL, ALL, EXTENDED_1_ECX, EXTENDED_1_EDX}},
+    [0x01] = {.mask = {ALL, ALL, EXTENDED_1_ECX, EXTENDED_1_EDX}                         },
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}}, /* brand */
-    [0x03] = {.mask = {ALL, ALL, ALL, ALL}},
+    [0x03] = {.mask = {ALL, ALL, ALL, ALL}                         },
     [0x04] = {.mask = {ALL, ALL, ALL, ALL}},
-    [0x05] = {.mask = {ALL, ALL, ALL, ALL}}, /* caches */
+    [0x05] = {.mask = {ALL, ALL, ALL, ALL}                         }, /* caches */
     [0x06] = {.mask = {ALL, ALL, ALL, ALL}},
-    [0x07] = {.mask = {0, 0, 0, EXTENDED_7_EDX}},
+    [0x07] = {.mask = {0, 0, 0, EXTENDED_7_EDX}                         },
     [0x08] = {.mask = {0xffff, EXTENDED_8_EBX, 0xffff, 0}}, /* address sizes, cores */
-    [0x19] = {.mask = {ALL, ALL, 0, 0}},                    /* TLBs */
+    [0x19] = {.mask = {ALL, ALL, 0, 0}                         }, /* TLBs */
     [0x1a] = {.mask = {7, 0, 0, 0}},
-    [0x1d] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* caches */
-    [0x1e] = {.mask = {ALL, ALL, ALL, 0}},                       /* topology */
+    [0x1d] = {.mask = {ALL, ALL, ALL, ALL},                          .by_subleaf = true}, /* caches */
+    [0x1e] = {.mask = {ALL, ALL, ALL, 0}}, /* topology */
 };
 
 static struct cpuid_result hypervisor_leaf(uint32_t leaf)
@@ -235,11 +234,11 @@ static void init_cr4(struct cpuid_result (*query)(uint32_t leaf, uint32_t sublea
         unsigned bit;
         bool present;
     } conditional[] = {
-        {11, (seven.ecx & BIT(2)) != 0},  /* UMIP */
-        {16, (seven.ebx & BIT(0)) != 0},  /* FSGSBASE */
-        {17, (one.ecx & BIT(17)) != 0},   /* PCIDE */
-        {18, machine.xcr0 != 0},          /* OSXSAVE */
-        {20, (seven.ebx & BIT(7)) != 0},  /* SMEP */
+        {11, (seven.ecx & BIT(2)) != 0 }, /* UMIP */
+        {16, (seven.ebx & BIT(0)) != 0 }, /* FSGSBASE */
+        {17, (one.ecx & BIT(17)) != 0  }, /* PCIDE */
+        {18, machine.xcr0 != 0         }, /* OSXSAVE */
+        {20, (seven.ebx & BIT(7)) != 0 }, /* SMEP */
         {21, (seven.ebx & BIT(20)) != 0}, /* SMAP */
     };
     machine.cr4 = BITS(10, 0); /* VME .. OSXMMEXCPT: every CPU with VMX or SVM has them */

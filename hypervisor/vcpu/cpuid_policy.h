@@ -10,8 +10,8 @@
 /* Looks once at what does not change: highest leaves, extended state. */
 void cpuid_policy_init(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf));
 
-/* Turns the hardware's answer to (leaf, subleaf) into the guest's. `cr4` is the guest's: it shows in
- * leaf 1 (OSXSAVE). */
+/* Turns the hardware's answer to (leaf, subleaf) into the guest's. `cr4` is the guest's: it shows
+ * in leaf 1 (OSXSAVE). */
 struct cpuid_result cpuid_policy_filter(uint32_t leaf, uint32_t subleaf,
                                         struct cpuid_result hardware, uint64_t cr4);
 /* Does the answer depend on CR4? Saves reading it at every other leaf. */

@@ -4,9 +4,9 @@
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/registers.h"
 
-#define SEGMENT_LONG   BIT(13)
-#define CR4_PCIDE      BIT(17)
-#define CR3_PCID       BITS(11, 0)
+#define SEGMENT_LONG BIT(13)
+#define CR4_PCIDE    BIT(17)
+#define CR3_PCID     BITS(11, 0)
 #define CR0_DEFINED                                                                                \
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | BIT(18) | CR0_NW | CR0_CD |    \
      CR0_PG)

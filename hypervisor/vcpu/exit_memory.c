@@ -1,4 +1,5 @@
-/* Accesses to guest-physical memory that is not RAM: decoded here, carried out by the guest room. */
+/* Accesses to guest-physical memory that is not RAM: decoded here, carried out by the guest room.
+ */
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/instruction.h"
 
@@ -53,8 +54,10 @@ enum outcome exit_memory(struct vcpu *vcpu, const struct vcpu_exit *exit)
     unsigned code_bits;
 
     if (exit->memory.misconfigured)
-        return vcpu_fail(vcpu, "memory-access", "address=%#llx: the hypervisor's own table entry "
-                         "for it is malformed", address);
+        return vcpu_fail(vcpu, "memory-access",
+                         "address=%#llx: the hypervisor's own table entry "
+                         "for it is malformed",
+                         address);
     if (exit->memory.execute || !(exit->memory.read || exit->memory.write))
         return vcpu_fail(vcpu, "memory-access", "address=%#llx access=%s: no RAM is there", address,
                          access_name(exit));
@@ -62,19 +65,24 @@ enum outcome exit_memory(struct vcpu *vcpu, const struct vcpu_exit *exit)
     size_t size = vcpu_fetch(vcpu, &state, bytes, &code_bits);
     enum status status = instruction_decode(bytes, size, code_bits, &instruction);
     if (status != STATUS_OK)
-        return vcpu_fail(vcpu, "memory-access", "address=%#llx access=%s: the instruction is not a "
-                         "plain move (%02x %02x %02x %02x, %s)", address, access_name(exit),
-                         size > 0 ? bytes[0] : 0u, size > 1 ? bytes[1] : 0u,
-                         size > 2 ? bytes[2] : 0u, size > 3 ? bytes[3] : 0u, status_name(status));
+        return vcpu_fail(vcpu, "memory-access",
+                         "address=%#llx access=%s: the instruction is not a "
+                         "plain move (%02x %02x %02x %02x, %s)",
+                         address, access_name(exit), size > 0 ? bytes[0] : 0u,
+                         size > 1 ? bytes[1] : 0u, size > 2 ? bytes[2] : 0u,
+                         size > 3 ? bytes[3] : 0u, status_name(status));
     if (instruction.write != exit->memory.write)
-        return vcpu_fail(vcpu, "memory-access", "address=%#llx access=%s: not what the instruction "
-                         "does; the guest's page tables or descriptors lie there", address,
-                         access_name(exit));
+        return vcpu_fail(vcpu, "memory-access",
+                         "address=%#llx access=%s: not what the instruction "
+                         "does; the guest's page tables or descriptors lie there",
+                         address, access_name(exit));
     uint64_t value = instruction.write ? source_value(vcpu, &instruction) : 0;
     if (!vcpu_events()->mmio(vcpu, exit->memory.address, instruction.width, instruction.write,
                              &value))
-        return vcpu_fail(vcpu, "memory-access", "address=%#llx access=%s width=%u: nothing is there "
-                         "for this guest", address, access_name(exit), instruction.width);
+        return vcpu_fail(vcpu, "memory-access",
+                         "address=%#llx access=%s width=%u: nothing is there "
+                         "for this guest",
+                         address, access_name(exit), instruction.width);
     if (!instruction.write)
         store_result(vcpu, &instruction, value);
     vcpu_backend()->set_rip(vcpu, state.rip + instruction.length);

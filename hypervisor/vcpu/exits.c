@@ -110,8 +110,10 @@ static enum outcome on_exception(struct vcpu *vcpu, const struct vcpu_exit *exit
         return vcpu_fail(vcpu, "machine-check", "the CPU reported a machine check on this core");
     vcpu->exception_run = first ? 1 : vcpu->exception_run + 1;
     if (vcpu->exception_run > EXCEPTION_RUN_LIMIT)
-        return vcpu_fail(vcpu, "exception-storm", "vector=%u: %u in a row with nothing else "
-                         "between them", exit->exception.vector, vcpu->exception_run);
+        return vcpu_fail(vcpu, "exception-storm",
+                         "vector=%u: %u in a row with nothing else "
+                         "between them",
+                         exit->exception.vector, vcpu->exception_run);
     vcpu_backend()->inject(vcpu, exit->exception.vector, exit->exception.has_error,
                            exit->exception.error);
     return OUTCOME_RESUME;
@@ -135,14 +137,17 @@ static enum outcome on_undefined(struct vcpu *vcpu, const struct vcpu_exit *exit
 static enum outcome on_triple_fault(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
     (void)exit;
-    return vcpu_fail(vcpu, "triple-fault", "an exception could not be delivered, nor the double "
+    return vcpu_fail(vcpu, "triple-fault",
+                     "an exception could not be delivered, nor the double "
                      "fault that followed");
 }
 
 static enum outcome on_entry_failure(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
-    return vcpu_fail(vcpu, "entry-failure", "the CPU refused the vCPU's state: %s (reason=%#llx "
-                     "qualification=%#llx)", exit->detail != NULL ? exit->detail : "not known why",
+    return vcpu_fail(vcpu, "entry-failure",
+                     "the CPU refused the vCPU's state: %s (reason=%#llx "
+                     "qualification=%#llx)",
+                     exit->detail != NULL ? exit->detail : "not known why",
                      (unsigned long long)exit->reason, (unsigned long long)exit->qualification);
 }
 
@@ -200,8 +205,10 @@ static enum outcome advance(struct vcpu *vcpu, const struct vcpu_exit *exit)
     if (length == 0)
         length = vcpu_instruction_length(vcpu);
     if (length == 0)
-        return vcpu_fail(vcpu, "unhandled-exit", "the instruction that made the %s exit cannot be "
-                         "read", exit_kind_name(exit->kind));
+        return vcpu_fail(vcpu, "unhandled-exit",
+                         "the instruction that made the %s exit cannot be "
+                         "read",
+                         exit_kind_name(exit->kind));
     vcpu_backend()->set_rip(vcpu, vcpu_backend()->rip(vcpu) + length);
     return OUTCOME_RESUME;
 }

@@ -4,11 +4,11 @@
 #include "hypervisor/vcpu/instruction.h"
 #include "hypervisor/x86/registers.h"
 
-#define SEGMENT_LONG    BIT(13)
-#define SEGMENT_32      BIT(14)
-#define CR4_PSE         BIT(4)
-#define ENTRY_PRESENT   BIT(0)
-#define ENTRY_LARGE     BIT(7)
+#define SEGMENT_LONG  BIT(13)
+#define SEGMENT_32    BIT(14)
+#define CR4_PSE       BIT(4)
+#define ENTRY_PRESENT BIT(0)
+#define ENTRY_LARGE   BIT(7)
 
 /* SDM 3A 4.3 to 4.5. */
 struct paging_mode {
@@ -42,7 +42,8 @@ static bool is_large(const struct paging_mode *mode, const struct vcpu_state *st
     return level == 2 || (level == 3 && mode == &mode_4_level);
 }
 
-/* The frame that a leaf maps. PSE-36: bits 39:32 of a 4 MiB page are in 20:13 (SDM 3A table 4-4). */
+/* The frame that a leaf maps. PSE-36: bits 39:32 of a 4 MiB page are in 20:13 (SDM 3A table 4-4).
+ */
 static uint64_t leaf_base(const struct paging_mode *mode, uint64_t entry, unsigned level,
                           uint64_t size)
 {

@@ -76,9 +76,8 @@ static bool is_legacy_prefix(struct cursor *cursor, uint8_t byte)
 MUST_CHECK static enum status start(struct cursor *cursor, const uint8_t *bytes, size_t size,
                                     unsigned code_bits, uint8_t *opcode)
 {
-    *cursor = (struct cursor){.bytes = bytes,
-                              .size = MIN(size, (size_t)INSTRUCTION_MAX),
-                              .code_bits = code_bits};
+    *cursor = (struct cursor){
+        .bytes = bytes, .size = MIN(size, (size_t)INSTRUCTION_MAX), .code_bits = code_bits};
     if (code_bits != 16 && code_bits != 32 && code_bits != 64)
         return STATUS_UNSUPPORTED;
     while (take(cursor, opcode)) {
@@ -144,21 +143,21 @@ struct form {
 };
 
 static const struct form forms[] = {
-    {.opcode = 0x88, .width = 1, .register_width = 1, .write = true},
-    {.opcode = 0x89, .write = true},
-    {.opcode = 0x8a, .width = 1, .register_width = 1},
-    {.opcode = 0x8b},
-    {.opcode = 0xc6, .width = 1, .register_width = 1, .write = true, .immediate = true},
-    {.opcode = 0xc7, .write = true, .immediate = true},
-    {.opcode = 0xa0, .width = 1, .register_width = 1, .offset = true},
-    {.opcode = 0xa1, .offset = true},
-    {.opcode = 0xa2, .width = 1, .register_width = 1, .write = true, .offset = true},
-    {.opcode = 0xa3, .write = true, .offset = true},
-    {.opcode = 0x63, .width = 4, .sign_extend = true, .only_64 = true},
-    {.opcode = 0x0fb6, .width = 1},
-    {.opcode = 0x0fb7, .width = 2},
-    {.opcode = 0x0fbe, .width = 1, .sign_extend = true},
-    {.opcode = 0x0fbf, .width = 2, .sign_extend = true},
+    {.opcode = 0x88,       .width = 1,      .register_width = 1,                 .write = true},
+    {.opcode = 0x89,                    .write = true                     },
+    {.opcode = 0x8a,       .width = 1,      .register_width = 1                        },
+    {.opcode = 0x8b      },
+    {.opcode = 0xc6, .width = 1,                .register_width = 1,                 .write = true, .immediate = true},
+    {.opcode = 0xc7,       .write = true,.immediate = true                                     },
+    {.opcode = 0xa0,       .width = 1,   .register_width = 1,.offset = true},
+    {.opcode = 0xa1,                    .offset = true     },
+    {.opcode = 0xa2,       .width = 1,                      .register_width = 1,                                  .write = true, .offset = true},
+    {.opcode = 0xa3,      .write = true,      .offset = true                   },
+    {.opcode = 0x63,      .width = 4,                     .sign_extend = true,                        .only_64 = true},
+    {.opcode = 0x0fb6, .width = 1               },
+    {.opcode = 0x0fb7,          .width = 2},
+    {.opcode = 0x0fbe,                    .width = 1,          .sign_extend = true},
+    {.opcode = 0x0fbf,                    .width = 2,                                        .sign_extend = true                                          },
 };
 
 static const struct form *form_of(uint16_t opcode, unsigned code_bits)

@@ -4,14 +4,14 @@
 #include "hypervisor/base/core.h"
 
 enum icr_mode { /* bits 10:8 of the ICR and of local vector table entries */
-    ICR_FIXED,
-    ICR_LOWEST,
-    ICR_SMI,
-    ICR_RESERVED,
-    ICR_NMI,
-    ICR_INIT,
-    ICR_STARTUP,
-    ICR_EXTERNAL,
+                ICR_FIXED,
+                ICR_LOWEST,
+                ICR_SMI,
+                ICR_RESERVED,
+                ICR_NMI,
+                ICR_INIT,
+                ICR_STARTUP,
+                ICR_EXTERNAL,
 };
 
 #define ICR_LOGICAL      BIT(11)

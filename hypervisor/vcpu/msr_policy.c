@@ -5,12 +5,12 @@
 #include "hypervisor/vcpu/interrupt.h"
 #include "hypervisor/vcpu/vcpu.h"
 
-#define APIC_BASE_ADDRESS  UINT64_C(0xfee00000)
-#define APIC_BASE_BSP      BIT(8)
-#define APIC_BASE_X2APIC   BIT(10)
-#define APIC_BASE_ENABLE   BIT(11)
-#define LVT_MASKED         BIT(16)
-#define LVT_VECTOR_UNUSED  0xff
+#define APIC_BASE_ADDRESS UINT64_C(0xfee00000)
+#define APIC_BASE_BSP     BIT(8)
+#define APIC_BASE_X2APIC  BIT(10)
+#define APIC_BASE_ENABLE  BIT(11)
+#define LVT_MASKED        BIT(16)
+#define LVT_VECTOR_UNUSED 0xff
 
 enum access { DENY, DIRECT, EMULATE };
 
@@ -85,6 +85,7 @@ static bool write_icr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 }
 
 /* Ascending. Registers of AMD CPUs that answer 0 are those which Linux touches unconditionally. */
+// clang-format off
 static const struct rule rules[] = {
     {0x010, 0x010, .read = DIRECT, .write = EMULATE},                 /* TSC: writes dropped */
     {0x017, 0x017, .read = EMULATE},                                  /* PLATFORM_ID */
@@ -135,6 +136,7 @@ static const struct rule rules[] = {
     {0xc0011029, 0xc0011029, .read = EMULATE, .write = EMULATE,
      .value = BIT(1)},                          /* AMD DE_CFG: LFENCE serialises */
 };
+// clang-format on
 
 static const struct rule *rule_of(uint32_t msr)
 {

@@ -1,7 +1,7 @@
 /*
- * Model-specific registers of guests: one table says for each, and each direction, whether the guest
- * reaches the core's own register, an answer made up here, or nothing (#GP). What the table does not
- * name is denied.
+ * Model-specific registers of guests: one table says for each, and each direction, whether the
+ * guest reaches the core's own register, an answer made up here, or nothing (#GP). What the table
+ * does not name is denied.
  */
 #pragma once
 

@@ -3,16 +3,16 @@
 #include "hypervisor/x86/registers.h"
 
 /* Segment attributes as in struct vcpu_segment. */
-#define CODE_32      0xc09b /* 4 KiB granular, 32-bit, present, executable, readable, accessed */
-#define DATA_32      0xc093
-#define CODE_16      0x009b
-#define DATA_16      0x0093
-#define LDT_PRESENT  0x0082
-#define TSS_32_BUSY  0x008b /* VM entry accepts no other (SDM 3C 27.3.1.2) */
-#define LIMIT_64K    0xffffu
-#define LIMIT_4G     0xffffffffu
-#define DR7_RESET    0x400u
-#define CR0_RESET    (CR0_CD | CR0_NW | CR0_ET) /* SDM 3A table 10-1 */
+#define CODE_32     0xc09b /* 4 KiB granular, 32-bit, present, executable, readable, accessed */
+#define DATA_32     0xc093
+#define CODE_16     0x009b
+#define DATA_16     0x0093
+#define LDT_PRESENT 0x0082
+#define TSS_32_BUSY 0x008b /* VM entry accepts no other (SDM 3C 27.3.1.2) */
+#define LIMIT_64K   0xffffu
+#define LIMIT_4G    0xffffffffu
+#define DR7_RESET   0x400u
+#define CR0_RESET   (CR0_CD | CR0_NW | CR0_ET) /* SDM 3A table 10-1 */
 
 static struct vcpu_segment segment(uint16_t selector, uint16_t attributes, uint64_t base,
                                    uint32_t limit)

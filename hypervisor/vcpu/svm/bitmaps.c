@@ -1,0 +1,22 @@
+#include "hypervisor/base/string.h"
+#include "hypervisor/vcpu/msr_policy.h"
+#include "hypervisor/vcpu/svm/svm.h"
+
+#define MSRS_PER_RANGE  0x2000u
+#define BYTES_PER_RANGE 0x800u /* two bits an MSR: read, write */
+
+void svm_bitmaps_build(uint8_t *msrpm, uint8_t *iopm)
+{
+    static const uint32_t ranges[] = {0x00000000, 0xc0000000, 0xc0010000};
+
+    memset(msrpm, 0xff, SVM_MSRPM_PAGES * PAGE_SIZE);
+    for (size_t range = 0; range < ARRAY_SIZE(ranges); range++) {
+        for (uint32_t i = 0; i < MSRS_PER_RANGE; i++) {
+            unsigned granted = (msr_policy_direct(ranges[range] + i, false) ? 1u : 0u) |
+                               (msr_policy_direct(ranges[range] + i, true) ? 2u : 0u);
+            uint8_t *byte = &msrpm[range * BYTES_PER_RANGE + i / 4];
+            *byte = (uint8_t)(*byte & ~(granted << i % 4 * 2));
+        }
+    }
+    memset(iopm, 0xff, SVM_IOPM_PAGES * PAGE_SIZE); /* every port exits */
+}

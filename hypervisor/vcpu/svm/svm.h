@@ -1,0 +1,51 @@
+/* What the files of the SVM back-end share. Other rooms use vcpu.h. */
+#pragma once
+
+#include "hypervisor/vcpu/svm/vmcb.h"
+#include "hypervisor/vcpu/vcpu.h"
+
+/* Indices into vcpu->backend_state. */
+enum svm_vcpu_slot {
+    SVM_SLOT_HOST_PAT,    /* a CPU without a PAT of its own for guests leaves theirs in the core */
+    SVM_SLOT_INVALID_RUN, /* exits with VMEXIT_INVALID in a row */
+};
+/* Indices into vcpu->backend. */
+enum svm_vcpu_page { SVM_PAGE_HOST }; /* VMSAVE's image of the host */
+
+static inline struct vmcb *svm_vmcb(const struct vcpu *vcpu)
+{
+    return (struct vmcb *)vcpu->control_page;
+}
+
+/* --- bitmaps.c: permission maps that all vCPUs share (APM 2 15.10, 15.11) --- */
+#define SVM_MSRPM_PAGES 2
+#define SVM_IOPM_PAGES  3
+void svm_bitmaps_build(uint8_t *msrpm, uint8_t *iopm);
+
+/* --- exit.c: no hardware is touched --- */
+struct svm_exit_context {
+    bool has_next_rip; /* CPUID 8000000A EDX.NRIPS */
+    uint64_t host_cr3;
+};
+/* Turns the exit that the VMCB describes into a neutral one, and prepares the event that it
+ * interrupted for another delivery. */
+void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
+                     struct vcpu_exit *exit);
+
+/* --- state.c --- */
+/* Intercepts, maps, nested paging. Addresses are physical. */
+void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t nested_cr3);
+void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state);
+void svm_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
+uint64_t svm_rip(struct vcpu *vcpu);
+uint64_t svm_cr4(struct vcpu *vcpu);
+unsigned svm_cpl(struct vcpu *vcpu);
+void svm_set_rip(struct vcpu *vcpu, uint64_t rip);
+void svm_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
+void svm_flush_memory(struct vcpu *vcpu);
+/* The first rule of APM 2 15.5.1 that the VMCB breaks, in words; NULL when none is found. */
+const char *svm_state_fault(const struct vmcb *vmcb);
+
+/* --- entry.asm --- */
+/* Runs the guest until its next exit. Called and left with GIF = 0. Both addresses physical. */
+void svm_enter(struct vcpu *vcpu, uint64_t vmcb, uint64_t host);
