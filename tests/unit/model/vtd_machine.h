@@ -1,0 +1,23 @@
+/*
+ * A machine around the modelled units: a DMAR table written structure by structure, PCI functions
+ * and bridges, and iommu_init() over them.
+ */
+#pragma once
+
+#include "hypervisor/iommu/iommu.h"
+#include "tests/unit/model/vtd_model.h"
+
+/* Empties everything: units, table, functions, log. */
+void machine_reset(void);
+/* Adds a DRHD; the scopes that follow belong to it. */
+void machine_drhd(uint16_t segment, bool include_all, uint64_t base);
+/* `path` is "dd.f" hops in hexadecimal, e.g. "1c.0/00.1". */
+void machine_scope(uint8_t type, uint8_t bus, const char *path);
+void machine_dmar_flags(uint8_t flags);
+/* A function; behind `bridge` or on a root bus (NULL). */
+struct pci_function *machine_function(rid_t rid, struct pci_function *bridge);
+struct pci_function *machine_bridge(rid_t rid, struct pci_function *bridge, uint8_t secondary);
+struct pci_function *machine_vf(rid_t rid, struct pci_function *pf);
+enum status machine_start(void);
+/* machine_reset(), one unit with these capabilities that covers all, machine_start(). */
+struct vtd_model *machine_simple(uint64_t cap, uint64_t ecap);
