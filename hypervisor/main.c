@@ -220,6 +220,7 @@ void hypervisor_main(const struct boot_info *loaders)
 
     phase("cores");
     interrupt_register(VECTOR_WAKE, wake, NULL);
+    interrupt_register(VECTOR_TIMER, wake, NULL);
     log_start_rings();
     if (vcpu_backend_select() != STATUS_OK)
         log_event("cpu.refused", "message=\"no guest can run; the monitor still does\"");
