@@ -39,7 +39,7 @@ struct dmar {
 };
 
 /* Header, lengths of all structures and scopes. A structure with a length that cannot be (0, past
- * the end, shorter than its type) ends the well-formed part: it and what follows is ignored and
+ * the end, shorter than its type, or device scopes that do not fill it exactly) ends the well-formed part: it and what follows is ignored and
  * logged as `acpi.refused table=DMAR offset= value= message=`, what came before is used.
  * STATUS_INVALID when not even the header can be trusted. */
 MUST_CHECK enum status dmar_parse(const void *table, uint32_t length, struct dmar *dmar);
@@ -57,6 +57,7 @@ struct dmar_structure {
     uint64_t size;      /* DRHD: bytes of register space (4 KiB << the size field) */
     uint32_t proximity; /* RHSA */
     uint32_t scope_offset; /* of the first device scope inside bytes; length if there is none */
+    uint8_t device_number; /* ANDD: the enumeration id of its SCOPE_NAMESPACE scopes */
     const char *name;   /* ANDD: object name (may lack a terminator: name_size), else NULL */
     uint32_t name_size;
 };
