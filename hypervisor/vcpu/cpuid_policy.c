@@ -136,36 +136,37 @@ static void adjust_highest_extended(uint32_t subleaf, uint64_t cr4, struct cpuid
     result->eax = MIN(machine.highest_extended, HIGHEST_EXTENDED);
 }
 
+// clang-format off
 static const struct row basic[HIGHEST_BASIC + 1] = {
-    [0x00] = {.mask = {ALL, ALL, ALL, ALL},               .adjust = adjust_highest                      },
-    [0x01] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features                     },
-    [0x02] = {.mask = {ALL, ALL, ALL, ALL}              }, /* caches and TLBs */
-    [0x04] = {.mask = {ALL, ALL, ALL, ALL},                        .by_subleaf = true                                              }, /* caches */
-    [0x06] = {.adjust = adjust_power                                         },
-    [0x07] = {.mask = {0, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_EDX},
-              .by_subleaf = true,
+    [0x00] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_highest},
+    [0x01] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features},
+    [0x02] = {.mask = {ALL, ALL, ALL, ALL}},                     /* caches and TLBs */
+    [0x04] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* caches */
+    [0x06] = {.adjust = adjust_power},
+    [0x07] = {.mask = {0, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_EDX}, .by_subleaf = true,
               .adjust = adjust_structured},
-    [0x0b] = {.mask = {ALL, ALL, ALL, ALL},                        .by_subleaf = true}, /* topology, the core's own id */
-    [0x0d] = {.mask = {ALL, ALL, ALL, ALL},                        .by_subleaf = true,                                                              .adjust = adjust_xsave},
-    [0x15] = {.adjust = adjust_frequency                },
-    [0x1f] = {.mask = {ALL, ALL, ALL, ALL},                        .by_subleaf = true                                              }, /* topology */
+    [0x0b] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* topology, the core's own id */
+    [0x0d] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true, .adjust = adjust_xsave},
+    [0x15] = {.adjust = adjust_frequency},
+    [0x1f] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* topology */
 };
 
 static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
     [0x00] = {.mask = {0, ALL, ALL, ALL}, .adjust = adjust_highest_extended},
-    [0x01] = {.mask = {ALL, ALL, EXTENDED_1_ECX, EXTENDED_1_EDX}                         },
+    [0x01] = {.mask = {ALL, ALL, EXTENDED_1_ECX, EXTENDED_1_EDX}},
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}}, /* brand */
-    [0x03] = {.mask = {ALL, ALL, ALL, ALL}                         },
+    [0x03] = {.mask = {ALL, ALL, ALL, ALL}},
     [0x04] = {.mask = {ALL, ALL, ALL, ALL}},
-    [0x05] = {.mask = {ALL, ALL, ALL, ALL}                         }, /* caches */
+    [0x05] = {.mask = {ALL, ALL, ALL, ALL}}, /* caches */
     [0x06] = {.mask = {ALL, ALL, ALL, ALL}},
-    [0x07] = {.mask = {0, 0, 0, EXTENDED_7_EDX}                         },
+    [0x07] = {.mask = {0, 0, 0, EXTENDED_7_EDX}},
     [0x08] = {.mask = {0xffff, EXTENDED_8_EBX, 0xffff, 0}}, /* address sizes, cores */
-    [0x19] = {.mask = {ALL, ALL, 0, 0}                         }, /* TLBs */
+    [0x19] = {.mask = {ALL, ALL, 0, 0}},                    /* TLBs */
     [0x1a] = {.mask = {7, 0, 0, 0}},
-    [0x1d] = {.mask = {ALL, ALL, ALL, ALL},                          .by_subleaf = true}, /* caches */
-    [0x1e] = {.mask = {ALL, ALL, ALL, 0}}, /* topology */
+    [0x1d] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* caches */
+    [0x1e] = {.mask = {ALL, ALL, ALL, 0}},                       /* topology */
 };
+// clang-format on
 
 static struct cpuid_result hypervisor_leaf(uint32_t leaf)
 {

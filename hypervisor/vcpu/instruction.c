@@ -142,23 +142,25 @@ struct form {
     bool write, immediate, offset, sign_extend, only_64;
 };
 
+// clang-format off
 static const struct form forms[] = {
-    {.opcode = 0x88,       .width = 1,      .register_width = 1,                 .write = true},
-    {.opcode = 0x89,                    .write = true                     },
-    {.opcode = 0x8a,       .width = 1,      .register_width = 1                        },
-    {.opcode = 0x8b      },
-    {.opcode = 0xc6, .width = 1,                .register_width = 1,                 .write = true, .immediate = true},
-    {.opcode = 0xc7,       .write = true,.immediate = true                                     },
-    {.opcode = 0xa0,       .width = 1,   .register_width = 1,.offset = true},
-    {.opcode = 0xa1,                    .offset = true     },
-    {.opcode = 0xa2,       .width = 1,                      .register_width = 1,                                  .write = true, .offset = true},
-    {.opcode = 0xa3,      .write = true,      .offset = true                   },
-    {.opcode = 0x63,      .width = 4,                     .sign_extend = true,                        .only_64 = true},
-    {.opcode = 0x0fb6, .width = 1               },
-    {.opcode = 0x0fb7,          .width = 2},
-    {.opcode = 0x0fbe,                    .width = 1,          .sign_extend = true},
-    {.opcode = 0x0fbf,                    .width = 2,                                        .sign_extend = true                                          },
+    {.opcode = 0x88, .width = 1, .register_width = 1, .write = true},
+    {.opcode = 0x89, .write = true},
+    {.opcode = 0x8a, .width = 1, .register_width = 1},
+    {.opcode = 0x8b},
+    {.opcode = 0xc6, .width = 1, .register_width = 1, .write = true, .immediate = true},
+    {.opcode = 0xc7, .write = true, .immediate = true},
+    {.opcode = 0xa0, .width = 1, .register_width = 1, .offset = true},
+    {.opcode = 0xa1, .offset = true},
+    {.opcode = 0xa2, .width = 1, .register_width = 1, .write = true, .offset = true},
+    {.opcode = 0xa3, .write = true, .offset = true},
+    {.opcode = 0x63, .width = 4, .sign_extend = true, .only_64 = true}, /* MOVSXD */
+    {.opcode = 0x0fb6, .width = 1},                                     /* MOVZX */
+    {.opcode = 0x0fb7, .width = 2},
+    {.opcode = 0x0fbe, .width = 1, .sign_extend = true},                /* MOVSX */
+    {.opcode = 0x0fbf, .width = 2, .sign_extend = true},
 };
+// clang-format on
 
 static const struct form *form_of(uint16_t opcode, unsigned code_bits)
 {

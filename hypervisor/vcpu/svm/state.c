@@ -158,28 +158,29 @@ const char *svm_state_fault(const struct vmcb *vmcb)
 {
     bool paging = (vmcb->cr0 & CR0_PG) != 0;
     bool long_mode = paging && (vmcb->efer & EFER_LME) != 0;
+    // clang-format off
     const struct {
         bool broken;
         const char *rule;
     } rules[] = {
-        {(vmcb->efer & EFER_SVME) == 0,                                                                       "EFER.SVME is clear"       },
-        {(vmcb->cr0 & CR0_NW) != 0 && (vmcb->cr0 & CR0_CD) == 0,                                              "CR0.NW without CR0.CD"    },
-        {vmcb->cr0 >> 32 != 0,                                                                                "CR0 has bits above 31"    },
-        {vmcb->cr4 >> 32 != 0,                                                                                "CR4 has bits above 31"    },
-        {vmcb->dr6 >> 32 != 0,                                                                                "DR6 has bits above 31"    },
-        {vmcb->dr7 >> 32 != 0,                                                                                "DR7 has bits above 31"    },
-        {long_mode && (vmcb->cr4 & CR4_PAE) == 0,                                                             "long mode without CR4.PAE"},
-        {long_mode && (vmcb->cr0 & CR0_PE) == 0,                                                              "long mode without CR0.PE" },
-        {long_mode && (vmcb->cr4 & CR4_PAE) != 0 && (vmcb->cs.attributes & SEGMENT_LONG) != 0 &&
-             (vmcb->cs.attributes & SEGMENT_BIG) != 0,
-         "CS is both 64-bit and 32-bit"                                                                                                  },
-        {vmcb->asid == 0,                                                                                     "ASID 0 is the host's"     },
-        {(vmcb->intercept_2 & INTERCEPT_VMRUN) == 0,                                                          "VMRUN is not intercepted" },
+        {(vmcb->efer & EFER_SVME) == 0, "EFER.SVME is clear"},
+        {(vmcb->cr0 & CR0_NW) != 0 && (vmcb->cr0 & CR0_CD) == 0, "CR0.NW without CR0.CD"},
+        {vmcb->cr0 >> 32 != 0, "CR0 has bits above 31"},
+        {vmcb->cr4 >> 32 != 0, "CR4 has bits above 31"},
+        {vmcb->dr6 >> 32 != 0, "DR6 has bits above 31"},
+        {vmcb->dr7 >> 32 != 0, "DR7 has bits above 31"},
+        {long_mode && (vmcb->cr4 & CR4_PAE) == 0, "long mode without CR4.PAE"},
+        {long_mode && (vmcb->cr0 & CR0_PE) == 0, "long mode without CR0.PE"},
+        {long_mode && (vmcb->cs.attributes & SEGMENT_LONG) != 0 &&
+             (vmcb->cs.attributes & SEGMENT_BIG) != 0, "CS is both 64-bit and 32-bit"},
+        {vmcb->asid == 0, "ASID 0 is the host's"},
+        {(vmcb->intercept_2 & INTERCEPT_VMRUN) == 0, "VMRUN is not intercepted"},
         {(vmcb->event_injection & EVENT_VALID) != 0 &&
              EVENT_TYPE(vmcb->event_injection) == EVENT_EXCEPTION &&
              (EVENT_VECTOR(vmcb->event_injection) == 2 || EVENT_VECTOR(vmcb->event_injection) > 31),
-         "the injected event is no exception"                                                                                            },
+         "the injected event is no exception"},
     };
+    // clang-format on
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
         if (rules[i].broken)
             return rules[i].rule;
