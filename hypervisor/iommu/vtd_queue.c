@@ -104,6 +104,7 @@ static enum status queue_run(struct vtd_unit *unit, const struct vtd_invalidatio
     append(unit, wait_descriptor(&unit->status[0], unit->sequence));
     vtd_write64(unit, VTD_IQT, VTD_IQ_OFFSET(unit->tail));
 
+    size_t skipped = 0;
     struct deadline deadline = deadline_in(VTD_WAIT);
     for (;;) {
         bool last = deadline_passed(deadline);
@@ -112,12 +113,13 @@ static enum status queue_run(struct vtd_unit *unit, const struct vtd_invalidatio
         uint32_t errors = vtd_read32(unit, VTD_FSTS) & (VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE);
         if (errors & VTD_FSTS_IQE) {
             *lost = true;
-            if (skip_failed(unit) == wait_index)
+            /* More failures than requests: it refuses what was put in their place as well. */
+            if (skip_failed(unit) == wait_index || ++skipped > count)
                 return STATUS_DEVICE;
         } else if (errors != 0) {
             *lost = true;
             clear_completion_errors(unit, errors);
-            if (errors & VTD_FSTS_ITE)
+            if ((errors & VTD_FSTS_ITE) != 0 || ++skipped > count)
                 return STATUS_DEVICE;
         }
         if (last)
