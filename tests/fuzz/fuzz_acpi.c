@@ -1,0 +1,116 @@
+// Any bytes as physical memory with an RSDP at its start, and as each of the tables.
+// SOURCES: hypervisor/acpi/directory.c hypervisor/acpi/madt.c hypervisor/acpi/mcfg.c
+// SOURCES: hypervisor/acpi/fadt.c hypervisor/acpi/table.c
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/acpi/acpi.h"
+#include "tests/fuzz/fuzz.h"
+
+#define BASE UINT64_C(0x1000)
+
+struct memory {
+    const uint8_t *bytes;
+    size_t size;
+    unsigned mappings;
+};
+
+/* A copy each time: a read past what was asked for is seen. */
+static const void *map(void *context, uint64_t physical, uint64_t size)
+{
+    struct memory *memory = context;
+    if (physical < BASE || size > memory->size || physical - BASE > memory->size - size)
+        return NULL;
+    uint8_t *copy = malloc(size == 0 ? 1 : size);
+    memcpy(copy, memory->bytes + (physical - BASE), size);
+    memory->mappings++;
+    return copy;
+}
+
+static void unmap(void *context, const void *bytes, uint64_t size)
+{
+    (void)size;
+    ((struct memory *)context)->mappings--;
+    free((void *)bytes);
+}
+
+/* The fuzzer cannot find checksums, so they are made right: for each table whose header is where
+ * the fuzzer put a known signature. */
+static void fix_checksum(uint8_t *bytes, size_t length, size_t at)
+{
+    uint8_t sum = 0;
+    bytes[at] = 0;
+    for (size_t i = 0; i < length; i++)
+        sum = (uint8_t)(sum + bytes[i]);
+    bytes[at] = (uint8_t)-sum;
+}
+
+static void fix_all(uint8_t *bytes, size_t size)
+{
+    static const char *const signatures[] = {"XSDT", "RSDT", "FACP", "APIC", "MCFG", "DSDT"};
+    for (size_t at = 0; at + 36 <= size; at++) {
+        for (size_t i = 0; i < ARRAY_SIZE(signatures); i++) {
+            if (memcmp(bytes + at, signatures[i], 4) != 0)
+                continue;
+            uint32_t length;
+            memcpy(&length, bytes + at + 4, sizeof length);
+            if (length >= 36 && length <= size - at)
+                fix_checksum(bytes + at, length, 9);
+        }
+    }
+    if (size >= 36) {
+        fix_checksum(bytes, 20, 8);
+        fix_checksum(bytes, 36, 32);
+    }
+}
+
+static void parse_all(const uint8_t *bytes, uint32_t size)
+{
+    struct madt madt;
+    struct mcfg mcfg;
+    struct fadt fadt;
+    uint8_t a, b;
+    if (madt_parse(bytes, size, &madt) == STATUS_OK) {
+        fuzz_check(madt.cpu_count <= MADT_MAX_CPUS && madt.ioapic_count <= MADT_MAX_IOAPICS);
+        for (uint32_t i = 0; i < madt.cpu_count; i++)
+            for (uint32_t other = 0; other < i; other++)
+                fuzz_check(madt.apic_id[i] != madt.apic_id[other]);
+    }
+    if (mcfg_parse(bytes, size, &mcfg) == STATUS_OK) {
+        fuzz_check(mcfg.count >= 1 && mcfg.count <= MCFG_MAX_SEGMENTS);
+        for (uint32_t i = 0; i < mcfg.count; i++)
+            fuzz_check(mcfg.segment[i].start_bus <= mcfg.segment[i].end_bus &&
+                       mcfg.segment[i].base != 0);
+    }
+    if (fadt_parse(bytes, size, &fadt) == STATUS_OK)
+        fuzz_check(fadt.pm_timer_port <= UINT16_MAX && fadt.pm1a_control_port <= UINT16_MAX &&
+                   (fadt.reset_space <= 1 || fadt.reset_space == 0xff));
+    if (dsdt_find_s5(bytes, size, &a, &b) == STATUS_OK)
+        fuzz_check(a <= 7 && b <= 7);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    parse_all(data, (uint32_t)size);
+
+    uint8_t *bytes = malloc(size == 0 ? 1 : size);
+    memcpy(bytes, data, size);
+    fix_all(bytes, size);
+    struct memory memory = {.bytes = bytes, .size = size};
+    const struct acpi_memory access = {.map = map, .unmap = unmap, .context = &memory};
+    struct acpi_directory directory;
+    if (acpi_directory_read(&access, BASE, &directory) == STATUS_OK) {
+        fuzz_check(directory.count <= ACPI_MAX_TABLES);
+        for (size_t i = 0; i < directory.count; i++) {
+            uint32_t length;
+            const char *signature = directory.tables[i].signature;
+            const void *table = acpi_table_map(&access, &directory, signature, &length);
+            fuzz_check(table != NULL);
+            parse_all(table, length);
+            unmap(&memory, table, length);
+        }
+    }
+    fuzz_check(memory.mappings == 0);
+    free(bytes);
+    return 0;
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Writes a few well-formed inputs for a fuzz target: seeds.py TARGET FOLDER.
+
+A target without seeds here starts from nothing, which is fine for formats made of plain text."""
+
+import struct
+import sys
+from pathlib import Path
+
+
+def table(signature, body):
+    head = struct.pack("<4sIBB6s8sI4sI", signature, 36 + len(body), 1, 0, b"TESTER", b"FUZZSEED", 1,
+                       b"BLKH", 1)
+    whole = bytearray(head + body)
+    whole[9] = -sum(whole) & 0xFF
+    return bytes(whole)
+
+
+def scope(kind, bus, *path, number=0):
+    return struct.pack("<BBHBB", kind, 6 + len(path), 0, number, bus) + bytes(path)
+
+
+def structure(kind, body):
+    return struct.pack("<HH", kind, 4 + len(body)) + body
+
+
+def drhd(flags, base, *scopes, segment=0):
+    return structure(0, struct.pack("<BBHQ", flags, 0, segment, base) + b"".join(scopes))
+
+
+def rmrr(base, limit, *scopes):
+    return structure(1, struct.pack("<HHQQ", 0, 0, base, limit) + b"".join(scopes))
+
+
+def dmar(*structures, width=39, flags=1):
+    return table(b"DMAR", bytes([width - 1, flags]) + bytes(10) + b"".join(structures))
+
+
+def dmar_seeds():
+    graphics, rest = scope(1, 0, 2, 0), scope(3, 0xF0, 31, 0, number=2)
+    yield "client", dmar(drhd(0, 0xFED90000, graphics), drhd(1, 0xFED91000, rest),
+                         rmrr(0x7B800000, 0x7FFFFFFF, graphics))
+    yield "emulator", dmar(drhd(0, 0xFED90000, scope(3, 0xFF, 0, 0),
+                                *(scope(2 if n % 2 else 1, 0, n, 0) for n in range(6))))
+    yield "server", dmar(
+        *(drhd(0, 0xD0000000 + n * 0x1000000, segment=n) for n in range(7)),
+        drhd(1, 0xFBFFC000, scope(2, 0x80, 28, 4, 0, 1), scope(4, 0, 15, 0)),
+        *(structure(3, struct.pack("<IQI", 0, 0xD0000000 + n * 0x1000000, n)) for n in range(2)),
+        structure(2, struct.pack("<BBH", 1, 0, 0)), width=46, flags=3)
+    yield "namespace", dmar(
+        drhd(0, 0xFED90000, scope(5, 0, 21, 0, number=1)),
+        structure(4, bytes([0, 0, 0, 1]) + b"\\_SB.PCI0.I2C0\0"),
+        structure(5, struct.pack("<BBH", 1, 0, 0) + scope(1, 0, 5, 0)),
+        structure(6, struct.pack("<HH", 0, 0) + scope(1, 0, 11, 0)), structure(9, b"later"))
+    yield "no-unit", dmar(drhd(1, 0), rmrr(0, 0))
+
+
+def acpi_seeds():
+    base = 0x1000
+    madt = table(b"APIC", struct.pack("<II", 0xFEE00000, 1) + bytes([0, 8, 0, 0, 1, 0, 0, 0]) +
+                 struct.pack("<BBHIII", 9, 16, 0, 256, 1, 0) +
+                 struct.pack("<BBBBII", 1, 12, 8, 0, 0xFEC00000, 0) +
+                 struct.pack("<BBHQ", 5, 12, 0, 0xFEE00000))
+    mcfg = table(b"MCFG", bytes(8) + struct.pack("<QHBBI", 0xE0000000, 0, 0, 255, 0))
+    dsdt = table(b"DSDT", b"\x08_S5_\x12\x08\x04\x0a\x05\x0a\x05\x00\x00")
+
+    def fadt(dsdt_address):
+        body = bytearray(244 - 36)
+        struct.pack_into("<I", body, 40 - 36, dsdt_address)
+        struct.pack_into("<I", body, 64 - 36, 0x604)
+        struct.pack_into("<I", body, 112 - 36, 1 << 10)
+        struct.pack_into("<BBBBQB", body, 116 - 36, 1, 8, 0, 0, 0xCF9, 6)
+        return table(b"FACP", bytes(body))
+
+    for name, root, width in (("xsdt", b"XSDT", "Q"), ("rsdt", b"RSDT", "I")):
+        parts, at = [], base + 36
+        addresses = []
+        for part in (dsdt, madt, mcfg):
+            addresses.append(at)
+            parts.append(part)
+            at += len(part)
+        parts.append(fadt(addresses[0]))
+        addresses.append(at)
+        at += len(parts[-1])
+        parts.append(table(root, struct.pack("<3" + width, *addresses[1:])))
+        rsdp = b"RSD PTR \0TESTER" + struct.pack("<BIIQI", 2 if width == "Q" else 0, at, 36, at, 0)
+        yield name, rsdp + b"".join(parts)
+    yield from (("madt", madt), ("mcfg", mcfg), ("dsdt", dsdt), ("fadt", fadt(base)))
+
+
+SEEDS = {"fuzz_dmar": dmar_seeds, "fuzz_acpi": acpi_seeds}
+
+
+def main():
+    target, folder = sys.argv[1], Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in SEEDS.get(target, lambda: ())():
+        (folder / name).write_bytes(data)
+
+
+main()
