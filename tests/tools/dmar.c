@@ -1,0 +1,150 @@
+/*
+ * Prints a DMAR table the way Bulkhead reads it:
+ *   build/dmar FILE...        e.g. build/dmar /sys/firmware/acpi/tables/DMAR
+ * Exit status 1 when a table cannot be used as it is.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "hypervisor/acpi/dmar.h"
+#include "hypervisor/base/log.h"
+
+#define MAX_BYTES (1u << 20)
+
+static unsigned complaints;
+
+void log_event(const char *event, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    printf("  %s ", event);
+    vprintf(format, arguments);
+    printf("\n");
+    va_end(arguments);
+    complaints++;
+}
+
+static void complain(const char *text)
+{
+    printf("  -- %s", text);
+    complaints++;
+}
+
+static void print_scopes(const struct dmar *dmar, const struct dmar_structure *structure)
+{
+    struct dmar_scope scope;
+    for (uint32_t cursor = 0; dmar_scope_next(dmar, structure, &cursor, &scope);) {
+        printf("        %-10s %02x", dmar_scope_type_name(scope.type), scope.start_bus);
+        for (unsigned hop = 0; hop < scope.path_length; hop++)
+            printf("%c%02x.%x", hop == 0 ? ':' : '/', scope.path[2 * hop], scope.path[2 * hop + 1]);
+        if (scope.type == SCOPE_IOAPIC || scope.type == SCOPE_HPET || scope.type == SCOPE_NAMESPACE)
+            printf("  id %u", scope.enumeration_id);
+        printf("\n");
+    }
+}
+
+static void print_unit(const struct dmar_structure *unit, unsigned *all)
+{
+    bool everything = (unit->flags & DRHD_FLAG_INCLUDE_PCI_ALL) != 0;
+    printf("  unit  segment %u  registers 0x%09" PRIx64 " + %" PRIu64 "K%s", unit->segment,
+           unit->base, unit->size / 1024, everything ? "  all other devices" : "");
+    if (unit->base == 0 || !IS_ALIGNED(unit->base, PAGE_SIZE))
+        complain("refused: no unit can be at this address");
+    else if (!everything && unit->scope_offset == unit->length)
+        printf("  (no devices)");
+    printf("\n");
+    *all += everything;
+}
+
+static void print_region(const struct dmar_structure *region)
+{
+    printf("  reserved  segment %u  0x%09" PRIx64 " .. 0x%09" PRIx64, region->segment, region->base,
+           region->limit);
+    if (region->limit <= region->base)
+        complain("refused: ends before it begins");
+    else if (!IS_ALIGNED(region->base, PAGE_SIZE) || !IS_ALIGNED(region->limit + 1, PAGE_SIZE))
+        complain("not whole pages");
+    printf("\n");
+}
+
+static void print_structure(const struct dmar_structure *structure, unsigned *all)
+{
+    switch (structure->type) {
+    case DMAR_DRHD:
+        print_unit(structure, all);
+        break;
+    case DMAR_RMRR:
+        print_region(structure);
+        break;
+    case DMAR_RHSA:
+        printf("  affinity  unit 0x%09" PRIx64 "  node %u\n", structure->base,
+               structure->proximity);
+        break;
+    case DMAR_ANDD:
+        printf("  namespace  device %u  ", structure->device_number);
+        for (uint32_t i = 0; i < structure->name_size && structure->name[i] != '\0'; i++)
+            putchar(structure->name[i] > ' ' && structure->name[i] < 0x7f ? structure->name[i]
+                                                                          : '?');
+        putchar('\n');
+        break;
+    default:
+        printf("  %s (type %u)  segment %u  flags 0x%x\n", dmar_type_name(structure->type),
+               structure->type, structure->segment, structure->flags);
+    }
+}
+
+static void print_table(const uint8_t *bytes, uint32_t length)
+{
+    struct dmar dmar;
+    if (dmar_parse(bytes, length, &dmar) != STATUS_OK)
+        return;
+    uint8_t sum = 0;
+    for (uint32_t i = 0; i < length; i++)
+        sum = (uint8_t)(sum + bytes[i]);
+    printf("  %u bytes, %u address bits%s%s%s\n", length, dmar.host_address_width,
+           (dmar.flags & DMAR_FLAG_INTR_REMAP) != 0 ? ", interrupt remapping" : "",
+           (dmar.flags & DMAR_FLAG_X2APIC_OPT_OUT) != 0 ? ", firmware asks not to use x2APIC" : "",
+           (dmar.flags & DMAR_FLAG_DMA_CTRL_OPT_IN) != 0 ? ", DMA protected by firmware" : "");
+    if (sum != 0) {
+        complain("the checksum is wrong: Bulkhead leaves the whole table out");
+        printf("\n");
+    }
+    struct dmar_structure structure;
+    unsigned all = 0;
+    for (uint32_t cursor = 0; dmar_next(&dmar, &cursor, &structure);) {
+        print_structure(&structure, &all);
+        print_scopes(&dmar, &structure);
+    }
+    if (all == 0)
+        printf("  note: only devices that are named here can be assigned (no unit takes the "
+               "others)\n");
+    if ((dmar.flags & DMAR_FLAG_INTR_REMAP) == 0)
+        printf("  note: no interrupt remapping: devices could forge interrupts\n");
+}
+
+int main(int count, char **names)
+{
+    static uint8_t bytes[MAX_BYTES];
+    int status = count < 2 ? 2 : 0;
+    if (count < 2)
+        fprintf(stderr, "usage: %s FILE...\n", names[0]);
+    for (int i = 1; i < count; i++) {
+        FILE *file = fopen(names[i], "rb");
+        if (file == NULL) {
+            perror(names[i]);
+            status = 2;
+            continue;
+        }
+        size_t length = fread(bytes, 1, sizeof bytes, file);
+        fclose(file);
+        printf("%s\n", names[i]);
+        complaints = 0;
+        print_table(bytes, (uint32_t)length);
+        printf("  verdict: %s\n", complaints == 0 ? "usable" : "usable in part, or not at all");
+        if (complaints != 0 && status == 0)
+            status = 1;
+    }
+    return status;
+}
