@@ -4,9 +4,13 @@
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/exceptions.h"
 #include "hypervisor/x86/registers.h"
 
 #define CPUID_1_ECX_VMX BIT(5)
+
+_Static_assert(offsetof(struct cpu, nmi_count) == 28, "entry.asm");
+_Static_assert(offsetof(struct cpu, nmi_seen) == 56, "entry.asm");
 
 struct vmx_capabilities vmx_capabilities;
 struct vmx_controls vmx_controls;
@@ -33,6 +37,13 @@ enum status vmx_probe(void)
     status = vmx_controls_choose(&vmx_capabilities, &vmx_controls);
     if (status != STATUS_OK)
         return status;
+    if (!nmi_window_register((uintptr_t)vmx_enter_window, (uintptr_t)vmx_enter_window_end,
+                             (uintptr_t)vmx_enter_kicked)) {
+        log_event("cpu.refused",
+                  "name=vmx message=\"no entry left for the NMI window: a kick could "
+                  "be lost\"");
+        return STATUS_FULL;
+    }
     vmx_bitmaps_build();
     log_event("vmx.controls",
               "pin=0x%x primary=0x%x secondary=0x%x exit=0x%x entry=0x%x ept_vpid=0x%llx",

@@ -10,11 +10,16 @@ default rel
 HOST_RSP_COPY equ 0 * 8     ; enum vmx_vcpu_slot
 LAUNCHED      equ 1 * 8
 VMCS_HOST_RSP equ 0x6c14
+CPU_NMI_COUNT equ 28        ; struct cpu, asserted in core.c
+CPU_NMI_SEEN  equ 56
 
 section .text
 
-; unsigned vmx_enter(struct vcpu *vcpu, uint64_t *slots): 0 after a VM exit, 1 after VMfail.
-global vmx_enter:function
+; unsigned vmx_enter(struct vcpu *vcpu, uint64_t *slots)
+; 0 after a VM exit, 1 after VMfail, 2 when an NMI was taken in the hypervisor: the guest did not run.
+; An NMI inside the window continues at vmx_enter_kicked (nmi_window_register), so that none falls
+; between the comparison and the entry. RSP does not change there.
+global vmx_enter:function, vmx_enter_window, vmx_enter_window_end, vmx_enter_kicked
 vmx_enter:
     push rbx
     push rbp
@@ -24,8 +29,11 @@ vmx_enter:
     push r15
     push rdi
     cmp rsp, [rsi + HOST_RSP_COPY]
-    jne .new_host_stack
-.enter:
+    jne vmx_enter_new_stack
+vmx_enter_window:
+    mov eax, [gs:CPU_NMI_COUNT]
+    cmp eax, [gs:CPU_NMI_SEEN]
+    jne vmx_enter_kicked
     cmp dword [rsi + LAUNCHED], 0   ; the flags last until the launch
     mov rax, [rdi + 0 * 8]
     mov rcx, [rdi + 1 * 8]
@@ -42,21 +50,28 @@ vmx_enter:
     mov r14, [rdi + 14 * 8]
     mov r15, [rdi + 15 * 8]
     mov rdi, [rdi + 7 * 8]
-    je .launch
+    je vmx_enter_first
     vmresume
-    jmp .failed
-.launch:
+    jmp vmx_enter_failed
+vmx_enter_first:
     vmlaunch
-.failed:
+vmx_enter_window_end:
+vmx_enter_failed:
     mov eax, 1
     jmp leave_guest
 
-.new_host_stack:
+vmx_enter_kicked:
+    mov eax, [gs:CPU_NMI_COUNT]
+    mov [gs:CPU_NMI_SEEN], eax
+    mov eax, 2
+    jmp leave_guest
+
+vmx_enter_new_stack:
     mov eax, VMCS_HOST_RSP
     vmwrite rax, rsp
-    jna .failed
+    jna vmx_enter_failed
     mov [rsi + HOST_RSP_COPY], rsp
-    jmp .enter
+    jmp vmx_enter_window
 
 ; HOST_RIP. RSP is what it was at the entry, the general registers are the guest's.
 global vmx_exit_point:function

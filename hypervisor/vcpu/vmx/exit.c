@@ -144,19 +144,53 @@ static void decode_sipi(struct vcpu_exit *exit)
     exit->sipi_vector = (uint8_t)exit->qualification;
 }
 
+/* An NMI that cannot be delivered now waits for the guest's IRET: the exit that follows brings it
+ * (SDM 3C 25.6.2). */
+static void open_nmi_window(bool open)
+{
+    uint32_t controls = vmx_controls.word[VMX_PRIMARY];
+    vmcs_write(VMCS_PRIMARY_CONTROLS,
+               open ? controls | PRIMARY_NMI_WINDOW : controls & ~PRIMARY_NMI_WINDOW);
+}
+
+static void inject_nmi(void)
+{
+    /* Without virtual NMIs an injected one would block the real ones, for good: IRET would not end
+     * that (SDM 3C 26.3), and the core could not be called any more. */
+    if (!vmx_has(VMX_PIN, PIN_VIRTUAL_NMI))
+        return;
+    if ((vmcs_read(VMCS_ENTRY_INTERRUPTION) & INTERRUPTION_VALID) ||
+        (vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) &
+         (INTERRUPTIBILITY_NMI | INTERRUPTIBILITY_MOV_SS))) {
+        open_nmi_window(true);
+        return;
+    }
+    vmcs_write(VMCS_ENTRY_INTERRUPTION,
+               INTERRUPTION_VALID | (uint64_t)INTERRUPTION_NMI << 8 | VECTOR_NMI);
+    vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
+}
+
+static void decode_nmi_window(struct vcpu_exit *exit)
+{
+    (void)exit;
+    open_nmi_window(false);
+    inject_nmi();
+}
+
 #define INSTRUCTION(name)                                                                          \
     {                                                                                              \
         .known = true, .kind = name, .length = true                                                \
     }
 
 static const struct exit_rule rules[] = {
-    [REASON_EXCEPTION_NMI] = {.known = true,                     .kind = EXIT_EXCEPTION,    .decode = decode_exception},
-    [REASON_TRIPLE_FAULT] = {.known = true,                     .kind = EXIT_TRIPLE_FAULT},
-    [REASON_INIT] = {.known = true,                .kind = EXIT_INIT                         },
+    [REASON_EXCEPTION_NMI] = {.known = true,                     .kind = EXIT_EXCEPTION,      .decode = decode_exception},
+    [REASON_TRIPLE_FAULT] = {.known = true,                     .kind = EXIT_TRIPLE_FAULT  },
+    [REASON_INIT] = {.known = true,                .kind = EXIT_INIT                           },
     [REASON_SIPI] = {.known = true,
                               .kind = EXIT_SIPI,
                               .qualification = true,
                               .decode = decode_sipi},
+    [REASON_NMI_WINDOW] = {.known = true,                 .kind = EXIT_NMI, .decode = decode_nmi_window              },
     [REASON_TASK_SWITCH] = {.known = true,
                               .kind = EXIT_TASK_SWITCH,
                               .qualification = true,
@@ -196,7 +230,7 @@ static const struct exit_rule rules[] = {
                               .decode = decode_ept_violation},
     [REASON_EPT_MISCONFIGURATION] = {.known = true,
                               .kind = EXIT_MEMORY,
-                              .decode = decode_ept_misconfiguration                                       },
+                              .decode = decode_ept_misconfiguration                                         },
     [REASON_INVEPT] = INSTRUCTION(EXIT_UNDEFINED),
     [REASON_INVVPID] = INSTRUCTION(EXIT_UNDEFINED),
     [REASON_WBINVD] = INSTRUCTION(EXIT_INVD),
@@ -234,36 +268,42 @@ static void decode_entry_failure(struct vcpu *vcpu, struct vcpu_exit *exit)
     }
 }
 
-void vmx_exit_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+/* The guest did not run, or the exit is one that nothing here asked for. */
+static void decode_rare(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t reason)
 {
-    uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
-    uint16_t basic = (uint16_t)reason;
-    const struct exit_rule *rule = &rules[basic < ARRAY_SIZE(rules) ? basic : REASON_SIPI + 1];
-
-    exit->reason = reason;
-    exit->kind = rule->kind;
-    exit->detail = NULL;
-    exit->qualification = 0;
-    exit->instruction_length = 0;
-    if (__builtin_expect((reason & EXIT_REASON_ENTRY_FAILED) != 0, 0)) {
+    *exit = (struct vcpu_exit){.kind = EXIT_OTHER, .reason = reason};
+    if (reason & EXIT_REASON_ENTRY_FAILED) {
         decode_entry_failure(vcpu, exit);
         return;
     }
     vcpu->backend_state[VMX_SLOT_LAUNCHED] = 1;
-    if (rule->length)
-        exit->instruction_length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
-    if (rule->qualification)
-        exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
-    if (rule->decode != NULL)
-        rule->decode(exit);
-    if (__builtin_expect(!rule->known, 0)) {
-        exit->kind = EXIT_OTHER;
-        exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
-    }
+    exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
 }
 
-void vmx_exit_entry_failed(struct vcpu_exit *exit)
+void vmx_exit_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
+    uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
+    if (__builtin_expect(reason >= ARRAY_SIZE(rules) || !rules[reason].known, 0)) {
+        decode_rare(vcpu, exit, reason);
+        return;
+    }
+    const struct exit_rule *rule = &rules[reason];
+    vcpu->backend_state[VMX_SLOT_LAUNCHED] = 1;
+    exit->kind = rule->kind;
+    exit->reason = reason;
+    exit->detail = NULL;
+    exit->instruction_length = rule->length ? (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH) : 0;
+    exit->qualification = rule->qualification ? vmcs_read(VMCS_EXIT_QUALIFICATION) : 0;
+    if (rule->decode != NULL)
+        rule->decode(exit);
+}
+
+void vmx_exit_without_entry(unsigned result, struct vcpu_exit *exit)
+{
+    if (result == 2) {
+        *exit = (struct vcpu_exit){.kind = EXIT_NMI};
+        return;
+    }
     uint64_t error = vmcs_read(VMCS_INSTRUCTION_ERROR);
     *exit = (struct vcpu_exit){
         .kind = EXIT_ENTRY_FAILURE,
@@ -288,8 +328,6 @@ void vmx_set_rip(struct vcpu *vcpu, uint64_t rip)
 
 static unsigned injection_type(uint8_t vector)
 {
-    if (vector == VECTOR_NMI)
-        return INTERRUPTION_NMI;
     if (vector == VECTOR_BREAKPOINT || vector == VECTOR_OVERFLOW)
         return INTERRUPTION_SOFTWARE_EXCEPTION;
     return vector < FIRST_INTERRUPT_VECTOR ? INTERRUPTION_HARDWARE_EXCEPTION
@@ -301,19 +339,16 @@ void vmx_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
     /* An interrupt that waits to be delivered again has left the APIC and would be lost for ever;
      * an exception comes again when its instruction does. */
     (void)vcpu;
+    if (vector == VECTOR_NMI) {
+        inject_nmi();
+        return;
+    }
     uint64_t waiting = vmcs_read(VMCS_ENTRY_INTERRUPTION);
     if ((waiting & INTERRUPTION_VALID) && (INTERRUPTION_TYPE(waiting) == INTERRUPTION_EXTERNAL ||
                                            INTERRUPTION_TYPE(waiting) == INTERRUPTION_NMI))
         return;
 
     unsigned type = injection_type(vector);
-    if (type == INTERRUPTION_NMI) {
-        /* Without virtual NMIs an injected one would block the real ones, for good: IRET would not
-         * end that (SDM 3C 26.3), and the core could not be called any more. */
-        if (!vmx_has(VMX_PIN, PIN_VIRTUAL_NMI) ||
-            (vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_NMI))
-            return;
-    }
     if (type == INTERRUPTION_SOFTWARE_EXCEPTION)
         vmcs_write(VMCS_ENTRY_INSTRUCTION_LENGTH, 1); /* INT3 and INTO */
 

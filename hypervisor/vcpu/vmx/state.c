@@ -35,6 +35,7 @@ static void write_segment(unsigned index, const struct vcpu_segment *segment)
     vmcs_write(VMCS_GUEST_ES_BASE + 2 * index, segment->base);
 }
 
+#define SEGMENT_SS 2
 /* In the order of the VMCS field encodings. */
 static const size_t segment_offsets[] = {
     offsetof(struct vcpu_state, es),   offsetof(struct vcpu_state, cs),
@@ -90,8 +91,7 @@ static bool load_pdptes(struct vcpu *vcpu, uint64_t cr3)
 
 void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state)
 {
-    uint64_t cr0_mask = vmx_cr0_mask(), cr4_mask = vmx_cr4_mask();
-    (void)vcpu;
+    uint64_t cr0_mask = vmx_cr0_mask();
     *state = (struct vcpu_state){
         .rip = vmcs_read(VMCS_GUEST_RIP),
         .rflags = vmcs_read(VMCS_GUEST_RFLAGS),
@@ -99,7 +99,7 @@ void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state)
         .cr0 = (vmcs_read(VMCS_GUEST_CR0) & ~cr0_mask) | (vmcs_read(VMCS_CR0_SHADOW) & cr0_mask),
         .cr2 = guest_register_read(CORE_CR2),
         .cr3 = vmcs_read(VMCS_GUEST_CR3),
-        .cr4 = (vmcs_read(VMCS_GUEST_CR4) & ~cr4_mask) | (vmcs_read(VMCS_CR4_SHADOW) & cr4_mask),
+        .cr4 = vmx_cr4(vcpu),
         .efer = vmcs_read(VMCS_GUEST_EFER),
         .gdtr_base = vmcs_read(VMCS_GUEST_GDTR_BASE),
         .idtr_base = vmcs_read(VMCS_GUEST_IDTR_BASE),
@@ -145,11 +145,6 @@ void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state)
     for (unsigned i = 0; i < ARRAY_SIZE(segment_offsets); i++)
         write_segment(i,
                       (const struct vcpu_segment *)((const uint8_t *)state + segment_offsets[i]));
-    /* Set explicitly: a vCPU that is started again may have been halted or in an interrupt shadow.
-     */
-    vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, 0);
-    vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
-    vmcs_write(VMCS_GUEST_PENDING_DEBUG, 0);
     guest_register_write(CORE_CR2, state->cr2);
 }
 
@@ -157,6 +152,20 @@ uint64_t vmx_rip(struct vcpu *vcpu)
 {
     (void)vcpu;
     return vmcs_read(VMCS_GUEST_RIP);
+}
+
+uint64_t vmx_cr4(struct vcpu *vcpu)
+{
+    uint64_t mask = vmx_cr4_mask();
+    (void)vcpu;
+    return (vmcs_read(VMCS_GUEST_CR4) & ~mask) | (vmcs_read(VMCS_CR4_SHADOW) & mask);
+}
+
+/* The DPL of SS is the CPL in every mode (SDM 3C 25.4.1). */
+unsigned vmx_cpl(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return (unsigned)FIELD(vmcs_read(VMCS_GUEST_ES_RIGHTS + 2 * SEGMENT_SS), 6, 5);
 }
 
 static unsigned physical_bits(void)

@@ -44,7 +44,6 @@ static enum status create(struct vcpu *vcpu)
         return STATUS_NO_MEMORY;
     vmcs->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);
     vcpu->control_page = vmcs;
-    vcpu->backend_state[VMX_SLOT_INITIALISED] = 0;
     return STATUS_OK;
 }
 
@@ -84,7 +83,8 @@ static void write_controls(const struct vcpu *vcpu)
         vmcs_write(VMCS_ENCLV_EXIT_BITMAP, ~UINT64_C(0));
 }
 
-/* What no struct vcpu_state carries and a guest finds at its start. */
+/* What no struct vcpu_state carries, as it is after reset: a vCPU that is started again may have
+ * been halted, in an interrupt shadow, or in the middle of an event. */
 static void write_initial_state(void)
 {
     vmcs_write(VMCS_LINK_POINTER, ~UINT64_C(0));
@@ -93,6 +93,9 @@ static void write_initial_state(void)
     vmcs_write(VMCS_GUEST_SYSENTER_CS, 0);
     vmcs_write(VMCS_GUEST_SYSENTER_ESP, 0);
     vmcs_write(VMCS_GUEST_SYSENTER_EIP, 0);
+    vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, 0);
+    vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
+    vmcs_write(VMCS_GUEST_PENDING_DEBUG, 0);
     vmcs_write(VMCS_ENTRY_INTERRUPTION, 0);
 }
 
@@ -169,10 +172,7 @@ static enum status load(struct vcpu *vcpu)
     vcpu->backend_state[VMX_SLOT_HOST_RSP] = 0;
     write_controls(vcpu);
     write_host_state(vcpu);
-    if (!vcpu->backend_state[VMX_SLOT_INITIALISED]) {
-        write_initial_state();
-        vcpu->backend_state[VMX_SLOT_INITIALISED] = 1;
-    }
+    write_initial_state();
     guest_register_write(CORE_CR2, vcpu->cr2);
     /* The VPID and the EPT root may have been another guest's on this core. */
     flush_translations();
@@ -198,8 +198,9 @@ static void unload(struct vcpu *vcpu)
 
 static void run(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-    if (__builtin_expect(vmx_enter(vcpu, vcpu->backend_state) != 0, 0))
-        vmx_exit_entry_failed(exit);
+    unsigned result = vmx_enter(vcpu, vcpu->backend_state);
+    if (__builtin_expect(result != 0, 0))
+        vmx_exit_without_entry(result, exit);
     else
         vmx_exit_decode(vcpu, exit);
 }
@@ -218,6 +219,8 @@ const struct vcpu_backend vmx_backend = {
     .read_state = vmx_read_state,
     .write_state = vmx_write_state,
     .rip = vmx_rip,
+    .cr4 = vmx_cr4,
+    .cpl = vmx_cpl,
     .set_rip = vmx_set_rip,
     .inject = vmx_inject,
     .flush_memory = flush_memory,

@@ -71,30 +71,33 @@ uint64_t vmx_io_bitmap_address(unsigned half); /* 0: ports 0..0x7fff, 1: 0x8000.
 
 /* Indices into vcpu->backend_state. */
 enum vmx_vcpu_slot {
-    VMX_SLOT_HOST_RSP,    /* what HOST_RSP holds; entry.asm */
-    VMX_SLOT_LAUNCHED,    /* 1: VMRESUME; entry.asm */
-    VMX_SLOT_INITIALISED, /* the VMCS has guest state */
-    VMX_SLOT_GDT_LIMIT,   /* exits set the limits of GDTR and IDTR to 0xffff */
+    VMX_SLOT_HOST_RSP,  /* what HOST_RSP holds; entry.asm */
+    VMX_SLOT_LAUNCHED,  /* 1: VMRESUME; entry.asm */
+    VMX_SLOT_GDT_LIMIT, /* exits set the limits of GDTR and IDTR to 0xffff */
     VMX_SLOT_IDT_LIMIT,
 };
 
-/* Enters the guest; 0 after a VM exit, 1 when VMLAUNCH or VMRESUME itself failed (VMfail). `slots`
- * is vcpu->backend_state. */
+/* Enters the guest; 0 after a VM exit, 1 when VMLAUNCH or VMRESUME itself failed (VMfail), 2 when
+ * an NMI came first. `slots` is vcpu->backend_state. */
 unsigned vmx_enter(struct vcpu *vcpu, uint64_t *slots);
 /* Ends the NMI blocking that an exit caused by an NMI leaves behind. */
 void vmx_unblock_nmi(void);
+/* The instructions between the last look for an NMI and the entry (nmi_window_register()). */
+extern const uint8_t vmx_enter_window[], vmx_enter_window_end[], vmx_enter_kicked[];
 /* Where exits arrive: HOST_RIP. */
-extern const char vmx_exit_point[];
+extern const uint8_t vmx_exit_point[];
 
 /* Turns the exit that the current VMCS describes into a neutral one. */
 void vmx_exit_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
-/* The same after VMLAUNCH or VMRESUME failed. */
-void vmx_exit_entry_failed(struct vcpu_exit *exit);
+/* The same when vmx_enter() gave something else than 0. */
+void vmx_exit_without_entry(unsigned result, struct vcpu_exit *exit);
 
 uint64_t vmx_ept_pointer(const struct vcpu *vcpu);
 void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
 uint64_t vmx_rip(struct vcpu *vcpu);
+uint64_t vmx_cr4(struct vcpu *vcpu);
+unsigned vmx_cpl(struct vcpu *vcpu);
 void vmx_set_rip(struct vcpu *vcpu, uint64_t rip);
 void vmx_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
 

@@ -1,0 +1,469 @@
+// SOURCES: hypervisor/vcpu/vmx/exit.c hypervisor/vcpu/vmx/state.c hypervisor/vcpu/vmx/check.c
+// SOURCES: hypervisor/vcpu/vmx/vmcs.c hypervisor/vcpu/state.c
+/* Exits, interrupted events, injection and guest state, against an array in place of the VMCS. */
+#include <string.h>
+
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/vcpu/vmx/vmcs.h"
+#include "hypervisor/vcpu/vmx/vmx.h"
+#include "hypervisor/x86/registers.h"
+#include "tests/unit/support/host.h"
+
+static uint64_t fields[0x8000];
+static unsigned reads;
+static uint64_t core_registers[2];
+static unsigned nmi_unblocked;
+static uint8_t guest_page[PAGE_SIZE];
+static bool guest_has_ram;
+
+struct vmx_capabilities vmx_capabilities = {
+    .cr0_fixed0 = 0x80000021,
+    .cr0_fixed1 = 0xffffffff,
+    .cr4_fixed0 = 0x2000,
+    .cr4_fixed1 = 0x3727ff,
+};
+struct vmx_controls vmx_controls = {
+    .word = {[VMX_PIN] = 0x3e, [VMX_ENTRY] = 0xd1ff, [VMX_SECONDARY] = 0x1010aa}
+};
+
+uint64_t vmcs_read(enum vmcs_field field)
+{
+    reads++;
+    return fields[field];
+}
+
+void vmcs_write(enum vmcs_field field, uint64_t value)
+{
+    fields[field] = value;
+}
+
+uint64_t guest_register_read(enum core_register which)
+{
+    return core_registers[which];
+}
+
+void guest_register_write(enum core_register which, uint64_t value)
+{
+    core_registers[which] = value;
+}
+
+void vmx_unblock_nmi(void)
+{
+    nmi_unblocked++;
+}
+
+void page_table_walk(const struct page_table *table, uint64_t input, struct page_walk *walk)
+{
+    *walk = (struct page_walk){.present = guest_has_ram,
+                               .physical = input,
+                               .page_size = PAGE_SIZE,
+                               .rights = PAGE_READ | PAGE_WRITE};
+}
+
+void *window_open(uint64_t physical, uint64_t size)
+{
+    assert_int_equal(physical % PAGE_SIZE, 0);
+    return guest_page;
+}
+
+void window_close(void)
+{
+}
+
+static struct vcpu vcpu;
+static struct vcpu_exit exit_;
+
+static int fresh(void **state)
+{
+    memset(fields, 0, sizeof fields);
+    memset(core_registers, 0, sizeof core_registers);
+    memset(&vcpu, 0, sizeof vcpu);
+    memset(&exit_, 0xee, sizeof exit_);
+    reads = nmi_unblocked = 0;
+    guest_has_ram = true;
+    vmx_controls.word[VMX_PIN] |= PIN_VIRTUAL_NMI;
+    fields[VMCS_GUEST_RFLAGS] = 2;
+    return 0;
+}
+
+static void decode(uint64_t reason)
+{
+    fields[VMCS_EXIT_REASON] = reason;
+    vmx_exit_decode(&vcpu, &exit_);
+    assert_int_equal(exit_.reason, reason);
+}
+
+static void reasons_become_kinds(void **state)
+{
+    static const struct {
+        uint64_t reason;
+        enum exit_kind kind;
+        bool length;
+    } expected[] = {
+        {REASON_TRIPLE_FAULT,       EXIT_TRIPLE_FAULT, false},
+        {REASON_INIT,               EXIT_INIT,         false},
+        {REASON_TASK_SWITCH,        EXIT_TASK_SWITCH,  true },
+        {REASON_CPUID,              EXIT_CPUID,        true },
+        {REASON_HLT,                EXIT_HLT,          true },
+        {REASON_INVD,               EXIT_INVD,         true },
+        {REASON_WBINVD,             EXIT_INVD,         true },
+        {REASON_RDPMC,              EXIT_UNDEFINED,    true },
+        {REASON_VMCALL,             EXIT_HYPERCALL,    true },
+        {REASON_VMXON,              EXIT_UNDEFINED,    true },
+        {REASON_VMCLEAR,            EXIT_UNDEFINED,    true },
+        {REASON_GETSEC,             EXIT_UNDEFINED,    true },
+        {REASON_MONITOR,            EXIT_UNDEFINED,    true },
+        {REASON_MWAIT,              EXIT_UNDEFINED,    true },
+        {REASON_ENCLS,              EXIT_UNDEFINED,    true },
+        {REASON_RDMSR,              EXIT_MSR_READ,     true },
+        {REASON_WRMSR,              EXIT_MSR_WRITE,    true },
+        {REASON_XSETBV,             EXIT_XSETBV,       true },
+        {REASON_EXTERNAL_INTERRUPT, EXIT_OTHER,        false},
+        {5,                         EXIT_OTHER,        false},
+        {REASON_ENCLV + 1,          EXIT_OTHER,        false},
+        {0xffff,                    EXIT_OTHER,        false},
+        {BIT(27) | REASON_CPUID,    EXIT_OTHER,        false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        fresh(state);
+        fields[VMCS_EXIT_INSTRUCTION_LENGTH] = 3;
+        decode(expected[i].reason);
+        assert_int_equal(exit_.kind, expected[i].kind);
+        assert_int_equal(exit_.instruction_length, expected[i].length ? 3 : 0);
+        assert_null(exit_.detail);
+        assert_int_equal(vcpu.backend_state[VMX_SLOT_LAUNCHED], 1);
+    }
+}
+
+static void cpuid_reads_two_fields(void **state)
+{
+    decode(REASON_CPUID);
+    assert_int_equal(reads, 2);
+}
+
+static void io_is_decoded(void **state)
+{
+    fields[VMCS_EXIT_QUALIFICATION] = 0x03f80000 | BIT(5) | BIT(4) | BIT(3) | 3;
+    decode(REASON_IO);
+    assert_int_equal(exit_.io.port, 0x3f8);
+    assert_int_equal(exit_.io.width, 4);
+    assert_true(exit_.io.input && exit_.io.string && exit_.io.repeat);
+}
+
+static void control_registers_are_decoded(void **state)
+{
+    fields[VMCS_EXIT_QUALIFICATION] = 0x904; /* MOV CR4, R9 */
+    decode(REASON_CONTROL_REGISTER);
+    assert_int_equal(exit_.kind, EXIT_CONTROL_REGISTER);
+    assert_int_equal(exit_.control.number, 4);
+    assert_int_equal(exit_.control.source, GUEST_R9);
+    assert_true(exit_.control.write);
+    fields[VMCS_EXIT_QUALIFICATION] = 0x30; /* LMSW */
+    decode(REASON_CONTROL_REGISTER);
+    assert_int_equal(exit_.kind, EXIT_OTHER);
+}
+
+static void sipi_has_its_vector(void **state)
+{
+    fields[VMCS_EXIT_QUALIFICATION] = 0x9f;
+    decode(REASON_SIPI);
+    assert_int_equal(exit_.sipi_vector, 0x9f);
+}
+
+static void nmi_is_a_kick(void **state)
+{
+    fields[VMCS_EXIT_INTERRUPTION] = 0x80000202;
+    decode(REASON_EXCEPTION_NMI);
+    assert_int_equal(exit_.kind, EXIT_NMI);
+    assert_int_equal(nmi_unblocked, 1);
+    assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], 0);
+}
+
+static void exceptions_are_decoded(void **state)
+{
+    fields[VMCS_EXIT_INTERRUPTION] = 0x80000b11;
+    fields[VMCS_EXIT_INTERRUPTION_ERROR] = 0;
+    decode(REASON_EXCEPTION_NMI);
+    assert_int_equal(exit_.kind, EXIT_EXCEPTION);
+    assert_int_equal(exit_.exception.vector, 17);
+    assert_true(exit_.exception.has_error);
+    assert_int_equal(nmi_unblocked, 0);
+}
+
+static void debug_exception_updates_dr6_and_dr7(void **state)
+{
+    core_registers[CORE_DR6] = 0xffff0ff1;
+    fields[VMCS_GUEST_DR7] = 0x2400;
+    fields[VMCS_EXIT_INTERRUPTION] = 0x80000301;
+    fields[VMCS_EXIT_QUALIFICATION] = BIT(13) | 4;
+    decode(REASON_EXCEPTION_NMI);
+    assert_int_equal(core_registers[CORE_DR6], 0xffff2ff4);
+    assert_int_equal(fields[VMCS_GUEST_DR7], 0x400);
+}
+
+static void stepping_in_a_shadow_keeps_bs_pending(void **state)
+{
+    fields[VMCS_EXIT_INTERRUPTION] = 0x80000301;
+    fields[VMCS_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_MOV_SS;
+    fields[VMCS_GUEST_RFLAGS] = 0x102;
+    decode(REASON_EXCEPTION_NMI);
+    assert_int_equal(fields[VMCS_GUEST_PENDING_DEBUG], PENDING_DEBUG_STEP);
+}
+
+static void int1_is_a_trap(void **state)
+{
+    fields[VMCS_EXIT_INTERRUPTION] = 0x80000501;
+    fields[VMCS_EXIT_INSTRUCTION_LENGTH] = 1;
+    fields[VMCS_GUEST_RIP] = 0x1000;
+    decode(REASON_EXCEPTION_NMI);
+    assert_int_equal(fields[VMCS_GUEST_RIP], 0x1001);
+}
+
+static void ept_violation_is_decoded(void **state)
+{
+    fields[VMCS_EXIT_QUALIFICATION] = 0x182;
+    fields[VMCS_GUEST_PHYSICAL_ADDRESS] = 0xfed00000;
+    decode(REASON_EPT_VIOLATION);
+    assert_int_equal(exit_.kind, EXIT_MEMORY);
+    assert_int_equal(exit_.memory.address, 0xfed00000);
+    assert_true(exit_.memory.write);
+    assert_false(exit_.memory.read || exit_.memory.execute || exit_.memory.misconfigured);
+    assert_int_equal(exit_.instruction_length, 0);
+    decode(REASON_EPT_MISCONFIGURATION);
+    assert_true(exit_.memory.misconfigured);
+}
+
+static void interrupted_events_are_delivered_again(void **state)
+{
+    static const struct {
+        uint32_t vectoring, entry;
+        bool error, length;
+    } cases[] = {
+        {0x80000030, 0x80000030, false, false}, /* external interrupt */
+        {0x80001b0e, 0x80000b0e, true,  false}, /* #PF; bit 12 is undefined there */
+        {0x80000480, 0x80000480, false, true }, /* INT 0x80 */
+        {0x80000603, 0x80000603, false, true }, /* INT3 */
+        {0x80000501, 0x80000501, false, true }, /* INT1 */
+        {0x00000030, 0,          false, false}, /* not valid */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        fresh(state);
+        fields[VMCS_IDT_VECTORING] = cases[i].vectoring;
+        fields[VMCS_IDT_VECTORING_ERROR] = 6;
+        fields[VMCS_EXIT_INSTRUCTION_LENGTH] = 2;
+        decode(REASON_EPT_VIOLATION);
+        assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], cases[i].entry);
+        assert_int_equal(fields[VMCS_ENTRY_EXCEPTION_ERROR], cases[i].error ? 6 : 0);
+        assert_int_equal(fields[VMCS_ENTRY_INSTRUCTION_LENGTH], cases[i].length ? 2 : 0);
+    }
+}
+
+static void interrupted_nmi_is_unblocked_first(void **state)
+{
+    fields[VMCS_IDT_VECTORING] = 0x80000202;
+    fields[VMCS_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_NMI;
+    decode(REASON_EPT_VIOLATION);
+    assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], 0x80000202);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], 0);
+}
+
+static void iret_that_faults_blocks_nmis_again(void **state)
+{
+    fields[VMCS_EXIT_QUALIFICATION] = EPT_VIOLATION_READ | EPT_VIOLATION_NMI_UNBLOCK;
+    decode(REASON_EPT_VIOLATION);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
+
+    fresh(state);
+    fields[VMCS_EXIT_QUALIFICATION] = EPT_VIOLATION_NMI_UNBLOCK; /* undefined in a delivery */
+    fields[VMCS_IDT_VECTORING] = 0x80000030;
+    decode(REASON_EPT_VIOLATION);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], 0);
+
+    fresh(state);
+    vmx_controls.word[VMX_PIN] &= ~(uint32_t)PIN_VIRTUAL_NMI;
+    fields[VMCS_EXIT_QUALIFICATION] = EPT_VIOLATION_NMI_UNBLOCK;
+    decode(REASON_EPT_VIOLATION);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], 0);
+}
+
+static void injection_obeys_the_rules(void **state)
+{
+    fields[VMCS_GUEST_CR0] = CR0_PE;
+    fields[VMCS_GUEST_ACTIVITY] = ACTIVITY_HLT;
+    vmx_inject(&vcpu, 13, true, 0x18);
+    assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], 0x80000b0d);
+    assert_int_equal(fields[VMCS_ENTRY_EXCEPTION_ERROR], 0x18);
+    assert_int_equal(fields[VMCS_GUEST_ACTIVITY], ACTIVITY_ACTIVE);
+
+    fields[VMCS_GUEST_CR0] = 0; /* real mode has no error codes */
+    vmx_inject(&vcpu, 13, true, 0x18);
+    assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], 0x8000030d);
+
+    fields[VMCS_ENTRY_INTERRUPTION] = 0x80000030; /* an interrupt that waits is not lost */
+    vmx_inject(&vcpu, 6, false, 0);
+    assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], 0x80000030);
+
+    fields[VMCS_ENTRY_INTERRUPTION] = 0;
+    vmx_inject(&vcpu, 2, false, 0);
+    assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], 0x80000202);
+
+    fields[VMCS_ENTRY_INTERRUPTION] = 0;
+    fields[VMCS_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_NMI; /* waits for the guest's IRET */
+    vmx_inject(&vcpu, 2, false, 0);
+    assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], 0);
+    assert_true(fields[VMCS_PRIMARY_CONTROLS] & PRIMARY_NMI_WINDOW);
+    fields[VMCS_GUEST_INTERRUPTIBILITY] = 0;
+    decode(REASON_NMI_WINDOW);
+    assert_int_equal(exit_.kind, EXIT_NMI);
+    assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], 0x80000202);
+    assert_false(fields[VMCS_PRIMARY_CONTROLS] & PRIMARY_NMI_WINDOW);
+
+    fields[VMCS_ENTRY_INTERRUPTION] = 0;
+    vmx_controls.word[VMX_PIN] &= ~(uint32_t)PIN_VIRTUAL_NMI;
+    vmx_inject(&vcpu, 2, false, 0);
+    assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], 0);
+}
+
+static void cpl_and_cr4_are_the_guests(void **state)
+{
+    fields[VMCS_GUEST_ES_RIGHTS + 4] = 0xc0f3;
+    assert_int_equal(vmx_cpl(&vcpu), 3);
+    fields[VMCS_GUEST_CR4] = CR4_VMXE | BIT(6) | CR4_OSXSAVE;
+    fields[VMCS_CR4_SHADOW] = 0;
+    assert_int_equal(vmx_cr4(&vcpu), CR4_OSXSAVE);
+}
+
+static void set_rip_ends_the_instruction(void **state)
+{
+    fields[VMCS_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_NMI;
+    vmx_set_rip(&vcpu, 0x1234);
+    assert_int_equal(vmx_rip(&vcpu), 0x1234);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
+    assert_int_equal(fields[VMCS_GUEST_PENDING_DEBUG], 0);
+    fields[VMCS_GUEST_RFLAGS] |= BIT(8);
+    vmx_set_rip(&vcpu, 0x1236);
+    assert_int_equal(fields[VMCS_GUEST_PENDING_DEBUG], PENDING_DEBUG_STEP);
+}
+
+static void state_survives_a_round_trip(void **state)
+{
+    struct vcpu_state written, read;
+    vcpu_state_sipi(&written, 0x9f);
+    written.cr2 = 0x5555;
+    written.cr3 = 0x1000;
+    written.dr7 = 0x401;
+    written.fs.base = 0xf000;
+    vmx_write_state(&vcpu, &written);
+    fields[VMCS_CR0_MASK] = vmx_cr0_mask();
+    vmx_read_state(&vcpu, &read);
+    assert_memory_equal(&written, &read, sizeof read);
+    /* What the guest does not see: NE, MCE and VMXE are on, caches stay enabled. */
+    assert_int_equal(fields[VMCS_GUEST_CR0], CR0_NE | CR0_ET);
+    assert_int_equal(fields[VMCS_GUEST_CR4], CR4_VMXE | BIT(6));
+}
+
+static void both_start_states_pass_the_checks(void **state)
+{
+    struct vcpu_state start[2];
+    vcpu_state_sipi(&start[0], 0x9f);
+    vcpu_state_pvh(&start[1], 0x100000);
+    for (size_t i = 0; i < ARRAY_SIZE(start); i++) {
+        struct vmx_guest_view view;
+        vmx_write_state(&vcpu, &start[i]);
+        fields[VMCS_LINK_POINTER] = ~UINT64_C(0);
+        vmx_guest_view_read(&vcpu, &view);
+        assert_null(vmx_guest_state_fault(&view));
+    }
+}
+
+static void long_mode_follows_from_the_registers(void **state)
+{
+    struct vcpu_state start;
+    vcpu_state_pvh(&start, 0x100000);
+    start.efer = EFER_LME;
+    start.cr4 = CR4_PAE;
+    vmx_write_state(&vcpu, &start);
+    assert_int_equal(fields[VMCS_GUEST_EFER], EFER_LME);
+    assert_false(fields[VMCS_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST);
+    start.cr0 |= CR0_PG;
+    vmx_write_state(&vcpu, &start);
+    assert_int_equal(fields[VMCS_GUEST_EFER], EFER_LME | EFER_LMA);
+    assert_true(fields[VMCS_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST);
+    start.efer |= EFER_LMA;
+    start.cr0 &= ~CR0_PG;
+    vmx_write_state(&vcpu, &start);
+    assert_int_equal(fields[VMCS_GUEST_EFER], EFER_LME);
+    assert_false(fields[VMCS_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST);
+}
+
+static void pae_paging_gets_its_pdptes(void **state)
+{
+    struct vcpu_state start;
+    vcpu_state_pvh(&start, 0x100000);
+    start.cr4 = CR4_PAE;
+    start.cr0 |= CR0_PG;
+    start.cr3 = 0x7fe0;
+    for (size_t i = 0; i < 4; i++)
+        guest_page[0xfe0 + 8 * i] = (uint8_t)(0x11 + i);
+    vmx_write_state(&vcpu, &start);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(fields[VMCS_GUEST_PDPTE0 + 2 * i], 0x11 + i);
+    guest_has_ram = false;
+    vmx_write_state(&vcpu, &start);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(fields[VMCS_GUEST_PDPTE0 + 2 * i], 0);
+}
+
+static void entry_failures_are_explained(void **state)
+{
+    struct vcpu_state start;
+    vcpu_state_pvh(&start, 0x100000);
+    start.rip = BIT(40);
+    vmx_write_state(&vcpu, &start);
+    fields[VMCS_LINK_POINTER] = ~UINT64_C(0);
+    decode(EXIT_REASON_ENTRY_FAILED | REASON_GUEST_STATE);
+    assert_int_equal(exit_.kind, EXIT_ENTRY_FAILURE);
+    assert_string_equal(exit_.detail, "RIP has bits above 31 outside 64-bit mode");
+    assert_int_equal(vcpu.backend_state[VMX_SLOT_LAUNCHED], 0);
+
+    decode(EXIT_REASON_ENTRY_FAILED | REASON_MSR_LOADING);
+    assert_non_null(strstr(exit_.detail, "MSRs"));
+
+    fields[VMCS_INSTRUCTION_ERROR] = 7;
+    vmx_exit_without_entry(1, &exit_);
+    assert_int_equal(exit_.kind, EXIT_ENTRY_FAILURE);
+    assert_string_equal(exit_.detail, "VM entry with invalid control fields");
+    vmx_exit_without_entry(2, &exit_);
+    assert_int_equal(exit_.kind, EXIT_NMI);
+    assert_non_null(vmx_instruction_error_text(14));
+    assert_non_null(vmx_instruction_error_text(99));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(reasons_become_kinds, fresh),
+        cmocka_unit_test_setup(cpuid_reads_two_fields, fresh),
+        cmocka_unit_test_setup(io_is_decoded, fresh),
+        cmocka_unit_test_setup(control_registers_are_decoded, fresh),
+        cmocka_unit_test_setup(sipi_has_its_vector, fresh),
+        cmocka_unit_test_setup(nmi_is_a_kick, fresh),
+        cmocka_unit_test_setup(exceptions_are_decoded, fresh),
+        cmocka_unit_test_setup(debug_exception_updates_dr6_and_dr7, fresh),
+        cmocka_unit_test_setup(stepping_in_a_shadow_keeps_bs_pending, fresh),
+        cmocka_unit_test_setup(int1_is_a_trap, fresh),
+        cmocka_unit_test_setup(ept_violation_is_decoded, fresh),
+        cmocka_unit_test_setup(interrupted_events_are_delivered_again, fresh),
+        cmocka_unit_test_setup(interrupted_nmi_is_unblocked_first, fresh),
+        cmocka_unit_test_setup(iret_that_faults_blocks_nmis_again, fresh),
+        cmocka_unit_test_setup(injection_obeys_the_rules, fresh),
+        cmocka_unit_test_setup(cpl_and_cr4_are_the_guests, fresh),
+        cmocka_unit_test_setup(set_rip_ends_the_instruction, fresh),
+        cmocka_unit_test_setup(state_survives_a_round_trip, fresh),
+        cmocka_unit_test_setup(both_start_states_pass_the_checks, fresh),
+        cmocka_unit_test_setup(long_mode_follows_from_the_registers, fresh),
+        cmocka_unit_test_setup(pae_paging_gets_its_pdptes, fresh),
+        cmocka_unit_test_setup(entry_failures_are_explained, fresh),
+    };
+    return cmocka_run_group_tests_name("vmx exit", tests, NULL, NULL);
+}
