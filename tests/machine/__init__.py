@@ -8,12 +8,13 @@
 
 from pathlib import Path
 
-from .bochs import Bochs, Stack
+from .bochs import Bochs
 from .kvm import choose_machine, nested_virtualisation
 from .logfmt import LogLine, LogReader, parse_line
 from .machine import (STATUS_FAILED, STATUS_OK, Machine, MachineEnded, MachineError, MachineTimeout, Outcome)
 from .qemu import Kvm, Tcg
 from .spec import MachineSpec, Nic, scenario_file
+from .stack import Stack
 
 MACHINES: dict[str, type[Machine]] = {"tcg": Tcg, "kvm": Kvm, "bochs": Bochs, "stack": Stack}
 
