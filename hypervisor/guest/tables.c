@@ -153,8 +153,8 @@ static void header_fill(struct acpi_header *header, const char *signature, size_
  * one bus and one 32-bit window for the BARs (ACPI 20, AML encoding).
  */
 static const uint8_t dsdt_body[] = {
-    0x10, 0x4d, 0x06, '\\', '_', 'S', 'B', '_',     /* Scope (\_SB) */
-    0x5b, 0x82, 0x44, 0x06, 'P', 'C', 'I', '0',     /* Device (PCI0) */
+    0x10, 0x44, 0x06, '\\', '_', 'S', 'B', '_',     /* Scope (\_SB) */
+    0x5b, 0x82, 0x4b, 0x05, 'P', 'C', 'I', '0',     /* Device (PCI0) */
     0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x08, /* EisaId ("PNP0A08") */
     0x08, '_', 'C', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03, /* EisaId ("PNP0A03") */
     0x08, '_', 'B', 'B', 'N', 0x00,

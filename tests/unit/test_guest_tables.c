@@ -1,0 +1,187 @@
+// SOURCES: hypervisor/guest/tables.c
+/* The tables a guest starts from: checksums, addresses, and what iasl makes of the DSDT. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/acpi/acpi.h"
+#include "hypervisor/guest/guest.h"
+#include "hypervisor/guest/tables.h"
+#include "tests/unit/support/host.h"
+
+#define AREA_SIZE (GUEST_TABLES_END - GUEST_TABLES_BASE)
+
+static uint8_t area[AREA_SIZE];
+
+static const uint32_t apic_ids[] = {1, 2, 300};
+
+static struct guest_tables_input input(void)
+{
+    return (struct guest_tables_input){.memory_size = MIB(32),
+                                       .command_line = "peer=10.0.0.2 count=5",
+                                       .cpu_count = ARRAY_SIZE(apic_ids),
+                                       .apic_ids = apic_ids,
+                                       .ecam_base = GUEST_ECAM_BASE};
+}
+
+static void *at(uint64_t address)
+{
+    assert_in_range(address, GUEST_TABLES_BASE, GUEST_TABLES_END - 1);
+    return area + (address - GUEST_TABLES_BASE);
+}
+
+static uint64_t load(const void *bytes, size_t size)
+{
+    uint64_t value = 0;
+    memcpy(&value, bytes, size);
+    return value;
+}
+
+static uint8_t sum(const void *bytes, size_t size)
+{
+    uint8_t total = 0;
+    for (size_t i = 0; i < size; i++)
+        total = (uint8_t)(total + ((const uint8_t *)bytes)[i]);
+    return total;
+}
+
+static uint8_t *start_info(void)
+{
+    uint32_t address;
+    struct guest_tables_input all = input();
+    memset(area, 0, sizeof area);
+    assert_int_equal(guest_tables_write(area, sizeof area, &all, &address), STATUS_OK);
+    return at(address);
+}
+
+static uint8_t *table(const char *signature)
+{
+    uint8_t *rsdp = at(load(start_info() + 0x20, 8));
+    uint8_t *xsdt = at(load(rsdp + 24, 8));
+    for (uint32_t offset = 36; offset < load(xsdt + 4, 4); offset += 8) {
+        uint8_t *found = at(load(xsdt + offset, 8));
+        if (memcmp(found, signature, 4) == 0)
+            return found;
+    }
+    return NULL;
+}
+
+static void start_info_is_pvh(void **state)
+{
+    uint8_t *info = start_info();
+    assert_int_equal(load(info, 4), 0x336ec578);
+    assert_int_equal(load(info + 4, 4), 1);
+    assert_string_equal(at(load(info + 0x18, 8)), "peer=10.0.0.2 count=5");
+}
+
+static void memory_map_covers_all_of_memory_once(void **state)
+{
+    uint8_t *info = start_info();
+    uint8_t *entry = at(load(info + 0x28, 8));
+    uint64_t next = 0, ram = 0;
+    for (uint32_t i = 0; i < load(info + 0x30, 4); i++, entry += 24) {
+        uint64_t base = load(entry, 8), size = load(entry + 8, 8);
+        if (base < MIB(32)) {
+            assert_int_equal(base, next);
+            next = base + size;
+        }
+        ram += load(entry + 16, 4) == 1 ? size : 0;
+    }
+    assert_int_equal(next, MIB(32));
+    assert_int_equal(ram, MIB(32) - AREA_SIZE);
+}
+
+static void every_checksum_is_right(void **state)
+{
+    uint8_t *rsdp = at(load(start_info() + 0x20, 8));
+    assert_int_equal(sum(rsdp, 20), 0);
+    assert_int_equal(sum(rsdp, 36), 0);
+    uint8_t *xsdt = at(load(rsdp + 24, 8));
+    assert_int_equal(sum(xsdt, load(xsdt + 4, 4)), 0);
+    static const char *const signatures[] = {"FACP", "APIC", "MCFG"};
+    for (size_t i = 0; i < ARRAY_SIZE(signatures); i++) {
+        uint8_t *found = table(signatures[i]);
+        assert_non_null(found);
+        assert_int_equal(sum(found, load(found + 4, 4)), 0);
+    }
+    uint8_t *dsdt = at(load(table("FACP") + 140, 8));
+    assert_memory_equal(dsdt, "DSDT", 4);
+    assert_int_equal(sum(dsdt, load(dsdt + 4, 4)), 0);
+}
+
+static void madt_lists_each_core(void **state)
+{
+    uint8_t *madt = table("APIC");
+    assert_int_equal(load(madt + 4, 4), 44 + 3 * 16);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(load(madt + 44 + i * 16 + 4, 4), apic_ids[i]);
+}
+
+static void machine_is_hardware_reduced(void **state)
+{
+    assert_true(load(table("FACP") + 112, 4) & BIT(20));
+    assert_int_equal(load(table("MCFG") + 44, 8), GUEST_ECAM_BASE);
+    assert_int_equal(load(table("MCFG") + 54, 2), 0); /* bus 0 only */
+}
+
+/* An AML compiler reads the DSDT back: every package length must be right for that. */
+static void dsdt_disassembles(void **state)
+{
+    uint8_t *dsdt = at(load(table("FACP") + 140, 8));
+    char command[256], text[4096] = "";
+    if (system("command -v iasl >/dev/null 2>&1") != 0) {
+        print_message("skipped: iasl is not installed (package acpica-tools)\n");
+        skip();
+    }
+    FILE *file = fopen("build/unit/dsdt.aml", "wb");
+    assert_non_null(file);
+    fwrite(dsdt, 1, load(dsdt + 4, 4), file);
+    fclose(file);
+    snprintf(command, sizeof command,
+             "iasl -p build/unit/dsdt -d build/unit/dsdt.aml >build/unit/dsdt.log 2>&1");
+    assert_int_equal(system(command), 0);
+    file = fopen("build/unit/dsdt.dsl", "r");
+    assert_non_null(file);
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    text[size] = '\0';
+    fclose(file);
+    assert_non_null(strstr(text, "Device (PCI0)"));
+    assert_non_null(strstr(text, "PNP0A08"));
+    assert_non_null(strstr(text, "0xC0000000"));
+    assert_non_null(strstr(text, "0xFDFFFFFF"));
+    assert_non_null(strstr(text, "WordBusNumber"));
+    assert_null(strstr(text, "Unknown"));
+
+    /* Compiled again it is the same bytes: no package claims more or less than it has. */
+    assert_int_equal(system("iasl -oa -p build/unit/again build/unit/dsdt.dsl >build/unit/again.log 2>&1"),
+                     0);
+    uint8_t again[512];
+    file = fopen("build/unit/again.aml", "rb");
+    assert_non_null(file);
+    size = fread(again, 1, sizeof again, file);
+    fclose(file);
+    assert_int_equal(size, load(dsdt + 4, 4));
+    assert_memory_equal(again + 36, dsdt + 36, size - 36);
+}
+
+static void too_small_an_area_is_refused(void **state)
+{
+    struct guest_tables_input all = input();
+    uint32_t address;
+    for (size_t size = 0; size < 512; size += 16)
+        assert_int_equal(guest_tables_write(area, size, &all, &address), STATUS_FULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(start_info_is_pvh),
+        cmocka_unit_test(memory_map_covers_all_of_memory_once),
+        cmocka_unit_test(every_checksum_is_right),
+        cmocka_unit_test(madt_lists_each_core),
+        cmocka_unit_test(machine_is_hardware_reduced),
+        cmocka_unit_test(dsdt_disassembles),
+        cmocka_unit_test(too_small_an_area_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
