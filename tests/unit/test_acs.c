@@ -1,7 +1,7 @@
 // SOURCES: hypervisor/pci/acs.c hypervisor/pci/enumerate.c hypervisor/pci/functions.c
-// hypervisor/pci/capabilities.c hypervisor/pci/bars.c hypervisor/pci/ram.c
-// hypervisor/pci/placement.c hypervisor/pci/bridge_window.c hypervisor/base/format.c
-// hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: hypervisor/pci/capabilities.c hypervisor/pci/bars.c hypervisor/pci/ram.c
+// SOURCES: hypervisor/pci/placement.c hypervisor/pci/bridge_window.c hypervisor/base/format.c
+// SOURCES: hypervisor/base/status.c tests/unit/model/pci_model.c
 /* ACS: the bits, and which paths to the root count as isolated. */
 #include "hypervisor/pci/config_space.h"
 #include "tests/unit/model/pci_model.h"

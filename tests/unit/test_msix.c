@@ -1,5 +1,5 @@
 // SOURCES: hypervisor/pci/msix.c hypervisor/pci/functions.c hypervisor/base/format.c
-// tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_model.c
 /* MSI-X layouts as devices really have them, and as none may. */
 #include "hypervisor/pci/config_space.h"
 #include "tests/unit/model/pci_model.h"

@@ -1,7 +1,7 @@
 // SOURCES: hypervisor/pci/enumerate.c hypervisor/pci/functions.c hypervisor/pci/capabilities.c
-// hypervisor/pci/bars.c hypervisor/pci/ram.c hypervisor/pci/placement.c
-// hypervisor/pci/bridge_window.c hypervisor/base/format.c hypervisor/base/status.c
-// tests/unit/model/pci_model.c
+// SOURCES: hypervisor/pci/bars.c hypervisor/pci/ram.c hypervisor/pci/placement.c
+// SOURCES: hypervisor/pci/bridge_window.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: tests/unit/model/pci_model.c
 /* Finding functions: order of the first accesses, bridges that lie, capability lists, BARs. */
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // SOURCES: hypervisor/pci/sriov.c hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c
-// hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c
-// hypervisor/pci/ram.c hypervisor/pci/placement.c hypervisor/pci/bridge_window.c
-// hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c
+// SOURCES: hypervisor/pci/ram.c hypervisor/pci/placement.c hypervisor/pci/bridge_window.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* SR-IOV: counts, ids, placement and order, with honest and hostile capability images. */
 #include <string.h>
 

@@ -1,0 +1,353 @@
+/*
+ * The 82576 PF: reset, internal switch, pools, link (datasheet 4.6, 7.10). Everything goes through
+ * registers; the PF itself never does DMA and raises no interrupts.
+ */
+#include "drivers/igb/igb.h"
+
+#include "drivers/igb/igb_port.h"
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+
+#define RESET_SETTLE                                                                               \
+    MILLISECONDS(3) /* registers must not be touched before (datasheet 4.2.1.3)                    \
+                     */
+#define RESET_TIME     MILLISECONDS(500)
+#define NVM_TIME       MILLISECONDS(100)
+#define MDIC_TIME      MILLISECONDS(100)
+#define LOGGED_SPOOFS  16
+#define SPOOF_INTERVAL MILLISECONDS(100)
+
+enum medium { COPPER, SERDES };
+
+static const struct {
+    uint16_t device;
+    enum medium medium;
+} models[] = {
+    {0x10c9, COPPER}, /* 82576 */
+    {0x10e8, COPPER}, /* quad copper */
+    {0x1526, COPPER}, /* quad copper ET2 */
+    {0x150a, COPPER}, /* NS */
+    {0x10e6, SERDES}, /* fibre */
+    {0x10e7, SERDES}, /* SerDes */
+    {0x1518, SERDES}, /* NS SerDes */
+    {0x150d, SERDES}, /* quad SerDes */
+};
+
+static struct igb_port ports[IGB_MAX_PORTS];
+
+struct igb_port *igb_port_of(const struct pf_device *device)
+{
+    for (size_t i = 0; i < IGB_MAX_PORTS; i++)
+        if (ports[i].device == device)
+            return &ports[i];
+    return NULL;
+}
+
+static bool igb_probe(const struct pci_function *function)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(models); i++)
+        if (function->vendor == 0x8086 && function->device == models[i].device)
+            return !function->is_vf;
+    return false;
+}
+
+static enum medium medium_of(const struct pf_device *device)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(models); i++)
+        if (device->function->device == models[i].device)
+            return models[i].medium;
+    return COPPER;
+}
+
+static enum status refuse(const struct pf_device *device, enum status status, const char *message)
+{
+    log_event("igb.refused", "pf=%s status=%s message=\"%s\"", rid_text(device->function->rid).text,
+              status_name(status), message);
+    return status;
+}
+
+/* Bus mastering is off, so no request of ours can be under way: the GIO master handshake that
+ * otherwise comes before a reset is not needed. */
+static enum status reset(struct pf_device *device)
+{
+    igb_write(device, IGB_EIMC, UINT32_MAX);
+    igb_write(device, IGB_IMC, UINT32_MAX);
+    igb_write(device, IGB_RCTL, 0);
+    igb_write(device, IGB_TCTL, 0);
+    igb_update(device, IGB_CTRL, 0, IGB_CTRL_RST);
+    clock_delay(RESET_SETTLE);
+    if (!WAIT_UNTIL((igb_read(device, IGB_CTRL) & IGB_CTRL_RST) == 0, RESET_TIME))
+        return refuse(device, STATUS_TIMEOUT, "the device does not come out of reset");
+    /* Boards without an NVM never set this bit; what was not loaded shows in the MAC address. */
+    (void)WAIT_UNTIL((igb_read(device, IGB_EECD) & IGB_EECD_AUTO_READ) != 0, NVM_TIME);
+    igb_write(device, IGB_EIMC, UINT32_MAX);
+    igb_write(device, IGB_IMC, UINT32_MAX);
+    igb_write(device, IGB_EIAC, 0);
+    (void)igb_read(device, IGB_ICR);
+    return STATUS_OK;
+}
+
+/* VF n's address is the PF's, made locally administered, with n + 1 in the third byte: ports of one
+ * card have neighbouring addresses, which counting in the last byte would run into. */
+static enum status read_mac(struct pf_device *device)
+{
+    uint32_t low = igb_read(device, IGB_RAL(0)), high = igb_read(device, IGB_RAH(0));
+    uint8_t all = 0;
+    for (unsigned i = 0; i < 6; i++) {
+        device->mac[i] = (uint8_t)((i < 4 ? low >> (8 * i) : high >> (8 * (i - 4))) & 0xff);
+        all |= device->mac[i];
+    }
+    if (all == 0 || (device->mac[0] & 1) != 0)
+        return refuse(device, STATUS_DEVICE, "the NVM holds no MAC address");
+    for (unsigned vf = 0; vf < device->vfs; vf++) {
+        memcpy(device->vf_mac[vf], device->mac, 6);
+        device->vf_mac[vf][0] |= 2;
+        device->vf_mac[vf][2] ^= (uint8_t)(vf + 1);
+    }
+    return STATUS_OK;
+}
+
+static void clear_tables(struct pf_device *device)
+{
+    for (unsigned i = 0; i < IGB_MTA_COUNT; i++)
+        igb_write(device, IGB_MTA(i), 0);
+    for (unsigned i = 0; i < IGB_VFTA_COUNT; i++)
+        igb_write(device, IGB_VFTA(i), 0);
+    for (unsigned i = 0; i < IGB_VLVF_COUNT; i++)
+        igb_write(device, IGB_VLVF(i), 0);
+    /* Entry 0 keeps the PF's own address with no pool behind it: such packets are dropped. */
+    for (unsigned i = 1; i < IGB_RA_COUNT; i++) {
+        igb_write(device, IGB_RAL(i), 0);
+        igb_write(device, IGB_RAH(i), 0);
+    }
+    for (unsigned pool = 0; pool < IGB_POOLS; pool++) {
+        igb_write(device, IGB_VMOLR(pool), IGB_VMOLR_STRIP_CRC | IGB_MAX_FRAME);
+        igb_write(device, IGB_VMVIR(pool), 0);
+        igb_write(device, IGB_IVAR(pool), 0);
+    }
+}
+
+/* The internal switch (7.10.3): VFs reach each other inside, forged source addresses and VLANs are
+ * dropped, a packet for nobody goes to nobody, and a pool that does not take its packets loses them
+ * instead of holding up the others. */
+static void start_switch(struct pf_device *device)
+{
+    uint64_t control = IGB_DTXSWC_LOOPBACK, drop = 0;
+    for (unsigned vf = 0; vf < device->vfs; vf++)
+        control |= IGB_DTXSWC_MAC_SPOOF(vf) | IGB_DTXSWC_VLAN_SPOOF(vf);
+    for (unsigned queue = 0; queue < IGB_QUEUES; queue++)
+        drop |= BIT(queue);
+    igb_write(device, IGB_VFRE, 0);
+    igb_write(device, IGB_VFTE, 0);
+    igb_write(device, IGB_MRQC, IGB_MRQC_VMDQ);
+    igb_write(device, IGB_VT_CTL,
+              IGB_VT_CTL_DEFAULT_POOL(MIN(device->vfs, IGB_POOLS - 1)) |
+                  IGB_VT_CTL_NO_DEFAULT_POOL | IGB_VT_CTL_REPLICATION);
+    igb_write(device, IGB_DTXSWC, control);
+    igb_write(device, IGB_QDE, drop);
+    igb_write(device, IGB_RPLOLR, IGB_RPLOLR_STRIP_CRC);
+    igb_write(device, IGB_RLPML, IGB_MAX_FRAME);
+    igb_write(device, IGB_RCTL,
+              IGB_RCTL_ENABLE | IGB_RCTL_LONG | IGB_RCTL_BROADCAST | IGB_RCTL_VLAN_FILTER |
+                  IGB_RCTL_STRIP_CRC);
+    igb_write(device, IGB_TCTL, IGB_TCTL_ENABLE | IGB_TCTL_PAD | IGB_TCTL_COLLISIONS);
+}
+
+static enum status write_phy(struct pf_device *device, unsigned phy_register, uint16_t value)
+{
+    igb_write(device, IGB_MDIC,
+              value | IGB_MDIC_REGISTER(phy_register) | IGB_MDIC_PHY(PHY_INTERNAL_ADDRESS) |
+                  IGB_MDIC_WRITE);
+    if (!WAIT_UNTIL((igb_read(device, IGB_MDIC) & (IGB_MDIC_READY | IGB_MDIC_ERROR)) != 0,
+                    MDIC_TIME))
+        return STATUS_TIMEOUT;
+    return (igb_read(device, IGB_MDIC) & IGB_MDIC_ERROR) != 0 ? STATUS_DEVICE : STATUS_OK;
+}
+
+static enum status start_link(struct pf_device *device)
+{
+    igb_update(device, IGB_CTRL, IGB_CTRL_FORCE_SPEED | IGB_CTRL_FORCE_DUPLEX, IGB_CTRL_SLU);
+    if (medium_of(device) == SERDES) {
+        igb_update(device, IGB_PCS_CFG, 0, IGB_PCS_CFG_ENABLE);
+        igb_update(device, IGB_PCS_LCTL, 0, IGB_PCS_LCTL_AN_ENABLE | IGB_PCS_LCTL_AN_RESTART);
+        return STATUS_OK;
+    }
+    enum status status = write_phy(device, PHY_CONTROL, PHY_CONTROL_AUTONEG | PHY_CONTROL_RESTART);
+    return status == STATUS_OK ? STATUS_OK : refuse(device, status, "the PHY does not answer");
+}
+
+static enum status igb_start(struct pf_device *device, uint16_t vfs)
+{
+    if (vfs == 0 || vfs > IGB_POOLS)
+        return refuse(device, STATUS_INVALID, "the 82576 has pools for 1 to 8 VFs");
+    if (device->registers == 0 || device->registers_size < IGB_MIN_REGISTERS)
+        return refuse(device, STATUS_INVALID, "BAR 0 is smaller than the 82576's registers");
+    struct igb_port *port = igb_port_of(device);
+    if (port == NULL)
+        port = igb_port_of(NULL);
+    if (port == NULL)
+        return refuse(device, STATUS_FULL, "more 82576 ports than the driver keeps state for");
+    *port = (struct igb_port){.device = device};
+    device->vfs = vfs;
+    enum status status = reset(device);
+    if (status == STATUS_OK)
+        status = read_mac(device);
+    if (status != STATUS_OK) {
+        port->device = NULL;
+        return status;
+    }
+    clear_tables(device);
+    start_switch(device);
+    igb_update(device, IGB_CTRL_EXT, 0, IGB_CTRL_EXT_PFRSTD);
+    /* No link is no reason to stop: VFs reach each other through the switch, and the status of the
+     * link is shown. */
+    bool link = start_link(device) == STATUS_OK;
+    const uint8_t *mac = device->mac;
+    log_event("igb.started", "pf=%s vfs=%u mac=%02x:%02x:%02x:%02x:%02x:%02x link=%s",
+              rid_text(device->function->rid).text, vfs, mac[0], mac[1], mac[2], mac[3], mac[4],
+              mac[5], link ? "negotiating" : "failed");
+    return STATUS_OK;
+}
+
+void igb_vf_restart(struct pf_device *device, uint16_t vf)
+{
+    const uint8_t *mac = device->vf_mac[vf];
+    igb_filter_reset(device, vf);
+    igb_write(device, IGB_RAL(vf + 1u),
+              (uint32_t)mac[0] | (uint32_t)mac[1] << 8 | (uint32_t)mac[2] << 16 |
+                  (uint32_t)mac[3] << 24);
+    igb_write(device, IGB_RAH(vf + 1u),
+              IGB_RAH_VALID | IGB_RAH_POOL(vf) | (uint32_t)mac[4] | (uint32_t)mac[5] << 8);
+    igb_update(device, IGB_VFRE, 0, BIT(vf));
+    igb_update(device, IGB_VFTE, 0, BIT(vf));
+}
+
+/* The addresses in there are the last owner's. */
+static void clear_queue(struct pf_device *device, unsigned block, uint32_t control)
+{
+    igb_write(device, block + IGB_QUEUE_CONTROL, control);
+    igb_write(device, block + IGB_QUEUE_BASE_LOW, 0);
+    igb_write(device, block + IGB_QUEUE_BASE_HIGH, 0);
+    igb_write(device, block + IGB_QUEUE_LENGTH, 0);
+    igb_write(device, block + IGB_QUEUE_HEAD, 0);
+    igb_write(device, block + IGB_QUEUE_TAIL, 0);
+}
+
+static void igb_vf_reset(struct pf_device *device, uint16_t vf)
+{
+    struct igb_port *port = igb_port_of(device);
+    if (port == NULL || vf >= device->vfs)
+        return;
+    igb_update(device, IGB_VFTE, BIT(vf), 0);
+    igb_update(device, IGB_VFRE, BIT(vf), 0);
+    for (unsigned queue = vf; queue < IGB_QUEUES; queue += IGB_POOLS) {
+        clear_queue(device, IGB_RX_QUEUE(queue), IGB_QUEUE_THRESHOLDS);
+        clear_queue(device, IGB_TX_QUEUE(queue), 0);
+        igb_write(device, IGB_TX_QUEUE(queue) + IGB_QUEUE_WRITE_BACK_LOW, 0);
+        igb_write(device, IGB_TX_QUEUE(queue) + IGB_QUEUE_WRITE_BACK_HIGH, 0);
+    }
+    igb_write(device, IGB_IVAR(vf), 0);
+    igb_write(device, IGB_VFLRE, BIT(vf));
+    igb_mailbox_reset(device, vf);
+    igb_vf_restart(device, vf);
+}
+
+static enum status igb_vfs_enabled(struct pf_device *device)
+{
+    if (igb_port_of(device) == NULL)
+        return STATUS_INVALID;
+    for (uint16_t vf = 0; vf < device->vfs; vf++)
+        igb_vf_reset(device, vf);
+    /* Enabling reset the VFs: they wait for this bit again. */
+    igb_update(device, IGB_CTRL_EXT, 0, IGB_CTRL_EXT_PFRSTD);
+    uint32_t wanted = (uint32_t)(BIT(device->vfs) - 1);
+    if ((igb_read(device, IGB_VFRE) & wanted) != wanted ||
+        (igb_read(device, IGB_VFTE) & wanted) != wanted)
+        return refuse(device, STATUS_DEVICE, "the device does not let the VFs' queues run");
+    return STATUS_OK;
+}
+
+static bool handle_resets(struct pf_device *device, struct igb_port *port)
+{
+    bool work = false;
+    uint32_t events = igb_read(device, IGB_VFLRE);
+    for (uint16_t vf = 0; vf < device->vfs; vf++) {
+        if ((events & BIT(vf)) == 0 || !igb_take_credit(&port->vf[vf]))
+            continue;
+        igb_write(device, IGB_VFLRE, BIT(vf));
+        port->vf[vf].ready = false;
+        igb_vf_restart(device, vf);
+        work = true;
+    }
+    return work;
+}
+
+static bool handle_messages(struct pf_device *device)
+{
+    uint32_t events = igb_read(device, IGB_MBVFICR);
+    uint32_t acknowledged = events & IGB_MBVFICR_ALL_ACKS;
+    if (acknowledged != 0)
+        igb_write(device, IGB_MBVFICR, acknowledged);
+    bool work = false;
+    for (uint16_t vf = 0; vf < device->vfs; vf++)
+        if ((events & IGB_MBVFICR_REQUEST(vf)) != 0)
+            work |= igb_mailbox_service(device, vf);
+    return work;
+}
+
+static void report_spoofs(struct pf_device *device, struct igb_port *port)
+{
+    uint64_t now = clock_microseconds();
+    if (now < port->spoofs_read_at + SPOOF_INTERVAL)
+        return;
+    port->spoofs_read_at = now;
+    uint32_t queues = igb_read(device, IGB_WVBR);
+    if (queues == 0 || queues == UINT32_MAX || port->spoofs_logged >= LOGGED_SPOOFS)
+        return;
+    port->spoofs_logged++;
+    log_event("igb.spoof",
+              "pf=%s queues=%#x action=dropped message=\"a VF sent with an address or VLAN that is "
+              "not its own\"",
+              rid_text(device->function->rid).text, queues);
+}
+
+static bool igb_service(struct pf_device *device)
+{
+    struct igb_port *port = igb_port_of(device);
+    if (port == NULL)
+        return false;
+    bool work = handle_resets(device, port);
+    work |= handle_messages(device);
+    report_spoofs(device, port);
+    return work;
+}
+
+static bool igb_link_up(const struct pf_device *device)
+{
+    return (igb_read(device, IGB_STATUS) & IGB_STATUS_LINK_UP) != 0;
+}
+
+static void igb_stop(struct pf_device *device)
+{
+    struct igb_port *port = igb_port_of(device);
+    if (port == NULL)
+        return;
+    igb_write(device, IGB_VFTE, 0);
+    igb_write(device, IGB_VFRE, 0);
+    (void)!reset(device);
+    port->device = NULL;
+    device->vfs = 0;
+}
+
+const struct pf_driver igb_pf_driver = {
+    .name = "igb",
+    .probe = igb_probe,
+    .start = igb_start,
+    .vfs_enabled = igb_vfs_enabled,
+    .vf_reset = igb_vf_reset,
+    .service = igb_service,
+    .link_up = igb_link_up,
+    .stop = igb_stop,
+};

@@ -1,0 +1,506 @@
+// SOURCES: drivers/igb/igb.c drivers/igb/igb_filter.c drivers/igb/igb_mailbox.c
+// SOURCES: drivers/pf_drivers.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/string.c
+/* The 82576 PF driver against a model of the device's registers, and VFs that behave and do not. */
+#include <string.h>
+
+#include "drivers/igb/igb.h"
+#include "drivers/igb/igb_registers.h"
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/mmio.h"
+#include "tests/unit/support/host.h"
+
+#define REGISTERS UINT64_C(0x600000000000)
+#define SIZE      0x20000u
+
+static uint32_t registers[SIZE / 4];
+static bool vf_owns[IGB_POOLS]; /* VFU: the VF holds the buffer */
+static uint64_t reset_until;
+static bool reset_hangs, phy_is_dead, has_no_mac, has_no_nvm;
+static unsigned accesses, resets;
+static struct pci_function function;
+static struct pf_device device;
+
+static uint32_t get(unsigned offset)
+{
+    return registers[offset / 4];
+}
+
+static void put(unsigned offset, uint64_t value)
+{
+    registers[offset / 4] = (uint32_t)value;
+}
+
+static void power_on(void)
+{
+    memset(registers, 0, sizeof registers);
+    if (!has_no_nvm)
+        put(IGB_EECD, IGB_EECD_AUTO_READ);
+    if (!has_no_mac) {
+        put(IGB_RAL(0), 0x12005452);
+        put(IGB_RAH(0), IGB_RAH_VALID | 0x5634);
+    }
+}
+
+uint32_t mmio_read32(uintptr_t address)
+{
+    assert_in_range(address, REGISTERS, REGISTERS + SIZE - 4);
+    assert_int_equal(address % 4, 0);
+    unsigned offset = (unsigned)(address - REGISTERS);
+    accesses++;
+    if (offset == IGB_CTRL && (reset_hangs || clock_microseconds() < reset_until))
+        return get(offset) | (uint32_t)IGB_CTRL_RST;
+    uint32_t value = get(offset);
+    if (offset == IGB_WVBR)
+        put(offset, 0);
+    return value;
+}
+
+static void write_mailbox(unsigned vf, uint32_t value)
+{
+    if ((value & IGB_P2V_RESET_VFU) != 0)
+        vf_owns[vf] = false;
+    uint32_t now = get(IGB_P2VMAILBOX(vf)) & ~(uint32_t)IGB_P2V_PF_USES;
+    now |= value & (uint32_t)(IGB_P2V_STATUS | IGB_P2V_ACK);
+    if ((value & IGB_P2V_PF_USES) != 0 && !vf_owns[vf])
+        now |= (uint32_t)IGB_P2V_PF_USES;
+    put(IGB_P2VMAILBOX(vf), now);
+}
+
+void mmio_write32(uintptr_t address, uint32_t value)
+{
+    assert_in_range(address, REGISTERS, REGISTERS + SIZE - 4);
+    unsigned offset = (unsigned)(address - REGISTERS);
+    accesses++;
+    if (offset == IGB_CTRL && (value & IGB_CTRL_RST) != 0) {
+        power_on();
+        resets++;
+        reset_until = clock_microseconds() + 4000;
+    } else if (offset == IGB_MDIC) {
+        bool ours = (value & IGB_MDIC_PHY(31)) == IGB_MDIC_PHY(1);
+        put(offset, phy_is_dead ? value
+                    : ours      ? value | IGB_MDIC_READY
+                                : value | IGB_MDIC_READY | IGB_MDIC_ERROR);
+        if (ours && !phy_is_dead && (value & 0xffff) == 0x1200 && (get(IGB_CTRL) & IGB_CTRL_SLU))
+            put(IGB_STATUS, IGB_STATUS_LINK_UP);
+    } else if (offset == IGB_MBVFICR || offset == IGB_VFLRE) {
+        put(offset, get(offset) & ~value);
+    } else if (offset >= IGB_P2VMAILBOX(0) && offset < IGB_P2VMAILBOX(IGB_POOLS)) {
+        write_mailbox((offset - IGB_P2VMAILBOX(0)) / 4, value);
+    } else {
+        put(offset, value);
+    }
+}
+
+static const struct pf_driver *driver(void)
+{
+    return pf_drivers[0];
+}
+
+static int fresh(void **state)
+{
+    reset_hangs = phy_is_dead = has_no_mac = has_no_nvm = false;
+    memset(vf_owns, 0, sizeof vf_owns);
+    if (device.vfs != 0)
+        driver()->stop(&device);
+    power_on();
+    host_log_clear();
+    reset_until = accesses = resets = 0;
+    function = (struct pci_function){.rid = RID(0, 1, 0, 0), .vendor = 0x8086, .device = 0x10c9};
+    device = (struct pf_device){
+        .function = &function, .driver = driver(), .registers = REGISTERS, .registers_size = SIZE};
+    return 0;
+}
+
+static void start(uint16_t vfs)
+{
+    assert_int_equal(driver()->start(&device, vfs), STATUS_OK);
+    /* VF Enable resets the VFs, as the device does it. */
+    put(IGB_VFRE, 0);
+    put(IGB_VFTE, 0);
+    put(IGB_VFLRE, 0xff);
+    assert_int_equal(driver()->vfs_enabled(&device), STATUS_OK);
+}
+
+/* --- the VF's side --- */
+
+static void vf_send(unsigned vf, const uint32_t *words, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        put(IGB_VMBMEM(vf) + 4 * i, words[i]);
+    put(IGB_P2VMAILBOX(vf), 0);
+    put(IGB_MBVFICR, get(IGB_MBVFICR) | (uint32_t)IGB_MBVFICR_REQUEST(vf));
+}
+
+static uint32_t vf_call(unsigned vf, uint32_t word, uint32_t first, uint32_t second)
+{
+    vf_send(vf, (uint32_t[]){word, first, second}, 3);
+    host_clock_advance(2000);
+    assert_true(driver()->service(&device));
+    assert_int_equal(get(IGB_P2VMAILBOX(vf)) & 0xf, IGB_P2V_STATUS | IGB_P2V_ACK);
+    assert_int_equal(get(IGB_MBVFICR), 0);
+    return get(IGB_VMBMEM(vf));
+}
+
+static void vf_up(unsigned vf)
+{
+    assert_int_equal(vf_call(vf, IGB_VF_RESET, 0, 0), 0x80000001);
+}
+
+#define ACK(type)  (UINT32_C(0xa0000000) | (type))
+#define NACK(type) (UINT32_C(0x60000000) | (type))
+
+/* --- tests --- */
+
+static void the_82576_is_known(void **state)
+{
+    static const uint16_t ids[] = {0x10c9, 0x10e6, 0x10e7, 0x10e8, 0x1526, 0x150a, 0x1518, 0x150d};
+    for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+        function.device = ids[i];
+        assert_true(driver()->probe(&function));
+    }
+    function.device = 0x10ca; /* its VF */
+    assert_false(driver()->probe(&function));
+    function.device = 0x10c9;
+    function.vendor = 0x1af4;
+    assert_false(driver()->probe(&function));
+    assert_null(pf_drivers[1]);
+}
+
+static void the_switch_is_set_up_for_isolation(void **state)
+{
+    start(3);
+    assert_int_equal(resets, 1);
+    assert_int_equal(get(IGB_MRQC) & 7, 3);
+    assert_int_equal(get(IGB_VT_CTL), 0x60000180); /* pool 3 is nobody's; no default pool */
+    assert_int_equal(get(IGB_DTXSWC), 0x80000707);
+    assert_int_equal(get(IGB_QDE), 0xffff);
+    assert_int_equal(get(IGB_RCTL) & (2 | BIT(3) | BIT(4) | BIT(18)), 2 | BIT(18));
+    assert_int_equal(get(IGB_TCTL) & 2, 2);
+    assert_int_equal(get(IGB_VFRE), 7);
+    assert_int_equal(get(IGB_VFTE), 7);
+    assert_int_equal(get(IGB_VFLRE) & 7, 0);
+    assert_int_equal(get(IGB_CTRL_EXT) & 0x4000, 0x4000);
+    for (unsigned vf = 0; vf < 3; vf++) {
+        assert_int_equal(get(IGB_VMOLR(vf)), 0x89002600); /* broadcast, untagged, CRC off */
+        assert_int_equal(get(IGB_RAH(vf + 1)) >> 18, (1u << 13) | 1u << vf);
+    }
+    assert_int_equal(get(IGB_VMOLR(3)) & (BIT(24) | BIT(25) | BIT(26) | BIT(27) | BIT(28)), 0);
+    assert_int_equal(get(IGB_RAH(4)), 0);
+    assert_int_equal(get(IGB_EIMC), 0xffffffff);
+}
+
+static void addresses_follow_the_pf(void **state)
+{
+    start(2);
+    assert_memory_equal(device.mac, ((uint8_t[]){0x52, 0x54, 0x00, 0x12, 0x34, 0x56}), 6);
+    assert_memory_equal(device.vf_mac[0], ((uint8_t[]){0x52, 0x54, 0x01, 0x12, 0x34, 0x56}), 6);
+    assert_memory_equal(device.vf_mac[1], ((uint8_t[]){0x52, 0x54, 0x02, 0x12, 0x34, 0x56}), 6);
+    assert_int_equal(get(IGB_RAL(1)), 0x12015452);
+    assert_int_equal(get(IGB_RAL(2)), 0x12025452);
+    assert_int_equal(get(IGB_RAH(2)) & 0xffff, 0x5634);
+    assert_int_equal(get(IGB_RAH(0)) & 0x3fc0000, 0); /* the PF's own address leads nowhere */
+}
+
+static void the_link_comes_by_itself(void **state)
+{
+    start(1);
+    assert_true(driver()->link_up(&device));
+    put(IGB_STATUS, 0);
+    assert_false(driver()->link_up(&device));
+}
+
+static void a_dead_phy_is_said_and_survived(void **state)
+{
+    phy_is_dead = true;
+    start(1);
+    assert_int_equal(host_log_count("igb.refused", "PHY"), 1);
+    assert_int_equal(host_log_count("igb.started", "link=failed"), 1);
+    assert_false(driver()->link_up(&device));
+}
+
+static void serdes_ports_leave_the_phy_alone(void **state)
+{
+    function.device = 0x10e7;
+    start(1);
+    assert_int_equal(get(IGB_MDIC), 0);
+    assert_int_equal(get(IGB_PCS_CFG) & 8, 8);
+    assert_int_equal(get(IGB_PCS_LCTL), 0x30000);
+}
+
+static void hardware_that_fails_is_refused(void **state)
+{
+    reset_hangs = true;
+    uint64_t before = clock_microseconds();
+    assert_int_equal(driver()->start(&device, 1), STATUS_TIMEOUT);
+    assert_in_range(clock_microseconds() - before, 100000, 2000000);
+    fresh(NULL);
+    has_no_mac = true;
+    assert_int_equal(driver()->start(&device, 1), STATUS_DEVICE);
+    fresh(NULL);
+    assert_int_equal(driver()->start(&device, 0), STATUS_INVALID);
+    assert_int_equal(driver()->start(&device, 9), STATUS_INVALID);
+    device.registers_size = 0x4000;
+    assert_int_equal(driver()->start(&device, 1), STATUS_INVALID);
+    assert_false(driver()->service(&device)); /* never started */
+    fresh(NULL);
+    has_no_nvm = true;
+    start(8); /* only slower */
+}
+
+static void the_handshake(void **state)
+{
+    start(2);
+    vf_up(1);
+    assert_int_equal(get(IGB_VMBMEM(1) + 4), 0x12025452);
+    assert_int_equal(get(IGB_VMBMEM(1) + 8), 0x5634);
+    assert_int_equal(get(IGB_VFRE), 3);
+}
+
+static void messages_before_the_handshake_are_refused(void **state)
+{
+    start(2);
+    assert_int_equal(vf_call(0, IGB_SET_MULTICAST | 1 << 16, 5, 0), 0x40010003);
+    assert_int_equal(get(IGB_VMOLR(0)) & IGB_VMOLR_MULTICAST, 0);
+}
+
+static void a_vf_cannot_take_another_address(void **state)
+{
+    start(2);
+    vf_up(0);
+    assert_int_equal(vf_call(0, IGB_SET_MAC, 0x12025452, 0x5634), NACK(2)); /* VF 1's */
+    assert_int_equal(get(IGB_RAL(1)), 0x12015452);
+    assert_int_equal(host_log_count("igb.mailbox", "vf=0 type=2 action=refused"), 1);
+    assert_int_equal(vf_call(0, IGB_SET_MAC, 0x12015452, 0x5634), ACK(2)); /* its own */
+}
+
+static void multicast_hashes_are_merged_and_taken_back(void **state)
+{
+    start(2);
+    vf_up(0);
+    vf_up(1);
+    assert_int_equal(vf_call(0, IGB_SET_MULTICAST | 2 << 16, 0x0021 | 0x0fe5 << 16, 0),
+                     ACK(0x20003));
+    assert_int_equal(vf_call(1, IGB_SET_MULTICAST | 1 << 16, 0xf021, 0), ACK(0x10003));
+    assert_int_equal(get(IGB_MTA(1)), 2);
+    assert_int_equal(get(IGB_MTA(0x7f)), 0x20);
+    assert_int_equal(get(IGB_VMOLR(1)) & BIT(25), BIT(25));
+    assert_int_equal(vf_call(0, IGB_SET_MULTICAST, 0, 0), ACK(3));
+    assert_int_equal(get(IGB_MTA(1)), 2); /* still VF 1's */
+    assert_int_equal(get(IGB_MTA(0x7f)), 0);
+    assert_int_equal(get(IGB_VMOLR(0)) & BIT(25), 0);
+    assert_int_equal(vf_call(1, IGB_SET_MULTICAST | 0xff << 16, 0, 0),
+                     ACK(0xff0003)); /* too many */
+}
+
+static void vlans_are_shared_fairly(void **state)
+{
+    start(2);
+    vf_up(0);
+    vf_up(1);
+    for (uint32_t vlan = 1; vlan <= 4; vlan++)
+        assert_int_equal(vf_call(0, IGB_SET_VLAN | 1 << 16, vlan, 0), ACK(0x10004));
+    assert_int_equal(vf_call(0, IGB_SET_VLAN | 1 << 16, 5, 0), NACK(0x10004));
+    assert_int_equal(vf_call(0, IGB_SET_VLAN | 1 << 16, 4, 0), ACK(0x10004)); /* has it already */
+    assert_int_equal(vf_call(1, IGB_SET_VLAN | 1 << 16, 3, 0), ACK(0x10004));
+    assert_int_equal(vf_call(1, IGB_SET_VLAN | 1 << 16, 0x1003, 0), NACK(0x10004));
+    assert_int_equal(get(IGB_VLVF(2)), 0x80003003);
+    assert_int_equal(get(IGB_VFTA(0)), 0x1e);
+    assert_int_equal(vf_call(0, IGB_SET_VLAN, 3, 0), ACK(4));
+    assert_int_equal(get(IGB_VLVF(2)), 0x80002003);
+    assert_int_equal(vf_call(1, IGB_SET_VLAN, 3, 0), ACK(4));
+    assert_int_equal(get(IGB_VLVF(2)), 0);
+    assert_int_equal(get(IGB_VFTA(0)), 0x16);
+    driver()->vf_reset(&device, 0);
+    assert_int_equal(get(IGB_VFTA(0)), 0);
+    assert_int_equal(get(IGB_VLVF(0)), 0);
+}
+
+static void frame_lengths(void **state)
+{
+    start(1);
+    vf_up(0);
+    assert_int_equal(vf_call(0, IGB_SET_LPE, 9018, 0), ACK(5));
+    assert_int_equal(get(IGB_VMOLR(0)) & 0x13fff, 0x10000 | 9022);
+    assert_int_equal(vf_call(0, IGB_SET_LPE, 10000, 0), NACK(5));
+    assert_int_equal(vf_call(0, IGB_SET_LPE, 0xffffffff, 0), NACK(5));
+    assert_int_equal(get(IGB_VMOLR(0)) & 0x13fff, 0x10000 | 9022);
+}
+
+static void promiscuous_and_unknown_are_refused(void **state)
+{
+    start(1);
+    vf_up(0);
+    uint32_t before = get(IGB_VMOLR(0));
+    assert_int_equal(vf_call(0, IGB_SET_PROMISCUOUS | 0xff << 16, 0, 0), NACK(0xff0006));
+    assert_int_equal(vf_call(0, 0, 0, 0), NACK(0));
+    assert_int_equal(vf_call(0, 0x7fff, 0, 0), NACK(0x7fff));
+    assert_int_equal(get(IGB_VMOLR(0)), before);
+}
+
+static void answers_are_not_answered(void **state)
+{
+    start(1);
+    vf_send(0, (uint32_t[]){0x80000001}, 1);
+    assert_true(driver()->service(&device));
+    assert_int_equal(get(IGB_P2VMAILBOX(0)) & 0xf, IGB_P2V_ACK);
+    assert_false(driver()->service(&device));
+}
+
+static void a_flood_is_held_to_a_rate(void **state)
+{
+    start(2);
+    vf_up(0);
+    host_log_clear();
+    host_clock_advance(1000000);
+    unsigned answered = 0;
+    uint64_t began = clock_microseconds();
+    for (unsigned i = 0; i < 100000; i++) {
+        vf_send(0, (uint32_t[]){0x1234}, 1);
+        answered += driver()->service(&device);
+    }
+    uint64_t took = clock_microseconds() - began;
+    assert_true(answered <= 16 + took / 1000 + 1);
+    assert_true(answered >= 16);
+    assert_true(host_log_count("igb.mailbox", NULL) <= 4);
+    /* What is over the rate waits, and nobody else is kept from service. */
+    assert_int_equal(get(IGB_MBVFICR), 1);
+    vf_send(1, (uint32_t[]){IGB_VF_RESET}, 1);
+    assert_true(driver()->service(&device));
+    assert_int_equal(get(IGB_VMBMEM(1)), 0x80000001);
+    host_clock_advance(2000);
+    (void)driver()->service(&device);
+    assert_int_equal(get(IGB_MBVFICR), 0);
+}
+
+static void a_vf_that_keeps_the_buffer_costs_nothing(void **state)
+{
+    start(1);
+    vf_send(0, (uint32_t[]){IGB_VF_RESET}, 1);
+    vf_owns[0] = true;
+    uint64_t before = clock_microseconds();
+    assert_false(driver()->service(&device));
+    assert_true(clock_microseconds() - before < 1000);
+    vf_owns[0] = false;
+    host_clock_advance(2000);
+    assert_true(driver()->service(&device));
+}
+
+static void an_idle_round_is_cheap(void **state)
+{
+    start(8);
+    (void)driver()->service(&device);
+    accesses = 0;
+    assert_false(driver()->service(&device));
+    assert_true(accesses <= 3);
+}
+
+static void a_vf_that_resets_itself_runs_again(void **state)
+{
+    start(2);
+    vf_up(1);
+    assert_int_equal(vf_call(1, IGB_SET_MULTICAST | 1 << 16, 0x21, 0), ACK(0x10003));
+    put(IGB_RX_QUEUE(1) + IGB_QUEUE_BASE_LOW, 0x1000);
+    put(IGB_VFLRE, 2);
+    put(IGB_VFRE, 1);
+    put(IGB_VFTE, 1);
+    host_clock_advance(2000);
+    assert_true(driver()->service(&device));
+    assert_int_equal(get(IGB_VFRE), 3);
+    assert_int_equal(get(IGB_VFTE), 3);
+    assert_int_equal(get(IGB_VFLRE), 0);
+    assert_int_equal(get(IGB_MTA(1)), 0);
+    /* It may have begun to set its queues up without a handshake. */
+    assert_int_equal(get(IGB_RX_QUEUE(1) + IGB_QUEUE_BASE_LOW), 0x1000);
+    assert_int_equal(vf_call(1, IGB_SET_LPE, 9018, 0), 0x40000005); /* must shake hands again */
+}
+
+static void nothing_is_left_for_the_next_owner(void **state)
+{
+    start(2);
+    vf_up(1);
+    assert_int_equal(vf_call(1, IGB_SET_LPE, 9018, 0), ACK(5));
+    for (unsigned queue = 1; queue < 16; queue += 8)
+        for (unsigned offset = 0; offset < 0x40; offset += 4) {
+            bool read_only = offset == 0x0c || offset == 0x14 || offset == 0x1c ||
+                             (offset >= 0x20 && offset != 0x28 && offset < 0x38);
+            if (!read_only) {
+                if (offset < 0x38)
+                    put(IGB_RX_QUEUE(queue) + offset, 0xdead0000 | 1u << 25);
+                put(IGB_TX_QUEUE(queue) + offset, 0xdead0000 | 1u << 25);
+            }
+        }
+    put(IGB_IVAR(1), 0x81818181);
+    put(IGB_VMBMEM(1) + 60, 0x5ec2e7);
+    put(IGB_MBVFICR, 0x00020002);
+    put(IGB_VFLRE, 2);
+    uint32_t other = get(IGB_VMOLR(0));
+    driver()->vf_reset(&device, 1);
+    for (unsigned queue = 1; queue < 16; queue += 8)
+        for (unsigned offset = 0; offset < 0x40; offset += 4) {
+            assert_int_equal(get(IGB_RX_QUEUE(queue) + offset), offset == 0x28 ? 0x10000 : 0);
+            assert_int_equal(get(IGB_TX_QUEUE(queue) + offset), 0);
+        }
+    assert_int_equal(get(IGB_IVAR(1)), 0);
+    for (unsigned word = 0; word < 16; word++)
+        assert_int_equal(get(IGB_VMBMEM(1) + 4 * word), 0);
+    assert_int_equal(get(IGB_MBVFICR), 0);
+    assert_int_equal(get(IGB_VFLRE), 0);
+    assert_int_equal(get(IGB_VMOLR(1)), 0x89002600);
+    assert_int_equal(get(IGB_VMOLR(0)), other);
+    assert_int_equal(get(IGB_VFRE), 3);
+    driver()->vf_reset(&device, 2); /* not a VF in use */
+    assert_int_equal(get(IGB_VFRE), 3);
+}
+
+static void spoofing_is_reported_within_bounds(void **state)
+{
+    start(2);
+    for (unsigned i = 0; i < 100; i++) {
+        put(IGB_WVBR, 2);
+        host_clock_advance(200000);
+        (void)driver()->service(&device);
+    }
+    assert_int_equal(host_log_count("igb.spoof", "queues=0x2"), 16);
+}
+
+static void stopping_silences_the_port(void **state)
+{
+    start(2);
+    driver()->stop(&device);
+    assert_int_equal(get(IGB_VFRE), 0);
+    assert_int_equal(get(IGB_RCTL), 0);
+    assert_int_equal(resets, 2);
+    assert_false(driver()->service(&device));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, fresh)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_82576_is_known),
+        TEST(the_switch_is_set_up_for_isolation),
+        TEST(addresses_follow_the_pf),
+        TEST(the_link_comes_by_itself),
+        TEST(a_dead_phy_is_said_and_survived),
+        TEST(serdes_ports_leave_the_phy_alone),
+        TEST(hardware_that_fails_is_refused),
+        TEST(the_handshake),
+        TEST(messages_before_the_handshake_are_refused),
+        TEST(a_vf_cannot_take_another_address),
+        TEST(multicast_hashes_are_merged_and_taken_back),
+        TEST(vlans_are_shared_fairly),
+        TEST(frame_lengths),
+        TEST(promiscuous_and_unknown_are_refused),
+        TEST(answers_are_not_answered),
+        TEST(a_flood_is_held_to_a_rate),
+        TEST(a_vf_that_keeps_the_buffer_costs_nothing),
+        TEST(an_idle_round_is_cheap),
+        TEST(a_vf_that_resets_itself_runs_again),
+        TEST(nothing_is_left_for_the_next_owner),
+        TEST(spoofing_is_reported_within_bounds),
+        TEST(stopping_silences_the_port),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
