@@ -32,7 +32,8 @@ static struct core {
     uint64_t cr3;
     uint64_t *top; /* the 4-level root */
     struct page_table window;
-    uint64_t window_base, window_size;
+    uint64_t window_base, window_size; /* physical; size 0: closed */
+    unsigned window_users;
 } cores[CPU_MAX];
 
 /* The bits that the walker uses. */
@@ -156,7 +157,11 @@ uint64_t address_space_create_core(unsigned core)
 
 uint64_t address_space_root(void)
 {
-    return cr3_read() & CR3_ADDRESS;
+    uint64_t root = cr3_read() & CR3_ADDRESS;
+    if ((cr4_read() & CR4_LA57) == 0)
+        return root;
+    const uint64_t *top = virtual_address(root);
+    return top != NULL ? top[511] & shared.format->address_mask : 0;
 }
 
 enum status trampoline_map(uint64_t physical)
@@ -271,9 +276,9 @@ bool stack_is_guard(uintptr_t address)
 
 static struct core *this_core(void)
 {
-    uint64_t root = address_space_root();
+    uint64_t cr3 = cr3_read() & CR3_ADDRESS;
     for (unsigned i = 0; i < CPU_MAX; i++)
-        if (cores[i].top != NULL && cores[i].cr3 == root)
+        if (cores[i].top != NULL && cores[i].cr3 == cr3)
             return &cores[i];
     return NULL;
 }
@@ -284,6 +289,7 @@ static void close_window(struct core *core)
     cr3_write(core->cr3);
     page_table_destroy(&core->window);
     core->window_size = 0;
+    core->window_users = 0;
 }
 
 void *window_open(uint64_t physical, uint64_t size)
@@ -302,9 +308,12 @@ void *window_open(uint64_t physical, uint64_t size)
     }
     uint64_t bytes = ALIGN_UP(physical + size, PAGE_SIZE) - first;
     uint64_t input = first % PAGE_2M; /* in step with the physical address: large pages */
-    void *address = (void *)(uintptr_t)(WINDOW_BASE + input + physical % PAGE_SIZE);
-    if (core->window_size == bytes && core->window_base == first)
-        return address;
+    if (first >= core->window_base && first - core->window_base < core->window_size &&
+        bytes <= core->window_size - (first - core->window_base)) {
+        core->window_users++;
+        return (void *)(uintptr_t)(WINDOW_BASE + core->window_base % PAGE_2M + physical -
+                                   core->window_base);
+    }
 
     close_window(core);
     enum status status =
@@ -319,12 +328,15 @@ void *window_open(uint64_t physical, uint64_t size)
     __atomic_store_n(&core->top[top_index(WINDOW_BASE)], entry, __ATOMIC_RELEASE);
     core->window_base = first;
     core->window_size = bytes;
-    return address;
+    core->window_users = 1;
+    return (void *)(uintptr_t)(WINDOW_BASE + input + physical % PAGE_SIZE);
 }
 
 void window_close(void)
 {
     struct core *core = this_core();
-    if (core != NULL && core->window_size != 0)
+    if (core == NULL || core->window_users == 0)
+        return;
+    if (--core->window_users == 0)
         close_window(core);
 }

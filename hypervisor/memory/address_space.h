@@ -23,8 +23,8 @@
 
 /* Builds the tables from the image's own layout and switches the boot core to them; the loader's
  * identity map is gone afterwards, and with it `boot`, its modules and the loader's descriptor
- * tables: copy or map_firmware() what is needed later, and load own descriptor tables first.
- * frames_init() comes before. */
+ * tables: copy or map_firmware() what is needed later, and load no segment before own descriptor
+ * tables are there. frames_init() comes before. */
 MUST_CHECK enum status address_space_init(const struct boot_info *boot);
 /* Creates the page-table root of another core and returns its physical address, which is below
  * 4 GiB (0: no memory). It is a 4-level root whatever the boot core uses. */
@@ -50,11 +50,12 @@ MUST_CHECK uintptr_t stack_create(size_t pages);
 bool stack_is_guard(uintptr_t address);
 
 /* Points this core's window at [physical, physical + size), all of it owned by one guest or by the
- * hypervisor; replaces what it showed before. Returns its virtual address, NULL when it has another
- * owner or cannot be mapped. Asking again for what it shows already costs nothing. */
+ * hypervisor. Returns its virtual address, NULL when it has another owner or cannot be mapped. What
+ * lies inside the window as it is open already costs nothing and nests: the window closes with the
+ * last window_close(). Anything else replaces what the window showed, for all who opened it. */
 MUST_CHECK void *window_open(uint64_t physical, uint64_t size);
 void window_close(void);
 /* Makes a piece of the hypervisor's pages part of the direct map; for memory/pages.c only. */
 MUST_CHECK enum status direct_map_add(uint64_t physical, uint64_t size);
-/* The core's own root, for the audit. */
+/* The core's 4-level root, found from CR3, for the audit. */
 uint64_t address_space_root(void);
