@@ -58,6 +58,8 @@ header:
     dd header_end - header
     dd 0x100000000 - (MULTIBOOT2_MAGIC + (header_end - header))
 
+    ; No framebuffer tag: UEFI's GRUB hands one over anyway, and BIOS's GRUB 2.06 corrupts its heap when
+    ; it is asked for one on Bochs' VGA BIOS.
     align 8                             ; information request, optional
     dw 1, 1
     dd 32
@@ -66,10 +68,6 @@ header:
     dw 3, 0
     dd 12
     dd multiboot2_entry_physical
-    align 8                             ; framebuffer: as wide as it is, 32 bits a pixel; optional
-    dw 5, 1
-    dd 20
-    dd 0, 0, 32
     align 8                             ; modules begin on a page
     dw 6, 0
     dd 8
