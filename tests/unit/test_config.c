@@ -1,0 +1,333 @@
+// SOURCES: hypervisor/guest/config.c hypervisor/guest/config_keys.c hypervisor/guest/config_words.c
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/guest/config.h"
+#include "hypervisor/guest/guest.h"
+#include "tests/unit/support/host.h"
+
+static struct config config;
+static char complaints[1 << 16];
+static unsigned complaint_count;
+
+static void complain(void *context, struct config_place place, const char *message)
+{
+    assert_ptr_equal(context, &config);
+    size_t used = strlen(complaints);
+    snprintf(complaints + used, sizeof complaints - used, "%u:%u %s\n", place.line, place.column,
+             message);
+    complaint_count++;
+}
+
+/* Parses a copy of exactly `size` bytes, so that the address sanitizer sees a step too far. */
+static enum status parse_bytes(const char *text, size_t size)
+{
+    char *copy = malloc(size == 0 ? 1 : size);
+    memcpy(copy, text, size);
+    complaints[0] = '\0';
+    complaint_count = 0;
+    enum status status = config_parse(copy, size, &config, complain, &config);
+    free(copy);
+    assert_int_equal(status == STATUS_OK, config.errors == 0);
+    return status;
+}
+
+static enum status parse(const char *text)
+{
+    return parse_bytes(text, strlen(text));
+}
+
+/* Exactly one complaint: it begins with "line:column " and contains the words. */
+static void expect_complaint(const char *text, const char *place, const char *words)
+{
+    assert_int_equal(parse(text), STATUS_INVALID);
+    if (complaint_count != 1 || strncmp(complaints, place, strlen(place)) != 0 ||
+        complaints[strlen(place)] != ' ' || strstr(complaints, words) == NULL)
+        fail_msg("for:\n%s\nexpected %s ... %s\ngot %s", text, place, words, complaints);
+}
+
+#define NIC   "[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n"
+#define GUEST "[guest alpha]\nimage = a.elf\n"
+
+static void test_complete(void **state)
+{
+    (void)state;
+    const char *text = "# comment\n"
+                       "[system]\n"
+                       "unsafe_interrupts = yes\n"
+                       "\n"
+                       "[guest alpha]   # stands before the nic it names\n"
+                       "image  = ping.elf\n"
+                       "memory = 64M\n"
+                       "cpus   = 2\n"
+                       "device = uplink.vf1\n"
+                       "device = other\n"
+                       "args   = peer=beta  count=0x10 a#b   # not this\n"
+                       "fault_action = stop-guest\n"
+                       "fault_threshold = 3\n"
+                       "time_limit = 30\n"
+                       "expect = exit 7\n"
+                       "expect_faults = 2\n"
+                       "[nic uplink]\n"
+                       "\tdevice = 8086:10C9\n"
+                       "vfs    = 2\n"
+                       "[nic other]\n"
+                       "device = 0001:0a:1f.7\n"
+                       "[guest beta]\n"
+                       "image=pong.elf\n"
+                       "expect = refused\n";
+    assert_int_equal(parse(text), STATUS_OK);
+    assert_int_equal(complaint_count, 0);
+    assert_true(config.unsafe_interrupts);
+    assert_int_equal(config.nic_count, 2);
+    assert_string_equal(config.nics[0].name, "uplink");
+    assert_true(config.nics[0].by_id);
+    assert_int_equal(config.nics[0].vendor, 0x8086);
+    assert_int_equal(config.nics[0].device, 0x10c9);
+    assert_int_equal(config.nics[0].vfs, 2);
+    assert_int_equal(config.nics[0].place.line, 17);
+    assert_false(config.nics[1].by_id);
+    assert_int_equal(config.nics[1].rid, 0x10aff);
+    assert_int_equal(config.nics[1].vfs, 0);
+    assert_int_equal(config.guest_count, 2);
+    const struct config_guest *alpha = &config.guests[0];
+    assert_string_equal(alpha->name, "alpha");
+    assert_int_equal(alpha->place.line, 5);
+    assert_string_equal(alpha->image, "ping.elf");
+    assert_int_equal(alpha->image_place.line, 6);
+    assert_int_equal(alpha->image_place.column, 10);
+    assert_int_equal(alpha->memory, MIB(64));
+    assert_int_equal(alpha->cpus, 2);
+    assert_int_equal(alpha->device_count, 2);
+    assert_int_equal(alpha->devices[0].nic, 0);
+    assert_false(alpha->devices[0].whole);
+    assert_int_equal(alpha->devices[0].vf, 1);
+    assert_int_equal(alpha->devices[1].nic, 1);
+    assert_true(alpha->devices[1].whole);
+    assert_int_equal(alpha->devices[1].place.line, 10);
+    assert_int_equal(alpha->devices[1].place.column, 10);
+    assert_string_equal(alpha->args, "peer=beta  count=0x10 a#b");
+    assert_int_equal(alpha->fault_action, FAULT_STOP_GUEST);
+    assert_int_equal(alpha->fault_threshold, 3);
+    assert_int_equal(alpha->time_limit, 30);
+    assert_int_equal(alpha->expect, EXPECT_EXIT);
+    assert_int_equal(alpha->expect_status, 7);
+    assert_int_equal(alpha->expect_faults, 2);
+    const struct config_guest *beta = &config.guests[1];
+    assert_int_equal(beta->memory, MIB(32));
+    assert_int_equal(beta->cpus, 1);
+    assert_int_equal(beta->fault_action, FAULT_DISABLE_DEVICE);
+    assert_int_equal(beta->fault_threshold, 8);
+    assert_int_equal(beta->expect, EXPECT_REFUSED);
+}
+
+static void test_empty_and_line_ends(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(""), STATUS_OK);
+    assert_int_equal(parse("\n\r\n  # nothing\r\n\t\n"), STATUS_OK);
+    assert_int_equal(parse("\xef\xbb\xbf[guest a]\r\nimage = x.elf\r\nargs = \xc3\xa4 b\r\n"),
+                     STATUS_OK);
+    assert_string_equal(config.guests[0].image, "x.elf");
+    assert_string_equal(config.guests[0].args, "\xc3\xa4 b");
+    assert_int_equal(parse("[guest a]\nimage = x.elf"), STATUS_OK); /* no newline at the end */
+    assert_string_equal(config.guests[0].image, "x.elf");
+    assert_int_equal(parse(GUEST "args =\n"), STATUS_OK);
+    assert_string_equal(config.guests[0].args, "");
+}
+
+static void test_sections(void **state)
+{
+    (void)state;
+    expect_complaint("[gest alpha]\nimage = a.elf\n", "1:2",
+                     "unknown section 'gest'; allowed: [system], [nic NAME], [guest NAME]");
+    expect_complaint("[]\n", "1:2", "unknown section");
+    expect_complaint("[", "1:1", "no ']'");
+    expect_complaint("\n  [guest alpha\nimage = a.elf\n", "2:3", "no ']' at the end");
+    expect_complaint("[guest]\nimage = a.elf\n", "1:7", "bad name ''");
+    expect_complaint("[guest al/pha]\n", "1:8", "bad name 'al/pha'");
+    expect_complaint("[guest hypervisor]\n", "1:8", "reserved name");
+    expect_complaint("[guest abcdefghijklmnopqrstuvwxyz012345]\n", "1:8", "1 to 31 letters");
+    expect_complaint("[system big]\n", "1:9", "takes no name: 'big'");
+    expect_complaint("vfs = 2\n" NIC, "1:1", "stands in no section");
+    expect_complaint(GUEST GUEST, "3:8", "there is a guest with the name 'alpha' already");
+    expect_complaint(NIC NIC, "4:6", "there is a nic with the name 'uplink' already");
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    expect_complaint("[nic a]\ndevice = 8086:10c9\nvf = 2\n", "3:1",
+                     "unknown key 'vf'; allowed: device, vfs");
+    expect_complaint(GUEST "memroy = 32M\n", "3:1", "unknown key 'memroy'; allowed: image, memory");
+    expect_complaint("[system]\nunsafe = yes\n", "2:1", "allowed: unsafe_interrupts");
+    expect_complaint("[system]\n  unsafe_interrupts = maybe\n", "2:23", "allowed: yes, no");
+    expect_complaint(GUEST "cpus = 1\n cpus = 2\n", "4:2",
+                     "the section has this key already: 'cpus'");
+    expect_complaint(GUEST "memory =   # later\n", "3:1", "no value for 'memory'");
+    expect_complaint(GUEST "memory 32M\n", "3:1", "expected key = value, not 'memory 32M'");
+    expect_complaint(GUEST "= 32M\n", "3:1", "expected key = value");
+    expect_complaint("[guest alpha]\ncpus = 1\n", "1:1", "no key 'image'");
+    expect_complaint("[nic a]\nvfs = 1\n", "1:1", "no key 'device'");
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    expect_complaint(GUEST "memory = 3M\n", "3:10", "multiples of 2M up to 2G");
+    expect_complaint(GUEST "memory = 0\n", "3:10", "bad memory size '0'");
+    expect_complaint(GUEST "memory = 4G\n", "3:10", "bad memory size");
+    expect_complaint(GUEST "memory = 17179869185G\n", "3:10", "bad memory size");
+    expect_complaint(GUEST "memory = 99999999999999999999M\n", "3:10", "bad memory size");
+    expect_complaint(GUEST "memory = M\n", "3:10", "bad memory size 'M'");
+    expect_complaint(GUEST "cpus = 0\n", "3:8", "1 to 8 cpus");
+    expect_complaint(GUEST "cpus = 9\n", "3:8", "1 to 8 cpus");
+    expect_complaint(GUEST "cpus = two\n", "3:8", "bad number 'two'");
+    expect_complaint(GUEST "cpus = -1\n", "3:8", "bad number '-1'");
+    expect_complaint(GUEST "time_limit = 86401\n", "3:14", "0 (none) to 86400");
+    expect_complaint(GUEST "fault_threshold = 0\n", "3:19", "1 or more");
+    expect_complaint(GUEST "fault_action = kill\n", "3:16", "log, disable-device, stop-guest");
+    expect_complaint(GUEST "expect = exit\n", "3:10", "exit NUMBER, refused, stopped");
+    expect_complaint(GUEST "expect = exit  x\n", "3:16", "bad number 'x'");
+    expect_complaint(GUEST "expect_faults = 4294967296\n", "3:17", "bad number");
+    expect_complaint("[guest a]\nimage = ../a.elf\n", "2:9", "without directories");
+    expect_complaint("[guest a]\nimage = a\\b\n", "2:9", "bad image");
+    expect_complaint("[nic a]\ndevice = 8086-10c9\n", "2:10", "bad device '8086-10c9'");
+    expect_complaint("[nic a]\ndevice = 808:10c9\n", "2:10", "vendor:device");
+    expect_complaint("[nic a]\ndevice = 01:20.0\n", "2:10", "bad device");
+    expect_complaint("[nic a]\ndevice = 01:00.8\n", "2:10", "bad device");
+    expect_complaint("[nic a]\ndevice = 8086:10c9\nvfs = 257\n", "3:7", "0 (no SR-IOV) to 256");
+    expect_complaint("[nic a]\ndevice = 01:00.0\n[nic b]\ndevice = 0000:01:00.0\n", "4:10",
+                     "another nic is at '0000:01:00.0' already");
+}
+
+static void test_devices(void **state)
+{
+    (void)state;
+    expect_complaint(NIC GUEST "device = downlink\n", "6:10",
+                     "no usable nic has the name 'downlink'");
+    expect_complaint(NIC GUEST "device = uplink.vf2\n", "6:10", "no such VF: 'uplink.vf2'");
+    expect_complaint(NIC GUEST "device = uplink.pf\n", "6:17", "bad part of a nic 'pf'");
+    expect_complaint(NIC GUEST "device = uplink.vf\n", "6:17", "name.vf0");
+    expect_complaint(NIC GUEST "device = uplink.vf0x1\n", "6:17", "bad part");
+    expect_complaint(NIC GUEST "device = uplink.vf0\ndevice = uplink.vf0\n", "7:10", "twice");
+    expect_complaint("[nic a]\ndevice = 01:00.0\n" GUEST "device = a.vf0\n", "5:10", "no such VF");
+    /* Two guests that want one device are for the hypervisor to refuse, with both at hand. */
+    assert_int_equal(parse("[nic a]\ndevice = 01:00.0\n" GUEST "device = a\n"
+                           "[guest beta]\nimage = b.elf\ndevice = a\n"),
+                     STATUS_OK);
+}
+
+static void test_rest_is_usable(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[guest bad]\nimage = x.elf\ncpus = 99\n"
+                           "[nic lost]\ndevice = nowhere\n" NIC GUEST "device = uplink.vf0\n"
+                           "[guest also-bad]\nimage = y.elf\ndevice = lost\n"),
+                     STATUS_INVALID);
+    assert_int_equal(config.errors, 3);
+    assert_int_equal(complaint_count, 3);
+    assert_int_equal(config.nic_count, 1);
+    assert_string_equal(config.nics[0].name, "uplink");
+    assert_int_equal(config.guest_count, 1);
+    assert_string_equal(config.guests[0].name, "alpha");
+    assert_int_equal(config.guests[0].device_count, 1);
+}
+
+static void test_bytes(void **state)
+{
+    (void)state;
+    static const char nul[] = "[guest a]\nimage = a\0b.elf\n";
+    assert_int_equal(parse_bytes(nul, sizeof nul - 1), STATUS_INVALID);
+    assert_int_equal(complaint_count, 2); /* the byte, and then no image */
+    assert_non_null(strstr(complaints, "2:10 control character"));
+    assert_int_equal(config.guest_count, 0);
+    static const char wide[] = "\xff\xfe[\0g\0u\0e\0s\0t\0 \0a\0]\0\n";
+    assert_int_equal(parse_bytes(wide, sizeof wide - 1), STATUS_INVALID);
+    assert_non_null(strstr(complaints, "plain text"));
+    expect_complaint("[system]\n# bell \a\n", "2:8", "control character");
+    expect_complaint("[system]\nunsafe_interrupts\r= no\n", "2:18", "control character");
+}
+
+static void append(char *text, size_t size, const char *more)
+{
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s", more);
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    static char text[1 << 16];
+    char part[600];
+
+    text[0] = '\0';
+    for (int i = 0; i < CONFIG_MAX_NICS; i++) {
+        snprintf(part, sizeof part, "[nic n%d]\ndevice = 8086:10c9\nvfs = 256\n", i);
+        append(text, sizeof text, part);
+    }
+    assert_int_equal(parse(text), STATUS_OK);
+    assert_int_equal(config.nic_count, CONFIG_MAX_NICS);
+    append(text, sizeof text, "[nic more]\ndevice = 8086:10c9\n");
+    expect_complaint(text, "25:6", "one nic too many: 'more'");
+
+    text[0] = '\0';
+    for (int i = 0; i < CONFIG_MAX_GUESTS; i++) {
+        snprintf(part, sizeof part, "[guest g%d]\nimage = a.elf\n", i);
+        append(text, sizeof text, part);
+    }
+    assert_int_equal(parse(text), STATUS_OK);
+    assert_int_equal(config.guest_count, CONFIG_MAX_GUESTS);
+    append(text, sizeof text, "[guest more]\nimage = a.elf\n");
+    expect_complaint(text, "33:8", "one guest too many: 'more'");
+
+    snprintf(text, sizeof text, "[nic a]\ndevice = 8086:10c9\nvfs = 256\n[guest g]\nimage = i\n");
+    for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
+        snprintf(part, sizeof part, "device = a.vf%d\n", i);
+        append(text, sizeof text, part);
+    }
+    assert_int_equal(parse(text), STATUS_OK);
+    assert_int_equal(config.guests[0].device_count, CONFIG_MAX_DEVICES);
+    append(text, sizeof text, "device = a.vf255\n");
+    expect_complaint(text, "14:10", "one device too many: 'a.vf255'");
+
+    memset(part, 'x', sizeof part);
+    snprintf(text, sizeof text, GUEST "args = %.*s\n", CONFIG_ARGS_SIZE - 1, part);
+    assert_int_equal(parse(text), STATUS_OK);
+    assert_int_equal(strlen(config.guests[0].args), CONFIG_ARGS_SIZE - 1);
+    snprintf(text, sizeof text, GUEST "args = %.*s\n", CONFIG_ARGS_SIZE, part);
+    expect_complaint(text, "3:8", "at most 255 characters");
+    snprintf(text, sizeof text, "[guest a]\nimage = %.*s\n", 64, part);
+    expect_complaint(text, "2:9", "at most 63 characters");
+    snprintf(text, sizeof text, GUEST "%.*s = 1\n", 500, part);
+    expect_complaint(text, "3:1", "...'; allowed: image");
+    assert_int_equal(parse(GUEST "memory = 2G\ncpus = 8\n"), STATUS_OK);
+    assert_int_equal(config.guests[0].memory, GUEST_MAX_MEMORY);
+    assert_int_equal(config.guests[0].cpus, GUEST_MAX_CPUS);
+}
+
+static void test_many_errors_are_cut(void **state)
+{
+    (void)state;
+    static char text[1 << 14];
+    text[0] = '\0';
+    for (int i = 0; i < 1000; i++)
+        append(text, sizeof text, "nonsense\n");
+    assert_int_equal(parse(text), STATUS_INVALID);
+    assert_int_equal(config.errors, 1000);
+    assert_int_equal(complaint_count, 32);
+    assert_non_null(strstr(complaints, "32:1 too many errors"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_complete),       cmocka_unit_test(test_empty_and_line_ends),
+        cmocka_unit_test(test_sections),       cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_values),         cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_rest_is_usable), cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_limits),         cmocka_unit_test(test_many_errors_are_cut),
+    };
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
