@@ -13,6 +13,7 @@ static uint64_t fields[0x8000];
 static unsigned reads;
 static uint64_t core_registers[2];
 static unsigned nmi_unblocked;
+static enum vmx_enter_result enter_result;
 static uint8_t guest_page[PAGE_SIZE];
 static bool guest_has_ram;
 
@@ -45,6 +46,12 @@ uint64_t guest_register_read(enum core_register which)
 void guest_register_write(enum core_register which, uint64_t value)
 {
     core_registers[which] = value;
+}
+
+enum vmx_enter_result vmx_enter(struct vcpu *entered, uint64_t *slots)
+{
+    assert_ptr_equal(slots, entered->backend_state);
+    return enter_result;
 }
 
 void vmx_unblock_nmi(void)
@@ -80,6 +87,7 @@ static int fresh(void **state)
     memset(&vcpu, 0, sizeof vcpu);
     memset(&exit_, 0xee, sizeof exit_);
     reads = nmi_unblocked = 0;
+    enter_result = VMX_ENTER_EXITED;
     guest_has_ram = true;
     vmx_controls.word[VMX_PIN] |= PIN_VIRTUAL_NMI;
     fields[VMCS_GUEST_RFLAGS] = 2;
@@ -89,7 +97,7 @@ static int fresh(void **state)
 static void decode(uint64_t reason)
 {
     fields[VMCS_EXIT_REASON] = reason;
-    vmx_exit_decode(&vcpu, &exit_);
+    vmx_run(&vcpu, &exit_);
     assert_int_equal(exit_.reason, reason);
 }
 
@@ -430,10 +438,12 @@ static void entry_failures_are_explained(void **state)
     assert_non_null(strstr(exit_.detail, "MSRs"));
 
     fields[VMCS_INSTRUCTION_ERROR] = 7;
-    vmx_exit_without_entry(1, &exit_);
+    enter_result = VMX_ENTER_FAILED;
+    vmx_run(&vcpu, &exit_);
     assert_int_equal(exit_.kind, EXIT_ENTRY_FAILURE);
     assert_string_equal(exit_.detail, "VM entry with invalid control fields");
-    vmx_exit_without_entry(2, &exit_);
+    enter_result = VMX_ENTER_KICKED;
+    vmx_run(&vcpu, &exit_);
     assert_int_equal(exit_.kind, EXIT_NMI);
     assert_non_null(vmx_instruction_error_text(14));
     assert_non_null(vmx_instruction_error_text(99));

@@ -7,6 +7,9 @@
 bits 64
 default rel
 
+EXITED        equ 0         ; enum vmx_enter_result
+FAILED        equ 1
+KICKED        equ 2
 HOST_RSP_COPY equ 0 * 8     ; enum vmx_vcpu_slot
 LAUNCHED      equ 1 * 8
 VMCS_HOST_RSP equ 0x6c14
@@ -15,8 +18,7 @@ CPU_NMI_SEEN  equ 56
 
 section .text
 
-; unsigned vmx_enter(struct vcpu *vcpu, uint64_t *slots)
-; 0 after a VM exit, 1 after VMfail, 2 when an NMI was taken in the hypervisor: the guest did not run.
+; enum vmx_enter_result vmx_enter(struct vcpu *vcpu, uint64_t *slots)
 ; An NMI inside the window continues at vmx_enter_kicked (nmi_window_register), so that none falls
 ; between the comparison and the entry. RSP does not change there.
 global vmx_enter:function, vmx_enter_window, vmx_enter_window_end, vmx_enter_kicked
@@ -57,13 +59,13 @@ vmx_enter_first:
     vmlaunch
 vmx_enter_window_end:
 vmx_enter_failed:
-    mov eax, 1
+    mov eax, FAILED
     jmp leave_guest
 
 vmx_enter_kicked:
     mov eax, [gs:CPU_NMI_COUNT]
     mov [gs:CPU_NMI_SEEN], eax
-    mov eax, 2
+    mov eax, KICKED
     jmp leave_guest
 
 vmx_enter_new_stack:
@@ -93,7 +95,7 @@ vmx_exit_point:
     mov [rdi + 13 * 8], r13
     mov [rdi + 14 * 8], r14
     mov [rdi + 15 * 8], r15
-    xor eax, eax
+    mov eax, EXITED
 leave_guest:
     pop rdi
     pop r15

@@ -19,12 +19,17 @@
 #define DR6_TRAPS     BITS(3, 0)
 #define DR6_DB_ACCESS BIT(13)
 
+/* What there is to read about an exit; 0 for reasons that nothing here asks for. */
+enum {
+    PLAIN = 1,         /* nothing but the reason */
+    LENGTH = 2,        /* the instruction's length (SDM 3C 28.2.5) */
+    QUALIFICATION = 4, /* the exit qualification (SDM 3C 28.2.1) */
+};
+
 struct exit_rule {
-    bool known;
-    enum exit_kind kind;
-    bool qualification; /* the exit qualification means something */
-    bool length;        /* the instruction length is valid (SDM 3C 28.2.5) */
     void (*decode)(struct vcpu_exit *exit);
+    uint8_t kind;  /* enum exit_kind */
+    uint8_t reads; /* PLAIN, LENGTH, QUALIFICATION */
 };
 
 /* An event whose delivery the exit interrupted is delivered again on the next entry, as it was
@@ -177,24 +182,18 @@ static void decode_nmi_window(struct vcpu_exit *exit)
     inject_nmi();
 }
 
-#define INSTRUCTION(name)                                                                          \
-    {                                                                                              \
-        .known = true, .kind = name, .length = true                                                \
-    }
-
+/* clang-format off */
+#define INSTRUCTION(name) {.kind = name, .reads = LENGTH}
 static const struct exit_rule rules[] = {
-    [REASON_EXCEPTION_NMI] = {.known = true,                     .kind = EXIT_EXCEPTION,      .decode = decode_exception},
-    [REASON_TRIPLE_FAULT] = {.known = true,                     .kind = EXIT_TRIPLE_FAULT  },
-    [REASON_INIT] = {.known = true,                .kind = EXIT_INIT                           },
-    [REASON_SIPI] = {.known = true,
-                              .kind = EXIT_SIPI,
-                              .qualification = true,
-                              .decode = decode_sipi},
-    [REASON_NMI_WINDOW] = {.known = true,                 .kind = EXIT_NMI, .decode = decode_nmi_window              },
-    [REASON_TASK_SWITCH] = {.known = true,
-                              .kind = EXIT_TASK_SWITCH,
-                              .qualification = true,
-                              .length = true},
+    [REASON_EXCEPTION_NMI] = {.kind = EXIT_EXCEPTION, .reads = PLAIN,
+        .decode = decode_exception},
+    [REASON_TRIPLE_FAULT] = {.kind = EXIT_TRIPLE_FAULT, .reads = PLAIN},
+    [REASON_INIT] = {.kind = EXIT_INIT, .reads = PLAIN},
+    [REASON_SIPI] = {.kind = EXIT_SIPI, .reads = QUALIFICATION,
+        .decode = decode_sipi},
+    [REASON_NMI_WINDOW] = {.kind = EXIT_NMI, .reads = PLAIN,
+        .decode = decode_nmi_window},
+    [REASON_TASK_SWITCH] = {.kind = EXIT_TASK_SWITCH, .reads = LENGTH | QUALIFICATION},
     [REASON_CPUID] = INSTRUCTION(EXIT_CPUID),
     [REASON_GETSEC] = INSTRUCTION(EXIT_UNDEFINED),
     [REASON_HLT] = INSTRUCTION(EXIT_HLT),
@@ -210,27 +209,18 @@ static const struct exit_rule rules[] = {
     [REASON_VMWRITE] = INSTRUCTION(EXIT_UNDEFINED),
     [REASON_VMXOFF] = INSTRUCTION(EXIT_UNDEFINED),
     [REASON_VMXON] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_CONTROL_REGISTER] = {.known = true,
-                              .kind = EXIT_CONTROL_REGISTER,
-                              .qualification = true,
-                              .length = true,
-                              .decode = decode_control_register},
-    [REASON_IO] = {.known = true,
-                              .kind = EXIT_IO,
-                              .qualification = true,
-                              .length = true,
-                              .decode = decode_io},
+    [REASON_CONTROL_REGISTER] = {.kind = EXIT_CONTROL_REGISTER, .reads = LENGTH | QUALIFICATION,
+        .decode = decode_control_register},
+    [REASON_IO] = {.kind = EXIT_IO, .reads = LENGTH | QUALIFICATION,
+        .decode = decode_io},
     [REASON_RDMSR] = INSTRUCTION(EXIT_MSR_READ),
     [REASON_WRMSR] = INSTRUCTION(EXIT_MSR_WRITE),
     [REASON_MWAIT] = INSTRUCTION(EXIT_UNDEFINED),
     [REASON_MONITOR] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_EPT_VIOLATION] = {.known = true,
-                              .kind = EXIT_MEMORY,
-                              .qualification = true,
-                              .decode = decode_ept_violation},
-    [REASON_EPT_MISCONFIGURATION] = {.known = true,
-                              .kind = EXIT_MEMORY,
-                              .decode = decode_ept_misconfiguration                                         },
+    [REASON_EPT_VIOLATION] = {.kind = EXIT_MEMORY, .reads = QUALIFICATION,
+        .decode = decode_ept_violation},
+    [REASON_EPT_MISCONFIGURATION] = {.kind = EXIT_MEMORY, .reads = PLAIN,
+        .decode = decode_ept_misconfiguration},
     [REASON_INVEPT] = INSTRUCTION(EXIT_UNDEFINED),
     [REASON_INVVPID] = INSTRUCTION(EXIT_UNDEFINED),
     [REASON_WBINVD] = INSTRUCTION(EXIT_INVD),
@@ -241,6 +231,7 @@ static const struct exit_rule rules[] = {
     [REASON_TPAUSE] = INSTRUCTION(EXIT_UNDEFINED),
     [REASON_ENCLV] = INSTRUCTION(EXIT_UNDEFINED),
 };
+/* clang-format on */
 
 /* SDM 3C 27.8: the guest did not run; bits 15:0 say in which step the entry failed. */
 static void decode_entry_failure(struct vcpu *vcpu, struct vcpu_exit *exit)
@@ -280,10 +271,26 @@ static void decode_rare(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t reas
     exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
 }
 
-void vmx_exit_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+/* The guest did not run: an NMI came first, or VMLAUNCH or VMRESUME failed (SDM 3C 31.2). */
+static void decode_no_entry(enum vmx_enter_result result, struct vcpu_exit *exit)
 {
+    *exit = (struct vcpu_exit){.kind = EXIT_NMI};
+    if (result == VMX_ENTER_FAILED) {
+        exit->kind = EXIT_ENTRY_FAILURE;
+        exit->reason = vmcs_read(VMCS_INSTRUCTION_ERROR);
+        exit->detail = vmx_instruction_error_text(exit->reason);
+    }
+}
+
+void vmx_run(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    enum vmx_enter_result result = vmx_enter(vcpu, vcpu->backend_state);
+    if (__builtin_expect(result != VMX_ENTER_EXITED, 0)) {
+        decode_no_entry(result, exit);
+        return;
+    }
     uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
-    if (__builtin_expect(reason >= ARRAY_SIZE(rules) || !rules[reason].known, 0)) {
+    if (__builtin_expect(reason >= ARRAY_SIZE(rules) || rules[reason].reads == 0, 0)) {
         decode_rare(vcpu, exit, reason);
         return;
     }
@@ -291,25 +298,15 @@ void vmx_exit_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
     vcpu->backend_state[VMX_SLOT_LAUNCHED] = 1;
     exit->kind = rule->kind;
     exit->reason = reason;
+    exit->qualification = 0;
+    exit->instruction_length = 0;
     exit->detail = NULL;
-    exit->instruction_length = rule->length ? (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH) : 0;
-    exit->qualification = rule->qualification ? vmcs_read(VMCS_EXIT_QUALIFICATION) : 0;
+    if (rule->reads & LENGTH)
+        exit->instruction_length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+    if (rule->reads & QUALIFICATION)
+        exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
     if (rule->decode != NULL)
         rule->decode(exit);
-}
-
-void vmx_exit_without_entry(unsigned result, struct vcpu_exit *exit)
-{
-    if (result == 2) {
-        *exit = (struct vcpu_exit){.kind = EXIT_NMI};
-        return;
-    }
-    uint64_t error = vmcs_read(VMCS_INSTRUCTION_ERROR);
-    *exit = (struct vcpu_exit){
-        .kind = EXIT_ENTRY_FAILURE,
-        .reason = error,
-        .detail = vmx_instruction_error_text(error),
-    };
 }
 
 void vmx_set_rip(struct vcpu *vcpu, uint64_t rip)

@@ -196,15 +196,6 @@ static void unload(struct vcpu *vcpu)
     __asm__ volatile("lidt %0" : : "m"(idt));
 }
 
-static void run(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-    unsigned result = vmx_enter(vcpu, vcpu->backend_state);
-    if (__builtin_expect(result != 0, 0))
-        vmx_exit_without_entry(result, exit);
-    else
-        vmx_exit_decode(vcpu, exit);
-}
-
 const struct vcpu_backend vmx_backend = {
     .name = "vmx",
     .probe = vmx_probe,
@@ -215,7 +206,7 @@ const struct vcpu_backend vmx_backend = {
     .destroy = destroy,
     .load = load,
     .unload = unload,
-    .run = run,
+    .run = vmx_run,
     .read_state = vmx_read_state,
     .write_state = vmx_write_state,
     .rip = vmx_rip,

@@ -77,9 +77,13 @@ enum vmx_vcpu_slot {
     VMX_SLOT_IDT_LIMIT,
 };
 
-/* Enters the guest; 0 after a VM exit, 1 when VMLAUNCH or VMRESUME itself failed (VMfail), 2 when
- * an NMI came first. `slots` is vcpu->backend_state. */
-unsigned vmx_enter(struct vcpu *vcpu, uint64_t *slots);
+enum vmx_enter_result {
+    VMX_ENTER_EXITED, /* the guest ran to a VM exit, or the exit says why it did not */
+    VMX_ENTER_FAILED, /* VMLAUNCH or VMRESUME itself failed (VMfail) */
+    VMX_ENTER_KICKED, /* an NMI came first */
+};
+/* `slots` is vcpu->backend_state. */
+enum vmx_enter_result vmx_enter(struct vcpu *vcpu, uint64_t *slots);
 /* Ends the NMI blocking that an exit caused by an NMI leaves behind. */
 void vmx_unblock_nmi(void);
 /* The instructions between the last look for an NMI and the entry (nmi_window_register()). */
@@ -87,10 +91,8 @@ extern const uint8_t vmx_enter_window[], vmx_enter_window_end[], vmx_enter_kicke
 /* Where exits arrive: HOST_RIP. */
 extern const uint8_t vmx_exit_point[];
 
-/* Turns the exit that the current VMCS describes into a neutral one. */
-void vmx_exit_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
-/* The same when vmx_enter() gave something else than 0. */
-void vmx_exit_without_entry(unsigned result, struct vcpu_exit *exit);
+/* Runs the guest and turns the exit into a neutral one. */
+void vmx_run(struct vcpu *vcpu, struct vcpu_exit *exit);
 
 uint64_t vmx_ept_pointer(const struct vcpu *vcpu);
 void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state);
