@@ -118,6 +118,19 @@ static void unmapping_reaches_the_caches(void **state)
     assert_sound();
 }
 
+static void without_page_selection_the_domain_is_invalidated(void **state)
+{
+    struct vtd_model *unit = start(MODEL_CAP & ~VTD_CAP_PSI, MODEL_ECAP);
+    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_true(vtd_model_dma(unit, source, 0x4000, true).allowed);
+    vtd_model_counts_clear(unit);
+    assert_int_equal(iommu_domain_unmap(&domain, 0x4000, 0x1000), STATUS_OK);
+    assert_int_equal(unit->counts.iotlb_domain, 1);
+    assert_int_equal(unit->counts.iotlb_page, 0);
+    assert_false(vtd_model_dma(unit, source, 0x4000, true).allowed);
+    assert_sound();
+}
+
 static void the_interrupt_range_is_never_mapped(void **state)
 {
     start(MODEL_CAP, MODEL_ECAP);
@@ -407,6 +420,7 @@ int main(void)
         cmocka_unit_test(attaching_and_detaching_cost_three_descriptors_each),
         cmocka_unit_test(it_works_on_every_kind_of_unit),
         cmocka_unit_test(unmapping_reaches_the_caches),
+        cmocka_unit_test(without_page_selection_the_domain_is_invalidated),
         cmocka_unit_test(the_interrupt_range_is_never_mapped),
         cmocka_unit_test(addresses_beyond_the_units_width_are_refused),
         cmocka_unit_test(domain_ids_run_out_cleanly),
