@@ -22,6 +22,7 @@ enum serial_register {
 #define MODEM_READY         0x03 /* DTR, RTS */
 #define STATUS_RECEIVED     0x01
 #define STATUS_ROOM         0x20 /* the transmit FIFO is empty */
+#define STATUS_IDLE         0x40 /* and so is the shift register */
 #define STATUS_NO_PORT      0xff
 #define FIFO_SIZE           16
 #define DIVISOR_115200      1
@@ -83,6 +84,17 @@ void serial_write(const char *text, size_t size)
         port_write8(SERIAL_DATA, (uint8_t)text[i]);
         room--;
     }
+}
+
+static bool idle(void)
+{
+    return (port_read8(SERIAL_LINE_STATUS) & STATUS_IDLE) != 0;
+}
+
+void serial_flush(void)
+{
+    if (present && !stuck)
+        (void)WAIT_UNTIL(idle(), MILLISECONDS(100));
 }
 
 int serial_read(void)

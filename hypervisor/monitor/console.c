@@ -5,9 +5,13 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 
+static bool initialised;
+
 void console_init_early(void)
 {
-    (void)serial_init();
+    if (!initialised)
+        (void)serial_init();
+    initialised = true;
 }
 
 void console_init_framebuffer(const struct boot_framebuffer *framebuffer)
@@ -31,6 +35,8 @@ void console_init_framebuffer(const struct boot_framebuffer *framebuffer)
 
 void console_write(const char *text, size_t size)
 {
+    /* An exception before the console's turn has to be seen too. */
+    console_init_early();
     size_t start = 0;
     for (size_t i = 0; i < size; i++) {
         if (text[i] != '\n')
@@ -51,6 +57,11 @@ void console_printf(const char *format, ...)
     size_t length = format_text_list(text, sizeof text, format, arguments);
     va_end(arguments);
     console_write(text, MIN(length, sizeof text - 1));
+}
+
+void console_flush(void)
+{
+    serial_flush();
 }
 
 int console_read(void)

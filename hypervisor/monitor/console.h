@@ -10,6 +10,8 @@ void console_init_early(void);
 void console_init_framebuffer(const struct boot_framebuffer *framebuffer);
 void console_write(const char *text, size_t size);
 void console_printf(const char *format, ...) PRINTF_LIKE(1, 2);
+/* Waits until everything has left the machine (100 ms at most): before it is switched off. */
+void console_flush(void);
 /* A byte that was typed, or -1. */
 int console_read(void);
 /* From here on other cores' log lines go through their rings (log.c); before cpu_start_all(). A core

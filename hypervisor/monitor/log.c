@@ -122,15 +122,13 @@ void log_drain(void)
         if (__atomic_load_n(&rings[core].state, __ATOMIC_ACQUIRE) != RING_READY)
             continue;
         struct log_ring *ring = &rings[core].ring;
-        /* Not more than the ring holds: a core that logs faster than the console writes must not
-         * keep the control core here. */
+        /* What is there now, which ends with a whole line, and no more: a core that logs faster
+         * than the console writes must not keep the control core here. */
         char piece[256];
-        for (size_t drained = 0; drained < ring->size;) {
-            size_t size = log_ring_take(ring, piece, sizeof piece);
-            if (size == 0)
-                break;
+        for (size_t left = log_ring_available(ring); left > 0;) {
+            size_t size = log_ring_take(ring, piece, MIN(left, sizeof piece));
             write_directly(piece, size);
-            drained += size;
+            left -= size;
         }
         uint32_t dropped = log_ring_take_dropped(ring);
         if (dropped != 0)

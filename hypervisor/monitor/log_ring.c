@@ -29,11 +29,15 @@ bool log_ring_put(struct log_ring *ring, const char *text, size_t size)
     return true;
 }
 
+size_t log_ring_available(const struct log_ring *ring)
+{
+    return __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - ring->tail;
+}
+
 size_t log_ring_take(struct log_ring *ring, char *buffer, size_t size)
 {
     uint32_t tail = ring->tail;
-    uint32_t available = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - tail;
-    size = MIN(size, (size_t)available);
+    size = MIN(size, log_ring_available(ring));
     size_t first = first_part(ring, tail, size);
     memcpy(buffer, ring->bytes + (tail & (ring->size - 1)), first);
     memcpy(buffer + first, ring->bytes, size - first);

@@ -18,6 +18,8 @@ struct log_ring {
 void log_ring_init(struct log_ring *ring, void *bytes, uint32_t size);
 /* Writer: all of the text or nothing (false; counted). */
 bool log_ring_put(struct log_ring *ring, const char *text, size_t size);
+/* Reader: bytes that are there now; always whole texts, unless the last take cut one. */
+size_t log_ring_available(const struct log_ring *ring);
 /* Reader: at most `size` bytes; how many. */
 size_t log_ring_take(struct log_ring *ring, char *buffer, size_t size);
 /* Reader: lines dropped since the last call. */

@@ -90,6 +90,9 @@ static void set_gate(struct gate *gate, uintptr_t entry, enum exception_stack st
 
 bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume)
 {
+    for (size_t i = 0; i < nmi_window_count; i++)
+        if (nmi_windows[i].begin == begin)
+            return true;
     if (nmi_window_count == MAX_NMI_WINDOWS)
         return false;
     nmi_windows[nmi_window_count++] = (struct nmi_window){begin, end, resume};
@@ -146,9 +149,8 @@ static bool continue_safe_access(struct trap_frame *frame)
 }
 
 /* SDM 3A 5.7 Page-Fault Error Code. */
-static void describe_page_fault(char *text, size_t size, uint64_t error, uint64_t address)
+static void describe_page_fault(char *text, size_t size, uint64_t error, bool guard)
 {
-    bool guard = stack_is_guard(address);
     const char *access = (error & BIT(4)) != 0 ? "fetch" : (error & BIT(1)) != 0 ? "write" : "read";
     const char *page = (error & BIT(3)) != 0   ? "reserved-bits"
                        : (error & BIT(0)) != 0 ? "protected"
@@ -221,17 +223,20 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
     cpu->state = CPU_FAILED;
 
     char page_fault[64] = "";
+    bool guard = false;
     /* A double fault is what a stack overflow becomes; CR2 still tells where. */
-    if (!nested && (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT))
+    if (!nested && (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT)) {
+        guard = stack_is_guard(address);
         describe_page_fault(page_fault, sizeof page_fault,
-                            frame->vector == VECTOR_PAGE_FAULT ? frame->error : BIT(1), address);
+                            frame->vector == VECTOR_PAGE_FAULT ? frame->error : BIT(1), guard);
+    }
+    const char *what = guard ? "stack overflow" : meaning != NULL ? meaning : "unnamed exception";
     log_panic("cpu.exception",
               "core=%u vector=%u name=%s error=%#llx rip=%#llx rsp=%#llx cr2=%#llx%s "
               "message=\"%s in the hypervisor; this core stops, the others go on\"",
               cpu->index, (unsigned)frame->vector, name != NULL ? name : "reserved",
               (unsigned long long)frame->error, (unsigned long long)frame->rip,
-              (unsigned long long)frame->rsp, (unsigned long long)address, page_fault,
-              meaning != NULL ? meaning : "an exception without a name");
+              (unsigned long long)frame->rsp, (unsigned long long)address, page_fault, what);
     if (!nested) {
         log_registers(frame);
         log_backtrace(frame);

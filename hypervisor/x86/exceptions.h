@@ -14,12 +14,12 @@ struct trap_frame {
 _Static_assert(offsetof(struct trap_frame, vector) == 0x78, "vectors.asm");
 _Static_assert(sizeof(struct trap_frame) == 0xb0, "vectors.asm; keeps the stack aligned to 16");
 
-#define VECTOR_NMI             2
-#define VECTOR_DOUBLE_FAULT    8
-#define VECTOR_PAGE_FAULT      14
+#define VECTOR_NMI                2
+#define VECTOR_DOUBLE_FAULT       8
+#define VECTOR_PAGE_FAULT         14
 #define VECTOR_GENERAL_PROTECTION 13
-#define VECTOR_MACHINE_CHECK   18
-#define FIRST_INTERRUPT_VECTOR 32
+#define VECTOR_MACHINE_CHECK      18
+#define FIRST_INTERRUPT_VECTOR    32
 
 /* Builds the interrupt descriptor tables; once. */
 void exceptions_init(void);
@@ -27,7 +27,8 @@ void exceptions_init(void);
 void exceptions_load(void);
 
 /* An NMI that arrives while RIP is in [begin, end) continues at `resume`: for code that looks for
- * a kick and then waits or enters a guest, which the kick must not fall between. Before other cores
+ * a kick and then waits or enters a guest, which the kick must not fall between. Once per window is
+ * enough for all cores, a second time changes nothing; the first on the boot core before others
  * run. False when the table is full. */
 MUST_CHECK bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume);
 

@@ -3,6 +3,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/monitor/console.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
@@ -74,6 +75,7 @@ static NO_RETURN void reset_by_triple_fault(void)
 void machine_reboot(void)
 {
     (void)!interrupts_disable();
+    console_flush();
     reset_by_acpi();
     reset_by_keyboard_controller();
     reset_by_triple_fault();
@@ -119,6 +121,7 @@ static void power_off_bochs(void)
 void machine_power_off(uint8_t debug_exit)
 {
     (void)!interrupts_disable();
+    console_flush();
     if (debug_exit != 0)
         port_write8(DEBUG_EXIT_PORT, debug_exit);
     power_off_by_acpi();

@@ -19,12 +19,20 @@ static struct cpu cpus[2] = {{.index = 0}, {.index = 1}};
 static unsigned current;
 static int interrupts_off;
 
+/* How many lines core 1 still logs while core 0 writes: one in between each two writes. */
+static unsigned lines_during_drain;
+
 void console_write(const char *text, size_t size)
 {
     assert_true(console_used + size < sizeof console);
     memcpy(console + console_used, text, size);
     console_used += size;
     console[console_used] = '\0';
+    if (current == 0 && lines_during_drain > 0) {
+        current = 1;
+        log_event("between.line", "left=%u", lines_during_drain--);
+        current = 0;
+    }
 }
 
 struct cpu *cpu_current(void)
@@ -141,6 +149,26 @@ static void test_full_ring_drops_whole_lines_and_says_so(void **state)
     assert_string_equal(console, "");
 }
 
+static void test_drain_ends_with_a_whole_line(void **state)
+{
+    current = 1;
+    for (unsigned i = 0; i < 1000; i++)
+        log_event("flood.line", "number=%u", i);
+    current = 0;
+    clear_console();
+    lines_during_drain = 20;
+    log_drain();
+    lines_during_drain = 0;
+    for (char *line = strtok(console, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        assert_int_equal(line[0], '[');
+        assert_non_null(strchr(line, '='));
+        assert_ptr_equal(strrchr(line, '['), line);
+    }
+    clear_console();
+    log_drain();
+    assert_non_null(strstr(console, "between.line left=1\n"));
+}
+
 static void test_panic_writes_at_once(void **state)
 {
     current = 1;
@@ -241,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup(test_long_line_is_cut, setup),
         cmocka_unit_test_setup(test_other_cores_lines_wait_for_the_drain, setup),
         cmocka_unit_test_setup(test_full_ring_drops_whole_lines_and_says_so, setup),
+        cmocka_unit_test_setup(test_drain_ends_with_a_whole_line, setup),
         cmocka_unit_test_setup(test_panic_writes_at_once, setup),
         cmocka_unit_test_setup(test_tail, setup),
         cmocka_unit_test_setup(test_ring_wraps_at_every_offset, setup),
