@@ -10,6 +10,8 @@
 #define MAX_FUNCTIONS 640
 
 static struct model_function functions[MAX_FUNCTIONS];
+static size_t top; /* entries from here on were never used */
+static struct model_function *mirror;
 static bool root[256];
 static struct frame_range frames[64];
 static size_t frame_count;
@@ -27,7 +29,10 @@ static void violation(const char *what, rid_t rid)
 
 void model_clear(void)
 {
-    memset(functions, 0, sizeof functions);
+    for (size_t i = 0; i < top; i++)
+        functions[i].used = false;
+    top = 0;
+    mirror = NULL;
     memset(root, 0, sizeof root);
     root[0] = true;
     frame_count = violations = writes = masters_while_sizing = 0;
@@ -71,7 +76,7 @@ const struct frame_range *frames_range(size_t index)
 
 struct model_function *model_find(rid_t rid)
 {
-    for (size_t i = 0; i < MAX_FUNCTIONS; i++)
+    for (size_t i = 0; i < top; i++)
         if (functions[i].used && functions[i].rid == rid)
             return &functions[i];
     return NULL;
@@ -103,6 +108,7 @@ static struct model_function *new_function(rid_t rid)
         if (functions[i].used)
             continue;
         functions[i] = (struct model_function){.used = true, .rid = rid};
+        top = i + 1 > top ? i + 1 : top;
         return &functions[i];
     }
     abort();
@@ -238,11 +244,16 @@ struct model_function *model_raw(rid_t rid, const uint8_t *bytes, size_t size)
     return function;
 }
 
+void model_mirror(struct model_function *function)
+{
+    mirror = function;
+}
+
 /* --- SR-IOV --- */
 
 static void remove_vfs(const struct model_function *pf)
 {
-    for (size_t i = 0; i < MAX_FUNCTIONS; i++)
+    for (size_t i = 0; i < top; i++)
         if (functions[i].used && functions[i].is_vf && functions[i].pf == pf)
             functions[i].used = false;
 }
@@ -298,7 +309,7 @@ static bool reachable(rid_t rid)
     uint8_t bus = RID_BUS(rid);
     if (root[bus])
         return true;
-    for (size_t i = 0; i < MAX_FUNCTIONS; i++) {
+    for (size_t i = 0; i < top; i++) {
         const struct model_function *bridge = &functions[i];
         if (!bridge->used || (bridge->config[0x0e] & 0x7f) != 1 || bridge->config[0x19] == 0 ||
             bus < bridge->config[0x19] || bus > bridge->config[0x1a])
@@ -315,6 +326,8 @@ static bool reachable(rid_t rid)
 static struct model_function *target(rid_t rid)
 {
     struct model_function *function = model_find(rid);
+    if (function == NULL)
+        function = mirror;
     if (function == NULL || !reachable(rid))
         return NULL;
     uint64_t now = clock_microseconds();
@@ -355,7 +368,7 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
 unsigned model_bus_masters(void)
 {
     unsigned count = 0;
-    for (size_t i = 0; i < MAX_FUNCTIONS; i++)
+    for (size_t i = 0; i < top; i++)
         if (functions[i].used && (functions[i].config[0x0e] & 0x7f) != 1 &&
             (functions[i].config[4] & 4) != 0)
             count++;

@@ -60,6 +60,8 @@ void model_msix(struct model_function *function, unsigned offset, unsigned vecto
 void model_sriov(struct model_function *pf, const struct model_sriov *sriov);
 /* Bytes from outside as configuration space; every write is taken where `writable` has ones. */
 struct model_function *model_raw(rid_t rid, const uint8_t *bytes, size_t size);
+/* From now on it also answers for every id that nobody has (NULL: nobody does again). */
+void model_mirror(struct model_function *function);
 
 void model_put(struct model_function *function, unsigned offset, unsigned width, uint32_t value);
 uint32_t model_get(const struct model_function *function, unsigned offset, unsigned width);
