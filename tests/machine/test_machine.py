@@ -5,9 +5,11 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
+import pexpect
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -375,6 +377,32 @@ def test_tcg_reports_verdict_and_status(tmp_path, verdict, code, ok):
         disk.read_from_image(image, "/bulkhead/default")
 
 
+GRUB = """serial --unit=0 --speed=115200
+terminal_output serial
+source /bulkhead/select.cfg
+echo "[0.1] boot.start scenario=$scenario batch=$batch"
+echo "[0.2] run.verdict result=ok"
+halt
+"""
+
+
+@needs_emulators
+@pytest.mark.skipif(not shutil.which("grub-mkrescue"), reason="grub-mkrescue is missing")
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name, boot, ok", [("bochs", "disk", True), ("tcg", "iso", False)])
+def test_iso_boots_and_is_told_the_scenario(tmp_path, name, boot, ok):
+    (tmp_path / "root/boot/grub").mkdir(parents=True)
+    (tmp_path / "root/boot/grub/grub.cfg").write_text(GRUB)
+    subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", tmp_path / "grub.iso", tmp_path / "root"],
+                   check=True, capture_output=True)
+    spec = MachineSpec(iso=tmp_path / "grub.iso", boot=boot, scenario="sriov", cpus=2)
+    with machine(name, spec, 60, tmp_path / "run") as started:
+        assert started.wait_for("boot.start", scenario="sriov.conf", timeout=50)["batch"] == "1"
+        started.wait()
+        # GRUB switches off without a status: enough on Bochs, which has none, and too little elsewhere.
+        assert started.outcome().ok is ok and started.outcome().verdict == "ok"
+
+
 @needs_emulators
 @pytest.mark.timeout(60)
 def test_time_limit_ends_everything_and_shows_the_log(tmp_path):
@@ -408,6 +436,66 @@ def test_stack_reports_verdict_and_status(tmp_path):
         assert started.wait() == 33
         assert started.outcome().ok
         assert "passthrough.conf" in started.tail()
+
+
+@needs_emulators
+@needs_disk_tools
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("verdict, status", [("ok", 0), ("failed", 1)])
+def test_run_without_a_terminal_returns_the_verdict(tmp_path, verdict, status):
+    image = shell_image(tmp_path / "disk", verdict)
+    done = subprocess.run([paths.HERE / "run.py", "--machine", "tcg", "--image", image, "--timeout", "50"],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert f"run.verdict result={verdict}" in done.stdout
+    assert done.returncode == status, done.stderr
+
+
+@needs_emulators
+@pytest.mark.timeout(60)
+def test_run_shows_where_it_stopped_when_time_is_over(tmp_path):
+    image = tmp_path / "disk"
+    image.write_bytes(gpt([]))
+    done = subprocess.run([paths.HERE / "run.py", "--machine", "tcg", "--image", image], check=False,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 2 and "no EFI system partition" in done.stderr
+    image = make_image(tmp_path / "disk2", {})
+    done = subprocess.run([paths.HERE / "run.py", "--machine", "tcg", "--image", image, "--timeout", "5"], check=False,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 1 and "time limit of 5 s" in done.stderr and "Shell" in done.stderr
+
+
+@needs_emulators
+@needs_disk_tools
+@pytest.mark.timeout(60)
+def test_run_with_a_terminal_joins_it_to_the_machine(tmp_path):
+    image = shell_image(tmp_path / "disk", extra="pause\r\n")
+    user = pexpect.spawn(str(paths.HERE / "run.py"), ["--machine", "tcg", "--image", str(image)], timeout=40)
+    user.expect_exact("to skip")
+    user.send("x")
+    user.expect_exact("boot.start")
+    user.send("\x1d")
+    user.expect(pexpect.EOF)
+    user.close()
+    assert user.exitstatus == 0
+
+
+@needs_emulators
+@pytest.mark.timeout(60)
+def test_the_emulator_dies_with_its_starter(tmp_path):
+    starter = subprocess.Popen([sys.executable, "-c", (
+        "import sys, time\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\n"
+        "from machine import MachineSpec, machine\n"
+        "run = machine('tcg', MachineSpec(boot='none'), 50, Path(sys.argv[2])).start()\n"
+        "print(run._process.pid, flush=True)\ntime.sleep(50)\n"), paths.HERE.parent, tmp_path],
+        stdout=subprocess.PIPE, text=True)
+    emulator = int(starter.stdout.readline())
+    assert Path(f"/proc/{emulator}").exists()
+    starter.kill()
+    starter.wait()
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{emulator}").exists() and "Z" not in Path(f"/proc/{emulator}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_run_reads_its_options():
