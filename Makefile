@@ -21,6 +21,8 @@ MAKEFLAGS += --no-builtin-rules
 include boot/build.mk
 include guest/build.mk
 include tests/build.mk
+include tests/fuzz/build.mk
+include tests/tools/build.mk
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
@@ -77,6 +79,16 @@ setup: ## install what building and running need (root or sudo)
 run: setup ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|...
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/machine/run.py $(if $(MACHINE),--machine $(MACHINE)) --scenario $(SCENARIO) $(RUN_FLAGS)
+
+# PYTEST_FLAGS picks tests, e.g. PYTEST_FLAGS='-k sriov' or '-m "not stack"'.
+PYTEST := $(PYTHON) -m pytest -v -p no:cacheprovider --tb=short
+
+test: setup ## every test there is (up to 45 minutes on 2 cores): PYTEST_FLAGS='-m "not stack"' for the quick ones
+	@$(MAKE) --no-print-directory all
+	@$(PYTEST) $(PYTEST_FLAGS) tests
+
+lint: ## formatting, static analysis, both compilers, sizes, spelling
+	@$(PYTEST) $(PYTEST_FLAGS) tests/lint
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

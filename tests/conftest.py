@@ -1,0 +1,67 @@
+"""Everything `make test` runs is collected by pytest; this adds the plain closing line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+
+def make(*arguments: str, timeout: float = 600) -> subprocess.CompletedProcess:
+    """Runs make in the repository's root."""
+    return subprocess.run(["make", "--no-print-directory", *arguments], cwd=ROOT, text=True,
+                          capture_output=True, timeout=timeout)
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The boot media, up to date; the folder they are in."""
+    result = make(f"-j{os.cpu_count() or 2}", "all", timeout=900)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return ROOT / "build"
+
+
+def pytest_collection_modifyitems(items):
+    """Quick tests first: what is broken shows early."""
+    order = ["tests/unit", "tests/lint", "tests/machine", "tests/fuzz", "tests/system", "tests/bench"]
+
+    def rank(item):
+        path = str(Path(item.fspath).relative_to(ROOT))
+        place = next((i for i, folder in enumerate(order) if path.startswith(folder)), len(order))
+        slow = sum(item.get_closest_marker(name) is not None for name in ("bochs", "stack"))
+        return slow, place
+
+    items.sort(key=rank)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "tcg: runs in QEMU's emulation (seconds)")
+    config.addinivalue_line("markers", "bochs: runs in Bochs, VMX without an IOMMU (up to a minute)")
+    config.addinivalue_line("markers", "stack: runs in the stack, VMX with VT-d and SR-IOV (minutes)")
+
+
+_counts = {"passed": 0, "failed": 0, "skipped": 0}
+
+
+def pytest_runtest_logreport(report):
+    if report.failed:
+        _counts["failed"] += 1
+    elif report.skipped:
+        _counts["skipped"] += 1
+    elif report.when == "call":
+        _counts["passed"] += 1
+
+
+def pytest_collectreport(report):
+    if report.failed:
+        _counts["failed"] += 1
+
+
+def pytest_unconfigure(config):
+    if not config.option.collectonly:
+        print(f"{_counts['passed']} passed, {_counts['failed']} failed, {_counts['skipped']} skipped",
+              flush=True)

@@ -1,0 +1,122 @@
+"""What a machine can say about the sources. `make lint` runs just this."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT, make
+
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+FREESTANDING = ["-std=gnu17", "-ffreestanding", "-mno-red-zone", "-mgeneral-regs-only", "-I."]
+MAX_LINES = 500
+MAX_CODE = 10_000
+
+
+def files(*patterns: str) -> list[str]:
+    """Sources that git knows or would add."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "--", *patterns], cwd=ROOT,
+                            text=True, capture_output=True, check=True).stdout.split()
+    return sorted(name for name in set(listed) if (ROOT / name).exists())
+
+
+def run(*command: str, timeout: float = 600) -> str:
+    result = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=timeout)
+    assert result.returncode == 0, (result.stdout + result.stderr)[-8000:]
+    return result.stdout + result.stderr
+
+
+C_SOURCES = files("boot/*.[ch]", "hypervisor/*.[ch]", "drivers/*.[ch]", "guest/*.[ch]", "tests/*.[ch]")
+CORE_SOURCES = files("hypervisor/*.c", "drivers/*.c")
+HEADERS = files("boot/*.h", "hypervisor/*.h", "drivers/*.h", "guest/*.h")
+
+
+def test_clang_format():
+    run("clang-format", "--dry-run", "--Werror", *C_SOURCES)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_headers_compile_alone(compiler):
+    for header in HEADERS:
+        if header.startswith("boot/efi/"):
+            continue  # GNU-EFI's headers have no place of their own in the search path
+        run(compiler, *FREESTANDING, *WARNINGS, "-fsyntax-only", "-x", "c",
+            *(["-Wno-pragma-once-outside-header"] if compiler == "clang" else []),
+            "-include", header, "/dev/null")
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_no_warnings(compiler):
+    """The whole hypervisor, every warning an error, with both compilers."""
+    result = make(f"-j{os.cpu_count() or 2}", f"CC={compiler}", f"BUILD=build/{compiler}",
+                  f"build/{compiler}/bulkhead.elf", timeout=900)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_cppcheck():
+    run("cppcheck", "--enable=warning,performance,portability", "--std=c11", "--inline-suppr", "--quiet",
+        "--error-exitcode=1", "--suppress=missingIncludeSystem", "-I.", *CORE_SOURCES)
+
+
+def test_clang_tidy():
+    checks = "-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier," \
+             "clang-analyzer-core.*,misc-redundant-expression,readability-misleading-indentation"
+    sources = CORE_SOURCES
+    half = (len(sources) + 1) // 2
+    parts = [subprocess.Popen(["clang-tidy", "--quiet", f"--checks={checks}", "--warnings-as-errors=*", *part,
+                               "--", *FREESTANDING], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT) for part in (sources[:half], sources[half:])]
+    outputs = [part.communicate(timeout=900)[0] for part in parts]
+    assert all(part.returncode == 0 for part in parts), "".join(outputs)[-8000:]
+
+
+def test_file_length():
+    long = {name: count for name in files("*.c", "*.h", "*.asm", "*.py", "*.sh")
+            if (count := len((ROOT / name).read_text().splitlines())) > MAX_LINES}
+    assert not long, long
+
+
+def test_hypervisor_size():
+    """Lines of C in what stays in VMX root, comments and blank lines not counted."""
+    count = 0
+    for name in files("hypervisor/*.[ch]", "drivers/*.[ch]"):
+        text = re.sub(r"/\*.*?\*/", "", (ROOT / name).read_text(), flags=re.S)
+        count += sum(1 for line in text.splitlines() if line.strip() and not line.strip().startswith("//"))
+    print(f"{count} lines", file=sys.stderr)
+    assert count <= MAX_CODE
+
+
+def test_packed_structures_are_asserted():
+    for name in files("hypervisor/*.h", "boot/*.h", "drivers/*.h"):
+        text = (ROOT / name).read_text()
+        if re.search(r"\bPACKED\b", text) and not name.endswith("base/core.h"):
+            assert "_Static_assert" in text, name
+
+
+def test_spelling():
+    texts = files("*.md", "*.c", "*.h", "*.asm", "*.py", "*.sh", "*.conf", "Makefile", "*.mk")
+    run("codespell", "--ignore-words-list=inout,hsa,ue", *texts)
+
+
+def test_nothing_unfinished():
+    pattern = re.compile(r"\b(TODO|FIXME|XXX)\b")
+    found = [f"{name}:{number}" for name in files("*.c", "*.h", "*.asm", "*.py", "*.sh", "Makefile", "*.mk")
+             if not name.startswith("tests/lint/")
+             for number, line in enumerate((ROOT / name).read_text().splitlines(), 1) if pattern.search(line)]
+    assert not found, found
+
+
+def test_dependencies_run_downwards():
+    """monitor -> guest -> vcpu, pci, iommu -> memory, acpi, x86 -> base (design of the rooms)."""
+    level = {"base": 0, "acpi": 1, "memory": 1, "x86": 1, "pci": 2, "iommu": 3, "vcpu": 3, "guest": 4,
+             "monitor": 5}
+    allowed = {("pci", "memory")}
+    wrong = []
+    for name in files("hypervisor/*/*.[ch]", "hypervisor/*/*/*.[ch]"):
+        room = name.split("/")[1]
+        for target in re.findall(r'#include "hypervisor/(\w+)/', (ROOT / name).read_text()):
+            if level.get(target, 0) > level.get(room, 9) and (room, target) not in allowed:
+                wrong.append(f"{name} includes {target}/")
+    assert not wrong, wrong
