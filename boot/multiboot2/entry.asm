@@ -58,8 +58,7 @@ header:
     dd header_end - header
     dd 0x100000000 - (MULTIBOOT2_MAGIC + (header_end - header))
 
-    ; No framebuffer tag: UEFI's GRUB hands one over anyway, and BIOS's GRUB 2.06 corrupts its heap when
-    ; it is asked for one on Bochs' VGA BIOS.
+    ; No framebuffer tag: asked for one, BIOS's GRUB 2.06 corrupts its heap on Bochs' VGA BIOS.
     align 8                             ; information request, optional
     dw 1, 1
     dd 32

@@ -194,13 +194,13 @@ void multiboot2_read(const void *information, size_t size, uint64_t physical,
             offset += ALIGN_UP(tag->size, (size_t)8);
         }
         if (pass == 0) {
+            if (ranges.count == 0)
+                complain(info, "the boot loader gave no memory map", "");
             ranges_set(&ranges, 0, PAGE_SIZE, BOOT_MEMORY_RESERVED); /* address 0 means "none" */
             ranges_set(&ranges, info->image_base, info->image_size, BOOT_MEMORY_IMAGE);
             ranges_set(&ranges, physical, size, BOOT_MEMORY_LOADER);
         }
     }
-    if (ranges.count == 0)
-        complain(info, "the boot loader gave no memory map", "");
     if (ranges.full)
         complain(info, "the memory map has more ranges than fit; the rest is not used", "");
     info->range_count = ranges.count;

@@ -1,41 +1,33 @@
 // SOURCES: hypervisor/guest/config.c hypervisor/guest/config_keys.c hypervisor/guest/config_words.c
 /* Any bytes as a configuration: nothing is read or written outside, and what comes out keeps the
  * promises of config.h. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "hypervisor/guest/config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool promise)
-{
-    if (!promise)
-        abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static void complain(void *context, struct config_place place, const char *message)
 {
     unsigned *count = context;
     (*count)++;
-    check(place.line > 0 && place.column > 0);
+    fuzz_check(place.line > 0 && place.column > 0);
     for (const char *c = message; *c != '\0'; c++)
-        check(*c >= ' ' && *c < 0x7f);
+        fuzz_check(*c >= ' ' && *c < 0x7f);
 }
 
 static void check_guest(const struct config *config, const struct config_guest *guest)
 {
-    check(memchr(guest->name, '\0', sizeof guest->name) != NULL && guest->name[0] != '\0');
-    check(memchr(guest->image, '\0', sizeof guest->image) != NULL && guest->image[0] != '\0');
-    check(memchr(guest->args, '\0', sizeof guest->args) != NULL);
-    check(strpbrk(guest->image, "/\\:") == NULL);
-    check(guest->memory != 0 && IS_ALIGNED(guest->memory, PAGE_2M) && guest->memory <= GIB(2));
-    check(guest->cpus >= 1 && guest->cpus <= 8);
-    check(guest->device_count <= CONFIG_MAX_DEVICES);
+    fuzz_check(memchr(guest->name, '\0', sizeof guest->name) != NULL && guest->name[0] != '\0');
+    fuzz_check(memchr(guest->image, '\0', sizeof guest->image) != NULL && guest->image[0] != '\0');
+    fuzz_check(memchr(guest->args, '\0', sizeof guest->args) != NULL);
+    fuzz_check(strpbrk(guest->image, "/\\:") == NULL);
+    fuzz_check(guest->memory != 0 && IS_ALIGNED(guest->memory, PAGE_2M) && guest->memory <= GIB(2));
+    fuzz_check(guest->cpus >= 1 && guest->cpus <= 8);
+    fuzz_check(guest->device_count <= CONFIG_MAX_DEVICES);
     for (uint32_t i = 0; i < guest->device_count; i++) {
         const struct config_device *device = &guest->devices[i];
-        check(device->nic < config->nic_count);
-        check(device->whole || device->vf < config->nics[device->nic].vfs);
+        fuzz_check(device->nic < config->nic_count);
+        fuzz_check(device->whole || device->vf < config->nics[device->nic].vfs);
     }
 }
 
@@ -44,9 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct config config;
     unsigned complaints = 0;
     enum status status = config_parse((const char *)data, size, &config, complain, &complaints);
-    check((status == STATUS_OK) == (config.errors == 0) &&
-          (complaints == 0) == (config.errors == 0));
-    check(config.nic_count <= CONFIG_MAX_NICS && config.guest_count <= CONFIG_MAX_GUESTS);
+    fuzz_check((status == STATUS_OK) == (config.errors == 0) &&
+               (complaints == 0) == (config.errors == 0));
+    fuzz_check(config.nic_count <= CONFIG_MAX_NICS && config.guest_count <= CONFIG_MAX_GUESTS);
     for (uint32_t i = 0; i < config.guest_count; i++)
         check_guest(&config, &config.guests[i]);
     return 0;
