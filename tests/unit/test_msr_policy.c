@@ -100,11 +100,12 @@ static int setup(void **state)
 
 static bool expected_read(uint32_t msr)
 {
-    static const uint32_t single[] = {0x10,  0x174, 0x175, 0x176, 0x277,      0x6e0,     0x802,
-                                      0x803, 0x808, 0x80a, 0x80d, 0x80f,      0x828,     0x82f,
-                                      0x830, 0x832, 0x833, 0x834, 0x835,      0x836,     0x837,
-                                      0x838, 0x839, 0x83e, 0xc0000081, 0xc0000082, 0xc0000083,
-                                      0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103};
+    static const uint32_t single[] = {
+        0x10,       0x174,      0x175,      0x176,      0x277,      0x6e0,      0x802,
+        0x803,      0x808,      0x80a,      0x80d,      0x80f,      0x828,      0x82f,
+        0x830,      0x832,      0x833,      0x834,      0x835,      0x836,      0x837,
+        0x838,      0x839,      0x83e,      0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
+        0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103};
     for (size_t i = 0; i < ARRAY_SIZE(single); i++)
         if (msr == single[i])
             return true;
@@ -113,11 +114,10 @@ static bool expected_read(uint32_t msr)
 
 static bool expected_write(uint32_t msr)
 {
-    static const uint32_t single[] = {0x174,      0x175,      0x176,      0x277,      0x6e0,
-                                      0x808,      0x80b,      0x80f,      0x828,      0x832,
-                                      0x838,      0x83e,      0x83f,      0xc0000081, 0xc0000082,
-                                      0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102,
-                                      0xc0000103};
+    static const uint32_t single[] = {
+        0x174,      0x175,      0x176,      0x277,      0x6e0,      0x808,      0x80b,
+        0x80f,      0x828,      0x832,      0x838,      0x83e,      0x83f,      0xc0000081,
+        0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103};
     for (size_t i = 0; i < ARRAY_SIZE(single); i++)
         if (msr == single[i])
             return true;
@@ -146,7 +146,8 @@ static void test_direct(void **state)
 static void test_svm_map_follows_policy(void **state)
 {
     static const uint32_t bases[] = {0, 0xc0000000, 0xc0010000};
-    uint8_t *msrpm = malloc(SVM_MSRPM_PAGES * PAGE_SIZE), *iopm = malloc(SVM_IOPM_PAGES * PAGE_SIZE);
+    uint8_t *msrpm = malloc(SVM_MSRPM_PAGES * PAGE_SIZE),
+            *iopm = malloc(SVM_IOPM_PAGES * PAGE_SIZE);
     svm_bitmaps_build(msrpm, iopm);
     for (unsigned range = 0; range < 3; range++) {
         for (uint32_t i = 0; i < 0x2000; i++) {
@@ -167,15 +168,14 @@ static void test_svm_map_follows_policy(void **state)
 
 static void test_denied(void **state)
 {
-    /* SPEC_CTRL, TSC_ADJUST, SMM, microcode update, PMU, thermal, fixed and variable MTRRs, MC banks,
-     * VMX capabilities, PT, XSS, TSX, SGX key, VM_CR, VM_HSAVE_PA, AMD PERF_CTL, PKRS, U_CET. */
-    static const uint32_t denied[] = {0x48,  0x49,       0x3b,       0x9e,       0x79,  0xc1,
-                                      0x186, 0x19a,      0x19b,      0x19c,      0x200, 0x20f,
-                                      0x250, 0x26f,      0x38d,      0x38f,      0x400, 0x480,
-                                      0x491, 0x570,      0xda0,      0x122,      0x8c,  0x6a0,
-                                      0x6e1, 0xc0010114, 0xc0010117, 0xc0010000, 0x800, 0x801,
-                                      0x804, 0x809,      0x80e,      0x831,      0x840, 0x8ff,
-                                      0x4b564d00, UINT32_MAX};
+    /* SPEC_CTRL, TSC_ADJUST, SMM, microcode update, PMU, thermal, fixed and variable MTRRs, MC
+     * banks, VMX capabilities, PT, XSS, TSX, SGX key, VM_CR, VM_HSAVE_PA, AMD PERF_CTL, PKRS,
+     * U_CET. */
+    static const uint32_t denied[] = {
+        0x48,  0x49,  0x3b,  0x9e,  0x79,  0xc1,       0x186,      0x19a,      0x19b, 0x19c,
+        0x200, 0x20f, 0x250, 0x26f, 0x38d, 0x38f,      0x400,      0x480,      0x491, 0x570,
+        0xda0, 0x122, 0x8c,  0x6a0, 0x6e1, 0xc0010114, 0xc0010117, 0xc0010000, 0x800, 0x801,
+        0x804, 0x809, 0x80e, 0x831, 0x840, 0x8ff,      0x4b564d00, UINT32_MAX};
     uint64_t value;
     for (size_t i = 0; i < ARRAY_SIZE(denied); i++) {
         if (msr_policy_read(&vcpu, denied[i], &value) || msr_policy_write(&vcpu, denied[i], 0))
@@ -246,8 +246,16 @@ static void test_constants(void **state)
     static const struct {
         uint32_t msr;
         uint64_t value;
-    } constants[] = {{0x3a, 1}, {0x8b, 0}, {0xfe, 0x400}, {0x2ff, 0x806}, {0x1a0, 0x1801},
-                     {0x179, 0}, {0x1d9, 0}, {0xc0010015, 1 << 24}};
+    } constants[] = {
+        {0x3a,       1      },
+        {0x8b,       0      },
+        {0xfe,       0x400  },
+        {0x2ff,      0x806  },
+        {0x1a0,      0x1801 },
+        {0x179,      0      },
+        {0x1d9,      0      },
+        {0xc0010015, 1 << 24}
+    };
     uint64_t value;
     for (size_t i = 0; i < ARRAY_SIZE(constants); i++) {
         value = UINT64_MAX;
@@ -283,15 +291,15 @@ static void test_command_kinds(void **state)
         uint64_t icr;
         bool passed;
     } commands[] = {
-        {UINT64_C(2) << 32 | 0x4030, true},  /* fixed */
+        {UINT64_C(2) << 32 | 0x4030, true }, /* fixed */
         {UINT64_C(2) << 32 | 0x400f, false}, /* fixed, illegal vector */
         {UINT64_C(2) << 32 | 0x4130, false}, /* lowest priority */
         {UINT64_C(2) << 32 | 0x4200, false}, /* SMI */
         {UINT64_C(2) << 32 | 0x4300, false}, /* reserved */
-        {UINT64_C(2) << 32 | 0x4400, true},  /* NMI */
-        {UINT64_C(2) << 32 | 0x4500, true},  /* INIT */
+        {UINT64_C(2) << 32 | 0x4400, true }, /* NMI */
+        {UINT64_C(2) << 32 | 0x4500, true }, /* INIT */
         {UINT64_C(2) << 32 | 0x8500, false}, /* INIT de-assert */
-        {UINT64_C(2) << 32 | 0x4699, true},  /* start-up */
+        {UINT64_C(2) << 32 | 0x4699, true }, /* start-up */
         {UINT64_C(2) << 32 | 0x4700, false}, /* ExtINT */
     };
     unsigned passed = 0, dropped = 0;

@@ -1,0 +1,140 @@
+// SOURCES: hypervisor/vcpu/exits.c hypervisor/vcpu/exit_memory.c hypervisor/vcpu/exit_control.c
+// SOURCES: hypervisor/vcpu/fetch.c hypervisor/vcpu/report.c hypervisor/vcpu/state.c
+// SOURCES: hypervisor/vcpu/instruction.c hypervisor/vcpu/interrupt.c
+// SOURCES: hypervisor/vcpu/cpuid_policy.c hypervisor/vcpu/msr_policy.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/string.c
+// SOURCES: hypervisor/base/status.c
+/* A vCPU from its start to its end: NMIs, INIT and start-up IPI, stop requests. */
+#include "tests/unit/support/fake_vcpu.h"
+
+/* --- NMI: stop, INIT, a sibling's NMI, and nothing --- */
+
+static void request_stop(struct vcpu *target)
+{
+    target->stop_request = 1;
+}
+
+static void request_nmi(struct vcpu *target)
+{
+    target->nmi_request = 1;
+    before_exit = NULL;
+}
+
+static void test_nmi(void **state)
+{
+    then(EXIT_NMI, 0);
+    run();
+    expect_rip(0x1000);
+    assert_int_equal(injections, 0);
+
+    setup(NULL);
+    then(EXIT_NMI, 0);
+    then(EXIT_TRIPLE_FAULT, 0);
+    before_exit = request_stop;
+    run();
+    assert_int_equal(stops, 0);
+    assert_int_equal(vcpu.exits[EXIT_TRIPLE_FAULT], 0);
+
+    setup(NULL);
+    then(EXIT_NMI, 0);
+    before_exit = request_nmi;
+    run();
+    expect_injection(2, false);
+    assert_int_equal(vcpu.nmi_request, 0);
+}
+
+static void send_start(void)
+{
+    vcpu_interrupt(&vcpu, 0x4600 | 0x9a);
+}
+
+static void expect_real_mode(void)
+{
+    assert_int_equal(guest.cs.selector, 0x9a00);
+    assert_int_equal(guest.cs.base, 0x9a000);
+    assert_int_equal(guest.rip, 0);
+    assert_int_equal(guest.cr0 & CR0_PE, 0);
+    assert_int_equal(guest.cs.attributes, 0x9b);
+    assert_int_equal(guest.tr.attributes & 0xf, 0xb);
+}
+
+static void test_waits_for_sipi(void **state)
+{
+    vcpu.index = 1;
+    vcpu.activity = VCPU_WAIT_FOR_SIPI;
+    vcpu.registers[GUEST_R15] = 1;
+    during_wait = send_start;
+    run();
+    assert_int_equal(waits, 1);
+    expect_real_mode();
+    assert_int_equal(vcpu.registers[GUEST_R15], 0);
+
+    setup(NULL); /* the start-up IPI was faster than the core */
+    vcpu.index = 1;
+    vcpu.activity = VCPU_WAIT_FOR_SIPI;
+    send_start();
+    run();
+    assert_int_equal(waits, 0);
+    expect_real_mode();
+}
+
+static void stop_while_waiting(void)
+{
+    vcpu.stop_request = 1;
+}
+
+static void test_stopped_while_waiting(void **state)
+{
+    vcpu.index = 1;
+    vcpu.activity = VCPU_WAIT_FOR_SIPI;
+    during_wait = stop_while_waiting;
+    run();
+    assert_int_equal(loads, 0);
+    assert_int_equal(stops, 0);
+}
+
+static void send_init(struct vcpu *target)
+{
+    vcpu_interrupt(target, 0x4500);
+    before_exit = NULL;
+}
+
+static void test_init_restarts(void **state)
+{
+    then(EXIT_NMI, 0);
+    before_exit = send_init;
+    during_wait = send_start;
+    run();
+    assert_int_equal(loads, 2);
+    assert_int_equal(unloads, 2);
+    expect_real_mode();
+}
+
+static void test_load_fails(void **state)
+{
+    load_status = STATUS_DEVICE;
+    run();
+    assert_int_equal(stops, 1);
+    assert_string_equal(stop_reason, "entry-failure");
+    assert_string_equal(stop_detail, "device-error");
+}
+
+static void test_last_exits(void **state)
+{
+    for (unsigned i = 0; i < 11; i++)
+        then(EXIT_INVD, (uint8_t)(i + 1))->reason = i;
+    run();
+    assert_int_equal(vcpu.last_count, 12);
+    for (unsigned i = 4; i < 11; i++)
+        assert_int_equal(vcpu.last[i % VCPU_LAST_EXITS].reason, i);
+    assert_int_equal(vcpu.last[11 % VCPU_LAST_EXITS].kind, EXIT_HYPERCALL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_nmi),           CASE(test_waits_for_sipi), CASE(test_stopped_while_waiting),
+        CASE(test_init_restarts), CASE(test_load_fails),     CASE(test_last_exits),
+    };
+    return cmocka_run_group_tests_name("vCPU run", tests, NULL, NULL);
+}
