@@ -233,10 +233,12 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
     const char *what = guard ? "stack overflow" : meaning != NULL ? meaning : "unnamed exception";
     log_panic("cpu.exception",
               "core=%u vector=%u name=%s error=%#llx rip=%#llx rsp=%#llx cr2=%#llx%s "
-              "message=\"%s in the hypervisor; this core stops, the others go on\"",
+              "message=\"%s in the hypervisor; %s\"",
               cpu->index, (unsigned)frame->vector, name != NULL ? name : "reserved",
               (unsigned long long)frame->error, (unsigned long long)frame->rip,
-              (unsigned long long)frame->rsp, (unsigned long long)address, page_fault, what);
+              (unsigned long long)frame->rsp, (unsigned long long)address, page_fault, what,
+              cpu->index == 0 ? "the control core stops and the monitor with it: reset the machine"
+                              : "this core stops, the others go on");
     if (!nested) {
         log_registers(frame);
         log_backtrace(frame);
