@@ -18,15 +18,18 @@ EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .r
 
 $(BUILD)/efi/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(EFI_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$< for EFI)
+	$(Q)$(CC) $(EFI_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/efi/bulkhead.so: $(EFI_O)
-	@$(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_LIB)/elf_x86_64_efi.lds \
+	$(call say,LD,$@)
+	$(Q)$(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_LIB)/elf_x86_64_efi.lds \
 	    $(EFI_LIB)/crt0-efi-x86_64.o $(EFI_O) -L$(EFI_LIB) -lgnuefi -o $@
 	@if nm -u $@ | grep .; then echo "$@: undefined symbols" >&2; rm -f $@; exit 1; fi
 
 $(BUILD)/bulkhead.efi: $(BUILD)/efi/bulkhead.so
-	$(OBJCOPY) $(addprefix -j ,$(EFI_SECTIONS)) --target=efi-app-x86_64 $< $@
+	$(call say,EFI,$@)
+	$(Q)$(OBJCOPY) $(addprefix -j ,$(EFI_SECTIONS)) --target=efi-app-x86_64 $< $@
 
 -include $(wildcard $(BUILD)/efi/*/*.d $(BUILD)/efi/*/*/*.d)
 
@@ -36,17 +39,19 @@ export SOURCE_DATE_EPOCH
 SCENARIOS := $(sort $(wildcard config/*.conf))
 
 $(BUILD)/bulkhead.stripped.elf: $(BUILD)/bulkhead.elf
-	$(OBJCOPY) --strip-debug $< $@
+	$(Q)$(OBJCOPY) --strip-debug $< $@
 
 # GUEST_IMAGES comes from guest/build.mk, which is read later: expanded when the rule runs.
 .SECONDEXPANSION:
 $(BUILD)/bulkhead.img: boot/image.sh boot/grub/early.cfg boot/grub/disk.cfg $(BUILD)/bulkhead.efi \
     $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $$(GUEST_IMAGES)
-	boot/image.sh disk $@ $(BUILD)/bulkhead.stripped.elf $(BUILD)/bulkhead.efi $(SCENARIOS) $(GUEST_IMAGES)
+	$(call say,IMAGE,$@)
+	$(Q)boot/image.sh disk $@ $(BUILD)/bulkhead.stripped.elf $(BUILD)/bulkhead.efi $(SCENARIOS) $(GUEST_IMAGES)
 
 $(BUILD)/bulkhead.iso: boot/image.sh boot/grub/iso.cfg $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) \
     $$(GUEST_IMAGES)
-	boot/image.sh iso $@ $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $(GUEST_IMAGES)
+	$(call say,IMAGE,$@)
+	$(Q)boot/image.sh iso $@ $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $(GUEST_IMAGES)
 
 usb: $(BUILD)/bulkhead.img ## write the image to a USB stick: DEVICE=/dev/sdX (all on it is lost)
 	@boot/usb.sh "$(DEVICE)" $(BUILD)/bulkhead.img "$(FORCE)"

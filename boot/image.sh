@@ -4,7 +4,8 @@
 #   image.sh disk OUT.img HYPERVISOR.elf APPLICATION.efi FILE...   GPT, one FAT ESP, GRUB for UEFI
 #   image.sh iso  OUT.iso HYPERVISOR.elf FILE...                   BIOS, GRUB, multiboot2
 #
-# FILEs (scenarios and guest images) go into \bulkhead. The same input gives the same bytes.
+# FILEs (scenarios and guest images) go into \bulkhead. The disk image's bytes depend on its
+# input only; the ISO holds the time of its making.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -14,7 +14,8 @@ static struct boot_info boot_info __attribute__((aligned(4096)));
 /* RSDP by search: first KiB of the EBDA, then the BIOS area, at multiples of 16 (ACPI 5.2.5.1). */
 static uint64_t find_rsdp(uint64_t base, uint64_t size)
 {
-    for (uint64_t address = ALIGN_UP(base, UINT64_C(16)); address + 20 <= base + size; address += 16) {
+    for (uint64_t address = ALIGN_UP(base, UINT64_C(16)); address + 20 <= base + size;
+         address += 16) {
         const uint8_t *bytes = (const uint8_t *)(uintptr_t)address;
         uint8_t sum = 0;
         if (memcmp(bytes, "RSD PTR ", 8) != 0)

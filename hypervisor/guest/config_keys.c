@@ -261,6 +261,6 @@ static const struct config_key guest_keys[] = {
 
 const struct config_section_rules config_sections[4] = {
     [SECTION_SYSTEM] = {"system", system_keys, ARRAY_SIZE(system_keys), false},
-    [SECTION_NIC] = {"nic", nic_keys, ARRAY_SIZE(nic_keys), true},
-    [SECTION_GUEST] = {"guest", guest_keys, ARRAY_SIZE(guest_keys), true},
+    [SECTION_NIC] = {"nic",    nic_keys,    ARRAY_SIZE(nic_keys),    true },
+    [SECTION_GUEST] = {"guest",  guest_keys,  ARRAY_SIZE(guest_keys),  true },
 };
