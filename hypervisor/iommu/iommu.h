@@ -93,6 +93,7 @@ void iommu_fault_reporting(const struct pci_function *function, bool on);
 struct iommu_unit_report {
     uint64_t base, capability, extended_capability;
     uint32_t version, global_status;
+    uint16_t segment;              /* of the requester ids it sees */
     uint64_t root_table;           /* as read from RTADDR */
     uint64_t interrupt_table;      /* as read from IRTA, size field included */
     bool usable;
@@ -112,6 +113,10 @@ struct iommu_context_report {
 };
 /* Reads the live entry that unit `index` would use for the requester id. */
 void iommu_context_report(unsigned unit, uint16_t rid, struct iommu_context_report *report);
+/* The same from a root table address that was read before (iommu_unit_report), for callers that
+ * look at many: reading a register costs an exit where the machine itself is a guest. */
+void iommu_context_report_at(uint64_t root_table, uint16_t rid,
+                             struct iommu_context_report *report);
 
 struct iommu_irte_report {
     bool present;
@@ -122,5 +127,8 @@ struct iommu_irte_report {
     uint32_t destination;
     uint64_t low, high;
 };
-/* False past the table's end. */
+/* False past the table's end. `destination` is the APIC id, whichever the format. */
 bool iommu_irte_report(unsigned unit, uint32_t index, struct iommu_irte_report *report);
+/* The same from an `interrupt_table` that was read before. */
+bool iommu_irte_report_at(uint64_t interrupt_table, uint32_t index,
+                          struct iommu_irte_report *report);

@@ -312,7 +312,9 @@ void iommu_fault_reporting(const struct pci_function *function, bool on)
     volatile struct vtd_context_entry *entry = context_entry(unit, function->rid, !on);
     if (entry == NULL)
         return;
-    entry->low = on ? entry->low & ~VTD_CONTEXT_FPD : entry->low | VTD_CONTEXT_FPD;
+    if (((entry->low & VTD_CONTEXT_FPD) == 0) == on)
+        return;
+    entry->low ^= VTD_CONTEXT_FPD;
     vtd_publish(unit, entry, sizeof *entry);
     const struct iommu_domain *domain = iommu_domain_of(function->rid);
     const struct vtd_invalidation request = {.kind = VTD_CONTEXT_DEVICE,

@@ -17,8 +17,10 @@ bool iommu_unit_report(unsigned index, struct iommu_unit_report *report)
     const struct vtd_unit *unit = unit_at(index);
     if (unit == NULL)
         return false;
-    *report = (struct iommu_unit_report){
-        .base = unit->base, .usable = unit->usable, .refusal = unit->refusal};
+    *report = (struct iommu_unit_report){.base = unit->base,
+                                         .segment = unit->segment,
+                                         .usable = unit->usable,
+                                         .refusal = unit->refusal};
     if (unit->registers == 0)
         return true;
     report->version = vtd_read32(unit, VTD_VER);
@@ -36,14 +38,10 @@ static const volatile void *table_at(uint64_t physical)
     return physical == 0 ? NULL : virtual_address(physical);
 }
 
-void iommu_context_report(unsigned index, uint16_t rid, struct iommu_context_report *report)
+void iommu_context_report_at(uint64_t root_table, uint16_t rid, struct iommu_context_report *report)
 {
     *report = (struct iommu_context_report){.root_present = false};
-    const struct vtd_unit *unit = unit_at(index);
-    if (unit == NULL || unit->registers == 0)
-        return;
-    const volatile struct vtd_root_entry *root =
-        table_at(vtd_read64(unit, VTD_RTADDR) & VTD_RTADDR_MASK);
+    const volatile struct vtd_root_entry *root = table_at(root_table & VTD_RTADDR_MASK);
     if (root == NULL)
         return;
     report->root_entry = root[RID_BUS(rid)].low;
@@ -63,25 +61,36 @@ void iommu_context_report(unsigned index, uint16_t rid, struct iommu_context_rep
     report->table = report->context_low & VTD_CONTEXT_ADDRESS;
 }
 
-bool iommu_irte_report(unsigned index, uint32_t entry, struct iommu_irte_report *report)
+void iommu_context_report(unsigned index, uint16_t rid, struct iommu_context_report *report)
 {
     const struct vtd_unit *unit = unit_at(index);
+    bool readable = unit != NULL && unit->registers != 0;
+    iommu_context_report_at(readable ? vtd_read64(unit, VTD_RTADDR) : 0, rid, report);
+}
+
+bool iommu_irte_report_at(uint64_t interrupt_table, uint32_t index,
+                          struct iommu_irte_report *report)
+{
     *report = (struct iommu_irte_report){.present = false};
-    if (unit == NULL || unit->registers == 0)
+    const volatile struct vtd_irte *table = table_at(interrupt_table & VTD_IRTA_MASK);
+    if (table == NULL || index >= VTD_IRTA_ENTRIES(interrupt_table))
         return false;
-    uint64_t irta = vtd_read64(unit, VTD_IRTA);
-    const volatile struct vtd_irte *table = table_at(irta & VTD_IRTA_MASK);
-    if (table == NULL || entry >= VTD_IRTA_ENTRIES(irta))
-        return false;
-    report->low = table[entry].low;
-    report->high = table[entry].high;
+    report->low = table[index].low;
+    report->high = table[index].high;
     report->present = (report->low & VTD_IRTE_P) != 0;
     report->source = VTD_IRTE_SID(report->high);
     report->validation = VTD_IRTE_SVT(report->high);
     report->qualifier = VTD_IRTE_SQ(report->high);
     report->vector = VTD_IRTE_VECTOR(report->low);
     report->destination = VTD_IRTE_DST(report->low);
-    if ((irta & VTD_IRTA_EIME) == 0)
+    if ((interrupt_table & VTD_IRTA_EIME) == 0)
         report->destination = (report->destination >> 8) & 0xff;
     return true;
+}
+
+bool iommu_irte_report(unsigned index, uint32_t entry, struct iommu_irte_report *report)
+{
+    const struct vtd_unit *unit = unit_at(index);
+    bool readable = unit != NULL && unit->registers != 0;
+    return iommu_irte_report_at(readable ? vtd_read64(unit, VTD_IRTA) : 0, entry, report);
 }

@@ -372,6 +372,9 @@ static void reports_come_from_the_registers(void **state)
     assert_int_equal(entry.domain, 0x1234);
     assert_int_equal(entry.levels, 3);
     assert_int_equal(entry.table, 0x5000);
+    struct iommu_context_report same;
+    iommu_context_report_at((uint64_t)(uintptr_t)other, 0x110, &same);
+    assert_true(same.present && same.context_low == entry.context_low);
     iommu_context_report(0, 0x210, &entry);
     assert_false(entry.root_present);
     iommu_context_report(7, 0x110, &entry);
