@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/vcpu/cpuid_policy.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 #include "hypervisor/x86/registers.h"
@@ -52,6 +53,11 @@ enum vmx_enter_result vmx_enter(struct vcpu *entered, uint64_t *slots)
 {
     assert_ptr_equal(slots, entered->backend_state);
     return enter_result;
+}
+
+uint64_t cpuid_policy_cr4(void)
+{
+    return CR4_PAE | CR4_PGE | BIT(6) | CR4_OSXSAVE;
 }
 
 void vmx_unblock_nmi(void)
@@ -341,6 +347,17 @@ static void cpl_and_cr4_are_the_guests(void **state)
     assert_int_equal(vmx_cr4(&vcpu), CR4_OSXSAVE);
 }
 
+static void cr4_bits_that_policy_denies_exit(void **state)
+{
+    uint64_t mask = vmx_cr4_mask();
+    assert_int_equal(~mask, CR4_PAE | CR4_PGE | CR4_OSXSAVE);
+    struct vcpu_state start;
+    vcpu_state_pvh(&start, 0x100000);
+    start.cr4 = CR4_PAE | CR4_LA57 | BIT(22);
+    vmx_write_state(&vcpu, &start);
+    assert_int_equal(fields[VMCS_GUEST_CR4], CR4_PAE | CR4_VMXE | BIT(6));
+}
+
 static void set_rip_ends_the_instruction(void **state)
 {
     fields[VMCS_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_NMI;
@@ -468,6 +485,7 @@ int main(void)
         cmocka_unit_test_setup(iret_that_faults_blocks_nmis_again, fresh),
         cmocka_unit_test_setup(injection_obeys_the_rules, fresh),
         cmocka_unit_test_setup(cpl_and_cr4_are_the_guests, fresh),
+        cmocka_unit_test_setup(cr4_bits_that_policy_denies_exit, fresh),
         cmocka_unit_test_setup(set_rip_ends_the_instruction, fresh),
         cmocka_unit_test_setup(state_survives_a_round_trip, fresh),
         cmocka_unit_test_setup(both_start_states_pass_the_checks, fresh),

@@ -1,14 +1,16 @@
 /* Guest state in the current VMCS: SDM 3C 25.4 (guest-state area), 25.6.6 (masks and shadows). */
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/vcpu/cpuid_policy.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 #include "hypervisor/x86/registers.h"
 
 #define CR4_MCE BIT(6)
 
-/* What a guest may switch in CR4 without an exit: everything whose state is its own core's. VMXE is
- * the hypervisor's; MCE stays on, because a machine check with MCE off shuts the machine down. */
+/* What a guest may switch in CR4 without an exit, where the policy grants it: everything whose
+ * state is its own core's. VMXE is the hypervisor's; MCE stays on, because a machine check with MCE
+ * off shuts the machine down. */
 #define CR4_GUEST_OWNED                                                                            \
     (BITS(5, 0) | BITS(12, 7) | BITS(18, 16) |                                                     \
      BITS(22, 20)) /* VME..PAE, PGE..LA57, FSGSBASE, */ /* PCIDE, OSXSAVE, SMEP, SMAP, PKE */
@@ -54,7 +56,7 @@ uint64_t vmx_cr0_mask(void)
 
 uint64_t vmx_cr4_mask(void)
 {
-    return ~CR4_GUEST_OWNED;
+    return ~(CR4_GUEST_OWNED & cpuid_policy_cr4());
 }
 
 static uint64_t real_cr0(uint64_t cr0)
@@ -65,7 +67,7 @@ static uint64_t real_cr0(uint64_t cr0)
 
 static uint64_t real_cr4(uint64_t cr4)
 {
-    return ((cr4 & CR4_GUEST_OWNED) | vmx_capabilities.cr4_fixed0 | CR4_VMXE | CR4_MCE) &
+    return ((cr4 & ~vmx_cr4_mask()) | vmx_capabilities.cr4_fixed0 | CR4_VMXE | CR4_MCE) &
            vmx_capabilities.cr4_fixed1;
 }
 
