@@ -320,6 +320,11 @@ static void test_injection(void **state)
     svm_set_rip(&vcpu, 0x2000);
     assert_int_equal(vmcb.interrupt_state, 0);
     assert_int_equal(vmcb.rip, 0x2000);
+    vmcb.event_injection = 0;
+    vmcb.rflags = BIT(8); /* single step over an emulated instruction */
+    svm_set_rip(&vcpu, 0x2002);
+    assert_true(vmcb.event_injection == 0x80000301);
+    assert_true(vmcb.dr6 & BIT(14));
     svm_flush_memory(&vcpu);
     assert_int_equal(vmcb.tlb_control, 1);
 }

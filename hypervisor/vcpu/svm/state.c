@@ -10,6 +10,8 @@
 #define SEGMENT_LONG    BIT(9) /* as the VMCB packs attributes */
 #define SEGMENT_BIG     BIT(10)
 #define DR6_RESET       0xffff0ff0u
+#define DR6_STEP        BIT(14)
+#define RFLAGS_TF       BIT(8)
 #define ASID            1u /* the same on every core: a core runs one vCPU, and ASIDs are per core */
 
 static void write_segment(struct vmcb_segment *target, const struct vcpu_segment *segment)
@@ -128,13 +130,6 @@ unsigned svm_cpl(struct vcpu *vcpu)
     return svm_vmcb(vcpu)->cpl;
 }
 
-void svm_set_rip(struct vcpu *vcpu, uint64_t rip)
-{
-    struct vmcb *vmcb = svm_vmcb(vcpu);
-    vmcb->rip = rip;
-    vmcb->interrupt_state &= ~INTERRUPT_SHADOW;
-}
-
 void svm_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
 {
     struct vmcb *vmcb = svm_vmcb(vcpu);
@@ -147,6 +142,18 @@ void svm_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
     vmcb->event_injection = EVENT_VALID | vector |
                             (uint64_t)(nmi ? EVENT_NMI : EVENT_EXCEPTION) << 8 |
                             (has_error ? EVENT_HAS_ERROR | (uint64_t)error << 32 : 0);
+}
+
+void svm_set_rip(struct vcpu *vcpu, uint64_t rip)
+{
+    struct vmcb *vmcb = svm_vmcb(vcpu);
+    vmcb->rip = rip;
+    vmcb->interrupt_state &= ~INTERRUPT_SHADOW;
+    /* The emulated instruction is a step like any other; #DB is a trap, RIP is behind it. */
+    if ((vmcb->rflags & RFLAGS_TF) != 0 && (vmcb->event_injection & EVENT_VALID) == 0) {
+        vmcb->dr6 |= DR6_STEP;
+        svm_inject(vcpu, EXCEPTION_DB, false, 0);
+    }
 }
 
 void svm_flush_memory(struct vcpu *vcpu)
