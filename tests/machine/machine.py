@@ -338,11 +338,13 @@ class Machine:
 
     def _prune(self) -> None:
         """Keeps the newest runs; one of a living process is never touched."""
-        parent = paths.REPOSITORY / "build/run"
-        if not parent.is_dir():
-            return
-        runs = sorted(parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in runs[KEPT_RUNS:]:
+        ages = []
+        for path in (paths.REPOSITORY / "build/run").glob("*-*"):
+            try:
+                ages.append((path.stat().st_mtime, path))
+            except FileNotFoundError:
+                continue  # another process is pruning too
+        for _age, path in sorted(ages, reverse=True)[KEPT_RUNS:]:
             owner = path.name.split("-")[0]
             if owner.isdigit() and not Path(f"/proc/{owner}").exists():
                 shutil.rmtree(path, ignore_errors=True)

@@ -16,7 +16,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # Raise this number whenever the content of the tree changes.
 tree_version=1
-tree_packages='qemu-system-x86 ovmf bochs bochsbios vgabios busybox-static zstd'
+tree_packages='qemu-system-x86 ovmf bochs bochsbios vgabios busybox-static'
 tree_kernel=linux-image-cloud-amd64
 qemu_minimum=10.0.7
 
@@ -98,7 +98,7 @@ tree_apt() {
         -o Dir::State="$partial/apt/state" -o Dir::State::status="$partial/apt/status" \
         -o Dir::Cache="$partial/apt/cache" -o APT::Sandbox::User="$(id -un)" \
         -o APT::Architecture=amd64 -o APT::Architectures::=amd64 -o APT::Install-Recommends=false \
-        -o Acquire::Retries=3 -o Acquire::Languages=none -o Debug::NoLocking=true "$@"
+        -o APT::Update::Error-Mode=any -o Acquire::Retries=3 -o Acquire::Languages=none -o Debug::NoLocking=true "$@"
 }
 
 write_sources() {
