@@ -123,8 +123,10 @@ static bool search(const struct pci_function *inside, struct area area, uint64_t
     return false;
 }
 
-/* The part of the root bus' address space below 4 GiB that is known to be decoded as PCI memory:
- * from the lowest BAR or window that the firmware put there. Empty when there is none. */
+/* The part of the root bus' address space below 4 GiB that the host bridge is known to send to PCI:
+ * from the lowest BAR or window that the firmware put there. Firmware that packs everything at the
+ * very top shows nothing; then the last 256 MiB, which no chipset's hole falls short of. What is RAM
+ * or the firmware's in there counts as taken in any case. */
 static struct area root_area(void)
 {
     uint64_t first = ROOT_LIMIT;
@@ -140,7 +142,7 @@ static struct area root_area(void)
                 first = MIN(first, window.base);
         }
     }
-    return (struct area){first, ROOT_LIMIT};
+    return (struct area){first < ROOT_LIMIT ? first : ROOT_LIMIT - MIB(256), ROOT_LIMIT};
 }
 
 static struct area window_area(const struct pci_function *bridge, bool prefetchable)

@@ -370,6 +370,13 @@ static void on_the_root_bus_only_proven_holes_are_used(void **state)
     assert_int_equal(bring_up(8), STATUS_OK);
     /* ECAM lies at 0xa0000000 .. 0xafffffff. */
     assert_int_equal(sriov.vf_bar[0].base, 0xb0000000);
+    fresh(NULL); /* firmware that packs everything at the top */
+    model_frame(MIB(1), 0xef000000 - MIB(1), OWNER_NOBODY);
+    add_pf(RID(0, 0, 4, 0), &image);
+    model_bar(device, 0, (struct model_bar){.size = 0x20000, .base = 0xfeba0000});
+    enumerate();
+    assert_int_equal(bring_up(8), STATUS_OK);
+    assert_int_equal(sriov.vf_bar[0].base, 0xef000000);
     fresh(NULL);
     image.bar[0].size = MIB(256); /* 2 GiB in all */
     model_frame(MIB(1), 0x80000000 - MIB(1), OWNER_NOBODY);
