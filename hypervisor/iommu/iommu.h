@@ -41,9 +41,10 @@ MUST_CHECK enum status iommu_domain_unmap(struct iommu_domain *domain, uint64_t 
 /* One context entry written, one device-selective context invalidation, one domain-selective IOTLB
  * invalidation, one wait. STATUS_NOT_FOUND: no unit covers the function (it stays blocked);
  * STATUS_UNSUPPORTED: its unit was refused; STATUS_DENIED: it shares its requester id with others
- * (conventional PCI); STATUS_BUSY: attached already. STATUS_TIMEOUT or STATUS_DEVICE: the unit does
- * not invalidate any more; the entry is gone but may still be cached, so the function stays on the
- * domain's books and the domain's memory must not be given to anybody else. */
+ * (conventional PCI) or firmware keeps memory for it (RMRR); STATUS_BUSY: attached already.
+ * STATUS_TIMEOUT, STATUS_DEVICE: the unit does not invalidate any more; the entry is gone but may
+ * still be cached, so the function stays on the domain's books and the domain's memory must not be
+ * given to anybody else. */
 MUST_CHECK enum status iommu_attach(const struct pci_function *function,
                                     struct iommu_domain *domain);
 MUST_CHECK enum status iommu_detach(const struct pci_function *function,

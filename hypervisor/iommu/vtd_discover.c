@@ -195,6 +195,21 @@ struct vtd_unit *vtd_unit_of(const struct pci_function *function)
     return NULL;
 }
 
+bool vtd_reserved_region(const struct pci_function *function, uint64_t *base, uint64_t *limit)
+{
+    uint32_t cursor = 0;
+    struct dmar_structure structure;
+    while (dmar_next(&vtd.dmar, &cursor, &structure)) {
+        if (structure.type != DMAR_RMRR || structure.segment != RID_SEGMENT(function->rid) ||
+            structure.limit <= structure.base || !scope_names(&structure, function->rid, false))
+            continue;
+        *base = structure.base;
+        *limit = structure.limit;
+        return true;
+    }
+    return false;
+}
+
 int iommu_unit_of(const struct pci_function *function)
 {
     const struct vtd_unit *unit = vtd_unit_of(function);

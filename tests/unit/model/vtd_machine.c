@@ -47,6 +47,17 @@ void machine_drhd(uint16_t segment, bool include_all, uint64_t base)
     table_length += 16;
 }
 
+void machine_rmrr(uint16_t segment, uint64_t base, uint64_t limit)
+{
+    structure_offset = table_length;
+    put16(structure_offset, DMAR_RMRR);
+    put16(structure_offset + 2, 24);
+    put16(structure_offset + 6, segment);
+    memcpy(table + structure_offset + 8, &base, sizeof base);
+    memcpy(table + structure_offset + 16, &limit, sizeof limit);
+    table_length += 24;
+}
+
 void machine_scope(uint8_t type, uint8_t bus, const char *path)
 {
     uint8_t *scope = table + table_length;
