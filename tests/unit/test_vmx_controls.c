@@ -99,39 +99,41 @@ static void kvm_is_accepted(void **state)
 }
 
 /* Each thing that a CPU may lack or force, the MSR that says so, and the name in the refusal. */
+/* clang-format off */
 static const struct {
     uint32_t msr;
     uint64_t clear, set;
     const char *control;
 } defects[] = {
-    {MSR_VMX_TRUE_PIN,     PIN_NMI_EXIT << 32,           0,                           "NMI exiting"                },
-    {MSR_VMX_TRUE_PIN,     0,                            PIN_EXTERNAL_INTERRUPT_EXIT, "external-interrupt exiting" },
-    {MSR_VMX_TRUE_PRIMARY, PRIMARY_MSR_BITMAPS << 32,    0,                           "MSR bitmaps"                },
-    {MSR_VMX_TRUE_PRIMARY, PRIMARY_IO_BITMAPS << 32,     0,                           "I/O bitmaps"                },
-    {MSR_VMX_TRUE_PRIMARY, PRIMARY_MWAIT_EXIT << 32,     0,                           "MWAIT exiting"              },
-    {MSR_VMX_TRUE_PRIMARY, PRIMARY_MONITOR_EXIT << 32,   0,                           "MONITOR exiting"            },
-    {MSR_VMX_TRUE_PRIMARY, PRIMARY_RDPMC_EXIT << 32,     0,                           "RDPMC exiting"              },
-    {MSR_VMX_TRUE_PRIMARY, 0,                            PRIMARY_HLT_EXIT,            "HLT exiting"                },
-    {MSR_VMX_TRUE_PRIMARY, 0,                            PRIMARY_CR3_LOAD_EXIT,       "CR3-load exiting"           },
-    {MSR_VMX_TRUE_PRIMARY, 0,                            PRIMARY_CR3_STORE_EXIT,      "CR3-store exiting"          },
-    {MSR_VMX_TRUE_PRIMARY, PRIMARY_SECONDARY << 32,      0,                           "activate secondary controls"},
-    {MSR_VMX_SECONDARY,    SECONDARY_EPT << 32,          0,                           "EPT"                        },
-    {MSR_VMX_SECONDARY,    SECONDARY_UNRESTRICTED << 32, 0,                           "unrestricted guest"         },
-    {MSR_VMX_SECONDARY,    0,                            SECONDARY_DESCRIPTOR_EXIT,   "descriptor-table exiting"   },
-    {MSR_VMX_TRUE_EXIT,    EXIT_HOST_64BIT << 32,        0,                           "host address-space size"    },
-    {MSR_VMX_TRUE_EXIT,    EXIT_SAVE_EFER << 32,         0,                           "save IA32_EFER"             },
-    {MSR_VMX_TRUE_EXIT,    EXIT_LOAD_EFER << 32,         0,                           "load IA32_EFER (exit)"      },
-    {MSR_VMX_TRUE_EXIT,    EXIT_LOAD_PAT << 32,          0,                           "load IA32_PAT (exit)"       },
-    {MSR_VMX_TRUE_ENTRY,   ENTRY_LOAD_EFER << 32,        0,                           "load IA32_EFER (entry)"     },
-    {MSR_VMX_TRUE_ENTRY,   ENTRY_LOAD_PAT << 32,         0,                           "load IA32_PAT (entry)"      },
-    {MSR_VMX_BASIC,        0,                            VMX_BASIC_32BIT_ADDRESSES,   "64-bit VMCS addresses"      },
-    {MSR_VMX_BASIC,        BITS(53,                      50),                         0,                             "write-back VMCS memory"},
-    {MSR_VMX_MISC,                    VMX_MISC_SAVES_LMA,                                     0,                           "EFER.LMA stored on exit"                  },
-    {MSR_VMX_EPT_VPID,                    VMX_EPT_4_LEVELS,                                 0,                         "EPT page-walk length 4"  },
-    {MSR_VMX_EPT_VPID,                    VMX_EPT_WRITE_BACK,                                 0,                       "write-back EPT structures"                },
-    {MSR_VMX_EPT_VPID,                    VMX_EPT_INVEPT,                                 0,                           "INVEPT"      },
-    {MSR_VMX_EPT_VPID,                    VMX_EPT_INVEPT_ALL,                                 0,                       "INVEPT"            },
+    {MSR_VMX_TRUE_PIN, PIN_NMI_EXIT << 32, 0, "NMI exiting"},
+    {MSR_VMX_TRUE_PIN, 0, PIN_EXTERNAL_INTERRUPT_EXIT, "external-interrupt exiting"},
+    {MSR_VMX_TRUE_PRIMARY, PRIMARY_MSR_BITMAPS << 32, 0, "MSR bitmaps"},
+    {MSR_VMX_TRUE_PRIMARY, PRIMARY_IO_BITMAPS << 32, 0, "I/O bitmaps"},
+    {MSR_VMX_TRUE_PRIMARY, PRIMARY_MWAIT_EXIT << 32, 0, "MWAIT exiting"},
+    {MSR_VMX_TRUE_PRIMARY, PRIMARY_MONITOR_EXIT << 32, 0, "MONITOR exiting"},
+    {MSR_VMX_TRUE_PRIMARY, PRIMARY_RDPMC_EXIT << 32, 0, "RDPMC exiting"},
+    {MSR_VMX_TRUE_PRIMARY, 0, PRIMARY_HLT_EXIT, "HLT exiting"},
+    {MSR_VMX_TRUE_PRIMARY, 0, PRIMARY_CR3_LOAD_EXIT, "CR3-load exiting"},
+    {MSR_VMX_TRUE_PRIMARY, 0, PRIMARY_CR3_STORE_EXIT, "CR3-store exiting"},
+    {MSR_VMX_TRUE_PRIMARY, PRIMARY_SECONDARY << 32, 0, "activate secondary controls"},
+    {MSR_VMX_SECONDARY, SECONDARY_EPT << 32, 0, "EPT"},
+    {MSR_VMX_SECONDARY, SECONDARY_UNRESTRICTED << 32, 0, "unrestricted guest"},
+    {MSR_VMX_SECONDARY, 0, SECONDARY_DESCRIPTOR_EXIT, "descriptor-table exiting"},
+    {MSR_VMX_TRUE_EXIT, EXIT_HOST_64BIT << 32, 0, "host address-space size"},
+    {MSR_VMX_TRUE_EXIT, EXIT_SAVE_EFER << 32, 0, "save IA32_EFER"},
+    {MSR_VMX_TRUE_EXIT, EXIT_LOAD_EFER << 32, 0, "load IA32_EFER (exit)"},
+    {MSR_VMX_TRUE_EXIT, EXIT_LOAD_PAT << 32, 0, "load IA32_PAT (exit)"},
+    {MSR_VMX_TRUE_ENTRY, ENTRY_LOAD_EFER << 32, 0, "load IA32_EFER (entry)"},
+    {MSR_VMX_TRUE_ENTRY, ENTRY_LOAD_PAT << 32, 0, "load IA32_PAT (entry)"},
+    {MSR_VMX_BASIC, 0, VMX_BASIC_32BIT_ADDRESSES, "64-bit VMCS addresses"},
+    {MSR_VMX_BASIC, BITS(53, 50), 0, "write-back VMCS memory"},
+    {MSR_VMX_MISC, VMX_MISC_SAVES_LMA, 0, "EFER.LMA stored on exit"},
+    {MSR_VMX_EPT_VPID, VMX_EPT_4_LEVELS, 0, "EPT page-walk length 4"},
+    {MSR_VMX_EPT_VPID, VMX_EPT_WRITE_BACK, 0, "write-back EPT structures"},
+    {MSR_VMX_EPT_VPID, VMX_EPT_INVEPT, 0, "INVEPT"},
+    {MSR_VMX_EPT_VPID, VMX_EPT_INVEPT_ALL, 0, "INVEPT"},
 };
+/* clang-format on */
 
 static void each_defect_is_named(void **state)
 {
@@ -156,6 +158,12 @@ static void a_single_defect_is_the_only_refusal(void **state)
     struct vmx_controls controls;
     memcpy(msrs, bochs, sizeof msrs);
     *msr(MSR_VMX_SECONDARY) &= ~(SECONDARY_UNRESTRICTED << 32);
+    assert_int_equal(choose(NULL, &controls), STATUS_UNSUPPORTED);
+    assert_int_equal(host_log_count("cpu.refused", NULL), 1);
+
+    memcpy(msrs, bochs, sizeof msrs);
+    *msr(MSR_VMX_SECONDARY) &= ~(SECONDARY_EPT << 32);
+    *msr(MSR_VMX_EPT_VPID) = 0;
     assert_int_equal(choose(NULL, &controls), STATUS_UNSUPPORTED);
     assert_int_equal(host_log_count("cpu.refused", NULL), 1);
 }

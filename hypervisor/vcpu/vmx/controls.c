@@ -210,8 +210,11 @@ enum status vmx_controls_choose(const struct vmx_capabilities *capabilities,
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
         if (apply_rule(capabilities, &rules[i], controls) != STATUS_OK)
             result = STATUS_UNSUPPORTED;
+    /* Without EPT its features are missing too: that says nothing new. */
+    bool has_ept = (controls->word[VMX_SECONDARY] & SECONDARY_EPT) != 0;
     for (size_t i = 0; i < ARRAY_SIZE(features); i++)
-        if (apply_feature(capabilities, &features[i]) != STATUS_OK)
+        if ((has_ept || features[i].msr != MSR_VMX_EPT_VPID) &&
+            apply_feature(capabilities, &features[i]) != STATUS_OK)
             result = STATUS_UNSUPPORTED;
     return result;
 }
