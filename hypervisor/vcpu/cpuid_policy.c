@@ -168,20 +168,24 @@ static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
 };
 // clang-format on
 
+/* Four characters of ABI_SIGNATURE, as a register shows them. */
+#define SIGNATURE_WORD(at)                                                                         \
+    ((uint32_t)ABI_SIGNATURE[at] | (uint32_t)ABI_SIGNATURE[(at) + 1] << 8 |                        \
+     (uint32_t)ABI_SIGNATURE[(at) + 2] << 16 | (uint32_t)ABI_SIGNATURE[(at) + 3] << 24)
+
 static struct cpuid_result hypervisor_leaf(uint32_t leaf)
 {
-    struct cpuid_result result = {0};
-    if (leaf == ABI_CPUID_SIGNATURE) {
-        result.eax = ABI_CPUID_FEATURES;
-        memcpy(&result.ebx, ABI_SIGNATURE, 4);
-        memcpy(&result.ecx, &ABI_SIGNATURE[4], 4);
-        memcpy(&result.edx, &ABI_SIGNATURE[8], 4);
-    } else if (leaf == ABI_CPUID_FEATURES) {
-        result.eax = 1;
-        result.ebx = (uint32_t)clock_tsc_khz();
-        result.ecx = vcpu_backend() == &svm_backend ? ABI_CALL_VMMCALL : ABI_CALL_VMCALL;
-    }
-    return result;
+    if (leaf == ABI_CPUID_SIGNATURE)
+        return (struct cpuid_result){.eax = ABI_CPUID_FEATURES,
+                                     .ebx = SIGNATURE_WORD(0),
+                                     .ecx = SIGNATURE_WORD(4),
+                                     .edx = SIGNATURE_WORD(8)};
+    if (leaf == ABI_CPUID_FEATURES)
+        return (struct cpuid_result){.eax = 1,
+                                     .ebx = (uint32_t)clock_tsc_khz(),
+                                     .ecx = vcpu_backend() == &svm_backend ? ABI_CALL_VMMCALL
+                                                                           : ABI_CALL_VMCALL};
+    return (struct cpuid_result){0};
 }
 
 static const struct row *row_of(uint32_t leaf)

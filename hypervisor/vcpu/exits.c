@@ -199,7 +199,8 @@ static enum outcome (*const handlers[EXIT_KINDS])(struct vcpu *, const struct vc
     [EXIT_OTHER] = on_other,
 };
 
-static enum outcome advance(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome advance(struct vcpu *vcpu, const struct vcpu_backend *backend,
+                            const struct vcpu_exit *exit)
 {
     uint8_t length = exit->instruction_length;
     if (length == 0)
@@ -209,7 +210,7 @@ static enum outcome advance(struct vcpu *vcpu, const struct vcpu_exit *exit)
                          "the instruction that made the %s exit cannot be "
                          "read",
                          exit_kind_name(exit->kind));
-    vcpu_backend()->set_rip(vcpu, vcpu_backend()->rip(vcpu) + length);
+    backend->set_rip(vcpu, backend->rip(vcpu) + length);
     return OUTCOME_RESUME;
 }
 
@@ -222,7 +223,7 @@ static enum outcome run_loaded(struct vcpu *vcpu, const struct vcpu_backend *bac
         vcpu->exits[exit->kind]++;
         enum outcome outcome = handlers[exit->kind](vcpu, exit);
         if (outcome == OUTCOME_ADVANCE)
-            outcome = advance(vcpu, exit);
+            outcome = advance(vcpu, backend, exit);
         if (outcome != OUTCOME_RESUME)
             return outcome;
     }
