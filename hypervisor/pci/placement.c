@@ -125,8 +125,8 @@ static bool search(const struct pci_function *inside, struct area area, uint64_t
 
 /* The part of the root bus' address space below 4 GiB that the host bridge is known to send to PCI:
  * from the lowest BAR or window that the firmware put there. Firmware that packs everything at the
- * very top shows nothing; then the last 256 MiB, which no chipset's hole falls short of. What is RAM
- * or the firmware's in there counts as taken in any case. */
+ * very top shows nothing; then the last 256 MiB, which no chipset's hole falls short of. What is
+ * RAM or the firmware's in there counts as taken in any case. */
 static struct area root_area(void)
 {
     uint64_t first = ROOT_LIMIT;
