@@ -11,6 +11,8 @@
 #define VTD_MAX_UNITS 64
 #define VTD_WAIT      MILLISECONDS(500)
 
+#define VTD_MAX_DOMAINS 1024 /* one for each guest and each PF: far more than there can be */
+
 #define VTD_QUEUE_ENTRIES 256 /* one page of 128-bit descriptors: QS = 0 */
 
 /* 4096 messages a unit (64 KiB). 64 VFs with ten messages each use a sixth of it; the

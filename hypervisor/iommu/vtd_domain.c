@@ -10,14 +10,11 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/pages.h"
 
-/* One domain for each guest and each PF: far more than there can be. */
-#define MAX_DOMAINS 1024
-
 #define PCIE_TYPE_TO_PCI 0x7 /* PCI Express to PCI/PCI-X bridge (PCIe 7.5.3.2) */
 #define PCIE_TYPE_NONE   0xff
 #define MAX_HOPS         256
 
-static uint64_t domain_used[MAX_DOMAINS / 64];
+static uint64_t domain_used[VTD_MAX_DOMAINS / 64];
 
 static struct attachment {
     rid_t rid;
@@ -50,7 +47,7 @@ struct iommu_domain *iommu_domain_of(rid_t rid)
 /* Id 0 is never given out: units with caching mode file not-present entries under it (VT-d 6.1). */
 static uint16_t take_id(void)
 {
-    for (uint32_t id = 1; id < MIN(vtd.domain_count, (uint32_t)MAX_DOMAINS); id++) {
+    for (uint32_t id = 1; id < vtd.domain_count; id++) {
         if ((domain_used[id / 64] & BIT(id % 64)) == 0) {
             domain_used[id / 64] |= BIT(id % 64);
             return (uint16_t)id;

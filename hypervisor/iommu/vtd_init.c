@@ -39,7 +39,7 @@ static void find_common_ground(void)
     vtd.levels = choose_levels();
     vtd.max_leaf_level = 3;
     vtd.input_bits = 12 + 9 * vtd.levels;
-    vtd.domain_count = UINT32_C(1) << 16;
+    vtd.domain_count = VTD_MAX_DOMAINS;
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *unit = &vtd.unit[i];
         if (!unit->usable)
