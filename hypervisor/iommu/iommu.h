@@ -12,10 +12,10 @@
 #include "hypervisor/pci/pci.h"
 
 struct iommu_domain {
-    uint16_t id;          /* VT-d domain id, never 0 */
+    uint16_t id; /* VT-d domain id, never 0 */
     owner_t owner;
     struct page_table table;
-    unsigned functions;   /* attached */
+    unsigned functions; /* attached */
 };
 
 /* Finds, checks and programs every unit: root table, invalidation, interrupt remapping, faults,
@@ -31,8 +31,8 @@ MUST_CHECK enum status iommu_domain_create(struct iommu_domain *domain, owner_t 
 /* No function may be attached any more; a domain that has one is kept, and that is logged. */
 void iommu_domain_destroy(struct iommu_domain *domain);
 /* RAM only: PAGE_DEVICE and whatever overlaps 0xFEE00000-0xFEEFFFFF on either side is
- * STATUS_DENIED; STATUS_INVALID beyond the units' address width. Used before functions are attached;
- * invalidates otherwise. When memory runs out nothing of the range stays mapped. */
+ * STATUS_DENIED; STATUS_INVALID beyond the units' address width. Used before functions are
+ * attached; invalidates otherwise. When memory runs out nothing of the range stays mapped. */
 MUST_CHECK enum status iommu_domain_map(struct iommu_domain *domain, uint64_t address,
                                         uint64_t physical, uint64_t size, unsigned rights);
 MUST_CHECK enum status iommu_domain_unmap(struct iommu_domain *domain, uint64_t address,
@@ -73,11 +73,11 @@ void iommu_interrupts_release(const struct pci_function *function);
 /* --- faults --- */
 struct iommu_fault {
     rid_t rid;
-    uint64_t address;   /* of the access, page aligned; of an interrupt: the IRTE index */
-    bool interrupt;     /* an interrupt request, not DMA */
+    uint64_t address; /* of the access, page aligned; of an interrupt: the IRTE index */
+    bool interrupt;   /* an interrupt request, not DMA */
     bool write;
-    uint8_t reason;     /* VT-d fault reason code */
-    bool overflow;      /* further faults were lost around this one */
+    uint8_t reason; /* VT-d fault reason code */
+    bool overflow;  /* further faults were lost around this one */
 };
 /* The manual's meaning in words (VT-d annex: fault reasons). Never NULL. */
 const char *iommu_fault_reason(uint8_t reason);
@@ -94,11 +94,11 @@ void iommu_fault_reporting(const struct pci_function *function, bool on);
 struct iommu_unit_report {
     uint64_t base, capability, extended_capability;
     uint32_t version, global_status;
-    uint16_t segment;              /* of the requester ids it sees */
-    uint64_t root_table;           /* as read from RTADDR */
-    uint64_t interrupt_table;      /* as read from IRTA, size field included */
+    uint16_t segment;         /* of the requester ids it sees */
+    uint64_t root_table;      /* as read from RTADDR */
+    uint64_t interrupt_table; /* as read from IRTA, size field included */
     bool usable;
-    const char *refusal;           /* why not usable, or NULL */
+    const char *refusal; /* why not usable, or NULL */
 };
 bool iommu_unit_report(unsigned index, struct iommu_unit_report *report);
 /* Index of the unit that covers the function, -1 for none. */

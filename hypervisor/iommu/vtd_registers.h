@@ -47,11 +47,10 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 #define VTD_CAP_FAULT_OFFSET(cap) ((uint32_t)FIELD(cap, 33, 24) * 16)
 #define VTD_CAP_SLLPS(cap)        ((unsigned)FIELD(cap, 37, 34)) /* bit 0: 2 MiB, bit 1: 1 GiB */
 #define VTD_CAP_PSI               BIT(39)
-#define VTD_CAP_FAULT_COUNT(cap)  ((unsigned)FIELD(cap, 47, 40) + 1) /* NFR is the number less one \
-                                                                      */
-#define VTD_CAP_MAMV(cap) ((unsigned)FIELD(cap, 53, 48))
-#define VTD_CAP_DWD       BIT(54)
-#define VTD_CAP_DRD       BIT(55)
+#define VTD_CAP_FAULT_COUNT(cap)  ((unsigned)FIELD(cap, 47, 40) + 1) /* NFR is one less */
+#define VTD_CAP_MAMV(cap)         ((unsigned)FIELD(cap, 53, 48))
+#define VTD_CAP_DWD               BIT(54)
+#define VTD_CAP_DRD               BIT(55)
 
 /* 11.4.3 Extended Capability Register */
 #define VTD_ECAP_C                  BIT(0)
