@@ -5,6 +5,7 @@ import ctypes
 import itertools
 import os
 import queue
+import re
 import select
 import shutil
 import signal
@@ -104,6 +105,8 @@ class Machine:
 
     name = "machine"
     status_is_meaningful = True
+    # Bochs' informational lines and the banner that it ends with.
+    _CHATTER = re.compile(r"\d+i\[|=====|\s*(Bochs x86 Emulator|Built from|Timestamp:)|$")
 
     def __init__(self, spec: MachineSpec, time_limit: float = 60.0, directory: Path | None = None) -> None:
         self.spec = spec
@@ -241,7 +244,8 @@ class Machine:
 
     def emulator_messages(self) -> str:
         """What the emulator itself complained about."""
-        return self._read_text("emulator.log")[-1500:].strip()
+        lines = [line for line in self._read_text("emulator.log").splitlines() if not self._CHATTER.match(line)]
+        return "\n".join(lines)[-1500:].strip()
 
     def explain(self, sentence: str) -> str:
         """The sentence, with the end of the log."""

@@ -145,7 +145,7 @@ def main(argv: list[str] | None = None) -> int:
     if interactive:
         return 0
     errors = run.emulator_messages()
-    if errors:
+    if errors and not run.expired:
         say(f"the emulator says: {errors}")
     say(f"{'succeeded' if outcome.ok else 'FAILED'} after {run.seconds:.1f} s: {outcome.reason}")
     return 0 if outcome.ok else 1
