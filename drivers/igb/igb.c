@@ -85,6 +85,7 @@ static enum status reset(struct pf_device *device)
     igb_write(device, IGB_EIMC, UINT32_MAX);
     igb_write(device, IGB_IMC, UINT32_MAX);
     igb_write(device, IGB_EIAC, 0);
+    igb_write(device, IGB_GPIE, IGB_GPIE_MSIX_MODE | IGB_GPIE_PBA);
     (void)igb_read(device, IGB_ICR);
     return STATUS_OK;
 }

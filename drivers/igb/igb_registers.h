@@ -50,6 +50,9 @@
 #define IGB_RLPML            0x5004
 #define IGB_MAX_FRAME        9728u /* 0x2600 */
 
+#define IGB_GPIE           0x1514 /* 8.8.1 */
+#define IGB_GPIE_MSIX_MODE BIT(4) /* each vector has its own cause; VFs have no other kind */
+#define IGB_GPIE_PBA       BIT(31)
 #define IGB_EIMC 0x1528 /* 8.8.4 */
 #define IGB_EIAC 0x152c
 #define IGB_IMC  0x150c
