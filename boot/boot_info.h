@@ -38,8 +38,8 @@ struct boot_memory_range {
 };
 
 struct boot_module {
-    uint64_t base; /* page aligned physical address */
-    uint64_t size; /* bytes */
+    uint64_t base;             /* page aligned physical address */
+    uint64_t size;             /* bytes */
     char name[BOOT_NAME_SIZE]; /* as the configuration's image keys name it, e.g. "ping.elf" */
 };
 
@@ -50,12 +50,12 @@ enum boot_framebuffer_format {
 };
 
 struct boot_framebuffer {
-    uint64_t base;         /* physical address */
-    uint64_t size;         /* bytes */
-    uint32_t width;        /* pixels */
-    uint32_t height;       /* pixels */
-    uint32_t stride;       /* bytes from one line to the next */
-    uint32_t format;       /* enum boot_framebuffer_format */
+    uint64_t base;   /* physical address */
+    uint64_t size;   /* bytes */
+    uint32_t width;  /* pixels */
+    uint32_t height; /* pixels */
+    uint32_t stride; /* bytes from one line to the next */
+    uint32_t format; /* enum boot_framebuffer_format */
 };
 
 enum boot_flags {
@@ -63,19 +63,19 @@ enum boot_flags {
 };
 
 struct boot_info {
-    uint64_t magic;          /* BOOT_INFO_MAGIC */
-    uint32_t size;           /* sizeof(struct boot_info) */
-    uint32_t flags;          /* enum boot_flags */
-    char loader[32];         /* "efi" or "multiboot2", for the log */
-    uint64_t rsdp;           /* physical address of the ACPI RSDP, 0 if none was found */
-    uint64_t image_base;     /* physical address of the image's first byte, 2 MiB aligned */
-    uint64_t image_size;     /* bytes from the first to past the last segment */
-    uint64_t entry_tsc;      /* TSC when the loader handed over */
-    uint64_t config_base;    /* configuration text, physical; size 0 if there is none */
-    uint64_t config_size;    /* bytes */
-    char config_name[BOOT_NAME_SIZE]; /* e.g. "sriov.conf" */
+    uint64_t magic;       /* BOOT_INFO_MAGIC */
+    uint32_t size;        /* sizeof(struct boot_info) */
+    uint32_t flags;       /* enum boot_flags */
+    char loader[32];      /* "efi" or "multiboot2", for the log */
+    uint64_t rsdp;        /* physical address of the ACPI RSDP, 0 if none was found */
+    uint64_t image_base;  /* physical address of the image's first byte, 2 MiB aligned */
+    uint64_t image_size;  /* bytes from the first to past the last segment */
+    uint64_t entry_tsc;   /* TSC when the loader handed over */
+    uint64_t config_base; /* configuration text, physical; size 0 if there is none */
+    uint64_t config_size; /* bytes */
+    char config_name[BOOT_NAME_SIZE];     /* e.g. "sriov.conf" */
     char command_line[BOOT_COMMAND_SIZE]; /* what followed the image's name, or "" */
-    char message[BOOT_COMMAND_SIZE]; /* the loader's complaint to pass on to the log, or "" */
+    char message[BOOT_COMMAND_SIZE];      /* the loader's complaint to pass on to the log, or "" */
     struct boot_framebuffer framebuffer;
     uint32_t range_count;
     uint32_t module_count;

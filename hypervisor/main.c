@@ -67,7 +67,8 @@ static const struct acpi_memory firmware = {map_table, unmap_table, NULL};
 static void measure_clock(const struct fadt *fadt)
 {
     if (clock_init(fadt) != STATUS_OK)
-        log_event("clock.refused", "message=\"nothing to measure the TSC with: waits are longer and "
+        log_event("clock.refused",
+                  "message=\"nothing to measure the TSC with: waits are longer and "
                   "times in the log smaller than they should be\"");
 }
 
@@ -78,7 +79,7 @@ static void read_power_tables(void)
     const void *table = acpi_table_map(&firmware, &tables, "FACP", &length);
     if (table == NULL || fadt_parse(table, length, &fadt) != STATUS_OK) {
         log_event("acpi.refused", "table=FACP message=\"no usable FADT: no PM timer to measure the "
-                  "clock with, no ACPI power-off or reset\"");
+                                  "clock with, no ACPI power-off or reset\"");
         measure_clock(NULL);
         return;
     }
@@ -100,7 +101,8 @@ static void read_tables(const struct boot_info *boot)
     uint32_t length;
     enum status status = acpi_directory_read(&firmware, boot->rsdp, &tables);
     if (status != STATUS_OK)
-        log_event("acpi.refused", "table=RSDP address=%#llx status=%s message=\"without ACPI there "
+        log_event("acpi.refused",
+                  "table=RSDP address=%#llx status=%s message=\"without ACPI there "
                   "are no other cores, no PCI configuration space and no IOMMU\"",
                   (unsigned long long)boot->rsdp, status_name(status));
     read_power_tables();
@@ -115,7 +117,7 @@ static void read_tables(const struct boot_info *boot)
     has_dmar = table != NULL && dmar_parse(table, length, &dmar) == STATUS_OK;
     if (!has_dmar)
         log_event("iommu.refused", "message=\"no usable DMAR table: enable VT-d in the firmware "
-                  "set-up; no device can be given to a guest\"");
+                                   "set-up; no device can be given to a guest\"");
 }
 
 /* --- configuration --- */
@@ -131,10 +133,11 @@ static void complain(void *context, struct config_place place, const char *messa
 
 static void read_config(const struct boot_info *boot)
 {
-    const char *text = boot->config_size != 0 ? map_firmware(boot->config_base, boot->config_size)
-                                              : NULL;
+    const char *text =
+        boot->config_size != 0 ? map_firmware(boot->config_base, boot->config_size) : NULL;
     if (text == NULL) {
-        log_event("config.error", "file=%s line=0 column=0 message=\"the loader brought no "
+        log_event("config.error",
+                  "file=%s line=0 column=0 message=\"the loader brought no "
                   "configuration; put it beside bulkhead.elf on the boot medium\"",
                   boot->config_name);
         return;

@@ -53,10 +53,10 @@
 #define IGB_GPIE           0x1514 /* 8.8.1 */
 #define IGB_GPIE_MSIX_MODE BIT(4) /* each vector has its own cause; VFs have no other kind */
 #define IGB_GPIE_PBA       BIT(31)
-#define IGB_EIMC 0x1528 /* 8.8.4 */
-#define IGB_EIAC 0x152c
-#define IGB_IMC  0x150c
-#define IGB_ICR  0x1500
+#define IGB_EIMC           0x1528 /* 8.8.4 */
+#define IGB_EIAC           0x152c
+#define IGB_IMC            0x150c
+#define IGB_ICR            0x1500
 
 #define IGB_MTA(n)      (0x5200u + 4u * (n)) /* 8.10.17: 128 registers */
 #define IGB_MTA_COUNT   128

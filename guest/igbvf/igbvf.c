@@ -3,55 +3,55 @@
 void *memcpy(void *restrict destination, const void *restrict source, size_t size);
 
 /* Registers of a VF, 82576 8.26 (offsets in BAR 0) */
-#define VTCTRL       0x0000u
-#define VTSTATUS     0x0008u
-#define VMBMEM       0x0800u
-#define V2PMAILBOX   0x0c40u
-#define VTEIMS       0x1524u
-#define VTEIMC       0x1528u
-#define VTEIAC       0x152cu
-#define VTEIAM       0x1530u
-#define VTEICR       0x1580u
-#define VTIVAR       0x1700u
-#define RDBAL        0x2800u
-#define RDBAH        0x2804u
-#define RDLEN        0x2808u
-#define SRRCTL       0x280cu
-#define RDT          0x2818u
-#define RXDCTL       0x2828u
-#define TDBAL        0x3800u
-#define TDBAH        0x3804u
-#define TDLEN        0x3808u
-#define TDT          0x3818u
-#define TXDCTL       0x3828u
-#define TDWBAL       0x3838u
-#define TDWBAH       0x383cu
+#define VTCTRL     0x0000u
+#define VTSTATUS   0x0008u
+#define VMBMEM     0x0800u
+#define V2PMAILBOX 0x0c40u
+#define VTEIMS     0x1524u
+#define VTEIMC     0x1528u
+#define VTEIAC     0x152cu
+#define VTEIAM     0x1530u
+#define VTEICR     0x1580u
+#define VTIVAR     0x1700u
+#define RDBAL      0x2800u
+#define RDBAH      0x2804u
+#define RDLEN      0x2808u
+#define SRRCTL     0x280cu
+#define RDT        0x2818u
+#define RXDCTL     0x2828u
+#define TDBAL      0x3800u
+#define TDBAH      0x3804u
+#define TDLEN      0x3808u
+#define TDT        0x3818u
+#define TXDCTL     0x3828u
+#define TDWBAL     0x3838u
+#define TDWBAH     0x383cu
 
 #define CTRL_RESET     (1u << 26)
 #define STATUS_LINK_UP (1u << 1)
 
-#define MAILBOX_REQUEST  (1u << 0)
-#define MAILBOX_ACK      (1u << 1)
-#define MAILBOX_VF_OWNS  (1u << 2)
-#define MAILBOX_PF_SENT  (1u << 4)
-#define MAILBOX_PF_ACK   (1u << 5)
+#define MAILBOX_REQUEST    (1u << 0)
+#define MAILBOX_ACK        (1u << 1)
+#define MAILBOX_VF_OWNS    (1u << 2)
+#define MAILBOX_PF_SENT    (1u << 4)
+#define MAILBOX_PF_ACK     (1u << 5)
 #define MAILBOX_RESET_DONE (1u << 7)
-#define MESSAGE_VF_RESET 1u
-#define MESSAGE_ACK      0x80000000u
+#define MESSAGE_VF_RESET   1u
+#define MESSAGE_ACK        0x80000000u
 
-#define QUEUE_ENABLE        (1u << 25)
-#define SRRCTL_BUFFER_2K    2u         /* in KiB */
-#define SRRCTL_ONE_BUFFER   (1u << 25) /* advanced descriptor, one buffer */
-#define SRRCTL_DROP         (1u << 31)
-#define TDWBAL_ENABLE       1u
+#define QUEUE_ENABLE      (1u << 25)
+#define SRRCTL_BUFFER_2K  2u         /* in KiB */
+#define SRRCTL_ONE_BUFFER (1u << 25) /* advanced descriptor, one buffer */
+#define SRRCTL_DROP       (1u << 31)
+#define TDWBAL_ENABLE     1u
 
-#define TX_DATA             0x00300000u /* DTYP: advanced data */
-#define TX_END_OF_PACKET    (1u << 24)
-#define TX_INSERT_FCS       (1u << 25)
-#define TX_REPORT_STATUS    (1u << 27)
-#define TX_EXTENDED         (1u << 29)
-#define TX_PAYLOAD_SHIFT    14
-#define DESCRIPTOR_DONE     1u
+#define TX_DATA          0x00300000u /* DTYP: advanced data */
+#define TX_END_OF_PACKET (1u << 24)
+#define TX_INSERT_FCS    (1u << 25)
+#define TX_REPORT_STATUS (1u << 27)
+#define TX_EXTENDED      (1u << 29)
+#define TX_PAYLOAD_SHIFT 14
+#define DESCRIPTOR_DONE  1u
 
 #define WAIT_LIMIT UINT64_C(3000000) /* microseconds: emulated links take 500 ms */
 #define INTEL      0x8086

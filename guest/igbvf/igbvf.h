@@ -6,7 +6,7 @@
 
 #include "guest/runtime/runtime.h"
 
-#define IGBVF_RING        64   /* descriptors in each ring */
+#define IGBVF_RING        64 /* descriptors in each ring */
 #define IGBVF_BUFFER_SIZE 2048
 #define IGBVF_FRAME_MAX   1518
 

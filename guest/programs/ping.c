@@ -269,7 +269,8 @@ static bool ask_all(uint64_t end)
         while (answered != asked + 1) {
             if (microseconds() > end)
                 return false;
-            if (microseconds() > again) { /* the peer may not be up yet; a lost frame is asked again */
+            if (microseconds() >
+                again) { /* the peer may not be up yet; a lost frame is asked again */
                 send_request();
                 again = microseconds() + 200000;
             }
@@ -306,7 +307,8 @@ int guest_main(void)
         payload = 1400;
     uint64_t end = microseconds() + argument_number("limit", 60) * 1000000;
     if (own_ip == 0 || peer_ip == 0) {
-        print("usage: ip=A.B.C.D peer=A.B.C.D [count=N] [size=N] [mode=poll|msix] [limit=SECONDS]\n");
+        print(
+            "usage: ip=A.B.C.D peer=A.B.C.D [count=N] [size=N] [mode=poll|msix] [limit=SECONDS]\n");
         return EXIT_NO_DEVICE;
     }
     uint8_t *canary = memory_take(CANARY_SIZE);
@@ -333,9 +335,8 @@ int guest_main(void)
     event(1);
     bool done = ask_all(end) && serve_rest(end);
     event(2);
-    print("%u of %u echoes answered, %u served, %u wrong; %llu frames out, %llu in\n",
-          answered, count, served, wrong, (unsigned long long)vf.sent,
-          (unsigned long long)vf.received);
+    print("%u of %u echoes answered, %u served, %u wrong; %llu frames out, %llu in\n", answered,
+          count, served, wrong, (unsigned long long)vf.sent, (unsigned long long)vf.received);
     if (!done)
         return EXIT_TIME;
     for (size_t i = 0; i < CANARY_SIZE; i++) {

@@ -45,7 +45,8 @@ uint64_t runtime_rsdp(void)
 static void cpuid(uint32_t leaf, uint32_t registers[4])
 {
     __asm__ volatile("cpuid"
-                     : "=a"(registers[0]), "=b"(registers[1]), "=c"(registers[2]), "=d"(registers[3])
+                     : "=a"(registers[0]), "=b"(registers[1]), "=c"(registers[2]),
+                       "=d"(registers[3])
                      : "a"(leaf), "c"(0));
 }
 
@@ -181,8 +182,8 @@ static const char *put_conversion(const char *format, va_list *arguments)
     }
     case 'u':
     case 'x':
-        value = longs != 0 ? va_arg(*arguments, unsigned long long)
-                           : va_arg(*arguments, unsigned int);
+        value =
+            longs != 0 ? va_arg(*arguments, unsigned long long) : va_arg(*arguments, unsigned int);
         put_number(value, *format == 'u' ? 10 : 16, width, fill);
         break;
     case 's':
@@ -347,16 +348,16 @@ void wait_microseconds(uint64_t time)
 
 /* --- interrupts --- */
 
-#define MSR_APIC_BASE     0x1b
-#define MSR_APIC_ID       0x802
-#define MSR_APIC_EOI      0x80b
-#define MSR_APIC_SPURIOUS 0x80f
+#define MSR_APIC_BASE      0x1b
+#define MSR_APIC_ID        0x802
+#define MSR_APIC_EOI       0x80b
+#define MSR_APIC_SPURIOUS  0x80f
 #define MSR_APIC_LVT_TIMER 0x832
-#define MSR_APIC_INITIAL  0x838
-#define MSR_APIC_DIVIDE   0x83e
-#define VECTOR_SPURIOUS   0xff
-#define GATE_INTERRUPT    0x8e00
-#define SELECTOR_CODE     8
+#define MSR_APIC_INITIAL   0x838
+#define MSR_APIC_DIVIDE    0x83e
+#define VECTOR_SPURIOUS    0xff
+#define GATE_INTERRUPT     0x8e00
+#define SELECTOR_CODE      8
 
 void runtime_interrupt(uint64_t vector);
 void runtime_exception(uint64_t vector, uint64_t error, uint64_t rip);

@@ -7,15 +7,15 @@
 
 #include "hypervisor/base/core.h"
 
-struct acpi_header { /* ACPI 6.5, 5.2.6 */
-    char signature[4];        /* 0x00 */
-    uint32_t length;          /* 0x04 */
-    uint8_t revision;         /* 0x08 */
-    uint8_t checksum;         /* 0x09 */
-    char oem_id[6];           /* 0x0a */
-    char oem_table_id[8];     /* 0x10 */
-    uint32_t oem_revision;    /* 0x18 */
-    uint32_t creator_id;      /* 0x1c */
+struct acpi_header {           /* ACPI 6.5, 5.2.6 */
+    char signature[4];         /* 0x00 */
+    uint32_t length;           /* 0x04 */
+    uint8_t revision;          /* 0x08 */
+    uint8_t checksum;          /* 0x09 */
+    char oem_id[6];            /* 0x0a */
+    char oem_table_id[8];      /* 0x10 */
+    uint32_t oem_revision;     /* 0x18 */
+    uint32_t creator_id;       /* 0x1c */
     uint32_t creator_revision; /* 0x20 */
 } PACKED;
 _Static_assert(sizeof(struct acpi_header) == 36, "ACPI 5.2.6");
@@ -62,7 +62,8 @@ struct madt_ioapic {
 
 struct madt {
     uint32_t cpu_count;
-    uint32_t apic_id[MADT_MAX_CPUS]; /* enabled ones only, xAPIC and x2APIC entries, no duplicates */
+    uint32_t
+        apic_id[MADT_MAX_CPUS]; /* enabled ones only, xAPIC and x2APIC entries, no duplicates */
     uint32_t ioapic_count;
     struct madt_ioapic ioapic[MADT_MAX_IOAPICS];
     uint64_t local_apic_address;

@@ -17,10 +17,10 @@ enum dmar_type {
     DMAR_SIDP = 6,
 };
 
-#define DMAR_FLAG_INTR_REMAP       BIT(0)
-#define DMAR_FLAG_X2APIC_OPT_OUT   BIT(1)
-#define DMAR_FLAG_DMA_CTRL_OPT_IN  BIT(2)
-#define DRHD_FLAG_INCLUDE_PCI_ALL  BIT(0)
+#define DMAR_FLAG_INTR_REMAP      BIT(0)
+#define DMAR_FLAG_X2APIC_OPT_OUT  BIT(1)
+#define DMAR_FLAG_DMA_CTRL_OPT_IN BIT(2)
+#define DRHD_FLAG_INCLUDE_PCI_ALL BIT(0)
 
 enum dmar_scope_type {
     SCOPE_ENDPOINT = 1,
@@ -33,15 +33,16 @@ enum dmar_scope_type {
 /* A checked table. `bytes` must outlive it. */
 struct dmar {
     const uint8_t *bytes;
-    uint32_t length;         /* of the part that was found well-formed */
+    uint32_t length;            /* of the part that was found well-formed */
     uint8_t host_address_width; /* bits: the table's value + 1 */
     uint8_t flags;
 };
 
 /* Header, lengths of all structures and scopes. A structure with a length that cannot be (0, past
- * the end, shorter than its type, or device scopes that do not fill it exactly) ends the well-formed part: it and what follows is ignored and
- * logged as `acpi.refused table=DMAR offset= value= message=`, what came before is used.
- * STATUS_INVALID when not even the header can be trusted. */
+ * the end, shorter than its type, or device scopes that do not fill it exactly) ends the
+ * well-formed part: it and what follows is ignored and logged as `acpi.refused table=DMAR offset=
+ * value= message=`, what came before is used. STATUS_INVALID when not even the header can be
+ * trusted. */
 MUST_CHECK enum status dmar_parse(const void *table, uint32_t length, struct dmar *dmar);
 
 struct dmar_structure {
@@ -52,13 +53,13 @@ struct dmar_structure {
     /* Meaning depends on the type; 0 where a type has no such field. */
     uint16_t segment;
     uint8_t flags;
-    uint64_t base;      /* DRHD, RHSA: register base; RMRR: region base */
-    uint64_t limit;     /* RMRR: last byte */
-    uint64_t size;      /* DRHD: bytes of register space (4 KiB << the size field) */
-    uint32_t proximity; /* RHSA */
+    uint64_t base;         /* DRHD, RHSA: register base; RMRR: region base */
+    uint64_t limit;        /* RMRR: last byte */
+    uint64_t size;         /* DRHD: bytes of register space (4 KiB << the size field) */
+    uint32_t proximity;    /* RHSA */
     uint32_t scope_offset; /* of the first device scope inside bytes; length if there is none */
     uint8_t device_number; /* ANDD: the enumeration id of its SCOPE_NAMESPACE scopes */
-    const char *name;   /* ANDD: object name (may lack a terminator: name_size), else NULL */
+    const char *name;      /* ANDD: object name (may lack a terminator: name_size), else NULL */
     uint32_t name_size;
 };
 

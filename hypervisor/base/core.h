@@ -8,15 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MUST_CHECK              __attribute__((warn_unused_result))
+#define MUST_CHECK               __attribute__((warn_unused_result))
 #define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
-#define NO_RETURN               __attribute__((noreturn))
-#define PACKED                  __attribute__((packed))
+#define NO_RETURN                __attribute__((noreturn))
+#define PACKED                   __attribute__((packed))
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-#define BIT(n)              (UINT64_C(1) << (n))
-#define BITS(high, low)     ((~UINT64_C(0) >> (63 - (high))) & (~UINT64_C(0) << (low)))
+#define BIT(n)                  (UINT64_C(1) << (n))
+#define BITS(high, low)         ((~UINT64_C(0) >> (63 - (high))) & (~UINT64_C(0) << (low)))
 #define FIELD(value, high, low) (((uint64_t)(value)&BITS(high, low)) >> (low))
 
 #define KIB(n) ((uint64_t)(n) << 10)

@@ -258,11 +258,7 @@ struct short_text size_text(uint64_t bytes)
     static const struct {
         uint64_t size;
         const char *name;
-    } units[] = {
-        {GIB(1), "G"},
-        {MIB(1), "M"},
-        {KIB(1), "K"}
-    };
+    } units[] = {{GIB(1), "G"}, {MIB(1), "M"}, {KIB(1), "K"}};
     for (size_t i = 0; i < ARRAY_SIZE(units) && bytes != 0; i++) {
         if (bytes % units[i].size != 0)
             continue;

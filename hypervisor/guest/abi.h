@@ -20,7 +20,7 @@
 #define ABI_EVENT         2 /* RDI = a 64-bit word for the log: guest.event name= value= */
 #define ABI_EXIT          3 /* RDI = status; the guest ends */
 
-#define ABI_OK            0
-#define ABI_NO_SUCH_CALL  (-1)
-#define ABI_BAD_ADDRESS   (-2)
-#define ABI_BAD_ARGUMENT  (-3)
+#define ABI_OK           0
+#define ABI_NO_SUCH_CALL (-1)
+#define ABI_BAD_ADDRESS  (-2)
+#define ABI_BAD_ARGUMENT (-3)

@@ -30,18 +30,18 @@ struct config_place {
 struct config_nic {
     char name[CONFIG_NAME_SIZE];
     struct config_place place;
-    bool by_id;              /* vendor:device rather than an address */
+    bool by_id; /* vendor:device rather than an address */
     uint16_t vendor, device;
-    uint32_t rid;            /* segment << 16 | RID */
-    uint32_t vfs;            /* 0: no SR-IOV */
+    uint32_t rid; /* segment << 16 | RID */
+    uint32_t vfs; /* 0: no SR-IOV */
 };
 
 enum config_fault_action { FAULT_LOG, FAULT_DISABLE_DEVICE, FAULT_STOP_GUEST };
 
 struct config_device {
     struct config_place place;
-    uint32_t nic;            /* index into nics */
-    bool whole;              /* the function itself rather than a VF */
+    uint32_t nic; /* index into nics */
+    bool whole;   /* the function itself rather than a VF */
     uint32_t vf;
 };
 
@@ -53,25 +53,25 @@ struct config_guest {
     struct config_place place;
     char image[64];
     struct config_place image_place;
-    uint64_t memory;         /* bytes, a multiple of 2 MiB */
+    uint64_t memory; /* bytes, a multiple of 2 MiB */
     uint32_t cpus;
     uint32_t device_count;
     struct config_device devices[CONFIG_MAX_DEVICES];
-    char args[CONFIG_ARGS_SIZE]; /* command line of the guest; @memory(NAME) and
-                                    @memory(hypervisor) are replaced by a host-physical address */
+    char args[CONFIG_ARGS_SIZE];           /* command line of the guest; @memory(NAME) and
+                                              @memory(hypervisor) are replaced by a host-physical address */
     enum config_fault_action fault_action; /* default FAULT_DISABLE_DEVICE */
     uint32_t fault_threshold;              /* faults before it is taken; default 8 */
     uint32_t time_limit;                   /* seconds; 0: none */
     enum config_expect expect;             /* `expect = exit 0`, `refused`, `stopped` */
     uint32_t expect_status;
-    uint32_t expect_faults;                /* at least so many; `expect_faults = 3` */
+    uint32_t expect_faults; /* at least so many; `expect_faults = 3` */
 };
 
 struct config {
     uint32_t nic_count, guest_count;
     struct config_nic nics[CONFIG_MAX_NICS];
     struct config_guest guests[CONFIG_MAX_GUESTS];
-    bool unsafe_interrupts;  /* [system] unsafe_interrupts = yes */
+    bool unsafe_interrupts; /* [system] unsafe_interrupts = yes */
     uint32_t errors;
 };
 

@@ -243,24 +243,24 @@ static const struct config_key system_keys[] = {
 
 static const struct config_key nic_keys[] = {
     {.name = "device", .set = set_nic_device, .required = true},
-    {.name = "vfs",                .set = set_nic_vfs                        },
+    {.name = "vfs", .set = set_nic_vfs},
 };
 
 static const struct config_key guest_keys[] = {
-    {.name = "image",           .set = set_image,              .required = true},
-    {.name = "memory",                         .set = set_memory                                      },
-    {.name = "cpus",                         .set = set_cpus  },
-    {.name = "device",                         .set = set_guest_device,                                     .repeats = true},
-    {.name = "args",          .set = set_args,   .may_be_empty = true},
-    {.name = "fault_action", .set = set_fault_action       },
-    {.name = "fault_threshold",    .set = set_fault_threshold         },
+    {.name = "image", .set = set_image, .required = true},
+    {.name = "memory", .set = set_memory},
+    {.name = "cpus", .set = set_cpus},
+    {.name = "device", .set = set_guest_device, .repeats = true},
+    {.name = "args", .set = set_args, .may_be_empty = true},
+    {.name = "fault_action", .set = set_fault_action},
+    {.name = "fault_threshold", .set = set_fault_threshold},
     {.name = "time_limit", .set = set_time_limit},
-    {.name = "expect",      .set = set_expect             },
-    {.name = "expect_faults",          .set = set_expect_faults                },
+    {.name = "expect", .set = set_expect},
+    {.name = "expect_faults", .set = set_expect_faults},
 };
 
 const struct config_section_rules config_sections[4] = {
     [SECTION_SYSTEM] = {"system", system_keys, ARRAY_SIZE(system_keys), false},
-    [SECTION_NIC] = {"nic",    nic_keys,    ARRAY_SIZE(nic_keys),    true },
-    [SECTION_GUEST] = {"guest",  guest_keys,  ARRAY_SIZE(guest_keys),  true },
+    [SECTION_NIC] = {"nic", nic_keys, ARRAY_SIZE(nic_keys), true},
+    [SECTION_GUEST] = {"guest", guest_keys, ARRAY_SIZE(guest_keys), true},
 };

@@ -52,8 +52,8 @@ static enum status map_bar(struct guest_device *device, unsigned number)
         status = frames_transfer(bar->host_base + hole_start, hole_end - hole_start, owner,
                                  OWNER_HYPERVISOR);
     if (status == STATUS_OK && hole_start != 0)
-        status = page_table_map(&device->guest->memory, bar->guest_base, bar->host_base,
-                                hole_start, rights);
+        status = page_table_map(&device->guest->memory, bar->guest_base, bar->host_base, hole_start,
+                                rights);
     if (status == STATUS_OK && hole_end < bar->size)
         status = page_table_map(&device->guest->memory, bar->guest_base + hole_end,
                                 bar->host_base + hole_end, bar->size - hole_end, rights);
@@ -72,8 +72,10 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
                           "the firmware left a BAR of the device without an address; enable its "
                           "slot or 64-bit decoding in the firmware set-up");
         if (!IS_ALIGNED(physical->base | physical->size, PAGE_SIZE)) {
-            /* XSA-class: what shares a page cannot be kept apart. Leaving such a BAR out is safe. */
-            log_event("device.bar_hidden", "guest=%s device=%s bar=%u base=%#llx size=%#llx "
+            /* XSA-class: what shares a page cannot be kept apart. Leaving such a BAR out is safe.
+             */
+            log_event("device.bar_hidden",
+                      "guest=%s device=%s bar=%u base=%#llx size=%#llx "
                       "message=\"smaller than a page, so it may share one with another device\"",
                       guest->name, rid_text(function->rid).text, number,
                       (unsigned long long)physical->base, (unsigned long long)physical->size);
@@ -119,8 +121,8 @@ static enum status prepare_msix(struct guest *guest, struct guest_device *device
                       "it has more MSI-X vectors than can be virtualised (256)");
     const struct pci_bar *bar = &function->bar[device->msix.table_bar];
     device->vectors = pages_allocate(vector_pages(device));
-    device->msix_table = map_device(bar->base + device->msix.table_offset,
-                                    (uint64_t)device->msix.vectors * 16);
+    device->msix_table =
+        map_device(bar->base + device->msix.table_offset, (uint64_t)device->msix.vectors * 16);
     if (device->vectors == NULL || device->msix_table == 0)
         return refuse(guest, function, STATUS_NO_MEMORY, "no memory left for its MSI-X table");
     device->has_msix = true;
@@ -213,7 +215,8 @@ void device_release(struct guest_device *device)
         if (status == STATUS_OK)
             status = frames_transfer(bar->host_base, bar->size, device->guest->owner, OWNER_MMIO);
         if (status != STATUS_OK)
-            log_event("frames.refused", "base=%#llx size=%#llx status=%s message=\"a BAR kept its "
+            log_event("frames.refused",
+                      "base=%#llx size=%#llx status=%s message=\"a BAR kept its "
                       "owner\"",
                       (unsigned long long)bar->host_base, (unsigned long long)bar->size,
                       status_name(status));
@@ -257,7 +260,8 @@ void device_detach(struct guest_device *device)
                   device->guest->name, rid_text(device->function->rid).text, status_name(reset));
     enum status status = iommu_detach(device->function, &device->guest->domain);
     if (status != STATUS_OK)
-        log_event("device.detach_failed", "guest=%s rid=%s status=%s message=\"the unit did not "
+        log_event("device.detach_failed",
+                  "guest=%s rid=%s status=%s message=\"the unit did not "
                   "confirm; bus mastering stays off\"",
                   device->guest->name, rid_text(device->function->rid).text, status_name(status));
     if (device->pf != NULL)

@@ -9,15 +9,15 @@
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/pci/pf_driver.h"
 
-#define GUEST_MSIX_MAX  256 /* vectors of one device; a function with more is refused */
+#define GUEST_MSIX_MAX  256  /* vectors of one device; a function with more is refused */
 #define CONFIG_CAP_MSIX 0x40 /* where the virtual capabilities lie */
 #define CONFIG_CAP_PCIE 0x50
 #define CONFIG_DWORDS   64 /* extended space reads as zero: no extended capabilities */
 
 struct guest_bar {
-    uint64_t guest_base;    /* where the EPT maps it; what the guest reads */
+    uint64_t guest_base; /* where the EPT maps it; what the guest reads */
     uint64_t host_base;
-    uint64_t size;          /* 0: not there */
+    uint64_t size; /* 0: not there */
     bool is_64bit, prefetchable;
     bool sizing_low, sizing_high; /* all ones were written: the next read gives the size */
 };
@@ -26,23 +26,23 @@ struct guest_vector {
     uint64_t address; /* the guest's own values */
     uint32_t data;
     bool masked;
-    bool allocated;   /* has an interrupt remapping entry */
-    uint16_t index;   /* of that entry */
+    bool allocated; /* has an interrupt remapping entry */
+    uint16_t index; /* of that entry */
 };
 
 struct guest_device {
     struct guest *guest;
     struct pci_function *function;
-    struct pf_device *pf;  /* of a VF, else NULL */
-    unsigned slot;         /* device number on the guest's virtual bus 0 */
-    bool attached;         /* context entry present */
-    bool disabled;         /* policy took bus mastering away until the next start */
-    uint16_t command;      /* the guest's view of the command register */
+    struct pf_device *pf; /* of a VF, else NULL */
+    unsigned slot;        /* device number on the guest's virtual bus 0 */
+    bool attached;        /* context entry present */
+    bool disabled;        /* policy took bus mastering away until the next start */
+    uint16_t command;     /* the guest's view of the command register */
     struct guest_bar bars[PCI_BARS];
     bool has_msix;
     bool msix_enabled, msix_function_mask;
     struct msix_layout msix;
-    uintptr_t msix_table;  /* the physical table, mapped */
+    uintptr_t msix_table; /* the physical table, mapped */
     struct guest_vector *vectors;
 };
 

@@ -11,7 +11,7 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 
-#define CONSOLE_LINE  200
+#define CONSOLE_LINE      200
 #define CONSOLE_WRITE_MAX 4096
 
 /* Per core, used by that core only: its guest's memory and the console line being put together. */
@@ -71,13 +71,15 @@ static void msix_access(void *argument)
         access->value = virtual_msix_read(access->device, access->address, access->width);
 }
 
-/* A vCPU whose control call was not taken carries on: reads give all ones, as from a dead device. */
+/* A vCPU whose control call was not taken carries on: reads give all ones, as from a dead device.
+ */
 static void ask_control_core(control_function *function, struct access *access)
 {
     if (control_call(function, access))
         return;
     access->value = ~UINT64_C(0);
-    log_event("guest.access_lost", "guest=%s address=%#llx message=\"the control core did not "
+    log_event("guest.access_lost",
+              "guest=%s address=%#llx message=\"the control core did not "
               "answer within a second\"",
               access->device->guest->name, (unsigned long long)access->address);
 }
@@ -88,8 +90,8 @@ static void ecam_access(struct guest *guest, uint64_t address, unsigned width, b
     uint64_t offset = address - GUEST_ECAM_BASE;
     struct guest_device *device = device_in_slot(guest, (unsigned)FIELD(offset, 19, 15));
     unsigned number = (unsigned)FIELD(offset, 11, 0);
-    bool exists = device != NULL && FIELD(offset, 14, 12) == 0 && width <= 4 &&
-                  IS_ALIGNED(number, width);
+    bool exists =
+        device != NULL && FIELD(offset, 14, 12) == 0 && width <= 4 && IS_ALIGNED(number, width);
     if (!write) {
         *value = exists ? virtual_config_read(device, number, width) : ~UINT64_C(0);
     } else if (exists) {
@@ -197,7 +199,8 @@ static void stopped(struct vcpu *vcpu, const char *reason, const char *detail)
 {
     char text[256];
     guest_note_end(vcpu->guest, reason);
-    quote_text(text, sizeof text, detail != NULL ? detail : "", detail != NULL ? strlen(detail) : 0);
+    quote_text(text, sizeof text, detail != NULL ? detail : "",
+               detail != NULL ? strlen(detail) : 0);
     log_event("guest.fault", "name=%s vcpu=%u reason=%s message=\"%s\"", vcpu->guest->name,
               vcpu->index, reason, text);
 }

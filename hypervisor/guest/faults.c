@@ -73,8 +73,10 @@ void fault_answer(const struct iommu_fault *fault)
     if (guest != NULL && guest->devices_disabled &&
         guest->config->fault_action == FAULT_STOP_GUEST && guest->state == GUEST_RUNNING &&
         guest_stop(guest, "dma-faults") != STATUS_OK)
-        log_event("guest.stop_failed", "name=%s message=\"its core did not answer; its device is "
-                  "silenced\"", guest->name);
+        log_event("guest.stop_failed",
+                  "name=%s message=\"its core did not answer; its device is "
+                  "silenced\"",
+                  guest->name);
 }
 
 const struct fault_record *fault_record(unsigned index)

@@ -19,14 +19,14 @@
 #include "hypervisor/pci/pci.h"
 #include "hypervisor/vcpu/vcpu.h"
 
-#define GUEST_TABLES_BASE  UINT64_C(0x000e0000)
-#define GUEST_TABLES_END   UINT64_C(0x00100000)
-#define GUEST_ECAM_BASE    UINT64_C(0xb0000000)
-#define GUEST_ECAM_SIZE    MIB(1)
-#define GUEST_BAR_BASE     UINT64_C(0xc0000000)
-#define GUEST_BAR_STRIDE   MIB(2)
-#define GUEST_MAX_CPUS     8
-#define GUEST_MAX_MEMORY   GIB(2)
+#define GUEST_TABLES_BASE UINT64_C(0x000e0000)
+#define GUEST_TABLES_END  UINT64_C(0x00100000)
+#define GUEST_ECAM_BASE   UINT64_C(0xb0000000)
+#define GUEST_ECAM_SIZE   MIB(1)
+#define GUEST_BAR_BASE    UINT64_C(0xc0000000)
+#define GUEST_BAR_STRIDE  MIB(2)
+#define GUEST_MAX_CPUS    8
+#define GUEST_MAX_MEMORY  GIB(2)
 
 enum guest_state { GUEST_EMPTY, GUEST_CREATED, GUEST_RUNNING, GUEST_STOPPED, GUEST_REFUSED };
 
@@ -34,7 +34,7 @@ struct guest_device; /* guest/device.h: virtual configuration space, MSI-X, BARs
 
 struct guest {
     char name[CONFIG_NAME_SIZE];
-    unsigned index;          /* owner is OWNER_GUEST(index) */
+    unsigned index; /* owner is OWNER_GUEST(index) */
     owner_t owner;
     volatile uint32_t state; /* enum guest_state */
     const struct config_guest *config;
@@ -50,7 +50,7 @@ struct guest {
     char stop_reason[24];
     uint64_t exit_status;
     volatile uint32_t vcpus_running;
-    uint64_t started_at;     /* microseconds */
+    uint64_t started_at; /* microseconds */
     /* faults of its devices */
     uint64_t faults;
     bool devices_disabled;
@@ -67,7 +67,8 @@ struct guest *guest_at(unsigned index); /* in the configuration's order; NULL pa
 struct guest *guest_find(const char *name);
 struct guest *guest_of_owner(owner_t owner);
 
-MUST_CHECK enum status guest_start(struct guest *guest); /* GUEST_CREATED or GUEST_STOPPED: reloads */
+MUST_CHECK enum status
+guest_start(struct guest *guest); /* GUEST_CREATED or GUEST_STOPPED: reloads */
 MUST_CHECK enum status guest_stop(struct guest *guest, const char *reason);
 /* From a guest's core: why it ends; the first word counts. */
 void guest_note_end(struct guest *guest, const char *reason);

@@ -61,8 +61,7 @@ static enum status create_vcpus(struct guest *guest)
         if (cpu == NULL)
             return refuse(guest, STATUS_FULL,
                           "not enough cores: each vCPU owns one, and core 0 is the hypervisor's");
-        struct vcpu *vcpu =
-            pages_allocate(ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) / PAGE_SIZE);
+        struct vcpu *vcpu = pages_allocate(ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) / PAGE_SIZE);
         if (vcpu == NULL)
             return refuse(guest, STATUS_NO_MEMORY, "no memory left for its vCPU");
         vcpu->guest = guest;
@@ -92,8 +91,9 @@ static enum status create_memory(struct guest *guest)
     if (status != STATUS_OK && alignment == PAGE_1G)
         status = frames_claim(guest->owner, size, PAGE_2M, 0, &guest->memory_base);
     if (status != STATUS_OK)
-        return refuse(guest, status, "not enough free memory in one piece; `frames` at the prompt "
-                                     "shows who has what");
+        return refuse(guest, status,
+                      "not enough free memory in one piece; `frames` at the prompt "
+                      "shows who has what");
     guest->memory_size = size;
     status = page_table_create(&guest->memory, format, 4, max_leaf_level, false);
     if (status == STATUS_OK)
@@ -139,8 +139,7 @@ static enum status create_devices(struct guest *guest, const struct config *conf
     uint64_t next_bar = GUEST_BAR_BASE;
     for (uint32_t i = 0; i < guest->config->device_count; i++) {
         struct pf_device *pf;
-        struct pci_function *function =
-            resolve(guest, &guest->config->devices[i], config, &pf);
+        struct pci_function *function = resolve(guest, &guest->config->devices[i], config, &pf);
         if (function == NULL)
             return refuse(guest, STATUS_NOT_FOUND, "a device it needs is missing");
         struct guest_device *device =

@@ -2,45 +2,45 @@
 
 #include "hypervisor/base/string.h"
 
-#define ELF_CLASS_32      1
-#define ELF_CLASS_64      2
-#define ELF_LITTLE_ENDIAN 1
-#define ELF_MACHINE_386   3
-#define ELF_MACHINE_X64   62
-#define ELF_PT_LOAD       1
-#define ELF_PT_NOTE       4
-#define NOTE_PHYS32_ENTRY 18 /* XEN_ELFNOTE_PHYS32_ENTRY */
+#define ELF_CLASS_32        1
+#define ELF_CLASS_64        2
+#define ELF_LITTLE_ENDIAN   1
+#define ELF_MACHINE_386     3
+#define ELF_MACHINE_X64     62
+#define ELF_PT_LOAD         1
+#define ELF_PT_NOTE         4
+#define NOTE_PHYS32_ENTRY   18 /* XEN_ELFNOTE_PHYS32_ENTRY */
 #define MAX_PROGRAM_HEADERS 64
 
 struct elf32_header {
-    uint8_t ident[16];      /* 0x00 */
-    uint16_t type;          /* 0x10 */
-    uint16_t machine;       /* 0x12 */
-    uint32_t version;       /* 0x14 */
-    uint32_t entry;         /* 0x18 */
-    uint32_t phoff;         /* 0x1c */
-    uint32_t shoff;         /* 0x20 */
-    uint32_t flags;         /* 0x24 */
-    uint16_t ehsize;        /* 0x28 */
-    uint16_t phentsize;     /* 0x2a */
-    uint16_t phnum;         /* 0x2c */
-    uint16_t rest[3];       /* 0x2e */
+    uint8_t ident[16];  /* 0x00 */
+    uint16_t type;      /* 0x10 */
+    uint16_t machine;   /* 0x12 */
+    uint32_t version;   /* 0x14 */
+    uint32_t entry;     /* 0x18 */
+    uint32_t phoff;     /* 0x1c */
+    uint32_t shoff;     /* 0x20 */
+    uint32_t flags;     /* 0x24 */
+    uint16_t ehsize;    /* 0x28 */
+    uint16_t phentsize; /* 0x2a */
+    uint16_t phnum;     /* 0x2c */
+    uint16_t rest[3];   /* 0x2e */
 };
 _Static_assert(sizeof(struct elf32_header) == 52, "ELF 1.2");
 
 struct elf64_header {
-    uint8_t ident[16];      /* 0x00 */
-    uint16_t type;          /* 0x10 */
-    uint16_t machine;       /* 0x12 */
-    uint32_t version;       /* 0x14 */
-    uint64_t entry;         /* 0x18 */
-    uint64_t phoff;         /* 0x20 */
-    uint64_t shoff;         /* 0x28 */
-    uint32_t flags;         /* 0x30 */
-    uint16_t ehsize;        /* 0x34 */
-    uint16_t phentsize;     /* 0x36 */
-    uint16_t phnum;         /* 0x38 */
-    uint16_t rest[3];       /* 0x3a */
+    uint8_t ident[16];  /* 0x00 */
+    uint16_t type;      /* 0x10 */
+    uint16_t machine;   /* 0x12 */
+    uint32_t version;   /* 0x14 */
+    uint64_t entry;     /* 0x18 */
+    uint64_t phoff;     /* 0x20 */
+    uint64_t shoff;     /* 0x28 */
+    uint32_t flags;     /* 0x30 */
+    uint16_t ehsize;    /* 0x34 */
+    uint16_t phentsize; /* 0x36 */
+    uint16_t phnum;     /* 0x38 */
+    uint16_t rest[3];   /* 0x3a */
 };
 _Static_assert(sizeof(struct elf64_header) == 64, "ELF-64 1.5");
 
@@ -50,7 +50,7 @@ struct elf32_program {
 _Static_assert(sizeof(struct elf32_program) == 32, "ELF 1.2");
 
 struct elf64_program {
-    uint32_t type, flags;                               /* 0x00 */
+    uint32_t type, flags;                                /* 0x00 */
     uint64_t offset, vaddr, paddr, filesz, memsz, align; /* 0x08 */
 };
 _Static_assert(sizeof(struct elf64_program) == 56, "ELF-64 1.5");

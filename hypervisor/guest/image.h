@@ -12,7 +12,7 @@ struct image {
     uint32_t entry; /* guest-physical, 32-bit protected mode */
     uint32_t segment_count;
     struct image_segment {
-        uint64_t address;     /* guest-physical (p_paddr) */
+        uint64_t address; /* guest-physical (p_paddr) */
         uint64_t file_offset, file_size;
         uint64_t memory_size; /* zero-filled beyond file_size */
     } segments[IMAGE_MAX_SEGMENTS];

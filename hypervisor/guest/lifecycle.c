@@ -110,8 +110,10 @@ static void finish(struct guest *guest)
     guest->state = GUEST_STOPPED;
     detach_devices(guest);
     if (load_scrub(guest) != STATUS_OK)
-        log_event("guest.scrub_failed", "name=%s message=\"its memory could not be mapped; it is "
-                  "overwritten before the next start\"", guest->name);
+        log_event("guest.scrub_failed",
+                  "name=%s message=\"its memory could not be mapped; it is "
+                  "overwritten before the next start\"",
+                  guest->name);
     log_event("guest.stopped", "name=%s status=%llu reason=%s faults=%llu exits=%llu seconds=%u",
               guest->name, (unsigned long long)guest->exit_status, guest->stop_reason,
               (unsigned long long)guest->faults, (unsigned long long)exits_of(guest),
@@ -127,7 +129,8 @@ enum status guest_stop(struct guest *guest, const char *reason)
         /* Its devices are silenced all the same; the core stays lost until a reboot. */
         for (unsigned i = 0; i < guest->device_count; i++)
             device_disable(guest->devices[i]);
-        log_event("guest.stuck", "name=%s message=\"a core did not leave guest mode within a "
+        log_event("guest.stuck",
+                  "name=%s message=\"a core did not leave guest mode within a "
                   "second of its NMI; its devices are off, its core is not used again\"",
                   guest->name);
         return STATUS_TIMEOUT;
@@ -144,8 +147,7 @@ static void check(struct guest *guest)
     if (guest->end_noted != 0) {
         if (pull_back(guest))
             finish(guest);
-    } else if (limit != 0 &&
-               clock_microseconds() - guest->started_at > (uint64_t)limit * 1000000) {
+    } else if (limit != 0 && clock_microseconds() - guest->started_at > (uint64_t)limit * 1000000) {
         (void)!guest_stop(guest, "time-limit");
     }
 }

@@ -59,8 +59,8 @@ static enum status parse(const struct guest *guest, struct image *image, const u
         return refuse(guest, STATUS_NOT_FOUND,
                       "the loader found no such file; put it beside the configuration or mend the "
                       "name");
-    enum status status = image_parse(*bytes, size, guest->memory_size, GUEST_TABLES_BASE,
-                                     GUEST_TABLES_END, image);
+    enum status status =
+        image_parse(*bytes, size, guest->memory_size, GUEST_TABLES_BASE, GUEST_TABLES_END, image);
     if (status != STATUS_OK)
         log_event("guest.refused",
                   "guest=%s image=%s line=%u column=%u offset=%#llx value=%#llx message=\"%s\"",

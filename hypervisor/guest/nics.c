@@ -9,8 +9,8 @@
 static struct nic {
     struct pci_function *function; /* NULL: not there */
     struct pf_device pf;
-    bool enabling;                 /* VF Enable is set, the 100 ms are running */
-    bool ready;                    /* its VFs can be given away */
+    bool enabling; /* VF Enable is set, the 100 ms are running */
+    bool ready;    /* its VFs can be given away */
 } nics[CONFIG_MAX_NICS];
 static uint32_t nic_count;
 
@@ -71,7 +71,8 @@ static enum status split(struct nic *nic, const struct config_nic *config)
     if (status != STATUS_OK)
         return refuse(config, status, "its SR-IOV capability cannot be used");
     if (config->vfs > pf->sriov.total_vfs || config->vfs > PF_MAX_VFS) {
-        log_event("nic.refused", "nic=%s line=%u vfs=%u total=%u message=\"more VFs are asked for "
+        log_event("nic.refused",
+                  "nic=%s line=%u vfs=%u total=%u message=\"more VFs are asked for "
                   "than the device has\"",
                   config->name, config->place.line, config->vfs, pf->sriov.total_vfs);
         return STATUS_INVALID;
@@ -111,8 +112,8 @@ void nics_prepare(const struct config *config)
         }
         nics[i].function = function;
         nic_count = i + 1;
-        if (function != NULL && nic_config->vfs != 0 &&
-            split(&nics[i], nic_config) != STATUS_OK && function->owner == OWNER_HYPERVISOR)
+        if (function != NULL && nic_config->vfs != 0 && split(&nics[i], nic_config) != STATUS_OK &&
+            function->owner == OWNER_HYPERVISOR)
             pci_bus_master(function, false);
     }
 }
@@ -132,7 +133,8 @@ void nics_finish(void)
             continue;
         }
         nic->pf.driver->stop(&nic->pf);
-        log_event("nic.refused", "nic=%s status=%s message=\"its virtual functions did not come up; "
+        log_event("nic.refused",
+                  "nic=%s status=%s message=\"its virtual functions did not come up; "
                   "guests that ask for them go without\"",
                   nic->pf.name, status_name(status));
     }

@@ -1,7 +1,7 @@
 /*
- * PVH start_info (Xen public headers, arch-x86/hvm/start_info.h, version 1) and the ACPI tables of a
- * hardware-reduced machine (ACPI 6.5, 5.2): RSDP, XSDT, FADT, MADT with x2APIC entries, MCFG, and a
- * DSDT that declares one PCI Express root bridge.
+ * PVH start_info (Xen public headers, arch-x86/hvm/start_info.h, version 1) and the ACPI tables of
+ * a hardware-reduced machine (ACPI 6.5, 5.2): RSDP, XSDT, FADT, MADT with x2APIC entries, MCFG, and
+ * a DSDT that declares one PCI Express root bridge.
  */
 #include "hypervisor/guest/tables.h"
 
@@ -12,16 +12,16 @@
 #define START_INFO_MAGIC 0x336ec578u
 
 struct start_info {
-    uint32_t magic;           /* 0x00 */
-    uint32_t version;         /* 0x04 */
-    uint32_t flags;           /* 0x08 */
-    uint32_t module_count;    /* 0x0c */
-    uint64_t modules;         /* 0x10 */
-    uint64_t command_line;    /* 0x18 */
-    uint64_t rsdp;            /* 0x20 */
-    uint64_t memory_map;      /* 0x28 */
+    uint32_t magic;            /* 0x00 */
+    uint32_t version;          /* 0x04 */
+    uint32_t flags;            /* 0x08 */
+    uint32_t module_count;     /* 0x0c */
+    uint64_t modules;          /* 0x10 */
+    uint64_t command_line;     /* 0x18 */
+    uint64_t rsdp;             /* 0x20 */
+    uint64_t memory_map;       /* 0x28 */
     uint32_t memory_map_count; /* 0x30 */
-    uint32_t reserved;        /* 0x34 */
+    uint32_t reserved;         /* 0x34 */
 };
 _Static_assert(sizeof(struct start_info) == 56, "hvm_start_info version 1");
 
@@ -38,15 +38,15 @@ _Static_assert(sizeof(struct memory_map_entry) == 24, "hvm_memmap_table_entry");
 #define E820_ACPI     3u
 
 struct rsdp {
-    char signature[8];          /* 0x00 */
-    uint8_t checksum;           /* 0x08: of the first 20 bytes */
-    char oem_id[6];             /* 0x09 */
-    uint8_t revision;           /* 0x0f */
-    uint32_t rsdt;              /* 0x10 */
-    uint32_t length;            /* 0x14 */
-    uint64_t xsdt;              /* 0x18 */
-    uint8_t extended_checksum;  /* 0x20 */
-    uint8_t reserved[3];        /* 0x21 */
+    char signature[8];         /* 0x00 */
+    uint8_t checksum;          /* 0x08: of the first 20 bytes */
+    char oem_id[6];            /* 0x09 */
+    uint8_t revision;          /* 0x0f */
+    uint32_t rsdt;             /* 0x10 */
+    uint32_t length;           /* 0x14 */
+    uint64_t xsdt;             /* 0x18 */
+    uint8_t extended_checksum; /* 0x20 */
+    uint8_t reserved[3];       /* 0x21 */
 } PACKED;
 _Static_assert(sizeof(struct rsdp) == 36, "ACPI 5.2.5.3");
 
@@ -57,20 +57,20 @@ struct xsdt {
 _Static_assert(sizeof(struct xsdt) == 60, "ACPI 5.2.8");
 
 struct fadt_table {
-    struct acpi_header header;  /* 0x00 */
-    uint32_t firmware_control;  /* 0x24 */
-    uint32_t dsdt;              /* 0x28 */
-    uint8_t legacy[65];         /* 0x2c: fixed hardware, absent here */
-    uint16_t boot_flags;        /* 0x6d */
-    uint8_t reserved;           /* 0x6f */
-    uint32_t flags;             /* 0x70 */
-    uint8_t reset[12];          /* 0x74 */
-    uint8_t reset_value;        /* 0x80 */
-    uint16_t arm_boot_flags;    /* 0x81 */
-    uint8_t minor_version;      /* 0x83 */
+    struct acpi_header header;   /* 0x00 */
+    uint32_t firmware_control;   /* 0x24 */
+    uint32_t dsdt;               /* 0x28 */
+    uint8_t legacy[65];          /* 0x2c: fixed hardware, absent here */
+    uint16_t boot_flags;         /* 0x6d */
+    uint8_t reserved;            /* 0x6f */
+    uint32_t flags;              /* 0x70 */
+    uint8_t reset[12];           /* 0x74 */
+    uint8_t reset_value;         /* 0x80 */
+    uint16_t arm_boot_flags;     /* 0x81 */
+    uint8_t minor_version;       /* 0x83 */
     uint64_t x_firmware_control; /* 0x84 */
-    uint64_t x_dsdt;            /* 0x8c */
-    uint8_t x_blocks[128];      /* 0x94 */
+    uint64_t x_dsdt;             /* 0x8c */
+    uint8_t x_blocks[128];       /* 0x94 */
 } PACKED;
 _Static_assert(sizeof(struct fadt_table) == 276, "ACPI 5.2.9, revision 6");
 _Static_assert(offsetof(struct fadt_table, boot_flags) == 109, "ACPI 5.2.9");
@@ -88,12 +88,12 @@ struct madt_head {
 } PACKED;
 
 struct madt_x2apic {
-    uint8_t type;        /* 0x00: 9 */
-    uint8_t length;      /* 0x01: 16 */
-    uint16_t reserved;   /* 0x02 */
-    uint32_t apic_id;    /* 0x04 */
-    uint32_t flags;      /* 0x08: bit 0 enabled */
-    uint32_t uid;        /* 0x0c */
+    uint8_t type;      /* 0x00: 9 */
+    uint8_t length;    /* 0x01: 16 */
+    uint16_t reserved; /* 0x02 */
+    uint32_t apic_id;  /* 0x04 */
+    uint32_t flags;    /* 0x08: bit 0 enabled */
+    uint32_t uid;      /* 0x0c */
 } PACKED;
 _Static_assert(sizeof(struct madt_x2apic) == 16, "ACPI 5.2.12.12");
 
@@ -153,19 +153,17 @@ static void header_fill(struct acpi_header *header, const char *signature, size_
  * one bus and one 32-bit window for the BARs (ACPI 20, AML encoding).
  */
 static const uint8_t dsdt_body[] = {
-    0x10, 0x44, 0x06, '\\', '_', 'S', 'B', '_',     /* Scope (\_SB) */
-    0x5b, 0x82, 0x4b, 0x05, 'P', 'C', 'I', '0',     /* Device (PCI0) */
+    0x10, 0x44, 0x06, '\\', '_', 'S', 'B', '_',             /* Scope (\_SB) */
+    0x5b, 0x82, 0x4b, 0x05, 'P', 'C', 'I', '0',             /* Device (PCI0) */
     0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x08, /* EisaId ("PNP0A08") */
     0x08, '_', 'C', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03, /* EisaId ("PNP0A03") */
-    0x08, '_', 'B', 'B', 'N', 0x00,
-    0x08, '_', 'U', 'I', 'D', 0x00,
-    0x08, '_', 'C', 'R', 'S', 0x11, 0x2f, 0x0a, 0x2c, /* Buffer (44) */
+    0x08, '_', 'B', 'B', 'N', 0x00, 0x08, '_', 'U', 'I', 'D', 0x00, 0x08, '_', 'C', 'R', 'S', 0x11,
+    0x2f, 0x0a, 0x2c, /* Buffer (44) */
     /* WordBusNumber: 0..0, length 1 (ACPI 6.4.3.5.3) */
     0x88, 0x0d, 0x00, 0x02, 0x0c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,
     /* DWordMemory: 0xc0000000..0xfdffffff, read-write, not cacheable (ACPI 6.4.3.5.2) */
     0x87, 0x17, 0x00, 0x00, 0x0c, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xc0, 0xff, 0xff,
-    0xff, 0xfd, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x3e,
-    0x79, 0x00, /* end tag */
+    0xff, 0xfd, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x3e, 0x79, 0x00, /* end tag */
 };
 
 static uint64_t write_dsdt(struct area *area)

@@ -8,7 +8,7 @@ struct guest_tables_input {
     const char *command_line; /* NULL: none */
     uint32_t cpu_count;
     const uint32_t *apic_ids;
-    uint64_t ecam_base;       /* of bus 0; one bus */
+    uint64_t ecam_base; /* of bus 0; one bus */
 };
 
 /* Writes everything into `area`, the GUEST_TABLES_BASE..END part of the guest's memory (already

@@ -9,9 +9,9 @@
 
 enum rule_kind {
     RULE_ZERO,
-    RULE_PHYSICAL,  /* the function's own value, masked; writes are dropped */
-    RULE_IDENTITY,  /* vendor and device id: a VF's own registers read all ones */
-    RULE_COMMAND,   /* command and status */
+    RULE_PHYSICAL, /* the function's own value, masked; writes are dropped */
+    RULE_IDENTITY, /* vendor and device id: a VF's own registers read all ones */
+    RULE_COMMAND,  /* command and status */
     RULE_BAR,
     RULE_CAP_POINTER,
     RULE_MSIX_CONTROL,
@@ -23,7 +23,7 @@ enum rule_kind {
 
 struct rule {
     enum rule_kind kind;
-    uint32_t mask;     /* bits the guest may see of a physical value */
+    uint32_t mask;            /* bits the guest may see of a physical value */
     uint16_t register_offset; /* RULE_PCIE: in the capability */
 };
 
@@ -35,27 +35,27 @@ struct rule {
 static const struct rule rules[CONFIG_DWORDS] = {
     [0x00 / 4] = {RULE_IDENTITY, ~0u, 0},
     [0x04 / 4] = {RULE_COMMAND, 0, 0},
-    [0x08 / 4] = {RULE_PHYSICAL, ~0u, 0},        /* revision, class */
-    [0x0c / 4] = {RULE_ZERO, 0, 0},              /* header type 0, single function */
+    [0x08 / 4] = {RULE_PHYSICAL, ~0u, 0}, /* revision, class */
+    [0x0c / 4] = {RULE_ZERO, 0, 0},       /* header type 0, single function */
     [0x10 / 4] = {RULE_BAR, 0, 0},
     [0x14 / 4] = {RULE_BAR, 0, 0},
     [0x18 / 4] = {RULE_BAR, 0, 0},
     [0x1c / 4] = {RULE_BAR, 0, 0},
     [0x20 / 4] = {RULE_BAR, 0, 0},
     [0x24 / 4] = {RULE_BAR, 0, 0},
-    [0x2c / 4] = {RULE_PHYSICAL, ~0u, 0},        /* subsystem ids */
-    [0x30 / 4] = {RULE_ZERO, 0, 0},              /* no expansion ROM */
+    [0x2c / 4] = {RULE_PHYSICAL, ~0u, 0}, /* subsystem ids */
+    [0x30 / 4] = {RULE_ZERO, 0, 0},       /* no expansion ROM */
     [0x34 / 4] = {RULE_CAP_POINTER, 0, 0},
-    [0x3c / 4] = {RULE_ZERO, 0, 0},              /* no INTx */
+    [0x3c / 4] = {RULE_ZERO, 0, 0}, /* no INTx */
     [(CONFIG_CAP_MSIX + 0) / 4] = {RULE_MSIX_CONTROL, 0, 0},
     [(CONFIG_CAP_MSIX + 4) / 4] = {RULE_MSIX_TABLE, 0, 0},
     [(CONFIG_CAP_MSIX + 8) / 4] = {RULE_MSIX_PBA, 0, 0},
     [(CONFIG_CAP_PCIE + 0) / 4] = {RULE_PCIE_HEADER, 0, 0},
     /* Device Capabilities without FLR (bit 28): a reset is the hypervisor's to issue. */
     [(CONFIG_CAP_PCIE + 4) / 4] = {RULE_PCIE, (uint32_t)~BIT(28), 4},
-    [(CONFIG_CAP_PCIE + 8) / 4] = {RULE_PCIE, 0xffff, 8},  /* Device Control, read-only */
-    [(CONFIG_CAP_PCIE + 12) / 4] = {RULE_PCIE, ~0u, 12},   /* Link Capabilities */
-    [(CONFIG_CAP_PCIE + 16) / 4] = {RULE_PCIE, ~0u, 16},   /* Link Control and Status */
+    [(CONFIG_CAP_PCIE + 8) / 4] = {RULE_PCIE, 0xffff, 8}, /* Device Control, read-only */
+    [(CONFIG_CAP_PCIE + 12) / 4] = {RULE_PCIE, ~0u, 12},  /* Link Capabilities */
+    [(CONFIG_CAP_PCIE + 16) / 4] = {RULE_PCIE, ~0u, 16},  /* Link Control and Status */
 };
 
 void virtual_config_reset(struct guest_device *device)

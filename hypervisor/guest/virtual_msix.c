@@ -18,7 +18,7 @@
 #define ENTRY_CONTROL_MASKED 1u
 
 /* Message address and data, SDM 3A 11.11 */
-#define MESSAGE_BASE(address)     ((address) >> 20 & 0xfff)
+#define MESSAGE_BASE(address) ((address) >> 20 & 0xfff)
 #define MESSAGE_DESTINATION(address)                                                               \
     ((uint32_t)((address) >> 12 & 0xff) | (uint32_t)((address) >> 32 & 0xffffff00u))
 #define MESSAGE_DELIVERY(data) ((data) >> 8 & 7)
@@ -86,8 +86,7 @@ static enum status message_for(struct guest_device *device, struct guest_vector 
         return STATUS_OK;
     }
     if (vector->allocated) {
-        enum status status =
-            iommu_interrupt_free(device->function, vector->index);
+        enum status status = iommu_interrupt_free(device->function, vector->index);
         vector->allocated = false;
         if (status != STATUS_OK)
             return status;

@@ -236,7 +236,7 @@ static enum status invalidate_function(struct vtd_unit *unit, rid_t rid, uint16_
 {
     const struct vtd_invalidation list[] = {
         {.kind = VTD_CONTEXT_DEVICE, .domain = context_domain, .source = (uint16_t)rid},
-        {.kind = VTD_IOTLB_OF_DOMAIN,                          .domain = domain                       },
+        {.kind = VTD_IOTLB_OF_DOMAIN, .domain = domain},
     };
     return vtd_invalidate(unit, list, ARRAY_SIZE(list));
 }

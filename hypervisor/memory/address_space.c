@@ -65,10 +65,10 @@ static enum status map_image(const struct boot_info *boot)
         const char *start, *end;
         unsigned rights;
     } parts[] = {
-        {image_text_start,             image_text_end,   PAGE_READ | PAGE_EXECUTE},
-        {image_rodata_start,           image_rodata_end, PAGE_READ               },
-        {image_data_start,             boot_stack_guard, PAGE_READ | PAGE_WRITE  },
-        {boot_stack_guard + PAGE_SIZE, image_data_end,   PAGE_READ | PAGE_WRITE  },
+        {image_text_start, image_text_end, PAGE_READ | PAGE_EXECUTE},
+        {image_rodata_start, image_rodata_end, PAGE_READ},
+        {image_data_start, boot_stack_guard, PAGE_READ | PAGE_WRITE},
+        {boot_stack_guard + PAGE_SIZE, image_data_end, PAGE_READ | PAGE_WRITE},
     };
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
         uint64_t start = (uintptr_t)parts[i].start;

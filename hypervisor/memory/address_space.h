@@ -31,8 +31,8 @@ MUST_CHECK enum status address_space_init(const struct boot_info *boot);
 uint64_t address_space_create_core(unsigned core);
 
 /* Maps the page of the SMP trampoline at its own address in all cores' tables, readable and
- * executable, for the moment at which a starting core turns paging on. Fill it before (window_open())
- * and take the mapping away once all cores are up. */
+ * executable, for the moment at which a starting core turns paging on. Fill it before
+ * (window_open()) and take the mapping away once all cores are up. */
 MUST_CHECK enum status trampoline_map(uint64_t physical);
 void trampoline_unmap(uint64_t physical);
 

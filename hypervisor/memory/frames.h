@@ -9,14 +9,14 @@
 #include "hypervisor/base/core.h"
 
 typedef uint16_t owner_t;
-#define OWNER_NOBODY     ((owner_t)0) /* free RAM */
-#define OWNER_HYPERVISOR ((owner_t)1)
-#define OWNER_FIRMWARE   ((owner_t)2) /* reserved, ACPI, run-time services */
-#define OWNER_MMIO       ((owner_t)3) /* a device's registers that no guest owns */
-#define OWNER_LOADER     ((owner_t)4) /* boot_info and modules; freed by frames_release_loader() */
-#define OWNER_NONE       ((owner_t)5) /* no RAM is known there and nobody claimed it */
-#define OWNER_GUEST(n)   ((owner_t)(16 + (n)))
-#define OWNER_IS_GUEST(owner) ((owner) >= 16)
+#define OWNER_NOBODY             ((owner_t)0) /* free RAM */
+#define OWNER_HYPERVISOR         ((owner_t)1)
+#define OWNER_FIRMWARE           ((owner_t)2) /* reserved, ACPI, run-time services */
+#define OWNER_MMIO               ((owner_t)3) /* a device's registers that no guest owns */
+#define OWNER_LOADER             ((owner_t)4) /* boot_info and modules; freed by frames_release_loader() */
+#define OWNER_NONE               ((owner_t)5) /* no RAM is known there and nobody claimed it */
+#define OWNER_GUEST(n)           ((owner_t)(16 + (n)))
+#define OWNER_IS_GUEST(owner)    ((owner) >= 16)
 #define OWNER_GUEST_INDEX(owner) ((unsigned)((owner)-16))
 
 struct frame_range {

@@ -1,7 +1,7 @@
 /*
  * Mutual exclusion between cores for the few tables that all of them may change: frames, pages, the
- * shared part of the address space. Sections are short and never wait for anything; they must not be
- * entered from an NMI or exception handler.
+ * shared part of the address space. Sections are short and never wait for anything; they must not
+ * be entered from an NMI or exception handler.
  */
 #pragma once
 

@@ -65,8 +65,9 @@ MUST_CHECK enum status page_table_map(struct page_table *table, uint64_t input, 
  * invalidation decides when hardware has let go of them. */
 MUST_CHECK enum status page_table_unmap(struct page_table *table, uint64_t input, uint64_t size);
 
-/* Makes the tables that hold the entries of `level` for the range and maps nothing: afterwards pages
- * of that size can be mapped there without memory. STATUS_BUSY when a larger page is in the way. */
+/* Makes the tables that hold the entries of `level` for the range and maps nothing: afterwards
+ * pages of that size can be mapped there without memory. STATUS_BUSY when a larger page is in the
+ * way. */
 MUST_CHECK enum status page_table_populate(struct page_table *table, uint64_t input, uint64_t size,
                                            unsigned level);
 

@@ -8,7 +8,7 @@
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
 
-#define UNITS_MAX       64
+#define UNITS_MAX        64
 #define GSTS_TRANSLATION BIT(31) /* VT-d 11.4.4 */
 #define GSTS_INTERRUPTS  BIT(25)
 #define GSTS_COMPATIBLE  BIT(23)
@@ -66,7 +66,8 @@ static void audit_guest_memory(struct audit *audit, const struct guest *guest)
     }
 }
 
-/* I3: what a guest's device can reach is RAM of the guest. `table` is the live second-level root. */
+/* I3: what a guest's device can reach is RAM of the guest. `table` is the live second-level root.
+ */
 static void audit_domain(struct audit *audit, const struct guest *guest,
                          const struct iommu_context_report *context)
 {
@@ -160,8 +161,8 @@ static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_un
                   "the root table lies in memory that is not the hypervisor's");
     for (uint32_t rid = 0; rid <= UINT16_MAX; rid++)
         audit_context(audit, unit, (uint16_t)rid);
-    for (uint32_t index = 0;
-         iommu_remaps_interrupts() && iommu_irte_report(unit, index, &entry); index++)
+    for (uint32_t index = 0; iommu_remaps_interrupts() && iommu_irte_report(unit, index, &entry);
+         index++)
         if (entry.present)
             audit_interrupt(audit, index, &entry);
 }

@@ -36,8 +36,8 @@ static void help(unsigned count, char *const words[])
 static void list_guests(unsigned count, char *const words[])
 {
     (void)count, (void)words;
-    console_printf("%-12s %-9s %-5s %-7s %-18s %-8s %s\n", "name", "state", "cpus", "memory",
-                   "at", "faults", "ended");
+    console_printf("%-12s %-9s %-5s %-7s %-18s %-8s %s\n", "name", "state", "cpus", "memory", "at",
+                   "faults", "ended");
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         const struct guest *guest = guest_at(i);
         console_printf("%-12s %-9s %-5u %-7s %#-18llx %-8llu ", guest->name,

@@ -9,7 +9,7 @@ struct command {
     const char *name;
     const char *arguments; /* for help */
     const char *help;
-    unsigned required;     /* arguments that must be there */
+    unsigned required;                                /* arguments that must be there */
     void (*run)(unsigned count, char *const words[]); /* words[0] is the name */
 };
 

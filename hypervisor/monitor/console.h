@@ -14,8 +14,8 @@ void console_printf(const char *format, ...) PRINTF_LIKE(1, 2);
 void console_flush(void);
 /* A byte that was typed, or -1. */
 int console_read(void);
-/* From here on other cores' log lines go through their rings (log.c); before cpu_start_all(). A core
- * for whose ring there is no memory writes directly. */
+/* From here on other cores' log lines go through their rings (log.c); before cpu_start_all(). A
+ * core for whose ring there is no memory writes directly. */
 void log_start_rings(void);
 /* Writes out what the other cores' rings hold. Control core only. */
 void log_drain(void);

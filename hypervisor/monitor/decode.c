@@ -105,10 +105,9 @@ void decode_walk(rid_t rid, uint64_t address)
     console_printf("  root entry = %#018llx%s\n", (unsigned long long)context.root_entry,
                    context.root_present ? "" : ", not present");
     if (context.root_present)
-        console_printf("  context entry = %#018llx %#018llx%s\n",
-                       (unsigned long long)context.context_high,
-                       (unsigned long long)context.context_low,
-                       context.present ? "" : ", not present");
+        console_printf(
+            "  context entry = %#018llx %#018llx%s\n", (unsigned long long)context.context_high,
+            (unsigned long long)context.context_low, context.present ? "" : ", not present");
     if (!context.present) {
         console_printf("blocked: the requester has no context entry\n");
         return;

@@ -5,12 +5,12 @@
 #include "hypervisor/monitor/commands.h"
 #include "hypervisor/monitor/console.h"
 
-#define LINE_SIZE   128
-#define TURN_BYTES  64 /* a paste does not hold up the control loop */
-#define KEY_ERASE   0x7f
-#define KEY_BACK    '\b'
-#define KEY_KILL    0x15 /* Ctrl-U */
-#define KEY_CANCEL  0x03 /* Ctrl-C */
+#define LINE_SIZE  128
+#define TURN_BYTES 64 /* a paste does not hold up the control loop */
+#define KEY_ERASE  0x7f
+#define KEY_BACK   '\b'
+#define KEY_KILL   0x15 /* Ctrl-U */
+#define KEY_CANCEL 0x03 /* Ctrl-C */
 
 static char line[LINE_SIZE];
 static size_t used;

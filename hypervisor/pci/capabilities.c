@@ -9,11 +9,8 @@ static const struct capability_size {
     uint16_t id, size;
 } standard_sizes[] =
     {
-        {PCI_CAP_PM,   8   },
-        {PCI_CAP_MSI,  10  },
-        {PCI_CAP_PCIE, 0x14},
-        {PCI_CAP_MSIX, 12  },
-        {PCI_CAP_AF,   6   },
+        {PCI_CAP_PM, 8},    {PCI_CAP_MSI, 10}, {PCI_CAP_PCIE, 0x14},
+        {PCI_CAP_MSIX, 12}, {PCI_CAP_AF, 6},
 },
   extended_sizes[] = {
       {PCI_EXT_CAP_ACS, 8},

@@ -43,7 +43,7 @@ struct pci_function {
     bool is_bridge;      /* PCI-to-PCI bridge, root and switch ports included */
     bool is_vf;
     uint8_t secondary_bus, subordinate_bus; /* bridges */
-    uint8_t pcie_type;   /* device/port type of the PCIe capability, 0xff without one */
+    uint8_t pcie_type;            /* device/port type of the PCIe capability, 0xff without one */
     struct pci_bar bar[PCI_BARS]; /* of a VF: its share of the PF's VF BARs */
     /* offsets in configuration space, 0 when absent */
     uint16_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
@@ -56,10 +56,10 @@ struct pci_function {
 
 #define PCI_MAX_FUNCTIONS 512
 
-/* Walks all buses through bridges (bounded by bus ranges, each bus once), reads headers, BARs (sized
- * with decoding off; the original values are restored) and capabilities. Bus mastering is cleared on
- * every function that is not a bridge, first of all, before anything is sized. Logs `pci.function`
- * for each, `pci.summary`. */
+/* Walks all buses through bridges (bounded by bus ranges, each bus once), reads headers, BARs
+ * (sized with decoding off; the original values are restored) and capabilities. Bus mastering is
+ * cleared on every function that is not a bridge, first of all, before anything is sized. Logs
+ * `pci.function` for each, `pci.summary`. */
 MUST_CHECK enum status pci_enumerate(const struct mcfg *mcfg);
 size_t pci_function_count(void);
 struct pci_function *pci_function_at(size_t index); /* NULL past the end */
@@ -74,11 +74,11 @@ void pci_functions_remove_vfs(const struct pci_function *pf);
 uint16_t pci_capability_find(rid_t rid, uint8_t id);
 uint16_t pci_extended_capability_find(rid_t rid, uint16_t id);
 void pci_capabilities_read(struct pci_function *function);
-#define PCI_CAP_PM      0x01
-#define PCI_CAP_MSI     0x05
-#define PCI_CAP_PCIE    0x10
-#define PCI_CAP_MSIX    0x11
-#define PCI_CAP_AF      0x13
+#define PCI_CAP_PM        0x01
+#define PCI_CAP_MSI       0x05
+#define PCI_CAP_PCIE      0x10
+#define PCI_CAP_MSIX      0x11
+#define PCI_CAP_AF        0x13
 #define PCI_EXT_CAP_ACS   0x000d
 #define PCI_EXT_CAP_ARI   0x000e
 #define PCI_EXT_CAP_ATS   0x000f
@@ -96,7 +96,7 @@ void pci_bus_master(const struct pci_function *function, bool on);
 
 /* --- MSI-X (PCIe 7.7.2) --- */
 struct msix_layout {
-    uint16_t vectors;      /* 1..2048 */
+    uint16_t vectors; /* 1..2048 */
     uint8_t table_bar, pba_bar;
     uint32_t table_offset, pba_offset; /* bytes in their BAR */
 };

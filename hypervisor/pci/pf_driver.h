@@ -14,11 +14,11 @@ struct pf_device {
     uintptr_t registers; /* BAR 0, mapped */
     uint64_t registers_size;
     struct sriov sriov;
-    uint16_t vfs;        /* VFs in use */
-    uint8_t mac[6];      /* of the PF */
+    uint16_t vfs;   /* VFs in use */
+    uint8_t mac[6]; /* of the PF */
     uint8_t vf_mac[PF_MAX_VFS][6];
-    char name[32];       /* the configuration's name, e.g. "uplink" */
-    uint64_t state[8];   /* the driver's own */
+    char name[32];     /* the configuration's name, e.g. "uplink" */
+    uint64_t state[8]; /* the driver's own */
 };
 
 struct pf_driver {

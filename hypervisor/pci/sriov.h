@@ -25,8 +25,8 @@ MUST_CHECK enum status sriov_probe(struct pci_function *pf, struct sriov *sriov)
 /* RID of VF `index` with the carry into the bus number (PCIe 9.2.1.2). */
 rid_t sriov_vf_rid(const struct sriov *sriov, uint16_t index);
 /* Places VF BARs if the firmware did not (inside the upstream bridge's windows and free of other
- * functions' BARs), sets System Page Size, ARI, NumVFs, VF Enable and VF MSE, and starts the 100 ms;
- * other work goes on meanwhile. */
+ * functions' BARs), sets System Page Size, ARI, NumVFs, VF Enable and VF MSE, and starts the 100
+ * ms; other work goes on meanwhile. */
 MUST_CHECK enum status sriov_enable(struct sriov *sriov, uint16_t vfs);
 /* Waits for what is left of the 100 ms, verifies that each VF answers, adds the VFs to the function
  * table and logs `sriov.enabled` and `sriov.vf` lines. On failure VF Enable is cleared again. */

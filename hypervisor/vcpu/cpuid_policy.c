@@ -239,11 +239,11 @@ static void init_cr4(struct cpuid_result (*query)(uint32_t leaf, uint32_t sublea
         unsigned bit;
         bool present;
     } conditional[] = {
-        {11, (seven.ecx & BIT(2)) != 0 }, /* UMIP */
-        {16, (seven.ebx & BIT(0)) != 0 }, /* FSGSBASE */
-        {17, (one.ecx & BIT(17)) != 0  }, /* PCIDE */
-        {18, machine.xcr0 != 0         }, /* OSXSAVE */
-        {20, (seven.ebx & BIT(7)) != 0 }, /* SMEP */
+        {11, (seven.ecx & BIT(2)) != 0},  /* UMIP */
+        {16, (seven.ebx & BIT(0)) != 0},  /* FSGSBASE */
+        {17, (one.ecx & BIT(17)) != 0},   /* PCIDE */
+        {18, machine.xcr0 != 0},          /* OSXSAVE */
+        {20, (seven.ebx & BIT(7)) != 0},  /* SMEP */
         {21, (seven.ebx & BIT(20)) != 0}, /* SMAP */
     };
     machine.cr4 = BITS(10, 0); /* VME .. OSXMMEXCPT: every CPU with VMX or SVM has them */

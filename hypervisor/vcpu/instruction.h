@@ -11,12 +11,12 @@
 
 struct instruction {
     uint8_t length;
-    uint8_t width;        /* memory operand: 1, 2, 4 or 8 bytes */
-    bool write;           /* register or immediate to memory */
+    uint8_t width; /* memory operand: 1, 2, 4 or 8 bytes */
+    bool write;    /* register or immediate to memory */
     bool has_immediate;
-    uint64_t immediate;   /* sign-extended as the manual says */
-    uint8_t reg;          /* enum guest_register */
-    bool high_byte;       /* AH, CH, DH, BH */
+    uint64_t immediate;     /* sign-extended as the manual says */
+    uint8_t reg;            /* enum guest_register */
+    bool high_byte;         /* AH, CH, DH, BH */
     uint8_t register_width; /* destination width of a read */
     bool sign_extend;
 };

@@ -17,8 +17,22 @@ struct guest;
 /* General registers in the order of x86 instruction encoding; RSP is the back-end's. Assembly
  * depends on the offsets. */
 enum guest_register {
-    GUEST_RAX, GUEST_RCX, GUEST_RDX, GUEST_RBX, GUEST_RSP, GUEST_RBP, GUEST_RSI, GUEST_RDI,
-    GUEST_R8, GUEST_R9, GUEST_R10, GUEST_R11, GUEST_R12, GUEST_R13, GUEST_R14, GUEST_R15,
+    GUEST_RAX,
+    GUEST_RCX,
+    GUEST_RDX,
+    GUEST_RBX,
+    GUEST_RSP,
+    GUEST_RBP,
+    GUEST_RSI,
+    GUEST_RDI,
+    GUEST_R8,
+    GUEST_R9,
+    GUEST_R10,
+    GUEST_R11,
+    GUEST_R12,
+    GUEST_R13,
+    GUEST_R14,
+    GUEST_R15,
     GUEST_REGISTERS
 };
 
@@ -41,41 +55,41 @@ struct vcpu_state {
 };
 
 enum exit_kind {
-    EXIT_NMI,            /* the control core's kick */
+    EXIT_NMI, /* the control core's kick */
     EXIT_CPUID,
     EXIT_MSR_READ,
     EXIT_MSR_WRITE,
     EXIT_IO,
-    EXIT_MEMORY,         /* EPT violation or nested page fault: exit.memory */
+    EXIT_MEMORY, /* EPT violation or nested page fault: exit.memory */
     EXIT_HYPERCALL,
-    EXIT_EXCEPTION,      /* intercepted #DB, #AC, #MC: exit.exception */
+    EXIT_EXCEPTION, /* intercepted #DB, #AC, #MC: exit.exception */
     EXIT_TRIPLE_FAULT,
     EXIT_INIT,
-    EXIT_SIPI,           /* exit.sipi_vector */
+    EXIT_SIPI, /* exit.sipi_vector */
     EXIT_HLT,
     EXIT_XSETBV,
-    EXIT_INVD,           /* and WBINVD where it exits */
+    EXIT_INVD,             /* and WBINVD where it exits */
     EXIT_CONTROL_REGISTER, /* exit.control */
-    EXIT_UNDEFINED,      /* an instruction that does not exist for guests (VMX, SVM, MONITOR..): #UD */
+    EXIT_UNDEFINED, /* an instruction that does not exist for guests (VMX, SVM, MONITOR..): #UD */
     EXIT_TASK_SWITCH,
-    EXIT_ENTRY_FAILURE,  /* the guest's state was refused by the CPU: exit.detail says why */
-    EXIT_OTHER,          /* nothing this back-end asked for: exit.reason */
+    EXIT_ENTRY_FAILURE, /* the guest's state was refused by the CPU: exit.detail says why */
+    EXIT_OTHER,         /* nothing this back-end asked for: exit.reason */
     EXIT_KINDS
 };
 const char *exit_kind_name(enum exit_kind kind);
 
 struct vcpu_exit {
     enum exit_kind kind;
-    uint64_t reason;        /* raw: VMX exit reason or SVM exit code */
-    uint64_t qualification; /* raw: exit qualification or EXITINFO1 */
+    uint64_t reason;            /* raw: VMX exit reason or SVM exit code */
+    uint64_t qualification;     /* raw: exit qualification or EXITINFO1 */
     uint8_t instruction_length; /* 0 when the CPU does not tell (the dispatcher decodes) */
-    const char *detail;     /* EXIT_ENTRY_FAILURE: the failing field in words, or NULL */
+    const char *detail;         /* EXIT_ENTRY_FAILURE: the failing field in words, or NULL */
     union {
         struct {
-            uint64_t address; /* guest-physical */
+            uint64_t address;          /* guest-physical */
             bool read, write, execute; /* none: not an instruction's own access (the CPU walked
                                           page tables or delivered an event there) */
-            bool misconfigured; /* EPT misconfiguration: our own tables are wrong */
+            bool misconfigured;        /* EPT misconfiguration: our own tables are wrong */
         } memory;
         struct {
             uint16_t port;
@@ -88,8 +102,8 @@ struct vcpu_exit {
             uint32_t error;
         } exception;
         struct {
-            uint8_t number;   /* CR0, CR3, CR4, CR8 */
-            uint8_t source;   /* enum guest_register */
+            uint8_t number; /* CR0, CR3, CR4, CR8 */
+            uint8_t source; /* enum guest_register */
             bool write;
         } control;
         uint8_t sipi_vector;
@@ -103,25 +117,25 @@ enum vcpu_activity { VCPU_RUNNING, VCPU_WAIT_FOR_SIPI };
 struct vcpu {
     uint64_t registers[GUEST_REGISTERS]; /* offset 0: assembly */
     uint64_t cr2;                        /* offset 128: VMX does not switch it */
-    struct vcpu_state start;     /* where vCPU 0 begins; the others wait for SIPI first */
+    struct vcpu_state start;             /* where vCPU 0 begins; the others wait for SIPI first */
     struct guest *guest;
     struct cpu *cpu;
-    uint32_t index;              /* in its guest */
-    uint32_t apic_id;            /* = the core's own */
+    uint32_t index;                  /* in its guest */
+    uint32_t apic_id;                /* = the core's own */
     const struct page_table *memory; /* EPT or NPT */
     uint64_t xcr0;
-    volatile uint32_t activity;  /* enum vcpu_activity */
-    volatile uint32_t sipi_vector; /* where it begins when activity leaves VCPU_WAIT_FOR_SIPI */
-    volatile uint32_t init_request;  /* vcpu_interrupt() to the vCPU's own core, with a kick */
+    volatile uint32_t activity;     /* enum vcpu_activity */
+    volatile uint32_t sipi_vector;  /* where it begins when activity leaves VCPU_WAIT_FOR_SIPI */
+    volatile uint32_t init_request; /* vcpu_interrupt() to the vCPU's own core, with a kick */
     volatile uint32_t nmi_request;
-    volatile uint32_t stop_request;  /* set by the control core before it kicks */
-    void *control_page;          /* VMCS or VMCB */
-    void *backend[3];            /* the back-end's own pages */
+    volatile uint32_t stop_request; /* set by the control core before it kicks */
+    void *control_page;             /* VMCS or VMCB */
+    void *backend[3];               /* the back-end's own pages */
     uint64_t backend_state[16];
     /* Counted by the dispatcher; the CPU's own exits. */
     uint64_t exits[EXIT_KINDS];
-    uint64_t commands_dropped;   /* interrupt commands that were not the guest's to send */
-    uint32_t exception_run;      /* exceptions in a row with no other exit between them */
+    uint64_t commands_dropped; /* interrupt commands that were not the guest's to send */
+    uint32_t exception_run;    /* exceptions in a row with no other exit between them */
     struct vcpu_exit last[VCPU_LAST_EXITS];
     uint32_t last_count;
 };
@@ -142,8 +156,8 @@ struct vcpu_backend {
     enum status (*create)(struct vcpu *vcpu);
     void (*destroy)(struct vcpu *vcpu);
     /* The rest runs on the vCPU's own core. */
-    enum status (*load)(struct vcpu *vcpu);   /* before the first run (VMPTRLD ...) */
-    void (*unload)(struct vcpu *vcpu);        /* after the last (VMCLEAR ...) */
+    enum status (*load)(struct vcpu *vcpu);                 /* before the first run (VMPTRLD ...) */
+    void (*unload)(struct vcpu *vcpu);                      /* after the last (VMCLEAR ...) */
     void (*run)(struct vcpu *vcpu, struct vcpu_exit *exit); /* to the next exit */
     void (*read_state)(struct vcpu *vcpu, struct vcpu_state *state);
     void (*write_state)(struct vcpu *vcpu, const struct vcpu_state *state);
@@ -172,8 +186,8 @@ struct vcpu_events {
     bool (*io)(struct vcpu *vcpu, uint16_t port, unsigned width, bool write, uint32_t *value);
     enum exit_action (*hypercall)(struct vcpu *vcpu);
     /* An interrupt command, already filtered by kind (fixed, NMI, INIT, start-up): passes it with
-     * vcpu_interrupt() to each vCPU of the same guest that icr_addresses(). False: none is addressed;
-     * dropped and counted. */
+     * vcpu_interrupt() to each vCPU of the same guest that icr_addresses(). False: none is
+     * addressed; dropped and counted. */
     bool (*ipi)(struct vcpu *vcpu, uint64_t icr);
     /* Copies guest-physical memory (of this guest only) for the instruction decoder. */
     bool (*read_memory)(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size);
@@ -187,8 +201,8 @@ void vcpu_set_events(const struct vcpu_events *events);
  * quiesced and its registers hold nothing of the guest. */
 void vcpu_run(struct vcpu *vcpu);
 
-/* Does a command written to the x2APIC's ICR by the core `sender` reach the core `apic_id`? Physical
- * and logical destinations, broadcast, shorthands (SDM 3A 11.12.9, 11.12.10). */
+/* Does a command written to the x2APIC's ICR by the core `sender` reach the core `apic_id`?
+ * Physical and logical destinations, broadcast, shorthands (SDM 3A 11.12.9, 11.12.10). */
 bool icr_addresses(uint64_t icr, uint32_t sender, uint32_t apic_id);
 /* Carries out a command at one vCPU that it addresses: fixed, NMI, INIT or start-up. Any core. */
 void vcpu_interrupt(struct vcpu *target, uint64_t icr);

@@ -63,15 +63,9 @@ static void mask_local_vectors(void)
     static const struct {
         enum apic_register offset;
         unsigned index;
-    } entries[] = {
-        {APIC_LVT_TIMER,   0},
-        {APIC_LVT_LINT0,   1},
-        {APIC_LVT_LINT1,   2},
-        {APIC_LVT_ERROR,   3},
-        {APIC_LVT_COUNTER, 4},
-        {APIC_LVT_THERMAL, 5},
-        {APIC_LVT_CMCI,    6}
-    };
+    } entries[] = {{APIC_LVT_TIMER, 0}, {APIC_LVT_LINT0, 1},   {APIC_LVT_LINT1, 2},
+                   {APIC_LVT_ERROR, 3}, {APIC_LVT_COUNTER, 4}, {APIC_LVT_THERMAL, 5},
+                   {APIC_LVT_CMCI, 6}};
     unsigned highest = (unsigned)FIELD(apic_read(APIC_VERSION), 23, 16);
     for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
         if (entries[i].index <= highest)

@@ -30,10 +30,10 @@ enum apic_register {
 #define APIC_BASE_X2APIC BIT(10) /* MSR_APIC_BASE */
 #define APIC_BASE_ENABLE BIT(11)
 
-#define APIC_SPURIOUS_ENABLE   0x100u
-#define APIC_LVT_MASKED        0x10000u
-#define APIC_LVT_PERIODIC      0x20000u
-#define APIC_COMMAND_PENDING   0x1000u
+#define APIC_SPURIOUS_ENABLE    0x100u
+#define APIC_LVT_MASKED         0x10000u
+#define APIC_LVT_PERIODIC       0x20000u
+#define APIC_COMMAND_PENDING    0x1000u
 #define APIC_TIMER_DIVIDE_BY_16 0x3u
 
 /* This core's APIC, in whichever mode it is. */

@@ -23,8 +23,8 @@ struct cpu {
     volatile uint32_t nmi_count; /* NMIs taken in the hypervisor itself */
     struct vcpu *volatile vcpu;  /* what this core is to run, or NULL */
     uintptr_t stack_top;
-    uint64_t interrupt_count;    /* interrupts taken by the hypervisor on this core */
-    uint32_t nmi_seen;           /* nmi_count when cpu_wait() last returned */
+    uint64_t interrupt_count; /* interrupts taken by the hypervisor on this core */
+    uint32_t nmi_seen;        /* nmi_count when cpu_wait() last returned */
 };
 
 /* This core's own; valid from cpu_init_early() / the AP's entry on. */
@@ -58,7 +58,7 @@ void cpu_wait(void);
 enum vector {
     VECTOR_TIMER = 0xf0,
     VECTOR_IOMMU_FAULT = 0xf1,
-    VECTOR_PF = 0xf2,      /* PF driver's mailbox interrupt */
+    VECTOR_PF = 0xf2, /* PF driver's mailbox interrupt */
     VECTOR_WAKE = 0xf3,
     VECTOR_SPURIOUS = 0xff,
 };

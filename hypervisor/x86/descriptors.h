@@ -12,13 +12,13 @@ enum exception_stack { STACK_CURRENT, STACK_NMI, STACK_DOUBLE_FAULT, STACK_MACHI
 #define EXCEPTION_STACKS 3
 
 struct task_state {
-    uint32_t reserved0;         /* 0x00 */
-    uint64_t rsp[3];            /* 0x04 */
-    uint64_t reserved1;         /* 0x1c */
-    uint64_t ist[7];            /* 0x24: ist[0] is IST1 */
-    uint64_t reserved2;         /* 0x5c */
-    uint16_t reserved3;         /* 0x64 */
-    uint16_t io_map_base;       /* 0x66 */
+    uint32_t reserved0;   /* 0x00 */
+    uint64_t rsp[3];      /* 0x04 */
+    uint64_t reserved1;   /* 0x1c */
+    uint64_t ist[7];      /* 0x24: ist[0] is IST1 */
+    uint64_t reserved2;   /* 0x5c */
+    uint16_t reserved3;   /* 0x64 */
+    uint16_t io_map_base; /* 0x66 */
 } PACKED;
 _Static_assert(sizeof(struct task_state) == 104, "SDM 3A 8.7");
 _Static_assert(offsetof(struct task_state, ist) == 0x24, "SDM 3A 8.7");

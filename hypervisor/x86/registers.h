@@ -12,7 +12,10 @@ static inline uint64_t msr_read(uint32_t msr)
 
 static inline void msr_write(uint32_t msr, uint64_t value)
 {
-    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
 }
 
 /* RDMSR/WRMSR that report a #GP instead of taking it (false). */
@@ -94,16 +97,16 @@ static inline void tlb_flush_page(uintptr_t address)
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
-#define CR0_PE  BIT(0)
-#define CR0_MP  BIT(1)
-#define CR0_EM  BIT(2)
-#define CR0_TS  BIT(3)
-#define CR0_ET  BIT(4)
-#define CR0_NE  BIT(5)
-#define CR0_WP  BIT(16)
-#define CR0_NW  BIT(29)
-#define CR0_CD  BIT(30)
-#define CR0_PG  BIT(31)
+#define CR0_PE BIT(0)
+#define CR0_MP BIT(1)
+#define CR0_EM BIT(2)
+#define CR0_TS BIT(3)
+#define CR0_ET BIT(4)
+#define CR0_NE BIT(5)
+#define CR0_WP BIT(16)
+#define CR0_NW BIT(29)
+#define CR0_CD BIT(30)
+#define CR0_PG BIT(31)
 
 #define CR4_PAE        BIT(5)
 #define CR4_MCE        BIT(6)

@@ -24,17 +24,9 @@ static const struct mcfg mcfg = {.count = 1, .segment = {{.base = 0xe0000000, .e
 static void link_capabilities(struct model_function *function)
 {
     static const uint8_t standard[][2] = {
-        {0x40, PCI_CAP_PM  },
-        {0x50, PCI_CAP_MSIX},
-        {0x60, PCI_CAP_PCIE},
-        {0xa0, PCI_CAP_AF  }
-    };
+        {0x40, PCI_CAP_PM}, {0x50, PCI_CAP_MSIX}, {0x60, PCI_CAP_PCIE}, {0xa0, PCI_CAP_AF}};
     static const uint16_t extended[][2] = {
-        {0x100, 1                },
-        {0x150, PCI_EXT_CAP_ARI  },
-        {0x160, PCI_EXT_CAP_SRIOV},
-        {0x1a0, PCI_EXT_CAP_ACS  }
-    };
+        {0x100, 1}, {0x150, PCI_EXT_CAP_ARI}, {0x160, PCI_EXT_CAP_SRIOV}, {0x1a0, PCI_EXT_CAP_ACS}};
     for (size_t i = 0; i < ARRAY_SIZE(standard); i++)
         model_capability(function, standard[i][0], (uint8_t)standard[i][1]);
     for (size_t i = 0; i < ARRAY_SIZE(extended); i++)
@@ -49,21 +41,21 @@ static void fill_in(struct model_function *function)
         uint8_t width;
         uint32_t value;
     } fields[] = {
-        {0x52,         2, 2         },
-        {0x54,         4, 3         },
-        {0x58,         4, 0x2003    },
-        {0x62,         2, 2         },
-        {0x64,         4, 1u << 28  },
-        {0xa3,         1, 3         },
-        {0x1c,         4, 0xc0000004},
-        {0x160 + 0x0c, 2, 8         },
-        {0x160 + 0x0e, 2, 8         },
-        {0x160 + 0x14, 2, 0x80      },
-        {0x160 + 0x16, 2, 2         },
-        {0x160 + 0x1a, 2, 0x10ca    },
-        {0x160 + 0x1c, 4, 0x553     },
-        {0x160 + 0x24, 4, 12        },
-        {0x160 + 0x30, 4, 12        },
+        {0x52, 2, 2},
+        {0x54, 4, 3},
+        {0x58, 4, 0x2003},
+        {0x62, 2, 2},
+        {0x64, 4, 1u << 28},
+        {0xa3, 1, 3},
+        {0x1c, 4, 0xc0000004},
+        {0x160 + 0x0c, 2, 8},
+        {0x160 + 0x0e, 2, 8},
+        {0x160 + 0x14, 2, 0x80},
+        {0x160 + 0x16, 2, 2},
+        {0x160 + 0x1a, 2, 0x10ca},
+        {0x160 + 0x1c, 4, 0x553},
+        {0x160 + 0x24, 4, 12},
+        {0x160 + 0x30, 4, 12},
     };
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         if (model_get(function, fields[i].offset, fields[i].width) == 0)

@@ -215,25 +215,25 @@ static void test_elf_bad(void **state)
         size_t size;
         const char *problem;
     } changes[] = {
-        {0,        0x7e,              1, "no ELF file"               },
-        {4,        1,                 1, "not a 64-bit"              },
-        {16,       3,                 2, "fixed address"             },
-        {18,       183,               2, "not for x86-64"            },
-        {54,       32,                2, "e_phentsize"               },
-        {56,       0xffff,            2, "before its program headers"},
-        {32,       UINT64_MAX - 8,    8, "before its program headers"},
-        {24,       ELF_BASE + 0x1000, 8, "no executable segment"     },
-        {24,       0,                 8, "no executable segment"     },
-        {64 + 4,   7,                 4, "writable and executable"   },
-        {64 + 8,   UINT64_MAX,        8, "before its segment"        },
-        {64 + 16,  ELF_BASE + 0x800,  8, "not page aligned"          },
-        {64 + 16,  ELF_BASE + 0x1000, 8, "not 2 MiB aligned"         },
-        {64 + 32,  0x900,             8, "more bytes in the file"    },
-        {64 + 40,  UINT64_MAX,        8, "larger than 64M"           },
-        {64 + 40,  0x1001,            8, "overlap"                   },
-        {120 + 16, ELF_BASE - 0x1000, 8, "overlap"                   },
-        {120 + 32, 0x1001,            8, "before its segment"        },
-        {120 + 40, MIB(65),           8, "larger than 64M"           },
+        {0, 0x7e, 1, "no ELF file"},
+        {4, 1, 1, "not a 64-bit"},
+        {16, 3, 2, "fixed address"},
+        {18, 183, 2, "not for x86-64"},
+        {54, 32, 2, "e_phentsize"},
+        {56, 0xffff, 2, "before its program headers"},
+        {32, UINT64_MAX - 8, 8, "before its program headers"},
+        {24, ELF_BASE + 0x1000, 8, "no executable segment"},
+        {24, 0, 8, "no executable segment"},
+        {64 + 4, 7, 4, "writable and executable"},
+        {64 + 8, UINT64_MAX, 8, "before its segment"},
+        {64 + 16, ELF_BASE + 0x800, 8, "not page aligned"},
+        {64 + 16, ELF_BASE + 0x1000, 8, "not 2 MiB aligned"},
+        {64 + 32, 0x900, 8, "more bytes in the file"},
+        {64 + 40, UINT64_MAX, 8, "larger than 64M"},
+        {64 + 40, 0x1001, 8, "overlap"},
+        {120 + 16, ELF_BASE - 0x1000, 8, "overlap"},
+        {120 + 32, 0x1001, 8, "before its segment"},
+        {120 + 40, MIB(65), 8, "larger than 64M"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
         struct elf_image image;
@@ -291,13 +291,13 @@ static void begin_information(void)
         uint64_t base, size;
         uint32_t type;
     } map[] = {
-        {0,                  0x9fc00,  1},
-        {0x9fc00,            0x400,    2},
-        {MIB(1),             MIB(127), 1},
-        {MIB(127),           KIB(64),  3},
-        {MIB(127) + KIB(64), KIB(64),  4},
-        {GIB(4),             GIB(1),   1},
-        {MIB(64),            KIB(4),   5}, /* bad memory inside usable memory */
+        {0, 0x9fc00, 1},
+        {0x9fc00, 0x400, 2},
+        {MIB(1), MIB(127), 1},
+        {MIB(127), KIB(64), 3},
+        {MIB(127) + KIB(64), KIB(64), 4},
+        {GIB(4), GIB(1), 1},
+        {MIB(64), KIB(4), 5}, /* bad memory inside usable memory */
     };
     uint8_t *tag = add_tag(6, 16 + 24 * ARRAY_SIZE(map));
     put(tag, 8, 24, 4);

@@ -39,9 +39,8 @@ static struct cpuid_result everything(uint32_t leaf, uint32_t subleaf)
     } else if (leaf == 0xd && subleaf == 2) {
         result = (struct cpuid_result){.eax = 256, .ebx = 576};
     } else if (leaf == 0xd && subleaf >= 5 && subleaf <= 7) {
-        static const struct cpuid_result areas[] = {{.eax = 64, .ebx = 1088},
-                                                    {.eax = 512, .ebx = 1152},
-                                                    {.eax = 1024, .ebx = 1664}};
+        static const struct cpuid_result areas[] = {
+            {.eax = 64, .ebx = 1088}, {.eax = 512, .ebx = 1152}, {.eax = 1024, .ebx = 1664}};
         result = areas[subleaf - 5];
     }
     return result;
@@ -70,16 +69,34 @@ static void test_forbidden_features(void **state)
         char reg;
         unsigned bit;
     } forbidden[] = {
-        {"DTES64", 1, 'c', 2},       {"MONITOR", 1, 'c', 3},       {"VMX", 1, 'c', 5},
-        {"SMX", 1, 'c', 6},          {"EIST", 1, 'c', 7},          {"PDCM", 1, 'c', 15},
-        {"DCA", 1, 'c', 18},         {"MCE", 1, 'd', 7},           {"MCA", 1, 'd', 14},
-        {"DS", 1, 'd', 21},          {"TSC_ADJUST", 7, 'b', 1},    {"SGX", 7, 'b', 2},
-        {"HLE", 7, 'b', 4},          {"RTM", 7, 'b', 11},          {"MPX", 7, 'b', 14},
-        {"PT", 7, 'b', 25},          {"PKU", 7, 'c', 3},           {"WAITPKG", 7, 'c', 5},
-        {"CET_SS", 7, 'c', 7},       {"LA57", 7, 'c', 16},         {"SGX_LC", 7, 'c', 30},
-        {"SPEC_CTRL", 7, 'd', 26},   {"ARCH_CAP", 7, 'd', 29},     {"AMX", 7, 'd', 24},
-        {"SVM", 0x80000001, 'c', 2}, {"SKINIT", 0x80000001, 'c', 12},
-        {"IBS", 0x80000001, 'c', 10}, {"MWAITX", 0x80000001, 'c', 29},
+        {"DTES64", 1, 'c', 2},
+        {"MONITOR", 1, 'c', 3},
+        {"VMX", 1, 'c', 5},
+        {"SMX", 1, 'c', 6},
+        {"EIST", 1, 'c', 7},
+        {"PDCM", 1, 'c', 15},
+        {"DCA", 1, 'c', 18},
+        {"MCE", 1, 'd', 7},
+        {"MCA", 1, 'd', 14},
+        {"DS", 1, 'd', 21},
+        {"TSC_ADJUST", 7, 'b', 1},
+        {"SGX", 7, 'b', 2},
+        {"HLE", 7, 'b', 4},
+        {"RTM", 7, 'b', 11},
+        {"MPX", 7, 'b', 14},
+        {"PT", 7, 'b', 25},
+        {"PKU", 7, 'c', 3},
+        {"WAITPKG", 7, 'c', 5},
+        {"CET_SS", 7, 'c', 7},
+        {"LA57", 7, 'c', 16},
+        {"SGX_LC", 7, 'c', 30},
+        {"SPEC_CTRL", 7, 'd', 26},
+        {"ARCH_CAP", 7, 'd', 29},
+        {"AMX", 7, 'd', 24},
+        {"SVM", 0x80000001, 'c', 2},
+        {"SKINIT", 0x80000001, 'c', 12},
+        {"IBS", 0x80000001, 'c', 10},
+        {"MWAITX", 0x80000001, 'c', 29},
         {"PERFCTR", 0x80000001, 'c', 23},
     };
     for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++) {
@@ -96,18 +113,18 @@ static void test_forbidden_features(void **state)
 static void test_needed_features(void **state)
 {
     struct cpuid_result one = guest(1, 0), seven = guest(7, 0), extended = guest(0x80000001, 0);
-    assert_true(one.ecx & BIT(31));  /* hypervisor */
-    assert_true(one.ecx & BIT(21));  /* x2APIC */
-    assert_true(one.ecx & BIT(24));  /* TSC deadline */
-    assert_true(one.ecx & BIT(26));  /* XSAVE */
+    assert_true(one.ecx & BIT(31)); /* hypervisor */
+    assert_true(one.ecx & BIT(21)); /* x2APIC */
+    assert_true(one.ecx & BIT(24)); /* TSC deadline */
+    assert_true(one.ecx & BIT(26)); /* XSAVE */
     /* What 64-bit Linux insists on: FPU PSE MSR PAE CX8 PGE CMOV FXSR SSE SSE2; LM */
     uint32_t required = BIT(0) | BIT(3) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(15) | BIT(24) |
                         BIT(25) | BIT(26);
     assert_int_equal(one.edx & required, required);
     assert_true(extended.edx & BIT(29));
-    assert_true(extended.edx & BIT(20)); /* NX */
-    assert_true(extended.edx & BIT(11)); /* SYSCALL */
-    assert_true(seven.ebx & BIT(7));     /* SMEP */
+    assert_true(extended.edx & BIT(20));       /* NX */
+    assert_true(extended.edx & BIT(11));       /* SYSCALL */
+    assert_true(seven.ebx & BIT(7));           /* SMEP */
     assert_int_equal(guest(6, 0).eax, BIT(2)); /* ARAT */
     /* Ids are the core's own. */
     assert_int_equal(one.ebx, UINT32_MAX);
@@ -133,8 +150,7 @@ static void test_osxsave_follows_cr4(void **state)
     for (uint32_t leaf = 0; leaf < 0x40; leaf++) {
         if (cpuid_policy_needs_cr4(leaf))
             continue;
-        struct cpuid_result with =
-            cpuid_policy_filter(leaf, 0, everything(leaf, 0), UINT64_MAX);
+        struct cpuid_result with = cpuid_policy_filter(leaf, 0, everything(leaf, 0), UINT64_MAX);
         struct cpuid_result without = cpuid_policy_filter(leaf, 0, everything(leaf, 0), 0);
         assert_memory_equal(&with, &without, sizeof with);
     }
@@ -231,8 +247,10 @@ static void test_xsave(void **state)
 static void test_xcr0_values(void **state)
 {
     static const uint64_t good[] = {1, 3, 7, 0xe7};
-    static const uint64_t bad[] = {0,    2,    4,    5,    6,      0xe3,  0xe1,         0x27,  0x67,
-                                   0x47, 0x1f, 0x9,  0x207, 0x60007, 1u << 8, UINT64_C(1) << 63, UINT64_MAX};
+    static const uint64_t bad[] = {
+        0,         2,    4,    5,   6,     0xe3,    0xe1,    0x27,
+        0x67,      0x47, 0x1f, 0x9, 0x207, 0x60007, 1u << 8, UINT64_C(1) << 63,
+        UINT64_MAX};
     for (size_t i = 0; i < ARRAY_SIZE(good); i++)
         assert_true(cpuid_policy_xcr0_valid(good[i]));
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)

@@ -261,20 +261,9 @@ static void test_bad_structure_lengths(void **state)
     static const struct {
         unsigned type, length;
     } cases[] = {
-        {DMAR_DRHD, 0    },
-        {DMAR_DRHD, 1    },
-        {DMAR_DRHD, 15   },
-        {DMAR_RMRR, 23   },
-        {DMAR_ATSR, 7    },
-        {DMAR_RHSA, 19   },
-        {DMAR_ANDD, 7    },
-        {DMAR_SATC, 7    },
-        {DMAR_SIDP, 7    },
-        {0x1234,    0    },
-        {0x1234,    3    },
-        {DMAR_DRHD, 33   },
-        {0x1234,    33   },
-        {DMAR_DRHD, 65535},
+        {DMAR_DRHD, 0},  {DMAR_DRHD, 1},  {DMAR_DRHD, 15}, {DMAR_RMRR, 23},    {DMAR_ATSR, 7},
+        {DMAR_RHSA, 19}, {DMAR_ANDD, 7},  {DMAR_SATC, 7},  {DMAR_SIDP, 7},     {0x1234, 0},
+        {0x1234, 3},     {DMAR_DRHD, 33}, {0x1234, 33},    {DMAR_DRHD, 65535},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         start(NULL);
@@ -401,13 +390,11 @@ static void test_scope_paths(void **state)
         enum status status;
         unsigned rid, lookups;
     } cases[] = {
-        {"0203",         STATUS_OK,        0x0013, 0},
-        {"1c040007",     STATUS_OK,        0x0507, 1},
-        {"1c0400000000", STATUS_NOT_FOUND, 0,      2}, /* 05:00.0 is no bridge */
-        {"1c0401000000", STATUS_NOT_FOUND, 0,      2}, /* a bus that cannot be */
-        {"1d000000",     STATUS_NOT_FOUND, 0,      1},
-        {"2000",         STATUS_INVALID,   0,      0},
-        {"0008",         STATUS_INVALID,   0,      0},
+        {"0203", STATUS_OK, 0x0013, 0},           {"1c040007", STATUS_OK, 0x0507, 1},
+        {"1c0400000000", STATUS_NOT_FOUND, 0, 2}, /* 05:00.0 is no bridge */
+        {"1c0401000000", STATUS_NOT_FOUND, 0, 2}, /* a bus that cannot be */
+        {"1d000000", STATUS_NOT_FOUND, 0, 1},     {"2000", STATUS_INVALID, 0, 0},
+        {"0008", STATUS_INVALID, 0, 0},
     };
     uint32_t begin = drhd(0, 2, 0xfed90000);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)

@@ -51,15 +51,15 @@ static void test_memory_read(void **state)
         size_t size;
         uint64_t device, rbx;
     } reads[] = {
-        {"\x8b\x18",         2, 0x80000001, 0x80000001        }, /* mov ebx, [eax] */
-        {"\x66\x8b\x18",     3, 0xffff8001, 0x1122334455668001}, /* mov bx, [eax] */
-        {"\x8a\x18",         2, 0xffffff99, 0x1122334455667799}, /* mov bl, [eax] */
-        {"\x8a\x38",         2, 0xffffff99, 0x1122334455669988}, /* mov bh, [eax] */
-        {"\x0f\xb6\x18",     3, 0xffffff99, 0x99              }, /* movzx ebx, byte [eax] */
-        {"\x0f\xb7\x18",     3, 0xffff8001, 0x8001            }, /* movzx ebx, word [eax] */
-        {"\x0f\xbe\x18",     3, 0x99,       0xffffff99        }, /* movsx ebx, byte [eax] */
-        {"\x66\x0f\xbe\x18", 4, 0x99,       0x112233445566ff99}, /* movsx bx, byte [eax] */
-        {"\x0f\xbf\x18",     3, 0x7fff,     0x7fff            }, /* movsx ebx, word [eax] */
+        {"\x8b\x18", 2, 0x80000001, 0x80000001},             /* mov ebx, [eax] */
+        {"\x66\x8b\x18", 3, 0xffff8001, 0x1122334455668001}, /* mov bx, [eax] */
+        {"\x8a\x18", 2, 0xffffff99, 0x1122334455667799},     /* mov bl, [eax] */
+        {"\x8a\x38", 2, 0xffffff99, 0x1122334455669988},     /* mov bh, [eax] */
+        {"\x0f\xb6\x18", 3, 0xffffff99, 0x99},               /* movzx ebx, byte [eax] */
+        {"\x0f\xb7\x18", 3, 0xffff8001, 0x8001},             /* movzx ebx, word [eax] */
+        {"\x0f\xbe\x18", 3, 0x99, 0xffffff99},               /* movsx ebx, byte [eax] */
+        {"\x66\x0f\xbe\x18", 4, 0x99, 0x112233445566ff99},   /* movsx bx, byte [eax] */
+        {"\x0f\xbf\x18", 3, 0x7fff, 0x7fff},                 /* movsx ebx, word [eax] */
     };
     for (size_t i = 0; i < ARRAY_SIZE(reads); i++) {
         memory_exit(reads[i].code, reads[i].size, false);

@@ -95,12 +95,8 @@ static void test_io(void **state)
         bool there;
         uint64_t rax;
     } reads[] = {
-        {1, true,  0x1122334455667755},
-        {2, true,  0x1122334455665555},
-        {4, true,  0x55555555        },
-        {1, false, 0x11223344556677ff},
-        {2, false, 0x112233445566ffff},
-        {4, false, 0xffffffff        },
+        {1, true, 0x1122334455667755},  {2, true, 0x1122334455665555},  {4, true, 0x55555555},
+        {1, false, 0x11223344556677ff}, {2, false, 0x112233445566ffff}, {4, false, 0xffffffff},
     };
     for (size_t i = 0; i < ARRAY_SIZE(reads); i++) {
         io_exit(reads[i].width, true, 0x1122334455667788);
@@ -156,12 +152,12 @@ static void test_fatal_kinds(void **state)
         const char *reason;
         const char *detail;
     } fatal[] = {
-        {EXIT_TRIPLE_FAULT,  "triple-fault",   "rip=0x1000"                },
-        {EXIT_INIT,          "init",           ""                          },
-        {EXIT_HLT,           "unhandled-exit", "kind=hlt"                  },
-        {EXIT_TASK_SWITCH,   "task-switch",    ""                          },
-        {EXIT_ENTRY_FAILURE, "entry-failure",  "not known why (reason=0x21"},
-        {EXIT_OTHER,         "unhandled-exit", "reason=0x21"               },
+        {EXIT_TRIPLE_FAULT, "triple-fault", "rip=0x1000"},
+        {EXIT_INIT, "init", ""},
+        {EXIT_HLT, "unhandled-exit", "kind=hlt"},
+        {EXIT_TASK_SWITCH, "task-switch", ""},
+        {EXIT_ENTRY_FAILURE, "entry-failure", "not known why (reason=0x21"},
+        {EXIT_OTHER, "unhandled-exit", "reason=0x21"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(fatal); i++) {
         setup(NULL);

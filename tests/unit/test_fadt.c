@@ -84,13 +84,8 @@ static void test_reset_registers(void **state)
         uint64_t address;
         unsigned expected;
     } cases[] = {
-        {1,    0x64,       1   },
-        {0,    0xfe000000, 0   },
-        {2,    0x10000,    0xff},
-        {1,    0x10000,    0xff},
-        {0,    UINT64_MAX, 0xff},
-        {1,    0,          0xff},
-        {0x7f, 0xcf9,      0xff},
+        {1, 0x64, 1},          {0, 0xfe000000, 0}, {2, 0x10000, 0xff},  {1, 0x10000, 0xff},
+        {0, UINT64_MAX, 0xff}, {1, 0, 0xff},       {0x7f, 0xcf9, 0xff},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         begin(244);

@@ -36,15 +36,7 @@ static void test_integers(void **state)
     static const struct {
         const char *length;
         unsigned bytes;
-    } lengths[] = {
-        {"hh", 1},
-        {"h",  2},
-        {"",   4},
-        {"l",  8},
-        {"ll", 8},
-        {"z",  8},
-        {"j",  8}
-    };
+    } lengths[] = {{"hh", 1}, {"h", 2}, {"", 4}, {"l", 8}, {"ll", 8}, {"z", 8}, {"j", 8}};
     static const uint64_t values[] = {0,
                                       1,
                                       9,

@@ -116,11 +116,7 @@ static void test_text_appears(void **state)
     static const struct {
         uint32_t width, height, stride, scale;
     } screens[] = {
-        {640,  480,  2560,  1},
-        {800,  600,  3328,  1},
-        {1024, 768,  4096,  2},
-        {3840, 2160, 15360, 4}
-    };
+        {640, 480, 2560, 1}, {800, 600, 3328, 1}, {1024, 768, 4096, 2}, {3840, 2160, 15360, 4}};
     for (size_t i = 0; i < ARRAY_SIZE(screens); i++) {
         assert_int_equal(open_screen(screens[i].width, screens[i].height, screens[i].stride),
                          STATUS_OK);

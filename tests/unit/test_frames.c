@@ -89,13 +89,13 @@ static void test_overlaps_go_to_the_more_protected(void **state)
         enum boot_memory_type left, right;
         owner_t owner;
     } cases[] = {
-        {BOOT_MEMORY_USABLE, BOOT_MEMORY_LOADER,        OWNER_LOADER    },
-        {BOOT_MEMORY_USABLE, BOOT_MEMORY_IMAGE,         OWNER_HYPERVISOR},
-        {BOOT_MEMORY_LOADER, BOOT_MEMORY_IMAGE,         OWNER_HYPERVISOR},
-        {BOOT_MEMORY_IMAGE,  BOOT_MEMORY_MMIO,          OWNER_MMIO      },
-        {BOOT_MEMORY_MMIO,   BOOT_MEMORY_RESERVED,      OWNER_FIRMWARE  },
-        {BOOT_MEMORY_USABLE, BOOT_MEMORY_ACPI,          OWNER_FIRMWARE  },
-        {BOOT_MEMORY_USABLE, (enum boot_memory_type)77, OWNER_FIRMWARE  },
+        {BOOT_MEMORY_USABLE, BOOT_MEMORY_LOADER, OWNER_LOADER},
+        {BOOT_MEMORY_USABLE, BOOT_MEMORY_IMAGE, OWNER_HYPERVISOR},
+        {BOOT_MEMORY_LOADER, BOOT_MEMORY_IMAGE, OWNER_HYPERVISOR},
+        {BOOT_MEMORY_IMAGE, BOOT_MEMORY_MMIO, OWNER_MMIO},
+        {BOOT_MEMORY_MMIO, BOOT_MEMORY_RESERVED, OWNER_FIRMWARE},
+        {BOOT_MEMORY_USABLE, BOOT_MEMORY_ACPI, OWNER_FIRMWARE},
+        {BOOT_MEMORY_USABLE, (enum boot_memory_type)77, OWNER_FIRMWARE},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         for (int swap = 0; swap < 2; swap++) {
@@ -433,9 +433,9 @@ static void test_random_against_model(void **state)
         enum boot_memory_type type;
         owner_t owner;
     } rising[] = {
-        {BOOT_MEMORY_USABLE,   OWNER_NOBODY  },
-        {BOOT_MEMORY_LOADER,   OWNER_LOADER  },
-        {BOOT_MEMORY_MMIO,     OWNER_MMIO    },
+        {BOOT_MEMORY_USABLE, OWNER_NOBODY},
+        {BOOT_MEMORY_LOADER, OWNER_LOADER},
+        {BOOT_MEMORY_MMIO, OWNER_MMIO},
         {BOOT_MEMORY_RESERVED, OWNER_FIRMWARE},
     };
     for (unsigned round = 0; round < 20; round++) {

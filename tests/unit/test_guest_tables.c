@@ -153,8 +153,8 @@ static void dsdt_disassembles(void **state)
     assert_null(strstr(text, "Unknown"));
 
     /* Compiled again it is the same bytes: no package claims more or less than it has. */
-    assert_int_equal(system("iasl -oa -p build/unit/again build/unit/dsdt.dsl >build/unit/again.log 2>&1"),
-                     0);
+    assert_int_equal(
+        system("iasl -oa -p build/unit/again build/unit/dsdt.dsl >build/unit/again.log 2>&1"), 0);
     uint8_t again[512];
     file = fopen("build/unit/again.aml", "rb");
     assert_non_null(file);

@@ -26,7 +26,15 @@ static const struct decoded {
     {"mov [rsp+8], esp", 64, {0x89, 0x64, 0x24, 0x08}, 4, 4, W, GUEST_RSP, 4, 0},
     {"mov [r12], eax", 64, {0x41, 0x89, 0x04, 0x24}, 4, 4, W, GUEST_RAX, 4, 0},
     {"mov [r13], eax", 64, {0x41, 0x89, 0x45, 0x00}, 4, 4, W, GUEST_RAX, 4, 0},
-    {"mov eax, [rbp+0x12345678]", 64, {0x8b, 0x85, 0x78, 0x56, 0x34, 0x12}, 6, 4, 0, GUEST_RAX, 4, 0},
+    {"mov eax, [rbp+0x12345678]",
+     64,
+     {0x8b, 0x85, 0x78, 0x56, 0x34, 0x12},
+     6,
+     4,
+     0,
+     GUEST_RAX,
+     4,
+     0},
     {"mov eax, [rel 0]", 64, {0x8b, 0x05, 0, 0, 0, 0}, 6, 4, 0, GUEST_RAX, 4, 0},
     {"mov rax, [rcx+rdx*4+0x10]", 64, {0x48, 0x8b, 0x44, 0x91, 0x10}, 5, 8, 0, GUEST_RAX, 8, 0},
     {"mov eax, [abs 0x1000]", 64, {0x8b, 0x04, 0x25, 0, 0x10, 0, 0}, 7, 4, 0, GUEST_RAX, 4, 0},
@@ -34,11 +42,32 @@ static const struct decoded {
     {"mov r9b, [r8]", 64, {0x45, 0x8a, 0x08}, 3, 1, 0, GUEST_R9, 1, 0},
     {"mov bh, [rax]", 64, {0x8a, 0x38}, 2, 1, HIGH, GUEST_RBX, 1, 0},
     {"mov byte [rax], 0xff", 64, {0xc6, 0x00, 0xff}, 3, 1, W | IMM, 0, 1, UINT64_MAX},
-    {"mov word [rax], 0x8000", 64, {0x66, 0xc7, 0x00, 0x00, 0x80}, 5, 2, W | IMM, 0, 2,
+    {"mov word [rax], 0x8000",
+     64,
+     {0x66, 0xc7, 0x00, 0x00, 0x80},
+     5,
+     2,
+     W | IMM,
+     0,
+     2,
      0xffffffffffff8000},
-    {"mov dword [rax+4], 0x12345678", 64, {0xc7, 0x40, 0x04, 0x78, 0x56, 0x34, 0x12}, 7, 4, W | IMM, 0, 4,
+    {"mov dword [rax+4], 0x12345678",
+     64,
+     {0xc7, 0x40, 0x04, 0x78, 0x56, 0x34, 0x12},
+     7,
+     4,
+     W | IMM,
+     0,
+     4,
      0x12345678},
-    {"mov qword [rax], -2", 64, {0x48, 0xc7, 0x00, 0xfe, 0xff, 0xff, 0xff}, 7, 8, W | IMM, 0, 8,
+    {"mov qword [rax], -2",
+     64,
+     {0x48, 0xc7, 0x00, 0xfe, 0xff, 0xff, 0xff},
+     7,
+     8,
+     W | IMM,
+     0,
+     8,
      UINT64_MAX - 1},
     {"mov al, [qword 1]", 64, {0xa0, 1, 0, 0, 0, 0, 0, 0, 0}, 9, 1, 0, GUEST_RAX, 1, 0},
     {"mov eax, [qword 1]", 64, {0xa1, 1, 0, 0, 0, 0, 0, 0, 0}, 9, 4, 0, GUEST_RAX, 4, 0},
@@ -93,8 +122,8 @@ static void test_decodes(void **state)
     }
 }
 
-/* The exact number of bytes is enough; one less is refused. Each prefix of the bytes lies at the end
- * of its own allocation, so that the sanitizer sees a read too far. */
+/* The exact number of bytes is enough; one less is refused. Each prefix of the bytes lies at the
+ * end of its own allocation, so that the sanitizer sees a read too far. */
 static void test_needs_every_byte(void **state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(decoded); i++) {
@@ -214,8 +243,8 @@ static void test_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decodes),          cmocka_unit_test(test_needs_every_byte),
-        cmocka_unit_test(test_refuses),          cmocka_unit_test(test_prefixes_end),
+        cmocka_unit_test(test_decodes), cmocka_unit_test(test_needs_every_byte),
+        cmocka_unit_test(test_refuses), cmocka_unit_test(test_prefixes_end),
         cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests_name("instruction", tests, NULL, NULL);

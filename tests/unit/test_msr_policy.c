@@ -246,16 +246,8 @@ static void test_constants(void **state)
     static const struct {
         uint32_t msr;
         uint64_t value;
-    } constants[] = {
-        {0x3a,       1      },
-        {0x8b,       0      },
-        {0xfe,       0x400  },
-        {0x2ff,      0x806  },
-        {0x1a0,      0x1801 },
-        {0x179,      0      },
-        {0x1d9,      0      },
-        {0xc0010015, 1 << 24}
-    };
+    } constants[] = {{0x3a, 1},       {0x8b, 0},  {0xfe, 0x400}, {0x2ff, 0x806},
+                     {0x1a0, 0x1801}, {0x179, 0}, {0x1d9, 0},    {0xc0010015, 1 << 24}};
     uint64_t value;
     for (size_t i = 0; i < ARRAY_SIZE(constants); i++) {
         value = UINT64_MAX;
@@ -291,15 +283,15 @@ static void test_command_kinds(void **state)
         uint64_t icr;
         bool passed;
     } commands[] = {
-        {UINT64_C(2) << 32 | 0x4030, true }, /* fixed */
+        {UINT64_C(2) << 32 | 0x4030, true},  /* fixed */
         {UINT64_C(2) << 32 | 0x400f, false}, /* fixed, illegal vector */
         {UINT64_C(2) << 32 | 0x4130, false}, /* lowest priority */
         {UINT64_C(2) << 32 | 0x4200, false}, /* SMI */
         {UINT64_C(2) << 32 | 0x4300, false}, /* reserved */
-        {UINT64_C(2) << 32 | 0x4400, true }, /* NMI */
-        {UINT64_C(2) << 32 | 0x4500, true }, /* INIT */
+        {UINT64_C(2) << 32 | 0x4400, true},  /* NMI */
+        {UINT64_C(2) << 32 | 0x4500, true},  /* INIT */
         {UINT64_C(2) << 32 | 0x8500, false}, /* INIT de-assert */
-        {UINT64_C(2) << 32 | 0x4699, true }, /* start-up */
+        {UINT64_C(2) << 32 | 0x4699, true},  /* start-up */
         {UINT64_C(2) << 32 | 0x4700, false}, /* ExtINT */
     };
     unsigned passed = 0, dropped = 0;

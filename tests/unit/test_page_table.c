@@ -251,12 +251,12 @@ static void test_overlap_changes_nothing(void **state)
     static const struct {
         uint64_t input, size;
     } overlaps[] = {
-        {PAGE_1G,                 PAGE_SIZE          }, /* first page of a large one */
-        {2 * PAGE_1G - PAGE_SIZE, PAGE_SIZE          }, /* its last */
-        {PAGE_1G - PAGE_SIZE,     2 * PAGE_SIZE      }, /* from below */
-        {2 * PAGE_1G - PAGE_SIZE, 3 * PAGE_1G        }, /* from inside */
-        {0,                       8 * PAGE_1G        }, /* around all */
-        {3 * PAGE_1G,             PAGE_1G + PAGE_SIZE}, /* only the very last page */
+        {PAGE_1G, PAGE_SIZE},                   /* first page of a large one */
+        {2 * PAGE_1G - PAGE_SIZE, PAGE_SIZE},   /* its last */
+        {PAGE_1G - PAGE_SIZE, 2 * PAGE_SIZE},   /* from below */
+        {2 * PAGE_1G - PAGE_SIZE, 3 * PAGE_1G}, /* from inside */
+        {0, 8 * PAGE_1G},                       /* around all */
+        {3 * PAGE_1G, PAGE_1G + PAGE_SIZE},     /* only the very last page */
     };
     for (size_t i = 0; i < ARRAY_SIZE(overlaps); i++) {
         assert_int_equal(
@@ -385,11 +385,9 @@ static void test_next_over_a_sparse_tree(void **state)
     static const struct {
         uint64_t input, size;
     } leaves[] = {
-        {PAGE_SIZE,                 PAGE_SIZE},
-        {PAGE_2M * 511,             PAGE_2M  },
-        {PAGE_1G * 512,             PAGE_1G  },
-        {BIT(48) + PAGE_SIZE * 511, PAGE_SIZE},
-        {BIT(57) - PAGE_SIZE,       PAGE_SIZE},
+        {PAGE_SIZE, PAGE_SIZE},           {PAGE_2M * 511, PAGE_2M},
+        {PAGE_1G * 512, PAGE_1G},         {BIT(48) + PAGE_SIZE * 511, PAGE_SIZE},
+        {BIT(57) - PAGE_SIZE, PAGE_SIZE},
     };
     for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
         assert_int_equal(page_table_map(&table, leaves[i].input, 64 * PAGE_1G, leaves[i].size, RW),

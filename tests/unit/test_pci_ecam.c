@@ -73,7 +73,7 @@ static void addresses(void **state)
         .count = 2,
         .segment =
             {{.base = 0xe0000000, .segment = 0, .start_bus = 0, .end_bus = 127},
-                      {.base = UINT64_C(0x380000000000), .segment = 1, .start_bus = 0x40, .end_bus = 0x4f}},
+             {.base = UINT64_C(0x380000000000), .segment = 1, .start_bus = 0x40, .end_bus = 0x4f}},
     };
     assert_int_equal(ecam_init(&mcfg), STATUS_OK);
     assert_int_equal(pci_config_read(RID(0, 1, 2, 3), 0xffc, 4), 0x12345678);
@@ -120,8 +120,7 @@ static void the_first_of_two_descriptions_is_used(void **state)
 {
     const struct mcfg mcfg = {
         .count = 2,
-        .segment = {{.base = 0xe0000000, .end_bus = 255}, {.base = 0xd0000000, .end_bus = 0}}
-    };
+        .segment = {{.base = 0xe0000000, .end_bus = 255}, {.base = 0xd0000000, .end_bus = 0}}};
     assert_int_equal(ecam_init(&mcfg), STATUS_OK);
     pci_config_read(RID(0, 0, 0, 0), 0, 4);
     assert_int_equal(last_address, MAPPED + 0xe0000000);

@@ -34,36 +34,16 @@ static void test_kinds(void **state)
         uint64_t code;
         enum exit_kind kind;
     } kinds[] = {
-        {0x61,           EXIT_NMI         },
-        {0x63,           EXIT_INIT        },
-        {0x72,           EXIT_CPUID       },
-        {0x73,           EXIT_UNDEFINED   },
-        {0x76,           EXIT_INVD        },
-        {0x7a,           EXIT_UNDEFINED   },
-        {0x7b,           EXIT_IO          },
-        {0x7c,           EXIT_MSR_READ    },
-        {0x7d,           EXIT_TASK_SWITCH },
-        {0x7f,           EXIT_TRIPLE_FAULT},
-        {0x80,           EXIT_UNDEFINED   },
-        {0x81,           EXIT_HYPERCALL   },
-        {0x82,           EXIT_UNDEFINED   },
-        {0x83,           EXIT_UNDEFINED   },
-        {0x84,           EXIT_UNDEFINED   },
-        {0x85,           EXIT_UNDEFINED   },
-        {0x86,           EXIT_UNDEFINED   },
-        {0x89,           EXIT_INVD        },
-        {0x8a,           EXIT_UNDEFINED   },
-        {0x8b,           EXIT_UNDEFINED   },
-        {0x8c,           EXIT_UNDEFINED   },
-        {0x8d,           EXIT_XSETBV      },
-        {0x8e,           EXIT_UNDEFINED   },
-        {0x400,          EXIT_MEMORY      },
-        {0x60,           EXIT_OTHER       },
-        {0x78,           EXIT_OTHER       },
-        {0x10,           EXIT_OTHER       },
-        {0x8f,           EXIT_OTHER       },
-        {0x401,          EXIT_OTHER       },
-        {UINT64_MAX - 1, EXIT_OTHER       },
+        {0x61, EXIT_NMI},          {0x63, EXIT_INIT},      {0x72, EXIT_CPUID},
+        {0x73, EXIT_UNDEFINED},    {0x76, EXIT_INVD},      {0x7a, EXIT_UNDEFINED},
+        {0x7b, EXIT_IO},           {0x7c, EXIT_MSR_READ},  {0x7d, EXIT_TASK_SWITCH},
+        {0x7f, EXIT_TRIPLE_FAULT}, {0x80, EXIT_UNDEFINED}, {0x81, EXIT_HYPERCALL},
+        {0x82, EXIT_UNDEFINED},    {0x83, EXIT_UNDEFINED}, {0x84, EXIT_UNDEFINED},
+        {0x85, EXIT_UNDEFINED},    {0x86, EXIT_UNDEFINED}, {0x89, EXIT_INVD},
+        {0x8a, EXIT_UNDEFINED},    {0x8b, EXIT_UNDEFINED}, {0x8c, EXIT_UNDEFINED},
+        {0x8d, EXIT_XSETBV},       {0x8e, EXIT_UNDEFINED}, {0x400, EXIT_MEMORY},
+        {0x60, EXIT_OTHER},        {0x78, EXIT_OTHER},     {0x10, EXIT_OTHER},
+        {0x8f, EXIT_OTHER},        {0x401, EXIT_OTHER},    {UINT64_MAX - 1, EXIT_OTHER},
     };
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         exits(kinds[i].code);
@@ -103,11 +83,9 @@ static void test_io(void **state)
         unsigned port, width;
         bool input, string, repeat;
     } cases[] = {
-        {0x03f80010, 0x3f8,  1, false, false, false},
-        {0x0cfc0041, 0xcfc,  4, true,  false, false},
-        {0x01f00021, 0x1f0,  2, true,  false, false},
-        {0x01f0002d, 0x1f0,  2, true,  true,  true },
-        {0xffff0014, 0xffff, 1, false, true,  false},
+        {0x03f80010, 0x3f8, 1, false, false, false}, {0x0cfc0041, 0xcfc, 4, true, false, false},
+        {0x01f00021, 0x1f0, 2, true, false, false},  {0x01f0002d, 0x1f0, 2, true, true, true},
+        {0xffff0014, 0xffff, 1, false, true, false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         vmcb.exit_info_1 = cases[i].info;
@@ -126,12 +104,12 @@ static void test_memory(void **state)
         uint64_t info, event;
         bool read, write, execute, misconfigured;
     } cases[] = {
-        {BIT(32) | 0x4,  0,                  true,  false, false, false},
-        {BIT(32) | 0x6,  0,                  false, true,  false, false},
-        {BIT(32) | 0x14, 0,                  false, false, true,  false},
-        {BIT(32) | 0xd,  0,                  true,  false, false, true },
-        {BIT(33) | 0x6,  0,                  false, false, false, false}, /* the guest's page table */
-        {BIT(32) | 0x6,  EVENT_VALID | 0x30, false, false, false, false}, /* its stack */
+        {BIT(32) | 0x4, 0, true, false, false, false},
+        {BIT(32) | 0x6, 0, false, true, false, false},
+        {BIT(32) | 0x14, 0, false, false, true, false},
+        {BIT(32) | 0xd, 0, true, false, false, true},
+        {BIT(33) | 0x6, 0, false, false, false, false}, /* the guest's page table */
+        {BIT(32) | 0x6, EVENT_VALID | 0x30, false, false, false, false}, /* its stack */
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         vmcb.exit_info_1 = cases[i].info;
@@ -168,15 +146,15 @@ static void test_events_are_delivered_again(void **state)
     static const struct {
         uint64_t interrupted, again;
     } cases[] = {
-        {0,                                           0                                          },
-        {0x30,                                        0                                          }, /* not valid */
-        {EVENT_VALID | 0x30,                          EVENT_VALID | 0x30                         }, /* interrupt */
-        {EVENT_VALID | 0x330,                         EVENT_VALID | 0x30                         }, /* TCG's idea of one */
-        {EVENT_VALID | 0x202,                         EVENT_VALID | 0x202                        }, /* NMI */
+        {0, 0},
+        {0x30, 0},                                  /* not valid */
+        {EVENT_VALID | 0x30, EVENT_VALID | 0x30},   /* interrupt */
+        {EVENT_VALID | 0x330, EVENT_VALID | 0x30},  /* TCG's idea of one */
+        {EVENT_VALID | 0x202, EVENT_VALID | 0x202}, /* NMI */
         {UINT64_C(0x200000000) | EVENT_VALID | 0xb0e, UINT64_C(0x200000000) | EVENT_VALID | 0xb0e},
-        {EVENT_VALID | 0x303,                         0                                          }, /* INT3: executed again */
-        {EVENT_VALID | 0x304,                         0                                          }, /* INTO */
-        {EVENT_VALID | 0x480,                         0                                          }, /* INT n */
+        {EVENT_VALID | 0x303, 0}, /* INT3: executed again */
+        {EVENT_VALID | 0x304, 0}, /* INTO */
+        {EVENT_VALID | 0x480, 0}, /* INT n */
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         vmcb.exit_int_info = cases[i].interrupted;

@@ -25,8 +25,7 @@ struct vmx_capabilities vmx_capabilities = {
     .cr4_fixed1 = 0x3727ff,
 };
 struct vmx_controls vmx_controls = {
-    .word = {[VMX_PIN] = 0x3e, [VMX_ENTRY] = 0xd1ff, [VMX_SECONDARY] = 0x1010aa}
-};
+    .word = {[VMX_PIN] = 0x3e, [VMX_ENTRY] = 0xd1ff, [VMX_SECONDARY] = 0x1010aa}};
 
 uint64_t vmcs_read(enum vmcs_field field)
 {
@@ -114,29 +113,29 @@ static void reasons_become_kinds(void **state)
         enum exit_kind kind;
         bool length;
     } expected[] = {
-        {REASON_TRIPLE_FAULT,       EXIT_TRIPLE_FAULT, false},
-        {REASON_INIT,               EXIT_INIT,         false},
-        {REASON_TASK_SWITCH,        EXIT_TASK_SWITCH,  true },
-        {REASON_CPUID,              EXIT_CPUID,        true },
-        {REASON_HLT,                EXIT_HLT,          true },
-        {REASON_INVD,               EXIT_INVD,         true },
-        {REASON_WBINVD,             EXIT_INVD,         true },
-        {REASON_RDPMC,              EXIT_UNDEFINED,    true },
-        {REASON_VMCALL,             EXIT_HYPERCALL,    true },
-        {REASON_VMXON,              EXIT_UNDEFINED,    true },
-        {REASON_VMCLEAR,            EXIT_UNDEFINED,    true },
-        {REASON_GETSEC,             EXIT_UNDEFINED,    true },
-        {REASON_MONITOR,            EXIT_UNDEFINED,    true },
-        {REASON_MWAIT,              EXIT_UNDEFINED,    true },
-        {REASON_ENCLS,              EXIT_UNDEFINED,    true },
-        {REASON_RDMSR,              EXIT_MSR_READ,     true },
-        {REASON_WRMSR,              EXIT_MSR_WRITE,    true },
-        {REASON_XSETBV,             EXIT_XSETBV,       true },
-        {REASON_EXTERNAL_INTERRUPT, EXIT_OTHER,        false},
-        {5,                         EXIT_OTHER,        false},
-        {REASON_ENCLV + 1,          EXIT_OTHER,        false},
-        {0xffff,                    EXIT_OTHER,        false},
-        {BIT(27) | REASON_CPUID,    EXIT_OTHER,        false},
+        {REASON_TRIPLE_FAULT, EXIT_TRIPLE_FAULT, false},
+        {REASON_INIT, EXIT_INIT, false},
+        {REASON_TASK_SWITCH, EXIT_TASK_SWITCH, true},
+        {REASON_CPUID, EXIT_CPUID, true},
+        {REASON_HLT, EXIT_HLT, true},
+        {REASON_INVD, EXIT_INVD, true},
+        {REASON_WBINVD, EXIT_INVD, true},
+        {REASON_RDPMC, EXIT_UNDEFINED, true},
+        {REASON_VMCALL, EXIT_HYPERCALL, true},
+        {REASON_VMXON, EXIT_UNDEFINED, true},
+        {REASON_VMCLEAR, EXIT_UNDEFINED, true},
+        {REASON_GETSEC, EXIT_UNDEFINED, true},
+        {REASON_MONITOR, EXIT_UNDEFINED, true},
+        {REASON_MWAIT, EXIT_UNDEFINED, true},
+        {REASON_ENCLS, EXIT_UNDEFINED, true},
+        {REASON_RDMSR, EXIT_MSR_READ, true},
+        {REASON_WRMSR, EXIT_MSR_WRITE, true},
+        {REASON_XSETBV, EXIT_XSETBV, true},
+        {REASON_EXTERNAL_INTERRUPT, EXIT_OTHER, false},
+        {5, EXIT_OTHER, false},
+        {REASON_ENCLV + 1, EXIT_OTHER, false},
+        {0xffff, EXIT_OTHER, false},
+        {BIT(27) | REASON_CPUID, EXIT_OTHER, false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
         fresh(state);
@@ -254,11 +253,11 @@ static void interrupted_events_are_delivered_again(void **state)
         bool error, length;
     } cases[] = {
         {0x80000030, 0x80000030, false, false}, /* external interrupt */
-        {0x80001b0e, 0x80000b0e, true,  false}, /* #PF; bit 12 is undefined there */
-        {0x80000480, 0x80000480, false, true }, /* INT 0x80 */
-        {0x80000603, 0x80000603, false, true }, /* INT3 */
-        {0x80000501, 0x80000501, false, true }, /* INT1 */
-        {0x00000030, 0,          false, false}, /* not valid */
+        {0x80001b0e, 0x80000b0e, true, false},  /* #PF; bit 12 is undefined there */
+        {0x80000480, 0x80000480, false, true},  /* INT 0x80 */
+        {0x80000603, 0x80000603, false, true},  /* INT3 */
+        {0x80000501, 0x80000501, false, true},  /* INT1 */
+        {0x00000030, 0, false, false},          /* not valid */
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         fresh(state);

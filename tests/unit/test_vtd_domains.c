@@ -138,20 +138,13 @@ static void the_interrupt_range_is_never_mapped(void **state)
         uint64_t address, size;
         enum status status;
     } cases[] = {
-        {0xfee00000,       0x1000, STATUS_DENIED },
-        {0xfeeff000,       0x1000, STATUS_DENIED },
-        {0xfedff000,       0x2000, STATUS_DENIED },
-        {0xc0000000,       GIB(1), STATUS_DENIED },
-        {0xfeeff000,       0x2000, STATUS_DENIED },
-        {0xfedff000,       0x1000, STATUS_OK     },
-        {0xfef00000,       0x1000, STATUS_OK     },
-        {0x800,            0x1000, STATUS_INVALID},
-        {0x1000000,        0,      STATUS_INVALID},
-        {0x1000000,        0x800,  STATUS_INVALID},
-        {BIT(48),          0x1000, STATUS_INVALID},
-        {BIT(48) - 0x1000, 0x2000, STATUS_INVALID},
-        {BIT(48) - 0x1000, 0x1000, STATUS_OK     },
-        {~UINT64_C(0xfff), 0x2000, STATUS_INVALID},
+        {0xfee00000, 0x1000, STATUS_DENIED},   {0xfeeff000, 0x1000, STATUS_DENIED},
+        {0xfedff000, 0x2000, STATUS_DENIED},   {0xc0000000, GIB(1), STATUS_DENIED},
+        {0xfeeff000, 0x2000, STATUS_DENIED},   {0xfedff000, 0x1000, STATUS_OK},
+        {0xfef00000, 0x1000, STATUS_OK},       {0x800, 0x1000, STATUS_INVALID},
+        {0x1000000, 0, STATUS_INVALID},        {0x1000000, 0x800, STATUS_INVALID},
+        {BIT(48), 0x1000, STATUS_INVALID},     {BIT(48) - 0x1000, 0x2000, STATUS_INVALID},
+        {BIT(48) - 0x1000, 0x1000, STATUS_OK}, {~UINT64_C(0xfff), 0x2000, STATUS_INVALID},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         assert_int_equal(iommu_domain_map(&domain, cases[i].address, GIB(8), cases[i].size, RW),

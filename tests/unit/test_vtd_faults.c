@@ -159,10 +159,10 @@ static void the_event_reaches_the_control_core(void **state)
         uint64_t ecap;
         bool reaches;
     } cases[] = {
-        {0,       MODEL_ECAP,                 true },
-        {0xfe,    MODEL_ECAP & ~VTD_ECAP_EIM, true },
-        {0x12345, MODEL_ECAP,                 true },
-        {0x100,   MODEL_ECAP & ~VTD_ECAP_EIM, false},
+        {0, MODEL_ECAP, true},
+        {0xfe, MODEL_ECAP & ~VTD_ECAP_EIM, true},
+        {0x12345, MODEL_ECAP, true},
+        {0x100, MODEL_ECAP & ~VTD_ECAP_EIM, false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         machine_reset();

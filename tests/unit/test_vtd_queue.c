@@ -39,13 +39,13 @@ static void a_batch_has_one_wait(void **state)
 {
     static const struct vtd_invalidation list[] = {
         {.kind = VTD_CONTEXT_GLOBAL},
-        {                    .kind = VTD_CONTEXT_DEVICE,               .domain = 3, .source = 0x123},
-        {     .kind = VTD_IOTLB_ALL     },
-        {               .kind = VTD_IOTLB_OF_DOMAIN,               .domain = 3},
-        {                    .kind = VTD_IOTLB_PAGES,               .domain = 3, .address = 0x200000, .order = 9},
-        { .kind = VTD_IEC_ALL                         },
-        {                          .kind = VTD_IEC_ONE,        .index = 77},
-        {.kind = VTD_IEC_ONE,        .index = 78},
+        {.kind = VTD_CONTEXT_DEVICE, .domain = 3, .source = 0x123},
+        {.kind = VTD_IOTLB_ALL},
+        {.kind = VTD_IOTLB_OF_DOMAIN, .domain = 3},
+        {.kind = VTD_IOTLB_PAGES, .domain = 3, .address = 0x200000, .order = 9},
+        {.kind = VTD_IEC_ALL},
+        {.kind = VTD_IEC_ONE, .index = 77},
+        {.kind = VTD_IEC_ONE, .index = 78},
     };
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
     assert_int_equal(vtd_invalidate(&vtd.unit[0], list, ARRAY_SIZE(list)), STATUS_OK);
@@ -118,10 +118,7 @@ static void queue_errors_are_recovered_from(void **state)
         uint32_t error;
         const char *name;
     } errors[] = {
-        {VTD_FSTS_IQE, "error=IQE"},
-        {VTD_FSTS_ITE, "error=ITE"},
-        {VTD_FSTS_ICE, "error=ICE"}
-    };
+        {VTD_FSTS_IQE, "error=IQE"}, {VTD_FSTS_ITE, "error=ITE"}, {VTD_FSTS_ICE, "error=ICE"}};
     for (size_t e = 0; e < ARRAY_SIZE(errors); e++) {
         for (unsigned n = 1; n <= 3; n++) {
             struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);

@@ -153,14 +153,8 @@ static void depth_is_what_all_units_have(void **state)
         unsigned first, second; /* SAGAW */
         unsigned levels, units;
     } cases[] = {
-        {0x4, 0x4, 4, 2},
-        {0x2, 0x2, 3, 2},
-        {0x6, 0x2, 3, 2},
-        {0x2, 0x6, 3, 2},
-        {0x6, 0xc, 4, 2},
-        {0x8, 0x8, 5, 2},
-        {0x2, 0x4, 4, 1},
-        {0x8, 0xc, 5, 2},
+        {0x4, 0x4, 4, 2}, {0x2, 0x2, 3, 2}, {0x6, 0x2, 3, 2}, {0x2, 0x6, 3, 2},
+        {0x6, 0xc, 4, 2}, {0x8, 0x8, 5, 2}, {0x2, 0x4, 4, 1}, {0x8, 0xc, 5, 2},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         machine_reset();
@@ -191,9 +185,9 @@ static void unusable_capabilities_are_refused(void **state)
         const char *message;
     } cases[] = {
         {MODEL_CAP & ~MODEL_CAP_SAGAW(0x1f), "(SAGAW)"},
-        {                     MODEL_CAP | 7,                            "(ND)"         },
-        { (MODEL_CAP & ~BITS(21,                          16)) | UINT64_C(30) << 16,                                   "(MGAW)"},
-        {  MODEL_CAP & ~BITS(33,                           24),                                    "(FRO)"},
+        {MODEL_CAP | 7, "(ND)"},
+        {(MODEL_CAP & ~BITS(21, 16)) | UINT64_C(30) << 16, "(MGAW)"},
+        {MODEL_CAP & ~BITS(33, 24), "(FRO)"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         one_unit(cases[i].cap, MODEL_ECAP);
@@ -211,11 +205,11 @@ static void commands_that_hang_are_given_up(void **state)
         const char *message;
         enum status status;
     } cases[] = {
-        {VTD_GLOBAL_SRTP,  "does not take a root table",           STATUS_DEVICE},
-        {VTD_GLOBAL_TE,    "translation cannot be turned on",      STATUS_DEVICE},
-        {VTD_GLOBAL_QIE,   "queue cannot be started",              STATUS_DEVICE},
+        {VTD_GLOBAL_SRTP, "does not take a root table", STATUS_DEVICE},
+        {VTD_GLOBAL_TE, "translation cannot be turned on", STATUS_DEVICE},
+        {VTD_GLOBAL_QIE, "queue cannot be started", STATUS_DEVICE},
         {VTD_GLOBAL_SIRTP, "interrupt remapping cannot be set up", STATUS_DEVICE},
-        {VTD_GLOBAL_IRE,   "interrupt remapping cannot be set up", STATUS_DEVICE},
+        {VTD_GLOBAL_IRE, "interrupt remapping cannot be set up", STATUS_DEVICE},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct vtd_model *unit = one_unit(MODEL_CAP, MODEL_ECAP);

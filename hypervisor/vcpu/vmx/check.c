@@ -91,9 +91,9 @@ static const struct named_segment data_segments[] = {
      "DS limit contradicts its granularity", offsetof(struct vcpu_state, ds)},
     {"ES base has bits above 31", "ES is no accessed readable segment",
      "ES limit contradicts its granularity", offsetof(struct vcpu_state, es)},
-    {"FS base is not canonical",  "FS is no accessed readable segment",
+    {"FS base is not canonical", "FS is no accessed readable segment",
      "FS limit contradicts its granularity", offsetof(struct vcpu_state, fs)},
-    {"GS base is not canonical",  "GS is no accessed readable segment",
+    {"GS base is not canonical", "GS is no accessed readable segment",
      "GS limit contradicts its granularity", offsetof(struct vcpu_state, gs)},
 };
 

@@ -24,5 +24,6 @@ unsigned host_log_count(const char *event, const char *part);
 void host_clock_set(uint64_t microseconds);
 void host_clock_advance(uint64_t microseconds);
 
-/* --- pages: physical address = host address; limit what can be handed out to test exhaustion --- */
+/* --- pages: physical address = host address; limit what can be handed out to test exhaustion ---
+ */
 void host_pages_limit(size_t pages); /* SIZE_MAX: no limit */
