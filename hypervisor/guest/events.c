@@ -163,8 +163,9 @@ static enum exit_action hypercall(struct vcpu *vcpu)
         result = console_write_call(vcpu, registers[GUEST_RDI], registers[GUEST_RSI]);
         break;
     case ABI_EVENT:
-        log_event("guest.event", "name=%s value=%#llx", vcpu->guest->name,
-                  (unsigned long long)registers[GUEST_RDI]);
+        log_event("guest.event", "name=%s value=%#llx exits=%llu", vcpu->guest->name,
+                  (unsigned long long)registers[GUEST_RDI],
+                  (unsigned long long)guest_exits(vcpu->guest));
         result = ABI_OK;
         break;
     case ABI_EXIT:

@@ -70,6 +70,8 @@ struct guest *guest_of_owner(owner_t owner);
 MUST_CHECK enum status
 guest_start(struct guest *guest); /* GUEST_CREATED or GUEST_STOPPED: reloads */
 MUST_CHECK enum status guest_stop(struct guest *guest, const char *reason);
+/* All VM exits of its vCPUs since it was started. */
+uint64_t guest_exits(const struct guest *guest);
 /* From a guest's core: why it ends; the first word counts. */
 void guest_note_end(struct guest *guest, const char *reason);
 void guests_start_all(void);

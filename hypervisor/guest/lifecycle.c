@@ -95,7 +95,7 @@ static bool pull_back(struct guest *guest)
     return WAIT_UNTIL(cores_left(guest), MILLISECONDS(1000));
 }
 
-static uint64_t exits_of(const struct guest *guest)
+uint64_t guest_exits(const struct guest *guest)
 {
     uint64_t sum = 0;
     for (unsigned i = 0; i < guest->cpu_count; i++)
@@ -116,7 +116,7 @@ static void finish(struct guest *guest)
                   guest->name);
     log_event("guest.stopped", "name=%s status=%llu reason=%s faults=%llu exits=%llu seconds=%u",
               guest->name, (unsigned long long)guest->exit_status, guest->stop_reason,
-              (unsigned long long)guest->faults, (unsigned long long)exits_of(guest),
+              (unsigned long long)guest->faults, (unsigned long long)guest_exits(guest),
               (unsigned)((clock_microseconds() - guest->started_at) / 1000000));
 }
 
