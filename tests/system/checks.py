@@ -1,0 +1,43 @@
+"""What tests of the whole system ask of a log."""
+
+
+def of(run, event: str, **wanted) -> list:
+    """All events of that name with these fields."""
+    return [line for line in run.events if line.matches(event, wanted)]
+
+
+def one(run, event: str, **wanted):
+    """The only such event."""
+    lines = of(run, event, **wanted)
+    assert len(lines) == 1, f"{event} {wanted}: {len(lines)} lines instead of one: {[line.text for line in lines]}"
+    return lines[0]
+
+
+def some(run, event: str, **wanted):
+    """The first such event; there must be one."""
+    lines = of(run, event, **wanted)
+    assert lines, f"no {event} {wanted} in the log"
+    return lines[0]
+
+
+def stopped(run, guest: str, reason: str = "exit", status: int = 0):
+    line = one(run, "guest.stopped", name=guest)
+    assert (line["reason"], line.number("status")) == (reason, status), line.text
+    return line
+
+
+def sound(run) -> None:
+    """Nothing broke that must hold whatever guests and configurations do."""
+    for event in ("audit.violation", "boot.failed", "guest.stuck", "guest.stop_failed", "guest.scrub_failed",
+                  "guest.access_lost", "device.detach_failed", "device.reset_failed", "frames.refused",
+                  "cpu.kick-failed", "cpu.irq-pending", "cpu.exception", "iommu.queue", "memory.lost", "log.dropped"):
+        lines = of(run, event)
+        assert not lines, lines[0].text
+    audits = of(run, "audit.ok")
+    assert len(audits) >= 2, "the audit ran before the guests started and again after they ended"
+
+
+def verdict(run, result: str = "ok") -> None:
+    sound(run)
+    assert one(run, "run.verdict")["result"] == result
+    assert run.outcome().ok is (result == "ok"), run.outcome().reason
