@@ -2,31 +2,45 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/guest/device.h"
-#include "hypervisor/guest/guest.h"
 #include "hypervisor/memory/address_space.h"
-#include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/monitor/audit_internal.h"
+#include "hypervisor/vcpu/vcpu.h"
 
-#define UNITS_MAX        64
-#define GSTS_TRANSLATION BIT(31) /* VT-d 11.4.4 */
-#define GSTS_INTERRUPTS  BIT(25)
-#define GSTS_COMPATIBLE  BIT(23)
-#define IRTE_SVT_RID     1
-#define FIRST_VECTOR     16
-
-/* What was looked at and what was wrong. */
-struct audit {
-    unsigned violations;
-    uint64_t leaves, contexts, entries, ranges;
+/* Where the pages of a device's MSI-X table lie; nobody but the hypervisor reaches them. */
+struct range {
+    uint64_t start, end;
 };
 
-static void violation(struct audit *audit, const char *invariant, const char *subject,
-                      uint64_t where, uint64_t value, const char *message)
+void audit_violation(struct audit *audit, const char *invariant, const char *subject,
+                     uint64_t where, uint64_t value, const char *message)
 {
     audit->violations++;
     log_event("audit.violation", "invariant=%s subject=%s where=%#llx value=%#llx message=\"%s\"",
               invariant, subject, (unsigned long long)where, (unsigned long long)value, message);
+}
+
+bool audit_leaf(struct audit *audit, const char *invariant, const char *subject, uint64_t address,
+                const struct page_walk *walk)
+{
+    audit->leaves++;
+    for (unsigned i = 0; i < walk->steps; i++)
+        if (frames_owner(walk->step[i].entry_address) != OWNER_HYPERVISOR)
+            audit_violation(audit, invariant, subject, walk->step[i].entry_address,
+                            walk->step[i].entry,
+                            "a table lies in memory that is not the hypervisor's");
+    if (!walk->present)
+        audit_violation(audit, invariant, subject, address, walk->physical,
+                        "an entry points at a table outside the hypervisor's memory");
+    return walk->present;
+}
+
+const struct guest_device *audit_attached(const struct guest *guest, rid_t rid)
+{
+    for (unsigned i = 0; guest != NULL && i < guest->device_count; i++)
+        if (guest->devices[i]->function->rid == rid && guest->devices[i]->attached)
+            return guest->devices[i];
+    return NULL;
 }
 
 /* I1: the ranges do not overlap, so that no frame has two owners. */
@@ -37,135 +51,110 @@ static void audit_frames(struct audit *audit)
     for (size_t i = 0; (range = frames_range(i)) != NULL; i++) {
         audit->ranges++;
         if (range->base < end)
-            violation(audit, "I1", "frames", range->base, range->owner, "two owners of one frame");
+            audit_violation(audit, "I1", "frames", range->base, range->owner,
+                            "two owners of one frame");
         end = range->base + range->size;
     }
 }
 
-/* Every table page that a walk passes belongs to the hypervisor. */
-static void audit_path(struct audit *audit, const char *invariant, const struct guest *guest,
-                       const struct page_walk *walk)
+/* --- I2: what a guest's core can reach --- */
+
+/* As the devices' own capabilities say, not as they were read when the devices were assigned. */
+static unsigned find_msix_tables(struct audit *audit, const struct guest *guest,
+                                 struct range tables[CONFIG_MAX_DEVICES])
 {
-    for (unsigned i = 0; i < walk->steps; i++)
-        if (frames_owner(walk->step[i].entry_address) != OWNER_HYPERVISOR)
-            violation(audit, invariant, guest->name, walk->step[i].entry_address,
-                      walk->step[i].entry, "a table lies in memory that is not the hypervisor's");
+    unsigned count = 0;
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        const struct pci_function *function = guest->devices[i]->function;
+        struct msix_layout layout;
+        enum status status = msix_layout_read(function, &layout);
+        if (status == STATUS_NOT_FOUND)
+            continue;
+        if (status != STATUS_OK) {
+            audit_violation(audit, "I2", guest->name, function->rid, function->cap_msix,
+                            "where a device's MSI-X table lies cannot be read");
+            continue;
+        }
+        uint64_t table = function->bar[layout.table_bar].base + layout.table_offset;
+        tables[count++] =
+            (struct range){ALIGN_DOWN(table, PAGE_SIZE),
+                           ALIGN_UP(table + (uint64_t)layout.vectors * 16, PAGE_SIZE)};
+    }
+    return count;
 }
 
-/* I2: what a guest's core can reach is the guest's: RAM and registers alike have it as owner. */
+static bool in_own_bar(const struct guest *guest, uint64_t physical, uint64_t size)
+{
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        const struct pci_function *function = guest->devices[i]->function;
+        for (unsigned number = 0; number < PCI_BARS; number++) {
+            const struct pci_bar *bar = &function->bar[number];
+            if (function->owner == guest->owner && !bar->io && bar->base != 0 &&
+                physical >= bar->base && physical - bar->base < bar->size &&
+                size <= bar->size - (physical - bar->base))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void audit_registers(struct audit *audit, const struct guest *guest, uint64_t address,
+                            const struct page_walk *walk, const struct range *tables,
+                            unsigned table_count)
+{
+    const uint64_t physical = walk->physical, size = walk->page_size;
+    if (!in_own_bar(guest, physical, size))
+        audit_violation(audit, "I2", guest->name, address, physical,
+                        "mapped is neither the guest's RAM nor a BAR of its devices");
+    if ((walk->rights & PAGE_DEVICE) == 0 || (walk->rights & PAGE_EXECUTE) != 0)
+        audit_violation(audit, "I2", guest->name, address, walk->rights,
+                        "device registers are mapped cached or executable");
+    if (audit_is_platform(physical, size))
+        audit_violation(audit, "I2", guest->name, address, physical,
+                        "registers of the IOMMU or of the local APIC are mapped");
+    for (unsigned i = 0; i < table_count; i++)
+        if (physical < tables[i].end && physical + size > tables[i].start)
+            audit_violation(audit, "I2", guest->name, address, physical,
+                            "an MSI-X table is mapped: the guest could forge interrupts");
+}
+
+/* RAM lies where the guest's memory is and nowhere else; all other leaves are registers. */
+static void audit_tables(struct audit *audit, const struct guest *guest,
+                         const struct page_table *live)
+{
+    struct range tables[CONFIG_MAX_DEVICES];
+    unsigned table_count = find_msix_tables(audit, guest, tables);
+    struct page_walk walk;
+    for (uint64_t address = 0; page_table_next(live, &address, &walk); address += walk.page_size) {
+        if (!audit_leaf(audit, "I2", guest->name, address, &walk))
+            continue;
+        if (!frames_owned_by(walk.physical, walk.page_size, guest->owner))
+            audit_violation(audit, "I2", guest->name, address, walk.physical,
+                            "the guest's memory tables map what it does not own");
+        bool ram = address < guest->memory_size && walk.page_size <= guest->memory_size - address &&
+                   walk.physical == guest->memory_base + address;
+        if (!ram)
+            audit_registers(audit, guest, address, &walk, tables, table_count);
+    }
+}
+
+/* The root comes from the control structure that the CPU reads, where that can be read from here,
+ * and is then the only thing that is believed. */
 static void audit_guest_memory(struct audit *audit, const struct guest *guest)
 {
-    struct page_walk walk;
-    for (uint64_t address = 0; page_table_next(&guest->memory, &address, &walk);
-         address += walk.page_size) {
-        audit->leaves++;
-        audit_path(audit, "I2", guest, &walk);
-        if (!frames_owned_by(walk.physical, walk.page_size, guest->owner))
-            violation(audit, "I2", guest->name, address, walk.physical,
-                      "the guest's memory tables map what it does not own");
+    const struct vcpu_backend *backend = vcpu_backend();
+    for (unsigned i = 0; backend != NULL && backend->memory_root != NULL && i < guest->cpu_count;
+         i++) {
+        uint64_t root;
+        if (backend->memory_root(guest->vcpus[i], &root) &&
+            (root == 0 || virtual_address(root) != guest->memory.root))
+            audit_violation(audit, "I2", guest->name, i, root,
+                            "a vCPU walks other tables than its guest's");
     }
+    audit_tables(audit, guest, &guest->memory);
 }
 
-/* I3: what a guest's device can reach is RAM of the guest. `table` is the live second-level root.
- */
-static void audit_domain(struct audit *audit, const struct guest *guest,
-                         const struct iommu_context_report *context)
-{
-    struct page_table live = guest->domain.table;
-    struct page_walk walk;
-    live.root = virtual_address(context->table);
-    live.levels = context->levels;
-    if (live.root == NULL) {
-        violation(audit, "I3", guest->name, context->table, context->context_low,
-                  "the context entry points outside the hypervisor's memory");
-        return;
-    }
-    for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size) {
-        audit->leaves++;
-        audit_path(audit, "I3", guest, &walk);
-        if (walk.physical < guest->memory_base ||
-            walk.physical + walk.page_size > guest->memory_base + guest->memory_size ||
-            !frames_owned_by(walk.physical, walk.page_size, guest->owner))
-            violation(audit, "I3", guest->name, address, walk.physical,
-                      "the DMA domain maps what is not the guest's RAM");
-    }
-}
-
-static const struct guest_device *attached_device(const struct guest *guest, rid_t rid)
-{
-    for (unsigned i = 0; guest != NULL && i < guest->device_count; i++)
-        if (guest->devices[i]->function->rid == rid && guest->devices[i]->attached)
-            return guest->devices[i];
-    return NULL;
-}
-
-/* I4: a context entry is present exactly where a function has an owner, with the owner's domain. */
-static void audit_context(struct audit *audit, unsigned unit, uint16_t rid)
-{
-    struct iommu_context_report context;
-    const struct pci_function *function = pci_function_find(rid);
-    const struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
-    bool expected = attached_device(guest, rid) != NULL && iommu_unit_of(function) == (int)unit;
-    iommu_context_report(unit, rid, &context);
-    audit->contexts++;
-    if (context.present != expected) {
-        violation(audit, "I4", rid_text(rid).text, context.context_high, context.context_low,
-                  expected ? "its owner's context entry is missing"
-                           : "a context entry is present for a requester without an owner");
-        return;
-    }
-    if (!expected)
-        return;
-    if (context.domain != guest->domain.id)
-        violation(audit, "I4", rid_text(rid).text, context.context_high, context.context_low,
-                  "its context entry names another domain than its owner's");
-    audit_domain(audit, guest, &context);
-}
-
-/* I5: an interrupt entry delivers only to a core of the function's owner and checks the source. */
-static void audit_interrupt(struct audit *audit, uint32_t index,
-                            const struct iommu_irte_report *entry)
-{
-    const struct pci_function *function = pci_function_find(entry->source);
-    const struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
-    bool own_core = false;
-    audit->entries++;
-    for (unsigned i = 0; guest != NULL && i < guest->cpu_count; i++)
-        own_core = own_core || guest->vcpus[i]->apic_id == entry->destination;
-    if (attached_device(guest, entry->source) == NULL)
-        violation(audit, "I5", rid_text(entry->source).text, index, entry->low,
-                  "an interrupt entry is present for a requester without an owner");
-    else if (entry->validation != IRTE_SVT_RID || entry->qualifier != 0)
-        violation(audit, "I5", guest->name, index, entry->high,
-                  "an interrupt entry does not verify its source");
-    else if (!own_core || entry->vector < FIRST_VECTOR)
-        violation(audit, "I5", guest->name, index, entry->low,
-                  "an interrupt entry delivers to a core or vector that is not its owner's");
-}
-
-static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_unit_report *report)
-{
-    struct iommu_irte_report entry;
-    if (!report->usable)
-        return;
-    if ((report->global_status & GSTS_TRANSLATION) == 0)
-        violation(audit, "I4", "unit", report->base, report->global_status, "translation is off");
-    if (iommu_remaps_interrupts() && (report->global_status & GSTS_INTERRUPTS) == 0)
-        violation(audit, "I5", "unit", report->base, report->global_status,
-                  "interrupt remapping is off");
-    if ((report->global_status & GSTS_COMPATIBLE) != 0)
-        violation(audit, "I5", "unit", report->base, report->global_status,
-                  "compatibility-format interrupts pass unchecked");
-    if (frames_owner(ALIGN_DOWN(report->root_table, PAGE_SIZE)) != OWNER_HYPERVISOR)
-        violation(audit, "I4", "unit", report->base, report->root_table,
-                  "the root table lies in memory that is not the hypervisor's");
-    for (uint32_t rid = 0; rid <= UINT16_MAX; rid++)
-        audit_context(audit, unit, (uint16_t)rid);
-    for (uint32_t index = 0; iommu_remaps_interrupts() && iommu_irte_report(unit, index, &entry);
-         index++)
-        if (entry.present)
-            audit_interrupt(audit, index, &entry);
-}
+/* --- the hypervisor itself --- */
 
 /* I6 as it can be seen: whatever has no context entry must not master the bus either. */
 static void audit_bus_masters(struct audit *audit)
@@ -175,9 +164,9 @@ static void audit_bus_masters(struct audit *audit)
         uint32_t command = pci_config_read(function->rid, PCI_COMMAND, 2);
         if (function->is_bridge || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
-        if (attached_device(guest_of_owner(function->owner), function->rid) == NULL)
-            violation(audit, "I6", rid_text(function->rid).text, PCI_COMMAND, command,
-                      "a function without an owner masters the bus");
+        if (audit_attached(guest_of_owner(function->owner), function->rid) == NULL)
+            audit_violation(audit, "I6", rid_text(function->rid).text, PCI_COMMAND, command,
+                            "a function without an owner masters the bus");
     }
 }
 
@@ -190,28 +179,32 @@ static void audit_host(struct audit *audit)
                               .levels = 4,
                               .max_leaf_level = 3};
     struct page_walk walk;
+    if (host.root == NULL)
+        audit_violation(audit, "W^X", "host", address_space_root(), 0,
+                        "the hypervisor's own tables are not in its memory");
     for (uint64_t address = 0; host.root != NULL && page_table_next(&host, &address, &walk);
          address += walk.page_size) {
-        audit->leaves++;
+        if (!audit_leaf(audit, "W^X", "host", address, &walk))
+            continue;
         if ((walk.rights & PAGE_WRITE) != 0 && (walk.rights & PAGE_EXECUTE) != 0)
-            violation(audit, "W^X", "host", address, walk.physical, "writable and executable");
+            audit_violation(audit, "W^X", "host", address, walk.physical,
+                            "writable and executable");
         if ((walk.rights & PAGE_DEVICE) == 0 && OWNER_IS_GUEST(frames_owner(walk.physical)))
-            violation(audit, "I2", "host", address, walk.physical,
-                      "a guest's memory is mapped on the control core");
+            audit_violation(audit, "I2", "host", address, walk.physical,
+                            "a guest's memory is mapped on the control core");
     }
 }
 
 bool audit_run(void)
 {
     struct audit audit = {0};
-    struct iommu_unit_report report;
+    audit_units_read();
     audit_frames(&audit);
     audit_host(&audit);
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         if (guest_at(i)->memory.root != NULL)
             audit_guest_memory(&audit, guest_at(i));
-    for (unsigned unit = 0; unit < UNITS_MAX && iommu_unit_report(unit, &report); unit++)
-        audit_unit(&audit, unit, &report);
+    audit_units(&audit);
     audit_bus_masters(&audit);
     if (audit.violations == 0)
         log_event("audit.ok", "ranges=%llu leaves=%llu contexts=%llu interrupts=%llu",

@@ -168,6 +168,10 @@ struct vcpu_backend {
     void (*inject)(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
     /* The guest-physical tables lost a mapping: discard what this core cached of them. */
     void (*flush_memory)(struct vcpu *vcpu);
+    /* For the audit, on any core: the root of the guest-physical tables as the control structure
+     * holds it (0: none is used). False where only the vCPU's own core could tell; such a back-end
+     * may leave the function out. */
+    bool (*memory_root)(const struct vcpu *vcpu, uint64_t *root);
 };
 extern const struct vcpu_backend vmx_backend;
 extern const struct vcpu_backend svm_backend;

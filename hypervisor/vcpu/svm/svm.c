@@ -168,6 +168,15 @@ static void svm_run(struct vcpu *vcpu, struct vcpu_exit *exit)
     }
 }
 
+static bool svm_memory_root(const struct vcpu *vcpu, uint64_t *root)
+{
+    const struct vmcb *vmcb = vcpu->control_page;
+    if (vmcb == NULL)
+        return false;
+    *root = (vmcb->nested_control & NESTED_PAGING) != 0 ? vmcb->nested_cr3 : 0;
+    return true;
+}
+
 const struct vcpu_backend svm_backend = {
     .name = "svm",
     .probe = svm_probe,
@@ -187,4 +196,5 @@ const struct vcpu_backend svm_backend = {
     .set_rip = svm_set_rip,
     .inject = svm_inject,
     .flush_memory = svm_flush_memory,
+    .memory_root = svm_memory_root,
 };

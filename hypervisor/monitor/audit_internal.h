@@ -1,0 +1,28 @@
+/* What the audit's files share; nobody else includes this. */
+#pragma once
+
+#include "hypervisor/guest/device.h"
+#include "hypervisor/guest/guest.h"
+
+/* What was looked at and what was wrong. */
+struct audit {
+    unsigned violations;
+    uint64_t leaves, contexts, entries, ranges;
+};
+
+/* `subject` is a guest, a requester id or a kind of thing; `message` must be a constant. */
+void audit_violation(struct audit *audit, const char *invariant, const char *subject,
+                     uint64_t where, uint64_t value, const char *message);
+/* Checks one leaf of a guest's tables: it is one, and every table page on the way to it is the
+ * hypervisor's. False when the leaf says nothing about memory. */
+bool audit_leaf(struct audit *audit, const char *invariant, const char *subject, uint64_t address,
+                const struct page_walk *walk);
+/* The device of the guest that has this requester id and a context entry; NULL for none. */
+const struct guest_device *audit_attached(const struct guest *guest, rid_t rid);
+/* Reads every unit's registers, once; what follows goes by them. */
+void audit_units_read(void);
+/* Whether [base, base + size) touches a unit's registers or the range of the local APICs. */
+bool audit_is_platform(uint64_t base, uint64_t size);
+
+/* audit_iommu.c: I3, I4 and I5. */
+void audit_units(struct audit *audit);

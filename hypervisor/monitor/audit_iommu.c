@@ -1,0 +1,223 @@
+/* The audit of what devices can reach: each unit's tables, from its registers down. The registers
+ * are read once: where the machine is itself a guest each read costs microseconds, and there are
+ * 65536 requester ids to answer for. */
+#include "hypervisor/monitor/audit_internal.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/memory/pages.h"
+
+#define UNITS_MAX        64
+#define GSTS_TRANSLATION BIT(31) /* VT-d 11.4.4.2 */
+#define GSTS_INTERRUPTS  BIT(25)
+#define GSTS_COMPATIBLE  BIT(23)
+#define RTADDR_MODE      BITS(11, 10)                  /* VT-d 11.4.5: 0, legacy */
+#define IRTA_BYTES(reg)  (UINT64_C(32) << ((reg)&0xf)) /* VT-d 11.4.12 */
+#define CONTEXT_TYPE     BITS(3, 2)                    /* VT-d 9.3: 0, translated, no device TLB */
+#define IRTE_SVT_RID     1
+/* VT-d 9.10: logical destination, redirection hint, delivery other than fixed, posted. */
+#define IRTE_MODES   (BIT(2) | BIT(3) | BITS(7, 5) | BIT(15))
+#define FIRST_VECTOR 16
+
+#define REGISTERS_SIZE PAGE_SIZE /* what every unit has at least */
+#define APIC_BASE      UINT64_C(0xfee00000)
+#define APIC_END       UINT64_C(0xfef00000)
+
+static struct iommu_unit_report reports[UNITS_MAX];
+static unsigned unit_count;
+
+void audit_units_read(void)
+{
+    unit_count = 0;
+    while (unit_count < UNITS_MAX && iommu_unit_report(unit_count, &reports[unit_count]))
+        unit_count++;
+}
+
+bool audit_is_platform(uint64_t base, uint64_t size)
+{
+    if (base < APIC_END && base + size > APIC_BASE)
+        return true;
+    for (unsigned unit = 0; unit < unit_count; unit++)
+        if (base < reports[unit].base + REGISTERS_SIZE && base + size > reports[unit].base)
+            return true;
+    return false;
+}
+
+/* --- I3: what a guest's device can reach is RAM of the guest --- */
+
+/* Device and core see the same byte at the same address, or the device sees none. */
+static bool same_as_core(const struct guest *guest, uint64_t address, uint64_t physical)
+{
+    struct page_walk walk;
+    page_table_walk(&guest->memory, address, &walk);
+    return walk.present && walk.physical == physical && (walk.rights & PAGE_DEVICE) == 0;
+}
+
+static void audit_domain(struct audit *audit, const struct guest *guest,
+                         const struct iommu_context_report *context)
+{
+    struct page_table live = {.format = &page_format_vtd,
+                              .root = virtual_address(context->table),
+                              .levels = context->levels,
+                              .max_leaf_level = 3};
+    struct page_walk walk;
+    if (live.root == NULL || live.levels < 3 || live.levels > PAGE_TABLE_MAX_LEVELS) {
+        audit_violation(audit, "I3", guest->name, context->table, context->context_low,
+                        "the context entry points at no table of the hypervisor's");
+        return;
+    }
+    for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size) {
+        if (!audit_leaf(audit, "I3", guest->name, address, &walk))
+            continue;
+        if (walk.physical < guest->memory_base ||
+            walk.physical + walk.page_size > guest->memory_base + guest->memory_size ||
+            !frames_owned_by(walk.physical, walk.page_size, guest->owner))
+            audit_violation(audit, "I3", guest->name, address, walk.physical,
+                            "the DMA domain maps what is not the guest's RAM");
+        else if (!same_as_core(guest, address, walk.physical) ||
+                 !same_as_core(guest, address + walk.page_size - PAGE_SIZE,
+                               walk.physical + walk.page_size - PAGE_SIZE))
+            audit_violation(audit, "I3", guest->name, address, walk.physical,
+                            "the DMA domain maps what the guest's own tables do not");
+    }
+}
+
+/* --- I4: a context entry is present exactly where a function has an owner --- */
+
+static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
+                          const struct iommu_context_report *context)
+{
+    const struct pci_function *function = pci_function_find(rid);
+    const struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
+    if (audit_attached(guest, rid) == NULL || iommu_unit_of(function) != (int)unit) {
+        audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
+                        context->context_low,
+                        "a context entry is present for a requester without an owner");
+        return;
+    }
+    if (context->domain != guest->domain.id)
+        audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
+                        context->context_low,
+                        "its context entry names another domain than its owner's");
+    if ((context->context_low & CONTEXT_TYPE) != 0)
+        audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
+                        context->context_low, "its context entry lets requests pass untranslated");
+    audit_domain(audit, guest, context);
+}
+
+static void audit_bus(struct audit *audit, unsigned unit, const struct iommu_unit_report *report,
+                      unsigned bus)
+{
+    struct iommu_context_report context;
+    iommu_context_report_at(report->root_table, (uint16_t)(bus << 8), &context);
+    audit->contexts += 256;
+    if (!context.root_present)
+        return; /* nothing on this bus gets through: that is all there is to know */
+    if (frames_owner(ALIGN_DOWN(context.root_entry, PAGE_SIZE)) != OWNER_HYPERVISOR) {
+        audit_violation(audit, "I4", "unit", report->base, context.root_entry,
+                        "a context table lies in memory that is not the hypervisor's");
+        return;
+    }
+    for (unsigned low = 0; low < 256; low++) {
+        uint16_t source = (uint16_t)(bus << 8 | low);
+        iommu_context_report_at(report->root_table, source, &context);
+        if (context.present)
+            audit_context(audit, unit, (rid_t)report->segment << 16 | source, &context);
+    }
+}
+
+/* The other direction: what has an owner is translated for it, by the unit that sees it. */
+static void audit_missing(struct audit *audit, const struct guest *guest)
+{
+    struct iommu_context_report context = {.present = false};
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        const struct pci_function *function = guest->devices[i]->function;
+        int unit = iommu_unit_of(function);
+        if (!guest->devices[i]->attached)
+            continue;
+        context.present = false;
+        if (unit >= 0 && (unsigned)unit < unit_count)
+            iommu_context_report_at(reports[unit].root_table, (uint16_t)function->rid, &context);
+        if (!context.present)
+            audit_violation(audit, "I4", rid_text(function->rid).text, context.context_high,
+                            context.context_low, "its owner's context entry is missing");
+    }
+}
+
+/* --- I5: an interrupt entry delivers only to a core of the function's owner --- */
+
+static void audit_interrupt(struct audit *audit, uint16_t segment, uint32_t index,
+                            const struct iommu_irte_report *entry)
+{
+    rid_t rid = (rid_t)segment << 16 | entry->source;
+    const struct pci_function *function = pci_function_find(rid);
+    const struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
+    bool own_core = false;
+    audit->entries++;
+    for (unsigned i = 0; guest != NULL && i < guest->cpu_count; i++)
+        own_core = own_core || guest->vcpus[i]->apic_id == entry->destination;
+    if (entry->validation != IRTE_SVT_RID || entry->qualifier != 0)
+        audit_violation(audit, "I5", guest != NULL ? guest->name : "-", index, entry->high,
+                        "an interrupt entry does not verify its source");
+    else if (audit_attached(guest, rid) == NULL)
+        audit_violation(audit, "I5", rid_text(rid).text, index, entry->low,
+                        "an interrupt entry is present for a requester without an owner");
+    else if (!own_core || entry->vector < FIRST_VECTOR || (entry->low & IRTE_MODES) != 0)
+        audit_violation(audit, "I5", guest->name, index, entry->low,
+                        "an interrupt entry delivers otherwise than as a vector on one of its "
+                        "owner's cores");
+}
+
+static void audit_interrupts(struct audit *audit, const struct iommu_unit_report *report)
+{
+    struct iommu_irte_report entry;
+    uint64_t table = ALIGN_DOWN(report->interrupt_table, PAGE_SIZE);
+    uint64_t size = ALIGN_UP(IRTA_BYTES(report->interrupt_table), PAGE_SIZE);
+    if (!frames_owned_by(table, size, OWNER_HYPERVISOR)) {
+        audit_violation(audit, "I5", "unit", report->base, report->interrupt_table,
+                        "the interrupt table lies in memory that is not the hypervisor's");
+        return;
+    }
+    for (uint32_t index = 0; iommu_irte_report_at(report->interrupt_table, index, &entry); index++)
+        if (entry.present)
+            audit_interrupt(audit, report->segment, index, &entry);
+}
+
+/* --- a unit --- */
+
+static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_unit_report *report)
+{
+    bool translating = (report->global_status & GSTS_TRANSLATION) != 0;
+    bool own_root = frames_owner(ALIGN_DOWN(report->root_table, PAGE_SIZE)) == OWNER_HYPERVISOR;
+    /* A unit that was refused may be as the firmware left it; nobody is given what it covers. One
+     * that was given up later still translates with the hypervisor's tables. */
+    if (!report->usable && !(translating && own_root))
+        return;
+    if (!translating)
+        audit_violation(audit, "I4", "unit", report->base, report->global_status,
+                        "translation is off");
+    if (!own_root || (report->root_table & RTADDR_MODE) != 0) {
+        audit_violation(audit, "I4", "unit", report->base, report->root_table,
+                        "the root table is not the hypervisor's, or of another format");
+        return;
+    }
+    for (unsigned bus = 0; bus < 256; bus++)
+        audit_bus(audit, unit, report, bus);
+
+    bool remapping = (report->global_status & GSTS_INTERRUPTS) != 0;
+    if (!remapping && iommu_remaps_interrupts())
+        audit_violation(audit, "I5", "unit", report->base, report->global_status,
+                        "interrupt remapping is off");
+    if ((report->global_status & GSTS_COMPATIBLE) != 0)
+        audit_violation(audit, "I5", "unit", report->base, report->global_status,
+                        "compatibility-format interrupts pass unchecked");
+    if (remapping)
+        audit_interrupts(audit, report);
+}
+
+void audit_units(struct audit *audit)
+{
+    for (unsigned unit = 0; unit < unit_count; unit++)
+        audit_unit(audit, unit, &reports[unit]);
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        audit_missing(audit, guest_at(i));
+}
