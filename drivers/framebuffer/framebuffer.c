@@ -107,7 +107,7 @@ static void clear(const struct boot_framebuffer *description)
 {
     for (uint32_t y = 0; y < description->height; y++)
         for (uint32_t x = 0; x < description->width; x++)
-            mmio_write32(screen.pixels + (uintptr_t)y * screen.stride + x * 4, PAPER);
+            mmio_write32(screen.pixels + (uintptr_t)y * screen.stride + (uintptr_t)x * 4, PAPER);
 }
 
 enum status framebuffer_init(const struct boot_framebuffer *description)

@@ -40,7 +40,7 @@ static void signature_text(const uint8_t *bytes, char text[5])
     for (size_t i = 0; i < 4; i++) {
         bool plain = (bytes[i] >= '0' && bytes[i] <= '9') || (bytes[i] >= 'A' && bytes[i] <= 'Z') ||
                      (bytes[i] >= 'a' && bytes[i] <= 'z') || bytes[i] == '_';
-        text[i] = plain ? (char)bytes[i] : '?';
+        text[i] = (char)(plain ? bytes[i] : '?');
     }
     text[4] = '\0';
 }
@@ -124,7 +124,7 @@ static bool read_entries(const struct acpi_memory *memory, uint64_t physical, co
                     "the last entry is cut off; the others are used");
     uint32_t entries = left / entry_size;
     for (uint32_t i = 0; good && i < MIN(entries, MAX_ENTRIES); i++) {
-        const uint8_t *entry = bytes + sizeof(struct acpi_header) + i * entry_size;
+        const uint8_t *entry = bytes + sizeof(struct acpi_header) + (size_t)i * entry_size;
         add_table(memory, directory, entry_size == 8 ? read64(entry) : read32(entry));
     }
     if (good && entries > MAX_ENTRIES)

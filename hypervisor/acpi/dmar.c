@@ -176,7 +176,7 @@ enum status dmar_scope_rid(const struct dmar_scope *scope, uint16_t segment,
                            void *context, uint16_t *rid)
 {
     int bus = scope->start_bus;
-    for (unsigned hop = 0; hop < scope->path_length; hop++) {
+    for (size_t hop = 0; hop < scope->path_length; hop++) {
         uint8_t device = scope->path[2 * hop], function = scope->path[2 * hop + 1];
         if (device > 31 || function > 7)
             return STATUS_INVALID;

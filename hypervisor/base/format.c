@@ -47,10 +47,8 @@ static void put_integer(struct sink *sink, const struct conversion *conversion, 
 {
     char reversed[20];
     int count = 0;
-    while (value != 0) {
-        reversed[count++] = digits[value % base];
-        value /= base;
-    }
+    for (uint64_t left = value; left != 0; left /= base)
+        reversed[count++] = digits[left % base];
     int prefix_length = (int)strlen(prefix) + negative;
     int zeros = (conversion->precision < 0 ? 1 : conversion->precision) - count;
     /* The flag '0' counts only without '-' and without a precision (C17 7.21.6.1). */
@@ -272,7 +270,7 @@ struct short_text size_text(uint64_t bytes)
 
 struct short_text rid_text(uint32_t rid)
 {
-    struct short_text result;
+    struct short_text result = {""};
     unsigned segment = rid >> 16, bus = rid >> 8 & 0xff, device = rid >> 3 & 0x1f;
     size_t used = 0;
     if (segment != 0)

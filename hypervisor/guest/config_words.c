@@ -8,7 +8,7 @@ static void add(struct message *message, const char *text, size_t length)
 {
     for (size_t i = 0; i < length && message->length + 1 < sizeof message->text; i++) {
         char c = text[i];
-        message->text[message->length++] = c >= 0x20 && c < 0x7f ? c : '?';
+        message->text[message->length++] = (char)(c >= 0x20 && c < 0x7f ? c : '?');
     }
     message->text[message->length] = '\0';
 }

@@ -60,7 +60,7 @@ static bool owns_core(const struct guest *guest, uint32_t apic_id)
 static void entry_write(const struct guest_device *device, unsigned number, unsigned field,
                         uint32_t value)
 {
-    mmio_write32(device->msix_table + number * ENTRY_SIZE + field, value);
+    mmio_write32(device->msix_table + (uintptr_t)number * ENTRY_SIZE + field, value);
 }
 
 /* The message that makes the device deliver the guest's vector. */

@@ -44,7 +44,7 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 #define VTD_CAP_CM                BIT(7)
 #define VTD_CAP_SAGAW(cap)        ((unsigned)FIELD(cap, 12, 8)) /* bit n: n + 2 levels, n = 1..3 */
 #define VTD_CAP_MGAW_BITS(cap)    ((unsigned)FIELD(cap, 21, 16) + 1)
-#define VTD_CAP_FAULT_OFFSET(cap) ((uint32_t)FIELD(cap, 33, 24) * 16)
+#define VTD_CAP_FAULT_OFFSET(cap) ((uint32_t)(FIELD(cap, 33, 24) * 16))
 #define VTD_CAP_SLLPS(cap)        ((unsigned)FIELD(cap, 37, 34)) /* bit 0: 2 MiB, bit 1: 1 GiB */
 #define VTD_CAP_PSI               BIT(39)
 #define VTD_CAP_FAULT_COUNT(cap)  ((unsigned)FIELD(cap, 47, 40) + 1) /* NFR is one less */
@@ -57,7 +57,7 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 #define VTD_ECAP_QI                 BIT(1)
 #define VTD_ECAP_IR                 BIT(3)
 #define VTD_ECAP_EIM                BIT(4)
-#define VTD_ECAP_IOTLB_OFFSET(ecap) ((uint32_t)FIELD(ecap, 17, 8) * 16)
+#define VTD_ECAP_IOTLB_OFFSET(ecap) ((uint32_t)(FIELD(ecap, 17, 8) * 16))
 
 /* 11.4.4.1 Global Command and 11.4.4.2 Global Status: the same bit positions in both. */
 #define VTD_GLOBAL_TE    0x80000000u /* translation */

@@ -88,9 +88,9 @@ bool iommu_irte_report_at(uint64_t interrupt_table, uint32_t index,
     return true;
 }
 
-bool iommu_irte_report(unsigned index, uint32_t entry, struct iommu_irte_report *report)
+bool iommu_irte_report(unsigned unit, uint32_t index, struct iommu_irte_report *report)
 {
-    const struct vtd_unit *unit = unit_at(index);
-    bool readable = unit != NULL && unit->registers != 0;
-    return iommu_irte_report_at(readable ? vtd_read64(unit, VTD_IRTA) : 0, entry, report);
+    const struct vtd_unit *remapping = unit_at(unit);
+    bool readable = remapping != NULL && remapping->registers != 0;
+    return iommu_irte_report_at(readable ? vtd_read64(remapping, VTD_IRTA) : 0, index, report);
 }

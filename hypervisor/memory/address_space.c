@@ -114,7 +114,7 @@ static uint64_t create_top(void)
 
 enum status address_space_init(const struct boot_info *boot)
 {
-    uint64_t size = (uint64_t)(image_data_end - image_text_start);
+    uint64_t size = (uintptr_t)image_data_end - (uintptr_t)image_text_start;
     enum status status = pages_init(boot->image_base, (uintptr_t)image_text_start, size);
     if (status == STATUS_OK)
         status = page_table_create(&shared, &page_format_host, LEVELS, LARGE_LEAF, false);

@@ -37,8 +37,8 @@ enum status msix_layout_read(const struct pci_function *function, struct msix_la
         .table_offset = table & ~7u,
         .pba_offset = pba & ~7u,
     };
-    uint64_t table_size = layout->vectors * ENTRY_SIZE;
-    uint64_t pba_size = (layout->vectors + 63u) / 64 * 8;
+    uint64_t table_size = (uint64_t)layout->vectors * ENTRY_SIZE;
+    uint64_t pba_size = ALIGN_UP(layout->vectors, UINT64_C(64)) / 8;
     if (!inside_bar(function, layout->table_bar, layout->table_offset, table_size))
         return refuse(function, MSIX_TABLE, table,
                       "the table is not inside a memory BAR; the device cannot be given away");

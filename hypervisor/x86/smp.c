@@ -120,9 +120,16 @@ static enum status list_cores(const struct madt *madt)
     return status;
 }
 
+/* To C, each label of the trampoline is an object of its own: numbers, not pointers, are
+ * subtracted. */
+static size_t trampoline_offset(const uint8_t *label)
+{
+    return (uintptr_t)label - (uintptr_t)trampoline_start;
+}
+
 static void put_field(uint8_t *copy, const uint8_t *field, uint64_t value, size_t size)
 {
-    memcpy(copy + (field - trampoline_start), &value, size);
+    memcpy(copy + trampoline_offset(field), &value, size);
 }
 
 /* Copies the trampoline into its page and maps that where it lies; STATUS_NO_MEMORY. */
@@ -136,10 +143,9 @@ static enum status place_trampoline(uint64_t *page)
     /* 32-bit code loads CR3. */
     if (tables == 0 || tables > UINT32_MAX || copy == NULL)
         return STATUS_NO_MEMORY;
-    memcpy(copy, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-    put_field(copy, trampoline_gdtr_base, *page + (uint64_t)(trampoline_gdt - trampoline_start), 4);
-    put_field(copy, trampoline_far_pointer, *page + (uint64_t)(trampoline_long - trampoline_start),
-              4);
+    memcpy(copy, trampoline_start, trampoline_offset(trampoline_end));
+    put_field(copy, trampoline_gdtr_base, *page + trampoline_offset(trampoline_gdt), 4);
+    put_field(copy, trampoline_far_pointer, *page + trampoline_offset(trampoline_long), 4);
     put_field(copy, trampoline_cr3, tables, 4);
     put_field(copy, trampoline_entry, (uintptr_t)smp_entry, 8);
     unmap((uintptr_t)copy, PAGE_SIZE);

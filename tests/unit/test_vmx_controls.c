@@ -99,7 +99,6 @@ static void kvm_is_accepted(void **state)
 }
 
 /* Each thing that a CPU may lack or force, the MSR that says so, and the name in the refusal. */
-/* clang-format off */
 static const struct {
     uint32_t msr;
     uint64_t clear, set;
@@ -133,7 +132,6 @@ static const struct {
     {MSR_VMX_EPT_VPID, VMX_EPT_INVEPT, 0, "INVEPT"},
     {MSR_VMX_EPT_VPID, VMX_EPT_INVEPT_ALL, 0, "INVEPT"},
 };
-/* clang-format on */
 
 static void each_defect_is_named(void **state)
 {

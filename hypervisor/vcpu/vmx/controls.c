@@ -17,7 +17,6 @@ struct control_rule {
 };
 
 /* In the order of dependence: the first refusal is the one to look at. */
-/* clang-format off */
 static const struct control_rule rules[] = {
     {VMX_PIN, REQUIRED, PIN_NMI_EXIT, "NMI exiting", "an NMI is how a core leaves guest mode"},
     {VMX_PIN, WANTED, PIN_VIRTUAL_NMI, "virtual NMIs", "guests can have NMIs of their own"},
@@ -98,7 +97,6 @@ static const struct control_rule rules[] = {
     {VMX_ENTRY, OFF, ENTRY_LOAD_PERF_GLOBAL, "load IA32_PERF_GLOBAL_CTRL (entry)",
      "performance counters belong to no guest"},
 };
-/* clang-format on */
 
 /* Features that are bits of other capability MSRs. */
 struct feature_rule {
@@ -109,7 +107,6 @@ struct feature_rule {
     const char *why;
 };
 
-/* clang-format off */
 static const struct feature_rule features[] = {
     {MSR_VMX_BASIC, VMX_BASIC_32BIT_ADDRESSES, 0, "64-bit VMCS addresses",
      "control structures lie above 4 GiB"},
@@ -124,7 +121,6 @@ static const struct feature_rule features[] = {
     {MSR_VMX_EPT_VPID, VMX_EPT_INVEPT | VMX_EPT_INVEPT_ALL, VMX_EPT_INVEPT | VMX_EPT_INVEPT_ALL,
      "INVEPT", "memory taken from a guest must leave the TLB"},
 };
-/* clang-format on */
 
 static void read_allowed(struct vmx_allowed *allowed, uint32_t msr, uint64_t (*read)(uint32_t msr))
 {

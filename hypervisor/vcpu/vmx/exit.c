@@ -183,7 +183,7 @@ static void decode_nmi_window(struct vcpu_exit *exit)
 }
 
 /* clang-format off */
-#define INSTRUCTION(name) {.kind = name, .reads = LENGTH}
+#define INSTRUCTION(name) {.kind = (name), .reads = LENGTH}
 static const struct exit_rule rules[] = {
     [REASON_EXCEPTION_NMI] = {.kind = EXIT_EXCEPTION, .reads = PLAIN,
         .decode = decode_exception},
