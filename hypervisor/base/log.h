@@ -14,3 +14,7 @@
 /* `event` is "subsystem.name"; `format` gives the rest of the line without a newline. Lines longer
  * than LOG_LINE_SIZE are cut and end in "...". */
 void log_event(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
+/* For a core that is about to die: writes directly, whoever holds the console. */
+void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Waits until everything has left the machine (100 ms at most): before it is switched off. */
+void log_flush(void);

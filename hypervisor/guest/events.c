@@ -4,10 +4,10 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/abi.h"
 #include "hypervisor/guest/control_call.h"
 #include "hypervisor/guest/device.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/vcpu/abi.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 

@@ -59,7 +59,7 @@ void console_printf(const char *format, ...)
     console_write(text, MIN(length, sizeof text - 1));
 }
 
-void console_flush(void)
+void log_flush(void)
 {
     serial_flush();
 }

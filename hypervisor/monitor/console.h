@@ -10,8 +10,6 @@ void console_init_early(void);
 void console_init_framebuffer(const struct boot_framebuffer *framebuffer);
 void console_write(const char *text, size_t size);
 void console_printf(const char *format, ...) PRINTF_LIKE(1, 2);
-/* Waits until everything has left the machine (100 ms at most): before it is switched off. */
-void console_flush(void);
 /* A byte that was typed, or -1. */
 int console_read(void);
 /* From here on other cores' log lines go through their rings (log.c); before cpu_start_all(). A
@@ -21,5 +19,3 @@ void log_start_rings(void);
 void log_drain(void);
 /* The newest of the last 64 KiB of the log, from the start of a line, terminated; its length. */
 size_t log_tail(char *buffer, size_t size);
-/* For a core that is about to die: writes directly, whoever holds the console. */
-void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);

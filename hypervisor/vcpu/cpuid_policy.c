@@ -1,7 +1,7 @@
 #include "hypervisor/vcpu/cpuid_policy.h"
 
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/abi.h"
+#include "hypervisor/vcpu/abi.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/clock.h"
 
@@ -106,7 +106,10 @@ static void adjust_structured(uint32_t subleaf, uint64_t cr4, struct cpuid_resul
 static void adjust_xsave(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
 {
     (void)cr4;
-    if (machine.xcr0 == 0) {
+    /* From 2 on a subleaf is a state component. */
+    bool there =
+        machine.xcr0 != 0 && (subleaf < 2 || (subleaf < 32 && (machine.xcr0 & BIT(subleaf)) != 0));
+    if (!there) {
         *result = (struct cpuid_result){0};
     } else if (subleaf == 0) {
         result->eax = (uint32_t)machine.xcr0;
@@ -116,8 +119,6 @@ static void adjust_xsave(uint32_t subleaf, uint64_t cr4, struct cpuid_result *re
         result->eax &= (uint32_t)LEAF_D1_EAX;
         result->ecx = 0;
         result->edx = 0;
-    } else if (subleaf >= 32 || (machine.xcr0 & BIT(subleaf)) == 0) {
-        *result = (struct cpuid_result){0};
     }
 }
 

@@ -1,9 +1,9 @@
 #include "hypervisor/x86/exceptions.h"
 
 #include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
-#include "hypervisor/monitor/console.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/descriptors.h"
 #include "hypervisor/x86/registers.h"
@@ -107,7 +107,7 @@ void exceptions_init(void)
         [VECTOR_MACHINE_CHECK] = STACK_MACHINE_CHECK,
     };
     for (unsigned vector = 0; vector < ARRAY_SIZE(idt); vector++) {
-        uintptr_t entry = (uintptr_t)vector_entries + vector * VECTOR_ENTRY_SIZE;
+        uintptr_t entry = (uintptr_t)vector_entries + (uintptr_t)vector * VECTOR_ENTRY_SIZE;
         set_gate(&idt[vector], entry, vector < ARRAY_SIZE(stacks) ? stacks[vector] : STACK_CURRENT);
         discard_idt[vector] = idt[vector];
         if (vector >= 16)

@@ -3,7 +3,6 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
-#include "hypervisor/monitor/console.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
@@ -15,7 +14,7 @@
 
 /* PM1 control register (ACPI 4.8.3.2.1). */
 #define PM1_SCI_ENABLE       BIT(0)
-#define PM1_SLEEP_TYPE(type) ((uint16_t)((type & 7u) << 10))
+#define PM1_SLEEP_TYPE(type) ((uint16_t)(((type)&7u) << 10))
 #define PM1_SLEEP_TYPES      ((uint16_t)BITS(12, 10))
 #define PM1_SLEEP            ((uint16_t)BIT(13))
 
@@ -75,7 +74,7 @@ static NO_RETURN void reset_by_triple_fault(void)
 void machine_reboot(void)
 {
     (void)!interrupts_disable();
-    console_flush();
+    log_flush();
     reset_by_acpi();
     reset_by_keyboard_controller();
     reset_by_triple_fault();
@@ -121,7 +120,7 @@ static void power_off_bochs(void)
 void machine_power_off(uint8_t debug_exit)
 {
     (void)!interrupts_disable();
-    console_flush();
+    log_flush();
     if (debug_exit != 0)
         port_write8(DEBUG_EXIT_PORT, debug_exit);
     power_off_by_acpi();

@@ -1,7 +1,7 @@
 // SOURCES: hypervisor/vcpu/cpuid_policy.c
 #include <string.h>
 
-#include "hypervisor/guest/abi.h"
+#include "hypervisor/vcpu/abi.h"
 #include "hypervisor/vcpu/cpuid_policy.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/clock.h"

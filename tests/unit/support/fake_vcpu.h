@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/abi.h"
+#include "hypervisor/vcpu/abi.h"
 #include "hypervisor/vcpu/core_state.h"
 #include "hypervisor/vcpu/cpuid_policy.h"
 #include "hypervisor/vcpu/vcpu.h"
