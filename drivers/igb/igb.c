@@ -80,8 +80,10 @@ static enum status reset(struct pf_device *device)
     clock_delay(RESET_SETTLE);
     if (!WAIT_UNTIL((igb_read(device, IGB_CTRL) & IGB_CTRL_RST) == 0, RESET_TIME))
         return refuse(device, STATUS_TIMEOUT, "the device does not come out of reset");
-    /* Boards without an NVM never set this bit; what was not loaded shows in the MAC address. */
-    (void)WAIT_UNTIL((igb_read(device, IGB_EECD) & IGB_EECD_AUTO_READ) != 0, NVM_TIME);
+    /* Boards without an NVM set neither; what was not loaded shows in the MAC address. */
+    (void)WAIT_UNTIL((igb_read(device, IGB_EECD) & IGB_EECD_AUTO_READ) != 0 ||
+                         (igb_read(device, IGB_RAH(0)) & IGB_RAH_VALID) != 0,
+                     NVM_TIME);
     igb_write(device, IGB_EIMC, UINT32_MAX);
     igb_write(device, IGB_IMC, UINT32_MAX);
     igb_write(device, IGB_EIAC, 0);

@@ -78,11 +78,14 @@ static bool wait_for_room(void)
 
 void serial_write(const char *text, size_t size)
 {
-    for (size_t i = 0; present && i < size; i++) {
+    while (present && size > 0) {
         if (!wait_for_room())
             return;
-        port_write8(SERIAL_DATA, (uint8_t)text[i]);
-        room--;
+        size_t count = MIN(size, (size_t)room);
+        port_write8_all(SERIAL_DATA, text, count);
+        room -= (unsigned)count;
+        text += count;
+        size -= count;
     }
 }
 

@@ -22,6 +22,9 @@ uint32_t port_read32(uint16_t port);
 void port_write8(uint16_t port, uint8_t value);
 void port_write16(uint16_t port, uint16_t value);
 void port_write32(uint16_t port, uint32_t value);
+/* The bytes one after the other to one port, by a single instruction (REP OUTSB): under another
+ * hypervisor that is one exit for all of them. */
+void port_write8_all(uint16_t port, const void *bytes, size_t count);
 
 /* Writes back and invalidates the cache lines of a memory range, then fences: for tables that a
  * non-coherent IOMMU reads (VT-d 6.8, ECAP.C = 0). */

@@ -39,6 +39,7 @@ struct guest {
     volatile uint32_t state; /* enum guest_state */
     const struct config_guest *config;
     uint64_t memory_base, memory_size; /* host-physical */
+    bool memory_clean;       /* overwritten with zeros since a guest last ran in it */
     struct page_table memory;          /* EPT or NPT */
     struct iommu_domain domain;
     unsigned cpu_count;

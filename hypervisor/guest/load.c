@@ -125,13 +125,14 @@ static bool expand(const char *text, char *line, size_t size)
     return true;
 }
 
-enum status load_scrub(const struct guest *guest)
+enum status load_scrub(struct guest *guest)
 {
     uint8_t *memory = window_open(guest->memory_base, guest->memory_size);
     if (memory == NULL)
         return STATUS_NO_MEMORY;
     memset(memory, 0, guest->memory_size);
     window_close();
+    guest->memory_clean = true;
     return STATUS_OK;
 }
 
@@ -171,10 +172,12 @@ static enum status fill(const struct guest *guest, uint8_t *memory, struct vcpu_
 
 enum status load_guest(struct guest *guest, struct vcpu_state *start)
 {
+    if (!guest->memory_clean && load_scrub(guest) != STATUS_OK)
+        return refuse(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for scrubbing");
     uint8_t *memory = window_open(guest->memory_base, guest->memory_size);
     if (memory == NULL)
         return refuse(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for loading");
-    memset(memory, 0, guest->memory_size);
+    guest->memory_clean = false;
     memset(guest->vcpus[0]->registers, 0, sizeof guest->vcpus[0]->registers);
     enum status status = fill(guest, memory, start);
     window_close();

@@ -87,3 +87,8 @@ void memory_fence(void)
 {
     __asm__ volatile("mfence" ::: "memory");
 }
+
+void port_write8_all(uint16_t port, const void *bytes, size_t count)
+{
+    __asm__ volatile("rep outsb" : "+S"(bytes), "+c"(count) : "d"(port) : "memory");
+}
