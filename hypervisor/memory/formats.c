@@ -82,19 +82,13 @@ const struct page_table_format page_format_npt = {
 #define EPT_WRITE       BIT(1)
 #define EPT_EXECUTE     BIT(2)
 #define EPT_MEMORY_TYPE 3 /* shift of the type in a leaf; bit 6, IPAT, stays 0 */
+#define EPT_UNCACHEABLE UINT64_C(0)
 #define EPT_WRITE_BACK  UINT64_C(6)
 #define EPT_DEVICE_MARK BIT(52) /* ignored by the processor: tells devices apart under any type */
 
-static uint64_t ept_device_type;
-
-void page_format_ept_device_type(unsigned memory_type)
-{
-    ept_device_type = memory_type & 7;
-}
-
 static uint64_t ept_leaf(uint64_t physical, unsigned rights, unsigned level)
 {
-    uint64_t type = (rights & PAGE_DEVICE) != 0 ? ept_device_type : EPT_WRITE_BACK;
+    uint64_t type = (rights & PAGE_DEVICE) != 0 ? EPT_UNCACHEABLE : EPT_WRITE_BACK;
     return physical | type << EPT_MEMORY_TYPE | ((rights & PAGE_READ) != 0 ? EPT_READ : 0) |
            ((rights & PAGE_WRITE) != 0 ? EPT_WRITE : 0) |
            ((rights & PAGE_EXECUTE) != 0 ? EPT_EXECUTE : 0) |

@@ -306,11 +306,6 @@ void frames_release_all(owner_t owner)
     lock_give(&lock);
 }
 
-void frames_release_loader(void)
-{
-    frames_release_all(OWNER_LOADER);
-}
-
 /* --- looking --- */
 
 owner_t frames_owner(uint64_t address)

@@ -13,7 +13,7 @@ typedef uint16_t owner_t;
 #define OWNER_HYPERVISOR         ((owner_t)1)
 #define OWNER_FIRMWARE           ((owner_t)2) /* reserved, ACPI, run-time services */
 #define OWNER_MMIO               ((owner_t)3) /* a device's registers that no guest owns */
-#define OWNER_LOADER             ((owner_t)4) /* boot_info and modules; freed by frames_release_loader() */
+#define OWNER_LOADER             ((owner_t)4) /* boot_info and modules, kept for restarts */
 #define OWNER_NONE               ((owner_t)5) /* no RAM is known there and nobody claimed it */
 #define OWNER_GUEST(n)           ((owner_t)(16 + (n)))
 #define OWNER_IS_GUEST(owner)    ((owner) >= 16)
@@ -42,7 +42,6 @@ MUST_CHECK enum status frames_claim_low_page(uint64_t *base);
 MUST_CHECK enum status frames_transfer(uint64_t base, uint64_t size, owner_t from, owner_t to);
 /* Gives every range of `owner` back to OWNER_NOBODY (RAM only; the caller has scrubbed it). */
 void frames_release_all(owner_t owner);
-void frames_release_loader(void);
 
 owner_t frames_owner(uint64_t address);
 /* True when every byte of the range has this owner. */

@@ -33,10 +33,6 @@ extern const struct page_table_format page_format_ept;
 extern const struct page_table_format page_format_npt;
 extern const struct page_table_format page_format_vtd;
 
-/* The memory type (SDM 3A 12.3: 0 = UC, 6 = WB) of PAGE_DEVICE leaves in EPT. UC until the VMX
- * back-end says otherwise. Leaves that exist already keep theirs. */
-void page_format_ept_device_type(unsigned memory_type);
-
 struct page_table {
     const struct page_table_format *format;
     uint64_t *root;

@@ -28,9 +28,6 @@ void vcpu_set_register(struct vcpu *vcpu, unsigned number, uint64_t value);
  * (0..15) and the code's width in bits. Paging with 32-bit, PAE and 4-level tables. */
 size_t vcpu_fetch(struct vcpu *vcpu, const struct vcpu_state *state, uint8_t *bytes,
                   unsigned *code_bits);
-/* Guest-virtual to guest-physical, without permission checks; false when not mapped. */
-MUST_CHECK bool vcpu_translate(struct vcpu *vcpu, const struct vcpu_state *state, uint64_t address,
-                               uint64_t *physical);
 /* Length of the instruction at RIP; 0 when it cannot be told. */
 uint8_t vcpu_instruction_length(struct vcpu *vcpu);
 

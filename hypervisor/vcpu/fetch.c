@@ -52,8 +52,9 @@ static uint64_t leaf_base(const struct paging_mode *mode, uint64_t entry, unsign
     return entry & BITS(51, 12) & ~(size - 1);
 }
 
-bool vcpu_translate(struct vcpu *vcpu, const struct vcpu_state *state, uint64_t address,
-                    uint64_t *physical)
+/* Guest-virtual to guest-physical, without permission checks; false when not mapped. */
+static bool translate(struct vcpu *vcpu, const struct vcpu_state *state, uint64_t address,
+                      uint64_t *physical)
 {
     if ((state->cr0 & CR0_PG) == 0) {
         *physical = address;
@@ -95,7 +96,7 @@ size_t vcpu_fetch(struct vcpu *vcpu, const struct vcpu_state *state, uint8_t *by
     while (size < INSTRUCTION_MAX) {
         uint64_t at = (address + size) & mask, physical;
         size_t part = MIN((size_t)(PAGE_SIZE - (at & (PAGE_SIZE - 1))), INSTRUCTION_MAX - size);
-        if (!vcpu_translate(vcpu, state, at, &physical) ||
+        if (!translate(vcpu, state, at, &physical) ||
             !vcpu_events()->read_memory(vcpu, physical, bytes + size, part))
             break;
         size += part;

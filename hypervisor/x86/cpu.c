@@ -31,8 +31,6 @@ static volatile unsigned online;
 /* The boot core's, until memory management gives it guarded ones. */
 static uint8_t early_stacks[EXCEPTION_STACKS][EARLY_STACK_SIZE] __attribute__((aligned(16)));
 
-NO_RETURN void cpu_continue_on(uintptr_t stack_top, void (*next)(void *), void *context);
-
 struct cpu *cpu_current(void)
 {
     struct cpu *cpu;
@@ -159,15 +157,6 @@ enum status cpu_init_boot(void)
         return status;
     cpus[0].apic_id = apic_id();
     return STATUS_OK;
-}
-
-enum status cpu_continue(void (*next)(void *context), void *context, size_t pages)
-{
-    uintptr_t top = stack_create(pages);
-    if (top == 0)
-        return STATUS_NO_MEMORY;
-    cpu_current()->stack_top = top;
-    cpu_continue_on(top, next, context);
 }
 
 void cpu_kick(struct cpu *cpu)

@@ -38,9 +38,6 @@ void cpu_init_early(void);
 /* After address_space_init(): exception stacks between guard pages, the local APIC, the 8259s
  * masked. STATUS_NO_MEMORY; STATUS_UNSUPPORTED without an APIC. */
 MUST_CHECK enum status cpu_init_boot(void);
-/* Goes on in `next` on a stack of `pages` pages between guard pages and leaves the linker's boot
- * stack for good; `next` must not return. Returns STATUS_NO_MEMORY or not at all. */
-MUST_CHECK enum status cpu_continue(void (*next)(void *context), void *context, size_t pages);
 /* Starts every enabled core that the MADT lists (INIT, SIPI, SIPI); each runs `entry` once it has
  * tables and a stack of its own. Cores that do not answer within their time are logged and left
  * out. STATUS_UNSUPPORTED when more cores are listed than CPU_MAX (the rest stay off),
@@ -64,8 +61,6 @@ enum vector {
 };
 /* `handler` runs with interrupts off; EOI is done after it. */
 void interrupt_register(uint8_t vector, void (*handler)(void *context), void *context);
-/* Interrupts with a vector that nobody registered, on all cores. */
-uint64_t interrupts_unexpected(void);
 
 /* A periodic interrupt on the control core. */
 void timer_start(uint64_t period_microseconds);

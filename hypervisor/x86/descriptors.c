@@ -23,20 +23,10 @@ void descriptors_set_stack(unsigned core, enum exception_stack stack, uintptr_t 
     tables[core].tss.ist[stack - 1] = top;
 }
 
-uintptr_t descriptors_gdt_base(unsigned core)
-{
-    return (uintptr_t)tables[core].gdt;
-}
-
-uintptr_t descriptors_tss_base(unsigned core)
-{
-    return (uintptr_t)&tables[core].tss;
-}
-
 void descriptors_load(unsigned core)
 {
     uint64_t *gdt = tables[core].gdt;
-    uint64_t tss = descriptors_tss_base(core);
+    uint64_t tss = (uintptr_t)&tables[core].tss;
     uint64_t limit = sizeof(struct task_state) - 1;
     /* No I/O permission map: the base lies past the limit. */
     tables[core].tss.io_map_base = sizeof(struct task_state);

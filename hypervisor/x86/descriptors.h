@@ -27,6 +27,3 @@ _Static_assert(offsetof(struct task_state, ist) == 0x24, "SDM 3A 8.7");
 void descriptors_set_stack(unsigned core, enum exception_stack stack, uintptr_t top);
 /* Fills the core's tables and loads GDTR, TR and the segment registers. */
 void descriptors_load(unsigned core);
-/* What a virtual-machine back-end puts into its host state. */
-uintptr_t descriptors_gdt_base(unsigned core);
-uintptr_t descriptors_tss_base(unsigned core);

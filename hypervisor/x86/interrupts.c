@@ -16,7 +16,6 @@ static struct {
 
 /* One bit per vector: the first unexpected one is worth a line, a storm is not. */
 static uint32_t unexpected_logged[256 / 32];
-static uint64_t unexpected_count;
 
 void interrupt_register(uint8_t vector, void (*handler)(void *context), void *context)
 {
@@ -24,20 +23,14 @@ void interrupt_register(uint8_t vector, void (*handler)(void *context), void *co
     __atomic_store_n(&handlers[vector].handler, handler, __ATOMIC_RELEASE);
 }
 
-uint64_t interrupts_unexpected(void)
+static void log_unexpected(uint8_t vector)
 {
-    return __atomic_load_n(&unexpected_count, __ATOMIC_RELAXED);
-}
-
-static void count_unexpected(uint8_t vector)
-{
-    __atomic_fetch_add(&unexpected_count, 1, __ATOMIC_RELAXED);
     uint32_t bit = 1u << vector % 32;
     if ((__atomic_fetch_or(&unexpected_logged[vector / 32], bit, __ATOMIC_RELAXED) & bit) != 0)
         return;
     log_event("irq.unexpected",
               "vector=%#x core=%u message=\"nobody registered this vector; it is dropped, and "
-              "further ones are only counted\"",
+              "so are further ones without a word\"",
               vector, cpu_current()->index);
 }
 
@@ -49,7 +42,7 @@ void interrupt_handle(const struct trap_frame *frame)
     if (handler != NULL)
         handler(handlers[vector].context);
     else if (vector != VECTOR_SPURIOUS)
-        count_unexpected(vector);
+        log_unexpected(vector);
     /* A spurious interrupt sets no in-service bit; an EOI would end somebody else's
      * (SDM 3A 11.9). */
     if (apic_in_service(vector))

@@ -83,12 +83,3 @@ cpu_wait_window_end:
     mov eax, [gs:CPU_NMI_COUNT]
     mov [gs:CPU_NMI_SEEN], eax
     ret
-
-; NO_RETURN void cpu_continue_on(uintptr_t stack_top, void (*next)(void *), void *context)
-global cpu_continue_on
-cpu_continue_on:
-    mov rsp, rdi
-    xor ebp, ebp                ; ends frame-pointer walks
-    mov rdi, rdx
-    call rsi
-    ud2

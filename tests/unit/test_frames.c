@@ -294,7 +294,7 @@ static void test_release_returns_ram_only(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(frames_claim(OWNER_GUEST(3), MIB(1), PAGE_SIZE, 0, &base), STATUS_OK);
     assert_int_equal(frames_transfer(MIB(16), MIB(1), OWNER_MMIO, OWNER_GUEST(3)), STATUS_OK);
-    frames_release_loader();
+    frames_release_all(OWNER_LOADER);
     assert_int_equal(frames_bytes(OWNER_LOADER), 0);
     frames_release_all(OWNER_GUEST(3));
     check_table();

@@ -23,7 +23,7 @@ struct PACKED table_register {
 };
 _Static_assert(sizeof(struct table_register) == 10, "SDM 3A 2.4");
 
-uint64_t vmx_ept_pointer(const struct vcpu *vcpu)
+static uint64_t ept_pointer(const struct vcpu *vcpu)
 {
     return physical_address(vcpu->memory->root) | EPT_POINTER_WRITE_BACK |
            EPT_POINTER_LEVELS(vcpu->memory->levels);
@@ -70,7 +70,7 @@ static void write_controls(const struct vcpu *vcpu)
     vmcs_write(VMCS_IO_BITMAP_A, vmx_io_bitmap_address(0));
     vmcs_write(VMCS_IO_BITMAP_B, vmx_io_bitmap_address(1));
     vmcs_write(VMCS_MSR_BITMAP, vmx_msr_bitmap_address());
-    vmcs_write(VMCS_EPT_POINTER, vmx_ept_pointer(vcpu));
+    vmcs_write(VMCS_EPT_POINTER, ept_pointer(vcpu));
     vmcs_write(VMCS_CR0_MASK, vmx_cr0_mask());
     vmcs_write(VMCS_CR4_MASK, vmx_cr4_mask());
     if (vmx_has(VMX_SECONDARY, SECONDARY_VPID))
@@ -147,7 +147,7 @@ static void write_host_state(struct vcpu *vcpu)
 static void flush_memory(struct vcpu *vcpu)
 {
     bool single = (vmx_capabilities.ept_vpid & VMX_EPT_INVEPT_SINGLE) != 0;
-    vmx_invept(single ? INVEPT_SINGLE : INVEPT_ALL, vmx_ept_pointer(vcpu));
+    vmx_invept(single ? INVEPT_SINGLE : INVEPT_ALL, ept_pointer(vcpu));
 }
 
 static void flush_translations(void)

@@ -94,7 +94,6 @@ extern const uint8_t vmx_exit_point[];
 /* Runs the guest and turns the exit into a neutral one. */
 void vmx_run(struct vcpu *vcpu, struct vcpu_exit *exit);
 
-uint64_t vmx_ept_pointer(const struct vcpu *vcpu);
 void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
 uint64_t vmx_rip(struct vcpu *vcpu);
