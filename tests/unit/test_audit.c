@@ -1,0 +1,537 @@
+// The audit's own test: a sound system built by the real code over the modelled unit passes; then
+// one entry at a time is falsified, behind everybody's back, and the audit has to name it.
+// SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c
+// SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
+// SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
+// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c
+// SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
+// SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
+// SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
+// SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
+// SOURCES: -pages.c
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/guest/device.h"
+#include "hypervisor/iommu/vtd.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/pages.h"
+#include "hypervisor/monitor/audit.h"
+#include "tests/unit/model/vtd_machine.h"
+#include "tests/unit/support/host.h"
+
+#define MEMORY      MIB(4)
+#define RAM(n)      (GIB(1) + (uint64_t)(n)*GIB(1))
+#define BAR0(n)     (UINT64_C(0xc000020000) + (uint64_t)(n)*0x4000)
+#define BAR3(n)     (UINT64_C(0xc000040000) + (uint64_t)(n)*0x4000)
+#define BAR_SIZE    UINT64_C(0x4000)
+#define GPA_BAR0    GUEST_BAR_BASE
+#define GPA_BAR3    (GUEST_BAR_BASE + BAR_SIZE)
+#define MSIX        0x70
+#define REGISTERS   (PAGE_READ | PAGE_WRITE | PAGE_DEVICE)
+#define UNIT_BASE   UINT64_C(0xfed90000)
+#define HOST_DATA   UINT64_C(0x7f0000000000)
+#define GUEST_COUNT 2
+
+/* --- pages: real memory for the hypervisor's; what a guest or a device has is only a number --- */
+
+static size_t in_use;
+
+void host_pages_limit(size_t pages)
+{
+}
+
+void *pages_allocate(size_t count)
+{
+    size_t order = 1;
+    while (order < count)
+        order *= 2;
+    void *pages = aligned_alloc(order * PAGE_SIZE, order * PAGE_SIZE);
+    assert_non_null(pages);
+    memset(pages, 0, order * PAGE_SIZE);
+    in_use += count;
+    return pages;
+}
+
+void pages_free(void *pages, size_t count)
+{
+    free(pages);
+    in_use -= count;
+}
+
+uint64_t physical_address(const volatile void *pointer)
+{
+    return (uint64_t)(uintptr_t)pointer;
+}
+
+void *virtual_address(uint64_t physical)
+{
+    return physical < BIT(40) ? NULL : (void *)(uintptr_t)physical;
+}
+
+/* --- owners: the newest word counts; what nobody names is the hypervisor's memory --- */
+
+static struct frame_range owners[32];
+static size_t owner_count;
+
+static void owns(uint64_t base, uint64_t size, owner_t owner)
+{
+    assert_true(owner_count < ARRAY_SIZE(owners));
+    owners[owner_count++] = (struct frame_range){base, size, owner};
+}
+
+owner_t frames_owner(uint64_t address)
+{
+    for (size_t i = owner_count; i-- > 0;)
+        if (address - owners[i].base < owners[i].size)
+            return owners[i].owner;
+    return address < BIT(40) ? OWNER_NONE : OWNER_HYPERVISOR;
+}
+
+bool frames_owned_by(uint64_t base, uint64_t size, owner_t owner)
+{
+    for (uint64_t at = base; at < base + size; at += PAGE_SIZE)
+        if (frames_owner(at) != owner)
+            return false;
+    return true;
+}
+
+static struct frame_range listed[3];
+
+const struct frame_range *frames_range(size_t index)
+{
+    return index < ARRAY_SIZE(listed) && listed[index].size != 0 ? &listed[index] : NULL;
+}
+
+/* --- functions and guests --- */
+
+static struct pci_function *functions[4];
+static uint16_t commands[4];
+static uint32_t msix_table[4];
+
+static int index_of(rid_t rid)
+{
+    for (int i = 0; i < 4; i++)
+        if (functions[i] != NULL && functions[i]->rid == rid)
+            return i;
+    return -1;
+}
+
+size_t pci_function_count(void)
+{
+    return 4;
+}
+
+struct pci_function *pci_function_at(size_t index)
+{
+    return index < 4 ? functions[index] : NULL;
+}
+
+struct pci_function *pci_function_find(rid_t rid)
+{
+    int index = index_of(rid);
+    return index < 0 ? NULL : functions[index];
+}
+
+uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
+{
+    int index = index_of(rid);
+    assert_true(index >= 0);
+    switch (offset) {
+    case PCI_COMMAND:
+        return commands[index];
+    case MSIX + 2: /* control: three vectors */
+        return 2;
+    case MSIX + 4:
+        return msix_table[index];
+    case MSIX + 8: /* pending bits in the third page */
+        return 0x2003;
+    default:
+        fail_msg("configuration space read at %#x", offset);
+        return 0;
+    }
+}
+
+void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value)
+{
+    fail_msg("the audit writes configuration space");
+}
+
+static struct guest guests[GUEST_COUNT];
+static struct guest_device devices[GUEST_COUNT];
+static struct vcpu vcpus[GUEST_COUNT];
+static uint64_t live_root[GUEST_COUNT];
+
+struct guest *guest_at(unsigned index)
+{
+    return index < GUEST_COUNT ? &guests[index] : NULL;
+}
+
+struct guest *guest_of_owner(owner_t owner)
+{
+    return OWNER_IS_GUEST(owner) ? guest_at(OWNER_GUEST_INDEX(owner)) : NULL;
+}
+
+static bool memory_root(const struct vcpu *vcpu, uint64_t *root)
+{
+    *root = live_root[vcpu - vcpus];
+    return true;
+}
+
+const struct vcpu_backend *vcpu_backend(void)
+{
+    static const struct vcpu_backend backend = {.name = "fake", .memory_root = memory_root};
+    return &backend;
+}
+
+static struct page_table host;
+static uint64_t host_root;
+
+uint64_t address_space_root(void)
+{
+    return host_root;
+}
+
+/* --- the sound system --- */
+
+static struct vtd_model *unit;
+static struct iommu_msi message[GUEST_COUNT];
+
+static void map(struct page_table *table, uint64_t input, uint64_t physical, uint64_t size,
+                unsigned rights)
+{
+    assert_int_equal(page_table_map(table, input, physical, size, rights), STATUS_OK);
+}
+
+static struct pci_function *function_new(unsigned index, owner_t owner)
+{
+    struct pci_function *function = machine_function(RID(0, 1, 0x10, index), NULL);
+    function->owner = owner;
+    function->cap_msix = MSIX;
+    function->bar[0] = (struct pci_bar){.base = BAR0(index), .size = BAR_SIZE};
+    function->bar[3] = (struct pci_bar){.base = BAR3(index), .size = BAR_SIZE};
+    functions[index] = function;
+    commands[index] = PCI_COMMAND_MEMORY;
+    msix_table[index] = 3; /* at offset 0 of BAR 3 */
+    return function;
+}
+
+static void guest_new(unsigned n, const struct page_table_format *format)
+{
+    struct guest *guest = &guests[n];
+    owner_t owner = OWNER_GUEST(n);
+    *guest = (struct guest){.index = n, .owner = owner};
+    snprintf(guest->name, sizeof guest->name, n == 0 ? "alpha" : "beta");
+    guest->memory_base = RAM(n);
+    guest->memory_size = MEMORY;
+    owns(RAM(n), MEMORY, owner);
+    owns(BAR0(n), BAR_SIZE, owner);
+    owns(BAR3(n), BAR_SIZE, owner);
+    owns(BAR3(n), PAGE_SIZE, OWNER_HYPERVISOR);
+    assert_int_equal(page_table_create(&guest->memory, format, 4, 3, false), STATUS_OK);
+    map(&guest->memory, 0, RAM(n), MEMORY, PAGE_READ | PAGE_WRITE | PAGE_EXECUTE);
+    map(&guest->memory, GPA_BAR0, BAR0(n), BAR_SIZE, REGISTERS);
+    map(&guest->memory, GPA_BAR3 + PAGE_SIZE, BAR3(n) + PAGE_SIZE, BAR_SIZE - PAGE_SIZE, REGISTERS);
+
+    vcpus[n] = (struct vcpu){.guest = guest, .apic_id = n + 1, .memory = &guest->memory};
+    guest->vcpus[0] = &vcpus[n];
+    guest->cpu_count = 1;
+    live_root[n] = physical_address(guest->memory.root);
+
+    struct pci_function *function = function_new(n, owner);
+    devices[n] = (struct guest_device){.guest = guest, .function = function, .attached = true};
+    guest->devices[0] = &devices[n];
+    guest->device_count = 1;
+    assert_int_equal(iommu_domain_create(&guest->domain, owner), STATUS_OK);
+    assert_int_equal(iommu_domain_map(&guest->domain, 0, RAM(n), MEMORY, PAGE_READ | PAGE_WRITE),
+                     STATUS_OK);
+    assert_int_equal(iommu_attach(function, &guest->domain), STATUS_OK);
+    assert_int_equal(iommu_interrupt_allocate(function, n + 1, 0x40, &message[n]), STATUS_OK);
+    commands[n] |= PCI_COMMAND_BUS_MASTER;
+}
+
+static void build(const struct page_table_format *format)
+{
+    owner_count = 0;
+    memset(functions, 0, sizeof functions);
+    memset(listed, 0, sizeof listed);
+    listed[0] = (struct frame_range){0, MIB(1), OWNER_FIRMWARE};
+    listed[1] = (struct frame_range){MIB(1), MIB(9), OWNER_HYPERVISOR};
+    unit = machine_simple(MODEL_CAP, MODEL_ECAP);
+    for (unsigned n = 0; n < GUEST_COUNT; n++)
+        guest_new(n, format);
+    function_new(2, OWNER_NOBODY);
+    function_new(3, OWNER_HYPERVISOR)->is_bridge = true;
+    commands[3] |= PCI_COMMAND_BUS_MASTER;
+    assert_int_equal(page_table_create(&host, &page_format_host, 4, 2, false), STATUS_OK);
+    map(&host, MIB(2), HOST_DATA, MIB(2), PAGE_READ | PAGE_EXECUTE);
+    map(&host, MIB(4), HOST_DATA + MIB(2), MIB(2), PAGE_READ | PAGE_WRITE);
+    host_root = physical_address(host.root);
+    host_log_clear();
+}
+
+/* --- what the falsifiers use --- */
+
+static volatile uint64_t *entry_of(const struct page_table *table, uint64_t input, unsigned level)
+{
+    struct page_walk walk;
+    page_table_walk(table, input, &walk);
+    for (unsigned i = 0; i < walk.steps; i++)
+        if (walk.step[i].level == level)
+            return virtual_address(walk.step[i].entry_address);
+    fail_msg("no entry at level %u for %#llx", level, (unsigned long long)input);
+    return NULL;
+}
+
+static struct vtd_context_entry *context_of(unsigned n)
+{
+    struct vtd_context_entry *table = virtual_address(vtd.unit[0].root[1].low & VTD_ROOT_ADDRESS);
+    return &table[RID(0, 1, 0x10, n) & 0xff];
+}
+
+static struct vtd_irte *irte_of(unsigned n)
+{
+    return &vtd.unit[0].interrupts[message[n].index];
+}
+
+static struct page_table *ept(void)
+{
+    return &guests[0].memory;
+}
+
+static struct page_table *dma(void)
+{
+    return &guests[0].domain.table;
+}
+
+// clang-format off
+static void two_owners(void) { listed[1].base = KIB(512); }
+static void a_frame_too_many(void) { map(ept(), MEMORY, RAM(1), PAGE_SIZE, PAGE_READ | PAGE_WRITE); }
+static void nobodys_frame(void) { map(ept(), MEMORY, RAM(0) + MEMORY, PAGE_SIZE, PAGE_READ); }
+static void ram_twice(void) { map(ept(), MEMORY, RAM(0), PAGE_SIZE, PAGE_READ); }
+static void msix_mapped(void) { map(ept(), GPA_BAR3, BAR3(0), PAGE_SIZE, REGISTERS); }
+static void msix_given_and_mapped(void)
+{
+    owns(BAR3(0), PAGE_SIZE, OWNER_GUEST(0));
+    msix_mapped();
+}
+static void msix_moved(void) { msix_table[0] = 0x1003; }
+static void msix_nowhere(void) { msix_table[0] = 0x10003; }
+static void others_registers(void) { map(ept(), GIB(4), BAR0(1), PAGE_SIZE, REGISTERS); }
+static void registers_of_no_bar(void)
+{
+    owns(0xc100000000, PAGE_SIZE, OWNER_GUEST(0));
+    map(ept(), GIB(4), 0xc100000000, PAGE_SIZE, REGISTERS);
+}
+static void registers_cached(void)
+{
+    *entry_of(ept(), GPA_BAR0, 1) = ept()->format->leaf(BAR0(0), PAGE_READ | PAGE_WRITE, 1);
+}
+static void registers_executable(void)
+{
+    *entry_of(ept(), GPA_BAR0, 1) = ept()->format->leaf(BAR0(0), REGISTERS | PAGE_EXECUTE, 1);
+}
+static void bar_over(uint64_t base)
+{
+    functions[0]->bar[5] = (struct pci_bar){.base = base, .size = PAGE_SIZE};
+    owns(base, PAGE_SIZE, OWNER_GUEST(0));
+    map(ept(), GIB(4), base, PAGE_SIZE, REGISTERS);
+}
+static void unit_mapped(void) { bar_over(UNIT_BASE); }
+static void apic_mapped(void) { bar_over(0xfee00000); }
+static void ept_in_guest(void)
+{
+    *entry_of(ept(), GPA_BAR0, 2) = ept()->format->table(RAM(0) + MIB(2));
+}
+static void ept_owned_by_guest(void)
+{
+    uint64_t table = *entry_of(ept(), GPA_BAR0, 2) & ept()->format->address_mask;
+    owns(table, PAGE_SIZE, OWNER_GUEST(0));
+}
+static void other_root(void) { live_root[0] = physical_address(guests[1].memory.root); }
+static void no_nested_paging(void) { live_root[0] = 0; }
+
+static void dma_page_too_many(void) { map(dma(), MEMORY, RAM(1), PAGE_SIZE, PAGE_READ | PAGE_WRITE); }
+static void dma_to_hypervisor(void) { map(dma(), MEMORY, HOST_DATA, PAGE_SIZE, PAGE_READ); }
+static void dma_to_registers(void) { map(dma(), GPA_BAR0, BAR0(0), PAGE_SIZE, PAGE_READ); }
+static void dma_elsewhere(void) { map(dma(), MEMORY, RAM(0), PAGE_SIZE, PAGE_READ); }
+static void dma_table_in_guest(void)
+{
+    *entry_of(dma(), 0, 3) = dma()->format->table(RAM(0) + MIB(2));
+}
+static void dma_root_in_guest(void) { context_of(0)->low = RAM(0) | VTD_CONTEXT_P; }
+
+static void translation_off(void) { unit->gsts &= ~VTD_GLOBAL_TE; }
+static void other_format(void) { unit->rtaddr |= BIT(10); }
+static void root_in_guest(void) { unit->rtaddr = RAM(0); }
+static void contexts_in_guest(void) { vtd.unit[0].root[7].low = RAM(0) | VTD_ROOT_P; }
+static void stranger(void) { *context_of(2) = *context_of(0); }
+static void left_after_detach(void)
+{
+    devices[0].attached = false;
+    commands[0] = 0;
+}
+static void entry_missing(void) { context_of(0)->low = 0; }
+static void bus_missing(void) { vtd.unit[0].root[1].low = 0; }
+static void other_domain(void) { context_of(0)->high = context_of(1)->high; }
+static void others_memory(void) { context_of(0)->low = context_of(1)->low; }
+static void pass_through(void) { context_of(0)->low |= BIT(3); }
+static void device_tlb(void) { context_of(0)->low |= BIT(2); }
+static void stranger_behind_refused_unit(void)
+{
+    vtd.unit[0].usable = false;
+    stranger();
+}
+
+static void remapping_off(void) { unit->gsts &= ~VTD_GLOBAL_IRE; }
+static void compatible(void) { unit->gsts |= VTD_GLOBAL_CFI; }
+static void source_unchecked(void) { irte_of(0)->high &= 0xffff; }
+static void source_partly_checked(void) { irte_of(0)->high |= BIT(16); }
+static void source_a_bus(void) { irte_of(0)->high ^= BIT(18) | BIT(19); }
+static void interrupt_of_stranger(void) { irte_of(0)->high ^= 2 ^ 0; }
+static void others_core(void) { irte_of(0)->low ^= UINT64_C(3) << 32; }
+static void control_core(void) { irte_of(0)->low &= BITS(31, 0); }
+static void exception_vector(void) { irte_of(0)->low &= ~BITS(23, 20); }
+static void delivers_nmi(void) { irte_of(0)->low |= UINT64_C(4) << 5; }
+static void logical(void) { irte_of(0)->low |= BIT(2); }
+static void posted(void) { irte_of(0)->low |= BIT(15); }
+static void table_in_guest(void) { owns(unit->irta & VTD_IRTA_MASK, PAGE_SIZE, OWNER_GUEST(1)); }
+
+static void master_without_owner(void) { commands[2] |= PCI_COMMAND_BUS_MASTER; }
+static void writable_and_executable(void)
+{
+    map(&host, MIB(8), HOST_DATA, PAGE_SIZE, PAGE_READ | PAGE_WRITE | PAGE_EXECUTE);
+}
+static void window_left_open(void) { map(&host, MIB(8), RAM(0), MIB(2), PAGE_READ | PAGE_WRITE); }
+static void host_root_lost(void) { host_root = RAM(0); }
+// clang-format on
+
+static const struct {
+    void (*falsify)(void);
+    const char *invariant, *subject, *message;
+} cases[] = {
+    {two_owners, "I1", "frames", "two owners"},
+    {a_frame_too_many, "I2", "alpha", "does not own"},
+    {nobodys_frame, "I2", "alpha", "does not own"},
+    {ram_twice, "I2", "alpha", "neither the guest's RAM nor"},
+    {msix_mapped, "I2", "alpha", "does not own"},
+    {msix_mapped, "I2", "alpha", "MSI-X table is mapped"},
+    {msix_given_and_mapped, "I2", "alpha", "MSI-X table is mapped"},
+    {msix_moved, "I2", "alpha", "MSI-X table is mapped"},
+    {msix_nowhere, "I2", "alpha", "cannot be read"},
+    {others_registers, "I2", "alpha", "does not own"},
+    {registers_of_no_bar, "I2", "alpha", "nor a BAR"},
+    {registers_cached, "I2", "alpha", "cached or executable"},
+    {registers_executable, "I2", "alpha", "cached or executable"},
+    {unit_mapped, "I2", "alpha", "registers of the IOMMU"},
+    {apic_mapped, "I2", "alpha", "registers of the IOMMU or of the local APIC"},
+    {ept_in_guest, "I2", "alpha", "points at a table outside"},
+    {ept_owned_by_guest, "I2", "alpha", "a table lies in memory"},
+    {other_root, "I2", "alpha", "walks other tables"},
+    {no_nested_paging, "I2", "alpha", "walks other tables"},
+    {dma_page_too_many, "I3", "alpha", "not the guest's RAM"},
+    {dma_to_hypervisor, "I3", "alpha", "not the guest's RAM"},
+    {dma_to_registers, "I3", "alpha", "not the guest's RAM"},
+    {dma_elsewhere, "I3", "alpha", "guest's own tables do not"},
+    {dma_table_in_guest, "I3", "alpha", "points at a table outside"},
+    {dma_root_in_guest, "I3", "alpha", "no table of the hypervisor's"},
+    {translation_off, "I4", "unit", "translation is off"},
+    {other_format, "I4", "unit", "another format"},
+    {root_in_guest, "I4", "unit", "root table is not"},
+    {contexts_in_guest, "I4", "unit", "context table lies"},
+    {stranger, "I4", "01:10.2", "without an owner"},
+    {left_after_detach, "I4", "01:10.0", "without an owner"},
+    {entry_missing, "I4", "01:10.0", "is missing"},
+    {bus_missing, "I4", "01:10.0", "is missing"},
+    {other_domain, "I4", "01:10.0", "another domain"},
+    {others_memory, "I3", "alpha", "not the guest's RAM"},
+    {pass_through, "I4", "01:10.0", "untranslated"},
+    {device_tlb, "I4", "01:10.0", "untranslated"},
+    {stranger_behind_refused_unit, "I4", "01:10.2", "without an owner"},
+    {remapping_off, "I5", "unit", "remapping is off"},
+    {compatible, "I5", "unit", "compatibility-format"},
+    {source_unchecked, "I5", "alpha", "does not verify"},
+    {source_partly_checked, "I5", "alpha", "does not verify"},
+    {source_a_bus, "I5", "alpha", "does not verify"},
+    {interrupt_of_stranger, "I5", "01:10.2", "without an owner"},
+    {others_core, "I5", "alpha", "owner's cores"},
+    {control_core, "I5", "alpha", "owner's cores"},
+    {exception_vector, "I5", "alpha", "owner's cores"},
+    {delivers_nmi, "I5", "alpha", "owner's cores"},
+    {logical, "I5", "alpha", "owner's cores"},
+    {posted, "I5", "alpha", "owner's cores"},
+    {table_in_guest, "I5", "unit", "interrupt table lies"},
+    {master_without_owner, "I6", "01:10.2", "masters the bus"},
+    {writable_and_executable, "W^X", "host", "writable and executable"},
+    {window_left_open, "I2", "host", "mapped on the control core"},
+    {host_root_lost, "W^X", "host", "own tables"},
+};
+
+static void each_falsified_entry_is_named(void **state)
+{
+    static const struct page_table_format *const formats[] = {&page_format_ept, &page_format_npt};
+    for (size_t i = 0; i < ARRAY_SIZE(cases) * ARRAY_SIZE(formats); i++) {
+        size_t n = i / ARRAY_SIZE(formats);
+        build(formats[i % ARRAY_SIZE(formats)]);
+        cases[n].falsify();
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "audit.violation invariant=%s subject=%s ",
+                 cases[n].invariant, cases[n].subject);
+        assert_false(audit_run());
+        if (host_log_count(wanted, cases[n].message) == 0)
+            fail_msg("case %zu: no \"%s... %s\" in:\n%s", n, wanted, cases[n].message,
+                     host_log_text());
+        assert_int_equal(host_log_count("audit.ok", NULL), 0);
+    }
+}
+
+static void a_sound_system_passes(void **state)
+{
+    build(&page_format_ept);
+    assert_true(audit_run());
+    /* Two domains of two leaves, two memories of 2 + 7, two host leaves. */
+    assert_int_equal(host_log_count("audit.ok", "leaves=24 contexts=65536 interrupts=2"), 1);
+    assert_int_equal(host_log_count("audit.violation", NULL), 0);
+}
+
+static void it_still_passes_once_devices_are_taken_back(void **state)
+{
+    build(&page_format_npt);
+    for (unsigned n = 0; n < GUEST_COUNT; n++) {
+        commands[n] = PCI_COMMAND_MEMORY;
+        iommu_interrupts_release(functions[n]);
+        assert_int_equal(iommu_detach(functions[n], &guests[n].domain), STATUS_OK);
+        devices[n].attached = false;
+    }
+    assert_true(audit_run());
+    assert_int_equal(host_log_count("audit.ok", "interrupts=0"), 1);
+}
+
+/* What a unit that was refused covers is given to nobody, so its state is not the audit's. */
+static void a_refused_unit_that_firmware_left_is_not_judged(void **state)
+{
+    build(&page_format_ept);
+    for (unsigned n = 0; n < GUEST_COUNT; n++) {
+        devices[n].attached = false;
+        commands[n] = 0;
+    }
+    vtd.unit[0].usable = false;
+    unit->rtaddr = RAM(1) + MEMORY;
+    assert_true(audit_run());
+    unit->gsts = 0;
+    assert_true(audit_run());
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sound_system_passes),
+        cmocka_unit_test(it_still_passes_once_devices_are_taken_back),
+        cmocka_unit_test(a_refused_unit_that_firmware_left_is_not_judged),
+        cmocka_unit_test(each_falsified_entry_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
