@@ -240,6 +240,7 @@ void hypervisor_main(const struct boot_info *loaders)
     else
         log_event("guest.refused", "message=\"the audit found a violation: no guest is started\"");
 
-    monitor_start();
-    control_loop((boot->flags & BOOT_FLAG_BATCH) != 0);
+    bool batch = (boot->flags & BOOT_FLAG_BATCH) != 0;
+    monitor_start(!batch);
+    control_loop(batch);
 }

@@ -4,8 +4,13 @@
 #include "drivers/serial/serial.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
 
 static bool initialised;
+
+/* The prompt with what was typed so far, as it stands on the last line; output takes its place. */
+static char prompt[CONSOLE_PROMPT_SIZE];
+static size_t prompt_size;
 
 void console_init_early(void)
 {
@@ -33,10 +38,8 @@ void console_init_framebuffer(const struct boot_framebuffer *framebuffer)
     framebuffer_write(tail, log_tail(tail, sizeof tail));
 }
 
-void console_write(const char *text, size_t size)
+static void write_all(const char *text, size_t size)
 {
-    /* An exception before the console's turn has to be seen too. */
-    console_init_early();
     size_t start = 0;
     for (size_t i = 0; i < size; i++) {
         if (text[i] != '\n')
@@ -47,6 +50,46 @@ void console_write(const char *text, size_t size)
     }
     serial_write(text + start, size - start);
     framebuffer_write(text, size);
+}
+
+static void erase_prompt(void)
+{
+    char blanks[CONSOLE_PROMPT_SIZE + 2];
+    if (prompt_size == 0)
+        return;
+    memset(blanks, ' ', sizeof blanks);
+    blanks[0] = blanks[prompt_size + 1] = '\r';
+    write_all(blanks, prompt_size + 2);
+    prompt_size = 0;
+}
+
+void console_write(const char *text, size_t size)
+{
+    /* An exception before the console's turn has to be seen too. */
+    console_init_early();
+    erase_prompt();
+    write_all(text, size);
+}
+
+void console_prompt(const char *text, size_t size)
+{
+    size_t kept = 0;
+    size = MIN(size, sizeof prompt);
+    while (kept < prompt_size && kept < size && prompt[kept] == text[kept])
+        kept++;
+    if (kept < prompt_size) {
+        erase_prompt();
+        kept = 0;
+    }
+    write_all(text + kept, size - kept);
+    memcpy(prompt, text, size);
+    prompt_size = size;
+}
+
+void console_prompt_end(void)
+{
+    write_all("\n", 1);
+    prompt_size = 0;
 }
 
 void console_printf(const char *format, ...)

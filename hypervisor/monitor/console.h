@@ -10,6 +10,12 @@ void console_init_early(void);
 void console_init_framebuffer(const struct boot_framebuffer *framebuffer);
 void console_write(const char *text, size_t size);
 void console_printf(const char *format, ...) PRINTF_LIKE(1, 2);
+/* Shows the prompt with what was typed so far as the last line, writing only what changed. Any other
+ * output takes its place; it is then to be shown again. At most CONSOLE_PROMPT_SIZE bytes. */
+#define CONSOLE_PROMPT_SIZE 160
+void console_prompt(const char *text, size_t size);
+/* Leaves that line as it stands: the command on it is to be carried out. */
+void console_prompt_end(void);
 /* A byte that was typed, or -1. */
 int console_read(void);
 /* From here on other cores' log lines go through their rings (log.c); before cpu_start_all(). A

@@ -12,14 +12,15 @@
 #define KEY_KILL   0x15 /* Ctrl-U */
 #define KEY_CANCEL 0x03 /* Ctrl-C */
 
-static char line[LINE_SIZE];
-static size_t used;
-static bool started;
+static const char prompt[] = "bulkhead> ";
+#define PROMPT_SIZE (sizeof prompt - 1)
 
-static void prompt(void)
-{
-    console_printf("bulkhead> ");
-}
+/* The prompt, then what was typed after it. */
+static char screen_line[PROMPT_SIZE + LINE_SIZE] = "bulkhead> ";
+static char *const line = screen_line + PROMPT_SIZE;
+static size_t used;
+static bool started, prompting;
+_Static_assert(sizeof screen_line <= CONSOLE_PROMPT_SIZE, "a full line fits into the prompt");
 
 static unsigned split(char *text, char *words[], unsigned limit)
 {
@@ -54,29 +55,20 @@ static void run_line(void)
     console_printf("%s: no such command; `help` lists them\n", words[0]);
 }
 
-static void erase(size_t count)
-{
-    for (; count != 0 && used != 0; count--) {
-        used--;
-        console_write("\b \b", 3);
-    }
-}
-
 static void take(char key)
 {
     if (key == '\r' || key == '\n') {
-        console_write("\n", 1);
+        console_prompt(screen_line, PROMPT_SIZE + used);
+        console_prompt_end();
         line[used] = '\0';
         used = 0;
         run_line();
-        prompt();
     } else if (key == KEY_ERASE || key == KEY_BACK) {
-        erase(1);
+        used -= used != 0 ? 1 : 0;
     } else if (key == KEY_KILL || key == KEY_CANCEL) {
-        erase(used);
-    } else if (key >= ' ' && key <= '~' && used + 1 < sizeof line) {
+        used = 0;
+    } else if (key >= ' ' && key <= '~' && used + 1 < LINE_SIZE) {
         line[used++] = key;
-        console_write(&key, 1);
     }
 }
 
@@ -85,14 +77,17 @@ void monitor_service(void)
     for (unsigned i = 0; started && i < TURN_BYTES; i++) {
         int key = console_read();
         if (key < 0)
-            return;
+            break;
+        prompting = true;
         take((char)key);
     }
+    if (started && prompting)
+        console_prompt(screen_line, PROMPT_SIZE + used);
 }
 
-void monitor_start(void)
+void monitor_start(bool someone_is_there)
 {
     started = true;
+    prompting = someone_is_there;
     log_event("monitor.ready", "message=\"type help\"");
-    prompt();
 }
