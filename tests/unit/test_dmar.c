@@ -1,69 +1,6 @@
-// The DMAR parser, over built tables and, where they are at hand, real machines' ones.
+// The DMAR parser over built tables; damaged and real ones are in test_dmar_corpus.c.
 // SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "hypervisor/acpi/dmar.h"
-#include "tests/unit/support/tables.h"
-
-static struct table_builder table;
-static uint8_t *copy;
-
-static int start(void **state)
-{
-    host_log_clear();
-    table_begin(&table, "DMAR");
-    put(&table, 38, 1);  /* 39 bits */
-    put(&table, 0x1, 1); /* interrupt remapping */
-    put(&table, 0, 10);
-    return 0;
-}
-
-static int end(void **state)
-{
-    free(copy);
-    copy = NULL;
-    return 0;
-}
-
-static uint32_t structure_begin(unsigned type)
-{
-    put(&table, type, 2);
-    put(&table, 0, 2);
-    return table.length - 4;
-}
-
-static void structure_end(uint32_t begin)
-{
-    put_at(&table, begin + 2, table.length - begin, 2);
-}
-
-static void scope(unsigned type, unsigned id, unsigned bus, const char *path)
-{
-    size_t bytes = strlen(path) / 2;
-    put(&table, type, 1);
-    put(&table, 6 + bytes, 1);
-    put(&table, 0, 2);
-    put(&table, id, 1);
-    put(&table, bus, 1);
-    for (size_t i = 0; i < bytes; i++) {
-        char digits[3] = {path[2 * i], path[2 * i + 1], '\0'};
-        put(&table, strtoul(digits, NULL, 16), 1);
-    }
-}
-
-static uint32_t drhd(unsigned flags, unsigned segment, uint64_t base)
-{
-    uint32_t begin = structure_begin(DMAR_DRHD);
-    put(&table, flags, 1);
-    put(&table, 0, 1);
-    put(&table, segment, 2);
-    put(&table, base, 8);
-    structure_end(begin);
-    return begin;
-}
+#include "tests/unit/support/dmar_builder.h"
 
 static enum status parse(struct dmar *dmar)
 {
@@ -418,102 +355,6 @@ static void test_scope_paths(void **state)
     }
 }
 
-/* --- every prefix and every single changed byte of a table: no read past the end, no endless loop,
- * and what is handed out lies inside --- */
-static void check_bounds(const uint8_t *bytes, uint32_t length)
-{
-    struct dmar dmar;
-    if (dmar_parse(bytes, length, &dmar) != STATUS_OK)
-        return;
-    assert_true(dmar.length <= length);
-    struct dmar_structure one;
-    struct dmar_scope device;
-    uint32_t sum = 48;
-    for (uint32_t cursor = 0; dmar_next(&dmar, &cursor, &one);) {
-        assert_int_equal(one.offset, sum);
-        sum += one.length;
-        uint32_t inside = one.scope_offset;
-        for (uint32_t at = 0; dmar_scope_next(&dmar, &one, &at, &device);)
-            inside += 6u + 2u * device.path_length;
-        assert_int_equal(inside, one.length);
-    }
-    assert_int_equal(sum, dmar.length);
-}
-
-static void test_damaged_tables(void **state)
-{
-    uint32_t begin = drhd(0, 0, 0xfed90000);
-    scope(SCOPE_ENDPOINT, 0, 0, "0200");
-    scope(SCOPE_BRIDGE, 0, 0, "1c040001");
-    structure_end(begin);
-    drhd(1, 0, 0xfed91000);
-    begin = structure_begin(DMAR_ANDD);
-    put(&table, 0, 4);
-    put_text(&table, "X");
-    structure_end(begin);
-    table_end(&table);
-    uint32_t length = table.length;
-    for (uint32_t cut = 0; cut <= length; cut++) {
-        uint8_t *bytes = exact_copy(table.bytes, cut);
-        check_bounds(bytes, cut);
-        free(bytes);
-    }
-    copy = exact_copy(table.bytes, length);
-    for (uint32_t at = 0; at < length; at++) {
-        for (unsigned value = 0; value < 256; value++) {
-            copy[at] = (uint8_t)value;
-            check_bounds(copy, length);
-        }
-        copy[at] = table.bytes[at];
-        host_log_clear();
-    }
-}
-
-/* --- real machines --- */
-static void test_corpus(void **state)
-{
-    const char *folder = getenv("BULKHEAD_DMAR_CORPUS");
-    if (folder == NULL)
-        folder = "../shared/reference/dmar-corpus";
-    DIR *directory = opendir(folder);
-    if (directory == NULL) {
-        print_message("SKIPPED: no DMAR tables at %s; set BULKHEAD_DMAR_CORPUS to a folder of "
-                      "*.dmar files\n",
-                      folder);
-        skip();
-    }
-    unsigned tables = 0;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        const char *suffix = strrchr(entry->d_name, '.');
-        if (suffix == NULL || strcmp(suffix, ".dmar") != 0)
-            continue;
-        char path[4096];
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        FILE *file = fopen(path, "rb");
-        assert_non_null(file);
-        size_t length = fread(table.bytes, 1, sizeof table.bytes, file);
-        fclose(file);
-        uint8_t *bytes = exact_copy(table.bytes, length);
-        struct dmar dmar;
-        host_log_clear();
-        if (dmar_parse(bytes, (uint32_t)length, &dmar) != STATUS_OK || dmar.length != length ||
-            host_log_count("acpi.refused", NULL) != 0)
-            fail_msg("%s: %u of %zu bytes understood: %s", entry->d_name, dmar.length, length,
-                     host_log_text());
-        check_bounds(bytes, (uint32_t)length);
-        unsigned units = 0;
-        struct dmar_structure one;
-        for (uint32_t cursor = 0; dmar_next(&dmar, &cursor, &one);)
-            units += one.type == DMAR_DRHD;
-        assert_true(units > 0);
-        free(bytes);
-        tables++;
-    }
-    closedir(directory);
-    print_message("%u tables of real machines understood to the last byte\n", tables);
-    assert_true(tables > 0);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void)
@@ -532,8 +373,6 @@ int main(void)
         TEST(test_longest_path_and_largest_structure),
         TEST(test_thousands_of_structures),
         TEST(test_scope_paths),
-        TEST(test_damaged_tables),
-        TEST(test_corpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
