@@ -255,6 +255,9 @@ static void igb_vf_reset(struct pf_device *device, uint16_t vf)
     igb_write(device, IGB_VFLRE, BIT(vf));
     igb_mailbox_reset(device, vf);
     igb_vf_restart(device, vf);
+    /* The next owner's driver waits for "reset done", which its predecessor's read has cleared. The
+     * other VFs see the bit again too; it only makes them look at the link. */
+    igb_update(device, IGB_CTRL_EXT, 0, IGB_CTRL_EXT_PFRSTD);
 }
 
 static enum status igb_vfs_enabled(struct pf_device *device)
@@ -263,8 +266,6 @@ static enum status igb_vfs_enabled(struct pf_device *device)
         return STATUS_INVALID;
     for (uint16_t vf = 0; vf < device->vfs; vf++)
         igb_vf_reset(device, vf);
-    /* Enabling reset the VFs: they wait for this bit again. */
-    igb_update(device, IGB_CTRL_EXT, 0, IGB_CTRL_EXT_PFRSTD);
     uint32_t wanted = (uint32_t)(BIT(device->vfs) - 1);
     if ((igb_read(device, IGB_VFRE) & wanted) != wanted ||
         (igb_read(device, IGB_VFTE) & wanted) != wanted)

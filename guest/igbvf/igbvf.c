@@ -35,7 +35,7 @@ void *memcpy(void *restrict destination, const void *restrict source, size_t siz
 #define MAILBOX_VF_OWNS    (1u << 2)
 #define MAILBOX_PF_SENT    (1u << 4)
 #define MAILBOX_PF_ACK     (1u << 5)
-#define MAILBOX_RESET_DONE (1u << 7)
+#define MAILBOX_IN_RESET (1u << 6)
 #define MESSAGE_VF_RESET   1u
 #define MESSAGE_ACK        0x80000000u
 
@@ -77,6 +77,17 @@ static bool wait_for(const struct igbvf *vf, uint32_t offset, uint32_t bits)
     return true;
 }
 
+static bool wait_while(const struct igbvf *vf, uint32_t offset, uint32_t bits)
+{
+    uint64_t end = microseconds() + WAIT_LIMIT;
+    while ((get(vf, offset) & bits) != 0) {
+        if (microseconds() > end)
+            return false;
+        wait_microseconds(20);
+    }
+    return true;
+}
+
 static bool find(struct igbvf *vf)
 {
     static const uint16_t ids[] = {0x10ca, 0x152d, 0x1520, 0x152f}; /* 82576 and I350 VFs */
@@ -91,7 +102,7 @@ static bool find(struct igbvf *vf)
 static bool reset(struct igbvf *vf)
 {
     set(vf, VTCTRL, CTRL_RESET);
-    if (!wait_for(vf, V2PMAILBOX, MAILBOX_RESET_DONE)) {
+    if (!wait_while(vf, V2PMAILBOX, MAILBOX_IN_RESET)) {
         print("igbvf: the PF does not come out of reset (V2PMAILBOX=0x%x)\n", get(vf, V2PMAILBOX));
         return false;
     }

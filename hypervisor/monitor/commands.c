@@ -84,9 +84,9 @@ static void list_units(unsigned count, char *const words[])
                        report.usable || report.refusal == NULL ? "" : report.refusal);
         if (!report.usable)
             continue;
-        console_printf("  CAP %#018llx  ECAP %#018llx\n", (unsigned long long)report.capability,
+        console_printf("  CAP 0x%016llx  ECAP 0x%016llx\n", (unsigned long long)report.capability,
                        (unsigned long long)report.extended_capability);
-        console_printf("  GSTS %#010x: translation %s, interrupt remapping %s, queue %s, "
+        console_printf("  GSTS 0x%08x: translation %s, interrupt remapping %s, queue %s, "
                        "compatibility-format %s\n",
                        report.global_status, decode_on_off(report.global_status, 31),
                        decode_on_off(report.global_status, 25),
@@ -193,7 +193,7 @@ static void list_frames(unsigned count, char *const words[])
     (void)count, (void)words;
     const struct frame_range *range;
     for (size_t i = 0; (range = frames_range(i)) != NULL; i++)
-        console_printf("%#014llx-%#014llx %8s %s\n", (unsigned long long)range->base,
+        console_printf("0x%012llx-0x%012llx %8s %s\n", (unsigned long long)range->base,
                        (unsigned long long)(range->base + range->size - 1),
                        size_text(range->size).text, owner_name(range->owner));
     console_printf("hypervisor: %s, of which %zu pages are handed out\n",

@@ -71,7 +71,7 @@ static void print_leaf(uint64_t address, const struct page_walk *walk)
 {
     static const char *const levels[] = {"", "PTE", "PDE", "PDPTE", "PML4E", "PML5E"};
     for (unsigned i = 0; i < walk->steps; i++)
-        console_printf("  level %u %-6s at %#llx = %#018llx\n", walk->step[i].level,
+        console_printf("  level %u %-6s at %#llx = 0x%016llx\n", walk->step[i].level,
                        levels[MIN(walk->step[i].level, 5u)],
                        (unsigned long long)walk->step[i].entry_address,
                        (unsigned long long)walk->step[i].entry);
@@ -102,11 +102,11 @@ void decode_walk(rid_t rid, uint64_t address)
     iommu_context_report((unsigned)unit, (uint16_t)rid, &context);
     console_printf("unit %d at %#llx, root table %#llx\n", unit, (unsigned long long)report.base,
                    (unsigned long long)report.root_table);
-    console_printf("  root entry = %#018llx%s\n", (unsigned long long)context.root_entry,
+    console_printf("  root entry = 0x%016llx%s\n", (unsigned long long)context.root_entry,
                    context.root_present ? "" : ", not present");
     if (context.root_present)
         console_printf(
-            "  context entry = %#018llx %#018llx%s\n", (unsigned long long)context.context_high,
+            "  context entry = 0x%016llx 0x%016llx%s\n", (unsigned long long)context.context_high,
             (unsigned long long)context.context_low, context.present ? "" : ", not present");
     if (!context.present) {
         console_printf("blocked: the requester has no context entry\n");
