@@ -19,7 +19,7 @@ static uint64_t load(uint64_t address, unsigned bytes)
     return value;
 }
 
-static uintptr_t ecam_base(void)
+uintptr_t pci_ecam(void)
 {
     uint64_t rsdp = runtime_rsdp();
     if (rsdp == 0)
@@ -38,7 +38,7 @@ static uintptr_t ecam_base(void)
 
 bool pci_device(unsigned index, struct pci_device *device)
 {
-    uintptr_t base = ecam_base();
+    uintptr_t base = pci_ecam();
     for (unsigned slot = 0; base != 0 && slot < SLOTS; slot++) {
         uintptr_t config = base + (slot << 15);
         uint32_t id = read32(config);

@@ -45,6 +45,8 @@ uint32_t own_apic_id(void);
 void timer_once(uint8_t vector, uint64_t time);
 
 /* --- PCI --- */
+/* Configuration space of bus 0, from ACPI's MCFG; 0 without one. */
+uintptr_t pci_ecam(void);
 struct pci_device {
     uintptr_t config; /* its 4 KiB of configuration space */
     uint16_t vendor, device;
