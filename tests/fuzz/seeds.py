@@ -88,7 +88,31 @@ def acpi_seeds():
     yield from (("madt", madt), ("mcfg", mcfg), ("dsdt", dsdt), ("fadt", fadt(base)))
 
 
-SEEDS = {"fuzz_dmar": dmar_seeds, "fuzz_acpi": acpi_seeds}
+def note(name, kind, value):
+    return struct.pack("<III4s", 4, len(value), kind, name) + value
+
+
+def image_seeds():
+    for name, header, program in (("elf32", "<16sHHIIIIIHHHHHH", "<IIIIIIII"),
+                                  ("elf64", "<16sHHIQQQIHHHHHH", "<IIQQQQQQ")):
+        wide = name == "elf64"
+        start, size = struct.calcsize(header), struct.calcsize(program)
+        text = start + 3 * size
+        notes = note(b"GNU", 1, bytes(4)) + note(b"Xen", 18, struct.pack("<I", 0x100010))
+
+        def entry(kind, offset, address, in_file, in_memory):
+            parts = (offset, address, address, in_file, in_memory)
+            return struct.pack(program, kind, 5, *parts, 4) if wide else \
+                struct.pack(program, kind, *parts, 5, 4)
+
+        ident = b"\x7fELF" + bytes([2 if wide else 1, 1, 1]) + bytes(9)
+        yield name, struct.pack(header, ident, 2, 62 if wide else 3, 1, 0x100000, start, 0, 0, start,
+                                size, 3, 0, 0, 0) + \
+            entry(1, text, 0x100000, 64, 64) + entry(1, text, 0x200000, 16, 4096) + \
+            entry(4, text + 64, 0, len(notes), 0) + bytes(64) + notes
+
+
+SEEDS = {"fuzz_dmar": dmar_seeds, "fuzz_acpi": acpi_seeds, "fuzz_image": image_seeds}
 
 
 def main():
