@@ -16,5 +16,7 @@
 void log_event(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
 /* For a core that is about to die: writes directly, whoever holds the console. */
 void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Writes out what the other cores' rings hold. Control core only. */
+void log_drain(void);
 /* Waits until everything has left the machine (100 ms at most): before it is switched off. */
 void log_flush(void);

@@ -230,6 +230,9 @@ enum status device_attach(struct guest_device *device)
 {
     if (device->attached)
         return STATUS_OK;
+    if (device->function->owner != device->guest->owner)
+        return refuse(device->guest, device->function, STATUS_DENIED,
+                      "it could not be reset or detached before; only a reboot makes it usable");
     device->disabled = false;
     virtual_config_reset(device);
     virtual_msix_reset(device);
@@ -246,29 +249,48 @@ enum status device_attach(struct guest_device *device)
     return STATUS_OK;
 }
 
-void device_detach(struct guest_device *device)
+void device_detach_start(struct guest_device *device)
 {
-    if (!device->attached)
+    if (!device->attached || device->resetting)
         return;
     pci_bus_master(device->function, false);
     virtual_msix_reset(device);
-    enum status reset = pci_function_reset(device->function);
-    if (reset != STATUS_OK)
-        log_event("device.reset_failed",
-                  "guest=%s rid=%s status=%s message=\"the device stays blocked and will not be "
-                  "given to anybody again\"",
-                  device->guest->name, rid_text(device->function->rid).text, status_name(reset));
-    enum status status = iommu_detach(device->function, &device->guest->domain);
+    device->reset_status = pci_reset_start(device->function, &device->reset);
+    device->resetting = true;
+}
+
+bool device_detach_ready(const struct guest_device *device)
+{
+    return !device->resetting || device->reset_status != STATUS_OK ||
+           deadline_passed(device->reset.ready);
+}
+
+/* What cannot be brought to a known state is never given to anybody again. */
+static void keep_back(struct guest_device *device, const char *event, enum status status)
+{
+    device->function->owner = OWNER_HYPERVISOR;
+    log_event(event,
+              "guest=%s rid=%s status=%s message=\"bus mastering stays off and the device is kept "
+              "back until a reboot\"",
+              device->guest->name, rid_text(device->function->rid).text, status_name(status));
+}
+
+enum status device_detach_finish(struct guest_device *device)
+{
+    if (!device->resetting)
+        return STATUS_OK;
+    enum status status = device->reset_status;
+    if (status == STATUS_OK)
+        status = pci_reset_finish(device->function, &device->reset);
     if (status != STATUS_OK)
-        log_event("device.detach_failed",
-                  "guest=%s rid=%s status=%s message=\"the unit did not "
-                  "confirm; bus mastering stays off\"",
-                  device->guest->name, rid_text(device->function->rid).text, status_name(status));
+        keep_back(device, "device.reset_failed", status);
+    status = iommu_detach(device->function, &device->guest->domain);
+    if (status != STATUS_OK)
+        keep_back(device, "device.detach_failed", status);
     if (device->pf != NULL)
         device->pf->driver->vf_reset(device->pf, device->function->vf_index);
-    device->attached = false;
-    if (reset != STATUS_OK)
-        device->function->owner = OWNER_HYPERVISOR;
+    device->attached = device->resetting = false;
+    return status;
 }
 
 void device_disable(struct guest_device *device)

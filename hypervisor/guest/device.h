@@ -36,14 +36,18 @@ struct guest_device {
     struct pf_device *pf; /* of a VF, else NULL */
     unsigned slot;        /* device number on the guest's virtual bus 0 */
     bool attached;        /* context entry present */
-    bool disabled;        /* policy took bus mastering away until the next start */
-    uint16_t command;     /* the guest's view of the command register */
+    bool resetting;       /* between device_detach_start() and _finish() */
+    enum status reset_status;
+    struct pci_reset reset;
+    bool disabled;    /* policy took bus mastering away until the next start */
+    uint16_t command; /* the guest's view of the command register */
     struct guest_bar bars[PCI_BARS];
     bool has_msix;
     bool msix_enabled, msix_function_mask;
     struct msix_layout msix;
     uintptr_t msix_table; /* the physical table, mapped */
     struct guest_vector *vectors;
+    uint64_t messages_refused; /* since the start */
 };
 
 /* --- device.c: giving and taking, in the order of invariant I6 --- */
@@ -59,8 +63,13 @@ void device_release(struct guest_device *device);
 /* Before a start: registers as after power-on, context entry present. Bus mastering stays off
  * until the guest asks for it. */
 MUST_CHECK enum status device_attach(struct guest_device *device);
-/* After an end: bus mastering off, reset, context entry gone, caches invalidated. */
-void device_detach(struct guest_device *device);
+/* After an end: bus mastering off and the reset begun; 100 ms later, once device_detach_ready(),
+ * the rest: context entry gone, caches invalidated. A device that does not get through either is
+ * kept back. An error of device_detach_finish() means that the unit did not confirm: the device may
+ * still reach the guest's memory, which must not be used for anything else. */
+void device_detach_start(struct guest_device *device);
+bool device_detach_ready(const struct guest_device *device);
+MUST_CHECK enum status device_detach_finish(struct guest_device *device);
 /* The answer to faults: bus mastering off, and it stays off until the next start. */
 void device_disable(struct guest_device *device);
 

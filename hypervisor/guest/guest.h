@@ -28,7 +28,15 @@
 #define GUEST_MAX_CPUS    8
 #define GUEST_MAX_MEMORY  GIB(2)
 
-enum guest_state { GUEST_EMPTY, GUEST_CREATED, GUEST_RUNNING, GUEST_STOPPED, GUEST_REFUSED };
+enum guest_state {
+    GUEST_EMPTY,
+    GUEST_CREATED,
+    GUEST_RUNNING,
+    GUEST_STOPPING, /* its cores are out; its devices are being reset */
+    GUEST_STOPPED,
+    GUEST_REFUSED,
+    GUEST_LOST, /* a core or a device did not come back: never started again */
+};
 
 struct guest_device; /* guest/device.h: virtual configuration space, MSI-X, BARs */
 
@@ -39,7 +47,7 @@ struct guest {
     volatile uint32_t state; /* enum guest_state */
     const struct config_guest *config;
     uint64_t memory_base, memory_size; /* host-physical */
-    bool memory_clean;       /* overwritten with zeros since a guest last ran in it */
+    bool memory_clean;                 /* overwritten with zeros since a guest last ran in it */
     struct page_table memory;          /* EPT or NPT */
     struct iommu_domain domain;
     unsigned cpu_count;
@@ -70,6 +78,8 @@ struct guest *guest_of_owner(owner_t owner);
 
 MUST_CHECK enum status
 guest_start(struct guest *guest); /* GUEST_CREATED or GUEST_STOPPED: reloads */
+/* Takes its cores back; guests_service() takes its devices back 100 ms later and logs
+ * guest.stopped. STATUS_NOT_FOUND when it is not running, STATUS_TIMEOUT when a core is lost. */
 MUST_CHECK enum status guest_stop(struct guest *guest, const char *reason);
 /* All VM exits of its vCPUs since it was started. */
 uint64_t guest_exits(const struct guest *guest);

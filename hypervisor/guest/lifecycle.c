@@ -20,10 +20,27 @@ void guest_note_end(struct guest *guest, const char *reason)
         (void)text_copy(guest->stop_reason, sizeof guest->stop_reason, reason);
 }
 
-static void detach_devices(struct guest *guest)
+static void detach_start(struct guest *guest)
 {
     for (unsigned i = 0; i < guest->device_count; i++)
-        device_detach(guest->devices[i]);
+        device_detach_start(guest->devices[i]);
+}
+
+static bool detach_ready(const struct guest *guest)
+{
+    for (unsigned i = 0; i < guest->device_count; i++)
+        if (!device_detach_ready(guest->devices[i]))
+            return false;
+    return true;
+}
+
+/* False when a device may still reach the guest's memory. */
+static bool detach_finish(struct guest *guest)
+{
+    bool confirmed = true;
+    for (unsigned i = 0; i < guest->device_count; i++)
+        confirmed = device_detach_finish(guest->devices[i]) == STATUS_OK && confirmed;
+    return confirmed;
 }
 
 static enum status attach_devices(struct guest *guest)
@@ -45,7 +62,9 @@ enum status guest_start(struct guest *guest)
     if (status == STATUS_OK)
         status = attach_devices(guest);
     if (status != STATUS_OK) {
-        detach_devices(guest);
+        detach_start(guest);
+        if (!detach_finish(guest))
+            guest->state = GUEST_LOST;
         return status;
     }
     guest->end_noted = 0;
@@ -104,20 +123,56 @@ uint64_t guest_exits(const struct guest *guest)
     return sum;
 }
 
-/* Every core is out of guest mode: take the devices back, then the memory's content. */
+static uint64_t exits_of(const struct guest *guest)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < guest->cpu_count; i++)
+        for (unsigned kind = 0; kind < EXIT_KINDS; kind++)
+            sum += guest->vcpus[i]->exits[kind];
+    return sum;
+}
+
+/* Every core is out of guest mode. */
+static void end(struct guest *guest)
+{
+    guest->state = GUEST_STOPPING;
+    detach_start(guest);
+}
+
+/* The devices are through their reset: they go, then the memory's content. */
 static void finish(struct guest *guest)
 {
     guest->state = GUEST_STOPPED;
-    detach_devices(guest);
-    if (load_scrub(guest) != STATUS_OK)
-        log_event("guest.scrub_failed",
-                  "name=%s message=\"its memory could not be mapped; it is "
-                  "overwritten before the next start\"",
+    if (!detach_finish(guest)) {
+        guest->state = GUEST_LOST;
+        log_event("guest.lost",
+                  "name=%s message=\"a device of it could not be detached; its memory is not used "
+                  "again until a reboot\"",
                   guest->name);
+    } else if (load_scrub(guest) != STATUS_OK) {
+        log_event("guest.scrub_failed",
+                  "name=%s message=\"its memory could not be mapped; it is overwritten before the "
+                  "next start\"",
+                  guest->name);
+    }
+    log_drain(); /* what its cores said comes before its end */
+    log_drain(); /* what its cores had to say comes first */
     log_event("guest.stopped", "name=%s status=%llu reason=%s faults=%llu exits=%llu seconds=%u",
               guest->name, (unsigned long long)guest->exit_status, guest->stop_reason,
-              (unsigned long long)guest->faults, (unsigned long long)guest_exits(guest),
+              (unsigned long long)guest->faults, (unsigned long long)exits_of(guest),
               (unsigned)((clock_microseconds() - guest->started_at) / 1000000));
+}
+
+/* A core did not leave guest mode: its devices are silenced all the same. */
+static void give_up(struct guest *guest)
+{
+    guest->state = GUEST_LOST;
+    for (unsigned i = 0; i < guest->device_count; i++)
+        device_disable(guest->devices[i]);
+    log_event("guest.lost",
+              "name=%s message=\"a core did not leave guest mode within a second of its NMI; the "
+              "guest's devices are off, the core is not used again\"",
+              guest->name);
 }
 
 enum status guest_stop(struct guest *guest, const char *reason)
@@ -126,30 +181,26 @@ enum status guest_stop(struct guest *guest, const char *reason)
         return STATUS_NOT_FOUND;
     guest_note_end(guest, reason);
     if (!pull_back(guest)) {
-        /* Its devices are silenced all the same; the core stays lost until a reboot. */
-        for (unsigned i = 0; i < guest->device_count; i++)
-            device_disable(guest->devices[i]);
-        log_event("guest.stuck",
-                  "name=%s message=\"a core did not leave guest mode within a "
-                  "second of its NMI; its devices are off, its core is not used again\"",
-                  guest->name);
+        give_up(guest);
         return STATUS_TIMEOUT;
     }
-    finish(guest);
+    end(guest);
     return STATUS_OK;
 }
 
 static void check(struct guest *guest)
 {
+    if (guest->state == GUEST_STOPPING && detach_ready(guest))
+        finish(guest);
     if (guest->state != GUEST_RUNNING)
         return;
-    uint32_t limit = guest->config->time_limit;
-    if (guest->end_noted != 0) {
-        if (pull_back(guest))
-            finish(guest);
-    } else if (limit != 0 && clock_microseconds() - guest->started_at > (uint64_t)limit * 1000000) {
-        (void)!guest_stop(guest, "time-limit");
-    }
+    uint64_t limit = (uint64_t)guest->config->time_limit * 1000000;
+    const char *reason = guest->end_noted != 0 ? guest->stop_reason
+                         : limit != 0 && clock_microseconds() - guest->started_at > limit
+                             ? "time-limit"
+                             : NULL;
+    if (reason != NULL && guest_stop(guest, reason) != STATUS_OK)
+        log_event("guest.stop_failed", "name=%s reason=%s", guest->name, reason);
 }
 
 void guests_service(void)
@@ -177,19 +228,27 @@ void guests_start_all(void)
     }
 }
 
+bool guests_all_ended(void)
+{
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        if (guest_at(i)->state == GUEST_RUNNING || guest_at(i)->state == GUEST_STOPPING)
+            return false;
+    return true;
+}
+
+static bool all_ended_by_now(void)
+{
+    guests_service();
+    return guests_all_ended();
+}
+
 void guests_stop_all(void)
 {
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         if (guest_at(i)->state == GUEST_RUNNING && guest_stop(guest_at(i), "shutdown") != STATUS_OK)
             log_event("guest.stop_failed", "name=%s", guest_at(i)->name);
-}
-
-bool guests_all_ended(void)
-{
-    for (unsigned i = 0; guest_at(i) != NULL; i++)
-        if (guest_at(i)->state == GUEST_RUNNING)
-            return false;
-    return true;
+    if (!WAIT_UNTIL(all_ended_by_now(), MILLISECONDS(5000)))
+        log_event("guest.stop_failed", "message=\"not every guest ended within five seconds\"");
 }
 
 /* --- did everything go as the scenario expects? --- */

@@ -27,6 +27,8 @@
 #define DELIVERY_LOWEST        1
 #define FIRST_VECTOR           16
 
+#define LOGGED_ALONE 16 /* refusals; from here on only every power of two is logged */
+
 static const struct guest_bar *table_bar(const struct guest_device *device)
 {
     return &device->bars[device->msix.table_bar];
@@ -63,6 +65,20 @@ static void entry_write(const struct guest_device *device, unsigned number, unsi
     mmio_write32(device->msix_table + (uintptr_t)number * ENTRY_SIZE + field, value);
 }
 
+/* A guest can go on trying for ever; the log is everybody's. */
+static void refuse_message(struct guest_device *device, const struct guest_vector *vector)
+{
+    uint64_t count = ++device->messages_refused;
+    if (count > LOGGED_ALONE && (count & (count - 1)) != 0)
+        return;
+    log_event(
+        "irq.refused",
+        "guest=%s rid=%s address=%#llx data=%#x count=%llu message=\"the message does not name "
+        "a vector on one of the guest's own cores; it stays masked\"",
+        device->guest->name, rid_text(device->function->rid).text,
+        (unsigned long long)vector->address, vector->data, (unsigned long long)count);
+}
+
 /* The message that makes the device deliver the guest's vector. */
 static enum status message_for(struct guest_device *device, struct guest_vector *vector,
                                struct iommu_msi *msi)
@@ -73,11 +89,7 @@ static enum status message_for(struct guest_device *device, struct guest_vector 
     if (MESSAGE_BASE(vector->address) != 0xfee || number < FIRST_VECTOR ||
         (delivery != DELIVERY_FIXED && delivery != DELIVERY_LOWEST) ||
         !owns_core(device->guest, destination)) {
-        log_event("irq.refused",
-                  "guest=%s rid=%s address=%#llx data=%#x message=\"the message does not name a "
-                  "vector on one of the guest's own cores; it stays masked\"",
-                  device->guest->name, rid_text(device->function->rid).text,
-                  (unsigned long long)vector->address, vector->data);
+        refuse_message(device, vector);
         return STATUS_DENIED;
     }
     if (!iommu_remaps_interrupts()) { /* only with unsafe_interrupts = yes: device_assign() */
@@ -126,6 +138,7 @@ void virtual_msix_reset(struct guest_device *device)
     if (!device->has_msix)
         return;
     device->msix_enabled = device->msix_function_mask = false;
+    device->messages_refused = 0;
     msix_enable(device->function, false, true);
     for (unsigned number = 0; number < device->msix.vectors; number++)
         device->vectors[number] = (struct guest_vector){.masked = true};

@@ -15,7 +15,8 @@
 
 static const char *const state_words[] = {
     [GUEST_EMPTY] = "empty",     [GUEST_CREATED] = "created", [GUEST_RUNNING] = "running",
-    [GUEST_STOPPED] = "stopped", [GUEST_REFUSED] = "refused",
+    [GUEST_STOPPED] = "stopped", [GUEST_REFUSED] = "refused", [GUEST_STOPPING] = "stopping",
+    [GUEST_LOST] = "lost",
 };
 
 static struct guest *named(const char *name)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "hypervisor/acpi/acpi.h"
+#include "hypervisor/base/clock.h"
 #include "hypervisor/base/core.h"
 #include "hypervisor/memory/frames.h"
 
@@ -106,9 +107,27 @@ MUST_CHECK enum status msix_layout_read(const struct pci_function *function,
                                         struct msix_layout *layout);
 void msix_enable(const struct pci_function *function, bool enable, bool mask_all);
 
-/* --- reset.c (PCIe 6.6.2): FLR through PCIe capability, else AF; waits for pending transactions
- * (bounded), then 100 ms. Configuration (BARs, command) is restored with bus mastering off.
- * STATUS_UNSUPPORTED when the function has no reset of its own, STATUS_TIMEOUT. --- */
+/* --- reset.c (PCIe 6.6.2): FLR through PCIe capability, else AF. Configuration (BARs, command) is
+ * restored with bus mastering off. --- */
+
+/* A reset under way: what it makes the function forget, and when it may be touched again. */
+struct pci_reset {
+    uint32_t bar[PCI_BARS];
+    uint32_t rom;
+    uint16_t command;
+    uint8_t cache_line, interrupt_line;
+    uint16_t device_control, link_control, device_control2;
+    struct deadline ready;
+};
+/* Bus mastering off, pending requests waited for (bounded), reset begun. Then 100 ms must pass.
+ * STATUS_UNSUPPORTED when the function has no reset of its own, STATUS_BUSY for a PF with VFs. */
+MUST_CHECK enum status pci_reset_start(const struct pci_function *function,
+                                       struct pci_reset *reset);
+/* Waits for what is left of the 100 ms, then until the function answers; restores its
+ * configuration. STATUS_TIMEOUT. */
+MUST_CHECK enum status pci_reset_finish(const struct pci_function *function,
+                                        const struct pci_reset *reset);
+/* Both, for when there is nothing else to do meanwhile. */
 MUST_CHECK enum status pci_function_reset(const struct pci_function *function);
 
 /* --- acs.c (PCIe 6.12): redirects peer-to-peer requests upstream on every bridge that can. --- */

@@ -8,15 +8,6 @@
 #define RESET_TIME   MILLISECONDS(100)
 #define ANSWER_TIME  MILLISECONDS(1000)
 
-/* What a reset forgets and its next owner's view depends on. */
-struct saved {
-    uint32_t bar[PCI_BARS];
-    uint32_t rom;
-    uint16_t command;
-    uint8_t cache_line, interrupt_line;
-    uint16_t device_control, link_control, device_control2;
-};
-
 enum method { METHOD_NONE, METHOD_PCIE, METHOD_AF };
 
 static enum method method_of(const struct pci_function *function)
@@ -57,10 +48,10 @@ static bool has_control2(const struct pci_function *function)
            (pci_read16(function->rid, function->cap_pcie + PCIE_CAPABILITIES) & 0xf) >= 2;
 }
 
-static void save(const struct pci_function *function, struct saved *saved)
+static void save(const struct pci_function *function, struct pci_reset *saved)
 {
     rid_t rid = function->rid;
-    *saved = (struct saved){
+    *saved = (struct pci_reset){
         .rom = pci_read32(rid, PCI_ROM),
         .command = pci_read16(rid, PCI_COMMAND),
         .cache_line = pci_read8(rid, PCI_CACHE_LINE),
@@ -77,7 +68,7 @@ static void save(const struct pci_function *function, struct saved *saved)
 }
 
 /* BARs first, decoding after them, bus mastering not at all. */
-static void restore(const struct pci_function *function, const struct saved *saved)
+static void restore(const struct pci_function *function, const struct pci_reset *saved)
 {
     rid_t rid = function->rid;
     if (!function->is_vf) {
@@ -117,7 +108,7 @@ static bool has_vfs(const struct pci_function *pf)
     return false;
 }
 
-enum status pci_function_reset(const struct pci_function *function)
+enum status pci_reset_start(const struct pci_function *function, struct pci_reset *reset)
 {
     enum method method = method_of(function);
     if (function->is_bridge || method == METHOD_NONE)
@@ -125,8 +116,7 @@ enum status pci_function_reset(const struct pci_function *function)
                     "no function level reset; what one owner left in it would reach the next");
     if (has_vfs(function))
         return fail(function, STATUS_BUSY, "the PF has VFs; disable them first");
-    struct saved saved;
-    save(function, &saved);
+    save(function, reset);
     pci_bus_master(function, false);
     if (!WAIT_UNTIL(!pending(function, method), PENDING_TIME))
         log_event("pci.reset", "rid=%s message=\"requests are still pending; reset all the same\"",
@@ -136,11 +126,26 @@ enum status pci_function_reset(const struct pci_function *function)
                      PCIE_DEVICE_CONTROL_FLR);
     else
         pci_config_write(function->rid, function->cap_af + AF_CONTROL, 1, (uint32_t)AF_CONTROL_FLR);
-    clock_delay(RESET_TIME);
+    reset->ready = deadline_in(RESET_TIME);
+    return STATUS_OK;
+}
+
+enum status pci_reset_finish(const struct pci_function *function, const struct pci_reset *reset)
+{
+    while (!deadline_passed(reset->ready))
+        clock_relax();
+    enum method method = method_of(function);
     if (!WAIT_UNTIL(answers(function), ANSWER_TIME))
         return fail(function, STATUS_TIMEOUT, "the function does not answer after its reset");
-    restore(function, &saved);
+    restore(function, reset);
     if (!WAIT_UNTIL(!pending(function, method), PENDING_TIME))
         return fail(function, STATUS_TIMEOUT, "requests are pending even after the reset");
     return STATUS_OK;
+}
+
+enum status pci_function_reset(const struct pci_function *function)
+{
+    struct pci_reset reset;
+    enum status status = pci_reset_start(function, &reset);
+    return status == STATUS_OK ? pci_reset_finish(function, &reset) : status;
 }

@@ -165,7 +165,7 @@ enum status sriov_enable(struct sriov *sriov, uint16_t vfs)
     pci_command_set(pf, (uint16_t)PCI_COMMAND_MEMORY, 0);
     pci_update16(pf->rid, pf->cap_sriov + SRIOV_CONTROL, 0,
                  SRIOV_CONTROL_VF_ENABLE | SRIOV_CONTROL_VF_MEMORY);
-    sriov->ready.at_microseconds = clock_microseconds() + VF_READY_TIME;
+    sriov->ready = deadline_in(VF_READY_TIME);
     return STATUS_OK;
 }
 
@@ -226,8 +226,7 @@ enum status sriov_finish(struct sriov *sriov)
     const struct pci_function *pf = sriov->pf;
     if (sriov->num_vfs == 0)
         return STATUS_INVALID;
-    struct deadline ready = {sriov->ready.at_microseconds};
-    while (!deadline_passed(ready))
+    while (!deadline_passed(sriov->ready))
         clock_relax();
     uint16_t control = read_field(sriov, SRIOV_CONTROL);
     enum status status = STATUS_OK;

@@ -13,9 +13,7 @@ struct sriov {
     uint16_t first_offset, stride; /* as read with NumVFs and ARI set: they may depend on both */
     bool ari;
     struct pci_bar vf_bar[PCI_BARS]; /* base and size of one VF's share; VF n at base + n * size */
-    struct deadline_opaque {
-        uint64_t at_microseconds;
-    } ready; /* 100 ms after VF Enable */
+    struct deadline ready;           /* 100 ms after VF Enable */
 };
 
 /* Reads the capability and checks it: TotalVFs, offsets that collide with the PF, RIDs that leave
