@@ -52,16 +52,16 @@ static bool same_as_core(const struct guest *guest, uint64_t address, uint64_t p
     return walk.present && walk.physical == physical && (walk.rights & PAGE_DEVICE) == 0;
 }
 
-static void audit_domain(struct audit *audit, const struct guest *guest,
-                         const struct iommu_context_report *context)
+static void audit_domain(struct audit *audit, const struct guest *guest, uint64_t root,
+                         unsigned levels)
 {
     struct page_table live = {.format = &page_format_vtd,
-                              .root = virtual_address(context->table),
-                              .levels = context->levels,
+                              .root = virtual_address(root),
+                              .levels = levels,
                               .max_leaf_level = 3};
     struct page_walk walk;
     if (live.root == NULL || live.levels < 3 || live.levels > PAGE_TABLE_MAX_LEVELS) {
-        audit_violation(audit, "I3", guest->name, context->table, context->context_low,
+        audit_violation(audit, "I3", guest->name, root, levels,
                         "the context entry points at no table of the hypervisor's");
         return;
     }
@@ -101,7 +101,7 @@ static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
     if ((context->context_low & CONTEXT_TYPE) != 0)
         audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
                         context->context_low, "its context entry lets requests pass untranslated");
-    audit_domain(audit, guest, context);
+    audit_domain(audit, guest, context->table, context->levels);
 }
 
 static void audit_bus(struct audit *audit, unsigned unit, const struct iommu_unit_report *report,
@@ -214,10 +214,24 @@ static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_un
         audit_interrupts(audit, report);
 }
 
+static bool any_attached(const struct guest *guest)
+{
+    bool any = false;
+    for (unsigned i = 0; i < guest->device_count; i++)
+        any = any || guest->devices[i]->attached;
+    return any;
+}
+
 void audit_units(struct audit *audit)
 {
     for (unsigned unit = 0; unit < unit_count; unit++)
         audit_unit(audit, unit, &reports[unit]);
-    for (unsigned i = 0; guest_at(i) != NULL; i++)
-        audit_missing(audit, guest_at(i));
+    for (unsigned i = 0; guest_at(i) != NULL; i++) {
+        const struct guest *guest = guest_at(i);
+        audit_missing(audit, guest);
+        /* The one that a start will point at, so that nothing starts with a wrong one. */
+        if (guest->domain.table.root != NULL && !any_attached(guest))
+            audit_domain(audit, guest, physical_address(guest->domain.table.root),
+                         guest->domain.table.levels);
+    }
 }

@@ -357,6 +357,14 @@ static void no_nested_paging(void) { live_root[0] = 0; }
 static void dma_page_too_many(void) { map(dma(), MEMORY, RAM(1), PAGE_SIZE, PAGE_READ | PAGE_WRITE); }
 static void dma_to_hypervisor(void) { map(dma(), MEMORY, HOST_DATA, PAGE_SIZE, PAGE_READ); }
 static void dma_to_registers(void) { map(dma(), GPA_BAR0, BAR0(0), PAGE_SIZE, PAGE_READ); }
+static void dma_prepared_wrongly(void)
+{
+    devices[0].attached = false;
+    commands[0] = 0;
+    context_of(0)->low = 0;
+    irte_of(0)->low = 0;
+    dma_page_too_many();
+}
 static void dma_elsewhere(void) { map(dma(), MEMORY, RAM(0), PAGE_SIZE, PAGE_READ); }
 static void dma_table_in_guest(void)
 {
@@ -433,6 +441,7 @@ static const struct {
     {other_root, "I2", "alpha", "walks other tables"},
     {no_nested_paging, "I2", "alpha", "walks other tables"},
     {dma_page_too_many, "I3", "alpha", "not the guest's RAM"},
+    {dma_prepared_wrongly, "I3", "alpha", "not the guest's RAM"},
     {dma_to_hypervisor, "I3", "alpha", "not the guest's RAM"},
     {dma_to_registers, "I3", "alpha", "not the guest's RAM"},
     {dma_elsewhere, "I3", "alpha", "guest's own tables do not"},
