@@ -49,10 +49,12 @@ bool apic_in_service(uint8_t vector)
     return (apic_read(APIC_ISR + vector / 32 * 16u) >> vector % 32 & 1) != 0;
 }
 
+/* Vectors 0 to 15 do not count: they are illegal, and an emulated APIC that accepts one all the
+ * same (by SELF IPI) keeps it pending and never delivers it. */
 static bool any_bit(enum apic_register first)
 {
-    uint32_t all = 0;
-    for (unsigned i = 0; i < 8; i++)
+    uint32_t all = apic_read(first) & ~UINT32_C(0xffff);
+    for (unsigned i = 1; i < 8; i++)
         all |= apic_read(first + i * 16);
     return all != 0;
 }
