@@ -354,6 +354,7 @@ void wait_microseconds(uint64_t time)
 #define MSR_APIC_SPURIOUS  0x80f
 #define MSR_APIC_LVT_TIMER 0x832
 #define MSR_APIC_INITIAL   0x838
+#define MSR_APIC_CURRENT   0x839
 #define MSR_APIC_DIVIDE    0x83e
 #define VECTOR_SPURIOUS    0xff
 #define GATE_INTERRUPT     0x8e00
@@ -432,9 +433,11 @@ static uint64_t timer_khz(void)
     if (khz == 0) {
         msr_write(MSR_APIC_DIVIDE, 0xb); /* by 1 */
         msr_write(MSR_APIC_LVT_TIMER, 0x10000);
+        uint64_t from = microseconds();
         msr_write(MSR_APIC_INITIAL, UINT32_MAX);
         wait_microseconds(2000);
-        khz = (UINT32_MAX - msr_read(0x839)) / 2;
+        /* An emulator's core may be held up here: what counts is the time that really passed. */
+        khz = (UINT32_MAX - msr_read(MSR_APIC_CURRENT)) * 1000 / (microseconds() - from);
         if (khz == 0)
             khz = 1;
     }
