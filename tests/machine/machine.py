@@ -121,6 +121,7 @@ class Machine:
         self._changed = threading.Condition()
         self._process: subprocess.Popen | None = None
         self._serial = -1
+        self._keyboard: int | None = None  # where to type, if not on the same descriptor
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
         self._files: list[Path] = []
@@ -197,10 +198,11 @@ class Machine:
         """Sends bytes to the serial line. A line of a machine that has ended swallows them."""
         sent = 0
         while sent < len(data) and self.running:
-            _, writable, _ = select.select([], [self._serial], [], 1)
+            keyboard = self._serial if self._keyboard is None else self._keyboard
+            _, writable, _ = select.select([], [keyboard], [], 1)
             if writable:
                 try:
-                    sent += os.write(self._serial, data[sent:])
+                    sent += os.write(keyboard, data[sent:])
                 except OSError:
                     break
         return sent
@@ -330,7 +332,8 @@ class Machine:
         status = self._process.wait()
         if self.status is None and ended_by_itself and status >= 0:
             self.status = status
-        os.close(self._serial)
+        for descriptor in {self._serial, self._keyboard} - {None}:
+            os.close(descriptor)
         self.seconds = time.monotonic() - self._started
         self._remove_copies()
         with self._changed:

@@ -43,10 +43,20 @@ class Tcg(Machine):
         command = [paths.IN_TREE, "--tree", paths.tree(), "qemu-system-x86_64",
                    *qemu_arguments(self.spec, self.accelerator, places)]
         (self.directory / "command").write_text("\n".join(str(word) for word in command) + "\n")
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = self._spawn(command, stdin=theirs, stdout=theirs)
-        return process, ours.detach()
+        # Two pipes rather than a socket: QEMU writes byte by byte, of which a socket holds some 300 only. When
+        # it is full the guest sees a serial port that does not send, waits for it and at last drops text.
+        (their_input, keyboard), (output, their_output) = os.pipe(), os.pipe()
+        try:
+            process = self._spawn(command, stdin=their_input, stdout=their_output)
+        except BaseException:
+            os.close(keyboard)
+            os.close(output)
+            raise
+        finally:
+            os.close(their_input)
+            os.close(their_output)
+        self._keyboard = keyboard
+        return process, output
 
     def qmp(self, command: str, **arguments):
         """Runs one QMP command and returns its answer."""
