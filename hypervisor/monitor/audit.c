@@ -87,11 +87,12 @@ static bool in_own_bar(const struct guest *guest, uint64_t physical, uint64_t si
 {
     for (unsigned i = 0; i < guest->device_count; i++) {
         const struct pci_function *function = guest->devices[i]->function;
+        /* The hypervisor's: kept back after a reset that failed; the guest does not run again. */
+        bool own = function->owner == guest->owner || function->owner == OWNER_HYPERVISOR;
         for (unsigned number = 0; number < PCI_BARS; number++) {
             const struct pci_bar *bar = &function->bar[number];
-            if (function->owner == guest->owner && !bar->io && bar->base != 0 &&
-                physical >= bar->base && physical - bar->base < bar->size &&
-                size <= bar->size - (physical - bar->base))
+            if (own && !bar->io && bar->base != 0 && physical >= bar->base &&
+                physical - bar->base < bar->size && size <= bar->size - (physical - bar->base))
                 return true;
         }
     }
