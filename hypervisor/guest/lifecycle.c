@@ -123,15 +123,6 @@ uint64_t guest_exits(const struct guest *guest)
     return sum;
 }
 
-static uint64_t exits_of(const struct guest *guest)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < guest->cpu_count; i++)
-        for (unsigned kind = 0; kind < EXIT_KINDS; kind++)
-            sum += guest->vcpus[i]->exits[kind];
-    return sum;
-}
-
 /* Every core is out of guest mode. */
 static void end(struct guest *guest)
 {
@@ -156,10 +147,9 @@ static void finish(struct guest *guest)
                   guest->name);
     }
     log_drain(); /* what its cores said comes before its end */
-    log_drain(); /* what its cores had to say comes first */
     log_event("guest.stopped", "name=%s status=%llu reason=%s faults=%llu exits=%llu seconds=%u",
               guest->name, (unsigned long long)guest->exit_status, guest->stop_reason,
-              (unsigned long long)guest->faults, (unsigned long long)exits_of(guest),
+              (unsigned long long)guest->faults, (unsigned long long)guest_exits(guest),
               (unsigned)((clock_microseconds() - guest->started_at) / 1000000));
 }
 
