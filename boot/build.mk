@@ -24,7 +24,7 @@ $(BUILD)/efi/%.o: %.c
 $(BUILD)/efi/bulkhead.so: $(EFI_O)
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_LIB)/elf_x86_64_efi.lds \
-	    $(EFI_LIB)/crt0-efi-x86_64.o $(EFI_O) -L$(EFI_LIB) -lefi -lgnuefi -o $@
+	    $(EFI_LIB)/crt0-efi-x86_64.o $(EFI_O) -L$(EFI_LIB) -lgnuefi -o $@
 	@if nm -u $@ | grep .; then echo "$@: undefined symbols" >&2; rm -f $@; exit 1; fi
 
 $(BUILD)/bulkhead.efi: $(BUILD)/efi/bulkhead.so

@@ -77,3 +77,11 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system)
     memory_release();
     return status;
 }
+
+/* Newer start-up code of GNU-EFI (3.0.18) calls this name, which its own library would provide
+ * together with a second set of string functions. */
+EFI_STATUS _entry(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system);
+EFI_STATUS _entry(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system)
+{
+    return efi_main(handle, system);
+}
