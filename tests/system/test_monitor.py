@@ -1,0 +1,232 @@
+"""The prompt: every command, as somebody types it."""
+
+import itertools
+import re
+
+import pytest
+from system.checks import of, one
+
+pytestmark = [pytest.mark.tcg, pytest.mark.timeout(240)]
+
+PROMPT = "bulkhead> "
+_marks = itertools.count(1)
+CONFIGURATION = """
+[nic uplink]
+device = 8086:10c9
+vfs    = 3
+
+[guest hello]
+image  = hello.elf
+memory = 8M
+args   = ticks=20 status=5
+expect = exit 5
+
+[guest stays]
+image  = hostile.elf
+memory = 8M
+device = uplink.vf0
+args   = act=halt
+expect = stopped
+
+[guest rogue]
+image  = rogue.elf
+memory = 32M
+device = uplink.vf1
+args   = targets=@memory(hello) rounds=1
+expect = exit 0
+expect_faults = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def run(boot):
+    run = boot(CONFIGURATION, batch=False, limit=230)
+    run.wait_for("monitor.ready", timeout=60)
+    for name in ("hello", "rogue"):
+        run.wait_for("guest.stopped", timeout=60, name=name)
+    return run
+
+
+def ask(run, line: str, expected: str = "", timeout: float = 20) -> str:
+    """Types a command; what it answers, up to the next prompt. A mark that is typed and erased before it tells
+    the command's echo from what the log said meanwhile."""
+    mark = f"<{next(_marks)}>"
+    run.console.send(mark)
+    run.console.expect_exact(mark, timeout=timeout)
+    run.console.send("\x15" + line)
+    run.console.expect_exact(line, timeout=timeout)
+    run.console.send("\r")
+    run.console.expect_exact("\n", timeout=timeout)
+    run.console.expect_exact(PROMPT, timeout=timeout)
+    answer = run.console.before.replace("\r", "")
+    assert re.search(expected, answer, re.MULTILINE), f"{line!r} answered {answer!r}, not {expected!r}"
+    return answer
+
+
+COMMANDS = ("help", "guests", "devices", "iommu", "domains", "walk", "faults", "audit", "exits", "cpus", "frames", "start",
+            "stop", "reboot", "poweroff")
+
+
+def test_help(run):
+    answer = ask(run, "help")
+    assert set(re.findall(r"^  (\w+) ", answer, re.MULTILINE)) >= set(COMMANDS)
+
+
+def test_guests(run):
+    answer = ask(run, "guests", r"^hello +stopped +1 +8M +0x[0-9a-f]+ +0 +exit 5$")
+    assert re.search(r"^stays +running +1 +8M +0x[0-9a-f]+ +0", answer, re.MULTILINE)
+    assert re.search(r"^rogue +stopped +1 +32M +0x[0-9a-f]+ +2 +exit 0$", answer, re.MULTILINE)
+
+
+def test_devices(run):
+    answer = ask(run, "devices", r"^01:00\.0 +8086:10c9 +020000 +0 +off +hypervisor")
+    assert re.search(r"^01:10\.0 +8086:10ca +020000 +0 +off +stays \(VF\)$", answer, re.MULTILINE)
+    assert re.search(r"^01:10\.4 +8086:10ca +020000 +0 +off +(nobody|none|free)? *\(VF\)$", answer, re.MULTILINE), answer
+    assert re.search(r"^00:01\.0 .*\(bridge\)$", answer, re.MULTILINE)
+
+
+def test_iommu(run):
+    unit = one(run, "iommu.unit")
+    answer = ask(run, "iommu", f"^unit 0 at {unit['base']}, version 1.0$")
+    assert int(re.search(r"CAP (0x[0-9a-f]+)", answer).group(1), 16) == unit.number("cap")
+    assert "translation on, interrupt remapping on, queue on, compatibility-format off" in answer.replace("\n", "")
+
+
+def test_domains(run):
+    answer = ask(run, "domains", r"^\d+ +stays +4 +\w+ +8M +01:10\.0$")
+    assert re.search(r"^\d+ +rogue +4 +\w+ +32M +01:10\.2 \(detached\)$", answer, re.MULTILINE)
+    assert "hello" not in answer
+
+
+def test_walk(run):
+    base = one(run, "guest.created", name="stays").number("base")
+    answer = ask(run, "walk 01:10.0 0x200000", f"^reaches {base + 0x200000:#x} ")
+    assert "level 4 PML4E" in answer and "owner guest" in answer
+    ask(run, "walk 01:10.0 0x800000", "^blocked: nothing is mapped at 0x800000$")
+    ask(run, "walk 01:10.0 0xfee00000", "^blocked: ")
+    ask(run, "walk 01:10.2 0x200000", "^blocked: the requester has no context entry$")
+    ask(run, "walk 01:00.0 0", "^blocked: the requester has no context entry$")
+    ask(run, "walk 55:00.0 0", "no function 55:00.0 is known")
+    ask(run, "walk 0000:01:10.0 8388607", "^reaches ")
+
+
+@pytest.mark.parametrize("line", ["walk 01:10.9 0", "walk 1 2", "walk 01:10.0 0x", "walk 01:10.0 12q", "walk 01:20.0 0",
+                                  "walk 01:10.0 0x1ffffffffffffffff", "walk 10000:01:10.0 0"])
+def test_walk_refuses_what_it_cannot_read(run, line):
+    ask(run, line, "^walk: a requester id is bb:dd.f, an address a number")
+
+
+def test_faults(run):
+    base = one(run, "guest.created", name="hello")["base"]
+    answer = ask(run, "faults", r"^2 faults in all$")
+    assert len(re.findall(rf"01:10\.2 guest=rogue (read|write) address={base} reason 0x[56]: \w", answer)) == 2
+    assert answer.index("write") < answer.index("read "), "the newest comes first"
+
+
+def test_audit(run):
+    ask(run, "audit", r"audit\.ok ranges=\d+ leaves=\d+ contexts=65536 interrupts=0")
+
+
+def test_exits(run):
+    answer = ask(run, "exits", r"^hello vcpu 0: .*hypercall=\d+")
+    assert len(re.findall(r"^\w+ vcpu 0:", answer, re.MULTILINE)) == 3
+
+
+def test_cpus(run):
+    answer = ask(run, "cpus", r"^core 0: APIC id 0, control core$")
+    assert re.search(r"^core 2: APIC id 2, guest stays$", answer, re.MULTILINE)
+    assert re.search(r"^core 1: APIC id 1, idle$", answer, re.MULTILINE)
+
+
+def test_frames(run):
+    answer = ask(run, "frames", r"^hypervisor: \w+, of which \d+ pages are handed out$")
+    end = 0
+    for first, last, owner in re.findall(r"^(0x[0-9a-f]+)-(0x[0-9a-f]+) +\S+ (\S+)", answer, re.MULTILINE):
+        assert int(first, 16) >= end and int(last, 16) > int(first, 16)
+        end = int(last, 16) + 1
+        assert owner
+    base = one(run, "guest.created", name="stays").number("base")
+    assert re.search(rf"^0x0*{base:x}-0x0*{base + (8 << 20) - 1:x} +8M stays$", answer, re.MULTILINE), answer
+
+
+@pytest.mark.parametrize("line, answer", [
+    ("frobnicate", "^frobnicate: no such command; `help` lists them$"),
+    ("HELP", "^HELP: no such command"),
+    ("walk", "^usage: walk RID ADDRESS$"),
+    ("walk 01:00.0", "^usage: walk RID ADDRESS$"),
+    ("start", "^usage: start GUEST$"),
+    ("stop", "^usage: stop GUEST$"),
+    ("start nobody", "^nobody: no such guest; `guests` lists them$"),
+    ("stop nobody", "^nobody: no such guest"),
+    ("stop hello", "^hello is stopped$"),
+    ("start stays", "^stays is running$"),
+    ("", r"\A\s*\Z"),
+    ("   ", r"\A\s*\Z"),
+])
+def test_what_cannot_be_done_is_said(run, line, answer):
+    ask(run, line, answer)
+
+
+def test_too_many_words(run):
+    ask(run, "walk 01:10.0 0 0 0 0 0", "^usage: walk")
+
+
+def test_editing(run):
+    def type_keys(keys, expected):
+        run.console.send(keys + "\r")
+        run.console.expect(expected, timeout=20)
+        run.console.expect_exact(PROMPT, timeout=20)
+
+    type_keys("cpuz\x7fs", "core 0: APIC id 0")
+    type_keys("xx\b\bcpus", "core 0: APIC id 0")
+    type_keys("this is wrong\x15cpus", "core 0: APIC id 0")
+    type_keys("so is this\x03cpus", "core 0: APIC id 0")
+    type_keys("\x7f\x7f\x7fcpus", "core 0: APIC id 0")
+    type_keys("\x1bcpus", "core 0: APIC id 0")
+    # Longer than the line: the rest is not taken, nothing overflows.
+    type_keys("y" * 300, "y{100,127}: no such command")
+
+
+def test_stop_and_start(run):
+    last = run.events[-1]
+    ask(run, "stop stays")
+    line = run.wait_for("guest.stopped", timeout=20, after=last, name="stays")
+    assert line["reason"] == "monitor"
+    run.wait_for("run.verdict", timeout=30, result="ok")
+    ask(run, "domains", r"01:10\.0 \(detached\)")
+    ask(run, "walk 01:10.0 0x200000", "^blocked: the requester has no context entry$")
+    ask(run, "start stays")
+    ask(run, "guests", r"^stays +running")
+    ask(run, "walk 01:10.0 0x200000", "^reaches ")
+
+
+def test_restart_runs_to_the_end_again(run):
+    for name, status in (("hello", "5"), ("rogue", "0")) * 2:
+        last = run.events[-1]
+        ask(run, f"start {name}")
+        line = run.wait_for("guest.stopped", timeout=60, after=last, name=name)
+        assert (line["reason"], line["status"]) == ("exit", status), line.text
+    last = run.events[-1]
+    ask(run, "audit")
+    run.wait_for("audit.ok", timeout=20, after=last)
+    assert not of(run, "audit.violation")
+
+
+def test_poweroff_stops_the_guests_first(run):
+    last = run.events[-1]
+    run.send("poweroff")
+    run.wait_for("guest.stopped", timeout=20, after=last, name="stays", reason="shutdown")
+    run.wait(30)
+    assert not run.running and not run.expired
+    assert [line.event for line in run.events if line.index > last.index][0] == "monitor.poweroff"
+
+
+def test_reboot(boot):
+    """QEMU is told to end rather than to start over: -no-reboot."""
+    run = boot(CONFIGURATION, batch=False)
+    run.wait_for("monitor.ready", timeout=60)
+    run.wait_for("guest.started", timeout=60, name="stays")
+    run.send("reboot")
+    run.wait_for("guest.stopped", timeout=20, name="stays", reason="shutdown")
+    run.wait(30)
+    assert of(run, "monitor.reboot") and run.status == 0
