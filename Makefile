@@ -26,7 +26,7 @@ include tests/tools/build.mk
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) "$(2)")
 
 WARNINGS := -Wall -Wextra -Wconversion -Werror
 

@@ -4,6 +4,10 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 
+/* Longer than the control core is ever busy (loading a guest takes seconds under emulation): expiry
+ * means that it is dead. */
+#define CONTROL_LIMIT MILLISECONDS(20000)
+
 enum call_state { CALL_NONE, CALL_WAITING, CALL_TAKEN, CALL_DONE };
 
 /* One slot a core; only that core fills it, only the control core takes it. */
@@ -26,8 +30,8 @@ bool control_call(control_function *function, void *argument)
     __atomic_store_n(&call->state, CALL_WAITING, __ATOMIC_RELEASE);
     /* A lost wake-up only costs the time to the control core's next tick. */
     (void)!apic_send(cpu_at(0)->apic_id, APIC_COMMAND_FIXED(VECTOR_WAKE));
-    if (WAIT_UNTIL(__atomic_load_n(&call->state, __ATOMIC_ACQUIRE) != CALL_WAITING,
-                   MILLISECONDS(1000)) == false) {
+    if (!WAIT_UNTIL(__atomic_load_n(&call->state, __ATOMIC_ACQUIRE) != CALL_WAITING,
+                    CONTROL_LIMIT)) {
         uint32_t waiting = CALL_WAITING;
         if (__atomic_compare_exchange_n(&call->state, &waiting, CALL_NONE, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE))

@@ -10,7 +10,7 @@
 typedef void control_function(void *argument);
 
 /* Runs `function(argument)` on the control core and waits for it; at once when called there.
- * False when the control core did not take it within a second: it will not be run then. */
+ * False when the control core did not take it within 20 seconds: it will not be run then. */
 MUST_CHECK bool control_call(control_function *function, void *argument);
 /* Control core: runs what is waiting. Called from the control loop and from every wait for a
  * guest's core. */

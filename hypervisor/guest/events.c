@@ -80,7 +80,7 @@ static void ask_control_core(control_function *function, struct access *access)
     access->value = ~UINT64_C(0);
     log_event("guest.access_lost",
               "guest=%s address=%#llx message=\"the control core did not "
-              "answer within a second\"",
+              "answer\"",
               access->device->guest->name, (unsigned long long)access->address);
 }
 

@@ -53,7 +53,8 @@ static enum status attach_devices(struct guest *guest)
     return STATUS_OK;
 }
 
-enum status guest_start(struct guest *guest)
+/* Memory, devices and vCPUs as at power-on; nothing runs yet. */
+static enum status prepare(struct guest *guest)
 {
     struct vcpu_state start;
     if (guest->state != GUEST_CREATED && guest->state != GUEST_STOPPED)
@@ -72,8 +73,6 @@ enum status guest_start(struct guest *guest)
     guest->exit_status = 0;
     guest->faults = 0;
     guest->devices_disabled = false;
-    guest->started_at = clock_microseconds();
-    guest->vcpus_running = guest->cpu_count;
     for (unsigned i = 0; i < guest->cpu_count; i++) {
         struct vcpu *vcpu = guest->vcpus[i];
         vcpu->stop_request = 0;
@@ -84,6 +83,13 @@ enum status guest_start(struct guest *guest)
         vcpu->last_count = 0;
     }
     guest->vcpus[0]->start = start;
+    return STATUS_OK;
+}
+
+static void launch(struct guest *guest)
+{
+    guest->vcpus_running = guest->cpu_count;
+    guest->started_at = clock_microseconds();
     guest->state = GUEST_RUNNING;
     log_event("guest.started", "name=%s core=%u", guest->name, guest->vcpus[0]->cpu->index);
     for (unsigned i = 0; i < guest->cpu_count; i++) {
@@ -92,7 +98,14 @@ enum status guest_start(struct guest *guest)
         if (!apic_send(cpu->apic_id, APIC_COMMAND_FIXED(VECTOR_WAKE)))
             cpu_kick(cpu);
     }
-    return STATUS_OK;
+}
+
+enum status guest_start(struct guest *guest)
+{
+    enum status status = prepare(guest);
+    if (status == STATUS_OK)
+        launch(guest);
+    return status;
 }
 
 /* A core in host mode notices a control call's answer only if the calls are served meanwhile. */
@@ -205,17 +218,24 @@ void guests_service(void)
         check(guest_at(i));
 }
 
+/* All are loaded before the first one runs: a running guest soon has something to ask of the
+ * control core, which should not be busy with its neighbours then. */
 void guests_start_all(void)
 {
+    bool ready[CONFIG_MAX_GUESTS] = {false};
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         struct guest *guest = guest_at(i);
         if (guest->state != GUEST_CREATED)
             continue;
-        enum status status = guest_start(guest);
-        if (status != STATUS_OK)
+        enum status status = prepare(guest);
+        ready[i] = status == STATUS_OK;
+        if (!ready[i])
             log_event("guest.refused", "guest=%s status=%s message=\"it could not be started\"",
                       guest->name, status_name(status));
     }
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        if (ready[i])
+            launch(guest_at(i));
 }
 
 bool guests_all_ended(void)
