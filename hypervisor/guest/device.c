@@ -38,8 +38,26 @@ static void table_pages(const struct guest_device *device, unsigned number, uint
     *end = ALIGN_UP(device->msix.table_offset + (uint64_t)device->msix.vectors * 16, PAGE_SIZE);
 }
 
+static void give_back_registers(struct guest_device *device, unsigned number)
+{
+    const struct guest_bar *bar = &device->bars[number];
+    owner_t owner = device->guest->owner;
+    uint64_t hole_start, hole_end;
+    table_pages(device, number, &hole_start, &hole_end);
+    uint64_t hole = bar->host_base + hole_start, hole_size = hole_end - hole_start;
+    enum status status = STATUS_OK;
+    if (hole_size != 0 && frames_owned_by(hole, hole_size, OWNER_HYPERVISOR))
+        status = frames_transfer(hole, hole_size, OWNER_HYPERVISOR, owner);
+    if (status == STATUS_OK)
+        status = frames_transfer(bar->host_base, bar->size, owner, OWNER_MMIO);
+    if (status != STATUS_OK)
+        log_event(
+            "frames.refused", "base=%#llx size=%#llx status=%s message=\"a BAR kept its owner\"",
+            (unsigned long long)bar->host_base, (unsigned long long)bar->size, status_name(status));
+}
+
 /* Registers go to the guest, the MSI-X table's pages to the hypervisor: in the frames table first,
- * then, following it, in the guest's memory tables. */
+ * then, following it, in the guest's memory tables. After a failure the frames are as before. */
 static enum status map_bar(struct guest_device *device, unsigned number)
 {
     const struct guest_bar *bar = &device->bars[number];
@@ -48,7 +66,9 @@ static enum status map_bar(struct guest_device *device, unsigned number)
     uint64_t hole_start, hole_end;
     table_pages(device, number, &hole_start, &hole_end);
     enum status status = claim_registers(bar->host_base, bar->size, owner);
-    if (status == STATUS_OK && hole_end > hole_start)
+    if (status != STATUS_OK)
+        return status;
+    if (hole_end > hole_start)
         status = frames_transfer(bar->host_base + hole_start, hole_end - hole_start, owner,
                                  OWNER_HYPERVISOR);
     if (status == STATUS_OK && hole_start != 0)
@@ -57,6 +77,8 @@ static enum status map_bar(struct guest_device *device, unsigned number)
     if (status == STATUS_OK && hole_end < bar->size)
         status = page_table_map(&device->guest->memory, bar->guest_base + hole_end,
                                 bar->host_base + hole_end, bar->size - hole_end, rights);
+    if (status != STATUS_OK)
+        give_back_registers(device, number);
     return status;
 }
 
@@ -82,7 +104,7 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
             continue;
         }
         uint64_t base = ALIGN_UP(*next_bar, physical->size);
-        if (base < *next_bar || base + physical->size > GUEST_BAR_END)
+        if (base < *next_bar || base > GUEST_BAR_END || physical->size > GUEST_BAR_END - base)
             return refuse(guest, function, STATUS_NO_MEMORY,
                           "the device's BARs do not fit into the guest's device window");
         device->bars[number] = (struct guest_bar){
@@ -94,10 +116,12 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
         };
         *next_bar = base + physical->size;
         enum status status = map_bar(device, number);
-        if (status != STATUS_OK)
+        if (status != STATUS_OK) {
+            device->bars[number].size = 0; /* nothing to give back */
             return refuse(guest, function, status,
                           "a BAR of the device overlaps memory that has another owner, or cannot "
                           "be mapped");
+        }
     }
     return STATUS_OK;
 }
@@ -105,6 +129,17 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
 static size_t vector_pages(const struct guest_device *device)
 {
     return ALIGN_UP(device->msix.vectors * sizeof(struct guest_vector), PAGE_SIZE) / PAGE_SIZE;
+}
+
+static void drop_msix(struct guest_device *device)
+{
+    if (device->vectors != NULL)
+        pages_free(device->vectors, vector_pages(device));
+    if (device->msix_table != 0)
+        unmap(device->msix_table, (uint64_t)device->msix.vectors * 16);
+    device->vectors = NULL;
+    device->msix_table = 0;
+    device->has_msix = false;
 }
 
 static enum status prepare_msix(struct guest *guest, struct guest_device *device)
@@ -123,8 +158,10 @@ static enum status prepare_msix(struct guest *guest, struct guest_device *device
     device->vectors = pages_allocate(vector_pages(device));
     device->msix_table =
         map_device(bar->base + device->msix.table_offset, (uint64_t)device->msix.vectors * 16);
-    if (device->vectors == NULL || device->msix_table == 0)
+    if (device->vectors == NULL || device->msix_table == 0) {
+        drop_msix(device);
         return refuse(guest, function, STATUS_NO_MEMORY, "no memory left for its MSI-X table");
+    }
     device->has_msix = true;
     return STATUS_OK;
 }
@@ -190,7 +227,7 @@ enum status device_assign(struct guest *guest, struct guest_device *device,
                          "owner");
     }
     if (status != STATUS_OK) {
-        function->owner = OWNER_NOBODY;
+        device_release(device);
         return status;
     }
     pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
@@ -202,27 +239,10 @@ enum status device_assign(struct guest *guest, struct guest_device *device,
 
 void device_release(struct guest_device *device)
 {
-    for (unsigned number = 0; number < PCI_BARS; number++) {
-        const struct guest_bar *bar = &device->bars[number];
-        uint64_t hole_start, hole_end;
-        if (bar->size == 0)
-            continue;
-        table_pages(device, number, &hole_start, &hole_end);
-        enum status status = STATUS_OK;
-        if (hole_end > hole_start)
-            status = frames_transfer(bar->host_base + hole_start, hole_end - hole_start,
-                                     OWNER_HYPERVISOR, device->guest->owner);
-        if (status == STATUS_OK)
-            status = frames_transfer(bar->host_base, bar->size, device->guest->owner, OWNER_MMIO);
-        if (status != STATUS_OK)
-            log_event("frames.refused",
-                      "base=%#llx size=%#llx status=%s message=\"a BAR kept its "
-                      "owner\"",
-                      (unsigned long long)bar->host_base, (unsigned long long)bar->size,
-                      status_name(status));
-    }
-    if (device->has_msix)
-        pages_free(device->vectors, vector_pages(device));
+    for (unsigned number = 0; number < PCI_BARS; number++)
+        if (device->bars[number].size != 0)
+            give_back_registers(device, number);
+    drop_msix(device);
     device->function->owner = OWNER_NOBODY;
 }
 

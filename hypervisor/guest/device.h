@@ -54,11 +54,12 @@ struct guest_device {
 
 /* Takes the function for the guest, lays out its BARs from *next_bar on and maps them into the
  * guest's memory tables (the MSI-X table's pages excepted). The guest must not be running.
- * Logs device.assigned or device.refused. */
+ * Logs device.assigned, or device.refused and leaves everything with its owner. */
 MUST_CHECK enum status device_assign(struct guest *guest, struct guest_device *device,
                                      struct pci_function *function, struct pf_device *pf,
                                      unsigned slot, uint64_t *next_bar);
-/* The reverse of device_assign(), for a device that is not attached. */
+/* The reverse of device_assign(), for a device that is not attached; the guest's memory tables keep
+ * what they map, so they go with it. */
 void device_release(struct guest_device *device);
 /* Before a start: registers as after power-on, context entry present. Bus mastering stays off
  * until the guest asks for it. */

@@ -1,0 +1,240 @@
+/* A function, two guests and a machine that writes down what is asked of it and fails at a step of
+ * the test's choice; frames and memory tables are the real ones. Static on purpose. */
+#pragma once
+
+#include <stdio.h>
+#include <string.h>
+
+#include "hypervisor/base/mmio.h"
+#include "hypervisor/guest/device.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/pages.h"
+#include "tests/unit/support/host.h"
+
+#define BAR0 UINT64_C(0xfe000000)
+#define BAR3 UINT64_C(0xfe100000)
+
+/* --- the machine around it: writes down what it is asked, and fails at a step of our choice --- */
+
+static char trace[1024];
+static const char *failing;
+static enum status failure;
+
+static enum status step(const char *name)
+{
+    size_t used = strlen(trace);
+    snprintf(trace + used, sizeof trace - used, "%s%s", used != 0 ? ", " : "", name);
+    return failing != NULL && strcmp(failing, name) == 0 ? failure : STATUS_OK;
+}
+
+static bool master, enabled, covered, remaps, isolated;
+static unsigned mapped;
+static struct msix_layout layout;
+static enum status layout_status;
+static uint64_t reset_done_at;
+
+void pci_bus_master(const struct pci_function *function, bool on)
+{
+    master = on;
+    step(on ? "master on" : "master off");
+}
+
+void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t clear)
+{
+    assert_int_equal(set, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF);
+    assert_int_equal(clear, PCI_COMMAND_BUS_MASTER);
+    master = false;
+    step("decode");
+}
+
+enum status msix_layout_read(const struct pci_function *function, struct msix_layout *result)
+{
+    *result = layout;
+    return layout_status;
+}
+
+enum status pci_function_reset(const struct pci_function *function)
+{
+    return step("whole reset");
+}
+
+enum status pci_reset_start(const struct pci_function *function, struct pci_reset *reset)
+{
+    assert_false(master);
+    reset->ready = deadline_in(MILLISECONDS(100));
+    reset_done_at = reset->ready.at_microseconds;
+    return step("reset start");
+}
+
+enum status pci_reset_finish(const struct pci_function *function, const struct pci_reset *reset)
+{
+    assert_int_equal(reset->ready.at_microseconds, reset_done_at);
+    return step("reset finish");
+}
+
+bool iommu_enabled(void)
+{
+    return enabled;
+}
+
+int iommu_unit_of(const struct pci_function *function)
+{
+    return covered ? 0 : -1;
+}
+
+bool iommu_remaps_interrupts(void)
+{
+    return remaps;
+}
+
+enum status iommu_attach(const struct pci_function *function, struct iommu_domain *domain)
+{
+    assert_false(master);
+    return step("attach");
+}
+
+enum status iommu_detach(const struct pci_function *function, struct iommu_domain *domain)
+{
+    assert_false(master);
+    return step("detach");
+}
+
+void iommu_fault_reporting(const struct pci_function *function, bool on)
+{
+    step(on ? "faults on" : "faults off");
+}
+
+bool acs_isolated(const struct pci_function *function, const struct pci_function **culprit)
+{
+    return isolated;
+}
+
+uintptr_t map_device(uint64_t physical, uint64_t size)
+{
+    if (step("map table") != STATUS_OK)
+        return 0;
+    mapped++;
+    return 0x7000;
+}
+
+void unmap(uintptr_t address, uint64_t size)
+{
+    assert_int_equal(address, 0x7000);
+    assert_int_equal(size, layout.vectors * 16);
+    mapped--;
+}
+
+void cache_flush_range(const volatile void *address, size_t size)
+{
+}
+
+void virtual_config_reset(struct guest_device *device)
+{
+    step("config");
+}
+
+void virtual_msix_reset(struct guest_device *device)
+{
+    step("msix off");
+}
+
+static void vf_reset(struct pf_device *pf, uint16_t vf)
+{
+    assert_int_equal(vf, 5);
+    step("vf reset");
+}
+
+static struct guest guests[2];
+
+struct guest *guest_of_owner(owner_t owner)
+{
+    return OWNER_IS_GUEST(owner) && OWNER_GUEST_INDEX(owner) < 2 ? &guests[OWNER_GUEST_INDEX(owner)]
+                                                                 : NULL;
+}
+
+/* --- the function --- */
+
+static struct pci_function function;
+static struct guest_device device;
+static struct pf_driver driver = {.vf_reset = vf_reset};
+static struct pf_device pf = {.driver = &driver};
+static uint64_t next_bar;
+static size_t pages_before;
+
+static int fresh(void **state)
+{
+    static struct boot_info boot;
+    boot = (struct boot_info){.range_count = 3,
+                              .ranges = {{MIB(1), MIB(63), BOOT_MEMORY_USABLE, 0},
+                                         {BAR0, MIB(1), BOOT_MEMORY_MMIO, 0},
+                                         {0xfed90000, PAGE_SIZE, BOOT_MEMORY_MMIO, 0}}};
+    assert_int_equal(frames_init(&boot), STATUS_OK);
+    host_pages_limit(SIZE_MAX);
+    host_clock_set(0);
+    for (unsigned i = 0; i < 2; i++) {
+        guests[i] = (struct guest){.index = i, .owner = OWNER_GUEST(i)};
+        strcpy(guests[i].name, i == 0 ? "alpha" : "beta");
+        assert_int_equal(page_table_create(&guests[i].memory, &page_format_ept, 4, 2, false),
+                         STATUS_OK);
+    }
+    /* The second BAR, with the MSI-X table, is listed nowhere. */
+    function = (struct pci_function){
+        .rid = RID(0, 1, 0, 0),
+        .owner = OWNER_NOBODY,
+        .bar = {[0] = {.base = BAR0, .size = 0x20000},
+                [2] = {.base = 0xc000, .size = 32, .io = true},
+                [3] = {.base = BAR3, .size = 0x8000, .is_64bit = true, .prefetchable = true}},
+    };
+    layout = (struct msix_layout){
+        .vectors = 10, .table_bar = 3, .table_offset = 0x2000, .pba_bar = 3, .pba_offset = 0x3000};
+    layout_status = STATUS_OK;
+    memset(&device, 0, sizeof device);
+    next_bar = GUEST_BAR_BASE;
+    enabled = covered = remaps = isolated = true;
+    master = false;
+    failing = NULL;
+    failure = STATUS_DEVICE;
+    trace[0] = '\0';
+    mapped = 0;
+    pages_before = pages_in_use();
+    host_log_clear();
+    return 0;
+}
+
+static int done(void **state)
+{
+    for (unsigned i = 0; i < 2; i++)
+        page_table_destroy(&guests[i].memory);
+    if (device.vectors != NULL)
+        pages_free(device.vectors, 1);
+    host_pages_limit(SIZE_MAX);
+    return pages_in_use() == 0 ? 0 : -1;
+}
+
+static enum status assign(unsigned guest)
+{
+    return device_assign(&guests[guest], &device, &function, function.is_vf ? &pf : NULL, 1,
+                         &next_bar);
+}
+
+static void expect_trace(const char *expected)
+{
+    assert_string_equal(trace, expected);
+    trace[0] = '\0';
+}
+
+/* Nothing belongs to a guest; no page and no mapping is kept. */
+static void expect_nothing_left(void)
+{
+    assert_int_equal(function.owner, OWNER_NOBODY);
+    for (size_t i = 0; frames_range(i) != NULL; i++)
+        assert_false(OWNER_IS_GUEST(frames_range(i)->owner) ||
+                     frames_range(i)->owner == OWNER_HYPERVISOR);
+    for (unsigned i = 0; i < 2; i++)
+        page_table_destroy(&guests[i].memory);
+    assert_int_equal(pages_in_use(), 0);
+    assert_int_equal(mapped, 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(page_table_create(&guests[i].memory, &page_format_ept, 4, 2, false),
+                         STATUS_OK);
+}

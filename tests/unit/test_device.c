@@ -1,0 +1,274 @@
+// SOURCES: hypervisor/guest/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+/* Giving functions to guests: what they get, who may have what, and what is left behind when a step
+ * fails. */
+#include "tests/unit/support/device_fixture.h"
+
+static bool reaches(uint64_t guest_physical, uint64_t physical)
+{
+    struct page_walk walk;
+    page_table_walk(&guests[0].memory, guest_physical, &walk);
+    return walk.present && walk.physical == physical &&
+           walk.rights == (PAGE_READ | PAGE_WRITE | PAGE_DEVICE);
+}
+
+static bool blocked(uint64_t guest_physical)
+{
+    struct page_walk walk;
+    page_table_walk(&guests[0].memory, guest_physical, &walk);
+    return !walk.present;
+}
+
+static void test_assign(void **state)
+{
+    assert_int_equal(assign(0), STATUS_OK);
+    expect_trace("map table, whole reset, decode, config");
+    assert_int_equal(function.owner, OWNER_GUEST(0));
+    assert_int_equal(host_log_count("device.assigned", "guest=alpha rid=01:00.0"), 1);
+
+    /* BARs one after the other, aligned to their size; the MSI-X table's page is left out. */
+    assert_int_equal(device.bars[0].guest_base, GUEST_BAR_BASE);
+    assert_int_equal(device.bars[2].size, 0);
+    const uint64_t second = GUEST_BAR_BASE + 0x20000;
+    assert_int_equal(device.bars[3].guest_base, second);
+    assert_int_equal(next_bar, second + 0x8000);
+    assert_true(device.bars[3].is_64bit && device.bars[3].prefetchable);
+    assert_true(reaches(GUEST_BAR_BASE, BAR0) && reaches(GUEST_BAR_BASE + 0x1f000, BAR0 + 0x1f000));
+    assert_true(reaches(second, BAR3) && reaches(second + 0x1000, BAR3 + 0x1000));
+    assert_true(blocked(second + 0x2000));
+    assert_true(reaches(second + 0x3000, BAR3 + 0x3000));
+    assert_true(reaches(second + 0x7000, BAR3 + 0x7000));
+    assert_true(blocked(second + 0x8000));
+
+    assert_true(frames_owned_by(BAR0, 0x20000, OWNER_GUEST(0)));
+    assert_true(frames_owned_by(BAR3, 0x2000, OWNER_GUEST(0)));
+    assert_true(frames_owned_by(BAR3 + 0x2000, 0x1000, OWNER_HYPERVISOR));
+    assert_true(frames_owned_by(BAR3 + 0x3000, 0x5000, OWNER_GUEST(0)));
+    assert_int_equal(frames_owner(BAR3 + 0x8000), OWNER_NONE);
+
+    device_release(&device);
+    assert_int_equal(frames_owner(BAR0), OWNER_MMIO);
+    assert_true(frames_owned_by(BAR3, 0x8000, OWNER_MMIO));
+    expect_nothing_left();
+    /* And once more, to another guest. */
+    memset(&device, 0, sizeof device);
+    assert_int_equal(assign(1), STATUS_OK);
+    assert_true(frames_owned_by(BAR3 + 0x3000, 0x5000, OWNER_GUEST(1)));
+    device_release(&device);
+    expect_nothing_left();
+}
+
+static void test_a_vf_is_not_reset_before(void **state)
+{
+    function.is_vf = true;
+    assert_int_equal(assign(0), STATUS_OK);
+    expect_trace("map table, decode, config");
+    assert_ptr_equal(device.pf, &pf);
+    device_release(&device);
+}
+
+static void test_without_msix(void **state)
+{
+    layout_status = STATUS_NOT_FOUND;
+    assert_int_equal(assign(0), STATUS_OK);
+    assert_false(device.has_msix);
+    assert_true(frames_owned_by(BAR3, 0x8000, OWNER_GUEST(0)));
+    device_release(&device);
+    expect_nothing_left();
+}
+
+static void test_msix_table_at_either_end(void **state)
+{
+    static const uint32_t offsets[] = {0, 0x7000};
+    for (unsigned i = 0; i < 2; i++) {
+        layout.table_offset = offsets[i];
+        memset(&device, 0, sizeof device);
+        next_bar = GUEST_BAR_BASE;
+        assert_int_equal(assign(0), STATUS_OK);
+        const uint64_t base = device.bars[3].guest_base;
+        for (uint64_t page = 0; page < 0x8000; page += PAGE_SIZE)
+            assert_int_equal(blocked(base + page), page == offsets[i]);
+        device_release(&device);
+        expect_nothing_left();
+    }
+}
+
+/* A table that crosses a page boundary takes both pages. */
+static void test_msix_table_over_two_pages(void **state)
+{
+    layout.table_offset = 0x2ff0;
+    layout.pba_offset = 0x5000;
+    assert_int_equal(assign(0), STATUS_OK);
+    const uint64_t base = device.bars[3].guest_base;
+    assert_true(!blocked(base + 0x1000) && blocked(base + 0x2000) && blocked(base + 0x3000) &&
+                !blocked(base + 0x4000));
+    device_release(&device);
+    expect_nothing_left();
+}
+
+static void test_small_bars_are_hidden(void **state)
+{
+    function.bar[1] = (struct pci_bar){.base = 0xfe0ff000, .size = 0x800};
+    function.bar[5] = (struct pci_bar){.base = 0xfe0fe400, .size = 0x400};
+    assert_int_equal(assign(0), STATUS_OK);
+    assert_int_equal(host_log_count("device.bar_hidden", "bar=1"), 1);
+    assert_int_equal(host_log_count("device.bar_hidden", "bar=5"), 1);
+    assert_int_equal(device.bars[1].size, 0);
+    assert_int_equal(frames_owner(0xfe0ff000), OWNER_MMIO);
+    device_release(&device);
+    expect_nothing_left();
+}
+
+/* --- who may have what --- */
+
+static void expect_refusal(enum status status, const char *part)
+{
+    owner_t before = function.owner;
+    memset(&device, 0, sizeof device);
+    host_log_clear();
+    assert_int_equal(assign(0), status);
+    assert_int_equal(host_log_count("device.refused", part), 1);
+    assert_int_equal(host_log_count("device.assigned", NULL), 0);
+    assert_int_equal(function.owner, before);
+    assert_false(master);
+    assert_int_equal(mapped, 0);
+}
+
+static void test_ownership(void **state)
+{
+    function.owner = OWNER_GUEST(1);
+    expect_refusal(STATUS_BUSY, "owner=beta");
+    function.owner = OWNER_GUEST(0);
+    expect_refusal(STATUS_BUSY, "owner=alpha");
+    function.owner = OWNER_HYPERVISOR;
+    expect_refusal(STATUS_BUSY, "take a VF");
+    function.owner = OWNER_NOBODY;
+    function.is_bridge = true;
+    expect_refusal(STATUS_DENIED, "bridge");
+    expect_trace("");
+}
+
+static void test_without_confinement(void **state)
+{
+    covered = false;
+    expect_refusal(STATUS_UNSUPPORTED, "no working IOMMU");
+    covered = true;
+    enabled = false;
+    expect_refusal(STATUS_UNSUPPORTED, "no working IOMMU");
+    enabled = true;
+    remaps = false;
+    expect_refusal(STATUS_DENIED, "unsafe_interrupts");
+    expect_trace("");
+    guests[0].unsafe_interrupts = true;
+    assert_int_equal(assign(0), STATUS_OK);
+    device_release(&device);
+}
+
+static void test_missing_acs_is_said(void **state)
+{
+    isolated = false;
+    assert_int_equal(assign(0), STATUS_OK);
+    assert_int_equal(host_log_count("device.isolation", "no ACS"), 1);
+    device_release(&device);
+}
+
+static void test_devices_that_cannot_be_laid_out(void **state)
+{
+    layout_status = STATUS_INVALID;
+    expect_refusal(STATUS_INVALID, "MSI-X");
+    layout_status = STATUS_OK;
+    layout.vectors = GUEST_MSIX_MAX + 1;
+    expect_refusal(STATUS_UNSUPPORTED, "256");
+    layout.vectors = 10;
+    function.bar[3].base = 0;
+    expect_refusal(STATUS_UNSUPPORTED, "without an address");
+    expect_nothing_left();
+    function.bar[3].base = BAR3;
+    /* The window ends at 0xfe000000, also for what would wrap. */
+    next_bar = 0xfdff8000;
+    expect_refusal(STATUS_NO_MEMORY, "do not fit");
+    expect_nothing_left();
+    next_bar = GUEST_BAR_BASE;
+    function.bar[0].size = BIT(63);
+    expect_refusal(STATUS_NO_MEMORY, "do not fit");
+    expect_nothing_left();
+}
+
+/* --- a step fails: nothing is left behind --- */
+
+static void test_foreign_memory_under_a_bar(void **state)
+{
+    /* The last page of either BAR is somebody's: RAM, the IOMMU, another guest. */
+    static const owner_t owners[] = {OWNER_HYPERVISOR, OWNER_GUEST(1), OWNER_FIRMWARE};
+    for (size_t i = 0; i < ARRAY_SIZE(owners); i++)
+        for (unsigned bar = 0; bar < 2; bar++) {
+            const uint64_t page = bar == 0 ? BAR0 + 0x1f000 : BAR3 + 0x7000;
+            const owner_t was = frames_owner(page);
+            assert_int_equal(frames_transfer(page, PAGE_SIZE, was, owners[i]), STATUS_OK);
+            next_bar = GUEST_BAR_BASE;
+            expect_refusal(STATUS_DENIED, "another owner");
+            assert_int_equal(frames_owner(page), owners[i]);
+            assert_int_equal(frames_transfer(page, PAGE_SIZE, owners[i], was), STATUS_OK);
+            expect_nothing_left();
+        }
+    function.bar[0].base = MIB(32);
+    expect_refusal(STATUS_DENIED, "another owner");
+    assert_int_equal(frames_owner(MIB(32)), OWNER_NOBODY);
+    expect_nothing_left();
+}
+
+static void test_steps_of_assigning_that_fail(void **state)
+{
+    static const struct {
+        const char *name;
+        enum status status;
+    } steps[] = {{"map table", STATUS_NO_MEMORY}, {"whole reset", STATUS_DEVICE}};
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        failing = steps[i].name;
+        next_bar = GUEST_BAR_BASE;
+        expect_refusal(steps[i].status, NULL);
+        expect_nothing_left();
+    }
+}
+
+static void test_running_out_of_pages_anywhere(void **state)
+{
+    unsigned refused = 0;
+    for (size_t spare = 0;; spare++) {
+        memset(&device, 0, sizeof device);
+        next_bar = GUEST_BAR_BASE;
+        host_pages_limit(pages_before + spare);
+        enum status status = assign(0);
+        host_pages_limit(SIZE_MAX);
+        if (status == STATUS_OK)
+            break;
+        assert_int_equal(status, STATUS_NO_MEMORY);
+        expect_nothing_left();
+        refused++;
+    }
+    assert_in_range(refused, 3, 8); /* vectors and three levels of tables */
+    device_release(&device);
+    expect_nothing_left();
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
+    const struct CMUnitTest tests[] = {
+        TEST(test_assign),
+        TEST(test_a_vf_is_not_reset_before),
+        TEST(test_without_msix),
+        TEST(test_msix_table_at_either_end),
+        TEST(test_msix_table_over_two_pages),
+        TEST(test_small_bars_are_hidden),
+        TEST(test_ownership),
+        TEST(test_without_confinement),
+        TEST(test_missing_acs_is_said),
+        TEST(test_devices_that_cannot_be_laid_out),
+        TEST(test_foreign_memory_under_a_bar),
+        TEST(test_steps_of_assigning_that_fail),
+        TEST(test_running_out_of_pages_anywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,136 @@
+// SOURCES: hypervisor/guest/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+/* A device's way through its guest's life, in the order of invariant I6. */
+#include "tests/unit/support/device_fixture.h"
+
+static void assign_vf(void)
+{
+    function.is_vf = true;
+    function.vf_index = 5;
+    assert_int_equal(assign(0), STATUS_OK);
+    trace[0] = '\0';
+}
+
+static void detach(void)
+{
+    device_detach_start(&device);
+    while (!device_detach_ready(&device))
+        host_clock_advance(1000);
+}
+
+static void test_order_of_giving_and_taking(void **state)
+{
+    assign_vf();
+    device.disabled = true;
+    for (unsigned round = 0; round < 3; round++) {
+        assert_int_equal(device_attach(&device), STATUS_OK);
+        expect_trace("config, msix off, attach, faults on, vf reset, decode");
+        assert_true(device.attached && !device.disabled);
+        assert_int_equal(device_attach(&device), STATUS_OK); /* nothing more */
+        expect_trace("");
+        master = true;
+        const uint64_t start = clock_microseconds();
+        device_detach_start(&device);
+        expect_trace("master off, msix off, reset start");
+        assert_false(device_detach_ready(&device));
+        device_detach_start(&device);
+        expect_trace("");
+        while (!device_detach_ready(&device))
+            host_clock_advance(1000);
+        assert_true(clock_microseconds() - start >= MILLISECONDS(100));
+        assert_int_equal(device_detach_finish(&device), STATUS_OK);
+        expect_trace("reset finish, detach, vf reset");
+        assert_false(device.attached);
+        assert_int_equal(function.owner, OWNER_GUEST(0));
+        assert_int_equal(device_detach_finish(&device), STATUS_OK);
+        expect_trace("");
+    }
+    device_release(&device);
+    expect_nothing_left();
+}
+
+static void test_a_device_that_is_not_attached_is_left_alone(void **state)
+{
+    assign_vf();
+    device_detach_start(&device);
+    assert_true(device_detach_ready(&device));
+    assert_int_equal(device_detach_finish(&device), STATUS_OK);
+    expect_trace("");
+    device_release(&device);
+}
+
+static void test_attach_fails(void **state)
+{
+    assign_vf();
+    failing = "attach";
+    assert_int_equal(device_attach(&device), STATUS_DEVICE);
+    assert_int_equal(host_log_count("device.refused", "context entry"), 1);
+    assert_false(device.attached);
+    expect_trace("config, msix off, attach");
+    device_release(&device);
+    expect_nothing_left();
+}
+
+/* Reset or invalidation fails: the rest is done all the same, and nobody gets it again. */
+static void test_a_device_that_does_not_let_go(void **state)
+{
+    static const struct {
+        const char *name, *event;
+        enum status result;
+        const char *trace;
+    } cases[] = {
+        {"reset start", "device.reset_failed", STATUS_OK, "detach, vf reset"},
+        {"reset finish", "device.reset_failed", STATUS_OK, "reset finish, detach, vf reset"},
+        {"detach", "device.detach_failed", STATUS_TIMEOUT, "reset finish, detach, vf reset"},
+    };
+    assign_vf();
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        failing = NULL;
+        function.owner = OWNER_GUEST(0);
+        assert_int_equal(device_attach(&device), STATUS_OK);
+        failing = cases[i].name;
+        failure = STATUS_TIMEOUT;
+        host_log_clear();
+        detach();
+        trace[0] = '\0';
+        assert_int_equal(device_detach_finish(&device), cases[i].result);
+        expect_trace(cases[i].trace);
+        assert_int_equal(host_log_count(cases[i].event, "status=timeout"), 1);
+        assert_false(device.attached);
+        assert_int_equal(function.owner, OWNER_HYPERVISOR);
+        failing = NULL;
+        assert_int_equal(device_attach(&device), STATUS_DENIED);
+        expect_trace("");
+    }
+    struct guest_device other = {0};
+    assert_int_equal(device_assign(&guests[1], &other, &function, &pf, 1, &next_bar), STATUS_BUSY);
+    function.owner = OWNER_GUEST(0);
+    device_release(&device);
+}
+
+static void test_disable(void **state)
+{
+    assign_vf();
+    assert_int_equal(device_attach(&device), STATUS_OK);
+    trace[0] = '\0';
+    device.command = PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER;
+    device_disable(&device);
+    expect_trace("master off, faults off");
+    assert_true(device.disabled && device.attached);
+    assert_int_equal(device.command, PCI_COMMAND_MEMORY);
+    device_release(&device);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
+    const struct CMUnitTest tests[] = {
+        TEST(test_order_of_giving_and_taking),
+        TEST(test_a_device_that_is_not_attached_is_left_alone),
+        TEST(test_attach_fails),
+        TEST(test_a_device_that_does_not_let_go),
+        TEST(test_disable),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
