@@ -2,7 +2,7 @@
 
 #include "hypervisor/base/string.h"
 #include "hypervisor/vcpu/abi.h"
-#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/clock.h"
 
 #define ALL 0xffffffffu
@@ -67,74 +67,81 @@ static struct {
     bool synthetic_frequency;
 } machine;
 
+/* Works on the masked answer, in the guest's registers. */
+typedef void adjust_function(struct vcpu *vcpu, uint32_t subleaf);
+
 struct row {
     struct cpuid_result mask;
-    bool by_subleaf; /* without it the leaf ignores ECX */
-    void (*adjust)(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result);
+    adjust_function *adjust;
 };
 
-static void adjust_highest(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+static void set_answer(struct vcpu *vcpu, struct cpuid_result answer)
 {
-    (void)subleaf, (void)cr4;
-    result->eax = MIN(machine.highest_basic, (uint32_t)HIGHEST_BASIC);
-    if (machine.synthetic_frequency)
-        result->eax = MAX(result->eax, (uint32_t)LEAF_FREQUENCY);
+    vcpu->registers[GUEST_RAX] = answer.eax;
+    vcpu->registers[GUEST_RBX] = answer.ebx;
+    vcpu->registers[GUEST_RCX] = answer.ecx;
+    vcpu->registers[GUEST_RDX] = answer.edx;
 }
 
-static void adjust_features(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+static void adjust_highest(struct vcpu *vcpu, uint32_t subleaf)
+{
+    uint32_t highest = MIN(machine.highest_basic, (uint32_t)HIGHEST_BASIC);
+    (void)subleaf;
+    if (machine.synthetic_frequency)
+        highest = MAX(highest, (uint32_t)LEAF_FREQUENCY);
+    vcpu->registers[GUEST_RAX] = highest;
+}
+
+static void adjust_features(struct vcpu *vcpu, uint32_t subleaf)
 {
     (void)subleaf;
-    result->ecx |= (uint32_t)ECX_HYPERVISOR;
-    if ((cr4 & CR4_OSXSAVE) != 0)
-        result->ecx |= (uint32_t)ECX_OSXSAVE;
+    vcpu->registers[GUEST_RCX] |= ECX_HYPERVISOR;
+    if ((vcpu_backend()->cr4(vcpu) & CR4_OSXSAVE) != 0)
+        vcpu->registers[GUEST_RCX] |= ECX_OSXSAVE;
 }
 
 /* The APIC timer does not stop in HLT, and a guest has no deeper sleep. */
-static void adjust_power(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+static void adjust_power(struct vcpu *vcpu, uint32_t subleaf)
 {
-    (void)subleaf, (void)cr4;
-    result->eax = (uint32_t)LEAF_6_EAX_ARAT;
+    (void)subleaf;
+    vcpu->registers[GUEST_RAX] = LEAF_6_EAX_ARAT;
 }
 
-static void adjust_structured(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+static void adjust_structured(struct vcpu *vcpu, uint32_t subleaf)
 {
-    (void)cr4;
     if (subleaf != 0)
-        *result = (struct cpuid_result){0};
+        set_answer(vcpu, (struct cpuid_result){0});
 }
 
-static void adjust_xsave(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+static void adjust_xsave(struct vcpu *vcpu, uint32_t subleaf)
 {
-    (void)cr4;
-    /* From 2 on a subleaf is a state component. */
-    bool there =
-        machine.xcr0 != 0 && (subleaf < 2 || (subleaf < 32 && (machine.xcr0 & BIT(subleaf)) != 0));
-    if (!there) {
-        *result = (struct cpuid_result){0};
-    } else if (subleaf == 0) {
-        result->eax = (uint32_t)machine.xcr0;
-        result->ecx = machine.xsave_size;
-        result->edx = 0;
-    } else if (subleaf == 1) {
-        result->eax &= (uint32_t)LEAF_D1_EAX;
-        result->ecx = 0;
-        result->edx = 0;
+    if (machine.xcr0 != 0 && subleaf == 0) {
+        vcpu->registers[GUEST_RAX] = machine.xcr0;
+        vcpu->registers[GUEST_RCX] = machine.xsave_size;
+        vcpu->registers[GUEST_RDX] = 0;
+    } else if (machine.xcr0 != 0 && subleaf == 1) {
+        vcpu->registers[GUEST_RAX] &= LEAF_D1_EAX;
+        vcpu->registers[GUEST_RCX] = 0;
+        vcpu->registers[GUEST_RDX] = 0;
+    } else if (subleaf >= 32 || (machine.xcr0 & BIT(subleaf)) == 0) {
+        set_answer(vcpu, (struct cpuid_result){0});
     }
 }
 
 /* TSC rate as a ratio to a crystal of 10 kHz. Only where the APIC timer counts TSC ticks: Linux
  * takes the crystal for the timer's clock as well. */
-static void adjust_frequency(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+static void adjust_frequency(struct vcpu *vcpu, uint32_t subleaf)
 {
-    (void)subleaf, (void)cr4;
+    (void)subleaf;
     if (machine.synthetic_frequency)
-        *result = (struct cpuid_result){.eax = 10, .ebx = (uint32_t)clock_tsc_khz(), .ecx = 10000};
+        set_answer(
+            vcpu, (struct cpuid_result){.eax = 10, .ebx = (uint32_t)clock_tsc_khz(), .ecx = 10000});
 }
 
-static void adjust_highest_extended(uint32_t subleaf, uint64_t cr4, struct cpuid_result *result)
+static void adjust_highest_extended(struct vcpu *vcpu, uint32_t subleaf)
 {
-    (void)subleaf, (void)cr4;
-    result->eax = MIN(machine.highest_extended, HIGHEST_EXTENDED);
+    (void)subleaf;
+    vcpu->registers[GUEST_RAX] = MIN(machine.highest_extended, HIGHEST_EXTENDED);
 }
 
 // clang-format off
@@ -142,14 +149,14 @@ static const struct row basic[HIGHEST_BASIC + 1] = {
     [0x00] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_highest},
     [0x01] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features},
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}},                     /* caches and TLBs */
-    [0x04] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* caches */
+    [0x04] = {.mask = {ALL, ALL, ALL, ALL}}, /* caches */
     [0x06] = {.adjust = adjust_power},
-    [0x07] = {.mask = {0, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_EDX}, .by_subleaf = true,
+    [0x07] = {.mask = {0, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_EDX},
               .adjust = adjust_structured},
-    [0x0b] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* topology, the core's own id */
-    [0x0d] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true, .adjust = adjust_xsave},
+    [0x0b] = {.mask = {ALL, ALL, ALL, ALL}}, /* topology, the core's own id */
+    [0x0d] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_xsave},
     [0x15] = {.adjust = adjust_frequency},
-    [0x1f] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* topology */
+    [0x1f] = {.mask = {ALL, ALL, ALL, ALL}}, /* topology */
 };
 
 static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
@@ -164,7 +171,7 @@ static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
     [0x08] = {.mask = {0xffff, EXTENDED_8_EBX, 0xffff, 0}}, /* address sizes, cores */
     [0x19] = {.mask = {ALL, ALL, 0, 0}},                    /* TLBs */
     [0x1a] = {.mask = {7, 0, 0, 0}},
-    [0x1d] = {.mask = {ALL, ALL, ALL, ALL}, .by_subleaf = true}, /* caches */
+    [0x1d] = {.mask = {ALL, ALL, ALL, ALL}}, /* caches */
     [0x1e] = {.mask = {ALL, ALL, ALL, 0}},                       /* topology */
 };
 // clang-format on
@@ -174,19 +181,20 @@ static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
     ((uint32_t)ABI_SIGNATURE[at] | (uint32_t)ABI_SIGNATURE[(at) + 1] << 8 |                        \
      (uint32_t)ABI_SIGNATURE[(at) + 2] << 16 | (uint32_t)ABI_SIGNATURE[(at) + 3] << 24)
 
-static struct cpuid_result hypervisor_leaf(uint32_t leaf)
+static void answer_hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
 {
+    struct cpuid_result answer = {0};
     if (leaf == ABI_CPUID_SIGNATURE)
-        return (struct cpuid_result){.eax = ABI_CPUID_FEATURES,
-                                     .ebx = SIGNATURE_WORD(0),
-                                     .ecx = SIGNATURE_WORD(4),
-                                     .edx = SIGNATURE_WORD(8)};
+        answer = (struct cpuid_result){.eax = ABI_CPUID_FEATURES,
+                                       .ebx = SIGNATURE_WORD(0),
+                                       .ecx = SIGNATURE_WORD(4),
+                                       .edx = SIGNATURE_WORD(8)};
     if (leaf == ABI_CPUID_FEATURES)
-        return (struct cpuid_result){.eax = 1,
-                                     .ebx = (uint32_t)clock_tsc_khz(),
-                                     .ecx = vcpu_backend() == &svm_backend ? ABI_CALL_VMMCALL
-                                                                           : ABI_CALL_VMCALL};
-    return (struct cpuid_result){0};
+        answer = (struct cpuid_result){.eax = 1,
+                                       .ebx = (uint32_t)clock_tsc_khz(),
+                                       .ecx = vcpu_backend() == &svm_backend ? ABI_CALL_VMMCALL
+                                                                             : ABI_CALL_VMCALL};
+    set_answer(vcpu, answer);
 }
 
 static const struct row *row_of(uint32_t leaf)
@@ -198,19 +206,29 @@ static const struct row *row_of(uint32_t leaf)
     return NULL;
 }
 
-struct cpuid_result cpuid_policy_filter(uint32_t leaf, uint32_t subleaf,
-                                        struct cpuid_result hardware, uint64_t cr4)
+inline __attribute__((always_inline)) void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf,
+                                                               uint32_t subleaf,
+                                                               struct cpuid_result hardware)
 {
     const struct row *row = row_of(leaf);
-    if (row == NULL)
-        return hypervisor_leaf(leaf);
-    hardware.eax &= row->mask.eax;
-    hardware.ebx &= row->mask.ebx;
-    hardware.ecx &= row->mask.ecx;
-    hardware.edx &= row->mask.edx;
+    if (row == NULL) {
+        answer_hypervisor_leaf(vcpu, leaf);
+        return;
+    }
+    vcpu->registers[GUEST_RAX] = hardware.eax & row->mask.eax;
+    vcpu->registers[GUEST_RBX] = hardware.ebx & row->mask.ebx;
+    vcpu->registers[GUEST_RCX] = hardware.ecx & row->mask.ecx;
+    vcpu->registers[GUEST_RDX] = hardware.edx & row->mask.edx;
     if (row->adjust != NULL)
-        row->adjust(row->by_subleaf ? subleaf : 0, cr4, &hardware);
-    return hardware;
+        row->adjust(vcpu, subleaf);
+}
+
+enum outcome exit_cpuid(struct vcpu *vcpu)
+{
+    uint32_t leaf = (uint32_t)vcpu->registers[GUEST_RAX];
+    uint32_t subleaf = (uint32_t)vcpu->registers[GUEST_RCX];
+    cpuid_policy_answer(vcpu, leaf, subleaf, cpuid(leaf, subleaf));
+    return OUTCOME_ADVANCE;
 }
 
 static void init_xsave(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf))

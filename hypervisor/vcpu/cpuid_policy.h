@@ -7,18 +7,14 @@
 #include "hypervisor/base/core.h"
 #include "hypervisor/x86/registers.h"
 
+struct vcpu;
+
 /* Looks once at what does not change: highest leaves, extended state. */
 void cpuid_policy_init(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf));
 
-/* Turns the hardware's answer to (leaf, subleaf) into the guest's. `cr4` is the guest's: it shows
- * in leaf 1 (OSXSAVE). */
-struct cpuid_result cpuid_policy_filter(uint32_t leaf, uint32_t subleaf,
-                                        struct cpuid_result hardware, uint64_t cr4);
-/* Does the answer depend on CR4? Saves reading it at every other leaf. */
-static inline bool cpuid_policy_needs_cr4(uint32_t leaf)
-{
-    return leaf == 1;
-}
+/* Puts the guest's answer to (leaf, subleaf) into its registers, made from the hardware's. */
+void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
+                         struct cpuid_result hardware);
 
 /* Extended state components that guests may enable; 0 without XSAVE. */
 uint64_t cpuid_policy_xcr0(void);

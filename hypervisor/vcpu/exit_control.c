@@ -61,8 +61,9 @@ static bool set_cr4(struct vcpu_state *state, uint64_t value)
     return true;
 }
 
-enum outcome exit_control_register(struct vcpu *vcpu, const struct vcpu_exit *exit)
+enum outcome exit_control_register(struct vcpu *vcpu)
 {
+    const struct vcpu_exit *exit = &vcpu->exit;
     struct vcpu_state state;
     uint64_t value = vcpu_register(vcpu, exit->control.source);
     bool accepted = false;
@@ -118,10 +119,9 @@ enum outcome exit_control_register(struct vcpu *vcpu, const struct vcpu_exit *ex
 
 /* SDM 2C "XSETBV": only XCR0 exists; the CPU has checked CPL and CR4.OSXSAVE before the exit on
  * VMX, and CPL on SVM. */
-enum outcome exit_xsetbv(struct vcpu *vcpu, const struct vcpu_exit *exit)
+enum outcome exit_xsetbv(struct vcpu *vcpu)
 {
     uint64_t value = (vcpu->registers[GUEST_RDX] << 32) | (uint32_t)vcpu->registers[GUEST_RAX];
-    (void)exit;
     if ((vcpu_backend()->cr4(vcpu) & CR4_OSXSAVE) == 0)
         return vcpu_fault(vcpu, EXCEPTION_UD);
     if ((uint32_t)vcpu->registers[GUEST_RCX] != 0 || !cpuid_policy_xcr0_valid(value))

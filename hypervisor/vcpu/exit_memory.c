@@ -45,8 +45,9 @@ static const char *access_name(const struct vcpu_exit *exit)
                                 : "page-walk-or-event";
 }
 
-enum outcome exit_memory(struct vcpu *vcpu, const struct vcpu_exit *exit)
+enum outcome exit_memory(struct vcpu *vcpu)
 {
+    const struct vcpu_exit *exit = &vcpu->exit;
     unsigned long long address = exit->memory.address;
     struct vcpu_state state;
     struct instruction instruction;

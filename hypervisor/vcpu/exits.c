@@ -5,7 +5,6 @@
 #include "hypervisor/vcpu/exits.h"
 
 #include "hypervisor/vcpu/core_state.h"
-#include "hypervisor/vcpu/cpuid_policy.h"
 #include "hypervisor/vcpu/msr_policy.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
@@ -29,24 +28,9 @@ const struct vcpu_events *vcpu_events(void)
     return events;
 }
 
-static enum outcome on_cpuid(struct vcpu *vcpu, const struct vcpu_exit *exit)
-{
-    uint64_t *registers = vcpu->registers;
-    uint32_t leaf = (uint32_t)registers[GUEST_RAX], subleaf = (uint32_t)registers[GUEST_RCX];
-    uint64_t cr4 = cpuid_policy_needs_cr4(leaf) ? vcpu_backend()->cr4(vcpu) : 0;
-    (void)exit;
-    struct cpuid_result result = cpuid_policy_filter(leaf, subleaf, cpuid(leaf, subleaf), cr4);
-    registers[GUEST_RAX] = result.eax;
-    registers[GUEST_RBX] = result.ebx;
-    registers[GUEST_RCX] = result.ecx;
-    registers[GUEST_RDX] = result.edx;
-    return OUTCOME_ADVANCE;
-}
-
-static enum outcome on_msr_read(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_msr_read(struct vcpu *vcpu)
 {
     uint64_t value;
-    (void)exit;
     if (!msr_policy_read(vcpu, (uint32_t)vcpu->registers[GUEST_RCX], &value))
         return vcpu_fault(vcpu, EXCEPTION_GP);
     vcpu->registers[GUEST_RAX] = (uint32_t)value;
@@ -54,18 +38,18 @@ static enum outcome on_msr_read(struct vcpu *vcpu, const struct vcpu_exit *exit)
     return OUTCOME_ADVANCE;
 }
 
-static enum outcome on_msr_write(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_msr_write(struct vcpu *vcpu)
 {
     uint64_t value = vcpu->registers[GUEST_RDX] << 32 | (uint32_t)vcpu->registers[GUEST_RAX];
-    (void)exit;
     if (!msr_policy_write(vcpu, (uint32_t)vcpu->registers[GUEST_RCX], value))
         return vcpu_fault(vcpu, EXCEPTION_GP);
     return OUTCOME_ADVANCE;
 }
 
 /* INS and OUTS take #GP, as from an I/O permission bitmap: no port needs them. */
-static enum outcome on_io(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_io(struct vcpu *vcpu)
 {
+    const struct vcpu_exit *exit = &vcpu->exit;
     uint64_t mask = BIT(exit->io.width * 8) - 1;
     uint64_t *rax = &vcpu->registers[GUEST_RAX];
     if (exit->io.string)
@@ -80,17 +64,15 @@ static enum outcome on_io(struct vcpu *vcpu, const struct vcpu_exit *exit)
 }
 
 /* Only a guest's kernel may call: on the bare CPU no user program could either. */
-static enum outcome on_hypercall(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_hypercall(struct vcpu *vcpu)
 {
-    (void)exit;
     if (vcpu_backend()->cpl(vcpu) != 0)
         return vcpu_fault(vcpu, EXCEPTION_UD);
     return events->hypercall(vcpu) == EXIT_RESUME ? OUTCOME_ADVANCE : OUTCOME_STOP;
 }
 
-static enum outcome on_nmi(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_nmi(struct vcpu *vcpu)
 {
-    (void)exit;
     if (__atomic_load_n(&vcpu->stop_request, __ATOMIC_ACQUIRE) != 0)
         return OUTCOME_STOP;
     if (__atomic_exchange_n(&vcpu->init_request, 0, __ATOMIC_ACQ_REL) != 0)
@@ -100,20 +82,28 @@ static enum outcome on_nmi(struct vcpu *vcpu, const struct vcpu_exit *exit)
     return OUTCOME_RESUME;
 }
 
-static enum outcome on_exception(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static uint64_t exits_but_exceptions(const struct vcpu *vcpu)
 {
-    const struct vcpu_exit *before =
-        &vcpu->last[(vcpu->last_count - 2) % VCPU_LAST_EXITS]; /* this one is last_count - 1 */
-    bool first = vcpu->last_count < 2 || before->kind != EXIT_EXCEPTION;
+    uint64_t count = 0;
+    for (size_t kind = 0; kind < EXIT_KINDS; kind++)
+        count += kind == EXIT_EXCEPTION ? 0 : vcpu->exits[kind];
+    return count;
+}
+
+static enum outcome on_exception(struct vcpu *vcpu)
+{
+    const struct vcpu_exit *exit = &vcpu->exit;
+    uint64_t others = exits_but_exceptions(vcpu);
 
     if (exit->exception.vector == EXCEPTION_MC)
         return vcpu_fail(vcpu, "machine-check", "the CPU reported a machine check on this core");
-    vcpu->exception_run = first ? 1 : vcpu->exception_run + 1;
+    vcpu->exception_run = others == vcpu->exceptions_after ? vcpu->exception_run + 1 : 1;
+    vcpu->exceptions_after = others;
     if (vcpu->exception_run > EXCEPTION_RUN_LIMIT)
         return vcpu_fail(vcpu, "exception-storm",
-                         "vector=%u: %u in a row with nothing else "
+                         "vector=%u: %llu in a row with nothing else "
                          "between them",
-                         exit->exception.vector, vcpu->exception_run);
+                         exit->exception.vector, (unsigned long long)vcpu->exception_run);
     vcpu_backend()->inject(vcpu, exit->exception.vector, exit->exception.has_error,
                            exit->exception.error);
     return OUTCOME_RESUME;
@@ -122,28 +112,27 @@ static enum outcome on_exception(struct vcpu *vcpu, const struct vcpu_exit *exit
 /* Nothing is lost by not throwing caches away, and much by doing it: INVD would discard what other
  * owners have written, WBINVD would stall the caches they share. A guest's memory is write-back and
  * its devices' DMA is snooped, so that neither instruction can be told from no operation. */
-static enum outcome on_invd(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_invd(struct vcpu *vcpu)
 {
-    (void)vcpu, (void)exit;
+    (void)vcpu;
     return OUTCOME_ADVANCE;
 }
 
-static enum outcome on_undefined(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_undefined(struct vcpu *vcpu)
 {
-    (void)exit;
     return vcpu_fault(vcpu, EXCEPTION_UD);
 }
 
-static enum outcome on_triple_fault(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_triple_fault(struct vcpu *vcpu)
 {
-    (void)exit;
     return vcpu_fail(vcpu, "triple-fault",
                      "an exception could not be delivered, nor the double "
                      "fault that followed");
 }
 
-static enum outcome on_entry_failure(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_entry_failure(struct vcpu *vcpu)
 {
+    const struct vcpu_exit *exit = &vcpu->exit;
     return vcpu_fail(vcpu, "entry-failure",
                      "the CPU refused the vCPU's state: %s (reason=%#llx "
                      "qualification=%#llx)",
@@ -151,35 +140,34 @@ static enum outcome on_entry_failure(struct vcpu *vcpu, const struct vcpu_exit *
                      (unsigned long long)exit->reason, (unsigned long long)exit->qualification);
 }
 
-static enum outcome on_init(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_init(struct vcpu *vcpu)
 {
-    (void)exit;
     return vcpu_fail(vcpu, "init", "an INIT signal reached this core; no guest can send one");
 }
 
 /* A real start-up IPI without a real INIT does nothing (SDM 3A 9.4.4). */
-static enum outcome on_sipi(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_sipi(struct vcpu *vcpu)
 {
-    (void)vcpu, (void)exit;
+    (void)vcpu;
     return OUTCOME_RESUME;
 }
 
-static enum outcome on_task_switch(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_task_switch(struct vcpu *vcpu)
 {
-    (void)exit;
     return vcpu_fail(vcpu, "task-switch", "hardware task switches are not supported");
 }
 
-static enum outcome on_other(struct vcpu *vcpu, const struct vcpu_exit *exit)
+static enum outcome on_other(struct vcpu *vcpu)
 {
+    const struct vcpu_exit *exit = &vcpu->exit;
     return vcpu_fail(vcpu, "unhandled-exit", "reason=%#llx qualification=%#llx kind=%s",
                      (unsigned long long)exit->reason, (unsigned long long)exit->qualification,
                      exit_kind_name(exit->kind));
 }
 
-static enum outcome (*const handlers[EXIT_KINDS])(struct vcpu *, const struct vcpu_exit *) = {
+exit_handler *const exit_handlers[EXIT_KINDS] = {
     [EXIT_NMI] = on_nmi,
-    [EXIT_CPUID] = on_cpuid,
+    [EXIT_CPUID] = exit_cpuid,
     [EXIT_MSR_READ] = on_msr_read,
     [EXIT_MSR_WRITE] = on_msr_write,
     [EXIT_IO] = on_io,
@@ -199,34 +187,18 @@ static enum outcome (*const handlers[EXIT_KINDS])(struct vcpu *, const struct vc
     [EXIT_OTHER] = on_other,
 };
 
-static enum outcome advance(struct vcpu *vcpu, const struct vcpu_backend *backend,
-                            const struct vcpu_exit *exit)
+enum outcome vcpu_advance_decoded(struct vcpu *vcpu)
 {
-    uint8_t length = exit->instruction_length;
-    if (length == 0)
-        length = vcpu_instruction_length(vcpu);
+    struct vcpu_state state;
+    uint8_t length = vcpu_instruction_length(vcpu);
     if (length == 0)
         return vcpu_fail(vcpu, "unhandled-exit",
                          "the instruction that made the %s exit cannot be "
                          "read",
-                         exit_kind_name(exit->kind));
-    backend->set_rip(vcpu, backend->rip(vcpu) + length);
+                         exit_kind_name(vcpu->exit.kind));
+    vcpu_backend()->read_state(vcpu, &state);
+    vcpu_backend()->set_rip(vcpu, state.rip + length);
     return OUTCOME_RESUME;
-}
-
-/* The exit is written where the monitor reads it: nothing is copied on this path. */
-static enum outcome run_loaded(struct vcpu *vcpu, const struct vcpu_backend *backend)
-{
-    for (;;) {
-        struct vcpu_exit *exit = &vcpu->last[vcpu->last_count++ % VCPU_LAST_EXITS];
-        backend->run(vcpu, exit);
-        vcpu->exits[exit->kind]++;
-        enum outcome outcome = handlers[exit->kind](vcpu, exit);
-        if (outcome == OUTCOME_ADVANCE)
-            outcome = advance(vcpu, backend, exit);
-        if (outcome != OUTCOME_RESUME)
-            return outcome;
-    }
 }
 
 /* False: asked to stop before the start-up IPI came. */
@@ -264,7 +236,7 @@ void vcpu_run(struct vcpu *vcpu)
             break;
         }
         backend->write_state(vcpu, &vcpu->start);
-        enum outcome outcome = run_loaded(vcpu, backend);
+        enum outcome outcome = backend->run(vcpu);
         backend->unload(vcpu);
         if (outcome != OUTCOME_WAIT)
             break;

@@ -3,12 +3,21 @@
 
 #include "hypervisor/vcpu/vcpu.h"
 
-enum outcome {
-    OUTCOME_RESUME,
-    OUTCOME_ADVANCE, /* past the instruction that exited, then on */
-    OUTCOME_WAIT,    /* INIT: out of guest mode until the start-up IPI */
-    OUTCOME_STOP,
-};
+/* One handler for each kind of exit; vcpu->exit says more. */
+typedef enum outcome exit_handler(struct vcpu *vcpu);
+extern exit_handler *const exit_handlers[EXIT_KINDS];
+
+/* What a back-end's run() calls for each exit, on the vCPU's own core, with vcpu->exit filled in.
+ */
+static inline enum outcome vcpu_exit_handle(struct vcpu *vcpu)
+{
+    enum exit_kind kind = vcpu->exit.kind;
+    vcpu->exits[kind]++;
+    return exit_handlers[kind](vcpu);
+}
+
+/* OUTCOME_ADVANCE where the CPU does not tell the instruction's length: decodes it. */
+enum outcome vcpu_advance_decoded(struct vcpu *vcpu);
 
 const struct vcpu_events *vcpu_events(void);
 
@@ -31,7 +40,5 @@ size_t vcpu_fetch(struct vcpu *vcpu, const struct vcpu_state *state, uint8_t *by
 /* Length of the instruction at RIP; 0 when it cannot be told. */
 uint8_t vcpu_instruction_length(struct vcpu *vcpu);
 
-/* exit_memory.c, exit_control.c */
-enum outcome exit_memory(struct vcpu *vcpu, const struct vcpu_exit *exit);
-enum outcome exit_control_register(struct vcpu *vcpu, const struct vcpu_exit *exit);
-enum outcome exit_xsetbv(struct vcpu *vcpu, const struct vcpu_exit *exit);
+/* exit_memory.c, exit_control.c, cpuid_policy.c */
+exit_handler exit_memory, exit_control_register, exit_xsetbv, exit_cpuid;

@@ -80,10 +80,9 @@ const char *exit_kind_name(enum exit_kind kind);
 
 struct vcpu_exit {
     enum exit_kind kind;
-    uint64_t reason;            /* raw: VMX exit reason or SVM exit code */
-    uint64_t qualification;     /* raw: exit qualification or EXITINFO1 */
-    uint8_t instruction_length; /* 0 when the CPU does not tell (the dispatcher decodes) */
-    const char *detail;         /* EXIT_ENTRY_FAILURE: the failing field in words, or NULL */
+    uint64_t reason;        /* raw: VMX exit reason or SVM exit code */
+    uint64_t qualification; /* raw: exit qualification or EXITINFO1; 0 where it says nothing */
+    const char *detail;     /* EXIT_ENTRY_FAILURE only: the failing field in words, or NULL */
     union {
         struct {
             uint64_t address;          /* guest-physical */
@@ -112,8 +111,6 @@ struct vcpu_exit {
 
 enum vcpu_activity { VCPU_RUNNING, VCPU_WAIT_FOR_SIPI };
 
-#define VCPU_LAST_EXITS 8
-
 struct vcpu {
     uint64_t registers[GUEST_REGISTERS]; /* offset 0: assembly */
     uint64_t cr2;                        /* offset 128: VMX does not switch it */
@@ -135,12 +132,19 @@ struct vcpu {
     /* Counted by the dispatcher; the CPU's own exits. */
     uint64_t exits[EXIT_KINDS];
     uint64_t commands_dropped; /* interrupt commands that were not the guest's to send */
-    uint32_t exception_run;    /* exceptions in a row with no other exit between them */
-    struct vcpu_exit last[VCPU_LAST_EXITS];
-    uint32_t last_count;
+    uint64_t exception_run;    /* exceptions in a row with no other exit between them */
+    uint64_t exceptions_after; /* exits of other kinds before that row */
+    struct vcpu_exit exit;     /* the one being handled */
 };
 _Static_assert(offsetof(struct vcpu, registers) == 0, "vmx/entry.asm, svm/entry.asm");
 _Static_assert(offsetof(struct vcpu, cr2) == 128, "vmx/entry.asm, svm/entry.asm");
+
+enum outcome {
+    OUTCOME_RESUME,
+    OUTCOME_ADVANCE, /* past the instruction that exited, then on */
+    OUTCOME_WAIT,    /* INIT: out of guest mode until the start-up IPI */
+    OUTCOME_STOP,
+};
 
 struct vcpu_backend {
     const char *name; /* "vmx" or "svm" */
@@ -156,12 +160,12 @@ struct vcpu_backend {
     enum status (*create)(struct vcpu *vcpu);
     void (*destroy)(struct vcpu *vcpu);
     /* The rest runs on the vCPU's own core. */
-    enum status (*load)(struct vcpu *vcpu);                 /* before the first run (VMPTRLD ...) */
-    void (*unload)(struct vcpu *vcpu);                      /* after the last (VMCLEAR ...) */
-    void (*run)(struct vcpu *vcpu, struct vcpu_exit *exit); /* to the next exit */
+    enum status (*load)(struct vcpu *vcpu); /* before the first run (VMPTRLD ...) */
+    void (*unload)(struct vcpu *vcpu);      /* after the last (VMCLEAR ...) */
+    /* Hands each exit to vcpu_exit_handle() until one ends the run: WAIT or STOP. */
+    enum outcome (*run)(struct vcpu *vcpu);
     void (*read_state)(struct vcpu *vcpu, struct vcpu_state *state);
     void (*write_state)(struct vcpu *vcpu, const struct vcpu_state *state);
-    uint64_t (*rip)(struct vcpu *vcpu);
     uint64_t (*cr4)(struct vcpu *vcpu); /* as the guest sees it */
     unsigned (*cpl)(struct vcpu *vcpu);
     void (*set_rip)(struct vcpu *vcpu, uint64_t rip); /* also ends an interrupt shadow */

@@ -7,7 +7,14 @@
 #include "hypervisor/x86/clock.h"
 #include "tests/unit/support/host.h"
 
-const struct vcpu_backend vmx_backend, svm_backend;
+static uint64_t guest_cr4;
+
+static uint64_t cr4(struct vcpu *vcpu)
+{
+    return guest_cr4;
+}
+
+const struct vcpu_backend vmx_backend = {.cr4 = cr4}, svm_backend = {.cr4 = cr4};
 static const struct vcpu_backend *backend = &vmx_backend;
 
 const struct vcpu_backend *vcpu_backend(void)
@@ -46,9 +53,24 @@ static struct cpuid_result everything(uint32_t leaf, uint32_t subleaf)
     return result;
 }
 
+static struct cpuid_result filter(uint32_t leaf, uint32_t subleaf, struct cpuid_result hardware,
+                                  uint64_t with_cr4)
+{
+    struct vcpu vcpu = {.registers = {[0 ... GUEST_REGISTERS - 1] = UINT64_MAX}};
+    guest_cr4 = with_cr4;
+    cpuid_policy_answer(&vcpu, leaf, subleaf, hardware);
+    for (unsigned i = GUEST_RAX; i <= GUEST_RBX; i++)
+        assert_int_equal(vcpu.registers[i] >> 32, 0);
+    for (unsigned i = GUEST_RSP; i < GUEST_REGISTERS; i++)
+        assert_true(vcpu.registers[i] == UINT64_MAX);
+    return (struct cpuid_result){
+        (uint32_t)vcpu.registers[GUEST_RAX], (uint32_t)vcpu.registers[GUEST_RBX],
+        (uint32_t)vcpu.registers[GUEST_RCX], (uint32_t)vcpu.registers[GUEST_RDX]};
+}
+
 static struct cpuid_result guest(uint32_t leaf, uint32_t subleaf)
 {
-    return cpuid_policy_filter(leaf, subleaf, everything(leaf, subleaf), 0);
+    return filter(leaf, subleaf, everything(leaf, subleaf), 0);
 }
 
 static int setup(void **state)
@@ -135,23 +157,22 @@ static void test_needed_features(void **state)
 static void test_nothing_is_added(void **state)
 {
     struct cpuid_result none = {0};
-    assert_int_equal(cpuid_policy_filter(1, 0, none, 0).ecx, BIT(31));
-    assert_int_equal(cpuid_policy_filter(1, 0, none, 0).edx, 0);
-    assert_int_equal(cpuid_policy_filter(7, 0, none, 0).ebx, 0);
-    assert_int_equal(cpuid_policy_filter(0x80000001, 0, none, 0).ecx, 0);
+    assert_int_equal(filter(1, 0, none, 0).ecx, BIT(31));
+    assert_int_equal(filter(1, 0, none, 0).edx, 0);
+    assert_int_equal(filter(7, 0, none, 0).ebx, 0);
+    assert_int_equal(filter(0x80000001, 0, none, 0).ecx, 0);
 }
 
 static void test_osxsave_follows_cr4(void **state)
 {
     struct cpuid_result hardware = everything(1, 0);
-    assert_false(cpuid_policy_filter(1, 0, hardware, 0).ecx & BIT(27));
-    assert_true(cpuid_policy_filter(1, 0, hardware, CR4_OSXSAVE).ecx & BIT(27));
-    assert_true(cpuid_policy_needs_cr4(1));
+    assert_false(filter(1, 0, hardware, 0).ecx & BIT(27));
+    assert_true(filter(1, 0, hardware, CR4_OSXSAVE).ecx & BIT(27));
     for (uint32_t leaf = 0; leaf < 0x40; leaf++) {
-        if (cpuid_policy_needs_cr4(leaf))
+        if (leaf == 1)
             continue;
-        struct cpuid_result with = cpuid_policy_filter(leaf, 0, everything(leaf, 0), UINT64_MAX);
-        struct cpuid_result without = cpuid_policy_filter(leaf, 0, everything(leaf, 0), 0);
+        struct cpuid_result with = filter(leaf, 0, everything(leaf, 0), UINT64_MAX);
+        struct cpuid_result without = filter(leaf, 0, everything(leaf, 0), 0);
         assert_memory_equal(&with, &without, sizeof with);
     }
 }

@@ -119,22 +119,11 @@ static void test_load_fails(void **state)
     assert_string_equal(stop_detail, "device-error");
 }
 
-static void test_last_exits(void **state)
-{
-    for (unsigned i = 0; i < 11; i++)
-        then(EXIT_INVD, (uint8_t)(i + 1))->reason = i;
-    run();
-    assert_int_equal(vcpu.last_count, 12);
-    for (unsigned i = 4; i < 11; i++)
-        assert_int_equal(vcpu.last[i % VCPU_LAST_EXITS].reason, i);
-    assert_int_equal(vcpu.last[11 % VCPU_LAST_EXITS].kind, EXIT_HYPERCALL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_nmi),           CASE(test_waits_for_sipi), CASE(test_stopped_while_waiting),
-        CASE(test_init_restarts), CASE(test_load_fails),     CASE(test_last_exits),
+        CASE(test_init_restarts), CASE(test_load_fails),
     };
     return cmocka_run_group_tests_name("vCPU run", tests, NULL, NULL);
 }

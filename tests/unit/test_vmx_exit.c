@@ -1,10 +1,11 @@
 // SOURCES: hypervisor/vcpu/vmx/exit.c hypervisor/vcpu/vmx/state.c hypervisor/vcpu/vmx/check.c
-// SOURCES: hypervisor/vcpu/vmx/vmcs.c hypervisor/vcpu/state.c
+// SOURCES: hypervisor/vcpu/vmx/vmcs.c hypervisor/vcpu/vmx/errata.c hypervisor/vcpu/state.c
 /* Exits, interrupted events, injection and guest state, against an array in place of the VMCS. */
 #include <string.h>
 
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/vcpu/cpuid_policy.h"
+#include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 #include "hypervisor/x86/registers.h"
@@ -14,7 +15,7 @@ static uint64_t fields[0x8000];
 static unsigned reads;
 static uint64_t core_registers[2];
 static unsigned nmi_unblocked;
-static enum vmx_enter_result enter_result;
+static enum outcome handled; /* what the dispatcher makes of the exit */
 static uint8_t guest_page[PAGE_SIZE];
 static bool guest_has_ram;
 
@@ -48,11 +49,20 @@ void guest_register_write(enum core_register which, uint64_t value)
     core_registers[which] = value;
 }
 
-enum vmx_enter_result vmx_enter(struct vcpu *entered, uint64_t *slots)
+static struct vcpu_exit exit_;
+
+static enum outcome dispatch(struct vcpu *exited)
 {
-    assert_ptr_equal(slots, entered->backend_state);
-    return enter_result;
+    exit_ = exited->exit;
+    return handled;
 }
+
+exit_handler *const exit_handlers[EXIT_KINDS] = {
+    dispatch, dispatch, dispatch, dispatch, dispatch, dispatch, dispatch,
+    dispatch, dispatch, dispatch, dispatch, dispatch, dispatch, dispatch,
+    dispatch, dispatch, dispatch, dispatch, dispatch,
+};
+_Static_assert(EXIT_KINDS == 19, "every kind is dispatched");
 
 uint64_t cpuid_policy_cr4(void)
 {
@@ -83,7 +93,6 @@ void window_close(void)
 }
 
 static struct vcpu vcpu;
-static struct vcpu_exit exit_;
 
 static int fresh(void **state)
 {
@@ -92,17 +101,19 @@ static int fresh(void **state)
     memset(&vcpu, 0, sizeof vcpu);
     memset(&exit_, 0xee, sizeof exit_);
     reads = nmi_unblocked = 0;
-    enter_result = VMX_ENTER_EXITED;
+    handled = OUTCOME_RESUME;
+    memset(&vcpu.exit, 0xee, sizeof vcpu.exit);
     guest_has_ram = true;
     vmx_controls.word[VMX_PIN] |= PIN_VIRTUAL_NMI;
     fields[VMCS_GUEST_RFLAGS] = 2;
+    fields[VMCS_CR4_MASK] = vmx_cr4_mask(); /* as load() writes it */
     return 0;
 }
 
 static void decode(uint64_t reason)
 {
     fields[VMCS_EXIT_REASON] = reason;
-    vmx_run(&vcpu, &exit_);
+    assert_int_equal(vmx_exited(&vcpu), OUTCOME_RESUME);
     assert_int_equal(exit_.reason, reason);
 }
 
@@ -120,7 +131,7 @@ static void reasons_become_kinds(void **state)
         {REASON_HLT, EXIT_HLT, true},
         {REASON_INVD, EXIT_INVD, true},
         {REASON_WBINVD, EXIT_INVD, true},
-        {REASON_RDPMC, EXIT_UNDEFINED, true},
+        {REASON_RDPMC, EXIT_EXCEPTION, false},
         {REASON_VMCALL, EXIT_HYPERCALL, true},
         {REASON_VMXON, EXIT_UNDEFINED, true},
         {REASON_VMCLEAR, EXIT_UNDEFINED, true},
@@ -142,16 +153,16 @@ static void reasons_become_kinds(void **state)
         fields[VMCS_EXIT_INSTRUCTION_LENGTH] = 3;
         decode(expected[i].reason);
         assert_int_equal(exit_.kind, expected[i].kind);
-        assert_int_equal(exit_.instruction_length, expected[i].length ? 3 : 0);
-        assert_null(exit_.detail);
-        assert_int_equal(vcpu.backend_state[VMX_SLOT_LAUNCHED], 1);
     }
 }
 
-static void cpuid_reads_two_fields(void **state)
+static void cpuid_reads_no_more_than_it_needs(void **state)
 {
     decode(REASON_CPUID);
-    assert_int_equal(reads, 2);
+    assert_int_equal(reads, 1); /* the reason */
+    handled = OUTCOME_ADVANCE;
+    decode(REASON_CPUID);
+    assert_int_equal(reads, 1 + 5); /* and RIP, the length, the shadow, RFLAGS */
 }
 
 static void io_is_decoded(void **state)
@@ -241,9 +252,62 @@ static void ept_violation_is_decoded(void **state)
     assert_int_equal(exit_.memory.address, 0xfed00000);
     assert_true(exit_.memory.write);
     assert_false(exit_.memory.read || exit_.memory.execute || exit_.memory.misconfigured);
-    assert_int_equal(exit_.instruction_length, 0);
     decode(REASON_EPT_MISCONFIGURATION);
     assert_true(exit_.memory.misconfigured);
+}
+
+/* What the CPU itself does is nobody's instruction: walks of page tables, delivery of events. */
+static void the_cpus_own_accesses_are_not_the_instructions(void **state)
+{
+    static const struct {
+        uint64_t qualification, vectoring;
+        bool own;
+    } cases[] = {
+        {0x181, 0, true},          /* a read */
+        {0x184, 0, true},          /* a fetch */
+        {0x083, 0, false},         /* a walk that sets an accessed bit */
+        {0x001, 0, false},         /* MOV to CR3 that loads PDPTEs */
+        {0x182, 0x80000030, false} /* an interrupt's frame */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        fields[VMCS_EXIT_QUALIFICATION] = cases[i].qualification;
+        fields[VMCS_IDT_VECTORING] = cases[i].vectoring;
+        decode(REASON_EPT_VIOLATION);
+        assert_int_equal(exit_.memory.read || exit_.memory.write || exit_.memory.execute,
+                         cases[i].own);
+    }
+}
+
+static void rdpmc_takes_a_general_protection_fault(void **state)
+{
+    decode(REASON_RDPMC);
+    assert_int_equal(exit_.exception.vector, 13);
+    assert_true(exit_.exception.has_error);
+    assert_int_equal(exit_.exception.error, 0);
+}
+
+static void the_guest_goes_on_behind_an_emulated_instruction(void **state)
+{
+    fields[VMCS_GUEST_RIP] = 0x1000;
+    fields[VMCS_EXIT_INSTRUCTION_LENGTH] = 2;
+    fields[VMCS_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_STI;
+    handled = OUTCOME_ADVANCE;
+    decode(REASON_CPUID);
+    assert_int_equal(fields[VMCS_GUEST_RIP], 0x1002);
+    assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], 0);
+    handled = OUTCOME_STOP;
+    assert_int_equal(vmx_exited(&vcpu), OUTCOME_STOP);
+    assert_int_equal(fields[VMCS_GUEST_RIP], 0x1002);
+    assert_int_equal(vcpu.exits[EXIT_CPUID], 2);
+}
+
+static void only_some_cpus_have_the_multihit_erratum(void **state)
+{
+    assert_true(vmx_itlb_multihit(0x50654, 0));     /* Skylake-X */
+    assert_false(vmx_itlb_multihit(0x50654, 0x40)); /* ... if it says otherwise */
+    assert_true(vmx_itlb_multihit(0x206a7, 0));     /* Sandy Bridge */
+    assert_false(vmx_itlb_multihit(0x506c9, 0));    /* Goldmont */
+    assert_false(vmx_itlb_multihit(0x800f12, 0));   /* no Intel family 6 */
 }
 
 static void interrupted_events_are_delivered_again(void **state)
@@ -361,7 +425,7 @@ static void set_rip_ends_the_instruction(void **state)
 {
     fields[VMCS_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_NMI;
     vmx_set_rip(&vcpu, 0x1234);
-    assert_int_equal(vmx_rip(&vcpu), 0x1234);
+    assert_int_equal(fields[VMCS_GUEST_RIP], 0x1234);
     assert_int_equal(fields[VMCS_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
     assert_int_equal(fields[VMCS_GUEST_PENDING_DEBUG], 0);
     fields[VMCS_GUEST_RFLAGS] |= BIT(8);
@@ -448,18 +512,17 @@ static void entry_failures_are_explained(void **state)
     decode(EXIT_REASON_ENTRY_FAILED | REASON_GUEST_STATE);
     assert_int_equal(exit_.kind, EXIT_ENTRY_FAILURE);
     assert_string_equal(exit_.detail, "RIP has bits above 31 outside 64-bit mode");
-    assert_int_equal(vcpu.backend_state[VMX_SLOT_LAUNCHED], 0);
 
     decode(EXIT_REASON_ENTRY_FAILED | REASON_MSR_LOADING);
     assert_non_null(strstr(exit_.detail, "MSRs"));
 
     fields[VMCS_INSTRUCTION_ERROR] = 7;
-    enter_result = VMX_ENTER_FAILED;
-    vmx_run(&vcpu, &exit_);
+    handled = OUTCOME_STOP;
+    assert_int_equal(vmx_entry_failed(&vcpu), OUTCOME_STOP);
     assert_int_equal(exit_.kind, EXIT_ENTRY_FAILURE);
     assert_string_equal(exit_.detail, "VM entry with invalid control fields");
-    enter_result = VMX_ENTER_KICKED;
-    vmx_run(&vcpu, &exit_);
+    handled = OUTCOME_WAIT;
+    assert_int_equal(vmx_kicked(&vcpu), OUTCOME_WAIT);
     assert_int_equal(exit_.kind, EXIT_NMI);
     assert_non_null(vmx_instruction_error_text(14));
     assert_non_null(vmx_instruction_error_text(99));
@@ -469,7 +532,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(reasons_become_kinds, fresh),
-        cmocka_unit_test_setup(cpuid_reads_two_fields, fresh),
+        cmocka_unit_test_setup(cpuid_reads_no_more_than_it_needs, fresh),
         cmocka_unit_test_setup(io_is_decoded, fresh),
         cmocka_unit_test_setup(control_registers_are_decoded, fresh),
         cmocka_unit_test_setup(sipi_has_its_vector, fresh),
@@ -479,6 +542,10 @@ int main(void)
         cmocka_unit_test_setup(stepping_in_a_shadow_keeps_bs_pending, fresh),
         cmocka_unit_test_setup(int1_is_a_trap, fresh),
         cmocka_unit_test_setup(ept_violation_is_decoded, fresh),
+        cmocka_unit_test_setup(the_cpus_own_accesses_are_not_the_instructions, fresh),
+        cmocka_unit_test_setup(rdpmc_takes_a_general_protection_fault, fresh),
+        cmocka_unit_test_setup(the_guest_goes_on_behind_an_emulated_instruction, fresh),
+        cmocka_unit_test_setup(only_some_cpus_have_the_multihit_erratum, fresh),
         cmocka_unit_test_setup(interrupted_events_are_delivered_again, fresh),
         cmocka_unit_test_setup(interrupted_nmi_is_unblocked_first, fresh),
         cmocka_unit_test_setup(iret_that_faults_blocks_nmis_again, fresh),

@@ -113,7 +113,7 @@ static uint64_t event_again(uint64_t event)
     }
 }
 
-static uint8_t instruction_length(const struct vmcb *vmcb, const struct svm_exit_context *context)
+uint8_t svm_instruction_length(const struct vmcb *vmcb, const struct svm_exit_context *context)
 {
     uint64_t next = vmcb->exit_code == SVM_EXIT_IOIO ? vmcb->exit_info_2
                     : context->has_next_rip          ? vmcb->next_rip
@@ -130,7 +130,6 @@ void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
 
     exit->reason = code;
     exit->qualification = vmcb->exit_info_1;
-    exit->instruction_length = 0;
     exit->detail = NULL;
     vmcb->event_injection = event_again(vmcb->exit_int_info);
     if ((uint32_t)code == UINT32_MAX) {
@@ -153,7 +152,6 @@ void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
     }
     exit->kind = code < ARRAY_SIZE(kinds) && kinds[code] != 0 ? (enum exit_kind)(kinds[code] - 1)
                                                               : EXIT_OTHER;
-    exit->instruction_length = instruction_length(vmcb, context);
     if (exit->kind == EXIT_MSR_READ && vmcb->exit_info_1 == 1)
         exit->kind = EXIT_MSR_WRITE;
     if (exit->kind == EXIT_IO)

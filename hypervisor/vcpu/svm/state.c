@@ -115,11 +115,6 @@ void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state)
     };
 }
 
-uint64_t svm_rip(struct vcpu *vcpu)
-{
-    return svm_vmcb(vcpu)->rip;
-}
-
 uint64_t svm_cr4(struct vcpu *vcpu)
 {
     return svm_vmcb(vcpu)->cr4;

@@ -8,6 +8,7 @@
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
@@ -149,23 +150,45 @@ static void svm_unload(struct vcpu *vcpu)
     set_gif();
 }
 
-static void svm_run(struct vcpu *vcpu, struct vcpu_exit *exit)
+static void run_to_exit(struct vcpu *vcpu, const struct svm_exit_context *context)
 {
     struct vmcb *vmcb = svm_vmcb(vcpu);
-    struct svm_exit_context context = {.has_next_rip = has_next_rip, .host_cr3 = cr3_read()};
 
     vmcb->rax = vcpu->registers[GUEST_RAX];
     svm_enter(vcpu, physical_address(vmcb), physical_address(vcpu->backend[SVM_PAGE_HOST]));
     vcpu->registers[GUEST_RAX] = vmcb->rax;
     vmcb->tlb_control = 0;
-    svm_exit_decode(vcpu, &context, exit);
-    if (exit->kind == EXIT_NMI) {
+    svm_exit_decode(vcpu, context, &vcpu->exit);
+    if (vcpu->exit.kind == EXIT_NMI) {
         /* The NMI is still pending (APM 2 15.13.2): taken here, or every VMRUN would exit at once.
          */
         set_gif();
         __asm__ volatile("nop");
         clear_gif();
     }
+}
+
+static enum outcome advance(struct vcpu *vcpu, const struct svm_exit_context *context)
+{
+    const struct vmcb *vmcb = svm_vmcb(vcpu);
+    uint8_t length = svm_instruction_length(vmcb, context);
+    if (length == 0)
+        return vcpu_advance_decoded(vcpu);
+    svm_set_rip(vcpu, vmcb->rip + length);
+    return OUTCOME_RESUME;
+}
+
+static enum outcome svm_run(struct vcpu *vcpu)
+{
+    const struct svm_exit_context context = {.has_next_rip = has_next_rip, .host_cr3 = cr3_read()};
+    enum outcome outcome;
+    do {
+        run_to_exit(vcpu, &context);
+        outcome = vcpu_exit_handle(vcpu);
+        if (outcome == OUTCOME_ADVANCE)
+            outcome = advance(vcpu, &context);
+    } while (outcome == OUTCOME_RESUME);
+    return outcome;
 }
 
 static bool svm_memory_root(const struct vcpu *vcpu, uint64_t *root)
@@ -190,7 +213,6 @@ const struct vcpu_backend svm_backend = {
     .run = svm_run,
     .read_state = svm_read_state,
     .write_state = svm_write_state,
-    .rip = svm_rip,
     .cr4 = svm_cr4,
     .cpl = svm_cpl,
     .set_rip = svm_set_rip,

@@ -31,13 +31,14 @@ struct svm_exit_context {
  * interrupted for another delivery. */
 void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
                      struct vcpu_exit *exit);
+/* Length of the instruction that exited; 0 when the CPU does not tell. */
+uint8_t svm_instruction_length(const struct vmcb *vmcb, const struct svm_exit_context *context);
 
 /* --- state.c --- */
 /* Intercepts, maps, nested paging. Addresses are physical. */
 void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t nested_cr3);
 void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void svm_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
-uint64_t svm_rip(struct vcpu *vcpu);
 uint64_t svm_cr4(struct vcpu *vcpu);
 unsigned svm_cpl(struct vcpu *vcpu);
 void svm_set_rip(struct vcpu *vcpu, uint64_t rip);

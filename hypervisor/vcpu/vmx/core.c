@@ -7,16 +7,38 @@
 #include "hypervisor/x86/exceptions.h"
 #include "hypervisor/x86/registers.h"
 
-#define CPUID_1_ECX_VMX BIT(5)
+#define CPUID_1_ECX_VMX               BIT(5)
+#define CPUID_7_EDX_ARCH_CAPABILITIES BIT(29)
+#define MSR_ARCH_CAPABILITIES         0x10a
 
 _Static_assert(offsetof(struct cpu, nmi_count) == 28, "entry.asm");
 _Static_assert(offsetof(struct cpu, nmi_seen) == 56, "entry.asm");
 
 struct vmx_capabilities vmx_capabilities;
 struct vmx_controls vmx_controls;
+unsigned vmx_largest_leaf = 1;
 
 /* In the image, so that a core can enter VMX operation without an allocation that may fail. */
 static struct vmx_region vmxon_regions[CPU_MAX] __attribute__((aligned(PAGE_SIZE)));
+
+/* A guest's code runs from its RAM's large pages, and a guest could make the sizes change under it:
+ * on CPUs with the erratum there are none. */
+static void choose_leaf(void)
+{
+    uint64_t arch_capabilities = 0;
+    bool has_msr = cpuid(0, 0).eax >= 7 && (cpuid(7, 0).edx & CPUID_7_EDX_ARCH_CAPABILITIES) != 0;
+    if (has_msr && !msr_read_safe(MSR_ARCH_CAPABILITIES, &arch_capabilities))
+        arch_capabilities = 0;
+    bool affected = vmx_itlb_multihit(cpuid(1, 0).eax, arch_capabilities);
+    vmx_largest_leaf = affected                                 ? 1
+                       : vmx_capabilities.ept_vpid & VMX_EPT_1G ? 3
+                       : vmx_capabilities.ept_vpid & VMX_EPT_2M ? 2
+                                                                : 1;
+    static const char *const names[] = {"", "4K", "2M", "1G"};
+    log_event("vmx.itlb_multihit", "affected=%s arch_capabilities=0x%llx largest_page=%s",
+              affected ? "yes" : "no", (unsigned long long)arch_capabilities,
+              names[vmx_largest_leaf]);
+}
 
 enum status vmx_probe(void)
 {
@@ -37,14 +59,17 @@ enum status vmx_probe(void)
     status = vmx_controls_choose(&vmx_capabilities, &vmx_controls);
     if (status != STATUS_OK)
         return status;
-    if (!nmi_window_register((uintptr_t)vmx_enter_window, (uintptr_t)vmx_enter_window_end,
-                             (uintptr_t)vmx_enter_kicked)) {
+    if (!nmi_window_register((uintptr_t)vmx_launch_window, (uintptr_t)vmx_launch_window_end,
+                             (uintptr_t)vmx_launch_kicked) ||
+        !nmi_window_register((uintptr_t)vmx_resume_window, (uintptr_t)vmx_resume_window_end,
+                             (uintptr_t)vmx_resume_kicked)) {
         log_event("cpu.refused",
                   "name=vmx message=\"no entry left for the NMI window: a kick could "
                   "be lost\"");
         return STATUS_FULL;
     }
     vmx_bitmaps_build();
+    choose_leaf();
     log_event("vmx.controls",
               "pin=0x%x primary=0x%x secondary=0x%x exit=0x%x entry=0x%x ept_vpid=0x%llx",
               vmx_controls.word[VMX_PIN], vmx_controls.word[VMX_PRIMARY],

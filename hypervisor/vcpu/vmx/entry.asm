@@ -2,41 +2,30 @@
 ;
 ; Only the general registers are switched here. CR2, debug registers, extended state and the
 ; SYSCALL MSRs stay in the core while the guest runs on it, because the hypervisor uses none of
-; them. HOST_RSP is written only when it differs from what the VMCS holds.
+; them.
 
 bits 64
 default rel
 
-EXITED        equ 0         ; enum vmx_enter_result
-FAILED        equ 1
-KICKED        equ 2
-HOST_RSP_COPY equ 0 * 8     ; enum vmx_vcpu_slot
-LAUNCHED      equ 1 * 8
-VMCS_HOST_RSP equ 0x6c14
-CPU_NMI_COUNT equ 28        ; struct cpu, asserted in core.c
-CPU_NMI_SEEN  equ 56
+OUTCOME_RESUME equ 0        ; enum outcome
+VMCS_HOST_RSP  equ 0x6c14
+CPU_NMI_COUNT  equ 28       ; struct cpu, asserted in core.c
+CPU_NMI_SEEN   equ 56
+
+extern vmx_exited, vmx_kicked, vmx_entry_failed
 
 section .text
 
-; enum vmx_enter_result vmx_enter(struct vcpu *vcpu, uint64_t *slots)
-; An NMI inside the window continues at vmx_enter_kicked (nmi_window_register), so that none falls
-; between the comparison and the entry. RSP does not change there.
-global vmx_enter:function, vmx_enter_window, vmx_enter_window_end, vmx_enter_kicked
-vmx_enter:
-    push rbx
-    push rbp
-    push r12
-    push r13
-    push r14
-    push r15
-    push rdi
-    cmp rsp, [rsi + HOST_RSP_COPY]
-    jne vmx_enter_new_stack
-vmx_enter_window:
+; From here to the entry no NMI gets lost: one that has come since the last look, or comes in
+; between (nmi_window_register), continues at %1.
+%macro check_nmi 1
     mov eax, [gs:CPU_NMI_COUNT]
     cmp eax, [gs:CPU_NMI_SEEN]
-    jne vmx_enter_kicked
-    cmp dword [rsi + LAUNCHED], 0   ; the flags last until the launch
+    jne %1
+%endmacro
+
+; The guest's registers from the struct vcpu that RDI points at; RSP is in the VMCS.
+%macro load_guest 0
     mov rax, [rdi + 0 * 8]
     mov rcx, [rdi + 1 * 8]
     mov rdx, [rdi + 2 * 8]
@@ -52,31 +41,42 @@ vmx_enter_window:
     mov r14, [rdi + 14 * 8]
     mov r15, [rdi + 15 * 8]
     mov rdi, [rdi + 7 * 8]
-    je vmx_enter_first
-    vmresume
-    jmp vmx_enter_failed
-vmx_enter_first:
-    vmlaunch
-vmx_enter_window_end:
-vmx_enter_failed:
-    mov eax, FAILED
-    jmp leave_guest
+%endmacro
 
-vmx_enter_kicked:
-    mov eax, [gs:CPU_NMI_COUNT]
-    mov [gs:CPU_NMI_SEEN], eax
-    mov eax, KICKED
-    jmp leave_guest
+; The vCPU is on top of the stack while its guest runs.
+%macro call_with_vcpu 1
+    mov rdi, [rsp]
+    xor ebp, ebp
+    call %1
+    cmp eax, OUTCOME_RESUME
+%endmacro
 
-vmx_enter_new_stack:
+; enum outcome vmx_run(struct vcpu *vcpu)
+global vmx_run:function, vmx_exit_point:function
+global vmx_launch_window, vmx_launch_window_end, vmx_launch_kicked
+global vmx_resume_window, vmx_resume_window_end, vmx_resume_kicked
+vmx_run:
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    push rdi
     mov eax, VMCS_HOST_RSP
     vmwrite rax, rsp
-    jna vmx_enter_failed
-    mov [rsi + HOST_RSP_COPY], rsp
-    jmp vmx_enter_window
+    jna entry_failed
+
+launch:
+    mov rdi, [rsp]
+vmx_launch_window:
+    check_nmi vmx_launch_kicked
+    load_guest
+    vmlaunch
+vmx_launch_window_end:
+    jmp entry_failed
 
 ; HOST_RIP. RSP is what it was at the entry, the general registers are the guest's.
-global vmx_exit_point:function
 vmx_exit_point:
     push rdi
     mov rdi, [rsp + 8]
@@ -95,7 +95,33 @@ vmx_exit_point:
     mov [rdi + 13 * 8], r13
     mov [rdi + 14 * 8], r14
     mov [rdi + 15 * 8], r15
-    mov eax, EXITED
+    xor ebp, ebp                ; ends frame-pointer walks
+    call vmx_exited
+    test eax, eax               ; OUTCOME_RESUME
+    jnz leave_guest
+resume:
+    mov rdi, [rsp]
+vmx_resume_window:
+    check_nmi vmx_resume_kicked
+    load_guest
+    vmresume
+vmx_resume_window_end:
+
+entry_failed:
+    call_with_vcpu vmx_entry_failed
+    jmp leave_guest
+
+vmx_launch_kicked:
+    call note_nmi
+    call_with_vcpu vmx_kicked
+    je launch
+    jmp leave_guest
+
+vmx_resume_kicked:
+    call note_nmi
+    call_with_vcpu vmx_kicked
+    je resume
+
 leave_guest:
     pop rdi
     pop r15
@@ -104,6 +130,11 @@ leave_guest:
     pop r12
     pop rbp
     pop rbx
+    ret
+
+note_nmi:
+    mov eax, [gs:CPU_NMI_COUNT]
+    mov [gs:CPU_NMI_SEEN], eax
     ret
 
 ; void vmx_unblock_nmi(void). An exit caused by an NMI leaves NMIs blocked until the next IRET

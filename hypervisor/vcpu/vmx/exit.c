@@ -1,13 +1,15 @@
 /* Exit reasons (SDM 3D C) to neutral exits; events that an exit cut short; injection. */
 #include "hypervisor/base/log.h"
+#include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 
-#define VECTOR_DEBUG           1
-#define VECTOR_NMI             2
-#define VECTOR_BREAKPOINT      3
-#define VECTOR_OVERFLOW        4
-#define FIRST_INTERRUPT_VECTOR 32
+#define VECTOR_DEBUG              1
+#define VECTOR_NMI                2
+#define VECTOR_BREAKPOINT         3
+#define VECTOR_OVERFLOW           4
+#define VECTOR_GENERAL_PROTECTION 13
+#define FIRST_INTERRUPT_VECTOR    32
 
 #define RFLAGS_TF BIT(8)
 #define CR0_PE    BIT(0)
@@ -19,17 +21,9 @@
 #define DR6_TRAPS     BITS(3, 0)
 #define DR6_DB_ACCESS BIT(13)
 
-/* What there is to read about an exit; 0 for reasons that nothing here asks for. */
-enum {
-    PLAIN = 1,         /* nothing but the reason */
-    LENGTH = 2,        /* the instruction's length (SDM 3C 28.2.5) */
-    QUALIFICATION = 4, /* the exit qualification (SDM 3C 28.2.1) */
-};
-
 struct exit_rule {
     void (*decode)(struct vcpu_exit *exit);
-    uint8_t kind;  /* enum exit_kind */
-    uint8_t reads; /* PLAIN, LENGTH, QUALIFICATION */
+    uint8_t kind; /* enum exit_kind */
 };
 
 /* An event whose delivery the exit interrupted is delivered again on the next entry, as it was
@@ -103,14 +97,20 @@ static void decode_exception(struct vcpu_exit *exit)
         debug_exception(exit, info);
 }
 
+/* Only an access that the instruction itself makes says something about the instruction; the others
+ * are the CPU's, in walking the guest's page tables or in delivering an event. */
 static void decode_ept_violation(struct vcpu_exit *exit)
 {
+    uint64_t q = vmcs_read(VMCS_EXIT_QUALIFICATION);
+    bool delivering = redeliver_event();
+    bool own = !delivering && (q & EPT_VIOLATION_LINEAR) && (q & EPT_VIOLATION_TRANSLATED);
+    exit->qualification = q;
     exit->memory.address = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
-    exit->memory.read = (exit->qualification & EPT_VIOLATION_READ) != 0;
-    exit->memory.write = (exit->qualification & EPT_VIOLATION_WRITE) != 0;
-    exit->memory.execute = (exit->qualification & EPT_VIOLATION_FETCH) != 0;
+    exit->memory.read = own && (q & EPT_VIOLATION_READ);
+    exit->memory.write = own && (q & EPT_VIOLATION_WRITE);
+    exit->memory.execute = own && (q & EPT_VIOLATION_FETCH);
     exit->memory.misconfigured = false;
-    if (!redeliver_event() && (exit->qualification & EPT_VIOLATION_NMI_UNBLOCK))
+    if (!delivering && (q & EPT_VIOLATION_NMI_UNBLOCK))
         block_nmi_again();
 }
 
@@ -124,6 +124,7 @@ static void decode_ept_misconfiguration(struct vcpu_exit *exit)
 
 static void decode_io(struct vcpu_exit *exit)
 {
+    exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
     uint64_t q = exit->qualification; /* SDM 3C table 28-5 */
     exit->io.port = (uint16_t)FIELD(q, 31, 16);
     exit->io.width = (uint8_t)(FIELD(q, 2, 0) + 1);
@@ -134,6 +135,7 @@ static void decode_io(struct vcpu_exit *exit)
 
 static void decode_control_register(struct vcpu_exit *exit)
 {
+    exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
     uint64_t q = exit->qualification; /* SDM 3C table 28-3 */
     enum { MOV_TO, MOV_FROM, CLTS, LMSW } access = (unsigned)FIELD(q, 5, 4);
     exit->control.number = (uint8_t)FIELD(q, 3, 0);
@@ -144,8 +146,17 @@ static void decode_control_register(struct vcpu_exit *exit)
         exit->kind = EXIT_OTHER;
 }
 
+/* No performance counter exists for guests, so every index is out of range. */
+static void decode_rdpmc(struct vcpu_exit *exit)
+{
+    exit->exception.vector = VECTOR_GENERAL_PROTECTION;
+    exit->exception.has_error = true;
+    exit->exception.error = 0;
+}
+
 static void decode_sipi(struct vcpu_exit *exit)
 {
+    exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
     exit->sipi_vector = (uint8_t)exit->qualification;
 }
 
@@ -182,54 +193,67 @@ static void decode_nmi_window(struct vcpu_exit *exit)
     inject_nmi();
 }
 
+/* An exit that nothing here asked for. */
+static void decode_unexpected(struct vcpu_exit *exit)
+{
+    exit->kind = EXIT_OTHER;
+    exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+}
+
+/* Every reason has its row. */
 /* clang-format off */
-#define INSTRUCTION(name) {.kind = (name), .reads = LENGTH}
+#define UNEXPECTED {.kind = EXIT_OTHER, .decode = decode_unexpected}
 static const struct exit_rule rules[] = {
-    [REASON_EXCEPTION_NMI] = {.kind = EXIT_EXCEPTION, .reads = PLAIN,
-        .decode = decode_exception},
-    [REASON_TRIPLE_FAULT] = {.kind = EXIT_TRIPLE_FAULT, .reads = PLAIN},
-    [REASON_INIT] = {.kind = EXIT_INIT, .reads = PLAIN},
-    [REASON_SIPI] = {.kind = EXIT_SIPI, .reads = QUALIFICATION,
-        .decode = decode_sipi},
-    [REASON_NMI_WINDOW] = {.kind = EXIT_NMI, .reads = PLAIN,
-        .decode = decode_nmi_window},
-    [REASON_TASK_SWITCH] = {.kind = EXIT_TASK_SWITCH, .reads = LENGTH | QUALIFICATION},
-    [REASON_CPUID] = INSTRUCTION(EXIT_CPUID),
-    [REASON_GETSEC] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_HLT] = INSTRUCTION(EXIT_HLT),
-    [REASON_INVD] = INSTRUCTION(EXIT_INVD),
-    [REASON_RDPMC] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_VMCALL] = INSTRUCTION(EXIT_HYPERCALL),
-    [REASON_VMCLEAR] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_VMLAUNCH] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_VMPTRLD] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_VMPTRST] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_VMREAD] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_VMRESUME] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_VMWRITE] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_VMXOFF] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_VMXON] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_CONTROL_REGISTER] = {.kind = EXIT_CONTROL_REGISTER, .reads = LENGTH | QUALIFICATION,
-        .decode = decode_control_register},
-    [REASON_IO] = {.kind = EXIT_IO, .reads = LENGTH | QUALIFICATION,
-        .decode = decode_io},
-    [REASON_RDMSR] = INSTRUCTION(EXIT_MSR_READ),
-    [REASON_WRMSR] = INSTRUCTION(EXIT_MSR_WRITE),
-    [REASON_MWAIT] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_MONITOR] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_EPT_VIOLATION] = {.kind = EXIT_MEMORY, .reads = QUALIFICATION,
-        .decode = decode_ept_violation},
-    [REASON_EPT_MISCONFIGURATION] = {.kind = EXIT_MEMORY, .reads = PLAIN,
-        .decode = decode_ept_misconfiguration},
-    [REASON_INVEPT] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_INVVPID] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_WBINVD] = INSTRUCTION(EXIT_INVD),
-    [REASON_XSETBV] = INSTRUCTION(EXIT_XSETBV),
-    [REASON_VMFUNC] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_ENCLS] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_UMWAIT] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_TPAUSE] = INSTRUCTION(EXIT_UNDEFINED),
-    [REASON_ENCLV] = INSTRUCTION(EXIT_UNDEFINED),
+    [REASON_EXCEPTION_NMI] = {.kind = EXIT_EXCEPTION, .decode = decode_exception},
+    [1] = UNEXPECTED,
+    [REASON_TRIPLE_FAULT] = {.kind = EXIT_TRIPLE_FAULT},
+    [REASON_INIT] = {.kind = EXIT_INIT},
+    [REASON_SIPI] = {.kind = EXIT_SIPI, .decode = decode_sipi},
+    [5 ... 7] = UNEXPECTED,
+    [REASON_NMI_WINDOW] = {.kind = EXIT_NMI, .decode = decode_nmi_window},
+    [REASON_TASK_SWITCH] = {.kind = EXIT_TASK_SWITCH},
+    [REASON_CPUID] = {.kind = EXIT_CPUID},
+    [REASON_GETSEC] = {.kind = EXIT_UNDEFINED},
+    [REASON_HLT] = {.kind = EXIT_HLT},
+    [REASON_INVD] = {.kind = EXIT_INVD},
+    [14] = UNEXPECTED,
+    [REASON_RDPMC] = {.kind = EXIT_EXCEPTION, .decode = decode_rdpmc},
+    [16 ... 17] = UNEXPECTED,
+    [REASON_VMCALL] = {.kind = EXIT_HYPERCALL},
+    [REASON_VMCLEAR] = {.kind = EXIT_UNDEFINED},
+    [REASON_VMLAUNCH] = {.kind = EXIT_UNDEFINED},
+    [REASON_VMPTRLD] = {.kind = EXIT_UNDEFINED},
+    [REASON_VMPTRST] = {.kind = EXIT_UNDEFINED},
+    [REASON_VMREAD] = {.kind = EXIT_UNDEFINED},
+    [REASON_VMRESUME] = {.kind = EXIT_UNDEFINED},
+    [REASON_VMWRITE] = {.kind = EXIT_UNDEFINED},
+    [REASON_VMXOFF] = {.kind = EXIT_UNDEFINED},
+    [REASON_VMXON] = {.kind = EXIT_UNDEFINED},
+    [REASON_CONTROL_REGISTER] = {.kind = EXIT_CONTROL_REGISTER, .decode = decode_control_register},
+    [29] = UNEXPECTED,
+    [REASON_IO] = {.kind = EXIT_IO, .decode = decode_io},
+    [REASON_RDMSR] = {.kind = EXIT_MSR_READ},
+    [REASON_WRMSR] = {.kind = EXIT_MSR_WRITE},
+    [33 ... 35] = UNEXPECTED,
+    [REASON_MWAIT] = {.kind = EXIT_UNDEFINED},
+    [37 ... 38] = UNEXPECTED,
+    [REASON_MONITOR] = {.kind = EXIT_UNDEFINED},
+    [40 ... 47] = UNEXPECTED,
+    [REASON_EPT_VIOLATION] = {.kind = EXIT_MEMORY, .decode = decode_ept_violation},
+    [REASON_EPT_MISCONFIGURATION] = {.kind = EXIT_MEMORY, .decode = decode_ept_misconfiguration},
+    [REASON_INVEPT] = {.kind = EXIT_UNDEFINED},
+    [51 ... 52] = UNEXPECTED,
+    [REASON_INVVPID] = {.kind = EXIT_UNDEFINED},
+    [REASON_WBINVD] = {.kind = EXIT_INVD},
+    [REASON_XSETBV] = {.kind = EXIT_XSETBV},
+    [56 ... 58] = UNEXPECTED,
+    [REASON_VMFUNC] = {.kind = EXIT_UNDEFINED},
+    [REASON_ENCLS] = {.kind = EXIT_UNDEFINED},
+    [61 ... 66] = UNEXPECTED,
+    [REASON_UMWAIT] = {.kind = EXIT_UNDEFINED},
+    [REASON_TPAUSE] = {.kind = EXIT_UNDEFINED},
+    [69] = UNEXPECTED,
+    [REASON_ENCLV] = {.kind = EXIT_UNDEFINED},
 };
 /* clang-format on */
 
@@ -259,68 +283,65 @@ static void decode_entry_failure(struct vcpu *vcpu, struct vcpu_exit *exit)
     }
 }
 
-/* The guest did not run, or the exit is one that nothing here asked for. */
-static void decode_rare(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t reason)
+static inline void decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-    *exit = (struct vcpu_exit){.kind = EXIT_OTHER, .reason = reason};
-    if (reason & EXIT_REASON_ENTRY_FAILED) {
-        decode_entry_failure(vcpu, exit);
-        return;
-    }
-    vcpu->backend_state[VMX_SLOT_LAUNCHED] = 1;
-    exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
-}
-
-/* The guest did not run: an NMI came first, or VMLAUNCH or VMRESUME failed (SDM 3C 31.2). */
-static void decode_no_entry(enum vmx_enter_result result, struct vcpu_exit *exit)
-{
-    *exit = (struct vcpu_exit){.kind = EXIT_NMI};
-    if (result == VMX_ENTER_FAILED) {
-        exit->kind = EXIT_ENTRY_FAILURE;
-        exit->reason = vmcs_read(VMCS_INSTRUCTION_ERROR);
-        exit->detail = vmx_instruction_error_text(exit->reason);
-    }
-}
-
-void vmx_run(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-    enum vmx_enter_result result = vmx_enter(vcpu, vcpu->backend_state);
-    if (__builtin_expect(result != VMX_ENTER_EXITED, 0)) {
-        decode_no_entry(result, exit);
-        return;
-    }
     uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
-    if (__builtin_expect(reason >= ARRAY_SIZE(rules) || rules[reason].reads == 0, 0)) {
-        decode_rare(vcpu, exit, reason);
+    exit->reason = reason;
+    if (__builtin_expect(reason >= ARRAY_SIZE(rules), 0)) {
+        decode_unexpected(exit);
+        if (exit->reason & EXIT_REASON_ENTRY_FAILED)
+            decode_entry_failure(vcpu, exit);
         return;
     }
     const struct exit_rule *rule = &rules[reason];
-    vcpu->backend_state[VMX_SLOT_LAUNCHED] = 1;
     exit->kind = rule->kind;
-    exit->reason = reason;
     exit->qualification = 0;
-    exit->instruction_length = 0;
-    exit->detail = NULL;
-    if (rule->reads & LENGTH)
-        exit->instruction_length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
-    if (rule->reads & QUALIFICATION)
-        exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
     if (rule->decode != NULL)
         rule->decode(exit);
+}
+
+/* Past the instruction that exited. The emulated instruction is a step like any other: it ends an
+ * interrupt shadow, and single-stepping stops behind it. */
+static inline void finish_instruction(uint64_t rip)
+{
+    vmcs_write(VMCS_GUEST_RIP, rip);
+    uint64_t blocking = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+    if (__builtin_expect(blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS), 0))
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
+                   blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+    if (__builtin_expect((vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0, 0))
+        vmcs_write(VMCS_GUEST_PENDING_DEBUG,
+                   vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
+}
+
+enum outcome vmx_exited(struct vcpu *vcpu)
+{
+    decode(vcpu, &vcpu->exit);
+    enum outcome outcome = vcpu_exit_handle(vcpu);
+    if (outcome != OUTCOME_ADVANCE)
+        return outcome;
+    finish_instruction(vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
+    return OUTCOME_RESUME;
+}
+
+enum outcome vmx_kicked(struct vcpu *vcpu)
+{
+    vcpu->exit = (struct vcpu_exit){.kind = EXIT_NMI};
+    return vcpu_exit_handle(vcpu);
+}
+
+enum outcome vmx_entry_failed(struct vcpu *vcpu)
+{
+    uint64_t error = vmcs_read(VMCS_INSTRUCTION_ERROR);
+    vcpu->exit = (struct vcpu_exit){
+        .kind = EXIT_ENTRY_FAILURE, .reason = error, .detail = vmx_instruction_error_text(error)};
+    return vcpu_exit_handle(vcpu);
 }
 
 void vmx_set_rip(struct vcpu *vcpu, uint64_t rip)
 {
     (void)vcpu;
-    vmcs_write(VMCS_GUEST_RIP, rip);
-    uint64_t blocking = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
-    if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
-        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
-                   blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
-    /* The emulated instruction is a step like any other. */
-    if (__builtin_expect((vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0, 0))
-        vmcs_write(VMCS_GUEST_PENDING_DEBUG,
-                   vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
+    finish_instruction(rip);
 }
 
 static unsigned injection_type(uint8_t vector)

@@ -285,6 +285,8 @@ enum vmx_exit_reason {
 #define EPT_VIOLATION_READ        BIT(0)
 #define EPT_VIOLATION_WRITE       BIT(1)
 #define EPT_VIOLATION_FETCH       BIT(2)
+#define EPT_VIOLATION_LINEAR      BIT(7) /* there is a guest-linear address */
+#define EPT_VIOLATION_TRANSLATED  BIT(8) /* its translation, not a step of the walk */
 #define EPT_VIOLATION_NMI_UNBLOCK BIT(12)
 
 /* --- Structures in memory --- */

@@ -150,15 +150,9 @@ void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state)
     guest_register_write(CORE_CR2, state->cr2);
 }
 
-uint64_t vmx_rip(struct vcpu *vcpu)
-{
-    (void)vcpu;
-    return vmcs_read(VMCS_GUEST_RIP);
-}
-
 uint64_t vmx_cr4(struct vcpu *vcpu)
 {
-    uint64_t mask = vmx_cr4_mask();
+    uint64_t mask = vmcs_read(VMCS_CR4_MASK);
     (void)vcpu;
     return (vmcs_read(VMCS_GUEST_CR4) & ~mask) | (vmcs_read(VMCS_CR4_SHADOW) & mask);
 }

@@ -31,9 +31,7 @@ static uint64_t ept_pointer(const struct vcpu *vcpu)
 
 static const struct page_table_format *memory_format(unsigned *max_leaf_level)
 {
-    *max_leaf_level = vmx_capabilities.ept_vpid & VMX_EPT_1G   ? 3
-                      : vmx_capabilities.ept_vpid & VMX_EPT_2M ? 2
-                                                               : 1;
+    *max_leaf_level = vmx_largest_leaf;
     return &page_format_ept;
 }
 
@@ -168,8 +166,6 @@ static enum status load(struct vcpu *vcpu)
         status = vmcs_load(vmcs);
     if (status != STATUS_OK)
         return status;
-    vcpu->backend_state[VMX_SLOT_LAUNCHED] = 0;
-    vcpu->backend_state[VMX_SLOT_HOST_RSP] = 0;
     write_controls(vcpu);
     write_host_state(vcpu);
     write_initial_state();
@@ -185,7 +181,6 @@ static void unload(struct vcpu *vcpu)
     vcpu->cr2 = guest_register_read(CORE_CR2);
     guest_register_write(CORE_CR2, 0);
     (void)!vmcs_clear(physical_address(vcpu->control_page)); /* logged; nothing else can be done */
-    vcpu->backend_state[VMX_SLOT_LAUNCHED] = 0;
 
     struct table_register gdt, idt;
     __asm__ volatile("sgdt %0" : "=m"(gdt));
@@ -209,7 +204,6 @@ const struct vcpu_backend vmx_backend = {
     .run = vmx_run,
     .read_state = vmx_read_state,
     .write_state = vmx_write_state,
-    .rip = vmx_rip,
     .cr4 = vmx_cr4,
     .cpl = vmx_cpl,
     .set_rip = vmx_set_rip,

@@ -52,6 +52,7 @@ MUST_CHECK enum status vmx_feature_control_check(uint64_t value, uint64_t *write
 
 extern struct vmx_capabilities vmx_capabilities; /* filled by vmx_probe() */
 extern struct vmx_controls vmx_controls;
+extern unsigned vmx_largest_leaf; /* level of the largest EPT page that is used: 1 to 3 */
 enum status vmx_probe(void);
 enum status vmx_enable_core(void);
 void vmx_disable_core(void);
@@ -59,6 +60,13 @@ static inline bool vmx_has(enum vmx_control_word word, uint64_t bit)
 {
     return (vmx_controls.word[word] & bit) != 0;
 }
+
+/* --- errata.c --- */
+
+/* Does a fetch through a large EPT page whose size changes meanwhile stop this core with a machine
+ * check (CVE-2018-12207)? `signature` is CPUID 1 EAX, the other IA32_ARCH_CAPABILITIES, 0 where the
+ * CPU has none. */
+bool vmx_itlb_multihit(uint32_t signature, uint64_t arch_capabilities);
 
 /* --- bitmaps.c: pages that all vCPUs share, because policy is the same for all --- */
 
@@ -71,32 +79,28 @@ uint64_t vmx_io_bitmap_address(unsigned half); /* 0: ports 0..0x7fff, 1: 0x8000.
 
 /* Indices into vcpu->backend_state. */
 enum vmx_vcpu_slot {
-    VMX_SLOT_HOST_RSP,  /* what HOST_RSP holds; entry.asm */
-    VMX_SLOT_LAUNCHED,  /* 1: VMRESUME; entry.asm */
     VMX_SLOT_GDT_LIMIT, /* exits set the limits of GDTR and IDTR to 0xffff */
     VMX_SLOT_IDT_LIMIT,
 };
 
-enum vmx_enter_result {
-    VMX_ENTER_EXITED, /* the guest ran to a VM exit, or the exit says why it did not */
-    VMX_ENTER_FAILED, /* VMLAUNCH or VMRESUME itself failed (VMfail) */
-    VMX_ENTER_KICKED, /* an NMI came first */
-};
-/* `slots` is vcpu->backend_state. */
-enum vmx_enter_result vmx_enter(struct vcpu *vcpu, uint64_t *slots);
+/* Runs the guest from exit to exit until a handler ends that. */
+enum outcome vmx_run(struct vcpu *vcpu);
+/* What vmx_run() calls: after an exit; when an NMI came before an entry; when VMLAUNCH or VMRESUME
+ * itself failed (VMfail, SDM 3C 31.2). OUTCOME_RESUME: on into the guest. */
+enum outcome vmx_exited(struct vcpu *vcpu);
+enum outcome vmx_kicked(struct vcpu *vcpu);
+enum outcome vmx_entry_failed(struct vcpu *vcpu);
 /* Ends the NMI blocking that an exit caused by an NMI leaves behind. */
 void vmx_unblock_nmi(void);
-/* The instructions between the last look for an NMI and the entry (nmi_window_register()). */
-extern const uint8_t vmx_enter_window[], vmx_enter_window_end[], vmx_enter_kicked[];
+/* The instructions between the last look for an NMI and the entry, and where one found there
+ * continues (nmi_window_register()). */
+extern const uint8_t vmx_launch_window[], vmx_launch_window_end[], vmx_launch_kicked[];
+extern const uint8_t vmx_resume_window[], vmx_resume_window_end[], vmx_resume_kicked[];
 /* Where exits arrive: HOST_RIP. */
 extern const uint8_t vmx_exit_point[];
 
-/* Runs the guest and turns the exit into a neutral one. */
-void vmx_run(struct vcpu *vcpu, struct vcpu_exit *exit);
-
 void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
-uint64_t vmx_rip(struct vcpu *vcpu);
 uint64_t vmx_cr4(struct vcpu *vcpu);
 unsigned vmx_cpl(struct vcpu *vcpu);
 void vmx_set_rip(struct vcpu *vcpu, uint64_t rip);

@@ -10,7 +10,7 @@
 #include "hypervisor/vcpu/abi.h"
 #include "hypervisor/vcpu/core_state.h"
 #include "hypervisor/vcpu/cpuid_policy.h"
-#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/clock.h"
 #include "hypervisor/x86/cpu.h"
@@ -22,6 +22,7 @@
 
 UNUSED static struct vcpu_state guest;
 UNUSED static struct vcpu_exit script[16];
+UNUSED static uint8_t lengths[16]; /* of the instructions that exit; 0: to be decoded */
 UNUSED static unsigned script_size, script_at;
 UNUSED static unsigned loads, unloads, flushes, injections, loops;
 UNUSED static bool loaded;
@@ -48,24 +49,6 @@ UNUSED static void fake_unload(struct vcpu *vcpu)
     unloads++;
 }
 
-/* After the script the guest makes its exit call. `loops` plays the first exit so often. */
-UNUSED static void fake_run(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-    static const struct vcpu_exit last = {.kind = EXIT_HYPERCALL, .instruction_length = 3};
-    assert_true(loaded);
-    if (before_exit != NULL)
-        before_exit(vcpu);
-    if (loops > 0) {
-        loops--;
-        *exit = script[0];
-    } else if (script_at < script_size) {
-        *exit = script[script_at++];
-    } else {
-        vcpu->registers[GUEST_RAX] = ABI_EXIT;
-        *exit = last;
-    }
-}
-
 UNUSED static void fake_read_state(struct vcpu *vcpu, struct vcpu_state *state)
 {
     assert_true(loaded);
@@ -76,11 +59,6 @@ UNUSED static void fake_write_state(struct vcpu *vcpu, const struct vcpu_state *
 {
     assert_true(loaded);
     guest = *state;
-}
-
-UNUSED static uint64_t fake_rip(struct vcpu *vcpu)
-{
-    return guest.rip;
 }
 
 UNUSED static uint64_t fake_cr4(struct vcpu *vcpu)
@@ -96,6 +74,42 @@ UNUSED static unsigned fake_cpl(struct vcpu *vcpu)
 UNUSED static void fake_set_rip(struct vcpu *vcpu, uint64_t rip)
 {
     guest.rip = rip;
+}
+
+/* After the script the guest makes its exit call. `loops` plays the first exit so often. */
+UNUSED static uint8_t fake_exit(struct vcpu *vcpu)
+{
+    if (loops > 0) {
+        loops--;
+        vcpu->exit = script[0];
+        return lengths[0];
+    }
+    if (script_at < script_size) {
+        vcpu->exit = script[script_at];
+        return lengths[script_at++];
+    }
+    vcpu->registers[GUEST_RAX] = ABI_EXIT;
+    vcpu->exit = (struct vcpu_exit){.kind = EXIT_HYPERCALL};
+    return 3;
+}
+
+UNUSED static enum outcome fake_run(struct vcpu *vcpu)
+{
+    enum outcome outcome;
+    do {
+        assert_true(loaded);
+        if (before_exit != NULL)
+            before_exit(vcpu);
+        uint8_t length = fake_exit(vcpu);
+        outcome = vcpu_exit_handle(vcpu);
+        if (outcome == OUTCOME_ADVANCE && length == 0) {
+            outcome = vcpu_advance_decoded(vcpu);
+        } else if (outcome == OUTCOME_ADVANCE) {
+            fake_set_rip(vcpu, guest.rip + length);
+            outcome = OUTCOME_RESUME;
+        }
+    } while (outcome == OUTCOME_RESUME);
+    return outcome;
 }
 
 UNUSED static void fake_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
@@ -117,7 +131,6 @@ const struct vcpu_backend vmx_backend = {
     .run = fake_run,
     .read_state = fake_read_state,
     .write_state = fake_write_state,
-    .rip = fake_rip,
     .cr4 = fake_cr4,
     .cpl = fake_cpl,
     .set_rip = fake_set_rip,
@@ -297,9 +310,9 @@ UNUSED static int setup(void **state)
 
 UNUSED static struct vcpu_exit *then(enum exit_kind kind, uint8_t length)
 {
-    struct vcpu_exit *exit = &script[script_size++];
-    *exit = (struct vcpu_exit){.kind = kind, .instruction_length = length};
-    return exit;
+    script[script_size] = (struct vcpu_exit){.kind = kind};
+    lengths[script_size] = length;
+    return &script[script_size++];
 }
 
 /* Runs the script; the final call adds nothing to RIP because it stops. */
