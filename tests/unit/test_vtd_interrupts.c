@@ -89,6 +89,22 @@ static void forged_messages_are_blocked(void **state)
     assert_sound();
 }
 
+/* Firmware may leave it on, and only a unit without 32-bit destinations heeds it (VT-d 5.1.2.1). */
+static void compatibility_format_is_turned_off(void **state)
+{
+    machine_reset();
+    vtd_model_x2apic(false);
+    struct vtd_model *unit = vtd_model_add(0xfed90000, MODEL_CAP, MODEL_ECAP & ~VTD_ECAP_EIM);
+    unit->gsts |= VTD_GLOBAL_CFI;
+    machine_drhd(0, true, unit->base);
+    function = machine_function(RID(0, 1, 0x10, 1), NULL);
+    assert_int_equal(machine_start(), STATUS_OK);
+    assert_int_equal(unit->gsts & VTD_GLOBAL_CFI, 0);
+    assert_int_equal(vtd_model_interrupt(unit, (uint16_t)function->rid, 0xfee01000, 0x41).reason,
+                     0x25);
+    assert_sound();
+}
+
 static void only_the_owner_changes_an_entry(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP, true);
@@ -190,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_reaches_its_core_only_from_its_function),
         cmocka_unit_test(forged_messages_are_blocked),
+        cmocka_unit_test(compatibility_format_is_turned_off),
         cmocka_unit_test(only_the_owner_changes_an_entry),
         cmocka_unit_test(destinations_are_what_the_unit_can_say),
         cmocka_unit_test(the_table_fills_and_empties),
