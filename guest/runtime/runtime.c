@@ -451,6 +451,22 @@ void timer_once(uint8_t vector, uint64_t time)
     msr_write(MSR_APIC_INITIAL, count == 0 ? 1 : count > UINT32_MAX ? UINT32_MAX : count);
 }
 
+#define VECTOR_SLEEP 0xfe
+
+static void wake(void)
+{
+}
+
+void sleep_microseconds(uint64_t time)
+{
+    uint64_t end = microseconds() + time;
+    interrupt_handle(VECTOR_SLEEP, wake);
+    for (uint64_t now; (now = microseconds()) < end;) {
+        timer_once(VECTOR_SLEEP, end - now);
+        interrupt_wait();
+    }
+}
+
 /* --- start --- */
 
 void runtime_main(const struct start_info *info);

@@ -21,11 +21,12 @@ class Boot:
         self.built = built
         self.running = []
 
-    def __call__(self, text: str | None = None, scenario: str = "test", limit: float = 90, **changes):
+    def __call__(self, text: str | None = None, scenario: str = "test", limit: float = 90, on: str = "tcg",
+                 **changes):
         files = {**(configuration(text) if text is not None else {}), **changes.pop("files", {})}
         wanted = {"image": self.built / "bulkhead.img", "iso": self.built / "bulkhead.iso", "scenario": scenario,
                   "files": files, **changes}
-        run = machine("tcg", MachineSpec(**wanted), limit)
+        run = machine(on, MachineSpec(**wanted), limit)
         self.running.append(run)
         _last[:] = [run]
         return run.start()
