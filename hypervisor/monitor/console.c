@@ -1,6 +1,7 @@
 #include "hypervisor/monitor/console.h"
 
 #include "drivers/framebuffer/framebuffer.h"
+#include "drivers/keyboard/keyboard.h"
 #include "drivers/serial/serial.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
@@ -14,8 +15,10 @@ static size_t prompt_size;
 
 void console_init_early(void)
 {
-    if (!initialised)
+    if (!initialised) {
         (void)serial_init();
+        (void)keyboard_init();
+    }
     initialised = true;
 }
 
@@ -109,5 +112,6 @@ void log_flush(void)
 
 int console_read(void)
 {
-    return serial_read();
+    int typed = serial_read();
+    return typed >= 0 ? typed : keyboard_read();
 }

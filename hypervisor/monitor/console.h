@@ -1,4 +1,5 @@
-/* Output to all consoles (serial, framebuffer) and input from the serial line. */
+/* Output to all consoles (serial, framebuffer) and input from the serial line and a PS/2
+ * keyboard. */
 #pragma once
 
 #include "boot/boot_info.h"
