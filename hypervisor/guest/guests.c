@@ -127,8 +127,11 @@ static struct pci_function *resolve(const struct guest *guest, const struct conf
         if (function != NULL)
             return function;
     }
+    char vf[8] = "";
+    if (!device->whole)
+        (void)format_text(vf, sizeof vf, ".vf%u", device->vf);
     log_event("device.refused", "guest=%s device=%s%s line=%u message=\"%s\"", guest->name, name,
-              device->whole ? "" : ".vf", device->place.line,
+              vf, device->place.line,
               function == NULL ? "the machine has no such device"
                                : "its NIC has no virtual functions (see nic.refused above)");
     return NULL;
