@@ -1,0 +1,132 @@
+"""The same job on different machines: a covering selection of what a machine can be."""
+
+import dataclasses
+
+import pytest
+from system.checks import of, one, some, stopped, verdict
+
+from conftest import ROOT
+from machine import Nic
+
+pytestmark = [pytest.mark.tcg, pytest.mark.timeout(300)]
+
+GUEST = """
+[guest {name}]
+image  = {image}
+memory = 16M
+device = {device}
+args   = {args}
+expect = exit 0
+"""
+
+
+def pairs(vfs: int, guests: int, nic: str = "uplink", count: int = 60) -> str:
+    """So many guests with a VF each: pairs that talk, and one that only looks when their number is odd."""
+    text = f"[nic {nic}]\ndevice = 8086:10c9\nvfs = {vfs}\n"
+    for vf in range(guests):
+        peer = vf ^ 1
+        if peer < guests:
+            image, arguments = "ping.elf", f"ip=10.0.0.{vf + 1} peer=10.0.0.{peer + 1} count={count} mode=msix limit=200"
+        else:
+            image, arguments = "hello.elf", "ticks=50"
+        text += GUEST.format(name=f"{nic}{vf}", image=image, device=f"{nic}.vf{vf}", args=arguments)
+    return text
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A machine, the VFs made on it, and facts that its log must hold: event -> fields."""
+
+    name: str
+    vfs: int
+    machine: dict
+    facts: dict[str, dict[str, str]]
+
+
+def case(name, vfs, facts=None, **machine):
+    return pytest.param(Case(name, vfs, machine, facts or {}), id=name)
+
+
+ROOT_BUS, SWITCH = (Nic(placement="root-bus"),), (Nic(placement="switch"),)
+
+
+@pytest.mark.parametrize("case", [
+    case("39-bit-caching-mode-3-cpus", 2, {"iommu.enabled": {"levels": "3"}}, aw_bits=39, caching_mode=True, cpus=3),
+    case("no-eim-root-bus-5-cpus", 4, {"iommu.enabled": {"eim": "no", "ir": "yes"}, "sriov.enabled": {"pf": "00:01.0"}},
+         eim=False, nics=ROOT_BUS, cpus=5),
+    case("39-bit-switch-8-cpus-7-vfs", 7, {"iommu.enabled": {"levels": "3"}, "sriov.enabled": {"pf": "03:00.0"}},
+         aw_bits=39, nics=SWITCH, cpus=8),
+    case("caching-mode-switch-7-cpus-no-eim", 6, {"iommu.enabled": {"levels": "4", "eim": "no"}}, caching_mode=True,
+         eim=False, nics=SWITCH, cpus=7),
+    case("usb-stick-2-cpus", 1, {"boot.start": {"loader": "efi"}}, boot="usb", cpus=2),
+    case("bios-iso-multiboot2-4-cpus", 3, {"boot.start": {"loader": "multiboot2"}}, boot="iso"),
+    case("39-bit-root-bus-6-cpus", 5, {"sriov.enabled": {"pf": "00:01.0"}}, aw_bits=39, nics=ROOT_BUS, cpus=6),
+])
+def test_machine(boot, case):
+    cpus = case.machine.get("cpus", 4)
+    run = boot.to_the_end(pairs(case.vfs, min(case.vfs, cpus - 1)), limit=240, **case.machine)
+    assert one(run, "cpu.online")["count"] == str(cpus)
+    assert one(run, "sriov.enabled")["vfs"] == str(case.vfs) == str(len(of(run, "sriov.vf")))
+    unit = one(run, "iommu.unit")
+    assert bool(unit.number("cap") >> 7 & 1) is case.machine.get("caching_mode", False)
+    assert one(run, "iommu.enabled")["levels"] == ("3" if case.machine.get("aw_bits") == 39 else "4")
+    for event, fields in case.facts.items():
+        line = one(run, event)
+        assert {key: line.get(key) for key in fields} == fields, line.text
+    for line in of(run, "guest.created"):
+        stopped(run, line["name"])
+    assert not of(run, "dma.fault") and not of(run, "irq.fault")
+    verdict(run)
+
+
+def test_memory_above_four_gigabytes(boot):
+    """Guests lie above 4 GiB, their devices reach them there, and an attack from there is blocked too."""
+    text = pairs(3, 2) + ("[guest rogue]\nimage = rogue.elf\nmemory = 32M\ndevice = uplink.vf2\nexpect = exit 0\n"
+                          "expect_faults = 4\nargs = targets=@memory(uplink0),@memory(uplink1) rounds=2\n")
+    run = boot.to_the_end(text, memory=6144, limit=200)
+    bases = {line["name"]: line.number("base") for line in of(run, "guest.created")}
+    assert all(base >= 1 << 32 for base in bases.values()), bases
+    attacked = {line.number("address") & ~0x1fff for line in of(run, "dma.fault", guest="rogue")}
+    assert attacked == {bases["uplink0"], bases["uplink1"]}
+    verdict(run)
+
+
+def test_two_nics(boot):
+    """Two cards, one below a switch: each is split by its own section, told apart by their order."""
+    text = pairs(2, 2) + pairs(2, 2, nic="second")
+    run = boot.to_the_end(text, nics=(Nic(), Nic(placement="switch")), cpus=5, limit=200)
+    assert len({line["pf"] for line in of(run, "sriov.enabled")}) == 2
+    assert len({line["rid"] for line in of(run, "device.assigned")}) == 4
+    verdict(run)
+
+
+def test_multiboot2_from_uefi(boot):
+    """The disk's own menu entry for it, chosen by a file in the place of the menu's default."""
+    menu = (ROOT / "boot/grub/disk.cfg").read_text()
+    assert "set timeout=3" in menu and "set default=sriov.conf" in menu
+    menu = menu.replace("set timeout=3", "set timeout=0").replace(
+        "set default=sriov.conf", 'set default="Without the EFI application (multiboot2)>multiboot2: test.conf"')
+    run = boot.to_the_end(pairs(2, 2), scenario=None, limit=150,
+                          files={"/EFI/bulkhead/grub.cfg": menu.encode(), "/bulkhead/test.conf": pairs(2, 2).encode()})
+    assert one(run, "boot.start")["loader"] == "multiboot2"
+    verdict(run)
+
+
+@pytest.mark.parametrize("accepted", [False, True], ids=["refused", "accepted"])
+def test_without_interrupt_remapping(boot, accepted):
+    """Devices are given away only if the configuration says that forged interrupts are acceptable."""
+    text = ("[system]\nunsafe_interrupts = yes\n" if accepted else "") + pairs(2, 2) + \
+        "[guest alone]\nimage = hello.elf\nmemory = 4M\nexpect = exit 0\n"
+    if not accepted:
+        text = text.replace("limit=200\nexpect = exit 0", "limit=200\nexpect = refused")
+    run = boot.to_the_end(text, intremap=False, limit=150)
+    assert one(run, "iommu.enabled")["ir"] == "no"
+    assert some(run, "iommu.interrupts")["ir"] == "no"
+    if accepted:
+        assert len(of(run, "device.assigned")) == 2
+    else:
+        assert [line["guest"] for line in of(run, "device.refused")] == ["uplink0", "uplink1"]
+        assert all("unsafe_interrupts = yes" in line["message"] for line in of(run, "device.refused"))
+        assert not of(run, "device.assigned")
+    stopped(run, "alone")
+    verdict(run)
