@@ -54,7 +54,8 @@ void fault_answer(const struct iommu_fault *fault)
     struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
     struct guest_device *device = find_device(guest, fault->rid);
     const char *name = guest != NULL ? guest->name : "-";
-    const char *action = "log";
+    const char *action = action_words[FAULT_LOG];
+    bool acted = false;
     uint64_t count = total + 1;
 
     remember(fault, name);
@@ -63,12 +64,13 @@ void fault_answer(const struct iommu_fault *fault)
         /* A guest whose device was silenced may have a last record in flight. */
         if (count >= guest->config->fault_threshold && device != NULL && !device->disabled &&
             guest->config->fault_action != FAULT_LOG) {
+            acted = true;
             action = action_words[guest->config->fault_action];
             device_disable(device);
             guest->devices_disabled = true;
         }
     }
-    if (count <= LOGGED_ALONE || (count & (count - 1)) == 0)
+    if (acted || count <= LOGGED_ALONE || (count & (count - 1)) == 0)
         log_fault(fault, name, action);
     if (guest != NULL && guest->devices_disabled &&
         guest->config->fault_action == FAULT_STOP_GUEST && guest->state == GUEST_RUNNING &&

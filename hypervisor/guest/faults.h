@@ -10,7 +10,6 @@ void fault_answer(const struct iommu_fault *fault);
 struct fault_record {
     uint64_t at_microseconds;
     struct iommu_fault fault;
-    uint64_t repeated; /* how many since, from the same requester */
     char guest[32];    /* "-" when nobody owns the requester */
 };
 const struct fault_record *fault_record(unsigned index);
