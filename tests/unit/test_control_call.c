@@ -1,5 +1,5 @@
 // SOURCES: hypervisor/guest/control_call.c -clock.c
-/* Calls from cores that are threads here, with real time. */
+/* Calls from cores that are threads here. Time runs, forty times faster than usual. */
 #include <pthread.h>
 #include <time.h>
 
@@ -16,7 +16,7 @@ uint64_t clock_microseconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return ((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000) * 40;
 }
 
 void clock_relax(void)
@@ -101,7 +101,7 @@ static void test_calls_of_several_cores(void **state)
         for (uint64_t call = 0; call < CALLS; call++)
             expected += call * CORES + i;
     }
-    const struct deadline limit = deadline_in(MILLISECONDS(50000));
+    const struct deadline limit = deadline_in(MILLISECONDS(2000000));
     while (runs < (CORES - 1) * CALLS && !deadline_passed(limit)) {
         control_calls_service();
         clock_relax();
@@ -127,7 +127,8 @@ static void test_the_control_core_calls_itself(void **state)
     assert_int_equal(runs, 1);
 }
 
-/* Nobody takes it: given up after a second, and never run afterwards, when its argument is gone. */
+/* Nobody takes it: given up after 20 seconds, and never run afterwards, when its argument is gone.
+ */
 static void test_a_call_that_is_not_taken(void **state)
 {
     uint64_t value = 1;
@@ -135,7 +136,7 @@ static void test_a_call_that_is_not_taken(void **state)
     own = 2;
     const uint64_t start = clock_microseconds();
     assert_false(control_call(add, &value));
-    assert_in_range(clock_microseconds() - start, MILLISECONDS(1000), MILLISECONDS(30000));
+    assert_in_range(clock_microseconds() - start, MILLISECONDS(20000), MILLISECONDS(200000));
     own = 0;
     control_calls_service();
     assert_int_equal(runs, 0);
@@ -143,7 +144,7 @@ static void test_a_call_that_is_not_taken(void **state)
     unsigned number = 2;
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, core, &number), 0);
-    const struct deadline limit = deadline_in(MILLISECONDS(50000));
+    const struct deadline limit = deadline_in(MILLISECONDS(2000000));
     while (runs < CALLS && !deadline_passed(limit)) {
         control_calls_service();
         clock_relax();
@@ -158,7 +159,7 @@ static bool finished;
 
 static void work_long(void *argument)
 {
-    const struct deadline until = deadline_in(MILLISECONDS(1300));
+    const struct deadline until = deadline_in(MILLISECONDS(25000));
     while (!deadline_passed(until))
         clock_relax();
     __atomic_store_n((bool *)argument, true, __ATOMIC_RELEASE);
@@ -176,7 +177,7 @@ static void test_a_call_that_takes_long(void **state)
     pthread_t thread;
     finished = false;
     assert_int_equal(pthread_create(&thread, NULL, call_long, NULL), 0);
-    const struct deadline limit = deadline_in(MILLISECONDS(50000));
+    const struct deadline limit = deadline_in(MILLISECONDS(2000000));
     while (!finished && !deadline_passed(limit)) {
         control_calls_service();
         clock_relax();
