@@ -15,6 +15,7 @@
 #include "hypervisor/main.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
+#include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/audit.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/monitor.h"
@@ -22,8 +23,11 @@
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/clock.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/registers.h"
 
 #define TICK_MICROSECONDS 5000
+/* Guests have set up their devices by then. */
+#define SETTLING_MICROSECONDS MILLISECONDS(500)
 
 /* QEMU's isa-debug-exit: process status = value * 2 + 1. */
 #define DEBUG_EXIT_OK     0x10
@@ -39,7 +43,7 @@ static struct boot_info boot_info; /* the loader's copy is gone with its identit
 
 static void phase(const char *name)
 {
-    log_event("boot.phase", "name=%s", name);
+    log_event("boot.phase", "name=%s tsc=%llu", name, (unsigned long long)tsc_read());
 }
 
 NO_RETURN static void give_up(const char *message)
@@ -168,12 +172,18 @@ static void conclude(bool batch)
 
 NO_RETURN static void control_loop(bool batch)
 {
-    bool concluded = false;
+    bool concluded = false, audited = guests_all_ended();
+    struct deadline settled = deadline_in(SETTLING_MICROSECONDS);
     for (;;) {
         (void)iommu_faults_drain();
         guests_service();
         log_drain();
         monitor_service();
+        /* Once more with the guests' interrupts set up: until then there is little to see. */
+        if (!audited && !guests_all_ended() && deadline_passed(settled)) {
+            audited = true;
+            (void)!audit_run();
+        }
         if (!concluded && guests_all_ended()) {
             concluded = true;
             conclude(batch);
@@ -185,12 +195,14 @@ NO_RETURN static void control_loop(bool batch)
 void hypervisor_main(const struct boot_info *loaders)
 {
     const struct boot_info *boot = &boot_info;
+    uint64_t first_tsc = tsc_read();
     boot_info = *loaders;
 
     cpu_init_early();
     console_init_early();
-    log_event("boot.start", "loader=%s image=%#llx size=%s", boot->loader,
-              (unsigned long long)boot->image_base, size_text(boot->image_size).text);
+    log_event("boot.start", "loader=%s image=%#llx size=%s tsc=%llu", boot->loader,
+              (unsigned long long)boot->image_base, size_text(boot->image_size).text,
+              (unsigned long long)first_tsc);
     if (boot->magic != BOOT_INFO_MAGIC || boot->size != sizeof *boot)
         give_up("the loader and the hypervisor are of different versions");
     if (boot->message[0] != '\0')
@@ -233,12 +245,19 @@ void hypervisor_main(const struct boot_info *loaders)
     phase("guests");
     nics_finish();
     guests_create(&config, boot);
+    log_event("size.hypervisor", "owned=%llu in_use=%llu",
+              (unsigned long long)frames_bytes(OWNER_HYPERVISOR),
+              (unsigned long long)pages_in_use() * PAGE_SIZE);
     timer_start(TICK_MICROSECONDS);
     bool clean = audit_run();
-    if (clean)
+    if (clean) {
         guests_start_all();
-    else
+        clean = audit_run();
+        if (!clean)
+            guests_stop_all();
+    } else {
         log_event("guest.refused", "message=\"the audit found a violation: no guest is started\"");
+    }
 
     bool batch = (boot->flags & BOOT_FLAG_BATCH) != 0;
     monitor_start(!batch);
