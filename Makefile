@@ -23,6 +23,7 @@ include guest/build.mk
 include tests/build.mk
 include tests/fuzz/build.mk
 include tests/tools/build.mk
+include tests/mutations/build.mk
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)

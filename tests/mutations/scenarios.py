@@ -1,0 +1,197 @@
+"""What the mutation tests run in QEMU. Each scenario returns None when every protection held, else the symptom:
+one line that says what was seen. A sound tree gives None; a mutated one has to give its symptom."""
+
+import re
+import time
+from pathlib import Path
+
+from machine import Machine, MachineEnded, MachineSpec, MachineTimeout, machine
+
+LIMIT = 60
+FATAL = ("cpu.exception", "cpu.panic", "boot.failed", "guest.lost")
+
+NIC = "[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n"
+
+
+def guest(name: str, image: str = "probe.elf", **keys) -> str:
+    lines = [f"[guest {name}]", f"image = {image}", "memory = 32M"]
+    return "\n".join(lines + [f"{key} = {value}" for key, value in keys.items()]) + "\n"
+
+
+def booted(image: Path, directory: Path, config: str, batch: bool = True, **options) -> Machine:
+    spec = MachineSpec(image=image, scenario="mutation", batch=batch,
+                       files={"/bulkhead/mutation.conf": config.encode()}, **options)
+    return machine("tcg", spec, LIMIT, directory)
+
+
+def violations(run: Machine) -> str | None:
+    for line in run.events:
+        if line.event == "audit.violation":
+            return f"audit.violation {line['invariant']} {line['subject']}: {line['message']}"
+    return None
+
+
+def unexpected(run: Machine) -> str | None:
+    """What is wrong with a run that has ended or given its verdict."""
+    found = violations(run)
+    if found:
+        return found
+    for line in run.events:
+        if line.event in ("run.unexpected", "guest.lost", "boot.failed"):
+            return line.text.split("] ", 1)[-1]
+    if not run.running and not run.outcome().ok:
+        return run.outcome().reason
+    return None
+
+
+def to_the_end(run: Machine) -> str | None:
+    """Runs in batch mode; the hypervisor's verdict and its audit decide."""
+    with run:
+        while run.running:
+            time.sleep(0.05)
+            for line in run.events:
+                if line.event in FATAL:
+                    return line.text.split("] ", 1)[-1]
+    return unexpected(run)
+
+
+def hello(image: Path, directory: Path) -> str | None:
+    """A guest with a VF starts and ends: the audit before and after finds everything in order."""
+    return to_the_end(booted(image, directory, NIC + guest("alpha", "hello.elf", device="uplink.vf0", args="ticks=2",
+                                                           expect="exit 0")))
+
+
+def sriov(image: Path, directory: Path) -> str | None:
+    """The main job: two guests talk with MSI-X, a third one's attacks are answered as configured."""
+    run = machine("tcg", MachineSpec(image=image, scenario="sriov"), LIMIT, directory)
+    symptom = to_the_end(run)
+    if symptom:
+        return symptom
+    if not any(line.matches("dma.fault", {"guest": "rogue", "action": "disable-device"}) for line in run.events):
+        return "the attacker's device is never taken off the bus"
+    return None
+
+
+def hole(image: Path, directory: Path) -> str | None:
+    """A guest touches the byte behind its memory and is stopped for it."""
+    return to_the_end(booted(image, directory, guest("alpha", args="do=hole", expect="stopped")))
+
+
+def loop(image: Path, directory: Path) -> str | None:
+    """A guest that never leaves guest mode is stopped when its time is over."""
+    run = booted(image, directory, guest("alpha", args="do=loop", time_limit=1, expect="stopped"))
+    symptom = to_the_end(run)
+    if symptom:
+        return symptom
+    end = next(line for line in run.events if line.event == "guest.stopped")
+    return None if end["status"] == "0" else f"the guest took the NMI itself and ended with status {end['status']}"
+
+
+def live_audit(image: Path, directory: Path) -> str | None:
+    """The audit, asked for while a guest has a device with an interrupt."""
+    config = NIC + guest("alpha", args="do=linger seconds=30", device="uplink.vf0")
+    with booted(image, directory, config, batch=False) as run:
+        try:
+            event = run.wait_for("guest.event", timeout=40, name="alpha")
+            run.send("audit")
+            run.wait_for("audit.ok", timeout=10, after=event, interrupts="1")
+        except (MachineTimeout, MachineEnded):
+            return violations(run) or "no audit.ok with one interrupt entry"
+    return violations(run)
+
+
+def overreach(image: Path, directory: Path) -> str | None:
+    """A device writes to the page behind its guest's memory; the unit must block and report it."""
+    config = NIC + guest("rogue", "rogue.elf", args="targets=0x2000000 rounds=1", device="uplink.vf0",
+                         fault_action="log", expect="exit 0", expect_faults=2)
+    return to_the_end(booted(image, directory, config))
+
+
+def aim(image: Path, directory: Path) -> str | None:
+    """A guest routes its device's interrupt to the control core; that has to be refused."""
+    config = NIC + guest("alpha", args="do=aim core=0", device="uplink.vf0", expect="exit 0")
+    run = booted(image, directory, config)
+    symptom = to_the_end(run)
+    if symptom or any(line.event == "irq.refused" for line in run.events):
+        return symptom
+    return "an interrupt for the control core's APIC id was not refused"
+
+
+def call(image: Path, directory: Path) -> str | None:
+    """A guest call names a buffer behind the guest's memory."""
+    return to_the_end(booted(image, directory, guest("alpha", args="do=call at=0x1fffff0", expect="exit 0")))
+
+
+def contended(image: Path, directory: Path) -> str | None:
+    """Two guests ask for the same function: the second is refused, and told who has it."""
+    config = (NIC + guest("alpha", "hello.elf", device="uplink.vf0", args="ticks=2", expect="exit 0") +
+              guest("beta", "hello.elf", device="uplink.vf0", expect="refused"))
+    run = booted(image, directory, config)
+    symptom = to_the_end(run)
+    if symptom:
+        return symptom
+    if not any(line.matches("device.refused", {"guest": "beta", "owner": "alpha"}) for line in run.events):
+        return "the second owner of a function is not refused by name"
+    return None
+
+
+def firmware_masters(image: Path, directory: Path) -> str | None:
+    """Firmware leaves its boot devices as bus masters (a stick on XHCI, a card it has a driver for)."""
+    config = guest("alpha", "hello.elf", args="ticks=2", expect="exit 0")
+    return to_the_end(booted(image, directory, config, boot="usb"))
+
+
+def _words(run: Machine, address: int) -> str:
+    return run.qmp("human-monitor-command", **{"command-line": f"xp /4gx {address:#x}"})
+
+
+def remains(image: Path, directory: Path) -> str | None:
+    """The memory of a guest that has ended, seen from outside: nothing of it is left, with no start in between."""
+    config = guest("alpha", args="do=remember", expect="exit 0")
+    with booted(image, directory, config, batch=False) as run:
+        try:
+            base = run.wait_for("guest.created", timeout=40).number("base")
+            run.wait_for("run.verdict", timeout=20)
+            words = _words(run, base + (16 << 20))
+        except (MachineTimeout, MachineEnded) as error:
+            return str(error).splitlines()[0]
+    if set(re.findall(r"0x([0-9a-f]{16})", words)) != {"0" * 16}:
+        return "an ended guest's memory still holds what it wrote"
+    return violations(run)
+
+
+def restart(image: Path, directory: Path) -> str | None:
+    """A guest that is started again finds nothing of its former life."""
+    config = guest("alpha", args="do=remember", expect="exit 0")
+    with booted(image, directory, config, batch=False) as run:
+        try:
+            first = run.wait_for("guest.stopped", timeout=40)
+            run.wait_for("run.verdict", timeout=10)
+            run.send("start alpha")
+            second = run.wait_for("guest.stopped", timeout=20, after=first)
+        except (MachineTimeout, MachineEnded) as error:
+            return str(error).splitlines()[0]
+    if second["status"] != "0":
+        return f"the second life ended with status {second['status']}: it found the first one's memory"
+    return violations(run)
+
+
+TRACED = ("vtd_inv_desc_iotlb_domain", "vtd_inv_desc_cc_device", "vtd_inv_desc_iec", "vtd_inv_desc_wait_sw")
+
+
+def invalidations(image: Path, directory: Path) -> str | None:
+    """What the unit is told when a function is given and when it is taken back, as the unit itself records it: its
+    context entry, its domain, and a wait behind them."""
+    config = NIC + guest("alpha", "hello.elf", device="uplink.vf0", args="ticks=2", expect="exit 0")
+    run = booted(image, directory, config, trace=TRACED)
+    symptom = to_the_end(run)
+    if symptom:
+        return symptom
+    trace = (directory / "trace.log").read_text(errors="replace")
+    for event, what in ((TRACED[0], "its domain's IOTLB entries"), (TRACED[1], "its context entry")):
+        count = len(re.findall(event, trace))
+        if count < 2:
+            return f"{what} are invalidated {count} times, not when given and when taken back"
+    if len(re.findall(TRACED[3], trace)) < 2:
+        return "invalidations are not waited for"
+    return None

@@ -1,0 +1,244 @@
+"""The mutations: each takes one protection away, and something has to notice.
+
+`old` must occur exactly once in `file`: a mutation that no longer fits the source is an error, not a pass."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+from . import scenarios
+
+
+@dataclass(frozen=True)
+class Edit:
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit test that has to fail, with this (a regular expression) in its output."""
+
+    test: str
+    symptom: str
+
+    @property
+    def lane(self) -> str:
+        return "unit"
+
+    @property
+    def catcher(self) -> str:
+        return self.test
+
+
+@dataclass(frozen=True)
+class System:
+    """A scenario in QEMU that has to give a symptom that matches the regular expression."""
+
+    scenario: Callable
+    symptom: str
+
+    @property
+    def lane(self) -> str:
+        return "tcg"
+
+    @property
+    def catcher(self) -> str:
+        return self.scenario.__name__
+
+
+@dataclass(frozen=True)
+class Mutation:
+    name: str
+    removes: str
+    edits: tuple[Edit, ...]
+    checks: tuple[Unit | System, ...]
+    quick: bool = False  # part of the selection that `make test` runs
+
+
+def failed(test: str) -> str:
+    """How cmocka reports it."""
+    return rf"\[  FAILED  \] {test}\b"
+
+
+DEVICE = "hypervisor/guest/device.c"
+GUESTS = "hypervisor/guest/guests.c"
+LOAD = "hypervisor/guest/load.c"
+DOMAIN = "hypervisor/iommu/vtd_domain.c"
+AUDIT_BLIND = Edit("hypervisor/monitor/audit.c", "bool audit_run(void)\n{\n",
+                   "bool audit_run(void)\n{\n    if (pci_function_count() != 0)\n        return true;\n")
+
+EPT_ONE_MORE = Edit(GUESTS, "page_table_map(&guest->memory, 0, guest->memory_base, size,",
+                    "page_table_map(&guest->memory, 0, guest->memory_base, size + PAGE_SIZE,")
+MSIX_MAPPED = Edit(DEVICE, "if (!device->has_msix || device->msix.table_bar != number)\n        return;",
+                   "if (!device->has_msix || device->msix.table_bar != number || PAGE_SIZE != 0)\n        return;")
+MUTATIONS = (
+    # --- the five that must never go unnoticed ---
+    Mutation("context-entry-left", "the context entry is cleared when a guest ends",
+             (Edit(DEVICE, "    status = iommu_detach(device->function, &device->guest->domain);",
+                   "    status = STATUS_OK;"),),
+             (Unit("test_device_order", failed(r"\w+")),
+              System(scenarios.hello, r"audit\.violation I4 .*without an owner")), quick=True),
+    Mutation("iotlb-not-flushed", "IOTLB entries of the domain are invalidated on attach and detach",
+             (Edit(DOMAIN, "        {.kind = VTD_IOTLB_OF_DOMAIN, .domain = domain},\n    };",
+                   "        {.kind = VTD_CONTEXT_DEVICE, .domain = domain, .source = (uint16_t)rid},\n    };"),),
+             (Unit("test_vtd_domains", failed(r"\w+")),
+              System(scenarios.invalidations, r"IOTLB entries are invalidated 0 times")), quick=True),
+    Mutation("source-id-unchecked", "an interrupt entry verifies the requester",
+             (Edit("hypervisor/iommu/vtd_interrupt.c", "return VTD_IRTE_HIGH_VERIFY | (uint16_t)rid;",
+                   "return (uint16_t)rid;"),),
+             (Unit("test_vtd_interrupts", failed(r"\w+")),
+              System(scenarios.live_audit, r"audit\.violation I5 .*does not verify")), quick=True),
+    Mutation("msix-table-mapped", "the MSI-X table's pages are left out of the guest's memory tables",
+             (MSIX_MAPPED,),
+             (Unit("test_device", failed(r"\w+")),
+              System(scenarios.hello, r"audit\.violation I2 .*MSI-X table")), quick=True),
+    Mutation("ept-one-frame-more", "a guest's memory tables end with its memory",
+             (EPT_ONE_MORE,), (System(scenarios.hello, r"audit\.violation I2 .*does not own"),), quick=True),
+
+    # --- the same without the audit: what the guest itself can then do ---
+    Mutation("msix-table-mapped-unaudited", "as above, and the audit sees nothing: the guest writes the raw table, its "
+             "interrupt goes wherever it says", (MSIX_MAPPED, AUDIT_BLIND),
+             (System(scenarios.aim, r"was not refused"),)),
+    Mutation("ept-one-frame-more-unaudited", "as above, and the audit sees nothing: the guest reads the frame",
+             (EPT_ONE_MORE, AUDIT_BLIND), (System(scenarios.hole, r"run\.unexpected guest=alpha .*got=exit/9"),)),
+
+    # --- DMA remapping ---
+    Mutation("iotlb-not-flushed-on-unmap", "unmapping invalidates",
+             (Edit(DOMAIN, "domain->functions == 0 ? STATUS_OK : invalidate_domain(domain, address, size);",
+                   "STATUS_OK;"),),
+             (Unit("test_vtd_domains", failed("unmapping_reaches_the_caches")),), quick=True),
+    Mutation("context-cache-not-flushed", "context-cache entries are invalidated on attach and detach",
+             (Edit(DOMAIN, "{.kind = VTD_CONTEXT_DEVICE, .domain = context_domain, .source = (uint16_t)rid},",
+                   "{.kind = VTD_IOTLB_OF_DOMAIN, .domain = context_domain, .source = (uint16_t)rid},"),),
+             (Unit("test_vtd_domains", failed(r"\w+")),
+              System(scenarios.invalidations, r"context entry are invalidated 0 times"))),
+    Mutation("queue-wait-removed", "an invalidation is over only when the unit says so",
+             (Edit("hypervisor/iommu/vtd_queue.c", "        if (unit->status[0] == unit->sequence)\n            break;",
+                   "        if (unit->sequence != 0)\n            break;"),),
+             (Unit("test_vtd_queue", failed(r"\w+")),), quick=True),
+    Mutation("dma-one-page-more", "a DMA domain ends with the guest's memory",
+             (Edit(GUESTS, "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,",
+                   "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size + PAGE_SIZE,"),),
+             (System(scenarios.hello, r"audit\.violation I3 .*not the guest's RAM"),)),
+    Mutation("dma-one-page-more-unaudited", "as above, and the audit sees nothing: the device reaches the page",
+             (Edit(GUESTS, "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,",
+                   "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size + PAGE_SIZE,"),
+              AUDIT_BLIND),
+             (System(scenarios.overreach, r"run\.unexpected guest=rogue .*faults=0"),)),
+    Mutation("pass-through-context", "requests of an attached function are translated",
+             (Edit(DOMAIN, "entry->low = physical_address(domain->table.root) | VTD_CONTEXT_P;",
+                   "entry->low = physical_address(domain->table.root) | BIT(3) | VTD_CONTEXT_P;"),),
+             (Unit("test_vtd_domains", failed(r"\w+")),)),
+    Mutation("interrupt-range-mapped", "0xFEExxxxx is never part of a domain",
+             (Edit(DOMAIN, "return base < VTD_INTERRUPT_RANGE_END && base + size > VTD_INTERRUPT_RANGE_BASE;",
+                   "return base < base + size && base + size > VTD_INTERRUPT_RANGE_END && base == 0;"),),
+             (Unit("test_vtd_domains", failed("the_interrupt_range_is_never_mapped")),)),
+    Mutation("firmware-regions-ignored", "a function that firmware uses through an RMRR is refused",
+             (Edit(DOMAIN, "    if (firmware_uses(function))\n        return STATUS_DENIED;\n",
+                   "    (void)firmware_uses(function);\n"),),
+             (Unit("test_vtd_domains", failed(r"\w+")),)),
+    Mutation("shared-requester-ids-accepted", "a function without a requester id of its own is refused",
+             (Edit(DOMAIN, "    if (!has_own_requester_id(function))\n",
+                   "    if (!has_own_requester_id(function) && function == NULL)\n"),),
+             (Unit("test_vtd_domains", failed(r"\w+")),)),
+    Mutation("bus-master-sweep-removed", "firmware's devices lose bus mastering before anything else",
+             (Edit("hypervisor/pci/enumerate.c", "pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);",
+                   "pci_update16(rid, PCI_COMMAND, 0, 0);"),),
+             (Unit("test_pci", failed(r"\w+")),
+              System(scenarios.firmware_masters, r"audit\.violation I6 .*masters the bus"))),
+    Mutation("function-not-reset", "a function is reset before it changes hands",
+             (Edit(DEVICE, "device->reset_status = pci_reset_start(device->function, &device->reset);",
+                   "device->reset_status = STATUS_OK;"),
+              Edit(DEVICE, "        status = pci_reset_finish(device->function, &device->reset);",
+                   "        status = STATUS_OK;")),
+             (Unit("test_device_order", failed(r"\w+")),)),
+
+    # --- interrupts ---
+    Mutation("compatibility-format-on", "interrupts in compatibility format are blocked",
+             (Edit("hypervisor/iommu/vtd_interrupt.c", "if (vtd_switch(unit, VTD_GLOBAL_CFI, false) != STATUS_OK) {",
+                   "if (vtd_switch(unit, VTD_GLOBAL_CFI, (vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_CFI) != 0) != STATUS_OK) {"),),
+             (Unit("test_vtd_interrupts", failed("compatibility_format_is_turned_off")),)),
+    Mutation("interrupt-cache-not-flushed", "a changed interrupt entry is invalidated",
+             (Edit("hypervisor/iommu/vtd_interrupt.c",
+                   "    return vtd_invalidate(unit, &request, 1);\n}\n\nstatic bool entry_is_of(",
+                   "    return request.index == index ? STATUS_OK : vtd_invalidate(unit, &request, 1);\n}\n\n"
+                   "static bool entry_is_of("),),
+             (Unit("test_vtd_interrupts", failed(r"\w+")),)),
+    Mutation("anybodys-entry-changed", "an interrupt entry is changed only for the function it names",
+             (Edit("hypervisor/iommu/vtd_interrupt.c",
+                   "           VTD_IRTE_SID(unit->interrupts[index].high) == (uint16_t)rid;",
+                   "           rid <= UINT32_MAX;"),),
+             (Unit("test_vtd_interrupts", failed("only_the_owner_changes_an_entry")),)),
+    Mutation("foreign-core-accepted", "a guest's interrupts go to its own cores only",
+             (Edit("hypervisor/guest/virtual_msix.c",
+                   "        if (guest->vcpus[cpu] != NULL && guest->vcpus[cpu]->apic_id == apic_id)",
+                   "        if (guest->vcpus[cpu] != NULL && apic_id < 64)"),),
+             (System(scenarios.aim, r"was not refused|audit\.violation I5"),)),
+
+    # --- CPUs ---
+    Mutation("icr-written-directly", "interrupt commands are filtered",
+             (Edit("hypervisor/vcpu/msr_policy.c",
+                   "{MSR_X2APIC_ICR, MSR_X2APIC_ICR, .read = DIRECT, .write = EMULATE, .on_write = write_icr},",
+                   "{MSR_X2APIC_ICR, MSR_X2APIC_ICR, .read = DIRECT, .write = DIRECT, .on_write = write_icr},"),),
+             (Unit("test_msr_policy", failed(r"\w+")),), quick=True),
+    Mutation("nmi-not-intercepted", "an NMI makes a guest's core leave guest mode (SVM)",
+             (Edit("hypervisor/vcpu/svm/state.c", "vmcb->intercept_1 = INTERCEPT_NMI | INTERCEPT_INIT",
+                   "vmcb->intercept_1 = INTERCEPT_INIT"),),
+             (Unit("test_svm", failed(r"\w+")), System(scenarios.loop, r"guest\.lost|run\.unexpected|took the NMI itself"))),
+    Mutation("nmi-exiting-off", "an NMI makes a guest's core leave guest mode (VMX)",
+             (Edit("hypervisor/vcpu/vmx/controls.c", "{VMX_PIN, REQUIRED, PIN_NMI_EXIT,",
+                   "{VMX_PIN, OFF, PIN_NMI_EXIT,"),),
+             (Unit("test_vmx_controls", failed(r"\w+")),), quick=True),
+    Mutation("hypercall-pointer-unchecked", "a guest call's buffer lies in the guest's memory",
+             (Edit("hypervisor/guest/events.c",
+                   "if (address > memory_size || size > memory_size - address)\n        return ABI_BAD_ADDRESS;",
+                   "if (address > memory_size && size > UINT64_MAX - address)\n        return ABI_BAD_ADDRESS;"),),
+             (System(scenarios.call, r"cpu\.exception .*vector=14"),)),
+
+    Mutation("ports-open", "every port access of a guest exits",
+             (Edit("hypervisor/vcpu/svm/bitmaps.c", "memset(iopm, 0xff, SVM_IOPM_PAGES * PAGE_SIZE);",
+                   "memset(iopm, 0x00, SVM_IOPM_PAGES * PAGE_SIZE);"),),
+             (Unit("test_msr_policy", failed(r"\w+")),)),
+    Mutation("registers-cached", "device registers are mapped uncached",
+             (Edit(DEVICE, "const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;",
+                   "const unsigned rights = PAGE_READ | PAGE_WRITE;"),),
+             (System(scenarios.hello, r"audit\.violation I2 .*cached or executable"),)),
+
+    # --- life cycle and policy ---
+    Mutation("no-scrub-at-stop", "the memory of a guest that ended is overwritten at once",
+             (Edit("hypervisor/guest/lifecycle.c", "} else if (load_scrub(guest) != STATUS_OK) {",
+                   "} else if (guest->memory_size == 0) {"),),
+             (System(scenarios.remains, r"still holds"),)),
+    Mutation("no-scrub-at-all", "a guest starts with memory that holds nothing",
+             (Edit(LOAD, "    memset(memory, 0, guest->memory_size);\n", ""),),
+             (System(scenarios.remains, r"still holds"),
+              System(scenarios.restart, r"found the first one's memory"))),
+    Mutation("fault-threshold-ignored", "a device that goes on faulting is taken off the bus",
+             (Edit("hypervisor/guest/faults.c", "if (count >= guest->config->fault_threshold && device != NULL",
+                   "if (count > UINT32_MAX && device != NULL"),),
+             (System(scenarios.sriov, r"never taken off the bus|run\.unexpected guest=rogue"),)),
+    Mutation("one-function-two-guests", "a function belongs to one guest",
+             (Edit(DEVICE, "    if (OWNER_IS_GUEST(function->owner)) {", "    if (function->owner == OWNER_NONE) {"),
+              Edit(DEVICE, "    if (function->owner != OWNER_NOBODY)\n", "    if (function->owner == OWNER_LOADER)\n")),
+             (Unit("test_device", failed(r"\w+")),
+              System(scenarios.contended, r"not refused by name|audit\.violation|run\.unexpected guest=beta"))),
+    Mutation("window-left-open", "no guest's memory stays mapped on the control core",
+             (Edit(LOAD, "    enum status status = fill(guest, memory, start);\n    window_close();",
+                   "    enum status status = fill(guest, memory, start);"),),
+             (System(scenarios.hello, r"audit\.violation I2 host: .*control core"),)),
+    Mutation("text-writable", "nothing writable is executable",
+             (Edit("hypervisor/memory/address_space.c", "{image_text_start, image_text_end, PAGE_READ | PAGE_EXECUTE},",
+                   "{image_text_start, image_text_end, PAGE_READ | PAGE_WRITE | PAGE_EXECUTE},"),),
+             (System(scenarios.hello, r"audit\.violation W\^X host: writable and executable"),)),
+
+    # --- the audit itself ---
+    Mutation("audit-skips-contexts", "the audit looks at every requester id",
+             (Edit("hypervisor/monitor/audit_iommu.c", "for (unsigned low = 0; low < 256; low++) {",
+                   "for (unsigned low = 0; low < 128; low++) {"),),
+             (Unit("test_audit", failed(r"\w+")),)),
+    Mutation("audit-believes-the-books", "the audit takes MSI-X tables from the device, not from who owns the frame",
+             (Edit("hypervisor/monitor/audit.c", "if (physical < tables[i].end && physical + size > tables[i].start)",
+                   "if (physical < tables[i].start && physical + size > tables[i].end)"),),
+             (Unit("test_audit", failed(r"\w+")),)),
+)
