@@ -24,6 +24,7 @@ include tests/build.mk
 include tests/fuzz/build.mk
 include tests/tools/build.mk
 include tests/mutations/build.mk
+include tests/bench/build.mk
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)

@@ -121,10 +121,10 @@ static void tick(void)
 int guest_main(void)
 {
     uint64_t count = argument_number("count", 64);
-    /* The control core is to sleep meanwhile: it has the boot log to write out, and nothing is
-     * added to it before the end. */
+    /* The control core is to sleep meanwhile: it has the boot log to write out and an audit to make,
+     * and nothing is added to that before the end. */
     interrupt_handle(VECTOR_TIMER, tick);
-    timer_once(VECTOR_TIMER, argument_number("settle", 500000));
+    timer_once(VECTOR_TIMER, argument_number("settle", 1000000));
     interrupt_wait();
     bool vmx = cpuid(ABI_CPUID_FEATURES).ecx == ABI_CALL_VMCALL;
     ecam = pci_ecam();

@@ -160,6 +160,17 @@ static enum status create_devices(struct guest *guest, const struct config *conf
     return STATUS_OK;
 }
 
+static void log_tables(const struct guest *guest)
+{
+    static const char *const sizes[] = {"none", "4K", "2M", "1G"};
+    const struct page_table *domain = &guest->domain.table;
+    log_event("guest.tables",
+              "name=%s memory_bytes=%llu memory_largest=%s domain_bytes=%llu domain_largest=%s",
+              guest->name, (unsigned long long)guest->memory.table_pages * PAGE_SIZE,
+              sizes[guest->memory.max_leaf_level],
+              (unsigned long long)domain->table_pages * PAGE_SIZE, sizes[domain->max_leaf_level]);
+}
+
 static void create(struct guest *guest, const struct config *config)
 {
     if (vcpu_backend() == NULL) {
@@ -184,6 +195,7 @@ static void create(struct guest *guest, const struct config *config)
         log_event("guest.created", "name=%s cpus=%u memory=%s base=%#llx devices=%u", guest->name,
                   guest->cpu_count, size_text(guest->memory_size).text,
                   (unsigned long long)guest->memory_base, guest->device_count);
+        log_tables(guest);
     } else {
         guest_dismantle(guest);
     }

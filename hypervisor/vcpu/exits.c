@@ -4,6 +4,7 @@
  */
 #include "hypervisor/vcpu/exits.h"
 
+#include "hypervisor/base/log.h"
 #include "hypervisor/vcpu/core_state.h"
 #include "hypervisor/vcpu/msr_policy.h"
 #include "hypervisor/x86/apic.h"
@@ -212,6 +213,13 @@ static bool wait_for_start(struct vcpu *vcpu)
     return false;
 }
 
+static void log_entry(const struct vcpu *vcpu)
+{
+    uint64_t now = tsc_read();
+    log_event("vcpu.entered", "core=%u vcpu=%u tsc=%llu", vcpu->cpu->index, vcpu->index,
+              (unsigned long long)now);
+}
+
 void vcpu_run(struct vcpu *vcpu)
 {
     const struct vcpu_backend *backend = vcpu_backend();
@@ -236,6 +244,7 @@ void vcpu_run(struct vcpu *vcpu)
             break;
         }
         backend->write_state(vcpu, &vcpu->start);
+        log_entry(vcpu);
         enum outcome outcome = backend->run(vcpu);
         backend->unload(vcpu);
         if (outcome != OUTCOME_WAIT)

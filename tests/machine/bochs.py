@@ -17,15 +17,16 @@ PLUGINS = ("biosdev", "iodebug", "parallel", "gameport", "extfpuirq", "serial", 
 
 
 def configuration(directory: Path, cpus: int, memory: int, port: int, disks: dict[str, str],
-                  log_errors: bool = True) -> str:
-    """Bochs' configuration file. disks: place ("ata0-master") -> type and path."""
+                  log_errors: bool = True, cpu: str = CPU_MODEL) -> str:
+    """Bochs' configuration file. disks: place ("ata0-master") -> type and path. cpu: a model of
+    `bochs --help cpu`, and further options of that line after a comma."""
     tree = paths.tree()
     lines = [
         # The Debian build has no display library without a display; nobody need connect to this one.
         'display_library: rfb, options="timeout=0, no_gui_console"',
         "config_interface: textconfig",
         "plugin_ctrl: " + ", ".join(f"{plugin}=1" for plugin in PLUGINS) + ", speaker=0",
-        f"cpu: model={CPU_MODEL}, count={cpus}, ips={INSTRUCTIONS_PER_SECOND}, ignore_bad_msrs=1",
+        f"cpu: model={cpu}, count={cpus}, ips={INSTRUCTIONS_PER_SECOND}, ignore_bad_msrs=1",
         f"memory: guest={memory}, host={memory}",
         f"romimage: file={tree}/usr/share/bochs/BIOS-bochs-latest",
         f"vgaromimage: file={tree}/usr/share/bochs/VGABIOS-lgpl-latest",
@@ -61,6 +62,9 @@ class Bochs(Machine):
         """CPUs and MiB of Bochs itself."""
         return self.spec.cpus, self.spec.memory
 
+    def _cpu(self) -> str:
+        return self.spec.cpu or CPU_MODEL
+
     def _prepare(self, _configuration: str) -> list:
         """Bochs' arguments."""
         return ["-q", "-f", "bochsrc"]
@@ -73,7 +77,8 @@ class Bochs(Machine):
         with socket.create_server(("127.0.0.1", 0), backlog=1) as server:
             server.settimeout(0.2)
             cpus, memory = self._size()
-            text = configuration(self.directory, cpus, memory, server.getsockname()[1], disks, self.log_errors)
+            text = configuration(self.directory, cpus, memory, server.getsockname()[1], disks, self.log_errors,
+                                 self._cpu())
             (self.directory / "bochsrc").write_text(text)
             process = self._spawn([paths.IN_TREE, "--tree", paths.tree(), "bochs", *self._prepare(text)],
                                   stdin=self._standard_input, stdout=subprocess.DEVNULL)

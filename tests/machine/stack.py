@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from . import paths, stackdisk
-from .bochs import Bochs
+from .bochs import CPU_MODEL, Bochs
 from .machine import MachineError
 from .qemu import prepare_medium
 from .qemu_command import Places, qemu_arguments
@@ -53,6 +53,9 @@ class LinuxOnBochs(Bochs):
 
     def __init__(self, memory: int, directory: Path) -> None:
         super().__init__(MachineSpec(boot="none", memory=memory), SNAPSHOT_SECONDS, directory)
+
+    def _cpu(self) -> str:
+        return CPU_MODEL  # spec.cpu is the upper machine's
 
     def _size(self) -> tuple[int, int]:
         return 1, LINUX_MEMORY + self.spec.memory

@@ -1,0 +1,8 @@
+# What things cost: `make bench` measures, `make bench-accept` takes new exit costs for the right ones.
+
+.PHONY: bench-accept
+bench: all ## measure exits, packets, boot, sizes; table here and in build/bench.csv
+	@$(PYTHON) tests/bench/bench.py
+
+bench-accept: all ## accept the exit costs in Bochs as they are now
+	@$(PYTHON) tests/bench/bench.py --accept
