@@ -1,0 +1,228 @@
+// SOURCES: hypervisor/monitor/decode.c hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/string.c
+/* What people type at the prompt, and the walk they are shown. */
+#include <stdio.h>
+#include <string.h>
+
+#include "hypervisor/base/mmio.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/decode.h"
+#include "hypervisor/memory/pages.h"
+#include "tests/unit/support/host.h"
+
+/* --- the console and a unit with one domain --- */
+
+static char printed[4096];
+static struct iommu_unit_report unit;
+static struct iommu_context_report context;
+static struct pci_function function = {.rid = RID(0, 1, 0x10, 2)};
+static int unit_index;
+
+void console_printf(const char *format, ...)
+{
+    const size_t used = strlen(printed);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(printed + used, sizeof printed - used, format, arguments);
+    va_end(arguments);
+}
+
+struct pci_function *pci_function_find(rid_t rid)
+{
+    return rid == function.rid ? &function : NULL;
+}
+
+int iommu_unit_of(const struct pci_function *asked)
+{
+    return unit_index;
+}
+
+bool iommu_unit_report(unsigned index, struct iommu_unit_report *report)
+{
+    *report = unit;
+    return index == 0;
+}
+
+void iommu_context_report(unsigned index, uint16_t rid, struct iommu_context_report *report)
+{
+    assert_int_equal(index, 0);
+    *report = context;
+}
+
+owner_t frames_owner(uint64_t address)
+{
+    return OWNER_GUEST(1);
+}
+
+const char *frames_owner_kind(owner_t owner)
+{
+    return owner == OWNER_GUEST(1) ? "guest 1" : "?";
+}
+
+void cache_flush_range(const volatile void *address, size_t size)
+{
+}
+
+/* --- numbers --- */
+
+static void test_numbers(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t value;
+    } good[] = {
+        {"0", 0},
+        {"10", 10},
+        {"007", 7},
+        {"18446744073709551615", UINT64_MAX},
+        {"0x0", 0},
+        {"0X1f", 0x1f},
+        {"0xFEEdface", 0xfeedface},
+        {"0xffffffffffffffff", UINT64_MAX},
+        {"0x00000000000000001", 1},
+    };
+    static const char *const bad[] = {
+        "",
+        " ",
+        "x",
+        "0x",
+        "0xg",
+        "1 ",
+        " 1",
+        "-1",
+        "+1",
+        "1a",
+        "0b1",
+        "12k",
+        "a",
+        "18446744073709551616",
+        "99999999999999999999",
+        "0x10000000000000000",
+        "0x1 ",
+    };
+    uint64_t value;
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        assert_true(decode_number(good[i].text, &value));
+        assert_true(value == good[i].value);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        if (decode_number(bad[i], &value))
+            fail_msg("'%s' is taken for a number", bad[i]);
+}
+
+static void test_requester_ids(void **state)
+{
+    static const struct {
+        const char *text;
+        rid_t rid;
+    } good[] = {
+        {"00:00.0", 0},
+        {"01:10.2", RID(0, 1, 0x10, 2)},
+        {"ff:1f.7", 0xffff},
+        {"FF:1F.7", 0xffff},
+        {"0000:01:00.1", RID(0, 1, 0, 1)},
+        {"ffff:ff:1f.7", UINT32_MAX},
+        {"1:2.3", RID(0, 1, 2, 3)},
+    };
+    static const char *const bad[] = {
+        "",        ":",         "01",       "01:",           "01:00",      "01:00.",
+        "01:00.8", "01:20.0",   "100:00.0", "01:00.0 ",      " 01:00.0",   "01.00.0",
+        "g1:00.0", "01:00.0.0", "01:00:0",  "10000:01:00.0", "0:100:00.0", "0:0:20.0",
+        "0:0:0:0", "-1:00.0",   "01:0x1.0",
+    };
+    rid_t rid;
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        assert_true(decode_rid(good[i].text, &rid));
+        assert_int_equal(rid, good[i].rid);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        if (decode_rid(bad[i], &rid))
+            fail_msg("'%s' is taken for a requester id", bad[i]);
+    /* And every id as it is written. */
+    for (uint32_t id = 0; id <= 0xffff; id++) {
+        char text[32];
+        snprintf(text, sizeof text, "%02x:%02x.%x", id >> 8, id >> 3 & 0x1f, id & 7);
+        assert_true(decode_rid(text, &rid));
+        assert_int_equal(rid, id);
+    }
+}
+
+/* --- the walk --- */
+
+static struct page_table table;
+
+static int fresh(void **state)
+{
+    printed[0] = '\0';
+    unit_index = 0;
+    assert_int_equal(page_table_create(&table, &page_format_vtd, 3, 2, false), STATUS_OK);
+    assert_int_equal(page_table_map(&table, 0x1000, 0x40001000, PAGE_SIZE, PAGE_READ), STATUS_OK);
+    unit = (struct iommu_unit_report){.base = 0xfed90000, .usable = true, .root_table = 0x5000};
+    context = (struct iommu_context_report){.root_present = true,
+                                            .present = true,
+                                            .domain = 7,
+                                            .levels = 3,
+                                            .table = physical_address(table.root)};
+    return 0;
+}
+
+static int done(void **state)
+{
+    page_table_destroy(&table);
+    return pages_in_use() == 0 ? 0 : -1;
+}
+
+static void expect_printed(const char *part)
+{
+    if (strstr(printed, part) == NULL)
+        fail_msg("no '%s' in:\n%s", part, printed);
+}
+
+static void test_walks(void **state)
+{
+    decode_walk(function.rid, 0x1234);
+    expect_printed("unit 0 at 0xfed90000");
+    expect_printed("domain 7, 3 levels");
+    expect_printed("level 3 PDPTE");
+    expect_printed("level 1 PTE");
+    expect_printed("reaches 0x40001234 (4K page, read), owner guest 1");
+
+    printed[0] = '\0';
+    decode_walk(function.rid, 0x2000);
+    expect_printed("level 1 PTE");
+    expect_printed("blocked: nothing is mapped at 0x2000");
+    assert_null(strstr(printed, "reaches"));
+}
+
+static void test_blocked_requesters(void **state)
+{
+    context = (struct iommu_context_report){.root_present = true};
+    decode_walk(function.rid, 0x1234);
+    expect_printed("blocked: the requester has no context entry");
+    context.root_present = false;
+    printed[0] = '\0';
+    decode_walk(RID(0, 9, 0, 0), 0x1234);
+    expect_printed("no function 09:00.0 is known");
+    expect_printed("blocked: the requester has no context entry");
+    unit_index = -1;
+    printed[0] = '\0';
+    decode_walk(function.rid, 0x1234);
+    expect_printed("blocked: no unit covers 01:10.2");
+    unit_index = 0;
+    unit.usable = false;
+    printed[0] = '\0';
+    decode_walk(function.rid, 0x1234);
+    expect_printed("blocked: no unit covers 01:10.2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_requester_ids),
+        cmocka_unit_test_setup_teardown(test_walks, fresh, done),
+        cmocka_unit_test_setup_teardown(test_blocked_requesters, fresh, done),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
