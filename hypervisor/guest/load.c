@@ -35,14 +35,6 @@ static const void *find(const char *name, uint64_t *size)
     return NULL;
 }
 
-const struct boot_module *load_find_module(const char *name)
-{
-    for (unsigned i = 0; i < module_count; i++)
-        if (text_equal(modules[i].module.name, name))
-            return &modules[i].module;
-    return NULL;
-}
-
 static enum status refuse(const struct guest *guest, enum status status, const char *message)
 {
     log_event("guest.refused", "guest=%s image=%s line=%u column=%u message=\"%s\"", guest->name,

@@ -1,0 +1,219 @@
+// SOURCES: hypervisor/guest/load.c hypervisor/guest/image.c hypervisor/guest/tables.c
+// SOURCES: hypervisor/vcpu/state.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+/* Filling a guest's memory: image, arguments, start state, and that nothing of before is left. */
+#include <stdlib.h>
+
+#include "hypervisor/guest/load.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/pages.h"
+#include "tests/unit/support/host.h"
+#include "tests/unit/support/image_builder.h"
+
+static struct image_builder builder;
+static struct config_guest configs[2];
+static struct guest guests[2];
+static struct vcpu vcpu = {.apic_id = 3};
+static struct vcpu_state start;
+static uint8_t *memory;
+static bool window_fails;
+static unsigned windows;
+
+void *window_open(uint64_t physical, uint64_t size)
+{
+    assert_int_equal(physical, guests[0].memory_base);
+    assert_int_equal(size, guests[0].memory_size);
+    if (window_fails)
+        return NULL;
+    windows++;
+    return memory;
+}
+
+void window_close(void)
+{
+    windows--;
+}
+
+const void *map_firmware(uint64_t physical, uint64_t size)
+{
+    return (const void *)(uintptr_t)physical;
+}
+
+struct guest *guest_at(unsigned index)
+{
+    return index < ARRAY_SIZE(guests) ? &guests[index] : NULL;
+}
+
+static int first(void **state)
+{
+    static struct boot_info boot;
+    image_build(&builder, true);
+    boot.module_count = 2;
+    strcpy(boot.modules[0].name, "ping.elf");
+    boot.modules[0].base = (uintptr_t)builder.file.bytes;
+    boot.modules[0].size = builder.file.length;
+    strcpy(boot.modules[1].name, "empty.elf"); /* a file without a byte */
+    load_set_modules(&boot);
+    memory = malloc(MIB(4));
+    return 0;
+}
+
+static int last(void **state)
+{
+    free(memory);
+    return 0;
+}
+
+static int fresh(void **state)
+{
+    memset(configs, 0, sizeof configs);
+    strcpy(configs[0].image, "ping.elf");
+    configs[0].image_place = (struct config_place){12, 10};
+    for (unsigned i = 0; i < 2; i++)
+        guests[i] = (struct guest){.config = &configs[i],
+                                   .memory_base = MIB(64) + i * MIB(16),
+                                   .memory_size = MIB(4),
+                                   .cpu_count = 1,
+                                   .vcpus = {&vcpu}};
+    strcpy(guests[0].name, "alpha");
+    strcpy(guests[1].name, "beta");
+    memset(memory, 0xee, MIB(4));
+    memset(vcpu.registers, 0xee, sizeof vcpu.registers);
+    window_fails = false;
+    windows = 0;
+    host_log_clear();
+    return 0;
+}
+
+/* The start_info's command line (PVH start of day, version 1: its address at offset 24). */
+static const char *command_line(void)
+{
+    uint64_t address;
+    memcpy(&address, memory + vcpu.registers[GUEST_RBX] + 24, 8);
+    assert_in_range(address, GUEST_TABLES_BASE, GUEST_TABLES_END - 1);
+    return (const char *)memory + address;
+}
+
+static const char *load_with(const char *arguments)
+{
+    strcpy(configs[0].args, arguments);
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    return command_line();
+}
+
+static void test_image_and_start_state(void **state)
+{
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(windows, 0);
+    assert_int_equal(start.rip, IMAGE_ENTRY);
+    assert_int_equal(start.cr0 & 0x80000001, 1); /* protected mode without paging */
+    const uint32_t content = builder.programs + 3 * builder.program_size;
+    assert_memory_equal(memory + 0x100000, builder.file.bytes + content, 64);
+    assert_memory_equal(memory + 0x200000, builder.file.bytes + content + 64, 16);
+    for (unsigned i = 0; i < GUEST_REGISTERS; i++)
+        if (i != GUEST_RBX)
+            assert_int_equal(vcpu.registers[i], 0);
+    uint32_t magic;
+    memcpy(&magic, memory + vcpu.registers[GUEST_RBX], 4);
+    assert_int_equal(magic, 0x336ec578);
+    /* Everything else is zero: no byte of the former owner. */
+    for (uint64_t i = 0; i < MIB(4); i++)
+        if (memory[i] == 0xee)
+            fail_msg("a byte at %#llx is left of before", (unsigned long long)i);
+    for (uint64_t i = 0x200010; i < MIB(4); i++)
+        assert_int_equal(memory[i], 0);
+}
+
+static void test_scrubbing(void **state)
+{
+    guests[0].memory_clean = true;
+    memset(memory, 0, MIB(4));
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_false(guests[0].memory_clean);
+    memset(memory, 0xee, MIB(4));
+    assert_int_equal(load_scrub(&guests[0]), STATUS_OK);
+    assert_true(guests[0].memory_clean);
+    for (uint64_t i = 0; i < MIB(4); i++)
+        assert_int_equal(memory[i], 0);
+    window_fails = true;
+    guests[0].memory_clean = false;
+    assert_int_equal(load_scrub(&guests[0]), STATUS_NO_MEMORY);
+    assert_false(guests[0].memory_clean);
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_NO_MEMORY);
+    assert_int_equal(host_log_count("guest.refused", "scrubbing"), 1);
+}
+
+static void test_refusals(void **state)
+{
+    assert_int_equal(load_check(&guests[0]), STATUS_OK);
+    assert_string_equal(host_log_text(), "");
+    strcpy(configs[0].image, "pong.elf");
+    assert_int_equal(load_check(&guests[0]), STATUS_NOT_FOUND);
+    assert_int_equal(host_log_count("guest.refused", "image=pong.elf line=12 column=10"), 1);
+    strcpy(configs[0].image, "empty.elf");
+    assert_int_not_equal(load_check(&guests[0]), STATUS_OK);
+    assert_int_equal(host_log_count("guest.refused", "image=empty.elf"), 1);
+    strcpy(configs[0].image, "ping.elf");
+    guests[0].memory_size = MIB(2);
+    assert_int_equal(load_check(&guests[0]), STATUS_INVALID);
+    assert_int_equal(host_log_count("guest.refused", "value=0x200000"), 1);
+    assert_int_equal(memory[0], 0xee); /* untouched */
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_INVALID);
+    assert_int_equal(windows, 0);
+}
+
+static void test_arguments(void **state)
+{
+    assert_string_equal(load_with("peer=beta count=5"), "peer=beta count=5");
+    assert_string_equal(load_with("at=@memory(beta)"), "at=0x5000000");
+    assert_string_equal(load_with("@memory(alpha) @memory(beta),x"), "0x4000000 0x5000000,x");
+    const char *line = load_with("target=@memory(hypervisor)");
+    assert_true(strncmp(line, "target=0x", 9) == 0);
+    assert_int_not_equal(strtoull(line + 7, NULL, 16), 0);
+    /* Names that nobody has, and what is not closed, stay as they are. */
+    static const char *const kept[] = {
+        "@memory(gamma)",
+        "@memory(bet)",
+        "@memory(betas)",
+        "@memory()",
+        "@memory(beta",
+        "@memory",
+        "@",
+        "@memory (beta)",
+        "memory(beta)",
+        "@memory(Beta)",
+        "a@b @@",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+        assert_string_equal(load_with(kept[i]), kept[i]);
+    assert_string_equal(load_with("@@memory(beta))"), "@0x5000000)");
+    assert_string_equal(load_with("@memory(@memory(beta)"), "@memory(0x5000000");
+    /* A guest that was refused has no memory to name. */
+    guests[1].memory_size = 0;
+    assert_string_equal(load_with("at=@memory(beta)"), "at=@memory(beta)");
+}
+
+/* What a configuration can hold always fits, however much longer it becomes. */
+static void test_longest_arguments(void **state)
+{
+    char *args = configs[0].args;
+    guests[1].memory_base = UINT64_C(0xffffffffff000);
+    strcpy(guests[1].name, "b");
+    while (strlen(args) + strlen("@memory(b)") < CONFIG_ARGS_SIZE)
+        strcat(args, "@memory(b)");
+    const size_t count = strlen(args) / strlen("@memory(b)");
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(strlen(command_line()), count * strlen("0xffffffffff000"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_image_and_start_state, fresh),
+        cmocka_unit_test_setup(test_scrubbing, fresh),
+        cmocka_unit_test_setup(test_refusals, fresh),
+        cmocka_unit_test_setup(test_arguments, fresh),
+        cmocka_unit_test_setup(test_longest_arguments, fresh),
+    };
+    return cmocka_run_group_tests(tests, first, last);
+}
