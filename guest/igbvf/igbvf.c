@@ -30,14 +30,14 @@ void *memcpy(void *restrict destination, const void *restrict source, size_t siz
 #define CTRL_RESET     (1u << 26)
 #define STATUS_LINK_UP (1u << 1)
 
-#define MAILBOX_REQUEST    (1u << 0)
-#define MAILBOX_ACK        (1u << 1)
-#define MAILBOX_VF_OWNS    (1u << 2)
-#define MAILBOX_PF_SENT    (1u << 4)
-#define MAILBOX_PF_ACK     (1u << 5)
+#define MAILBOX_REQUEST  (1u << 0)
+#define MAILBOX_ACK      (1u << 1)
+#define MAILBOX_VF_OWNS  (1u << 2)
+#define MAILBOX_PF_SENT  (1u << 4)
+#define MAILBOX_PF_ACK   (1u << 5)
 #define MAILBOX_IN_RESET (1u << 6)
-#define MESSAGE_VF_RESET   1u
-#define MESSAGE_ACK        0x80000000u
+#define MESSAGE_VF_RESET 1u
+#define MESSAGE_ACK      0x80000000u
 
 #define QUEUE_ENABLE      (1u << 25)
 #define SRRCTL_BUFFER_2K  2u         /* in KiB */

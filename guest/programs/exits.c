@@ -12,12 +12,12 @@
 
 #include "hypervisor/vcpu/abi.h"
 
-#define BATCHES       31
-#define VECTOR_TIMER  0x41
-#define VECTOR_PROBE  0x51
-#define PORT_DELAY    0x80 /* nobody's: writing there is how old software waits */
-#define CR4_OSXSAVE   (UINT64_C(1) << 18)
-#define CPUID_XSAVE   (1u << 26)
+#define BATCHES      31
+#define VECTOR_TIMER 0x41
+#define VECTOR_PROBE 0x51
+#define PORT_DELAY   0x80 /* nobody's: writing there is how old software waits */
+#define CR4_OSXSAVE  (UINT64_C(1) << 18)
+#define CPUID_XSAVE  (1u << 26)
 
 static uintptr_t ecam;
 static volatile unsigned interrupts;
@@ -121,8 +121,8 @@ static void tick(void)
 int guest_main(void)
 {
     uint64_t count = argument_number("count", 64);
-    /* The control core is to sleep meanwhile: it has the boot log to write out and an audit to make,
-     * and nothing is added to that before the end. */
+    /* The control core is to sleep meanwhile: it has the boot log to write out and an audit to
+     * make, and nothing is added to that before the end. */
     interrupt_handle(VECTOR_TIMER, tick);
     timer_once(VECTOR_TIMER, argument_number("settle", 1000000));
     interrupt_wait();

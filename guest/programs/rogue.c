@@ -59,7 +59,8 @@ int guest_main(void)
                 else
                     attack_read(target);
                 accesses++;
-                sleep_microseconds(pause); /* a unit keeps one record a requester until it is read */
+                sleep_microseconds(
+                    pause); /* a unit keeps one record a requester until it is read */
             }
         }
     }

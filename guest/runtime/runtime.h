@@ -43,8 +43,8 @@ void interrupt_wait(void);
 uint32_t own_apic_id(void);
 /* One interrupt of the local APIC's timer in about so many microseconds. */
 void timer_once(uint8_t vector, uint64_t time);
-/* Waits by halting, with the local APIC's timer, so that whoever shares the processor can work. Uses
- * vector 0xfe; interrupts are off before and after. */
+/* Waits by halting, with the local APIC's timer, so that whoever shares the processor can work.
+ * Uses vector 0xfe; interrupts are off before and after. */
 void sleep_microseconds(uint64_t time);
 
 /* --- PCI --- */

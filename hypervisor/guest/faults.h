@@ -10,7 +10,7 @@ void fault_answer(const struct iommu_fault *fault);
 struct fault_record {
     uint64_t at_microseconds;
     struct iommu_fault fault;
-    char guest[32];    /* "-" when nobody owns the requester */
+    char guest[32]; /* "-" when nobody owns the requester */
 };
 const struct fault_record *fault_record(unsigned index);
 uint64_t fault_total(void);

@@ -11,8 +11,8 @@ void console_init_early(void);
 void console_init_framebuffer(const struct boot_framebuffer *framebuffer);
 void console_write(const char *text, size_t size);
 void console_printf(const char *format, ...) PRINTF_LIKE(1, 2);
-/* Shows the prompt with what was typed so far as the last line, writing only what changed. Any other
- * output takes its place; it is then to be shown again. At most CONSOLE_PROMPT_SIZE bytes. */
+/* Shows the prompt with what was typed so far as the last line, writing only what changed. Any
+ * other output takes its place; it is then to be shown again. At most CONSOLE_PROMPT_SIZE bytes. */
 #define CONSOLE_PROMPT_SIZE 160
 void console_prompt(const char *text, size_t size);
 /* Leaves that line as it stands: the command on it is to be carried out. */

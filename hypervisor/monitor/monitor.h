@@ -5,6 +5,6 @@
 
 /* One turn: takes what was typed, runs complete lines. */
 void monitor_service(void);
-/* Logs monitor.ready. The prompt is shown from now on, or, when nobody is expected to be there, from
- * the first key on: a log that is only recorded stays free of it. */
+/* Logs monitor.ready. The prompt is shown from now on, or, when nobody is expected to be there,
+ * from the first key on: a log that is only recorded stays free of it. */
 void monitor_start(bool someone_is_there);
