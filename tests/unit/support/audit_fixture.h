@@ -1,0 +1,268 @@
+/*
+ * A sound system for the audit: two guests with a function each, built by the real code over the
+ * modelled unit; owners, functions and the control structures' roots are the fixture's own.
+ * Included by one test program only.
+ */
+#pragma once
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/guest/device.h"
+#include "hypervisor/iommu/vtd.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/pages.h"
+#include "hypervisor/monitor/audit.h"
+#include "tests/unit/model/vtd_machine.h"
+#include "tests/unit/support/host.h"
+
+#define MEMORY      MIB(4)
+#define RAM(n)      (GIB(1) + (uint64_t)(n)*GIB(1))
+#define BAR0(n)     (UINT64_C(0xc000020000) + (uint64_t)(n)*0x4000)
+#define BAR3(n)     (UINT64_C(0xc000040000) + (uint64_t)(n)*0x4000)
+#define BAR_SIZE    UINT64_C(0x4000)
+#define GPA_BAR0    GUEST_BAR_BASE
+#define GPA_BAR3    (GUEST_BAR_BASE + BAR_SIZE)
+#define MSIX        0x70
+#define REGISTERS   (PAGE_READ | PAGE_WRITE | PAGE_DEVICE)
+#define UNIT_BASE   UINT64_C(0xfed90000)
+#define HOST_DATA   UINT64_C(0x7f0000000000)
+#define GUEST_COUNT 2
+
+/* --- pages: real memory for the hypervisor's; what a guest or a device has is only a number --- */
+
+static size_t in_use;
+
+void host_pages_limit(size_t pages)
+{
+}
+
+void *pages_allocate(size_t count)
+{
+    size_t order = 1;
+    while (order < count)
+        order *= 2;
+    void *pages = aligned_alloc(order * PAGE_SIZE, order * PAGE_SIZE);
+    assert_non_null(pages);
+    memset(pages, 0, order * PAGE_SIZE);
+    in_use += count;
+    return pages;
+}
+
+void pages_free(void *pages, size_t count)
+{
+    free(pages);
+    in_use -= count;
+}
+
+uint64_t physical_address(const volatile void *pointer)
+{
+    return (uint64_t)(uintptr_t)pointer;
+}
+
+void *virtual_address(uint64_t physical)
+{
+    return physical < BIT(40) ? NULL : (void *)(uintptr_t)physical;
+}
+
+/* --- owners: the newest word counts; what nobody names is the hypervisor's memory --- */
+
+static struct frame_range owners[32];
+static size_t owner_count;
+
+static void owns(uint64_t base, uint64_t size, owner_t owner)
+{
+    assert_true(owner_count < ARRAY_SIZE(owners));
+    owners[owner_count++] = (struct frame_range){base, size, owner};
+}
+
+owner_t frames_owner(uint64_t address)
+{
+    for (size_t i = owner_count; i-- > 0;)
+        if (address - owners[i].base < owners[i].size)
+            return owners[i].owner;
+    return address < BIT(40) ? OWNER_NONE : OWNER_HYPERVISOR;
+}
+
+bool frames_owned_by(uint64_t base, uint64_t size, owner_t owner)
+{
+    for (uint64_t at = base; at < base + size; at += PAGE_SIZE)
+        if (frames_owner(at) != owner)
+            return false;
+    return true;
+}
+
+static struct frame_range listed[3];
+
+const struct frame_range *frames_range(size_t index)
+{
+    return index < ARRAY_SIZE(listed) && listed[index].size != 0 ? &listed[index] : NULL;
+}
+
+/* --- functions and guests --- */
+
+static struct pci_function *functions[4];
+static uint16_t commands[4];
+static uint32_t msix_table[4];
+
+static int index_of(rid_t rid)
+{
+    for (int i = 0; i < 4; i++)
+        if (functions[i] != NULL && functions[i]->rid == rid)
+            return i;
+    return -1;
+}
+
+size_t pci_function_count(void)
+{
+    return 4;
+}
+
+struct pci_function *pci_function_at(size_t index)
+{
+    return index < 4 ? functions[index] : NULL;
+}
+
+struct pci_function *pci_function_find(rid_t rid)
+{
+    int index = index_of(rid);
+    return index < 0 ? NULL : functions[index];
+}
+
+uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
+{
+    int index = index_of(rid);
+    assert_true(index >= 0);
+    switch (offset) {
+    case PCI_COMMAND:
+        return commands[index];
+    case MSIX + 2: /* control: three vectors */
+        return 2;
+    case MSIX + 4:
+        return msix_table[index];
+    case MSIX + 8: /* pending bits in the third page */
+        return 0x2003;
+    default:
+        fail_msg("configuration space read at %#x", offset);
+        return 0;
+    }
+}
+
+void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value)
+{
+    fail_msg("the audit writes configuration space");
+}
+
+static struct guest guests[GUEST_COUNT];
+static struct guest_device devices[GUEST_COUNT];
+static struct vcpu vcpus[GUEST_COUNT];
+static uint64_t live_root[GUEST_COUNT];
+
+struct guest *guest_at(unsigned index)
+{
+    return index < GUEST_COUNT ? &guests[index] : NULL;
+}
+
+struct guest *guest_of_owner(owner_t owner)
+{
+    return OWNER_IS_GUEST(owner) ? guest_at(OWNER_GUEST_INDEX(owner)) : NULL;
+}
+
+static bool memory_root(const struct vcpu *vcpu, uint64_t *root)
+{
+    *root = live_root[vcpu - vcpus];
+    return true;
+}
+
+const struct vcpu_backend *vcpu_backend(void)
+{
+    static const struct vcpu_backend backend = {.name = "fake", .memory_root = memory_root};
+    return &backend;
+}
+
+static struct page_table host;
+static uint64_t host_root;
+
+uint64_t address_space_root(void)
+{
+    return host_root;
+}
+
+/* --- the sound system --- */
+
+static struct vtd_model *unit;
+static struct iommu_msi message[GUEST_COUNT];
+
+static void map(struct page_table *table, uint64_t input, uint64_t physical, uint64_t size,
+                unsigned rights)
+{
+    assert_int_equal(page_table_map(table, input, physical, size, rights), STATUS_OK);
+}
+
+static struct pci_function *function_new(unsigned index, owner_t owner)
+{
+    struct pci_function *function = machine_function(RID(0, 1, 0x10, index), NULL);
+    function->owner = owner;
+    function->cap_msix = MSIX;
+    function->bar[0] = (struct pci_bar){.base = BAR0(index), .size = BAR_SIZE};
+    function->bar[3] = (struct pci_bar){.base = BAR3(index), .size = BAR_SIZE};
+    functions[index] = function;
+    commands[index] = PCI_COMMAND_MEMORY;
+    msix_table[index] = 3; /* at offset 0 of BAR 3 */
+    return function;
+}
+
+static void guest_new(unsigned n, const struct page_table_format *format)
+{
+    struct guest *guest = &guests[n];
+    owner_t owner = OWNER_GUEST(n);
+    *guest = (struct guest){.index = n, .owner = owner};
+    snprintf(guest->name, sizeof guest->name, n == 0 ? "alpha" : "beta");
+    guest->memory_base = RAM(n);
+    guest->memory_size = MEMORY;
+    owns(RAM(n), MEMORY, owner);
+    owns(BAR0(n), BAR_SIZE, owner);
+    owns(BAR3(n), BAR_SIZE, owner);
+    owns(BAR3(n), PAGE_SIZE, OWNER_HYPERVISOR);
+    assert_int_equal(page_table_create(&guest->memory, format, 4, 3, false), STATUS_OK);
+    map(&guest->memory, 0, RAM(n), MEMORY, PAGE_READ | PAGE_WRITE | PAGE_EXECUTE);
+    map(&guest->memory, GPA_BAR0, BAR0(n), BAR_SIZE, REGISTERS);
+    map(&guest->memory, GPA_BAR3 + PAGE_SIZE, BAR3(n) + PAGE_SIZE, BAR_SIZE - PAGE_SIZE, REGISTERS);
+
+    vcpus[n] = (struct vcpu){.guest = guest, .apic_id = n + 1, .memory = &guest->memory};
+    guest->vcpus[0] = &vcpus[n];
+    guest->cpu_count = 1;
+    live_root[n] = physical_address(guest->memory.root);
+
+    struct pci_function *function = function_new(n, owner);
+    devices[n] = (struct guest_device){.guest = guest, .function = function, .attached = true};
+    guest->devices[0] = &devices[n];
+    guest->device_count = 1;
+    assert_int_equal(iommu_domain_create(&guest->domain, owner), STATUS_OK);
+    assert_int_equal(iommu_domain_map(&guest->domain, 0, RAM(n), MEMORY, PAGE_READ | PAGE_WRITE),
+                     STATUS_OK);
+    assert_int_equal(iommu_attach(function, &guest->domain), STATUS_OK);
+    assert_int_equal(iommu_interrupt_allocate(function, n + 1, 0x40, &message[n]), STATUS_OK);
+    commands[n] |= PCI_COMMAND_BUS_MASTER;
+}
+
+static void build(const struct page_table_format *format)
+{
+    owner_count = 0;
+    memset(functions, 0, sizeof functions);
+    memset(listed, 0, sizeof listed);
+    listed[0] = (struct frame_range){0, MIB(1), OWNER_FIRMWARE};
+    listed[1] = (struct frame_range){MIB(1), MIB(9), OWNER_HYPERVISOR};
+    unit = machine_simple(MODEL_CAP, MODEL_ECAP);
+    for (unsigned n = 0; n < GUEST_COUNT; n++)
+        guest_new(n, format);
+    function_new(2, OWNER_NOBODY);
+    function_new(3, OWNER_HYPERVISOR)->is_bridge = true;
+    commands[3] |= PCI_COMMAND_BUS_MASTER;
+    assert_int_equal(page_table_create(&host, &page_format_host, 4, 2, false), STATUS_OK);
+    map(&host, MIB(2), HOST_DATA, MIB(2), PAGE_READ | PAGE_EXECUTE);
+    map(&host, MIB(4), HOST_DATA + MIB(2), MIB(2), PAGE_READ | PAGE_WRITE);
+    host_root = physical_address(host.root);
+    host_log_clear();
+}
