@@ -96,7 +96,7 @@ static void adjust_features(struct vcpu *vcpu, uint32_t subleaf)
 {
     (void)subleaf;
     vcpu->registers[GUEST_RCX] |= ECX_HYPERVISOR;
-    if ((vcpu_backend()->cr4(vcpu) & CR4_OSXSAVE) != 0)
+    if (vcpu_backend()->osxsave(vcpu))
         vcpu->registers[GUEST_RCX] |= ECX_OSXSAVE;
 }
 

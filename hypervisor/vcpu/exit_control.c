@@ -122,7 +122,7 @@ enum outcome exit_control_register(struct vcpu *vcpu)
 enum outcome exit_xsetbv(struct vcpu *vcpu)
 {
     uint64_t value = (vcpu->registers[GUEST_RDX] << 32) | (uint32_t)vcpu->registers[GUEST_RAX];
-    if ((vcpu_backend()->cr4(vcpu) & CR4_OSXSAVE) == 0)
+    if (!vcpu_backend()->osxsave(vcpu))
         return vcpu_fault(vcpu, EXCEPTION_UD);
     if ((uint32_t)vcpu->registers[GUEST_RCX] != 0 || !cpuid_policy_xcr0_valid(value))
         return vcpu_fault(vcpu, EXCEPTION_GP);

@@ -166,7 +166,7 @@ struct vcpu_backend {
     enum outcome (*run)(struct vcpu *vcpu);
     void (*read_state)(struct vcpu *vcpu, struct vcpu_state *state);
     void (*write_state)(struct vcpu *vcpu, const struct vcpu_state *state);
-    uint64_t (*cr4)(struct vcpu *vcpu); /* as the guest sees it */
+    bool (*osxsave)(struct vcpu *vcpu); /* the guest has set CR4.OSXSAVE */
     unsigned (*cpl)(struct vcpu *vcpu);
     void (*set_rip)(struct vcpu *vcpu, uint64_t rip); /* also ends an interrupt shadow */
     void (*inject)(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);

@@ -9,12 +9,12 @@
 
 static uint64_t guest_cr4;
 
-static uint64_t cr4(struct vcpu *vcpu)
+static bool osxsave(struct vcpu *vcpu)
 {
-    return guest_cr4;
+    return (guest_cr4 & CR4_OSXSAVE) != 0;
 }
 
-const struct vcpu_backend vmx_backend = {.cr4 = cr4}, svm_backend = {.cr4 = cr4};
+const struct vcpu_backend vmx_backend = {.osxsave = osxsave}, svm_backend = {.osxsave = osxsave};
 static const struct vcpu_backend *backend = &vmx_backend;
 
 const struct vcpu_backend *vcpu_backend(void)

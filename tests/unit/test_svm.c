@@ -236,7 +236,10 @@ static void test_state_round_trip(void **state)
     assert_true(back.idtr_base == in.idtr_base && back.idtr_limit == in.idtr_limit);
     assert_int_equal(back.dr7, in.dr7);
     assert_true(back.rip == in.rip);
-    assert_true(svm_cr4(&vcpu) == CR4_PAE);
+    assert_true(back.cr4 == CR4_PAE && !svm_osxsave(&vcpu));
+    vmcb.cr4 |= CR4_OSXSAVE;
+    assert_true(svm_osxsave(&vcpu));
+    vmcb.cr4 &= ~CR4_OSXSAVE;
 
     in.cr0 = CR0_PE | CR0_ET; /* LMA follows paging */
     svm_write_state(&vcpu, &in);

@@ -115,9 +115,9 @@ void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state)
     };
 }
 
-uint64_t svm_cr4(struct vcpu *vcpu)
+bool svm_osxsave(struct vcpu *vcpu)
 {
-    return svm_vmcb(vcpu)->cr4;
+    return (svm_vmcb(vcpu)->cr4 & CR4_OSXSAVE) != 0;
 }
 
 unsigned svm_cpl(struct vcpu *vcpu)

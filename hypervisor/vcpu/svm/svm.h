@@ -39,7 +39,7 @@ uint8_t svm_instruction_length(const struct vmcb *vmcb, const struct svm_exit_co
 void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t nested_cr3);
 void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void svm_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
-uint64_t svm_cr4(struct vcpu *vcpu);
+bool svm_osxsave(struct vcpu *vcpu);
 unsigned svm_cpl(struct vcpu *vcpu);
 void svm_set_rip(struct vcpu *vcpu, uint64_t rip);
 void svm_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);

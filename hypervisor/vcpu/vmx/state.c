@@ -93,7 +93,8 @@ static bool load_pdptes(struct vcpu *vcpu, uint64_t cr3)
 
 void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state)
 {
-    uint64_t cr0_mask = vmx_cr0_mask();
+    (void)vcpu;
+    uint64_t cr0_mask = vmx_cr0_mask(), cr4_mask = vmx_cr4_mask();
     *state = (struct vcpu_state){
         .rip = vmcs_read(VMCS_GUEST_RIP),
         .rflags = vmcs_read(VMCS_GUEST_RFLAGS),
@@ -101,7 +102,7 @@ void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state)
         .cr0 = (vmcs_read(VMCS_GUEST_CR0) & ~cr0_mask) | (vmcs_read(VMCS_CR0_SHADOW) & cr0_mask),
         .cr2 = guest_register_read(CORE_CR2),
         .cr3 = vmcs_read(VMCS_GUEST_CR3),
-        .cr4 = vmx_cr4(vcpu),
+        .cr4 = (vmcs_read(VMCS_GUEST_CR4) & ~cr4_mask) | (vmcs_read(VMCS_CR4_SHADOW) & cr4_mask),
         .efer = vmcs_read(VMCS_GUEST_EFER),
         .gdtr_base = vmcs_read(VMCS_GUEST_GDTR_BASE),
         .idtr_base = vmcs_read(VMCS_GUEST_IDTR_BASE),
@@ -150,11 +151,11 @@ void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state)
     guest_register_write(CORE_CR2, state->cr2);
 }
 
-uint64_t vmx_cr4(struct vcpu *vcpu)
+/* The guest owns the bit, or has not got it: then it is clear. */
+bool vmx_osxsave(struct vcpu *vcpu)
 {
-    uint64_t mask = vmcs_read(VMCS_CR4_MASK);
     (void)vcpu;
-    return (vmcs_read(VMCS_GUEST_CR4) & ~mask) | (vmcs_read(VMCS_CR4_SHADOW) & mask);
+    return (vmcs_read(VMCS_GUEST_CR4) & CR4_OSXSAVE) != 0;
 }
 
 /* The DPL of SS is the CPL in every mode (SDM 3C 25.4.1). */

@@ -101,7 +101,7 @@ extern const uint8_t vmx_exit_point[];
 
 void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
-uint64_t vmx_cr4(struct vcpu *vcpu);
+bool vmx_osxsave(struct vcpu *vcpu);
 unsigned vmx_cpl(struct vcpu *vcpu);
 void vmx_set_rip(struct vcpu *vcpu, uint64_t rip);
 void vmx_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);

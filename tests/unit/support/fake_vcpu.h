@@ -61,9 +61,9 @@ UNUSED static void fake_write_state(struct vcpu *vcpu, const struct vcpu_state *
     guest = *state;
 }
 
-UNUSED static uint64_t fake_cr4(struct vcpu *vcpu)
+UNUSED static bool fake_osxsave(struct vcpu *vcpu)
 {
-    return guest.cr4;
+    return (guest.cr4 & CR4_OSXSAVE) != 0;
 }
 
 UNUSED static unsigned fake_cpl(struct vcpu *vcpu)
@@ -131,7 +131,7 @@ const struct vcpu_backend vmx_backend = {
     .run = fake_run,
     .read_state = fake_read_state,
     .write_state = fake_write_state,
-    .cr4 = fake_cr4,
+    .osxsave = fake_osxsave,
     .cpl = fake_cpl,
     .set_rip = fake_set_rip,
     .inject = fake_inject,
