@@ -88,7 +88,8 @@ static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
 {
     const struct pci_function *function = pci_function_find(rid);
     const struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
-    if (audit_attached(guest, rid) == NULL || iommu_unit_of(function) != (int)unit) {
+    if (guest == NULL || audit_attached(guest, rid) == NULL ||
+        iommu_unit_of(function) != (int)unit) {
         audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
                         context->context_low,
                         "a context entry is present for a requester without an owner");
@@ -158,7 +159,7 @@ static void audit_interrupt(struct audit *audit, uint16_t segment, uint32_t inde
     if (entry->validation != IRTE_SVT_RID || entry->qualifier != 0)
         audit_violation(audit, "I5", guest != NULL ? guest->name : "-", index, entry->high,
                         "an interrupt entry does not verify its source");
-    else if (audit_attached(guest, rid) == NULL)
+    else if (guest == NULL || audit_attached(guest, rid) == NULL)
         audit_violation(audit, "I5", rid_text(rid).text, index, entry->low,
                         "an interrupt entry is present for a requester without an owner");
     else if (!own_core || entry->vector < FIRST_VECTOR || (entry->low & IRTE_MODES) != 0)
