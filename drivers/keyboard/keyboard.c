@@ -46,7 +46,7 @@ static int character(uint8_t code)
         shift = !released;
     if (released || extended || key >= sizeof plain)
         return -1;
-    char typed = shift ? shifted[key] : plain[key];
+    int typed = shift ? shifted[key] : plain[key];
     if (typed == '\0')
         return -1;
     return control ? typed & 0x1f : typed;

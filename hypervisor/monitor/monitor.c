@@ -12,11 +12,11 @@
 #define KEY_KILL   0x15 /* Ctrl-U */
 #define KEY_CANCEL 0x03 /* Ctrl-C */
 
-static const char prompt[] = "bulkhead> ";
-#define PROMPT_SIZE (sizeof prompt - 1)
+#define PROMPT      "bulkhead> "
+#define PROMPT_SIZE (sizeof PROMPT - 1)
 
 /* The prompt, then what was typed after it. */
-static char screen_line[PROMPT_SIZE + LINE_SIZE] = "bulkhead> ";
+static char screen_line[PROMPT_SIZE + LINE_SIZE] = PROMPT;
 static char *const line = screen_line + PROMPT_SIZE;
 static size_t used;
 static bool started, prompting;

@@ -306,7 +306,7 @@ static inline void finish_instruction(uint64_t rip)
 {
     vmcs_write(VMCS_GUEST_RIP, rip);
     uint64_t blocking = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
-    if (__builtin_expect(blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS), 0))
+    if (__builtin_expect((blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) != 0, 0))
         vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
                    blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
     if (__builtin_expect((vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0, 0))

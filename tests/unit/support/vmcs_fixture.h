@@ -1,0 +1,119 @@
+/* A VMCS of plain memory, the core's registers and a dispatcher that only says what it was given.
+ * Static on purpose. */
+#pragma once
+
+#include <string.h>
+
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/vcpu/cpuid_policy.h"
+#include "hypervisor/vcpu/exits.h"
+#include "hypervisor/vcpu/vmx/vmcs.h"
+#include "hypervisor/vcpu/vmx/vmx.h"
+#include "hypervisor/x86/registers.h"
+#include "tests/unit/support/host.h"
+
+static uint64_t fields[0x8000];
+static unsigned reads;
+static uint64_t core_registers[2];
+static unsigned nmi_unblocked;
+static enum outcome handled; /* what the dispatcher makes of the exit */
+static uint8_t guest_page[PAGE_SIZE];
+static bool guest_has_ram;
+
+struct vmx_capabilities vmx_capabilities = {
+    .cr0_fixed0 = 0x80000021,
+    .cr0_fixed1 = 0xffffffff,
+    .cr4_fixed0 = 0x2000,
+    .cr4_fixed1 = 0x3727ff,
+};
+struct vmx_controls vmx_controls = {
+    .word = {[VMX_PIN] = 0x3e, [VMX_ENTRY] = 0xd1ff, [VMX_SECONDARY] = 0x1010aa}};
+
+uint64_t vmcs_read(enum vmcs_field field)
+{
+    reads++;
+    return fields[field];
+}
+
+void vmcs_write(enum vmcs_field field, uint64_t value)
+{
+    fields[field] = value;
+}
+
+uint64_t guest_register_read(enum core_register which)
+{
+    return core_registers[which];
+}
+
+void guest_register_write(enum core_register which, uint64_t value)
+{
+    core_registers[which] = value;
+}
+
+static struct vcpu_exit exit_;
+
+static enum outcome dispatch(struct vcpu *exited)
+{
+    exit_ = exited->exit;
+    return handled;
+}
+
+exit_handler *const exit_handlers[EXIT_KINDS] = {
+    dispatch, dispatch, dispatch, dispatch, dispatch, dispatch, dispatch,
+    dispatch, dispatch, dispatch, dispatch, dispatch, dispatch, dispatch,
+    dispatch, dispatch, dispatch, dispatch, dispatch,
+};
+_Static_assert(EXIT_KINDS == 19, "every kind is dispatched");
+
+uint64_t cpuid_policy_cr4(void)
+{
+    return CR4_PAE | CR4_PGE | BIT(6) | CR4_OSXSAVE;
+}
+
+void vmx_unblock_nmi(void)
+{
+    nmi_unblocked++;
+}
+
+void page_table_walk(const struct page_table *table, uint64_t input, struct page_walk *walk)
+{
+    *walk = (struct page_walk){.present = guest_has_ram,
+                               .physical = input,
+                               .page_size = PAGE_SIZE,
+                               .rights = PAGE_READ | PAGE_WRITE};
+}
+
+void *window_open(uint64_t physical, uint64_t size)
+{
+    assert_int_equal(physical % PAGE_SIZE, 0);
+    return guest_page;
+}
+
+void window_close(void)
+{
+}
+
+static struct vcpu vcpu;
+
+static int fresh(void **state)
+{
+    memset(fields, 0, sizeof fields);
+    memset(core_registers, 0, sizeof core_registers);
+    memset(&vcpu, 0, sizeof vcpu);
+    memset(&exit_, 0xee, sizeof exit_);
+    reads = nmi_unblocked = 0;
+    handled = OUTCOME_RESUME;
+    memset(&vcpu.exit, 0xee, sizeof vcpu.exit);
+    guest_has_ram = true;
+    vmx_controls.word[VMX_PIN] |= PIN_VIRTUAL_NMI;
+    fields[VMCS_GUEST_RFLAGS] = 2;
+    fields[VMCS_CR4_MASK] = vmx_cr4_mask(); /* as load() writes it */
+    return 0;
+}
+
+static void decode(uint64_t reason)
+{
+    fields[VMCS_EXIT_REASON] = reason;
+    assert_int_equal(vmx_exited(&vcpu), OUTCOME_RESUME);
+    assert_int_equal(exit_.reason, reason);
+}
