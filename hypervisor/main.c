@@ -29,6 +29,10 @@
 /* Guests have set up their devices by then. */
 #define SETTLING_MICROSECONDS MILLISECONDS(500)
 
+/* Where messages are interrupts (SDM 3A 11.11); local APICs lie there too. */
+#define APIC_RANGE_BASE UINT64_C(0xfee00000)
+#define APIC_RANGE_END  UINT64_C(0xfef00000)
+
 /* QEMU's isa-debug-exit: process status = value * 2 + 1. */
 #define DEBUG_EXIT_OK     0x10
 #define DEBUG_EXIT_FAILED 0x11
@@ -122,6 +126,33 @@ static void read_tables(const struct boot_info *boot)
     if (!has_dmar)
         log_event("iommu.refused", "message=\"no usable DMAR table: enable VT-d in the firmware "
                                    "set-up; no device can be given to a guest\"");
+}
+
+/* --- registers of the platform --- */
+
+static void own(uint64_t base, uint64_t size)
+{
+    if (frames_transfer(base, size, OWNER_NONE, OWNER_HYPERVISOR) != STATUS_OK)
+        (void)!frames_transfer(base, size, OWNER_MMIO, OWNER_HYPERVISOR);
+    /* Anything else is firmware's and never given away either. */
+}
+
+/* Interrupt controllers, units and configuration space have an owner before any device is given
+ * away: a BAR that firmware placed over them is refused with its device. */
+static void own_platform_registers(void)
+{
+    struct iommu_unit_report unit;
+    for (uint64_t page = APIC_RANGE_BASE; page < APIC_RANGE_END; page += PAGE_SIZE)
+        own(page, PAGE_SIZE);
+    for (uint32_t i = 0; i < madt.ioapic_count; i++)
+        own(ALIGN_DOWN((uint64_t)madt.ioapic[i].address, PAGE_SIZE), PAGE_SIZE);
+    for (unsigned i = 0; iommu_unit_report(i, &unit); i++)
+        own(ALIGN_DOWN(unit.base, PAGE_SIZE), PAGE_SIZE);
+    for (uint32_t i = 0; i < mcfg.count; i++) {
+        const struct mcfg_segment *segment = &mcfg.segment[i];
+        own(segment->base + ((uint64_t)segment->start_bus << 20),
+            ((uint64_t)segment->end_bus - segment->start_bus + 1) << 20);
+    }
 }
 
 /* --- configuration --- */
@@ -229,6 +260,7 @@ void hypervisor_main(const struct boot_info *loaders)
     interrupt_register(VECTOR_IOMMU_FAULT, wake, NULL);
     if (has_dmar && iommu_init(&dmar) != STATUS_OK)
         log_event("iommu.refused", "message=\"no unit could be used: no device is given away\"");
+    own_platform_registers();
 
     phase("nics");
     nics_prepare(&config); /* its 100 ms run beside the cores' start */
