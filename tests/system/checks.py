@@ -1,4 +1,10 @@
-"""What tests of the whole system ask of a log."""
+"""What tests of the whole system ask of a log, and of the prompt."""
+
+import itertools
+import re
+
+PROMPT = "bulkhead> "
+_marks = itertools.count(1)
 
 
 def of(run, event: str, **wanted) -> list:
@@ -41,3 +47,19 @@ def verdict(run, result: str = "ok") -> None:
     sound(run)
     assert one(run, "run.verdict")["result"] == result
     assert run.outcome().ok is (result == "ok"), run.outcome().reason
+
+
+def ask(run, line: str, expected: str = "", timeout: float = 20) -> str:
+    """Types a command; what it answers, up to the next prompt. A mark that is typed and erased before it tells
+    the command's echo from what the log said meanwhile."""
+    mark = f"<{next(_marks)}>"
+    run.console.send(mark)
+    run.console.expect_exact(mark, timeout=timeout)
+    run.console.send("\x15" + line)
+    run.console.expect_exact(line, timeout=timeout)
+    run.console.send("\r")
+    run.console.expect_exact("\n", timeout=timeout)
+    run.console.expect_exact(PROMPT, timeout=timeout)
+    answer = run.console.before.replace("\r", "")
+    assert re.search(expected, answer, re.MULTILINE), f"{line!r} answered {answer!r}, not {expected!r}"
+    return answer

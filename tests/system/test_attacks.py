@@ -115,3 +115,34 @@ def test_the_others_notice_nothing(run):
         assert "memory intact" in said and any("400 of 400 echoes answered" in text and " 0 wrong" in text for text in said)
     assert not of(run, "irq.fault")
     verdict(run)
+
+
+NUISANCE = """
+[guest {act}]
+image  = nuisance.elf
+memory = 16M
+device = uplink.vf{vf}
+args   = act={act} count={count} seed={seed}
+fault_threshold = 4
+time_limit = 100
+expect = exit 0
+"""
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_vf_is_no_way_to_the_others(boot, seed):
+    """Nonsense in the mailbox and in a VF's registers: refused or without effect, and the neighbours' traffic
+    goes on."""
+    text = "[nic uplink]\ndevice = 8086:10c9\nvfs = 4\n"
+    text += TALK.format(name="left", vf=0, own=1, peer=2) + TALK.format(name="right", vf=1, own=2, peer=1)
+    text += NUISANCE.format(act="messages", vf=2, count=2000, seed=seed)
+    text += NUISANCE.format(act="registers", vf=3, count=3000, seed=seed)
+    run = boot.to_the_end(text, cpus=5, limit=180)
+    refusals = of(run, "igb.mailbox", vf="2")
+    assert 1 <= len(refusals) <= 16 and all(line["action"] == "refused" for line in refusals), len(refusals)
+    said = [line["text"] for line in of(run, "guest.output", name="messages")]
+    assert "what must be refused was refused" in said and any("still answers" in text for text in said), said
+    assert all(line["guest"] == "registers" for line in of(run, "dma.fault"))
+    for name in ("left", "right", "messages", "registers"):
+        stopped(run, name)
+    verdict(run)

@@ -1,15 +1,12 @@
 """The prompt: every command, as somebody types it."""
 
-import itertools
 import re
 
 import pytest
-from system.checks import of, one
+from system.checks import PROMPT, ask, of, one
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(240)]
 
-PROMPT = "bulkhead> "
-_marks = itertools.count(1)
 CONFIGURATION = """
 [nic uplink]
 device = 8086:10c9
@@ -45,22 +42,6 @@ def run(boot):
     for name in ("hello", "rogue"):
         run.wait_for("guest.stopped", timeout=60, name=name)
     return run
-
-
-def ask(run, line: str, expected: str = "", timeout: float = 20) -> str:
-    """Types a command; what it answers, up to the next prompt. A mark that is typed and erased before it tells
-    the command's echo from what the log said meanwhile."""
-    mark = f"<{next(_marks)}>"
-    run.console.send(mark)
-    run.console.expect_exact(mark, timeout=timeout)
-    run.console.send("\x15" + line)
-    run.console.expect_exact(line, timeout=timeout)
-    run.console.send("\r")
-    run.console.expect_exact("\n", timeout=timeout)
-    run.console.expect_exact(PROMPT, timeout=timeout)
-    answer = run.console.before.replace("\r", "")
-    assert re.search(expected, answer, re.MULTILINE), f"{line!r} answered {answer!r}, not {expected!r}"
-    return answer
 
 
 COMMANDS = ("help", "guests", "devices", "iommu", "domains", "walk", "faults", "audit", "exits", "cpus", "frames", "start",
