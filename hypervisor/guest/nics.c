@@ -133,6 +133,10 @@ void nics_finish(void)
             continue;
         }
         nic->pf.driver->stop(&nic->pf);
+        /* Nobody has them yet, so they can be switched off; sriov_finish() has done so if it
+         * failed. */
+        if (nic->pf.sriov.num_vfs != 0)
+            (void)!sriov_disable(&nic->pf.sriov);
         log_event("nic.refused",
                   "nic=%s status=%s message=\"its virtual functions did not come up; "
                   "guests that ask for them go without\"",
