@@ -108,10 +108,19 @@ enum status guest_start(struct guest *guest)
 }
 
 /* A core in host mode notices a control call's answer only if the calls are served meanwhile. */
+/* Cores that died in the hypervisor itself (x86/exceptions.c): they never come back. */
+static uint32_t cores_failed(const struct guest *guest)
+{
+    uint32_t count = 0;
+    for (unsigned i = 0; i < guest->cpu_count; i++)
+        count += guest->vcpus[i]->cpu->state == CPU_FAILED;
+    return count;
+}
+
 static bool cores_left(struct guest *guest)
 {
     control_calls_service();
-    return __atomic_load_n(&guest->vcpus_running, __ATOMIC_ACQUIRE) == 0;
+    return __atomic_load_n(&guest->vcpus_running, __ATOMIC_ACQUIRE) <= cores_failed(guest);
 }
 
 static bool pull_back(struct guest *guest)
@@ -123,7 +132,7 @@ static bool pull_back(struct guest *guest)
         __atomic_store_n(&vcpu->stop_request, 1, __ATOMIC_RELEASE);
         cpu_kick(vcpu->cpu);
     }
-    return WAIT_UNTIL(cores_left(guest), MILLISECONDS(1000));
+    return WAIT_UNTIL(cores_left(guest), MILLISECONDS(1000)) && cores_failed(guest) == 0;
 }
 
 uint64_t guest_exits(const struct guest *guest)
@@ -172,9 +181,12 @@ static void give_up(struct guest *guest)
     for (unsigned i = 0; i < guest->device_count; i++)
         device_disable(guest->devices[i]);
     log_event("guest.lost",
-              "name=%s message=\"a core did not leave guest mode within a second of its NMI; the "
-              "guest's devices are off, the core is not used again\"",
-              guest->name);
+              "name=%s reason=%s message=\"%s; the guest's devices are off, the core is not used "
+              "again\"",
+              guest->name, guest->stop_reason,
+              cores_failed(guest) != 0
+                  ? "a core of it died in the hypervisor (see cpu.exception above)"
+                  : "a core did not leave guest mode within a second of its NMI");
 }
 
 enum status guest_stop(struct guest *guest, const char *reason)
@@ -197,7 +209,8 @@ static void check(struct guest *guest)
     if (guest->state != GUEST_RUNNING)
         return;
     uint64_t limit = (uint64_t)guest->config->time_limit * 1000000;
-    const char *reason = guest->end_noted != 0 ? guest->stop_reason
+    const char *reason = guest->end_noted != 0      ? guest->stop_reason
+                         : cores_failed(guest) != 0 ? "core-failed"
                          : limit != 0 && clock_microseconds() - guest->started_at > limit
                              ? "time-limit"
                              : NULL;

@@ -230,6 +230,21 @@ static void test_a_core_that_does_not_come_back(void **state)
     assert_int_equal(guests[1].state, GUEST_LOST);
 }
 
+static void test_a_core_that_dies(void **state)
+{
+    assert_int_equal(guest_start(&guests[1]), STATUS_OK);
+    cores_obey = false;
+    guests[1].vcpus[0]->cpu->state = CPU_FAILED;
+    const uint64_t before = clock_microseconds();
+    guests_service();
+    assert_in_range(clock_microseconds() - before, 0, MILLISECONDS(100)); /* nothing to wait for */
+    assert_int_equal(guests[1].state, GUEST_LOST);
+    assert_string_equal(guests[1].stop_reason, "core-failed");
+    assert_int_equal(disables, 1);
+    assert_int_equal(scrubs + detach_starts, 0);
+    assert_int_equal(host_log_count("guest.lost", "name=beta reason=core-failed"), 1);
+}
+
 static void test_a_device_that_does_not_come_back(void **state)
 {
     assert_int_equal(guest_start(&guests[1]), STATUS_OK);
@@ -350,6 +365,7 @@ int main(void)
         TEST(test_start_all),
         TEST(test_stop),
         TEST(test_a_core_that_does_not_come_back),
+        TEST(test_a_core_that_dies),
         TEST(test_a_device_that_does_not_come_back),
         TEST(test_the_first_reason_counts),
         TEST(test_time_limit),
