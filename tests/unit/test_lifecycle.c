@@ -233,7 +233,6 @@ static void test_a_core_that_does_not_come_back(void **state)
 static void test_a_core_that_dies(void **state)
 {
     assert_int_equal(guest_start(&guests[1]), STATUS_OK);
-    cores_obey = false;
     guests[1].vcpus[0]->cpu->state = CPU_FAILED;
     const uint64_t before = clock_microseconds();
     guests_service();
