@@ -29,17 +29,24 @@ static bool is_downstream_port(const struct pci_function *function)
            function->pcie_type == PCIE_TYPE_DOWNSTREAM;
 }
 
+void acs_enable(const struct pci_function *function)
+{
+    if (function->cap_acs == 0)
+        return;
+    uint16_t offered = pci_read16(function->rid, function->cap_acs + ACS_CAPABILITY);
+    pci_update16(function->rid, function->cap_acs + ACS_CONTROL, UNWANTED, offered & WANTED);
+}
+
 void acs_enable_all(void)
 {
     const struct pci_function *function;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
         if (function->cap_acs == 0)
             continue;
-        uint16_t offered = pci_read16(function->rid, function->cap_acs + ACS_CAPABILITY);
-        pci_update16(function->rid, function->cap_acs + ACS_CONTROL, UNWANTED, offered & WANTED);
-        uint16_t control = pci_read16(function->rid, function->cap_acs + ACS_CONTROL);
+        acs_enable(function);
         log_event("acs.enabled", "rid=%s offered=%#x control=%#x", rid_text(function->rid).text,
-                  offered, control);
+                  pci_read16(function->rid, function->cap_acs + ACS_CAPABILITY),
+                  pci_read16(function->rid, function->cap_acs + ACS_CONTROL));
     }
 }
 

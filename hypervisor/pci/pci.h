@@ -130,8 +130,10 @@ MUST_CHECK enum status pci_reset_finish(const struct pci_function *function,
 /* Both, for when there is nothing else to do meanwhile. */
 MUST_CHECK enum status pci_function_reset(const struct pci_function *function);
 
-/* --- acs.c (PCIe 6.12): redirects peer-to-peer requests upstream on every bridge that can. --- */
+/* --- acs.c (PCIe 6.12): redirects peer-to-peer requests upstream wherever that can be done. --- */
 void acs_enable_all(void);
+/* One function's, for those that came later or were reset: a reset clears the control register. */
+void acs_enable(const struct pci_function *function);
 /* True when nothing on the way from the function to the root can turn a request around behind the
  * IOMMU's back; otherwise *culprit is the bridge (or the multi-function device) without ACS. */
 bool acs_isolated(const struct pci_function *function, const struct pci_function **culprit);

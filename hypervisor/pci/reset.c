@@ -87,6 +87,7 @@ static void restore(const struct pci_function *function, const struct pci_reset 
             pci_config_write(rid, function->cap_pcie + PCIE_DEVICE_CONTROL2, 2,
                              saved->device_control2);
     }
+    acs_enable(function);
     pci_config_write(rid, PCI_COMMAND, 2, saved->command & (uint32_t)~PCI_COMMAND_BUS_MASTER);
 }
 

@@ -206,6 +206,7 @@ static enum status add_vf(const struct sriov *sriov, uint16_t index)
                   rid_text(sriov->pf->rid).text, index, rid_text(rid).text);
         return STATUS_FULL;
     }
+    acs_enable(added);
     /* Decoding follows VF MSE on hardware, where this bit is read-only (9.3.4.1.3); QEMU looks at
      * this bit instead. */
     pci_command_set(added, (uint16_t)PCI_COMMAND_MEMORY, (uint16_t)PCI_COMMAND_BUS_MASTER);

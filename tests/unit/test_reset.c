@@ -1,4 +1,5 @@
 // SOURCES: hypervisor/pci/reset.c hypervisor/pci/functions.c hypervisor/pci/capabilities.c
+// SOURCES: hypervisor/pci/acs.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Function level reset: order, what is restored, and devices that do not come back. */
 #include "hypervisor/base/clock.h"
@@ -52,6 +53,18 @@ static void configuration_survives_but_bus_mastering(void **state)
     assert_int_equal(model_get(device, 0x0c, 1), 16);
     assert_int_equal(model_get(device, 0xa8, 2), 0x2830); /* no phantom functions */
     assert_string_equal(model_last_violation(), "");
+}
+
+/* Or requests could turn around inside the device from its first reset on. */
+static void access_control_survives(void **state)
+{
+    model_acs(device, 0x100, 0x000c);
+    pcie();
+    acs_enable_all();
+    assert_int_equal(model_get(device, 0x106, 2), 0x000c);
+    assert_int_equal(pci_function_reset(function), STATUS_OK);
+    assert_int_equal(device->resets, 1);
+    assert_int_equal(model_get(device, 0x106, 2), 0x000c);
 }
 
 static void advanced_features(void **state)
@@ -132,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(configuration_survives_but_bus_mastering),
+        TEST(access_control_survives),
         TEST(advanced_features),
         TEST(no_reset_is_said),
         TEST(a_stuck_device_is_bounded),

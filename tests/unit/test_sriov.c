@@ -1,6 +1,7 @@
 // SOURCES: hypervisor/pci/sriov.c hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c
 // SOURCES: hypervisor/pci/ram.c hypervisor/pci/placement.c hypervisor/pci/bridge_window.c
+// SOURCES: hypervisor/pci/acs.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* SR-IOV: counts, ids, placement and order, with honest and hostile capability images. */
 #include <string.h>
@@ -86,6 +87,17 @@ static enum status bring_up(uint16_t vfs)
     if (status == STATUS_OK)
         status = sriov_finish(&sriov);
     return status;
+}
+
+static void vfs_redirect_what_they_send_each_other(void **state)
+{
+    struct model_sriov capability = igb;
+    capability.vf_acs = 0x004c;
+    standard(&capability);
+    acs_enable_all(); /* before there are any */
+    assert_int_equal(bring_up(2), STATUS_OK);
+    for (uint16_t i = 0; i < 2; i++)
+        assert_int_equal(model_get(model_find(sriov_vf_rid(&sriov, i)), 0x106, 2), 0x000c);
 }
 
 static void vfs_come_up_in_order(void **state)
@@ -446,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(vfs_come_up_in_order),
+        TEST(vfs_redirect_what_they_send_each_other),
         TEST(counts_out_of_range_are_refused),
         TEST(hostile_images_are_refused),
         TEST(bus_numbers_carry),

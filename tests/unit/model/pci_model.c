@@ -199,6 +199,7 @@ void model_pcie(struct model_function *function, unsigned offset, unsigned type,
 void model_acs(struct model_function *function, unsigned offset, uint16_t offered)
 {
     model_extended(function, offset, PCI_EXT_CAP_ACS);
+    function->cap_acs = offset;
     model_put(function, offset + 4, 2, offered);
     model_writable(function, offset + 6, 2, offered);
 }
@@ -274,6 +275,8 @@ static void create_vfs(struct model_function *pf)
         model_writable(vf, 0x04, 2, 0x0004);
         model_msix(vf, 0x70, 3, 3, 0x2003);
         model_pcie(vf, 0xa0, 0, true);
+        if (pf->sriov.vf_acs != 0)
+            model_acs(vf, 0x100, pf->sriov.vf_acs);
     }
     pf->vfs_ready_at = clock_microseconds() + MILLISECONDS(100);
 }
@@ -382,6 +385,8 @@ static void reset_function(struct model_function *function)
         violation("reset while bus mastering is on", function->rid);
     model_put(function, 0x04, 2, 0);
     model_put(function, 0x0c, 1, 0);
+    if (function->cap_acs != 0)
+        model_put(function, function->cap_acs + 6, 2, 0);
     if (!function->is_vf)
         for (unsigned offset = 0x10; offset < 0x28; offset++)
             function->config[offset] &= (uint8_t)~function->writable[offset];

@@ -21,6 +21,7 @@ struct model_sriov {
     } bar[PCI_BARS];
     unsigned silent_vf;   /* index + 1 of a VF that never answers */
     bool refuses_num_vfs; /* NumVFs stays 0 */
+    uint16_t vf_acs;      /* what the VFs' ACS capability offers; 0: they have none */
 };
 
 struct model_function {
@@ -29,7 +30,7 @@ struct model_function {
     uint8_t config[4096];
     uint8_t writable[4096]; /* bit mask */
     unsigned last_capability, last_extended;
-    unsigned cap_pcie, cap_af;
+    unsigned cap_pcie, cap_af, cap_acs;
     struct model_sriov sriov;
     uint64_t vfs_ready_at, sriov_quiet_until;
     struct model_function *pf;
