@@ -42,6 +42,8 @@ enum status vtd_interrupts_enable(struct vtd_unit *unit)
     if (on && ((vtd_read64(unit, VTD_IRTA) ^ address) & VTD_IRTA_EIME) != 0 &&
         vtd_switch(unit, VTD_GLOBAL_IRE, false) != STATUS_OK)
         return STATUS_TIMEOUT;
+    if (vtd_write_buffer_flush(unit) != STATUS_OK)
+        return STATUS_TIMEOUT;
     vtd_write64(unit, VTD_IRTA, address);
     vtd_write32(unit, VTD_GCMD, (vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_KEEP) | VTD_GLOBAL_SIRTP);
     if (!WAIT_UNTIL((vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_SIRTP) != 0, VTD_WAIT))

@@ -98,6 +98,8 @@ static enum status set_root_table(struct vtd_unit *unit)
         log_event("iommu.takeover", "base=%#llx message=\"found translating: kept on\"",
                   (unsigned long long)unit->base);
     }
+    if (vtd_write_buffer_flush(unit) != STATUS_OK)
+        return gives_up(unit, STATUS_TIMEOUT, "it does not drain its write buffer");
     vtd_write64(unit, VTD_RTADDR, physical_address(unit->root));
     command(unit, VTD_GLOBAL_SRTP, 0);
     if (!WAIT_UNTIL(status_is(unit, VTD_GLOBAL_SRTP, true), VTD_WAIT))

@@ -88,6 +88,10 @@ static void begin_command(struct vtd_model *unit, uint32_t value)
         vtd_model_violation("GCMD %#x is not one command (status %#x)", value, unit->gsts);
     if (value & ~(TOGGLES | ONE_SHOT))
         vtd_model_violation("GCMD %#x has reserved bits", value);
+    const bool sets_table = (once & (VTD_GLOBAL_SRTP | VTD_GLOBAL_SIRTP)) != 0;
+    if (sets_table && (unit->cap & VTD_CAP_RWBF) != 0 && !unit->buffer_flushed)
+        vtd_model_violation("GCMD %#x sets a table that may still be in the write buffer", value);
+    unit->buffer_flushed = (once & VTD_GLOBAL_WBF) != 0;
     unit->pending = toggled | once;
     unit->countdown = unit->latency;
     unit->gsts &= ~(once & (VTD_GLOBAL_SRTP | VTD_GLOBAL_SIRTP));
