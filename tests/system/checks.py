@@ -50,16 +50,14 @@ def verdict(run, result: str = "ok") -> None:
 
 
 def ask(run, line: str, expected: str = "", timeout: float = 20) -> str:
-    """Types a command; what it answers, up to the next prompt. A mark that is typed and erased before it tells
-    the command's echo from what the log said meanwhile."""
+    """Types a command; what it answers, up to the next prompt. The log may speak at any time, and the prompt is
+    then written again: only a mark that is typed behind the command tells that this prompt is the next one."""
     mark = f"<{next(_marks)}>"
-    run.console.send(mark)
-    run.console.expect_exact(mark, timeout=timeout)
-    run.console.send("\x15" + line)
-    run.console.expect_exact(line, timeout=timeout)
-    run.console.send("\r")
-    run.console.expect_exact("\n", timeout=timeout)
-    run.console.expect_exact(PROMPT, timeout=timeout)
-    answer = run.console.before.replace("\r", "")
+    run.console.send(f"\x15{line}\r{mark}")
+    run.console.expect_exact(PROMPT + mark, timeout=timeout)
+    run.console.send("\x15")
+    echo = list(re.finditer(re.escape(line) + r" *\n", run.console.before.replace("\r", "")))
+    assert echo, f"{line!r} was not echoed: {run.console.before!r}"
+    answer = echo[-1].string[echo[-1].end():]
     assert re.search(expected, answer, re.MULTILINE), f"{line!r} answered {answer!r}, not {expected!r}"
     return answer
