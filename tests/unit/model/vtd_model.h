@@ -50,7 +50,7 @@ struct vtd_model {
     uint64_t root, irt; /* latched */
     bool needs_context, needs_iotlb, needs_iec;
     bool buffer_flushed; /* since a table's address was set last */
-    bool queue_stopped; /* after an error, until the tail is written */
+    bool queue_stopped;  /* after an error, until the tail is written */
     bool waits_dropped;
     unsigned next_record;
     unsigned fail_count;
