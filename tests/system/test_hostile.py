@@ -13,6 +13,8 @@ args   = ticks={ticks}
 expect = exit 0
 """
 
+PAIR = "[guest pair]\nimage = pair.elf\nmemory = 4M\ncpus = 2\ntime_limit = 60\nexpect = exit 0\n"
+
 # What a guest does, the reason that it ends with, the address that its line names, its time limit.
 ENDINGS = {
     "triple": ("act=triple", "triple-fault", None),
@@ -106,14 +108,15 @@ def test_what_a_guest_does_not_have_does_not_exist(boot):
 
 
 def test_devices_stay_where_they_are(boot):
-    """Configuration space and MSI-X tables of real virtual functions, beside two guests that use theirs."""
+    """Configuration space and MSI-X tables of real virtual functions, beside two guests that use theirs and one that
+    starts its own second vCPU and tries to start everybody else's."""
     nic = "[nic uplink]\ndevice = 8086:10c9\nvfs = 4\n"
     talk = "".join(
         f"[guest {name}]\nimage = ping.elf\nmemory = 16M\ndevice = uplink.vf{vf}\n"
         f"args = ip=10.0.0.{vf + 1} peer=10.0.0.{2 - vf} count=500 mode=msix limit=120\nexpect = exit 0\n"
         for vf, name in enumerate(("left", "right")))
     run = boot.to_the_end(nic + talk + sweep("config", "device = uplink.vf2\n") + sweep("msix", "device = uplink.vf3\n")
-                          + WITNESS.format(ticks=1500), cpus=6, limit=200)
+                          + PAIR + WITNESS.format(ticks=1500), cpus=8, limit=200)
     finished_sweep(run, "config")
     finished_sweep(run, "msix")
     tried = one(run, "guest.event", name="msix").number("value")
@@ -122,7 +125,8 @@ def test_devices_stay_where_they_are(boot):
     assert tried > 300
     assert [line.number("count") for line in refused] == [*range(1, 17), 32, 64, 128, 256], refused[-1].text
     assert all(line["rid"] == "01:10.6" and line["message"] for line in refused)
-    for name in ("left", "right", "witness"):
+    assert one(run, "guest.created", name="pair")["cpus"] == "2"
+    for name in ("left", "right", "pair", "witness"):
         stopped(run, name)
     assert not of(run, "irq.fault") and not of(run, "dma.fault")
     verdict(run)
