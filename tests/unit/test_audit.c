@@ -259,6 +259,15 @@ static void it_still_passes_once_devices_are_taken_back(void **state)
     assert_int_equal(host_log_count("audit.ok", "interrupts=0"), 1);
 }
 
+/* The bit is hard-wired to one in many of them. */
+static void a_host_bridge_may_master_the_bus(void **state)
+{
+    build(&page_format_ept);
+    functions[2]->class_code = 0x060000;
+    commands[2] |= PCI_COMMAND_BUS_MASTER;
+    assert_true(audit_run());
+}
+
 /* What a unit that was refused covers is given to nobody, so its state is not the audit's. */
 static void a_refused_unit_that_firmware_left_is_not_judged(void **state)
 {
@@ -280,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_sound_system_passes),
         cmocka_unit_test(it_still_passes_once_devices_are_taken_back),
         cmocka_unit_test(a_refused_unit_that_firmware_left_is_not_judged),
+        cmocka_unit_test(a_host_bridge_may_master_the_bus),
         cmocka_unit_test(each_falsified_entry_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
