@@ -25,7 +25,8 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
-#define TICK_MICROSECONDS 5000
+#define TICK_MICROSECONDS      5000
+#define CPUID_1_ECX_HYPERVISOR BIT(31) /* reserved for hypervisors (SDM 2A, CPUID) */
 /* Guests have set up their devices by then. */
 #define SETTLING_MICROSECONDS MILLISECONDS(500)
 
@@ -230,6 +231,8 @@ void hypervisor_main(const struct boot_info *loaders)
     boot_info = *loaders;
 
     cpu_init_early();
+    /* A virtual machine's firmware leaves nothing running on other root buses. */
+    pci_silence((cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) == 0);
     console_init_early();
     log_event("boot.start", "loader=%s image=%#llx size=%s tsc=%llu", boot->loader,
               (unsigned long long)boot->image_base, size_text(boot->image_size).text,

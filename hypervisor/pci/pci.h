@@ -26,6 +26,12 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width);
 void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value);
 MUST_CHECK enum status ecam_init(const struct mcfg *mcfg);
 
+/* silence.c: takes bus mastering away from every function of segment 0 that is no bridge, through
+ * ports 0xcf8 and 0xcfc: for the first moments, before any memory is used. Buses that no bridge
+ * leads to (other roots, which big machines have) are tried one by one with `all_buses`: 8192 reads
+ * of a microsecond each, or of far more where every one leaves a virtual machine. */
+void pci_silence(bool all_buses);
+
 struct pci_bar {
     uint64_t base; /* physical, 0 when the firmware gave none */
     uint64_t size; /* bytes, 0 when not implemented (or the upper half of a 64-bit BAR) */

@@ -1,0 +1,116 @@
+// SOURCES: hypervisor/pci/silence.c hypervisor/base/status.c tests/unit/model/pci_model.c
+/* Bus mastering off through the configuration ports, before there is any memory. */
+#include "hypervisor/base/mmio.h"
+#include "hypervisor/pci/config_space.h"
+#include "tests/unit/model/pci_model.h"
+#include "tests/unit/support/host.h"
+
+/* --- the ports --- */
+
+static uint32_t selected;
+static unsigned accesses;
+
+static rid_t selected_rid(void)
+{
+    assert_int_equal(selected & 0xff000003, 0x80000000);
+    return selected >> 8 & 0xffff;
+}
+
+void port_write32(uint16_t port, uint32_t value)
+{
+    assert_int_equal(port, 0xcf8);
+    selected = value;
+    accesses++;
+}
+
+static uint32_t read_data(uint16_t port, unsigned width)
+{
+    assert_in_range(port, 0xcfc, 0xcff);
+    return pci_config_read(selected_rid(), (selected & 0xfc) + (port & 3), width);
+}
+
+uint8_t port_read8(uint16_t port)
+{
+    return (uint8_t)read_data(port, 1);
+}
+
+uint16_t port_read16(uint16_t port)
+{
+    return (uint16_t)read_data(port, 2);
+}
+
+void port_write16(uint16_t port, uint16_t value)
+{
+    assert_in_range(port, 0xcfc, 0xcff);
+    pci_config_write(selected_rid(), (selected & 0xfc) + (port & 3), 2, value);
+}
+
+/* --- the machine --- */
+
+static int fresh(void **state)
+{
+    model_clear();
+    accesses = 0;
+    return 0;
+}
+
+static struct model_function *running(rid_t rid)
+{
+    struct model_function *function = model_endpoint(rid, 0x8086, 0x1533, 0x020000);
+    model_put(function, 4, 2, 0x0507);
+    return function;
+}
+
+static void whatever_runs_stops(void **state)
+{
+    struct model_function *alone = running(RID(0, 0, 3, 0));
+    struct model_function *first = running(RID(0, 0, 0x1f, 0));
+    model_put(first, 0x0e, 1, 0x80);
+    running(RID(0, 0, 0x1f, 3));
+    struct model_function *port = model_bridge(RID(0, 0, 1, 0), 1, 3);
+    model_put(port, 4, 2, 0x0007);
+    model_bridge(RID(0, 1, 0, 0), 2, 3);
+    running(RID(0, 2, 0, 0));
+    assert_int_equal(model_bus_masters(), 4);
+    pci_silence(false);
+    assert_int_equal(model_bus_masters(), 0);
+    assert_int_equal(model_get(alone, 4, 2), 0x0503); /* nothing else changes */
+    assert_int_equal(model_get(port, 4, 2), 0x0007);  /* bridges go on forwarding */
+    assert_int_equal(model_violations(), 0);
+}
+
+static void other_root_buses_are_tried_when_asked(void **state)
+{
+    model_root_bus(0x80);
+    running(RID(0, 0x80, 5, 0));
+    pci_silence(false);
+    assert_int_equal(model_bus_masters(), 1);
+    assert_in_range(accesses, 32, 64);
+    pci_silence(true);
+    assert_int_equal(model_bus_masters(), 0);
+}
+
+/* Every bus is looked at once, whatever bridges say about it. */
+static void lying_bridges_do_not_hold_it_up(void **state)
+{
+    for (unsigned device = 1; device < 8; device++)
+        model_bridge(RID(0, 0, device, 0), (uint8_t)(device & 3), 255);
+    model_bridge(RID(0, 1, 0, 0), 0, 255);
+    model_bridge(RID(0, 2, 0, 0), 1, 255);
+    running(RID(0, 3, 0, 0));
+    pci_silence(false);
+    assert_int_equal(model_bus_masters(), 0);
+    assert_in_range(accesses, 4 * 32, 4 * 32 + 64);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, fresh)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(whatever_runs_stops),
+        TEST(other_root_buses_are_tried_when_asked),
+        TEST(lying_bridges_do_not_hold_it_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
