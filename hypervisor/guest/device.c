@@ -82,6 +82,22 @@ static enum status map_bar(struct guest_device *device, unsigned number)
     return status;
 }
 
+static size_t vector_pages(const struct guest_device *device)
+{
+    return ALIGN_UP(device->msix.vectors * sizeof(struct guest_vector), PAGE_SIZE) / PAGE_SIZE;
+}
+
+static void drop_msix(struct guest_device *device)
+{
+    if (device->vectors != NULL)
+        pages_free(device->vectors, vector_pages(device));
+    if (device->msix_table != 0)
+        unmap(device->msix_table, (uint64_t)device->msix.vectors * 16);
+    device->vectors = NULL;
+    device->msix_table = 0;
+    device->has_msix = false;
+}
+
 static enum status assign_bars(struct guest *guest, struct guest_device *device, uint64_t *next_bar)
 {
     const struct pci_function *function = device->function;
@@ -101,6 +117,8 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
                       "message=\"smaller than a page, so it may share one with another device\"",
                       guest->name, rid_text(function->rid).text, number,
                       (unsigned long long)physical->base, (unsigned long long)physical->size);
+            if (device->has_msix && device->msix.table_bar == number)
+                drop_msix(device); /* no interrupts without the table's registers */
             continue;
         }
         uint64_t base = ALIGN_UP(*next_bar, physical->size);
@@ -124,22 +142,6 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
         }
     }
     return STATUS_OK;
-}
-
-static size_t vector_pages(const struct guest_device *device)
-{
-    return ALIGN_UP(device->msix.vectors * sizeof(struct guest_vector), PAGE_SIZE) / PAGE_SIZE;
-}
-
-static void drop_msix(struct guest_device *device)
-{
-    if (device->vectors != NULL)
-        pages_free(device->vectors, vector_pages(device));
-    if (device->msix_table != 0)
-        unmap(device->msix_table, (uint64_t)device->msix.vectors * 16);
-    device->vectors = NULL;
-    device->msix_table = 0;
-    device->has_msix = false;
 }
 
 static enum status prepare_msix(struct guest *guest, struct guest_device *device)

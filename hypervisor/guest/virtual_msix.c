@@ -21,11 +21,12 @@
 #define MESSAGE_BASE(address) ((address) >> 20 & 0xfff)
 #define MESSAGE_DESTINATION(address)                                                               \
     ((uint32_t)((address) >> 12 & 0xff) | (uint32_t)((address) >> 32 & 0xffffff00u))
-#define MESSAGE_DELIVERY(data) ((data) >> 8 & 7)
-#define MESSAGE_VECTOR(data)   ((uint8_t)(data))
-#define DELIVERY_FIXED         0
-#define DELIVERY_LOWEST        1
-#define FIRST_VECTOR           16
+#define MESSAGE_ADDRESS(destination) (0xfee00000u | (destination) << 12)
+#define MESSAGE_DELIVERY(data)       ((data) >> 8 & 7)
+#define MESSAGE_VECTOR(data)         ((uint8_t)(data))
+#define DELIVERY_FIXED               0
+#define DELIVERY_LOWEST              1
+#define FIRST_VECTOR                 16
 
 #define LOGGED_ALONE 16 /* refusals; from here on only every power of two is logged */
 
@@ -93,8 +94,13 @@ static enum status message_for(struct guest_device *device, struct guest_vector 
         return STATUS_DENIED;
     }
     if (!iommu_remaps_interrupts()) { /* only with unsafe_interrupts = yes: device_assign() */
-        *msi = (struct iommu_msi){(uint32_t)vector->address, (uint32_t)(vector->address >> 32),
-                                  number, 0};
+        /* The core that was checked, addressed physically: redirection hints and logical
+         * destinations could name others. Eight bits are all that this format has. */
+        if (destination > UINT8_MAX) {
+            refuse_message(device, vector);
+            return STATUS_DENIED;
+        }
+        *msi = (struct iommu_msi){MESSAGE_ADDRESS(destination), 0, number, 0};
         return STATUS_OK;
     }
     if (vector->allocated) {

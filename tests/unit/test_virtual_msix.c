@@ -176,8 +176,8 @@ static void test_without_remapping_entries(void **state)
     assert_int_not_equal(physical(0, 12) & 1, 0);
 }
 
-/* unsafe_interrupts = yes: the message goes to the device as it is, but its data is the vector
- * alone and its core one of the guest's. */
+/* unsafe_interrupts = yes: the device gets the vector alone and one of the guest's cores, addressed
+ * physically. */
 static void test_without_remapping(void **state)
 {
     remaps = false;
@@ -186,6 +186,8 @@ static void test_without_remapping(void **state)
     assert_int_equal(physical(0, 0), 0xfee03000);
     assert_int_equal(physical(0, 8), 0x31);
     assert_int_equal(physical(0, 12), 0);
+    program(0, 0xfee0300c, 0x31, false); /* redirection hint, logical destination */
+    assert_int_equal(physical(0, 0), 0xfee03000);
     program(1, 0xfee00000, 0x31, false);
     assert_int_equal(physical(1, 12), 1);
     program(2, 0xfee03000, 0x431, false);
