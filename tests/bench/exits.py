@@ -9,10 +9,13 @@ from machine import MachineSpec, machine
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).with_name("exit_costs.golden")
 SCENARIO = "[guest alpha]\nimage = exits.elf\nmemory = 4M\nexpect = exit 0\n"
-# Two cores, and a halted one counts a single instruction a turn: the TSC then counts the other core's.
+# With a quantum of one, the halted control core adds nothing: NOPs are counted exactly (CALIBRATION), and whether two
+# or three cores are there makes no difference.
 CPU = "corei7_skylake_x, quantum=1"
 CALIBRATION = ("loop", 50)  # exits.c: so many NOPs
-TOLERANCE, TOLERANCE_INSTRUCTIONS = 0.02, 5
+# Runs of one image give the same counts to the last digit, but where the linker puts code moves them by up to 2.5 %:
+# a closer tolerance would fail for changes elsewhere.
+TOLERANCE, TOLERANCE_INSTRUCTIONS = 0.04, 5
 
 
 def compiler() -> str:
