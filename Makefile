@@ -11,7 +11,7 @@ LD       := ld
 OBJCOPY  := objcopy
 PYTHON   := /usr/bin/python3
 MACHINE  ?=
-SCENARIO ?= sriov
+SCENARIO ?= $(if $(filter bochs,$(MACHINE)),bochs,sriov)
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
