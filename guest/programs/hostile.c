@@ -6,6 +6,8 @@
  *   act=storm                                        a debug exception after every instruction
  *   act=spin|halt|cpuid                              never ends, with interrupts off
  *   act=flood                                        writes to the console without end
+ *   act=vectors                                      leaves interrupts with the numbers of
+ * exceptions pending and resets its own core by INIT
  *
  * Returns only if the hypervisor let it: exit 1.
  */
@@ -17,6 +19,9 @@
 #define WINDOW       UINT64_C(0xe0000000) /* an address of no device: its page table entry is used */
 #define VECTOR_DEBUG 1
 #define TRAP_FLAG    0x100
+#define MSR_ICR      0x830
+#define MSR_SELF_IPI 0x83f
+#define ICR_INIT     0x4500u
 
 struct frame {
     uint64_t rip, cs, flags, rsp, ss;
@@ -88,6 +93,16 @@ static void endless_cpuid(void)
     }
 }
 
+/* Vectors 16 to 31 are legal (SDM 3A 11.5.2). */
+static void leave_vectors(void)
+{
+    for (uint32_t vector = 16; vector < 32; vector++)
+        __asm__ volatile("wrmsr" : : "c"(MSR_SELF_IPI), "a"(vector), "d"(0) : "memory");
+    __asm__ volatile("wrmsr" : : "c"(MSR_ICR), "a"(ICR_INIT), "d"(own_apic_id()) : "memory");
+    for (;;)
+        __asm__ volatile("hlt");
+}
+
 int guest_main(void)
 {
     char act[16];
@@ -119,6 +134,8 @@ int guest_main(void)
     } else if (act_is(act, "flood")) {
         for (;;)
             print("one more line of no use to anybody\n");
+    } else if (act_is(act, "vectors")) {
+        leave_vectors();
     } else {
         print("no such act: %s\n", act);
         return 2;

@@ -231,13 +231,14 @@ void vcpu_run(struct vcpu *vcpu)
     vcpu->xcr0 = 1;
     vcpu->exception_run = 0;
     vcpu->init_request = 0;
-    vcpu->nmi_request = 0;
     while (wait_for_start(vcpu)) {
+        vcpu->nmi_request = 0; /* a core that waits for its start-up IPI takes no NMI */
         if (by_sipi) {
             for (unsigned i = 0; i < GUEST_REGISTERS; i++)
                 vcpu->registers[i] = 0;
             vcpu_state_sipi(&vcpu->start, (uint8_t)vcpu->sipi_vector);
         }
+        apic_open();
         enum status status = backend->load(vcpu);
         if (status != STATUS_OK) {
             events->stopped(vcpu, "entry-failure", status_name(status));
@@ -250,6 +251,7 @@ void vcpu_run(struct vcpu *vcpu)
         if (outcome != OUTCOME_WAIT)
             break;
         by_sipi = true;
+        apic_quiesce(); /* INIT resets the local APIC too (SDM 3A 11.4.7.3) */
     }
     core_state_reset();
     apic_quiesce();

@@ -104,6 +104,13 @@ void apic_quiesce(void)
     /* Two writes: the first latches what was pending, the second clears it (SDM 3A 11.5.3). */
     apic_write(APIC_ERROR_STATUS, 0);
     apic_write(APIC_ERROR_STATUS, 0);
+    apic_write(APIC_TPR, APIC_TPR_EXCEPTIONS);
+}
+
+void apic_open(void)
+{
+    apic_write(APIC_TPR, 0);
+    interrupts_discard();
 }
 
 static enum status choose_mode(void)

@@ -30,6 +30,7 @@ enum apic_register {
 #define APIC_BASE_X2APIC BIT(10) /* MSR_APIC_BASE */
 #define APIC_BASE_ENABLE BIT(11)
 
+#define APIC_TPR_EXCEPTIONS     0x10u /* holds back priority class 1: vectors 16 to 31 */
 #define APIC_SPURIOUS_ENABLE    0x100u
 #define APIC_LVT_MASKED         0x10000u
 #define APIC_LVT_PERIODIC       0x20000u

@@ -44,11 +44,13 @@ ENDINGS = {
     "spin": ("act=spin", "time-limit"),
     "halt": ("act=halt", "time-limit"),
     "cpuid": ("act=cpuid", "time-limit"),
+    "vectors": ("act=vectors", "time-limit"),
 }
 
 
 @pytest.mark.parametrize("names", [("triple", "hole", "lapic", "beyond", "execute"),
-                                   ("tables", "storm", "spin", "halt", "cpuid")], ids="+".join)
+                                   ("tables", "storm", "spin", "halt", "cpuid"),
+                                   ("vectors",)], ids="+".join)
 def test_only_the_guilty_guest_ends(bochs, names):
     text = NEIGHBOUR
     for name in names:
@@ -59,6 +61,7 @@ def test_only_the_guilty_guest_ends(bochs, names):
         assert one(run, "guest.stopped", name=name)["reason"] == ENDINGS[name][1]
         if ENDINGS[name][1] != "time-limit":
             assert "rip=0x" in one(run, "guest.fault", name=name)["message"]
+    assert not of(run, "cpu.exception") and not of(run, "guest.lost")
     assert not [line for line in of(run, "guest.output") if "nothing stopped me" in line["text"]]
     neighbour_is_well(run)
     verdict(run)

@@ -107,7 +107,24 @@ static void test_init_restarts(void **state)
     run();
     assert_int_equal(loads, 2);
     assert_int_equal(unloads, 2);
+    assert_int_equal(quiesces, 2); /* INIT resets the local APIC as the end does */
     expect_real_mode();
+}
+
+static void send_nmi_then_start(void)
+{
+    vcpu_interrupt(&vcpu, 0x4400);
+    send_start();
+}
+
+static void test_no_nmi_while_waiting_for_sipi(void **state)
+{
+    vcpu.index = 1;
+    vcpu.activity = VCPU_WAIT_FOR_SIPI;
+    during_wait = send_nmi_then_start;
+    then(EXIT_NMI, 0); /* the start-up IPI's kick */
+    run();
+    assert_int_equal(injections, 0);
 }
 
 static void test_load_fails(void **state)
@@ -122,8 +139,12 @@ static void test_load_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_nmi),           CASE(test_waits_for_sipi), CASE(test_stopped_while_waiting),
-        CASE(test_init_restarts), CASE(test_load_fails),
+        CASE(test_nmi),
+        CASE(test_waits_for_sipi),
+        CASE(test_stopped_while_waiting),
+        CASE(test_init_restarts),
+        CASE(test_load_fails),
+        CASE(test_no_nmi_while_waiting_for_sipi),
     };
     return cmocka_run_group_tests_name("vCPU run", tests, NULL, NULL);
 }
