@@ -31,6 +31,14 @@ static void model_cr4_write(uint64_t value)
     model_cr4 = value;
 }
 
+/* A processor with 39 address bits. */
+static struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    assert_int_equal(subleaf, 0);
+    return (struct cpuid_result){.eax = leaf == 0x80000008u ? 0x3027u : 0x80000008u};
+}
+
+#define cpuid     model_cpuid
 #define cr3_read  model_cr3_read
 #define cr3_write model_cr3_write
 #define cr4_read  model_cr4_read
@@ -239,6 +247,11 @@ static void test_bad_device_ranges(void **state)
     assert_int_equal(map_device(0xfed90000, 0), 0);
     assert_int_equal(map_device(UINT64_MAX, 2), 0);
     assert_int_equal(map_device(BIT(52) - 4, 8), 0);
+    /* What this processor cannot address: reading it would fault. */
+    assert_int_equal(map_device(BIT(39), 8), 0);
+    assert_int_equal(map_device(BIT(39) - 4, 8), 0);
+    assert_int_equal(map_device(BIT(51), 8), 0);
+    assert_null(map_firmware(BIT(45), 36));
     assert_int_equal(map_device(0, UINT64_MAX), 0);
     assert_null(map_firmware(0, 513 * PAGE_1G));
     unmap(0x1000, 0x1000);
@@ -250,6 +263,7 @@ static void test_bad_device_ranges(void **state)
     host_pages_limit(SIZE_MAX);
     uintptr_t device = map_device(0xfed90000, 4);
     expect(device, 0xfed90000, PAGE_READ | PAGE_WRITE | PAGE_DEVICE);
+    assert_int_not_equal(map_device(BIT(39) - 8, 8), 0);
 }
 
 static void test_trampoline(void **state)
