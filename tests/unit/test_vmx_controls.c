@@ -73,6 +73,7 @@ static void accepts(const uint64_t *set)
     assert_allowed(MSR_VMX_TRUE_ENTRY, controls.word[VMX_ENTRY]);
 
     assert_true(controls.word[VMX_PIN] & PIN_NMI_EXIT);
+    assert_true(controls.word[VMX_SECONDARY] & SECONDARY_WBINVD_EXIT);
     assert_true(controls.word[VMX_PIN] & PIN_VIRTUAL_NMI);
     assert_false(controls.word[VMX_PIN] & PIN_EXTERNAL_INTERRUPT_EXIT);
     assert_true(controls.word[VMX_PRIMARY] & PRIMARY_MSR_BITMAPS);
