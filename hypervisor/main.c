@@ -209,7 +209,7 @@ NO_RETURN static void control_loop(bool batch)
     for (;;) {
         (void)iommu_faults_drain();
         guests_service();
-        log_drain();
+        log_service();
         monitor_service();
         /* Once more with the guests' interrupts set up: until then there is little to see. */
         if (!audited && !guests_all_ended() && deadline_passed(settled)) {

@@ -11,6 +11,9 @@
 
 #define RING_PAGES   2
 #define HISTORY_SIZE KIB(64)
+/* A full ring takes 0.7 s at 115200 baud; neighbours' control calls wait no longer than this and
+ * one line. */
+#define TURN_LIMIT MILLISECONDS(10)
 /* Longer than a few whole lines on a slow serial port take. */
 #define LOCK_LIMIT MILLISECONDS(500)
 
@@ -116,26 +119,44 @@ void log_start_rings(void)
     __atomic_store_n(&rings_started, true, __ATOMIC_RELEASE);
 }
 
+/* What was there at the start, and no more: a core that logs faster than the console writes must
+ * not keep the control core here. False when the time was over first. */
+static bool drain_core(unsigned core, const struct deadline *end)
+{
+    if (__atomic_load_n(&rings[core].state, __ATOMIC_ACQUIRE) != RING_READY)
+        return true;
+    struct log_ring *ring = &rings[core].ring;
+    char line[LOG_LINE_SIZE];
+    for (size_t left = log_ring_available(ring); left > 0;) {
+        size_t size = log_ring_take_line(ring, line, sizeof line);
+        write_directly(line, size);
+        left -= size;
+        if (left > 0 && end != NULL && deadline_passed(*end))
+            return false;
+    }
+    uint32_t dropped = log_ring_take_dropped(ring);
+    if (dropped != 0)
+        log_event("log.dropped",
+                  "core=%u lines=%u message=\"this core logged faster than the console writes\"",
+                  core, dropped);
+    return true;
+}
+
 void log_drain(void)
 {
-    for (unsigned core = 1; core < cpu_count(); core++) {
-        if (__atomic_load_n(&rings[core].state, __ATOMIC_ACQUIRE) != RING_READY)
-            continue;
-        struct log_ring *ring = &rings[core].ring;
-        /* What is there now, which ends with a whole line, and no more: a core that logs faster
-         * than the console writes must not keep the control core here. */
-        char piece[256];
-        for (size_t left = log_ring_available(ring); left > 0;) {
-            size_t size = log_ring_take(ring, piece, MIN(left, sizeof piece));
-            write_directly(piece, size);
-            left -= size;
-        }
-        uint32_t dropped = log_ring_take_dropped(ring);
-        if (dropped != 0)
-            log_event("log.dropped",
-                      "core=%u lines=%u message=\"this core logged faster than the console "
-                      "writes\"",
-                      core, dropped);
+    for (unsigned core = 1; core < cpu_count(); core++)
+        (void)drain_core(core, NULL);
+}
+
+void log_service(void)
+{
+    static unsigned turn; /* whoever used the time up is last in the next turn */
+    const struct deadline end = deadline_in(TURN_LIMIT);
+    unsigned others = cpu_count() - 1;
+    for (unsigned i = 0; i < others && (i == 0 || !deadline_passed(end)); i++) {
+        unsigned core = 1 + turn++ % others;
+        if (!drain_core(core, &end))
+            break;
     }
 }
 

@@ -45,6 +45,16 @@ size_t log_ring_take(struct log_ring *ring, char *buffer, size_t size)
     return size;
 }
 
+size_t log_ring_take_line(struct log_ring *ring, char *buffer, size_t size)
+{
+    uint32_t tail = ring->tail;
+    size_t available = MIN(size, log_ring_available(ring)), length = 0;
+    while (length < available &&
+           ring->bytes[(tail + (uint32_t)length++) & (ring->size - 1)] != '\n')
+        ;
+    return log_ring_take(ring, buffer, length);
+}
+
 uint32_t log_ring_take_dropped(struct log_ring *ring)
 {
     uint32_t dropped = __atomic_load_n(&ring->dropped, __ATOMIC_RELAXED);

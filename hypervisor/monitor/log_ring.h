@@ -22,6 +22,8 @@ bool log_ring_put(struct log_ring *ring, const char *text, size_t size);
 size_t log_ring_available(const struct log_ring *ring);
 /* Reader: at most `size` bytes; how many. */
 size_t log_ring_take(struct log_ring *ring, char *buffer, size_t size);
+/* Reader: up to the first newline, at most `size` bytes; how many. */
+size_t log_ring_take_line(struct log_ring *ring, char *buffer, size_t size);
 /* Reader: lines dropped since the last call. */
 uint32_t log_ring_take_dropped(struct log_ring *ring);
 

@@ -15,15 +15,20 @@
 
 static char console[1 << 20];
 static size_t console_used;
-static struct cpu cpus[2] = {{.index = 0}, {.index = 1}};
+static struct cpu cpus[3] = {{.index = 0}, {.index = 1}, {.index = 2}};
+static unsigned count = 2;
 static unsigned current;
 static int interrupts_off;
 
 /* How many lines core 1 still logs while core 0 writes: one in between each two writes. */
 static unsigned lines_during_drain;
 
+/* How long the console takes for a byte. */
+static unsigned microseconds_per_byte;
+
 void console_write(const char *text, size_t size)
 {
+    host_clock_advance(size * microseconds_per_byte);
     assert_true(console_used + size < sizeof console);
     memcpy(console + console_used, text, size);
     console_used += size;
@@ -42,7 +47,7 @@ struct cpu *cpu_current(void)
 
 unsigned cpu_count(void)
 {
-    return 2;
+    return count;
 }
 
 bool interrupts_disable(void)
@@ -169,6 +174,37 @@ static void test_drain_ends_with_a_whole_line(void **state)
     assert_non_null(strstr(console, "between.line left=1\n"));
 }
 
+/* A serial port at 115200 baud, one core that logs without end and one with a single line. */
+static void test_a_flood_does_not_hold_up_the_control_core(void **state)
+{
+    count = 3;
+    microseconds_per_byte = 87;
+    current = 1;
+    for (unsigned i = 0; i < 1000; i++)
+        log_event("flood.line", "number=%u", i);
+    current = 2;
+    log_event("other.line", "core=%u", 2u);
+    current = 0;
+    clear_console();
+    for (unsigned turn = 0; turn < 2; turn++) {
+        uint64_t start = clock_microseconds();
+        log_service();
+        uint64_t lasted = clock_microseconds() - start;
+        assert_true(lasted <= MILLISECONDS(10) + 87 * LOG_LINE_SIZE);
+        assert_int_equal(console[console_used - 1], '\n');
+    }
+    assert_non_null(strstr(console, "flood.line number=0\n"));
+    assert_non_null(strstr(console, "other.line core=2\n"));
+    for (unsigned turn = 0; turn < 1000; turn++)
+        log_service();
+    assert_non_null(strstr(console, "log.dropped core=1 "));
+    clear_console();
+    log_drain();
+    assert_string_equal(console, "");
+    microseconds_per_byte = 0;
+    count = 2;
+}
+
 static void test_panic_writes_at_once(void **state)
 {
     current = 1;
@@ -270,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup(test_other_cores_lines_wait_for_the_drain, setup),
         cmocka_unit_test_setup(test_full_ring_drops_whole_lines_and_says_so, setup),
         cmocka_unit_test_setup(test_drain_ends_with_a_whole_line, setup),
+        cmocka_unit_test_setup(test_a_flood_does_not_hold_up_the_control_core, setup),
         cmocka_unit_test_setup(test_panic_writes_at_once, setup),
         cmocka_unit_test_setup(test_tail, setup),
         cmocka_unit_test_setup(test_ring_wraps_at_every_offset, setup),
