@@ -1,0 +1,166 @@
+// SOURCES: hypervisor/guest/nics.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/text.c
+/* NICs that are split: what is left when a step fails. */
+#include <string.h>
+
+#include "hypervisor/guest/guest.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/pci/pf_driver.h"
+#include "tests/unit/support/host.h"
+
+static struct pci_function pf;
+static struct config config;
+static enum status probe_status, start_status, enable_status, finish_status, vfs_status;
+static bool vfs_enabled, running, master;
+
+size_t pci_function_count(void)
+{
+    return 1;
+}
+
+struct pci_function *pci_function_at(size_t index)
+{
+    return index == 0 ? &pf : NULL;
+}
+
+struct pci_function *pci_function_find(rid_t rid)
+{
+    return rid == pf.rid ? &pf : NULL;
+}
+
+void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t clear)
+{
+    if ((clear & PCI_COMMAND_BUS_MASTER) != 0)
+        master = false;
+}
+
+void pci_bus_master(const struct pci_function *function, bool on)
+{
+    master = on;
+}
+
+bool iommu_enabled(void)
+{
+    return true;
+}
+
+uintptr_t map_device(uint64_t physical, uint64_t size)
+{
+    return 0x1000;
+}
+
+enum status sriov_probe(struct pci_function *function, struct sriov *sriov)
+{
+    *sriov = (struct sriov){.pf = function, .total_vfs = 8};
+    function->owner = probe_status == STATUS_OK ? OWNER_HYPERVISOR : function->owner;
+    return probe_status;
+}
+
+enum status sriov_enable(struct sriov *sriov, uint16_t vfs)
+{
+    vfs_enabled = enable_status == STATUS_OK;
+    sriov->num_vfs = vfs_enabled ? vfs : 0;
+    return enable_status;
+}
+
+enum status sriov_finish(struct sriov *sriov)
+{
+    vfs_enabled = finish_status == STATUS_OK;
+    if (finish_status != STATUS_OK)
+        sriov->num_vfs = 0;
+    return finish_status;
+}
+
+enum status sriov_disable(struct sriov *sriov)
+{
+    vfs_enabled = false;
+    sriov->pf->owner = OWNER_NOBODY;
+    return STATUS_OK;
+}
+
+static bool probe(const struct pci_function *function)
+{
+    return true;
+}
+
+static enum status start(struct pf_device *device, uint16_t vfs)
+{
+    assert_false(master);
+    running = start_status == STATUS_OK;
+    return start_status;
+}
+
+static enum status vfs_up(struct pf_device *device)
+{
+    assert_true(vfs_enabled);
+    return vfs_status;
+}
+
+static void stop(struct pf_device *device)
+{
+    running = false;
+}
+
+static const struct pf_driver driver = {
+    .probe = probe, .start = start, .vfs_enabled = vfs_up, .stop = stop};
+const struct pf_driver *const pf_drivers[] = {&driver, NULL};
+
+static int fresh(void **state)
+{
+    pf = (struct pci_function){.rid = RID(0, 1, 0, 0),
+                               .cap_sriov = 0x160,
+                               .owner = OWNER_NOBODY,
+                               .bar = {{.base = 0xfe000000, .size = 0x20000}}};
+    config = (struct config){.nic_count = 1};
+    strcpy(config.nics[0].name, "uplink");
+    config.nics[0].rid = pf.rid;
+    config.nics[0].vfs = 2;
+    probe_status = start_status = enable_status = finish_status = vfs_status = STATUS_OK;
+    vfs_enabled = running = false;
+    master = true;
+    host_log_clear();
+    return 0;
+}
+
+static void bring_up(void)
+{
+    nics_prepare(&config);
+    nics_finish();
+}
+
+static void all_goes_well(void **state)
+{
+    bring_up();
+    assert_non_null(nic_device(0));
+    assert_ptr_equal(nic_function(0), &pf);
+    assert_true(vfs_enabled && running);
+    assert_int_equal(pf.owner, OWNER_HYPERVISOR);
+    assert_int_equal(host_log_count("nic.refused", NULL), 0);
+}
+
+/* No VF without its PF driver, no bus mastering, and a reason. */
+static void a_step_that_fails_leaves_no_vf_behind(void **state)
+{
+    enum status *const steps[] = {&probe_status, &start_status, &enable_status, &finish_status,
+                                  &vfs_status};
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        fresh(state);
+        *steps[i] = STATUS_DEVICE;
+        bring_up();
+        assert_null(nic_device(0));
+        assert_false(vfs_enabled || running);
+        assert_false(OWNER_IS_GUEST(pf.owner));
+        assert_int_equal(host_log_count("nic.refused", "status=device"), 1);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, fresh)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_step_that_fails_leaves_no_vf_behind), /* first: a NIC that is ready stays so */
+        TEST(all_goes_well),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
