@@ -94,8 +94,8 @@ static void launch(struct guest *guest)
     for (unsigned i = 0; i < guest->cpu_count; i++) {
         struct cpu *cpu = guest->vcpus[i]->cpu;
         __atomic_store_n(&cpu->vcpu, guest->vcpus[i], __ATOMIC_RELEASE);
-        if (!apic_send(cpu->apic_id, APIC_COMMAND_FIXED(VECTOR_WAKE)))
-            cpu_kick(cpu);
+        /* Not an interrupt: one that is held up until the guest runs would be the guest's. */
+        cpu_kick(cpu);
     }
 }
 
