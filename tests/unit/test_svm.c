@@ -286,6 +286,22 @@ static void test_controls(void **state)
     assert_int_equal(vmcb.iopm_base, 0x2000);
 }
 
+/* What no start state carries does not reach the next run. */
+static void test_restart(void **state)
+{
+    struct vmcb fresh;
+    svm_vmcb_init(&fresh, 0x1000, 0x2000, 0x3000);
+    svm_vmcb_init(&vmcb, 0x1000, 0x2000, 0x3000);
+    memset(&vmcb.system_call, 0xa5, sizeof vmcb.system_call);
+    vmcb.event_injection = 0x80000030;
+    vmcb.interrupt_state = 1;
+    vmcb.guest_pat = 0;
+    vmcb.dr6 = 0xffff4ff1;
+    vmcb.tlb_control = 0;
+    svm_vmcb_restart(&vmcb);
+    assert_memory_equal(&vmcb, &fresh, sizeof vmcb);
+}
+
 static void test_injection(void **state)
 {
     svm_inject(&vcpu, 13, true, 0x50);
@@ -298,6 +314,11 @@ static void test_injection(void **state)
     vmcb.event_injection = 0;
     svm_inject(&vcpu, 2, false, 0);
     assert_true(vmcb.event_injection == 0x80000202);
+    svm_inject(&vcpu, 17, true, 0); /* nor may an exception */
+    assert_true(vmcb.event_injection == 0x80000202);
+    vmcb.event_injection = 0x80000030;
+    svm_inject(&vcpu, 1, false, 0);
+    assert_true(vmcb.event_injection == 0x80000030);
     vmcb.interrupt_state = 1;
     svm_set_rip(&vcpu, 0x2000);
     assert_int_equal(vmcb.interrupt_state, 0);
@@ -319,7 +340,7 @@ int main(void)
         CASE(test_kinds),    CASE(test_lengths),          CASE(test_io),
         CASE(test_memory),   CASE(test_exceptions),       CASE(test_events_are_delivered_again),
         CASE(test_invalid),  CASE(test_state_round_trip), CASE(test_start_states_are_valid),
-        CASE(test_controls), CASE(test_injection),
+        CASE(test_controls), CASE(test_injection),        CASE(test_restart),
     };
     return cmocka_run_group_tests_name("SVM", tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #define SEGMENT_LONG    BIT(9) /* as the VMCB packs attributes */
 #define SEGMENT_BIG     BIT(10)
 #define DR6_RESET       0xffff0ff0u
+#define PAT_RESET       UINT64_C(0x0007040600070406) /* APM 2 7.8.2 */
 #define DR6_STEP        BIT(14)
 #define RFLAGS_TF       BIT(8)
 #define ASID            1u /* the same on every core: a core runs one vCPU, and ASIDs are per core */
@@ -54,7 +55,17 @@ void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t ne
     vmcb->nested_control = NESTED_PAGING;
     vmcb->nested_cr3 = nested_cr3;
     vmcb->efer = EFER_SVME;
+    svm_vmcb_restart(vmcb);
+}
+
+void svm_vmcb_restart(struct vmcb *vmcb)
+{
+    memset(&vmcb->system_call, 0, sizeof vmcb->system_call);
+    vmcb->event_injection = 0;
+    vmcb->interrupt_state = 0;
+    vmcb->guest_pat = PAT_RESET;
     vmcb->dr6 = DR6_RESET;
+    vmcb->tlb_control = TLB_FLUSH_ALL; /* the ASID had another owner */
 }
 
 void svm_write_state(struct vcpu *vcpu, const struct vcpu_state *state)
@@ -134,6 +145,12 @@ void svm_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
         vcpu->nmi_request = 1;
         return;
     }
+    /* An interrupt that waits to be delivered again has left the APIC and would be lost for ever;
+     * an exception comes again when its instruction does. */
+    if ((vmcb->event_injection & EVENT_VALID) != 0 &&
+        (EVENT_TYPE(vmcb->event_injection) == EVENT_INTERRUPT ||
+         EVENT_TYPE(vmcb->event_injection) == EVENT_NMI))
+        return;
     vmcb->event_injection = EVENT_VALID | vector |
                             (uint64_t)(nmi ? EVENT_NMI : EVENT_EXCEPTION) << 8 |
                             (has_error ? EVENT_HAS_ERROR | (uint64_t)error << 32 : 0);

@@ -23,7 +23,6 @@
 #define CPUID_SVM          0x8000000a
 #define SVM_EDX_NP         BIT(0)
 #define SVM_EDX_NRIPS      BIT(3)
-#define PAT_RESET          UINT64_C(0x0007040600070406)
 
 static bool has_next_rip;
 static void *host_save[CPU_MAX]; /* one page a core, VM_HSAVE_PA */
@@ -97,7 +96,8 @@ static void svm_disable_core(void)
     msr_write(MSR_EFER, msr_read(MSR_EFER) & ~EFER_SVME);
 }
 
-static const struct page_table_format *svm_memory_format(unsigned *max_leaf_level)
+static const struct page_table_format *svm_memory_format(unsigned *max_leaf_level,
+                                                         unsigned *max_execute_level)
 {
     *max_leaf_level = (cpuid(CPUID_FEATURES, 0).edx & FEATURES_EDX_1G) != 0 ? 3 : 2;
     return &page_format_npt;
@@ -129,11 +129,7 @@ static enum status svm_create(struct vcpu *vcpu)
 static enum status svm_load(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = svm_vmcb(vcpu);
-    memset(&vmcb->system_call, 0, sizeof vmcb->system_call);
-    vmcb->event_injection = 0;
-    vmcb->interrupt_state = 0;
-    vmcb->guest_pat = PAT_RESET;
-    vmcb->tlb_control = TLB_FLUSH_ALL; /* the ASID had another owner */
+    svm_vmcb_restart(vmcb);
     vcpu->backend_state[SVM_SLOT_HOST_PAT] = msr_read(MSR_PAT);
     vcpu->backend_state[SVM_SLOT_INVALID_RUN] = 0;
     clear_gif();

@@ -37,6 +37,9 @@ uint8_t svm_instruction_length(const struct vmcb *vmcb, const struct svm_exit_co
 /* --- state.c --- */
 /* Intercepts, maps, nested paging. Addresses are physical. */
 void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t nested_cr3);
+/* What no struct vcpu_state carries, as it is after reset: before the first run and each restart.
+ */
+void svm_vmcb_restart(struct vmcb *vmcb);
 void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void svm_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
 bool svm_osxsave(struct vcpu *vcpu);
