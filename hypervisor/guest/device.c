@@ -11,6 +11,7 @@
 #include "hypervisor/memory/pages.h"
 
 #define GUEST_BAR_END UINT64_C(0xfe000000)
+#define CLASS_BRIDGE  0x06
 
 static enum status refuse(const struct guest *guest, const struct pci_function *function,
                           enum status status, const char *message)
@@ -168,10 +169,33 @@ static enum status prepare_msix(struct guest *guest, struct guest_device *device
     return STATUS_OK;
 }
 
+/* Functions that reach each other behind the IOMMU's back go to one guest or to none. The
+ * hypervisor's bridges do not count: they are on the way, not at the end of it. */
+static enum status check_neighbours(const struct guest *guest, const struct pci_function *function)
+{
+    const struct pci_function *other, *culprit;
+    for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++) {
+        bool foreign = OWNER_IS_GUEST(other->owner) ? other->owner != guest->owner
+                                                    : other->owner == OWNER_HYPERVISOR;
+        if (!foreign || other == function || other->is_bridge ||
+            other->class_code >> 16 == CLASS_BRIDGE ||
+            (!acs_reaches(function, other, &culprit) && !acs_reaches(other, function, &culprit)))
+            continue;
+        const struct guest *owner = guest_of_owner(other->owner);
+        log_event("device.refused",
+                  "guest=%s device=%s status=denied culprit=%s other=%s owner=%s message=\"no ACS "
+                  "at the culprit: this device and the other one reach each other without passing "
+                  "the IOMMU; give both to one guest, or move one to a slot of its own\"",
+                  guest->name, rid_text(function->rid).text, rid_text(culprit->rid).text,
+                  rid_text(other->rid).text, owner != NULL ? owner->name : "hypervisor");
+        return STATUS_DENIED;
+    }
+    return STATUS_OK;
+}
+
 static enum status check_assignable(const struct guest *guest, const struct pci_function *function,
                                     bool unsafe_interrupts)
 {
-    const struct pci_function *culprit = NULL;
     if (function->is_bridge)
         return refuse(guest, function, STATUS_DENIED, "a bridge is never given to a guest");
     if (OWNER_IS_GUEST(function->owner)) {
@@ -194,14 +218,7 @@ static enum status check_assignable(const struct guest *guest, const struct pci_
         return refuse(guest, function, STATUS_DENIED,
                       "there is no interrupt remapping: the device could forge interrupts; set "
                       "unsafe_interrupts = yes in [system] to accept that");
-    if (!acs_isolated(function, &culprit)) {
-        log_event("device.isolation",
-                  "guest=%s device=%s culprit=%s message=\"no ACS there: functions behind it may "
-                  "reach each other without passing the IOMMU\"",
-                  guest->name, rid_text(function->rid).text,
-                  culprit != NULL ? rid_text(culprit->rid).text : "none");
-    }
-    return STATUS_OK;
+    return check_neighbours(guest, function);
 }
 
 enum status device_assign(struct guest *guest, struct guest_device *device,

@@ -6,7 +6,8 @@
 #define WANTED                                                                                     \
     (ACS_SOURCE_VALIDATION | ACS_TRANSLATION_BLOCKING | ACS_REQUEST_REDIRECT |                     \
      ACS_COMPLETION_REDIRECT | ACS_UPSTREAM_FORWARDING)
-#define UNWANTED (ACS_EGRESS_CONTROL | ACS_DIRECT_TRANSLATED)
+#define MAX_DEPTH 256
+#define UNWANTED  (ACS_EGRESS_CONTROL | ACS_DIRECT_TRANSLATED)
 /* Without these a request could go sideways, or carry another function's id. */
 #define REQUIRED                                                                                   \
     (ACS_SOURCE_VALIDATION | ACS_REQUEST_REDIRECT | ACS_COMPLETION_REDIRECT |                      \
@@ -23,7 +24,7 @@ static const struct {
     {0x8086, 0x150a}, {0x8086, 0x150d}, {0x8086, 0x1518}, {0x8086, 0x1526},
 };
 
-static bool is_downstream_port(const struct pci_function *function)
+static bool is_port(const struct pci_function *function)
 {
     return function->pcie_type == PCIE_TYPE_ROOT_PORT ||
            function->pcie_type == PCIE_TYPE_DOWNSTREAM;
@@ -61,44 +62,68 @@ static bool redirects(const struct pci_function *function, uint64_t required)
     return (offered & required & ~(uint64_t)control) == 0 && (control & UNWANTED) == 0;
 }
 
-static bool has_siblings(const struct pci_function *function)
+static bool is_behind(const struct pci_function *function, const struct pci_function *bridge)
 {
-    const struct pci_function *other;
-    for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++)
-        if (other != function && !other->is_vf && other->rid >> 3 == function->rid >> 3)
+    const struct pci_function *above = function->bridge;
+    for (unsigned depth = 0; above != NULL && depth < MAX_DEPTH; depth++) {
+        if (above == bridge)
             return true;
+        above = above->bridge;
+    }
     return false;
 }
 
-static bool device_isolated(const struct pci_function *function)
+static const struct pci_function *physical(const struct pci_function *function)
 {
-    /* A device with VFs that lets them talk to each other must have ACS (9.3.7.5). */
-    if (function->is_vf || !has_siblings(function))
-        return function->cap_acs == 0 || redirects(function, REQUIRED_INSIDE_DEVICE);
-    for (size_t i = 0; i < ARRAY_SIZE(no_peer_to_peer); i++)
-        if (function->vendor == no_peer_to_peer[i].vendor &&
-            function->device == no_peer_to_peer[i].device)
-            return true;
-    return redirects(function, REQUIRED_INSIDE_DEVICE);
+    return function->is_vf && function->pf != NULL ? function->pf : function;
 }
 
-bool acs_isolated(const struct pci_function *function, const struct pci_function **culprit)
+/* The functions of one package: of one device number, or at the far end of one link, where ARI
+ * takes the device number away. */
+static bool same_device(const struct pci_function *one, const struct pci_function *other)
 {
-    *culprit = NULL;
-    if (!device_isolated(function)) {
-        *culprit = function;
-        return false;
-    }
-    const struct pci_function *bridge = function->bridge;
-    for (unsigned depth = 0; bridge != NULL && depth < 256; depth++) {
-        /* An upstream port has one link and the switch's inside; the downstream ports decide. */
-        bool passes = bridge->pcie_type == PCIE_TYPE_UPSTREAM ||
-                      (is_downstream_port(bridge) && redirects(bridge, REQUIRED));
-        if (!passes) {
-            *culprit = bridge;
+    return one->rid >> 3 == other->rid >> 3 ||
+           (one->bridge != NULL && one->bridge == other->bridge && is_port(one->bridge));
+}
+
+/* A device with VFs that lets them reach each other, or their PF, must have ACS (9.3.7.5). */
+static bool turns_inside(const struct pci_function *from, const struct pci_function *to)
+{
+    if (physical(from) == physical(to))
+        return from->cap_acs != 0 && !redirects(from, REQUIRED_INSIDE_DEVICE);
+    for (size_t i = 0; i < ARRAY_SIZE(no_peer_to_peer); i++)
+        if (physical(from)->vendor == no_peer_to_peer[i].vendor &&
+            physical(from)->device == no_peer_to_peer[i].device)
             return false;
-        }
+    return !redirects(from, REQUIRED_INSIDE_DEVICE);
+}
+
+/* Whether the bridge, which is above `from` and which a request of `from` has come to on its way
+ * up, may send it to `to`. Between root ports a request is translated first, with or without ACS
+ * (VT-d, "Root-Complex Peer to Peer Considerations"); the downstream ports of a switch decide for
+ * themselves; on a conventional bus everybody hears everything. */
+static bool turns_at(const struct pci_function *bridge, const struct pci_function *to)
+{
+    if (bridge->pcie_type == PCIE_TYPE_DOWNSTREAM)
+        return !redirects(bridge, REQUIRED) && !is_behind(to, bridge) &&
+               (bridge->bridge == NULL || is_behind(to, bridge->bridge));
+    return bridge->pcie_type != PCIE_TYPE_UPSTREAM && bridge->pcie_type != PCIE_TYPE_ROOT_PORT &&
+           is_behind(to, bridge);
+}
+
+bool acs_reaches(const struct pci_function *from, const struct pci_function *to,
+                 const struct pci_function **culprit)
+{
+    *culprit = from;
+    if (same_device(physical(from), physical(to)) && turns_inside(from, to))
+        return true;
+    const struct pci_function *bridge = from->bridge;
+    for (unsigned depth = 0; bridge != NULL && depth < MAX_DEPTH; depth++) {
+        *culprit = bridge;
+        if (turns_at(bridge, to))
+            return true;
         bridge = bridge->bridge;
     }
-    return true;
+    *culprit = NULL;
+    return false;
 }

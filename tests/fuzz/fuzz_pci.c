@@ -160,7 +160,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_check(function != NULL);
     fuzz_check(function->is_bridge || (model_get(model, PCI_COMMAND, 2) & 4) == 0);
     const struct pci_function *culprit;
-    (void)acs_isolated(function, &culprit);
+    for (size_t i = 0; pci_function_at(i) != NULL; i++) {
+        fuzz_check(acs_reaches(function, pci_function_at(i), &culprit) == (culprit != NULL));
+        fuzz_check(acs_reaches(pci_function_at(i), function, &culprit) == (culprit != NULL));
+    }
     check_msix(function);
     if (!function->is_bridge)
         use_sriov(model, function, vfs, (flags & MIRROR) != 0);

@@ -36,13 +36,15 @@ static void nic(rid_t rid, bool multi_function)
         model_put(f, 0x0e, 1, 0x80);
 }
 
-/* The culprit, 0xffffffff for none. */
-static rid_t culprit_of(rid_t rid)
+#define NOBODY 0xffffffff
+
+/* Where a request of the one turns towards the other, NOBODY if nowhere. */
+static rid_t turns(rid_t from, rid_t to)
 {
     const struct pci_function *culprit;
-    bool isolated = acs_isolated(pci_function_find(rid), &culprit);
-    assert_true(isolated == (culprit == NULL));
-    return isolated ? 0xffffffff : culprit->rid;
+    bool reaches = acs_reaches(pci_function_find(from), pci_function_find(to), &culprit);
+    assert_true(reaches == (culprit != NULL));
+    return reaches ? culprit->rid : NOBODY;
 }
 
 static void enumerate(void)
@@ -51,50 +53,66 @@ static void enumerate(void)
     acs_enable_all();
 }
 
-static void a_root_port_redirects(void **state)
+static void all_that_is_offered_is_turned_on(void **state)
 {
     struct model_function *root = port(RID(0, 0, 1, 0), 1, 1, PCIE_TYPE_ROOT_PORT, ALL_ACS);
     model_put(root, 0x106, 2, 0x0040); /* firmware left direct translated requests on */
-    nic(RID(0, 1, 0, 0), false);
-    assert_int_equal(pci_enumerate(&mcfg), STATUS_OK);
-    assert_int_equal(culprit_of(RID(0, 1, 0, 0)), RID(0, 0, 1, 0));
-    acs_enable_all();
+    enumerate();
     assert_int_equal(model_get(root, 0x106, 2), 0x001f);
-    assert_int_equal(culprit_of(RID(0, 1, 0, 0)), 0xffffffff);
     assert_int_equal(host_log_count("acs.enabled", "rid=00:01.0"), 1);
 }
 
-static void a_port_without_acs_is_named(void **state)
+/* The root complex translates before it looks who is meant. */
+static void root_ports_need_none(void **state)
 {
     port(RID(0, 0, 1, 0), 1, 1, PCIE_TYPE_ROOT_PORT, 0);
+    port(RID(0, 0, 1, 1), 2, 2, PCIE_TYPE_ROOT_PORT, 0);
     nic(RID(0, 1, 0, 0), false);
+    nic(RID(0, 2, 0, 0), false);
+    nic(RID(0, 0, 2, 0), false);
     enumerate();
-    assert_int_equal(culprit_of(RID(0, 1, 0, 0)), RID(0, 0, 1, 0));
+    assert_int_equal(turns(RID(0, 1, 0, 0), RID(0, 2, 0, 0)), NOBODY);
+    assert_int_equal(turns(RID(0, 1, 0, 0), RID(0, 0, 2, 0)), NOBODY);
+    assert_int_equal(turns(RID(0, 0, 2, 0), RID(0, 1, 0, 0)), NOBODY);
 }
 
-static void every_switch_port_on_the_way_counts(void **state)
+static void every_switch_on_the_way_counts(void **state)
 {
-    port(RID(0, 0, 1, 0), 1, 4, PCIE_TYPE_ROOT_PORT, ALL_ACS);
-    port(RID(0, 1, 0, 0), 2, 4, PCIE_TYPE_UPSTREAM, 0);
+    port(RID(0, 0, 1, 0), 1, 7, PCIE_TYPE_ROOT_PORT, ALL_ACS);
+    port(RID(0, 1, 0, 0), 2, 7, PCIE_TYPE_UPSTREAM, 0);
     port(RID(0, 2, 0, 0), 3, 3, PCIE_TYPE_DOWNSTREAM, ALL_ACS);
-    port(RID(0, 2, 1, 0), 4, 4, PCIE_TYPE_DOWNSTREAM, 0);
-    nic(RID(0, 3, 0, 0), false);
-    nic(RID(0, 4, 0, 0), false);
+    port(RID(0, 2, 1, 0), 4, 7, PCIE_TYPE_DOWNSTREAM, 0);
+    port(RID(0, 4, 0, 0), 5, 7, PCIE_TYPE_UPSTREAM, 0);
+    port(RID(0, 5, 0, 0), 6, 6, PCIE_TYPE_DOWNSTREAM, ALL_ACS);
+    port(RID(0, 5, 1, 0), 7, 7, PCIE_TYPE_DOWNSTREAM, ALL_ACS);
+    port(RID(0, 0, 2, 0), 8, 8, PCIE_TYPE_ROOT_PORT, 0);
+    const rid_t protected = RID(0, 3, 0, 0), inner = RID(0, 6, 0, 0), other = RID(0, 7, 0, 0),
+                outside = RID(0, 8, 0, 0);
+    nic(protected, false);
+    nic(inner, false);
+    nic(other, false);
+    nic(outside, false);
     enumerate();
-    assert_int_equal(culprit_of(RID(0, 3, 0, 0)), 0xffffffff);
-    assert_int_equal(culprit_of(RID(0, 4, 0, 0)), RID(0, 2, 1, 0));
+    assert_int_equal(turns(protected, inner), NOBODY);
+    assert_int_equal(turns(inner, protected), RID(0, 2, 1, 0));
+    assert_int_equal(turns(inner, other), NOBODY);
+    assert_int_equal(turns(inner, outside), NOBODY);
+    assert_int_equal(turns(outside, inner), NOBODY);
 }
 
-static void conventional_bridges_alias_ids(void **state)
+static void conventional_buses_are_shared(void **state)
 {
     port(RID(0, 0, 1, 0), 1, 2, PCIE_TYPE_ROOT_PORT, ALL_ACS);
     port(RID(0, 1, 0, 0), 2, 2, PCIE_TYPE_TO_PCI_BRIDGE, 0);
     nic(RID(0, 2, 0, 0), false);
+    nic(RID(0, 2, 1, 0), false);
     model_bridge(RID(0, 0, 2, 0), 3, 3);
     nic(RID(0, 3, 0, 0), false);
+    nic(RID(0, 3, 1, 0), false);
     enumerate();
-    assert_int_equal(culprit_of(RID(0, 2, 0, 0)), RID(0, 1, 0, 0));
-    assert_int_equal(culprit_of(RID(0, 3, 0, 0)), RID(0, 0, 2, 0));
+    assert_int_equal(turns(RID(0, 2, 0, 0), RID(0, 2, 1, 0)), RID(0, 1, 0, 0));
+    assert_int_equal(turns(RID(0, 3, 0, 0), RID(0, 3, 1, 0)), RID(0, 0, 2, 0));
+    assert_int_equal(turns(RID(0, 2, 0, 0), RID(0, 3, 0, 0)), NOBODY);
 }
 
 static void siblings_need_acs_of_their_own(void **state)
@@ -104,8 +122,8 @@ static void siblings_need_acs_of_their_own(void **state)
     nic(RID(0, 1, 0, 1), true);
     model_acs(model_find(RID(0, 1, 0, 1)), 0x100, 0x000c);
     enumerate();
-    assert_int_equal(culprit_of(RID(0, 1, 0, 0)), RID(0, 1, 0, 0));
-    assert_int_equal(culprit_of(RID(0, 1, 0, 1)), 0xffffffff);
+    assert_int_equal(turns(RID(0, 1, 0, 0), RID(0, 1, 0, 1)), RID(0, 1, 0, 0));
+    assert_int_equal(turns(RID(0, 1, 0, 1), RID(0, 1, 0, 0)), NOBODY);
 }
 
 static void the_82576_is_known_not_to_talk_sideways(void **state)
@@ -116,7 +134,37 @@ static void the_82576_is_known_not_to_talk_sideways(void **state)
         model_put(model_find(RID(0, 1, 0, i)), 2, 2, 0x10c9);
     }
     enumerate();
-    assert_int_equal(culprit_of(RID(0, 1, 0, 1)), 0xffffffff);
+    assert_int_equal(turns(RID(0, 1, 0, 0), RID(0, 1, 0, 1)), NOBODY);
+}
+
+/* Behind a port without ACS, alone: whatever they send each other's registers has to leave the
+ * device, and the port has nowhere else to send it. With an ACS capability that cannot be set the
+ * device itself says that it would turn requests around. */
+static void vfs_of_one_pf_are_separate_unless_they_say_otherwise(void **state)
+{
+    port(RID(0, 0, 1, 0), 1, 3, PCIE_TYPE_ROOT_PORT, 0);
+    port(RID(0, 1, 0, 0), 2, 3, PCIE_TYPE_UPSTREAM, 0);
+    port(RID(0, 2, 0, 0), 3, 3, PCIE_TYPE_DOWNSTREAM, 0);
+    nic(RID(0, 3, 0, 0), false);
+    enumerate();
+    model_put(model_find(RID(0, 2, 0, 0)), 0x54 + 0x28, 2, 0x20); /* ARI: they are in reach */
+    struct pci_function *pf = pci_function_find(RID(0, 3, 0, 0));
+    struct pci_function vf = {.is_vf = true, .pf = pf, .bridge = pf->bridge};
+    for (unsigned i = 0; i < 2; i++) {
+        vf.rid = RID(0, 3, 16, i);
+        struct model_function *model = model_endpoint(vf.rid, 0xffff, 0xffff, 0x020000);
+        model_acs(model, 0x100, 0x000c);
+        assert_non_null(pci_function_add(&vf));
+    }
+    const rid_t first = RID(0, 3, 16, 0), second = RID(0, 3, 16, 1);
+    assert_int_equal(turns(first, second), NOBODY);
+    assert_int_equal(turns(first, pf->rid), NOBODY);
+    assert_int_equal(turns(pf->rid, first), NOBODY);
+    pci_function_find(first)->cap_acs = 0x100;
+    assert_int_equal(turns(first, second), first);
+    assert_int_equal(turns(first, pf->rid), first);
+    acs_enable(pci_function_find(first));
+    assert_int_equal(turns(first, second), NOBODY);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
@@ -124,12 +172,13 @@ static void the_82576_is_known_not_to_talk_sideways(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_root_port_redirects),
-        TEST(a_port_without_acs_is_named),
-        TEST(every_switch_port_on_the_way_counts),
-        TEST(conventional_bridges_alias_ids),
+        TEST(all_that_is_offered_is_turned_on),
+        TEST(root_ports_need_none),
+        TEST(every_switch_on_the_way_counts),
+        TEST(conventional_buses_are_shared),
         TEST(siblings_need_acs_of_their_own),
         TEST(the_82576_is_known_not_to_talk_sideways),
+        TEST(vfs_of_one_pf_are_separate_unless_they_say_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

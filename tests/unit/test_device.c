@@ -165,12 +165,37 @@ static void test_without_confinement(void **state)
     device_release(&device);
 }
 
-static void test_missing_acs_is_said(void **state)
+/* Who reaches another guest's device, or one that the hypervisor drives, is not given away. */
+static void test_neighbours_without_acs(void **state)
 {
     isolated = false;
-    assert_int_equal(assign(0), STATUS_OK);
-    assert_int_equal(host_log_count("device.isolation", "no ACS"), 1);
-    device_release(&device);
+    neighbour.owner = OWNER_GUEST(1);
+    expect_refusal(STATUS_DENIED, "culprit=01:00.1 other=01:00.1 owner=beta");
+    neighbour.owner = OWNER_HYPERVISOR;
+    expect_refusal(STATUS_DENIED, "owner=hypervisor");
+    expect_trace("");
+    static const struct {
+        owner_t owner;
+        bool isolated, bridge;
+        uint32_t class_code;
+    } fine[] = {
+        {OWNER_GUEST(1), true, false, 0},
+        {OWNER_GUEST(0), false, false, 0},
+        {OWNER_NOBODY, false, false, 0},
+        {OWNER_HYPERVISOR, false, true, 0x060400},
+        {OWNER_HYPERVISOR, false, false, 0x060100},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(fine); i++) {
+        memset(&device, 0, sizeof device);
+        isolated = fine[i].isolated;
+        neighbour.owner = fine[i].owner;
+        neighbour.is_bridge = fine[i].bridge;
+        neighbour.class_code = fine[i].class_code;
+        next_bar = GUEST_BAR_BASE;
+        assert_int_equal(assign(0), STATUS_OK);
+        device_release(&device);
+        expect_nothing_left();
+    }
 }
 
 static void test_devices_that_cannot_be_laid_out(void **state)
@@ -264,7 +289,7 @@ int main(void)
         TEST(test_small_bars_are_hidden),
         TEST(test_ownership),
         TEST(test_without_confinement),
-        TEST(test_missing_acs_is_said),
+        TEST(test_neighbours_without_acs),
         TEST(test_devices_that_cannot_be_laid_out),
         TEST(test_foreign_memory_under_a_bar),
         TEST(test_steps_of_assigning_that_fail),

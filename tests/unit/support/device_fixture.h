@@ -104,9 +104,19 @@ void iommu_fault_reporting(const struct pci_function *function, bool on)
     step(on ? "faults on" : "faults off");
 }
 
-bool acs_isolated(const struct pci_function *function, const struct pci_function **culprit)
+/* The neighbour on the same card, and whether the two reach each other. */
+static struct pci_function neighbour;
+
+struct pci_function *pci_function_at(size_t index)
 {
-    return isolated;
+    return index == 0 ? &neighbour : NULL;
+}
+
+bool acs_reaches(const struct pci_function *from, const struct pci_function *to,
+                 const struct pci_function **culprit)
+{
+    *culprit = from;
+    return !isolated && from == &neighbour;
 }
 
 uintptr_t map_device(uint64_t physical, uint64_t size)
@@ -185,6 +195,7 @@ static int fresh(void **state)
                 [2] = {.base = 0xc000, .size = 32, .io = true},
                 [3] = {.base = BAR3, .size = 0x8000, .is_64bit = true, .prefetchable = true}},
     };
+    neighbour = (struct pci_function){.rid = RID(0, 1, 0, 1), .owner = OWNER_NOBODY};
     layout = (struct msix_layout){
         .vectors = 10, .table_bar = 3, .table_offset = 0x2000, .pba_bar = 3, .pba_offset = 0x3000};
     layout_status = STATUS_OK;
