@@ -185,9 +185,10 @@ static enum status check_neighbours(const struct guest *guest, const struct pci_
         log_event("device.refused",
                   "guest=%s device=%s status=denied culprit=%s other=%s owner=%s message=\"no ACS "
                   "at the culprit: this device and the other one reach each other without passing "
-                  "the IOMMU; give both to one guest, or move one to a slot of its own\"",
+                  "the IOMMU; move one to a slot of its own%s\"",
                   guest->name, rid_text(function->rid).text, rid_text(culprit->rid).text,
-                  rid_text(other->rid).text, owner != NULL ? owner->name : "hypervisor");
+                  rid_text(other->rid).text, owner != NULL ? owner->name : "hypervisor",
+                  owner != NULL ? ", or give both to one guest" : "");
         return STATUS_DENIED;
     }
     return STATUS_OK;

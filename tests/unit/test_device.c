@@ -173,6 +173,7 @@ static void test_neighbours_without_acs(void **state)
     expect_refusal(STATUS_DENIED, "culprit=01:00.1 other=01:00.1 owner=beta");
     neighbour.owner = OWNER_HYPERVISOR;
     expect_refusal(STATUS_DENIED, "owner=hypervisor");
+    assert_int_equal(host_log_count("device.refused", "to one guest"), 0);
     expect_trace("");
     static const struct {
         owner_t owner;
