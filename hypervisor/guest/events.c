@@ -179,6 +179,28 @@ static enum exit_action hypercall(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
+/* --- code where the tables do not let it run yet --- */
+
+struct execution {
+    struct guest *guest;
+    uint64_t address;
+    enum status status;
+};
+
+static void allow_execute(void *argument)
+{
+    struct execution *execution = argument;
+    execution->status = page_table_allow_execute(&execution->guest->memory, execution->address);
+}
+
+static bool execute(struct vcpu *vcpu, uint64_t address)
+{
+    struct execution execution = {vcpu->guest, address, STATUS_TIMEOUT};
+    if (address >= vcpu->guest->memory_size || !control_call(allow_execute, &execution))
+        return false;
+    return execution.status == STATUS_OK;
+}
+
 /* --- interrupts between a guest's own vCPUs --- */
 
 static bool ipi(struct vcpu *vcpu, uint64_t icr)
@@ -210,6 +232,7 @@ const struct vcpu_events guest_events = {
     .mmio = mmio,
     .io = io,
     .hypercall = hypercall,
+    .execute = execute,
     .ipi = ipi,
     .read_memory = read_memory,
     .stopped = stopped,

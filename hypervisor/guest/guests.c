@@ -81,8 +81,12 @@ static enum status create_vcpus(struct guest *guest)
 static enum status create_memory(struct guest *guest)
 {
     uint64_t size = guest->config->memory;
-    unsigned max_leaf_level;
-    const struct page_table_format *format = vcpu_backend()->memory_format(&max_leaf_level);
+    unsigned max_leaf_level, max_execute_level;
+    const struct page_table_format *format =
+        vcpu_backend()->memory_format(&max_leaf_level, &max_execute_level);
+    /* Where code may not run from pages as large as data is given, it gets the right to when it
+     * does (events.c). */
+    unsigned execute = max_execute_level < max_leaf_level ? 0 : PAGE_EXECUTE;
     if (size > GUEST_MAX_MEMORY)
         return refuse(guest, STATUS_UNSUPPORTED, "more memory than a guest can have (2G)");
     /* Alignment decides the page size of both tables. */
@@ -98,7 +102,7 @@ static enum status create_memory(struct guest *guest)
     status = page_table_create(&guest->memory, format, 4, max_leaf_level, false);
     if (status == STATUS_OK)
         status = page_table_map(&guest->memory, 0, guest->memory_base, size,
-                                PAGE_READ | PAGE_WRITE | PAGE_EXECUTE);
+                                PAGE_READ | PAGE_WRITE | execute);
     return status == STATUS_OK ? status : refuse(guest, status, "no memory left for its tables");
 }
 
@@ -160,15 +164,27 @@ static enum status create_devices(struct guest *guest, const struct config *conf
     return STATUS_OK;
 }
 
+/* The largest page that RAM is mapped with, 0 without any. */
+static uint64_t largest_page(const struct page_table *table, uint64_t memory_size)
+{
+    struct page_walk walk;
+    uint64_t largest = 0;
+    for (uint64_t at = 0; table->root != NULL && page_table_next(table, &at, &walk) &&
+                          walk.present && at < memory_size;
+         at += walk.page_size)
+        largest = MAX(largest, walk.page_size);
+    return largest;
+}
+
 static void log_tables(const struct guest *guest)
 {
-    static const char *const sizes[] = {"none", "4K", "2M", "1G"};
     const struct page_table *domain = &guest->domain.table;
     log_event("guest.tables",
               "name=%s memory_bytes=%llu memory_largest=%s domain_bytes=%llu domain_largest=%s",
               guest->name, (unsigned long long)guest->memory.table_pages * PAGE_SIZE,
-              sizes[guest->memory.max_leaf_level],
-              (unsigned long long)domain->table_pages * PAGE_SIZE, sizes[domain->max_leaf_level]);
+              size_text(largest_page(&guest->memory, guest->memory_size)).text,
+              (unsigned long long)domain->table_pages * PAGE_SIZE,
+              size_text(largest_page(domain, guest->memory_size)).text);
 }
 
 static void create(struct guest *guest, const struct config *config)

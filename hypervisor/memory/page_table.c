@@ -284,3 +284,41 @@ enum status page_table_unmap(struct page_table *table, uint64_t input, uint64_t 
         write_entry(table, virtual_address(walk.step[walk.steps - 1].entry_address), 0);
     return STATUS_OK;
 }
+
+enum status page_table_allow_execute(struct page_table *table, uint64_t input)
+{
+    const struct page_table_format *format = table->format;
+    uint64_t region = ALIGN_DOWN(input, PAGE_2M);
+    if (!range_valid(table, region, PAGE_2M))
+        return STATUS_INVALID;
+    enum status status = split_at(table, region);
+    if (status == STATUS_OK)
+        status = split_at(table, region + PAGE_2M);
+    if (status != STATUS_OK)
+        return status;
+    struct page_walk walk;
+    page_table_walk(table, input, &walk);
+    if (!walk.present)
+        return STATUS_NOT_FOUND;
+    const struct page_walk_step *last = &walk.step[walk.steps - 1];
+    if (last->level > 1) {
+        uint64_t *lower = new_table(table);
+        if (lower == NULL)
+            return STATUS_NO_MEMORY;
+        uint64_t physical = ALIGN_DOWN(walk.physical, PAGE_2M);
+        unsigned rights = format->rights(last->entry, last->level) | PAGE_EXECUTE;
+        for (unsigned i = 0; i < ENTRIES; i++)
+            lower[i] = format->leaf(physical + i * PAGE_SIZE, rights, 1);
+        link_table(table, virtual_address(last->entry_address), lower);
+        return STATUS_OK;
+    }
+    for (uint64_t at = region;
+         page_table_next(table, &at, &walk) && walk.present && at < region + PAGE_2M;
+         at += walk.page_size) {
+        last = &walk.step[walk.steps - 1];
+        write_entry(table, virtual_address(last->entry_address),
+                    format->leaf(walk.physical,
+                                 format->rights(last->entry, last->level) | PAGE_EXECUTE, 1));
+    }
+    return STATUS_OK;
+}

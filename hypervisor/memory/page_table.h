@@ -67,6 +67,12 @@ MUST_CHECK enum status page_table_unmap(struct page_table *table, uint64_t input
 MUST_CHECK enum status page_table_populate(struct page_table *table, uint64_t input, uint64_t size,
                                            unsigned level);
 
+/* Lets code run in the 2 MiB around `input`, in pages of 4 KiB: a larger page there is replaced by
+ * smaller ones, of which no other gains a right. The hardware sees the old entry or the new one;
+ * the caller discards what it cached. STATUS_NOT_FOUND when nothing is mapped at `input`,
+ * STATUS_NO_MEMORY. */
+MUST_CHECK enum status page_table_allow_execute(struct page_table *table, uint64_t input);
+
 /* One step per level, from the root down, for `walk`, the audit and software translation. */
 struct page_walk {
     unsigned steps;

@@ -59,6 +59,10 @@ enum outcome exit_memory(struct vcpu *vcpu)
                          "address=%#llx: the hypervisor's own table entry "
                          "for it is malformed",
                          address);
+    if (exit->memory.execute && vcpu_events()->execute(vcpu, exit->memory.address)) {
+        vcpu_backend()->flush_memory(vcpu);
+        return OUTCOME_RESUME;
+    }
     if (exit->memory.execute || !(exit->memory.read || exit->memory.write))
         return vcpu_fail(vcpu, "memory-access", "address=%#llx access=%s: no RAM is there", address,
                          access_name(exit));

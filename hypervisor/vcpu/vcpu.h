@@ -154,8 +154,10 @@ struct vcpu_backend {
     /* Per core: VMXON or EFER.SVME; again and back. */
     enum status (*enable_core)(void);
     void (*disable_core)(void);
-    /* Format of the guest-physical tables, and the largest page they may use. */
-    const struct page_table_format *(*memory_format)(unsigned *max_leaf_level);
+    /* Format of the guest-physical tables, the largest page they may use, and the largest that may
+     * be executable. */
+    const struct page_table_format *(*memory_format)(unsigned *max_leaf_level,
+                                                     unsigned *max_execute_level);
     /* Control structures for a vCPU; on the control core. */
     enum status (*create)(struct vcpu *vcpu);
     void (*destroy)(struct vcpu *vcpu);
@@ -193,6 +195,9 @@ struct vcpu_events {
     /* False: the port does not exist for the guest: reads give all ones, writes are dropped. */
     bool (*io)(struct vcpu *vcpu, uint16_t port, unsigned width, bool write, uint32_t *value);
     enum exit_action (*hypercall)(struct vcpu *vcpu);
+    /* The guest runs code in RAM that its tables do not let it execute (memory_format() named a
+     * smaller page for code): lets it from now on. False: there is no such RAM. */
+    bool (*execute)(struct vcpu *vcpu, uint64_t address);
     /* An interrupt command, already filtered by kind (fixed, NMI, INIT, start-up): passes it with
      * vcpu_interrupt() to each vCPU of the same guest that icr_addresses(). False: none is
      * addressed; dropped and counted. */

@@ -97,9 +97,25 @@ static void test_memory_refused(void **state)
     memory_exit("\x8b\x18", 2, false)->memory.execute = true;
     run();
     expect_stop("memory-access", "access=execute");
+    assert_int_equal(execute_count, 1);
     memory_exit("\x8b\x18", 2, false)->memory.misconfigured = true;
     run();
     expect_stop("memory-access", "malformed");
+}
+
+/* Code in RAM whose pages are too large to be executable: made so, and the instruction again. */
+static void test_code_gets_the_right(void **state)
+{
+    struct vcpu_exit *exit = memory_exit("\x8b\x18", 2, false);
+    exit->memory.execute = true;
+    exit->memory.read = false;
+    execute_address = exit->memory.address;
+    flushes = 0;
+    run();
+    execute_address = 0;
+    expect_rip(0x1000);
+    assert_int_equal(flushes, 1);
+    assert_int_equal(mmio_count, 0);
 }
 
 /* --- the guest's own paging --- */
@@ -235,9 +251,10 @@ static void test_fetch_segment_base(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_memory_write),     CASE(test_memory_read),       CASE(test_memory_refused),
-        CASE(test_fetch_long_mode),  CASE(test_fetch_large_pages), CASE(test_fetch_32_bit_paging),
-        CASE(test_fetch_pae_paging), CASE(test_fetch_refuses),     CASE(test_fetch_segment_base),
+        CASE(test_memory_write),        CASE(test_memory_read),      CASE(test_memory_refused),
+        CASE(test_code_gets_the_right), CASE(test_fetch_long_mode),  CASE(test_fetch_large_pages),
+        CASE(test_fetch_32_bit_paging), CASE(test_fetch_pae_paging), CASE(test_fetch_refuses),
+        CASE(test_fetch_segment_base),
     };
     return cmocka_run_group_tests_name("memory exits", tests, NULL, NULL);
 }

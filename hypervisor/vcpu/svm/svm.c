@@ -96,9 +96,11 @@ static void svm_disable_core(void)
     msr_write(MSR_EFER, msr_read(MSR_EFER) & ~EFER_SVME);
 }
 
-static const struct page_table_format *svm_memory_format(unsigned *max_leaf_level)
+static const struct page_table_format *svm_memory_format(unsigned *max_leaf_level,
+                                                         unsigned *max_execute_level)
 {
     *max_leaf_level = (cpuid(CPUID_FEATURES, 0).edx & FEATURES_EDX_1G) != 0 ? 3 : 2;
+    *max_execute_level = *max_leaf_level;
     return &page_format_npt;
 }
 

@@ -17,6 +17,7 @@ _Static_assert(offsetof(struct cpu, nmi_seen) == 56, "entry.asm");
 struct vmx_capabilities vmx_capabilities;
 struct vmx_controls vmx_controls;
 unsigned vmx_largest_leaf = 1;
+unsigned vmx_largest_code_leaf = 1;
 
 /* In the image, so that a core can enter VMX operation without an allocation that may fail. */
 static struct vmx_region vmxon_regions[CPU_MAX] __attribute__((aligned(PAGE_SIZE)));
@@ -30,14 +31,14 @@ static void choose_leaf(void)
     if (has_msr && !msr_read_safe(MSR_ARCH_CAPABILITIES, &arch_capabilities))
         arch_capabilities = 0;
     bool affected = vmx_itlb_multihit(cpuid(1, 0).eax, arch_capabilities);
-    vmx_largest_leaf = affected                                 ? 1
-                       : vmx_capabilities.ept_vpid & VMX_EPT_1G ? 3
+    vmx_largest_leaf = vmx_capabilities.ept_vpid & VMX_EPT_1G   ? 3
                        : vmx_capabilities.ept_vpid & VMX_EPT_2M ? 2
                                                                 : 1;
+    vmx_largest_code_leaf = affected ? 1 : vmx_largest_leaf;
     static const char *const names[] = {"", "4K", "2M", "1G"};
-    log_event("vmx.itlb_multihit", "affected=%s arch_capabilities=0x%llx largest_page=%s",
+    log_event("vmx.itlb_multihit", "affected=%s arch_capabilities=0x%llx largest_page=%s code=%s",
               affected ? "yes" : "no", (unsigned long long)arch_capabilities,
-              names[vmx_largest_leaf]);
+              names[vmx_largest_leaf], names[vmx_largest_code_leaf]);
 }
 
 enum status vmx_probe(void)

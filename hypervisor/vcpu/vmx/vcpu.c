@@ -29,9 +29,11 @@ static uint64_t ept_pointer(const struct vcpu *vcpu)
            EPT_POINTER_LEVELS(vcpu->memory->levels);
 }
 
-static const struct page_table_format *memory_format(unsigned *max_leaf_level)
+static const struct page_table_format *memory_format(unsigned *max_leaf_level,
+                                                     unsigned *max_execute_level)
 {
     *max_leaf_level = vmx_largest_leaf;
+    *max_execute_level = vmx_largest_code_leaf;
     return &page_format_ept;
 }
 

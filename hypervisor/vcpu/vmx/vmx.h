@@ -52,7 +52,8 @@ MUST_CHECK enum status vmx_feature_control_check(uint64_t value, uint64_t *write
 
 extern struct vmx_capabilities vmx_capabilities; /* filled by vmx_probe() */
 extern struct vmx_controls vmx_controls;
-extern unsigned vmx_largest_leaf; /* level of the largest EPT page that is used: 1 to 3 */
+extern unsigned vmx_largest_leaf;      /* level of the largest EPT page that is used: 1 to 3 */
+extern unsigned vmx_largest_code_leaf; /* ... where the guest may execute */
 enum status vmx_probe(void);
 enum status vmx_enable_core(void);
 void vmx_disable_core(void);

@@ -289,8 +289,23 @@ UNUSED static void stopped(struct vcpu *vcpu, const char *reason, const char *de
     (void)text_copy(stop_detail, sizeof stop_detail, detail);
 }
 
-UNUSED static const struct vcpu_events guest_events = {mmio, io,          hypercall,
-                                                       ipi,  read_memory, stopped};
+/* RAM that the guest may not run code in yet. */
+UNUSED static uint64_t execute_address;
+UNUSED static unsigned execute_count;
+
+UNUSED static bool execute(struct vcpu *vcpu, uint64_t address)
+{
+    execute_count++;
+    return execute_address != 0 && address == execute_address;
+}
+
+UNUSED static const struct vcpu_events guest_events = {.mmio = mmio,
+                                                       .io = io,
+                                                       .hypercall = hypercall,
+                                                       .execute = execute,
+                                                       .ipi = ipi,
+                                                       .read_memory = read_memory,
+                                                       .stopped = stopped};
 
 UNUSED static struct cpu cpu = {.index = 3};
 UNUSED static struct vcpu vcpu;
