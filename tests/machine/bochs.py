@@ -36,7 +36,7 @@ def configuration(directory: Path, cpus: int, memory: int, port: int, disks: dic
         "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15",
         *(f"{place}: {what}" for place, what in disks.items()),
         "boot: cdrom",
-        f"com1: enabled=1, mode=socket-client, dev=localhost:{port}",
+        f"com1: enabled=1, mode=socket-client, dev=127.0.0.1:{port}",
         f"log: {directory}/bochs.log",
         "panic: action=fatal",
         f"error: action={'report' if log_errors else 'ignore'}",

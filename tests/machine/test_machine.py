@@ -211,7 +211,7 @@ def test_bochs_configuration(monkeypatch):
     lines = configuration(Path("/run"), 3, 256, 4444, {"ata0-master": "type=cdrom, path=x.iso"}).splitlines()
     assert any(line.startswith("cpu: model=corei7_skylake_x, count=3,") for line in lines)
     assert "memory: guest=256, host=256" in lines
-    assert "com1: enabled=1, mode=socket-client, dev=localhost:4444" in lines
+    assert "com1: enabled=1, mode=socket-client, dev=127.0.0.1:4444" in lines
     assert "ata0-master: type=cdrom, path=x.iso" in lines
 
 
