@@ -140,8 +140,8 @@ MUST_CHECK enum status pci_function_reset(const struct pci_function *function);
 void acs_enable_all(void);
 /* One function's, for those that came later or were reset: a reset clears the control register. */
 void acs_enable(const struct pci_function *function);
-/* Whether requests of `from` may arrive at `to` without passing the IOMMU: inside a device of several
- * functions, at a switch without ACS, on a conventional bus. *culprit is where (a bridge, or `from`
- * itself), NULL when they cannot. */
+/* Whether requests of `from` may arrive at `to` without passing the IOMMU: inside a device of
+ * several functions, at a switch without ACS, on a conventional bus. *culprit is where (a bridge,
+ * or `from` itself), NULL when they cannot. */
 bool acs_reaches(const struct pci_function *from, const struct pci_function *to,
                  const struct pci_function **culprit);
