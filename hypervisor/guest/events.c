@@ -169,8 +169,7 @@ static enum exit_action hypercall(struct vcpu *vcpu)
         result = ABI_OK;
         break;
     case ABI_EXIT:
-        vcpu->guest->exit_status = registers[GUEST_RDI];
-        guest_note_end(vcpu->guest, "exit");
+        guest_note_end(vcpu->guest, "exit", registers[GUEST_RDI]);
         return EXIT_STOP;
     default:
         break;
@@ -221,7 +220,7 @@ static bool ipi(struct vcpu *vcpu, uint64_t icr)
 static void stopped(struct vcpu *vcpu, const char *reason, const char *detail)
 {
     char text[256];
-    guest_note_end(vcpu->guest, reason);
+    guest_note_end(vcpu->guest, reason, 0);
     quote_text(text, sizeof text, detail != NULL ? detail : "",
                detail != NULL ? strlen(detail) : 0);
     log_event("guest.fault", "name=%s vcpu=%u reason=%s message=\"%s\"", vcpu->guest->name,

@@ -83,8 +83,9 @@ guest_start(struct guest *guest); /* GUEST_CREATED or GUEST_STOPPED: reloads */
 MUST_CHECK enum status guest_stop(struct guest *guest, const char *reason);
 /* All VM exits of its vCPUs since it was started. */
 uint64_t guest_exits(const struct guest *guest);
-/* From a guest's core: why it ends; the first word counts. */
-void guest_note_end(struct guest *guest, const char *reason);
+/* From a guest's core: why it ends, and with which status (0 unless it exited). The first call
+ * counts, whichever vCPU makes it. */
+void guest_note_end(struct guest *guest, const char *reason, uint64_t exit_status);
 void guests_start_all(void);
 void guests_stop_all(void); /* before the machine is reset or switched off */
 /* Work for the control loop: guests that ended, time limits, output rings, PF mailboxes. */

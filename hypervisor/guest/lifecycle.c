@@ -12,12 +12,14 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 
-void guest_note_end(struct guest *guest, const char *reason)
+void guest_note_end(struct guest *guest, const char *reason, uint64_t exit_status)
 {
     uint32_t none = 0;
     if (__atomic_compare_exchange_n(&guest->end_noted, &none, 1, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_ACQUIRE))
+                                    __ATOMIC_ACQUIRE)) {
         (void)text_copy(guest->stop_reason, sizeof guest->stop_reason, reason);
+        guest->exit_status = exit_status;
+    }
 }
 
 static void detach_start(struct guest *guest)
@@ -193,7 +195,7 @@ enum status guest_stop(struct guest *guest, const char *reason)
 {
     if (guest->state != GUEST_RUNNING)
         return STATUS_NOT_FOUND;
-    guest_note_end(guest, reason);
+    guest_note_end(guest, reason, 0);
     if (!pull_back(guest)) {
         give_up(guest);
         return STATUS_TIMEOUT;

@@ -259,9 +259,9 @@ static void test_a_device_that_does_not_come_back(void **state)
 static void test_the_first_reason_counts(void **state)
 {
     assert_int_equal(guest_start(&guests[0]), STATUS_OK);
-    guest_note_end(&guests[0], "exit");
-    guest_note_end(&guests[0], "triple-fault");
-    guests[0].exit_status = 3;
+    guest_note_end(&guests[0], "exit", 3);
+    guest_note_end(&guests[0], "exit", 7);
+    guest_note_end(&guests[0], "triple-fault", 0);
     guests_service();
     guests_service();
     assert_int_equal(guests[0].state, GUEST_STOPPED);
