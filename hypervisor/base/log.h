@@ -18,7 +18,8 @@ void log_event(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Writes out what the other cores' rings hold. Control core only. */
 void log_drain(void);
-/* The control loop's share of that: whole lines, core after core, for 10 ms at most and one line. */
+/* The control loop's share of that: whole lines, core after core, for 10 ms at most and one line.
+ */
 void log_service(void);
 /* Waits until everything has left the machine (100 ms at most): before it is switched off. */
 void log_flush(void);
