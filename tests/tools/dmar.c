@@ -1,13 +1,18 @@
 /*
  * Prints a DMAR table the way Bulkhead reads it:
- *   build/dmar FILE...        e.g. build/dmar /sys/firmware/acpi/tables/DMAR
- * Exit status 1 when a table cannot be used as it is.
+ *   build/dmar FILE...            e.g. build/dmar /sys/firmware/acpi/tables/DMAR
+ *   build/dmar --plain FILE...    for scripts: a line for each structure and each scope, numbers
+ *                                 in hexadecimal
+ * Exit status 1 when a table cannot be used as it is (with --plain: understood as it is), 2 when
+ * a file cannot be read.
  */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "hypervisor/acpi/bytes.h"
 #include "hypervisor/acpi/dmar.h"
 #include "hypervisor/base/log.h"
 
@@ -32,13 +37,24 @@ static void complain(const char *text)
     complaints++;
 }
 
+static void print_path(const struct dmar_scope *scope)
+{
+    for (unsigned hop = 0; hop < scope->path_length; hop++)
+        printf("%s%02x.%x", hop == 0 ? "" : "/", scope->path[2 * hop], scope->path[2 * hop + 1]);
+}
+
+static void print_name(const struct dmar_structure *structure)
+{
+    for (uint32_t i = 0; i < structure->name_size && structure->name[i] != '\0'; i++)
+        putchar(structure->name[i] > ' ' && structure->name[i] < 0x7f ? structure->name[i] : '?');
+}
+
 static void print_scopes(const struct dmar *dmar, const struct dmar_structure *structure)
 {
     struct dmar_scope scope;
     for (uint32_t cursor = 0; dmar_scope_next(dmar, structure, &cursor, &scope);) {
-        printf("        %-10s %02x", dmar_scope_type_name(scope.type), scope.start_bus);
-        for (unsigned hop = 0; hop < scope.path_length; hop++)
-            printf("%c%02x.%x", hop == 0 ? ':' : '/', scope.path[2 * hop], scope.path[2 * hop + 1]);
+        printf("        %-10s %02x:", dmar_scope_type_name(scope.type), scope.start_bus);
+        print_path(&scope);
         if (scope.type == SCOPE_IOAPIC || scope.type == SCOPE_HPET || scope.type == SCOPE_NAMESPACE)
             printf("  id %u", scope.enumeration_id);
         printf("\n");
@@ -84,9 +100,7 @@ static void print_structure(const struct dmar_structure *structure, unsigned *al
         break;
     case DMAR_ANDD:
         printf("  namespace  device %u  ", structure->device_number);
-        for (uint32_t i = 0; i < structure->name_size && structure->name[i] != '\0'; i++)
-            putchar(structure->name[i] > ' ' && structure->name[i] < 0x7f ? structure->name[i]
-                                                                          : '?');
+        print_name(structure);
         putchar('\n');
         break;
     default:
@@ -95,56 +109,104 @@ static void print_structure(const struct dmar_structure *structure, unsigned *al
     }
 }
 
-static void print_table(const uint8_t *bytes, uint32_t length)
+static void print_pretty(const struct dmar *dmar, uint32_t length, bool sum_right)
 {
-    struct dmar dmar;
-    if (dmar_parse(bytes, length, &dmar) != STATUS_OK)
-        return;
-    uint8_t sum = 0;
-    for (uint32_t i = 0; i < length; i++)
-        sum = (uint8_t)(sum + bytes[i]);
-    printf("  %u bytes, %u address bits%s%s%s\n", length, dmar.host_address_width,
-           (dmar.flags & DMAR_FLAG_INTR_REMAP) != 0 ? ", interrupt remapping" : "",
-           (dmar.flags & DMAR_FLAG_X2APIC_OPT_OUT) != 0 ? ", firmware asks not to use x2APIC" : "",
-           (dmar.flags & DMAR_FLAG_DMA_CTRL_OPT_IN) != 0 ? ", DMA protected by firmware" : "");
-    if (sum != 0) {
+    printf("  %u bytes, %u address bits%s%s%s\n", length, dmar->host_address_width,
+           (dmar->flags & DMAR_FLAG_INTR_REMAP) != 0 ? ", interrupt remapping" : "",
+           (dmar->flags & DMAR_FLAG_X2APIC_OPT_OUT) != 0 ? ", firmware asks not to use x2APIC" : "",
+           (dmar->flags & DMAR_FLAG_DMA_CTRL_OPT_IN) != 0 ? ", DMA protected by firmware" : "");
+    if (!sum_right) {
         complain("the checksum is wrong: Bulkhead leaves the whole table out");
         printf("\n");
     }
     struct dmar_structure structure;
     unsigned all = 0;
-    for (uint32_t cursor = 0; dmar_next(&dmar, &cursor, &structure);) {
+    for (uint32_t cursor = 0; dmar_next(dmar, &cursor, &structure);) {
         print_structure(&structure, &all);
-        print_scopes(&dmar, &structure);
+        print_scopes(dmar, &structure);
     }
     if (all == 0)
         printf("  note: only devices that are named here can be assigned (no unit takes the "
                "others)\n");
-    if ((dmar.flags & DMAR_FLAG_INTR_REMAP) == 0)
+    if ((dmar->flags & DMAR_FLAG_INTR_REMAP) == 0)
         printf("  note: no interrupt remapping: devices could forge interrupts\n");
+}
+
+static void print_plain(const struct dmar *dmar, uint32_t length, bool sum_right)
+{
+    printf("  header length=%x width=%x flags=%x checksum=%s\n", length, dmar->host_address_width,
+           dmar->flags, sum_right ? "right" : "wrong");
+    complaints += !sum_right;
+    struct dmar_structure one;
+    for (uint32_t cursor = 0; dmar_next(dmar, &cursor, &one);) {
+        printf("  structure offset=%x type=%x length=%x flags=%x segment=%x base=%" PRIx64
+               " limit=%" PRIx64 " size=%" PRIx64 " proximity=%x device=%x name=",
+               one.offset, one.type, one.length, one.flags, one.segment, one.base, one.limit,
+               one.size, one.proximity, one.device_number);
+        print_name(&one);
+        putchar('\n');
+        struct dmar_scope scope;
+        for (uint32_t at = 0; dmar_scope_next(dmar, &one, &at, &scope);) {
+            printf("  scope offset=%x type=%x flags=%x id=%x bus=%x path=", scope.offset,
+                   scope.type, scope.flags, scope.enumeration_id, scope.start_bus);
+            print_path(&scope);
+            putchar('\n');
+        }
+    }
+}
+
+/* False when not even the header can be trusted. */
+static bool print_table(const uint8_t *bytes, uint32_t length, bool plain)
+{
+    struct dmar dmar;
+    if (dmar_parse(bytes, length, &dmar) != STATUS_OK)
+        return false;
+    /* What follows the table in the file is not part of the sum. */
+    uint32_t claimed = read32(bytes + offsetof(struct acpi_header, length));
+    uint8_t sum = 0;
+    for (uint32_t i = 0; i < MIN(claimed, length); i++)
+        sum = (uint8_t)(sum + bytes[i]);
+    (plain ? print_plain : print_pretty)(&dmar, length, sum == 0);
+    return true;
+}
+
+/* Exit status for this file. */
+static int print_file(const char *name, bool plain)
+{
+    static uint8_t bytes[MAX_BYTES];
+    FILE *file = fopen(name, "rb");
+    if (file == NULL) {
+        perror(name);
+        return 2;
+    }
+    size_t length = fread(bytes, 1, sizeof bytes, file);
+    bool failed = ferror(file) != 0;
+    if (failed)
+        perror(name);
+    fclose(file);
+    if (failed)
+        return 2;
+    printf(plain ? "table file=\"%s\"\n" : "%s\n", name);
+    complaints = 0;
+    bool readable = print_table(bytes, (uint32_t)length, plain);
+    if (!plain)
+        printf("  verdict: %s\n", !readable         ? "not usable"
+                                  : complaints == 0 ? "usable"
+                                                    : "usable in part, or not at all");
+    return !readable || complaints != 0;
 }
 
 int main(int count, char **names)
 {
-    static uint8_t bytes[MAX_BYTES];
-    int status = count < 2 ? 2 : 0;
-    if (count < 2)
-        fprintf(stderr, "usage: %s FILE...\n", names[0]);
-    for (int i = 1; i < count; i++) {
-        FILE *file = fopen(names[i], "rb");
-        if (file == NULL) {
-            perror(names[i]);
-            status = 2;
-            continue;
-        }
-        size_t length = fread(bytes, 1, sizeof bytes, file);
-        fclose(file);
-        printf("%s\n", names[i]);
-        complaints = 0;
-        print_table(bytes, (uint32_t)length);
-        printf("  verdict: %s\n", complaints == 0 ? "usable" : "usable in part, or not at all");
-        if (complaints != 0 && status == 0)
-            status = 1;
+    bool plain = count > 1 && strcmp(names[1], "--plain") == 0;
+    int first = plain ? 2 : 1, status = 0;
+    if (count <= first) {
+        fprintf(stderr, "usage: %s [--plain] FILE...\n", names[0]);
+        return 2;
+    }
+    for (int i = first; i < count; i++) {
+        int one = print_file(names[i], plain);
+        status = MAX(status, one);
     }
     return status;
 }
