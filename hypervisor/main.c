@@ -94,14 +94,8 @@ static void read_power_tables(void)
     }
     measure_clock(&fadt);
     uint8_t slp_typ_a = 0, slp_typ_b = 0;
-    bool has_s5 = false;
-    const struct acpi_header *header =
-        fadt.dsdt != 0 ? map_firmware(fadt.dsdt, sizeof *header) : NULL;
-    if (header != NULL) {
-        uint32_t size = header->length;
-        const void *dsdt = size <= MIB(4) ? map_firmware(fadt.dsdt, size) : NULL;
-        has_s5 = dsdt != NULL && dsdt_find_s5(dsdt, size, &slp_typ_a, &slp_typ_b) == STATUS_OK;
-    }
+    const void *dsdt = acpi_table_map(&firmware, &tables, "DSDT", &length);
+    bool has_s5 = dsdt != NULL && dsdt_find_s5(dsdt, length, &slp_typ_a, &slp_typ_b) == STATUS_OK;
     power_init(&fadt, has_s5, slp_typ_a, slp_typ_b);
 }
 

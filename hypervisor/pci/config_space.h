@@ -85,6 +85,9 @@
 #define MSIX_PBA            0x08
 
 /* ACS (7.7.7) */
+#define ATS_CONTROL        0x06 /* PCIe 10.5.1.3 */
+#define ATS_CONTROL_ENABLE BIT(15)
+
 #define ACS_CAPABILITY           0x04
 #define ACS_CONTROL              0x06
 #define ACS_SOURCE_VALIDATION    BIT(0)

@@ -240,6 +240,10 @@ enum status pci_enumerate(const struct mcfg *mcfg)
         if (function->cap_pcie != 0 && !function->is_bridge)
             pci_update16(function->rid, function->cap_pcie + PCIE_DEVICE_CONTROL,
                          PCIE_DEVICE_CONTROL_PHANTOM, 0);
+        /* Translations that a device cached under firmware must not outlive it; the units take no
+         * translated requests either (context entries of type 00). */
+        if (function->cap_ats != 0)
+            pci_update16(function->rid, function->cap_ats + ATS_CONTROL, ATS_CONTROL_ENABLE, 0);
         bridges += function->is_bridge;
         log_function(function);
     }

@@ -171,6 +171,8 @@ static void capability_lists(void **state)
     model_extended(f, 0x100, 1);
     model_extended(f, 0x150, PCI_EXT_CAP_ARI);
     model_extended(f, 0x1a0, PCI_EXT_CAP_ATS);
+    model_put(f, 0x1a6, 2, 0x8003); /* enabled by firmware */
+    model_writable(f, 0x1a6, 2, 0x801f);
     enumerate();
     const struct pci_function *p = pci_function_find(RID(0, 0, 2, 0));
     assert_int_equal(p->cap_pm, 0x40);
@@ -179,6 +181,7 @@ static void capability_lists(void **state)
     assert_int_equal(p->cap_pcie, 0xa0);
     assert_int_equal(p->cap_ari, 0x150);
     assert_int_equal(p->cap_ats, 0x1a0);
+    assert_int_equal(pci_config_read(p->rid, 0x1a6, 2), 3); /* off, the page size as it was */
     assert_int_equal(p->cap_sriov, 0);
     assert_int_equal(p->pcie_type, 0);
 }
