@@ -225,7 +225,8 @@ void hypervisor_main(const struct boot_info *loaders)
     boot_info = *loaders;
 
     cpu_init_early();
-    /* A virtual machine's firmware leaves nothing running on other root buses. */
+    /* Under a hypervisor each look costs an exit: root buses other than the first then wait for
+     * enumeration. */
     pci_silence((cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) == 0);
     console_init_early();
     log_event("boot.start", "loader=%s image=%#llx size=%s tsc=%llu", boot->loader,
