@@ -266,7 +266,6 @@ void hypervisor_main(const struct boot_info *loaders)
     phase("cores");
     interrupt_register(VECTOR_WAKE, wake, NULL);
     interrupt_register(VECTOR_TIMER, wake, NULL);
-    log_start_rings();
     if (vcpu_backend_select() != STATUS_OK)
         log_event("cpu.refused", "message=\"no guest can run; the monitor still does\"");
     if (cpu_start_all(&madt, guest_core) != STATUS_OK)

@@ -16,6 +16,10 @@
 void log_event(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
 /* For a core that is about to die: writes directly, whoever holds the console. */
 void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Gives the calling core its ring, before it runs any guest: what guests do later takes no memory
+ * for it. Until then, and where no memory is left, it writes directly. Nothing on the control core.
+ */
+void log_start_core(void);
 /* Writes out what the other cores' rings hold. Control core only. */
 void log_drain(void);
 /* The control loop's share of that: whole lines, core after core, for 10 ms at most and one line.

@@ -19,8 +19,5 @@ void console_prompt(const char *text, size_t size);
 void console_prompt_end(void);
 /* A byte that was typed, or -1. */
 int console_read(void);
-/* From here on other cores' log lines go through their rings (log.c); before cpu_start_all(). A
- * core for whose ring there is no memory writes directly. */
-void log_start_rings(void);
 /* The newest of the last 64 KiB of the log, from the start of a line, terminated; its length. */
 size_t log_tail(char *buffer, size_t size);

@@ -21,9 +21,8 @@ static char history_bytes[HISTORY_SIZE];
 static struct log_history history = {.bytes = history_bytes, .size = HISTORY_SIZE};
 static struct core_ring {
     struct log_ring ring;
-    enum { RING_NONE, RING_READY, RING_REFUSED } state;
+    bool ready;
 } rings[CPU_MAX];
-static bool rings_started;
 
 /* Taken only by cores that write to the console directly: the control core, the others before
  * there are rings, and a dying one. */
@@ -66,23 +65,10 @@ static size_t build_line(char line[LOG_LINE_SIZE], const char *event, const char
     return used + 1;
 }
 
-/* A core takes memory for its ring with its first line, so nobody has to know how many there are.
- */
 static struct log_ring *own_ring(void)
 {
-    if (!rings_started)
-        return NULL;
     struct core_ring *own = &rings[cpu_current()->index];
-    if (cpu_current()->index != 0 && own->state == RING_NONE) {
-        /* What runs out of memory says so, and would come back here. */
-        own->state = RING_REFUSED;
-        void *bytes = pages_allocate(RING_PAGES);
-        if (bytes != NULL) {
-            log_ring_init(&own->ring, bytes, RING_PAGES * PAGE_SIZE);
-            __atomic_store_n(&own->state, RING_READY, __ATOMIC_RELEASE);
-        }
-    }
-    return own->state == RING_READY ? &own->ring : NULL;
+    return own->ready ? &own->ring : NULL;
 }
 
 void log_event(const char *event, const char *format, ...)
@@ -114,16 +100,23 @@ void log_panic(const char *event, const char *format, ...)
     write_directly(line, length);
 }
 
-void log_start_rings(void)
+void log_start_core(void)
 {
-    __atomic_store_n(&rings_started, true, __ATOMIC_RELEASE);
+    struct core_ring *own = &rings[cpu_current()->index];
+    if (cpu_current()->index == 0 || own->ready)
+        return;
+    void *bytes = pages_allocate(RING_PAGES);
+    if (bytes == NULL)
+        return;
+    log_ring_init(&own->ring, bytes, RING_PAGES * PAGE_SIZE);
+    __atomic_store_n(&own->ready, true, __ATOMIC_RELEASE);
 }
 
 /* What was there at the start, and no more: a core that logs faster than the console writes must
  * not keep the control core here. False when the time was over first. */
 static bool drain_core(unsigned core, const struct deadline *end)
 {
-    if (__atomic_load_n(&rings[core].state, __ATOMIC_ACQUIRE) != RING_READY)
+    if (!__atomic_load_n(&rings[core].ready, __ATOMIC_ACQUIRE))
         return true;
     struct log_ring *ring = &rings[core].ring;
     char line[LOG_LINE_SIZE];

@@ -7,6 +7,7 @@
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/log_ring.h"
 #include "hypervisor/x86/cpu.h"
@@ -111,8 +112,12 @@ static void test_other_cores_lines_wait_for_the_drain(void **state)
     log_event("early.line", "core=%u", 1u);
     assert_non_null(strstr(console, "early.line core=1\n"));
 
+    size_t pages = pages_in_use();
+    log_start_core();
+    assert_int_equal(pages_in_use(), pages + 2);
     current = 0;
-    log_start_rings();
+    log_start_core();
+    assert_int_equal(pages_in_use(), pages + 2);
     clear_console();
     current = 1;
     log_event("later.line", "core=%u", 1u);
@@ -183,6 +188,7 @@ static void test_a_flood_does_not_hold_up_the_control_core(void **state)
     for (unsigned i = 0; i < 1000; i++)
         log_event("flood.line", "number=%u", i);
     current = 2;
+    log_start_core();
     log_event("other.line", "core=%u", 2u);
     current = 0;
     clear_console();
