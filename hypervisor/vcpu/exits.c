@@ -245,8 +245,13 @@ void vcpu_run(struct vcpu *vcpu)
             break;
         }
         backend->write_state(vcpu, &vcpu->start);
-        log_entry(vcpu);
-        enum outcome outcome = backend->run(vcpu);
+        /* An NMI that came before load() was the host's and calls nobody back: what it stood for is
+         * looked at now that the back-end loses none. */
+        enum outcome outcome = on_nmi(vcpu);
+        if (outcome == OUTCOME_RESUME) {
+            log_entry(vcpu);
+            outcome = backend->run(vcpu);
+        }
         backend->unload(vcpu);
         if (outcome != OUTCOME_WAIT)
             break;

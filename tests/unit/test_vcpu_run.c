@@ -127,6 +127,33 @@ static void test_no_nmi_while_waiting_for_sipi(void **state)
     assert_int_equal(injections, 0);
 }
 
+/* The request and its NMI come after vcpu_run() has looked, before the back-end holds NMIs. */
+static void test_stopped_while_loading(void **state)
+{
+    during_load = request_stop;
+    then(EXIT_TRIPLE_FAULT, 0);
+    run();
+    assert_int_equal(loads, 1);
+    assert_int_equal(stops, 0);
+    assert_int_equal(vcpu.exits[EXIT_TRIPLE_FAULT], 0);
+}
+
+static void test_init_while_loading(void **state)
+{
+    during_load = send_init;
+    during_wait = send_start;
+    run();
+    assert_int_equal(loads, 2);
+    expect_real_mode();
+}
+
+static void test_nmi_while_loading(void **state)
+{
+    during_load = request_nmi;
+    run();
+    expect_injection(2, false);
+}
+
 static void test_load_fails(void **state)
 {
     load_status = STATUS_DEVICE;
@@ -143,6 +170,9 @@ int main(void)
         CASE(test_waits_for_sipi),
         CASE(test_stopped_while_waiting),
         CASE(test_init_restarts),
+        CASE(test_stopped_while_loading),
+        CASE(test_init_while_loading),
+        CASE(test_nmi_while_loading),
         CASE(test_load_fails),
         CASE(test_no_nmi_while_waiting_for_sipi),
     };

@@ -31,6 +31,7 @@ UNUSED static bool injected_has_error;
 UNUSED static uint32_t injected_error;
 UNUSED static enum status load_status;
 UNUSED static void (*before_exit)(struct vcpu *vcpu);
+UNUSED static void (*during_load)(struct vcpu *vcpu); /* once */
 
 UNUSED static bool apic_opened; /* every vector comes through */
 
@@ -42,6 +43,10 @@ UNUSED static enum status fake_load(struct vcpu *vcpu)
     assert_true(apic_opened);
     loaded = true;
     loads++;
+    void (*hook)(struct vcpu *) = during_load;
+    during_load = NULL;
+    if (hook != NULL)
+        hook(vcpu);
     return STATUS_OK;
 }
 
@@ -327,6 +332,7 @@ UNUSED static int setup(void **state)
     loaded = apic_opened = false;
     load_status = STATUS_OK;
     before_exit = NULL;
+    during_load = NULL;
     during_wait = NULL;
     stop_reason[0] = stop_detail[0] = '\0';
     xcr0_written = tpr = 0;
