@@ -130,8 +130,11 @@ void load_scenario(struct boot_info *info)
     enum status parsed =
         config_parse((const char *)(UINTN)base, (size_t)size, &config, ignore_complaint, NULL);
     (void)parsed; /* the guests that are sound are in the structure either way */
-    for (uint32_t i = 0; i < config.guest_count; i++)
+    for (uint32_t i = 0; i < config.guest_count; i++) {
         load_module(info, config.guests[i].image);
+        if (config.guests[i].initrd[0] != '\0')
+            load_module(info, config.guests[i].initrd);
+    }
 }
 
 EFI_STATUS load_hypervisor(struct boot_info *info, struct elf_image *image)

@@ -12,6 +12,7 @@
  *   cpus   = 1
  *   device = uplink.vf0     # or `uplink` for the whole function; may repeat
  *   args   = peer=beta count=1000
+ *   initrd = initrd.img     # Linux kernels only
  */
 #pragma once
 
@@ -53,6 +54,8 @@ struct config_guest {
     struct config_place place;
     char image[64];
     struct config_place image_place;
+    char initrd[64]; /* "": none; Linux kernels only */
+    struct config_place initrd_place;
     uint64_t memory; /* bytes, a multiple of 2 MiB */
     uint32_t cpus;
     uint32_t device_count;

@@ -104,18 +104,29 @@ struct config_guest *config_this_guest(struct config_parser *parser)
     return &parser->config->guests[parser->config->guest_count];
 }
 
-static bool set_image(struct config_parser *parser, struct word value)
+static bool read_file(struct config_parser *parser, struct word value, char *target, size_t size,
+                      struct config_place *place)
 {
-    struct config_guest *guest = config_this_guest(parser);
     for (size_t i = 0; i < value.length; i++) {
         char c = value.start[i];
         if (c <= ' ' || c > '~' || c == '/' || c == '\\' || c == ':')
-            return complain_word(parser, value, "bad image ",
+            return complain_word(parser, value, "bad file name ",
                                  "; it is the name of a file in \\bulkhead, without directories");
     }
-    guest->image_place = place_of(parser, value.start);
-    return read_text(parser, value, guest->image, sizeof guest->image,
-                     "; an image's name has at most 63 characters");
+    *place = place_of(parser, value.start);
+    return read_text(parser, value, target, size, "; a file's name has at most 63 characters");
+}
+
+static bool set_image(struct config_parser *parser, struct word value)
+{
+    struct config_guest *guest = config_this_guest(parser);
+    return read_file(parser, value, guest->image, sizeof guest->image, &guest->image_place);
+}
+
+static bool set_initrd(struct config_parser *parser, struct word value)
+{
+    struct config_guest *guest = config_this_guest(parser);
+    return read_file(parser, value, guest->initrd, sizeof guest->initrd, &guest->initrd_place);
 }
 
 static bool set_memory(struct config_parser *parser, struct word value)
@@ -248,6 +259,7 @@ static const struct config_key nic_keys[] = {
 
 static const struct config_key guest_keys[] = {
     {.name = "image", .set = set_image, .required = true},
+    {.name = "initrd", .set = set_initrd},
     {.name = "memory", .set = set_memory},
     {.name = "cpus", .set = set_cpus},
     {.name = "device", .set = set_guest_device, .repeats = true},

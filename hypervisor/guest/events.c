@@ -6,6 +6,7 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/control_call.h"
 #include "hypervisor/guest/device.h"
+#include "hypervisor/guest/ports.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/vcpu/abi.h"
 #include "hypervisor/x86/apic.h"
@@ -120,8 +121,7 @@ static bool mmio(struct vcpu *vcpu, uint64_t address, unsigned width, bool write
 
 static bool io(struct vcpu *vcpu, uint16_t port, unsigned width, bool write, uint32_t *value)
 {
-    (void)vcpu, (void)port, (void)width, (void)write, (void)value;
-    return false; /* every port is the hypervisor's */
+    return ports_access(vcpu, port, width, write, value);
 }
 
 /* --- guest calls (abi.h) --- */

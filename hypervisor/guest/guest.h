@@ -38,7 +38,8 @@ enum guest_state {
     GUEST_LOST, /* a core or a device did not come back: never started again */
 };
 
-struct guest_device; /* guest/device.h: virtual configuration space, MSI-X, BARs */
+struct virtual_serial; /* guest/virtual_serial.h */
+struct guest_device;   /* guest/device.h: virtual configuration space, MSI-X, BARs */
 
 struct guest {
     char name[CONFIG_NAME_SIZE];
@@ -52,6 +53,7 @@ struct guest {
     struct iommu_domain domain;
     unsigned cpu_count;
     struct vcpu *vcpus[GUEST_MAX_CPUS];
+    struct virtual_serial *serial; /* NULL: the guest has no ports (ports.h) */
     unsigned device_count;
     struct guest_device *devices[CONFIG_MAX_DEVICES];
     /* how it ended */

@@ -7,6 +7,7 @@
 #include "hypervisor/guest/device.h"
 #include "hypervisor/guest/events.h"
 #include "hypervisor/guest/load.h"
+#include "hypervisor/guest/virtual_serial.h"
 #include "hypervisor/x86/cpu.h"
 
 static struct guest guests[CONFIG_MAX_GUESTS];
@@ -187,6 +188,19 @@ static void log_tables(const struct guest *guest)
               size_text(largest_page(domain, guest->memory_size)).text);
 }
 
+/* Checks the image; the boot protocol of some promises ports. */
+static enum status create_ports(struct guest *guest)
+{
+    enum image_kind kind;
+    enum status status = load_check(guest, &kind);
+    if (status != STATUS_OK || kind != IMAGE_LINUX)
+        return status;
+    guest->serial = virtual_serial_create();
+    return guest->serial != NULL
+               ? STATUS_OK
+               : refuse(guest, STATUS_NO_MEMORY, "no memory left for its serial line");
+}
+
 static void create(struct guest *guest, const struct config *config)
 {
     if (vcpu_backend() == NULL) {
@@ -198,7 +212,7 @@ static void create(struct guest *guest, const struct config *config)
     if (status == STATUS_OK)
         status = create_vcpus(guest);
     if (status == STATUS_OK) {
-        status = load_check(guest);
+        status = create_ports(guest);
         if (status != STATUS_OK)
             guest->state = GUEST_REFUSED;
     }
@@ -233,6 +247,9 @@ void guest_dismantle(struct guest *guest)
         guest->vcpus[i] = NULL;
     }
     guest->cpu_count = 0;
+    if (guest->serial != NULL)
+        virtual_serial_destroy(guest->serial);
+    guest->serial = NULL;
     if (guest->domain.table.root != NULL)
         iommu_domain_destroy(&guest->domain);
     if (guest->memory.root != NULL)

@@ -73,8 +73,8 @@ struct file {
     uint16_t phnum, phentsize;
 };
 
-static enum status fail(struct image *image, enum status status, uint64_t offset, uint64_t value,
-                        const char *problem)
+enum status image_fail(struct image *image, enum status status, uint64_t offset, uint64_t value,
+                       const char *problem)
 {
     image->problem = problem;
     image->problem_offset = offset;
@@ -88,9 +88,11 @@ static enum status read_header(struct file *file, struct image *image)
     struct elf32_header header32;
     static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
     if (file->size < sizeof header32 || memcmp(file->bytes, magic, sizeof magic) != 0)
-        return fail(image, STATUS_INVALID, 0, file->size, "not an ELF file");
+        return image_fail(image, STATUS_INVALID, 0, file->size,
+                          "neither an ELF file nor a Linux kernel (bzImage)");
     if (file->bytes[5] != ELF_LITTLE_ENDIAN)
-        return fail(image, STATUS_UNSUPPORTED, 5, file->bytes[5], "not a little-endian ELF file");
+        return image_fail(image, STATUS_UNSUPPORTED, 5, file->bytes[5],
+                          "not a little-endian ELF file");
     uint16_t machine;
     switch (file->bytes[4]) {
     case ELF_CLASS_32:
@@ -102,7 +104,7 @@ static enum status read_header(struct file *file, struct image *image)
         break;
     case ELF_CLASS_64:
         if (file->size < sizeof header64)
-            return fail(image, STATUS_INVALID, 0, file->size, "the ELF header is cut off");
+            return image_fail(image, STATUS_INVALID, 0, file->size, "the ELF header is cut off");
         memcpy(&header64, file->bytes, sizeof header64);
         file->is_64bit = true;
         file->phoff = header64.phoff;
@@ -111,20 +113,21 @@ static enum status read_header(struct file *file, struct image *image)
         machine = header64.machine;
         break;
     default:
-        return fail(image, STATUS_INVALID, 4, file->bytes[4], "unknown ELF class");
+        return image_fail(image, STATUS_INVALID, 4, file->bytes[4], "unknown ELF class");
     }
     if (machine != ELF_MACHINE_386 && machine != ELF_MACHINE_X64)
-        return fail(image, STATUS_UNSUPPORTED, 0x12, machine, "an ELF file for another processor");
+        return image_fail(image, STATUS_UNSUPPORTED, 0x12, machine,
+                          "an ELF file for another processor");
     size_t entry = file->is_64bit ? sizeof(struct elf64_program) : sizeof(struct elf32_program);
     if (file->phentsize != entry)
-        return fail(image, STATUS_INVALID, file->is_64bit ? 0x36 : 0x2a, file->phentsize,
-                    "program headers of an unknown size");
+        return image_fail(image, STATUS_INVALID, file->is_64bit ? 0x36 : 0x2a, file->phentsize,
+                          "program headers of an unknown size");
     if (file->phnum == 0 || file->phnum > MAX_PROGRAM_HEADERS)
-        return fail(image, STATUS_INVALID, file->is_64bit ? 0x38 : 0x2c, file->phnum,
-                    "no program headers, or more than 64");
+        return image_fail(image, STATUS_INVALID, file->is_64bit ? 0x38 : 0x2c, file->phnum,
+                          "no program headers, or more than 64");
     if (file->phoff > file->size || (uint64_t)file->phnum * entry > file->size - file->phoff)
-        return fail(image, STATUS_INVALID, file->is_64bit ? 0x20 : 0x1c, file->phoff,
-                    "program headers beyond the end of the file");
+        return image_fail(image, STATUS_INVALID, file->is_64bit ? 0x20 : 0x1c, file->phoff,
+                          "program headers beyond the end of the file");
     return STATUS_OK;
 }
 
@@ -172,22 +175,24 @@ static enum status add_segment(struct image *image, const struct program *progra
     if (program->memory_size == 0)
         return STATUS_OK;
     if (program->file_size > program->memory_size)
-        return fail(image, STATUS_INVALID, offset, program->file_size,
-                    "a segment has more bytes in the file than in memory");
+        return image_fail(image, STATUS_INVALID, offset, program->file_size,
+                          "a segment has more bytes in the file than in memory");
     if (program->memory_size > memory || program->address > memory - program->memory_size)
-        return fail(image, STATUS_INVALID, offset, program->address,
-                    "a segment lies beyond the guest's memory; give it more memory");
+        return image_fail(image, STATUS_INVALID, offset, program->address,
+                          "a segment lies beyond the guest's memory; give it more memory");
     uint64_t end = program->address + program->memory_size;
     if (program->address < reserved_end && end > reserved_base)
-        return fail(image, STATUS_INVALID, offset, program->address,
-                    "a segment overlaps 0xe0000-0xfffff, where the guest's tables are placed");
+        return image_fail(
+            image, STATUS_INVALID, offset, program->address,
+            "a segment overlaps 0xe0000-0xfffff, where the guest's tables are placed");
     for (uint32_t i = 0; i < image->segment_count; i++) {
         const struct image_segment *other = &image->segments[i];
         if (program->address < other->address + other->memory_size && end > other->address)
-            return fail(image, STATUS_INVALID, offset, program->address, "segments overlap");
+            return image_fail(image, STATUS_INVALID, offset, program->address, "segments overlap");
     }
     if (image->segment_count == IMAGE_MAX_SEGMENTS)
-        return fail(image, STATUS_FULL, offset, image->segment_count, "more than 16 segments");
+        return image_fail(image, STATUS_FULL, offset, image->segment_count,
+                          "more than 16 segments");
     image->segments[image->segment_count++] = (struct image_segment){
         program->address, program->offset, program->file_size, program->memory_size};
     return STATUS_OK;
@@ -208,6 +213,8 @@ enum status image_parse(const void *bytes, size_t size, uint64_t memory, uint64_
     struct file file = {.bytes = bytes, .size = size};
     bool has_entry = false;
     *image = (struct image){0};
+    if (image_is_linux(bytes, size))
+        return image_parse_linux(bytes, size, memory, image);
     enum status status = read_header(&file, image);
     for (unsigned index = 0; status == STATUS_OK && index < file.phnum; index++) {
         struct program program = read_program(&file, index);
@@ -215,8 +222,8 @@ enum status image_parse(const void *bytes, size_t size, uint64_t memory, uint64_
         if (program.type != ELF_PT_LOAD && program.type != ELF_PT_NOTE)
             continue;
         if (program.file_size > size || program.offset > size - program.file_size)
-            return fail(image, STATUS_INVALID, offset, program.offset,
-                        "a segment lies beyond the end of the file");
+            return image_fail(image, STATUS_INVALID, offset, program.offset,
+                              "a segment lies beyond the end of the file");
         if (program.type == ELF_PT_NOTE)
             has_entry = has_entry || find_entry(&file, &program, &image->entry);
         else
@@ -225,9 +232,9 @@ enum status image_parse(const void *bytes, size_t size, uint64_t memory, uint64_
     if (status != STATUS_OK)
         return status;
     if (!has_entry)
-        return fail(image, STATUS_UNSUPPORTED, 0, 0,
-                    "no PVH entry (XEN_ELFNOTE_PHYS32_ENTRY): not a PVH image");
+        return image_fail(image, STATUS_UNSUPPORTED, 0, 0,
+                          "no PVH entry (XEN_ELFNOTE_PHYS32_ENTRY): not a PVH image");
     if (!entry_is_loaded(image))
-        return fail(image, STATUS_INVALID, 0, image->entry, "the PVH entry is in no segment");
+        return image_fail(image, STATUS_INVALID, 0, image->entry, "the PVH entry is in no segment");
     return STATUS_OK;
 }

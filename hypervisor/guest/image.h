@@ -1,6 +1,7 @@
 /*
- * Guest images. PVH: a 32- or 64-bit ELF with the XEN_ELFNOTE_PHYS32_ENTRY note. The parser works
- * on bytes (host-tested, fuzzed); loading copies through a function of the caller's.
+ * Guest images, told apart by their first bytes. PVH: a 32- or 64-bit ELF with the
+ * XEN_ELFNOTE_PHYS32_ENTRY note. Linux: a bzImage with a 64-bit entry (Linux x86 boot protocol 2.12
+ * or later). The parsers work on bytes (host-tested, fuzzed); loading copies.
  */
 #pragma once
 
@@ -8,21 +9,39 @@
 
 #define IMAGE_MAX_SEGMENTS 16
 
+enum image_kind { IMAGE_PVH, IMAGE_LINUX };
+
 struct image {
-    uint32_t entry; /* guest-physical, 32-bit protected mode */
+    enum image_kind kind;
+    uint32_t entry; /* guest-physical; 32-bit protected mode (PVH) or 64-bit mode (Linux) */
     uint32_t segment_count;
     struct image_segment {
         uint64_t address; /* guest-physical (p_paddr) */
         uint64_t file_offset, file_size;
         uint64_t memory_size; /* zero-filled beyond file_size */
     } segments[IMAGE_MAX_SEGMENTS];
+    /* Linux: the setup header, to be copied to the boot parameters, and the highest address that an
+     * initial RAM disk may occupy. */
+    uint32_t setup_size;
+    uint64_t initrd_limit;
     const char *problem; /* set on failure: what is wrong with which field */
     uint64_t problem_offset, problem_value;
 };
 
-/* STATUS_INVALID (no ELF, truncated, overlapping or wrapping segments), STATUS_UNSUPPORTED (not
- * x86, no PVH note). `memory` is the guest's size in bytes: every segment must fit below it and
- * outside [reserved_base, reserved_end), where the hypervisor puts its tables. */
+#define IMAGE_SETUP_HEADER 0x1f1 /* offset of the setup header in file and boot parameters */
+
+/* STATUS_INVALID (neither ELF nor bzImage, truncated, overlapping or wrapping segments),
+ * STATUS_UNSUPPORTED (not x86, no PVH note, no 64-bit entry). `memory` is the guest's size in
+ * bytes: every segment must fit below it and outside [reserved_base, reserved_end), where the
+ * hypervisor puts its tables. */
 MUST_CHECK enum status image_parse(const void *bytes, size_t size, uint64_t memory,
                                    uint64_t reserved_base, uint64_t reserved_end,
                                    struct image *image);
+
+/* image_linux.c, for image_parse(): does the file begin as a bzImage does? And its setup header. */
+bool image_is_linux(const uint8_t *bytes, size_t size);
+MUST_CHECK enum status image_parse_linux(const uint8_t *bytes, size_t size, uint64_t memory,
+                                         struct image *image);
+/* Notes in the image what is wrong; returns `status`. `problem` must be a constant. */
+MUST_CHECK enum status image_fail(struct image *image, enum status status, uint64_t offset,
+                                  uint64_t value, const char *problem);

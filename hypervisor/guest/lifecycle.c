@@ -8,6 +8,7 @@
 #include "hypervisor/guest/control_call.h"
 #include "hypervisor/guest/device.h"
 #include "hypervisor/guest/load.h"
+#include "hypervisor/guest/virtual_serial.h"
 #include "hypervisor/pci/pf_driver.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
@@ -75,6 +76,8 @@ static enum status prepare(struct guest *guest)
     guest->exit_status = 0;
     guest->faults = 0;
     guest->devices_disabled = false;
+    if (guest->serial != NULL)
+        virtual_serial_reset(guest->serial);
     for (unsigned i = 0; i < guest->cpu_count; i++) {
         struct vcpu *vcpu = guest->vcpus[i];
         vcpu->stop_request = 0;

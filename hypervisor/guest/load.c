@@ -1,5 +1,6 @@
 #include "hypervisor/guest/load.h"
 
+#include "hypervisor/x86/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
@@ -35,11 +36,53 @@ static const void *find(const char *name, uint64_t *size)
     return NULL;
 }
 
+/* What comes with the image. */
+struct payload {
+    const void *bytes;
+    uint64_t size;
+    uint64_t address; /* guest-physical */
+};
+
 static enum status refuse(const struct guest *guest, enum status status, const char *message)
 {
     log_event("guest.refused", "guest=%s image=%s line=%u column=%u message=\"%s\"", guest->name,
               guest->config->image, guest->config->image_place.line,
               guest->config->image_place.column, message);
+    return status;
+}
+
+/* Below the highest address the kernel allows, as far up as the guest's memory goes. */
+static enum status place_initrd(const struct guest *guest, const struct image *image,
+                                struct payload *payload)
+{
+    const struct config_guest *config = guest->config;
+    *payload = (struct payload){0};
+    if (config->initrd[0] == '\0')
+        return STATUS_OK;
+    enum status status = STATUS_OK;
+    const char *problem = NULL;
+    payload->bytes = find(config->initrd, &payload->size);
+    uint64_t end = MIN(guest->memory_size, image->initrd_limit);
+    uint64_t kernel_end = image->segments[0].address + image->segments[0].memory_size;
+    if (image->kind != IMAGE_LINUX) {
+        status = STATUS_UNSUPPORTED;
+        problem = "only a Linux kernel takes an initial RAM disk; remove the initrd key";
+    } else if (payload->bytes == NULL) {
+        status = STATUS_NOT_FOUND;
+        problem = "the loader found no such initrd; put it beside the configuration or mend the "
+                  "name";
+    } else if (payload->size > end || ALIGN_DOWN(end - payload->size, PAGE_SIZE) < kernel_end) {
+        status = STATUS_NO_MEMORY;
+        problem = "the initrd does not fit behind the kernel; give the guest more memory";
+    }
+    if (status == STATUS_OK) {
+        payload->address = ALIGN_DOWN(end - payload->size, PAGE_SIZE);
+        return STATUS_OK;
+    }
+    log_event("guest.refused",
+              "guest=%s initrd=%s line=%u column=%u size=%llu memory=%s message=\"%s\"",
+              guest->name, config->initrd, config->initrd_place.line, config->initrd_place.column,
+              (unsigned long long)payload->size, size_text(guest->memory_size).text, problem);
     return status;
 }
 
@@ -63,11 +106,16 @@ static enum status parse(const struct guest *guest, struct image *image, const u
     return status;
 }
 
-enum status load_check(const struct guest *guest)
+enum status load_check(const struct guest *guest, enum image_kind *kind)
 {
     struct image image;
+    struct payload initrd;
     const uint8_t *bytes;
-    return parse(guest, &image, &bytes);
+    enum status status = parse(guest, &image, &bytes);
+    if (status == STATUS_OK)
+        status = place_initrd(guest, &image, &initrd);
+    *kind = image.kind;
+    return status;
 }
 
 /* "@memory(NAME)": where a guest's memory (or the hypervisor's image) lies in host-physical
@@ -128,37 +176,78 @@ enum status load_scrub(struct guest *guest)
     return STATUS_OK;
 }
 
-static enum status fill(const struct guest *guest, uint8_t *memory, struct vcpu_state *start)
+/* What Linux cannot measure in a machine without PIT, HPET and PM timer, and CPUID does not always
+ * tell. A later word of the user's own wins. */
+static bool linux_command_line(const char *arguments, char *line, size_t size)
+{
+    size_t used = format_text(line, size, "tsc_early_khz=%llu x2apic_phys ",
+                              (unsigned long long)clock_tsc_khz());
+    return used < size && expand(arguments, line + used, size - used);
+}
+
+static void copy_image(const struct image *image, const uint8_t *bytes, uint8_t *memory)
+{
+    for (uint32_t i = 0; i < image->segment_count; i++)
+        memcpy(memory + image->segments[i].address, bytes + image->segments[i].file_offset,
+               image->segments[i].file_size);
+}
+
+static void set_start(struct guest *guest, const struct image *image,
+                      const struct guest_tables_output *tables, struct vcpu_state *start)
+{
+    uint64_t *registers = guest->vcpus[0]->registers;
+    if (image->kind == IMAGE_LINUX) {
+        vcpu_state_linux(start, image->entry, tables->page_tables, tables->gdt, tables->gdt_limit);
+        registers[GUEST_RSI] = tables->start_info;
+    } else {
+        vcpu_state_pvh(start, image->entry);
+        registers[GUEST_RBX] = tables->start_info;
+    }
+}
+
+static enum status fill(struct guest *guest, uint8_t *memory, struct vcpu_state *start)
 {
     struct image image;
+    struct payload initrd;
     const uint8_t *bytes;
     char line[1024];
     uint32_t apic_ids[GUEST_MAX_CPUS];
-    uint32_t start_info;
+    struct guest_tables_output tables;
 
     enum status status = parse(guest, &image, &bytes);
+    if (status == STATUS_OK)
+        status = place_initrd(guest, &image, &initrd);
     if (status != STATUS_OK)
         return status;
-    for (uint32_t i = 0; i < image.segment_count; i++)
-        memcpy(memory + image.segments[i].address, bytes + image.segments[i].file_offset,
-               image.segments[i].file_size);
-    if (!expand(guest->config->args, line, sizeof line))
+    copy_image(&image, bytes, memory);
+    if (initrd.size != 0)
+        memcpy(memory + initrd.address, initrd.bytes, initrd.size);
+    bool linux_image = image.kind == IMAGE_LINUX;
+    if (!(linux_image ? linux_command_line(guest->config->args, line, sizeof line)
+                      : expand(guest->config->args, line, sizeof line)))
         return refuse(guest, STATUS_FULL, "the expanded arguments are longer than 1023 bytes");
     for (unsigned cpu = 0; cpu < guest->cpu_count; cpu++)
         apic_ids[cpu] = guest->vcpus[cpu]->apic_id;
+    const struct guest_linux_boot linux_boot = {
+        .setup = bytes + IMAGE_SETUP_HEADER,
+        .setup_size = image.setup_size,
+        .initrd_base = initrd.address,
+        .initrd_size = initrd.size,
+    };
     const struct guest_tables_input input = {
         .memory_size = guest->memory_size,
         .command_line = line,
         .cpu_count = guest->cpu_count,
         .apic_ids = apic_ids,
         .ecam_base = GUEST_ECAM_BASE,
+        .ports = guest->serial != NULL,
+        .linux_boot = linux_image ? &linux_boot : NULL,
     };
     status = guest_tables_write(memory + GUEST_TABLES_BASE, GUEST_TABLES_END - GUEST_TABLES_BASE,
-                                &input, &start_info);
+                                &input, &tables);
     if (status != STATUS_OK)
         return refuse(guest, status, "its tables do not fit into 128 KiB");
-    vcpu_state_pvh(start, image.entry);
-    guest->vcpus[0]->registers[GUEST_RBX] = start_info;
+    set_start(guest, &image, &tables, start);
     return STATUS_OK;
 }
 

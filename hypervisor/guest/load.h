@@ -2,11 +2,13 @@
 #pragma once
 
 #include "hypervisor/guest/guest.h"
+#include "hypervisor/guest/image.h"
 
 /* The modules the loader brought; kept for reloads. */
 void load_set_modules(const struct boot_info *boot);
-/* Checks the guest's image against its memory, without touching that; logs guest.refused. */
-MUST_CHECK enum status load_check(const struct guest *guest);
+/* Checks the guest's image and initial RAM disk against its memory, without touching that, and says
+ * which kind of image it is; logs guest.refused. */
+MUST_CHECK enum status load_check(const struct guest *guest, enum image_kind *kind);
 /* Scrubs what is not clean, copies the image, writes tables and command line, and sets the first
  * vCPU's start state. Logs guest.refused with the reason on failure. */
 MUST_CHECK enum status load_guest(struct guest *guest, struct vcpu_state *start);

@@ -1,13 +1,8 @@
-/*
- * PVH start_info (Xen public headers, arch-x86/hvm/start_info.h, version 1) and the ACPI tables of
- * a hardware-reduced machine (ACPI 6.5, 5.2): RSDP, XSDT, FADT, MADT with x2APIC entries, MCFG, and
- * a DSDT that declares one PCI Express root bridge.
- */
-#include "hypervisor/guest/tables.h"
+/* PVH start_info (Xen public headers, arch-x86/hvm/start_info.h, version 1), and what it and the
+ * Linux boot parameters have in common. */
+#include "hypervisor/guest/tables_internal.h"
 
-#include "hypervisor/acpi/acpi.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/guest.h"
 
 #define START_INFO_MAGIC 0x336ec578u
 
@@ -33,90 +28,9 @@ struct memory_map_entry {
 };
 _Static_assert(sizeof(struct memory_map_entry) == 24, "hvm_memmap_table_entry");
 
-#define E820_RAM      1u
-#define E820_RESERVED 2u
-#define E820_ACPI     3u
-
-struct rsdp {
-    char signature[8];         /* 0x00 */
-    uint8_t checksum;          /* 0x08: of the first 20 bytes */
-    char oem_id[6];            /* 0x09 */
-    uint8_t revision;          /* 0x0f */
-    uint32_t rsdt;             /* 0x10 */
-    uint32_t length;           /* 0x14 */
-    uint64_t xsdt;             /* 0x18 */
-    uint8_t extended_checksum; /* 0x20 */
-    uint8_t reserved[3];       /* 0x21 */
-} PACKED;
-_Static_assert(sizeof(struct rsdp) == 36, "ACPI 5.2.5.3");
-
-struct xsdt {
-    struct acpi_header header; /* 0x00 */
-    uint64_t tables[3];        /* 0x24 */
-} PACKED;
-_Static_assert(sizeof(struct xsdt) == 60, "ACPI 5.2.8");
-
-struct fadt_table {
-    struct acpi_header header;   /* 0x00 */
-    uint32_t firmware_control;   /* 0x24 */
-    uint32_t dsdt;               /* 0x28 */
-    uint8_t legacy[65];          /* 0x2c: fixed hardware, absent here */
-    uint16_t boot_flags;         /* 0x6d */
-    uint8_t reserved;            /* 0x6f */
-    uint32_t flags;              /* 0x70 */
-    uint8_t reset[12];           /* 0x74 */
-    uint8_t reset_value;         /* 0x80 */
-    uint16_t arm_boot_flags;     /* 0x81 */
-    uint8_t minor_version;       /* 0x83 */
-    uint64_t x_firmware_control; /* 0x84 */
-    uint64_t x_dsdt;             /* 0x8c */
-    uint8_t x_blocks[128];       /* 0x94 */
-} PACKED;
-_Static_assert(sizeof(struct fadt_table) == 276, "ACPI 5.2.9, revision 6");
-_Static_assert(offsetof(struct fadt_table, boot_flags) == 109, "ACPI 5.2.9");
-_Static_assert(offsetof(struct fadt_table, x_dsdt) == 140, "ACPI 5.2.9");
-
-#define FADT_BOOT_NO_VGA      BIT(2)
-#define FADT_BOOT_NO_ASPM     BIT(4)
-#define FADT_BOOT_NO_RTC      BIT(5)
-#define FADT_HARDWARE_REDUCED BIT(20)
-
-struct madt_head {
-    struct acpi_header header; /* 0x00 */
-    uint32_t local_apic;       /* 0x24 */
-    uint32_t flags;            /* 0x28 */
-} PACKED;
-
-struct madt_x2apic {
-    uint8_t type;      /* 0x00: 9 */
-    uint8_t length;    /* 0x01: 16 */
-    uint16_t reserved; /* 0x02 */
-    uint32_t apic_id;  /* 0x04 */
-    uint32_t flags;    /* 0x08: bit 0 enabled */
-    uint32_t uid;      /* 0x0c */
-} PACKED;
-_Static_assert(sizeof(struct madt_x2apic) == 16, "ACPI 5.2.12.12");
-
-struct mcfg_table {
-    struct acpi_header header; /* 0x00 */
-    uint64_t reserved;         /* 0x24 */
-    uint64_t base;             /* 0x2c */
-    uint16_t segment;          /* 0x34 */
-    uint8_t start_bus;         /* 0x36 */
-    uint8_t end_bus;           /* 0x37 */
-    uint32_t reserved2;        /* 0x38 */
-} PACKED;
-_Static_assert(sizeof(struct mcfg_table) == 60, "PCI Firmware 4.1.2");
-
-/* A bump allocator over the area. */
-struct area {
-    uint8_t *bytes;
-    size_t size, used;
-};
-
-static void *take(struct area *area, size_t size, uint64_t *address)
+void *table_take_aligned(struct table_area *area, size_t size, size_t alignment, uint64_t *address)
 {
-    size_t start = ALIGN_UP(area->used, (size_t)16);
+    size_t start = ALIGN_UP(area->used, alignment);
     if (start > area->size || size > area->size - start)
         return NULL;
     area->used = start + size;
@@ -124,161 +38,58 @@ static void *take(struct area *area, size_t size, uint64_t *address)
     return area->bytes + start;
 }
 
-static uint8_t checksum(const void *bytes, size_t size)
+void *table_take(struct table_area *area, size_t size, uint64_t *address)
 {
-    uint8_t sum = 0;
-    for (size_t i = 0; i < size; i++)
-        sum = (uint8_t)(sum + ((const uint8_t *)bytes)[i]);
-    return (uint8_t)-sum;
+    return table_take_aligned(area, size, 16, address);
 }
 
-static void header_fill(struct acpi_header *header, const char *signature, size_t length,
-                        uint8_t revision)
+static uint64_t write_start_info(struct table_area *area, const struct tables_common *common)
 {
-    memcpy(header->signature, signature, 4);
-    header->length = (uint32_t)length;
-    header->revision = revision;
-    memcpy(header->oem_id, "BLKHD ", 6);
-    memcpy(header->oem_table_id, "BULKHEAD", 8);
-    header->oem_revision = 1;
-    memcpy(&header->creator_id, "BLKH", 4);
-    header->creator_revision = 1;
-    header->checksum = 0;
-    header->checksum = checksum(header, length);
-}
-
-/*
- * Definition block: Scope (\_SB) { Device (PCI0) { Name (_HID, EisaId ("PNP0A08")),
- * Name (_CID, EisaId ("PNP0A03")), Name (_BBN, Zero), Name (_UID, Zero), Name (_CRS, ...) } } with
- * one bus and one 32-bit window for the BARs (ACPI 20, AML encoding).
- */
-static const uint8_t dsdt_body[] = {
-    0x10, 0x44, 0x06, '\\', '_', 'S', 'B', '_',             /* Scope (\_SB) */
-    0x5b, 0x82, 0x4b, 0x05, 'P', 'C', 'I', '0',             /* Device (PCI0) */
-    0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x08, /* EisaId ("PNP0A08") */
-    0x08, '_', 'C', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03, /* EisaId ("PNP0A03") */
-    0x08, '_', 'B', 'B', 'N', 0x00, 0x08, '_', 'U', 'I', 'D', 0x00, 0x08, '_', 'C', 'R', 'S', 0x11,
-    0x2f, 0x0a, 0x2c, /* Buffer (44) */
-    /* WordBusNumber: 0..0, length 1 (ACPI 6.4.3.5.3) */
-    0x88, 0x0d, 0x00, 0x02, 0x0c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,
-    /* DWordMemory: 0xc0000000..0xfdffffff, read-write, not cacheable (ACPI 6.4.3.5.2) */
-    0x87, 0x17, 0x00, 0x00, 0x0c, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xc0, 0xff, 0xff,
-    0xff, 0xfd, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x3e, 0x79, 0x00, /* end tag */
-};
-
-static uint64_t write_dsdt(struct area *area)
-{
-    uint64_t address;
-    size_t length = sizeof(struct acpi_header) + sizeof dsdt_body;
-    struct acpi_header *header = take(area, length, &address);
-    if (header == NULL)
+    uint64_t info_address, map_address;
+    struct start_info *info = table_take(area, sizeof *info, &info_address);
+    struct memory_map_entry *entries =
+        table_take(area, TABLES_RANGES * sizeof *entries, &map_address);
+    if (info == NULL || entries == NULL)
         return 0;
-    memcpy(header + 1, dsdt_body, sizeof dsdt_body);
-    header_fill(header, "DSDT", length, 2);
-    return address;
-}
-
-static uint64_t write_fadt(struct area *area, uint64_t dsdt)
-{
-    uint64_t address;
-    struct fadt_table *fadt = take(area, sizeof *fadt, &address);
-    if (fadt == NULL)
-        return 0;
-    fadt->dsdt = (uint32_t)dsdt;
-    fadt->x_dsdt = dsdt;
-    fadt->boot_flags = FADT_BOOT_NO_VGA | FADT_BOOT_NO_ASPM | FADT_BOOT_NO_RTC;
-    fadt->flags = FADT_HARDWARE_REDUCED;
-    fadt->minor_version = 5;
-    header_fill(&fadt->header, "FACP", sizeof *fadt, 6);
-    return address;
-}
-
-static uint64_t write_madt(struct area *area, const struct guest_tables_input *input)
-{
-    uint64_t address;
-    size_t length = sizeof(struct madt_head) + input->cpu_count * sizeof(struct madt_x2apic);
-    struct madt_head *madt = take(area, length, &address);
-    if (madt == NULL)
-        return 0;
-    madt->local_apic = 0xfee00000u;
-    struct madt_x2apic *entry = (struct madt_x2apic *)(madt + 1);
-    for (uint32_t cpu = 0; cpu < input->cpu_count; cpu++)
-        entry[cpu] = (struct madt_x2apic){
-            .type = 9, .length = 16, .apic_id = input->apic_ids[cpu], .flags = 1, .uid = cpu};
-    header_fill(&madt->header, "APIC", length, 6);
-    return address;
-}
-
-static uint64_t write_mcfg(struct area *area, uint64_t ecam_base)
-{
-    uint64_t address;
-    struct mcfg_table *mcfg = take(area, sizeof *mcfg, &address);
-    if (mcfg == NULL)
-        return 0;
-    mcfg->base = ecam_base;
-    header_fill(&mcfg->header, "MCFG", sizeof *mcfg, 1);
-    return address;
-}
-
-static uint64_t write_acpi(struct area *area, const struct guest_tables_input *input)
-{
-    uint64_t dsdt = write_dsdt(area);
-    uint64_t fadt = dsdt != 0 ? write_fadt(area, dsdt) : 0;
-    uint64_t madt = fadt != 0 ? write_madt(area, input) : 0;
-    uint64_t mcfg = madt != 0 ? write_mcfg(area, input->ecam_base) : 0;
-    uint64_t xsdt_address, rsdp_address;
-    struct xsdt *xsdt = mcfg != 0 ? take(area, sizeof *xsdt, &xsdt_address) : NULL;
-    struct rsdp *rsdp = xsdt != NULL ? take(area, sizeof *rsdp, &rsdp_address) : NULL;
-    if (rsdp == NULL)
-        return 0;
-    xsdt->tables[0] = fadt;
-    xsdt->tables[1] = madt;
-    xsdt->tables[2] = mcfg;
-    header_fill(&xsdt->header, "XSDT", sizeof *xsdt, 1);
-    memcpy(rsdp->signature, "RSD PTR ", 8);
-    memcpy(rsdp->oem_id, "BLKHD ", 6);
-    rsdp->revision = 2;
-    rsdp->length = sizeof *rsdp;
-    rsdp->xsdt = xsdt_address;
-    rsdp->checksum = checksum(rsdp, 20);
-    rsdp->extended_checksum = checksum(rsdp, sizeof *rsdp);
-    return rsdp_address;
+    for (size_t i = 0; i < TABLES_RANGES; i++)
+        entries[i] = (struct memory_map_entry){common->ranges[i].base, common->ranges[i].size,
+                                               common->ranges[i].type, 0};
+    *info = (struct start_info){
+        .magic = START_INFO_MAGIC,
+        .version = 1,
+        .command_line = common->command_line,
+        .rsdp = common->rsdp,
+        .memory_map = map_address,
+        .memory_map_count = TABLES_RANGES,
+    };
+    return info_address;
 }
 
 enum status guest_tables_write(uint8_t *area_bytes, size_t size,
-                               const struct guest_tables_input *input, uint32_t *start_info)
+                               const struct guest_tables_input *input,
+                               struct guest_tables_output *output)
 {
-    const struct memory_map_entry map[] = {
-        {0, GUEST_TABLES_BASE, E820_RAM, 0},
-        {GUEST_TABLES_BASE, GUEST_TABLES_END - GUEST_TABLES_BASE, E820_ACPI, 0},
-        {GUEST_TABLES_END, input->memory_size - GUEST_TABLES_END, E820_RAM, 0},
-        {input->ecam_base, GUEST_ECAM_SIZE, E820_RESERVED, 0},
+    struct table_area area = {area_bytes, size, 0};
+    struct tables_common common = {
+        .ranges = {{0, GUEST_TABLES_BASE, E820_RAM},
+                   {GUEST_TABLES_BASE, GUEST_TABLES_END - GUEST_TABLES_BASE, E820_ACPI},
+                   {GUEST_TABLES_END, input->memory_size - GUEST_TABLES_END, E820_RAM},
+                   {input->ecam_base, GUEST_ECAM_SIZE, E820_RESERVED}},
     };
-    struct area area = {area_bytes, size, 0};
-    uint64_t info_address, map_address, line_address = 0;
-    struct start_info *info = take(&area, sizeof *info, &info_address);
-    struct memory_map_entry *entries = take(&area, sizeof map, &map_address);
-    if (info == NULL || entries == NULL)
-        return STATUS_FULL;
-    memcpy(entries, map, sizeof map);
+    *output = (struct guest_tables_output){0};
     if (input->command_line != NULL) {
         size_t length = strlen(input->command_line) + 1;
-        char *line = take(&area, length, &line_address);
+        char *line = table_take(&area, length, &common.command_line);
         if (line == NULL)
             return STATUS_FULL;
         memcpy(line, input->command_line, length);
     }
-    uint64_t rsdp = write_acpi(&area, input);
-    if (rsdp == 0)
+    common.rsdp = tables_write_acpi(&area, input);
+    if (common.rsdp == 0)
         return STATUS_FULL;
-    *info = (struct start_info){
-        .magic = START_INFO_MAGIC,
-        .version = 1,
-        .command_line = line_address,
-        .rsdp = rsdp,
-        .memory_map = map_address,
-        .memory_map_count = ARRAY_SIZE(map),
-    };
-    *start_info = (uint32_t)info_address;
-    return STATUS_OK;
+    uint64_t start = input->linux_boot != NULL
+                         ? tables_write_linux(&area, input->linux_boot, &common, output)
+                         : write_start_info(&area, &common);
+    output->start_info = (uint32_t)start;
+    return start != 0 ? STATUS_OK : STATUS_FULL;
 }

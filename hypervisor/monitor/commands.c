@@ -10,6 +10,7 @@
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/audit.h"
 #include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/monitor/decode.h"
 #include "hypervisor/x86/cpu.h"
 
@@ -227,6 +228,20 @@ static void stop(unsigned count, char *const words[])
         console_printf("%s could not be stopped: %s\n", guest->name, status_name(status));
 }
 
+static void console(unsigned count, char *const words[])
+{
+    (void)count;
+    struct guest *guest = named(words[1]);
+    if (guest == NULL)
+        return;
+    if (guest->serial == NULL) {
+        console_printf("%s has no serial line: only Linux kernels get one\n", guest->name);
+        return;
+    }
+    console_printf("serial line of %s; Ctrl-\\ leaves it\n", guest->name);
+    guest_console_attach(guest);
+}
+
 static void reboot(unsigned count, char *const words[])
 {
     (void)count, (void)words;
@@ -257,6 +272,7 @@ const struct command monitor_commands[] = {
     {"frames", "", "physical memory and its owners", 0, list_frames},
     {"start", "GUEST", "start a guest that is not running, from its image", 1, start},
     {"stop", "GUEST", "stop a guest and take its devices back", 1, stop},
+    {"console", "GUEST", "a guest's serial line; Ctrl-\\ leaves it", 1, console},
     {"reboot", "", "stop all guests and reset the machine", 0, reboot},
     {"poweroff", "", "stop all guests and switch the machine off", 0, poweroff},
     {NULL, NULL, NULL, 0, NULL},

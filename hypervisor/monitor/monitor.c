@@ -4,6 +4,7 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/monitor/commands.h"
 #include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/guest_console.h"
 
 #define LINE_SIZE  128
 #define TURN_BYTES 64 /* a paste does not hold up the control loop */
@@ -79,9 +80,13 @@ void monitor_service(void)
         if (key < 0)
             break;
         prompting = true;
-        take((char)key);
+        if (guest_console_front() != NULL)
+            guest_console_key((char)key);
+        else
+            take((char)key);
     }
-    if (started && prompting)
+    guest_console_service();
+    if (started && prompting && guest_console_front() == NULL)
         console_prompt(screen_line, PROMPT_SIZE + used);
 }
 

@@ -31,7 +31,8 @@
  * LA57 TME KL bus-lock CLDEMOTE MOVDIR ENQCMD SGX_LC PKS. */
 #define LEAF_7_ECX (BIT(1) | BIT(2) | BIT(6) | BITS(12, 8) | BIT(14) | BIT(22))
 /* FSRM MD_CLEAR SERIALIZE. Not: speculation MSRs, hybrid, PCONFIG, LBR, AMX, ARCH_CAPABILITIES. */
-#define LEAF_7_EDX (BIT(4) | BIT(10) | BIT(14))
+#define LEAF_7_EDX            (BIT(4) | BIT(10) | BIT(14))
+#define EDX_ARCH_CAPABILITIES BIT(29)
 /* XSAVEOPT XSAVEC XGETBV1. Not: XSAVES (IA32_XSS) XFD. */
 #define LEAF_D1_EAX BITS(2, 0)
 /* LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM TOPOEXT.
@@ -107,10 +108,13 @@ static void adjust_power(struct vcpu *vcpu, uint32_t subleaf)
     vcpu->registers[GUEST_RAX] = LEAF_6_EAX_ARAT;
 }
 
+/* IA32_ARCH_CAPABILITIES exists for every guest: it tells that x2APIC mode is locked. */
 static void adjust_structured(struct vcpu *vcpu, uint32_t subleaf)
 {
     if (subleaf != 0)
         set_answer(vcpu, (struct cpuid_result){0});
+    else
+        vcpu->registers[GUEST_RDX] |= EDX_ARCH_CAPABILITIES;
 }
 
 static void adjust_xsave(struct vcpu *vcpu, uint32_t subleaf)

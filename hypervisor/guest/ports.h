@@ -1,0 +1,20 @@
+/*
+ * The ports of guests whose boot protocol promises some (Linux): one 16550 at 0x3f8, ACPI's sleep
+ * and reset registers, and an exit port. Any other guest has no port at all.
+ */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+#define PORT_EXIT          0x0f4 /* write: the guest ends with this status, as QEMU's isa-debug-exit */
+#define PORT_SERIAL        0x3f8 /* to 0x3ff */
+#define PORT_SLEEP_CONTROL 0x600 /* ACPI 4.8.3.7 Sleep Registers (hardware-reduced) */
+#define PORT_SLEEP_STATUS  0x601
+#define PORT_RESET         0x602 /* ACPI 4.8.3.6 Reset Register */
+#define RESET_VALUE        1
+#define SLEEP_TYPE_S5      5
+
+struct vcpu;
+
+/* An access by the guest's own core. False: the guest has no such port. */
+bool ports_access(struct vcpu *vcpu, uint16_t port, unsigned width, bool write, uint32_t *value);
