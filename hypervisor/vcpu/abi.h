@@ -6,15 +6,23 @@
  * CPUID 0x40000001: EAX = ABI version (1), EBX = TSC frequency in kHz, ECX = 1 when guest calls are
  * made with VMCALL, 2 with VMMCALL.
  *
+ * CPUID 0x40000100 gives KVM's signature, for Linux: without interrupt remapping it keeps x2APIC
+ * mode only under a hypervisor whose interface it knows. Of that interface nothing is offered but
+ * that writes to port 0x80 need not be used as a delay.
+ *
  * Guest calls: number in RAX, arguments in RDI, RSI, RDX; result in RAX (0, or a negative number).
  */
 #pragma once
 
-#define ABI_CPUID_SIGNATURE 0x40000000u
-#define ABI_CPUID_FEATURES  0x40000001u
-#define ABI_SIGNATURE       "BulkheadHV\0\0"
-#define ABI_CALL_VMCALL     1u
-#define ABI_CALL_VMMCALL    2u
+#define ABI_CPUID_SIGNATURE    0x40000000u
+#define ABI_CPUID_FEATURES     0x40000001u
+#define ABI_SIGNATURE          "BulkheadHV\0\0"
+#define ABI_CPUID_KVM          0x40000100u
+#define ABI_CPUID_KVM_FEATURES 0x40000101u
+#define ABI_KVM_SIGNATURE      "KVMKVMKVM\0\0\0"
+#define ABI_KVM_NO_IO_DELAY    2u /* KVM_FEATURE_NOP_IO_DELAY */
+#define ABI_CALL_VMCALL        1u
+#define ABI_CALL_VMMCALL       2u
 
 #define ABI_CONSOLE_WRITE 1 /* RDI = guest-physical address, RSI = bytes (at most 4096) */
 #define ABI_EVENT         2 /* RDI = a 64-bit word for the log: guest.event name= value= */

@@ -31,8 +31,7 @@
  * LA57 TME KL bus-lock CLDEMOTE MOVDIR ENQCMD SGX_LC PKS. */
 #define LEAF_7_ECX (BIT(1) | BIT(2) | BIT(6) | BITS(12, 8) | BIT(14) | BIT(22))
 /* FSRM MD_CLEAR SERIALIZE. Not: speculation MSRs, hybrid, PCONFIG, LBR, AMX, ARCH_CAPABILITIES. */
-#define LEAF_7_EDX            (BIT(4) | BIT(10) | BIT(14))
-#define EDX_ARCH_CAPABILITIES BIT(29)
+#define LEAF_7_EDX (BIT(4) | BIT(10) | BIT(14))
 /* XSAVEOPT XSAVEC XGETBV1. Not: XSAVES (IA32_XSS) XFD. */
 #define LEAF_D1_EAX BITS(2, 0)
 /* LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH XOP FMA4 TBM TOPOEXT.
@@ -108,13 +107,10 @@ static void adjust_power(struct vcpu *vcpu, uint32_t subleaf)
     vcpu->registers[GUEST_RAX] = LEAF_6_EAX_ARAT;
 }
 
-/* IA32_ARCH_CAPABILITIES exists for every guest: it tells that x2APIC mode is locked. */
 static void adjust_structured(struct vcpu *vcpu, uint32_t subleaf)
 {
     if (subleaf != 0)
         set_answer(vcpu, (struct cpuid_result){0});
-    else
-        vcpu->registers[GUEST_RDX] |= EDX_ARCH_CAPABILITIES;
 }
 
 static void adjust_xsave(struct vcpu *vcpu, uint32_t subleaf)
@@ -180,19 +176,26 @@ static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
 };
 // clang-format on
 
-/* Four characters of ABI_SIGNATURE, as a register shows them. */
-#define SIGNATURE_WORD(at)                                                                         \
-    ((uint32_t)ABI_SIGNATURE[at] | (uint32_t)ABI_SIGNATURE[(at) + 1] << 8 |                        \
-     (uint32_t)ABI_SIGNATURE[(at) + 2] << 16 | (uint32_t)ABI_SIGNATURE[(at) + 3] << 24)
+/* Four characters of a signature, as a register shows them. */
+#define SIGNATURE_WORD(text, at)                                                                   \
+    ((uint32_t)(text)[at] | (uint32_t)(text)[(at) + 1] << 8 | (uint32_t)(text)[(at) + 2] << 16 |   \
+     (uint32_t)(text)[(at) + 3] << 24)
 
 static void answer_hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
 {
     struct cpuid_result answer = {0};
     if (leaf == ABI_CPUID_SIGNATURE)
         answer = (struct cpuid_result){.eax = ABI_CPUID_FEATURES,
-                                       .ebx = SIGNATURE_WORD(0),
-                                       .ecx = SIGNATURE_WORD(4),
-                                       .edx = SIGNATURE_WORD(8)};
+                                       .ebx = SIGNATURE_WORD(ABI_SIGNATURE, 0),
+                                       .ecx = SIGNATURE_WORD(ABI_SIGNATURE, 4),
+                                       .edx = SIGNATURE_WORD(ABI_SIGNATURE, 8)};
+    if (leaf == ABI_CPUID_KVM)
+        answer = (struct cpuid_result){.eax = ABI_CPUID_KVM_FEATURES,
+                                       .ebx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 0),
+                                       .ecx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 4),
+                                       .edx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 8)};
+    if (leaf == ABI_CPUID_KVM_FEATURES)
+        answer = (struct cpuid_result){.eax = ABI_KVM_NO_IO_DELAY};
     if (leaf == ABI_CPUID_FEATURES)
         answer = (struct cpuid_result){.eax = 1,
                                        .ebx = (uint32_t)clock_tsc_khz(),

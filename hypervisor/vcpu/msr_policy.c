@@ -93,10 +93,8 @@ static const struct rule rules[] = {
      .on_read = read_apic_base, .on_write = write_apic_base},
     {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, .read = EMULATE, .value = 1}, /* locked, no VMX */
     {0x08b, 0x08b, .read = EMULATE, .write = EMULATE},                /* BIOS_SIGN_ID */
-    {0x0bd, 0x0bd, .read = EMULATE, .value = BIT(0)}, /* XAPIC_DISABLE_STATUS: x2APIC is locked */
     {0x0ce, 0x0ce, .read = EMULATE},                                  /* PLATFORM_INFO */
     {0x0fe, 0x0fe, .read = EMULATE, .value = 0x400},                  /* MTRRCAP: WC, no ranges */
-    {0x10a, 0x10a, .read = EMULATE, .value = BIT(21)}, /* ARCH_CAPABILITIES: the register above */
     {0x174, 0x176, .read = DIRECT, .write = DIRECT},                  /* SYSENTER_CS, ESP, EIP */
     {0x179, 0x17a, .read = EMULATE},                                  /* MCG_CAP, MCG_STATUS */
     {0x198, 0x198, .read = EMULATE},                                  /* PERF_STATUS */
