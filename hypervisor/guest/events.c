@@ -85,10 +85,9 @@ static void ask_control_core(control_function *function, struct access *access)
               access->device->guest->name, (unsigned long long)access->address);
 }
 
-static void ecam_access(struct guest *guest, uint64_t address, unsigned width, bool write,
-                        uint64_t *value)
+void guest_config_access(struct guest *guest, uint64_t offset, unsigned width, bool write,
+                         uint64_t *value)
 {
-    uint64_t offset = address - GUEST_ECAM_BASE;
     struct guest_device *device = device_in_slot(guest, (unsigned)FIELD(offset, 19, 15));
     unsigned number = (unsigned)FIELD(offset, 11, 0);
     bool exists =
@@ -105,7 +104,7 @@ static bool mmio(struct vcpu *vcpu, uint64_t address, unsigned width, bool write
 {
     struct guest *guest = vcpu->guest;
     if (address >= GUEST_ECAM_BASE && address - GUEST_ECAM_BASE < GUEST_ECAM_SIZE) {
-        ecam_access(guest, address, width, write, value);
+        guest_config_access(guest, address - GUEST_ECAM_BASE, width, write, value);
         return true;
     }
     for (unsigned i = 0; i < guest->device_count; i++) {

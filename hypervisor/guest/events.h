@@ -5,5 +5,10 @@
 
 extern const struct vcpu_events guest_events;
 
+/* An access to the guest's virtual configuration space; `offset` as in ECAM (PCIe 7.2.2). What does
+ * not exist reads as all ones. */
+void guest_config_access(struct guest *guest, uint64_t offset, unsigned width, bool write,
+                         uint64_t *value);
+
 /* Guests' cores run this: idle until a vCPU is handed over, then run it to its end. */
 void guest_core(struct cpu *cpu);

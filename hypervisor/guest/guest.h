@@ -53,6 +53,7 @@ struct guest {
     struct iommu_domain domain;
     unsigned cpu_count;
     struct vcpu *vcpus[GUEST_MAX_CPUS];
+    uint32_t pci_address;          /* what it wrote to port 0xcf8 */
     struct virtual_serial *serial; /* NULL: the guest has no ports (ports.h) */
     unsigned device_count;
     struct guest_device *devices[CONFIG_MAX_DEVICES];

@@ -76,6 +76,7 @@ static enum status prepare(struct guest *guest)
     guest->exit_status = 0;
     guest->faults = 0;
     guest->devices_disabled = false;
+    guest->pci_address = 0;
     if (guest->serial != NULL)
         virtual_serial_reset(guest->serial);
     for (unsigned i = 0; i < guest->cpu_count; i++) {

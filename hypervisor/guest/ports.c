@@ -1,10 +1,13 @@
 #include "hypervisor/guest/ports.h"
 
+#include "hypervisor/guest/events.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/guest/virtual_serial.h"
 
-#define SLEEP_ENABLE    BIT(5)
-#define SLEEP_TYPE(reg) FIELD(reg, 4, 2)
+#define SLEEP_ENABLE       BIT(5)
+#define SLEEP_TYPE(reg)    FIELD(reg, 4, 2)
+#define PCI_ADDRESS_ENABLE BIT(31)
+#define PCI_ADDRESS_MASK   0x80fffffcu
 
 /* The control core sees the end noted and takes the vCPUs back; until then the guest goes on. */
 static void end(struct vcpu *vcpu, const char *reason, uint64_t status)
@@ -53,6 +56,31 @@ static void access_reset(struct vcpu *vcpu, unsigned offset, unsigned width, boo
         end(vcpu, "reset", 0);
 }
 
+static void access_pci_address(struct vcpu *vcpu, unsigned offset, unsigned width, bool write,
+                               uint32_t *value)
+{
+    (void)offset;
+    if (width != 4)
+        *value = UINT32_MAX; /* narrower accesses are none of the mechanism's */
+    else if (write)
+        __atomic_store_n(&vcpu->guest->pci_address, *value & PCI_ADDRESS_MASK, __ATOMIC_RELAXED);
+    else
+        *value = __atomic_load_n(&vcpu->guest->pci_address, __ATOMIC_RELAXED);
+}
+
+static void access_pci_data(struct vcpu *vcpu, unsigned offset, unsigned width, bool write,
+                            uint32_t *value)
+{
+    uint32_t address = __atomic_load_n(&vcpu->guest->pci_address, __ATOMIC_RELAXED);
+    uint64_t data = write ? *value : UINT64_MAX;
+    if ((address & PCI_ADDRESS_ENABLE) != 0 && FIELD(address, 23, 16) == 0)
+        guest_config_access(vcpu->guest,
+                            FIELD(address, 15, 8) << 12 | FIELD(address, 7, 2) << 2 | offset, width,
+                            write, &data);
+    if (!write)
+        *value = (uint32_t)data;
+}
+
 static const struct port_rule {
     uint16_t first, last;
     unsigned widest; /* bytes; a wider access finds nothing */
@@ -62,6 +90,8 @@ static const struct port_rule {
     {PORT_SERIAL, PORT_SERIAL + 7, 1, access_serial},
     {PORT_SLEEP_CONTROL, PORT_SLEEP_STATUS, 1, access_sleep},
     {PORT_RESET, PORT_RESET, 1, access_reset},
+    {PORT_PCI_ADDRESS, PORT_PCI_ADDRESS, 4, access_pci_address},
+    {PORT_PCI_DATA, PORT_PCI_DATA + 3, 4, access_pci_data},
 };
 
 bool ports_access(struct vcpu *vcpu, uint16_t port, unsigned width, bool write, uint32_t *value)

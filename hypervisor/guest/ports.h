@@ -1,6 +1,7 @@
 /*
- * The ports of guests whose boot protocol promises some (Linux): one 16550 at 0x3f8, ACPI's sleep
- * and reset registers, and an exit port. Any other guest has no port at all.
+ * The ports of guests whose boot protocol promises some (Linux): one 16550 at 0x3f8, PCI's
+ * configuration ports, ACPI's sleep and reset registers, and an exit port. Any other guest has no
+ * port at all.
  */
 #pragma once
 
@@ -11,6 +12,8 @@
 #define PORT_SLEEP_CONTROL 0x600 /* ACPI 4.8.3.7 Sleep Registers (hardware-reduced) */
 #define PORT_SLEEP_STATUS  0x601
 #define PORT_RESET         0x602 /* ACPI 4.8.3.6 Reset Register */
+#define PORT_PCI_ADDRESS   0xcf8 /* PCI 3.0 3.2.2.3.2, Configuration Mechanism 1 */
+#define PORT_PCI_DATA      0xcfc
 #define RESET_VALUE        1
 #define SLEEP_TYPE_S5      5
 
