@@ -75,10 +75,14 @@ help: ## this list
 
 all: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso ## build the disk image and the GRUB ISO
 
-setup: ## install what building and running need (root or sudo)
-	@tests/machine/setup.sh build emulators
+setup: ## install what building, running and testing need (root or sudo)
+	@tests/machine/setup.sh build emulators guests
 
-run: setup ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|...
+# What a scenario's guests are made of beyond our own images.
+SCENARIO_SETUP = $(if $(shell grep -l vmlinuz config/$(SCENARIO:.conf=).conf 2>/dev/null),guests)
+
+run: ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|...
+	@tests/machine/setup.sh build emulators $(SCENARIO_SETUP)
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/machine/run.py $(if $(MACHINE),--machine $(MACHINE)) --scenario $(SCENARIO) $(RUN_FLAGS)
 

@@ -42,8 +42,12 @@ static void refuse(struct pf_device *device, uint16_t vf, uint32_t word, const c
                   rid_text(device->function->rid).text, vf, word & IGB_MESSAGE_TYPE, message);
 }
 
+/* Also what Linux' driver sends for further unicast addresses: a list that it first clears. There
+ * is none, so that clearing it always succeeds. */
 static bool set_mac(struct pf_device *device, uint16_t vf, const uint32_t *words)
 {
+    if (IGB_MESSAGE_INFO(words[0]) == IGB_MAC_FILTER_CLEAR)
+        return true;
     const uint8_t *own = device->vf_mac[vf];
     for (unsigned i = 0; i < 6; i++)
         if ((uint8_t)(words[1 + i / 4] >> (8 * (i % 4))) != own[i]) {

@@ -143,6 +143,7 @@
 #define IGB_MESSAGE_CTS        BIT(29) /* clear to send: the VF has been through VF_RESET */
 #define IGB_MESSAGE_TYPE       0xffffu
 #define IGB_MESSAGE_INFO(word) (((word) >> 16) & 0xff)
+#define IGB_MAC_FILTER_CLEAR   1u /* information word of IGB_SET_MAC */
 enum igb_message {
     IGB_VF_RESET = 1,
     IGB_SET_MAC = 2,

@@ -2,9 +2,12 @@
  * Exchanges ICMP echoes with another guest over its virtual function and checks every byte.
  *
  *   ip=10.0.0.1 peer=10.0.0.2 count=1000 [size=64..1400] [mode=poll|msix] [limit=SECONDS]
+ *   [questions=any]
  *
- * Both sides run the same program: each asks `count` times and answers the other's questions. A
- * region of its memory holds a pattern that nobody else may change: it is checked at the end.
+ * Both sides run the same program: each asks `count` times and answers the other's questions. With
+ * questions=any the other side is some other program that asks as often: of its questions only
+ * length and checksums are looked at. A region of its memory holds a pattern that nobody else may
+ * change: it is checked at the end.
  */
 #include "guest/igbvf/igbvf.h"
 
@@ -28,7 +31,7 @@ int memcmp(const void *left, const void *right, size_t size);
 enum { EXIT_NO_DEVICE = 1, EXIT_TIME, EXIT_BYTES, EXIT_CANARY };
 
 static struct igbvf vf;
-static bool msix;
+static bool msix, any_question;
 static uint32_t own_ip, peer_ip;
 static uint8_t peer_mac[6];
 static bool peer_known;
@@ -173,7 +176,8 @@ static bool valid(const uint8_t *packet, size_t size, uint32_t asker)
     if (size < HEADERS + payload || get16(ip + 2) != 28 + payload || checksum(ip, 20) != 0 ||
         checksum(icmp, 8 + payload) != 0)
         return false;
-    for (unsigned i = 0; i < payload; i++)
+    bool own_pattern = asker == own_ip || !any_question;
+    for (unsigned i = 0; i < payload && own_pattern; i++)
         if (icmp[8 + i] != pattern(get16(icmp + 6), i, asker))
             return false;
     return true;
@@ -307,8 +311,8 @@ int guest_main(void)
         payload = 1400;
     uint64_t end = microseconds() + argument_number("limit", 60) * 1000000;
     if (own_ip == 0 || peer_ip == 0) {
-        print(
-            "usage: ip=A.B.C.D peer=A.B.C.D [count=N] [size=N] [mode=poll|msix] [limit=SECONDS]\n");
+        print("usage: ip=A.B.C.D peer=A.B.C.D [count=N] [size=N] [mode=poll|msix] [limit=SECONDS] "
+              "[questions=any]\n");
         return EXIT_NO_DEVICE;
     }
     uint8_t *canary = memory_take(CANARY_SIZE);
@@ -316,6 +320,7 @@ int guest_main(void)
         canary[i] = canary_byte(i);
     if (!igbvf_open(&vf))
         return EXIT_NO_DEVICE;
+    any_question = argument("questions", text, sizeof text);
     msix = argument("mode", text, sizeof text) && text[0] == 'm';
     interrupt_handle(VECTOR_QUEUE, queue_interrupt);
     interrupt_handle(VECTOR_TIMER, tick);

@@ -35,3 +35,11 @@ def ovmf_variables() -> Path:
 def stack() -> Path:
     """What the stacked machine boots, made by stackdisk.py."""
     return cache() / "stack"
+
+
+def guest_packages() -> Path:
+    """The unpacked packages that Linux guests are made of; raises MissingEmulators when they are not there."""
+    path = cache() / "guest-packages"
+    if not (path / "version").exists():
+        raise MissingEmulators(f"no packages for Linux guests in {path}: run tests/machine/setup.sh guests")
+    return path

@@ -17,7 +17,7 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, machine, paths  # noqa: E402
+from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, machine, paths, scenario  # noqa: E402
 from machine.disk import ImageError  # noqa: E402
 
 LEAVE = b"\x1d"  # Ctrl-]
@@ -31,8 +31,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--machine", choices=sorted(MACHINES),
                         help="default: kvm where nested virtualisation is really offered, else tcg")
     parser.add_argument("--scenario", metavar="NAME", help="configuration to boot, such as sriov or passthrough")
-    parser.add_argument("--cpus", type=int, default=4, help="default: %(default)s")
-    parser.add_argument("--memory", type=int, default=512, metavar="MIB", help="default: %(default)s")
+    parser.add_argument("--cpus", type=int, help="default: 4, or what the scenario's guests need")
+    parser.add_argument("--memory", type=int, metavar="MIB", help="default: 512, or what the scenario's guests need")
     parser.add_argument("--image", type=Path, default=build / "bulkhead.img", help="UEFI disk image (tcg, kvm, stack)")
     parser.add_argument("--iso", type=Path, default=build / "bulkhead.iso", help="GRUB ISO (bochs, --boot iso)")
     parser.add_argument("--boot", choices=("disk", "usb", "iso"), default="disk", help="default: %(default)s")
@@ -75,11 +75,12 @@ def parse_files(texts: list[str]) -> dict[str, bytes | Path]:
 
 
 def specification(options: argparse.Namespace, batch: bool) -> MachineSpec:
+    text = scenario.text_of(options.scenario)
     return MachineSpec(
-        cpus=options.cpus, memory=options.memory, iommu=not options.no_iommu, intremap=not options.no_intremap,
+        cpus=options.cpus or scenario.cpus(text), memory=options.memory or scenario.memory(text), iommu=not options.no_iommu, intremap=not options.no_intremap,
         aw_bits=options.aw_bits, nics=parse_nics(options.nic), image=options.image.resolve(),
         iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
-        files=parse_files(options.file), trace=tuple(options.trace), gdb=options.gdb,
+        files={**scenario.files(text), **parse_files(options.file)}, trace=tuple(options.trace), gdb=options.gdb,
         wait_for_gdb=options.gdb is not None, extra=tuple(options.extra))
 
 

@@ -3,6 +3,7 @@
 #
 #   setup.sh build       compilers, image tools, linters and test runners, from the machine's own release
 #   setup.sh emulators   QEMU >= 10.0.7, OVMF, Bochs 3.0 and a Linux kernel, from Debian 13 ("trixie")
+#   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3
 #
 # The emulators are unpacked beside the system, never installed into it: Debian 12's QEMU has neither
 # igb nor TCG x2APIC, and its Bochs aborts without a display. They are fetched with this machine's own
@@ -19,6 +20,11 @@ tree_version=1
 tree_packages='qemu-system-x86 ovmf bochs bochsbios vgabios busybox-static'
 tree_kernel=linux-image-cloud-amd64
 qemu_minimum=10.0.7
+
+# Likewise for the guests' packages.
+guests_version=1
+guest_tools='busybox-static iperf3'
+guest_kernel=linux-image-amd64
 
 build_packages='
     gcc libc6-dev clang llvm lld libclang-rt-dev nasm make binutils gnu-efi
@@ -101,7 +107,9 @@ tree_apt() {
         -o APT::Update::Error-Mode=any -o Acquire::Retries=3 -o Acquire::Languages=none -o Debug::NoLocking=true "$@"
 }
 
+# Where tree_apt looks: one release, and the security updates that this machine knows of.
 write_sources() {
+    suite=$1
     mirror=$(mirror_of Debian)
     if [ -z "$mirror" ]; then
         say "emulators: reading the package lists"
@@ -118,17 +126,57 @@ write_sources() {
     mkdir -p "$partial/apt/sources" "$partial/apt/preferences" "$partial/apt/state/lists/partial" \
         "$partial/apt/cache/archives/partial"
     : >"$partial/apt/status"
-    printf 'Types: deb\nURIs: %s\nSuites: trixie trixie-updates\nComponents: main\nSigned-By: %s\n' \
-        "$mirror" "$keyring" >"$partial/apt/sources/debian.sources"
+    printf 'Types: deb\nURIs: %s\nSuites: %s %s-updates\nComponents: main\nSigned-By: %s\n' \
+        "$mirror" "$suite" "$suite" "$keyring" >"$partial/apt/sources/debian.sources"
     security=$(mirror_of Debian-Security)
     if [ -n "$security" ]; then
-        printf 'Types: deb\nURIs: %s\nSuites: trixie-security\nComponents: main\nSigned-By: %s\n' \
-            "$security" "$keyring" >"$partial/apt/sources/security.sources"
+        printf 'Types: deb\nURIs: %s\nSuites: %s-security\nComponents: main\nSigned-By: %s\n' \
+            "$security" "$suite" "$keyring" >"$partial/apt/sources/security.sources"
     fi
 }
 
+# The kernel alone: its dependencies would bring an initramfs generator and a boot loader.
+fetch_kernel() {
+    kernel=$(tree_apt apt-cache depends "$2" | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    [ -n "$kernel" ] || fail "$suite has no $2"
+    say "$1: downloading $kernel"
+    (cd "$partial/apt/cache/archives" && tree_apt apt-get download "$kernel") || fail "$kernel could not be downloaded"
+}
+
+# unpack DIRECTORY ARCHIVE...
+unpack() {
+    unpacked=$1
+    shift
+    mkdir -p "$unpacked"
+    for archive in "$@"; do
+        [ -e "$archive" ] || continue
+        dpkg-deb --fsys-tarfile "$archive" | tar -C "$unpacked" --no-same-owner --keep-directory-symlink -xf - ||
+            fail "cannot unpack $(basename "$archive")"
+    done
+}
+
+# One kernel of each release, and the programs that run under both.
+fetch_guests() {
+    for release in 12:bookworm 13:trixie; do
+        rm -rf "$partial/apt"
+        write_sources "${release#*:}"
+        say "guests: reading $suite's package lists"
+        tree_apt apt-get update || fail "$suite's package lists could not be read from the mirror that apt uses here"
+        fetch_kernel guests "$guest_kernel"
+        unpack "$partial/tree/${release%%:*}" "$partial"/apt/cache/archives/linux-image-*.deb
+        (cd "$partial/apt/cache/archives" && ls -- *.deb) >>"$partial/tree/packages.txt"
+        rm -f "$partial"/apt/cache/archives/*.deb
+    done
+    say "guests: downloading $guest_tools and what they need"
+    # shellcheck disable=SC2086
+    tree_apt apt-get -y --download-only install $guest_tools || fail "a package of $suite could not be downloaded"
+    unpack "$partial/tree/tools" "$partial"/apt/cache/archives/base-files_*.deb "$partial"/apt/cache/archives/*.deb
+    (cd "$partial/apt/cache/archives" && ls -- *.deb) >>"$partial/tree/packages.txt"
+    rm -rf "$partial/apt"
+}
+
 fetch_tree() {
-    write_sources
+    write_sources trixie
     say "emulators: reading trixie's package lists"
     tree_apt apt-get update || fail "trixie's package lists could not be read from the mirror that apt uses here"
 
@@ -137,20 +185,12 @@ fetch_tree() {
     tree_apt apt-get -y --download-only install $tree_packages ||
         fail "a package of trixie could not be downloaded: is one of '$tree_packages' gone, or the network down?"
 
-    # The kernel alone: its dependencies would bring an initramfs generator and a boot loader.
-    kernel=$(tree_apt apt-cache depends "$tree_kernel" | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
-    [ -n "$kernel" ] || fail "trixie has no $tree_kernel"
-    say "emulators: downloading $kernel"
-    (cd "$partial/apt/cache/archives" && tree_apt apt-get download "$kernel") || fail "$kernel could not be downloaded"
+    fetch_kernel emulators "$tree_kernel"
 
     say "emulators: unpacking"
     mkdir -p "$partial/tree"
     # base-files first: its symbolic links (lib -> usr/lib) must exist before older packages use them.
-    for archive in "$partial"/apt/cache/archives/base-files_*.deb "$partial"/apt/cache/archives/*.deb; do
-        [ -e "$archive" ] || continue
-        dpkg-deb --fsys-tarfile "$archive" | tar -C "$partial/tree" --no-same-owner --keep-directory-symlink -xf - ||
-            fail "cannot unpack $(basename "$archive")"
-    done
+    unpack "$partial/tree" "$partial"/apt/cache/archives/base-files_*.deb "$partial"/apt/cache/archives/*.deb
     (cd "$partial/apt/cache/archives" && ls -- *.deb) >"$partial/tree/packages.txt"
     rm -rf "$partial/apt"
 }
@@ -167,7 +207,33 @@ check_tree() {
     done
 }
 
-setup_emulators() {
+# is_complete NAME VERSION: is the unpacked tree there, as this script makes it?
+is_complete() { [ "$(cat "$cache/$1/version" 2>/dev/null)" = "$2" ]; }
+
+# fetch GROUP NAME VERSION FUNCTION...: makes the tree by these functions and puts it in its place.
+fetch() {
+    group=$1 name=$2 version_wanted=$3
+    shift 3
+    if is_complete "$name" "$version_wanted"; then
+        say "$group: $cache/$name is complete"
+        return
+    fi
+    partial=$cache/$name.partial
+    rm -rf "$partial"
+    mkdir -p "$partial/tree"
+    for function in "$@"; do
+        "$function"
+    done
+    echo "$version_wanted" >"$partial/tree/version"
+    chmod -R a+rX "$partial/tree"
+    rm -rf "${cache:?}/$name"
+    mv "$partial/tree" "$cache/$name"
+    rm -rf "$partial"
+    say "$group: $cache/$name is complete"
+}
+
+# One set-up at a time on this machine.
+lock_cache() {
     # shellcheck disable=SC2086
     install_packages emulators $emulator_host_packages
     if [ ! -d "$cache" ] || [ ! -w "$cache" ]; then
@@ -175,25 +241,21 @@ setup_emulators() {
     fi
     exec 9>"$cache/lock"
     flock -n 9 || {
-        say "emulators: another set-up is running, waiting for it"
+        say "another set-up is running, waiting for it"
         flock -w 1800 9 || fail "the other set-up did not end in 30 minutes"
     }
-    if [ "$(cat "$cache/trixie/version" 2>/dev/null)" = "$tree_version" ]; then
-        say "emulators: $cache/trixie is complete"
-    else
-        partial=$cache/trixie.partial
-        rm -rf "$partial"
-        mkdir -p "$partial"
-        fetch_tree
-        check_tree
-        echo "$tree_version" >"$partial/tree/version"
-        chmod -R a+rX "$partial/tree"
-        rm -rf "$cache/trixie"
-        mv "$partial/tree" "$cache/trixie"
-        rm -rf "$partial"
-        say "emulators: $cache/trixie is complete"
-    fi
+}
+
+setup_emulators() {
+    lock_cache
+    fetch emulators trixie "$tree_version" fetch_tree check_tree
     "$here/stackdisk.py" || fail "the disks of the stacked machine could not be made"
+}
+
+setup_guests() {
+    lock_cache
+    fetch guests guest-packages "$guests_version" fetch_guests
+    "$here/linuxguest.py" || fail "the Linux guests could not be made"
 }
 
 [ $# -gt 0 ] || set -- build emulators
@@ -205,7 +267,8 @@ for group in "$@"; do
         install_packages build $build_packages
         ;;
     emulators) setup_emulators ;;
+    guests) setup_guests ;;
     -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0" ;;
-    *) fail "unknown group '$group' (there are: build, emulators)" ;;
+    *) fail "unknown group '$group' (there are: build, emulators, guests)" ;;
     esac
 done

@@ -8,10 +8,7 @@ Neither depends on the image under test, so both are made once and kept in the c
 """
 
 import hashlib
-import io
-import lzma
 import os
-import re
 import shutil
 import stat
 import subprocess
@@ -21,89 +18,23 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import paths  # noqa: E402
+from machine.initramfs import LIBRARIES, Cpio, add_modules, shared_libraries  # noqa: E402
 
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
 MODULES = ("kvm-intel", "ata_piix", "sd_mod")
 QEMU_DATA = ("kvmvapic.bin",)
 QEMU_OPTIONAL_LIBRARIES: tuple[str, ...] = ()
 TOOLS_MEBIBYTES = 160
 
 
-def module_depends(module: bytes) -> list[str]:
-    """The names in the 'depends=' string of a kernel module."""
-    match = re.search(rb"\0depends=([^\0]*)\0", module)
-    return [name for name in match.group(1).decode().split(",") if name] if match else []
-
-
-def load_order(names, read_module) -> list[str]:
-    """The named modules and all they depend on, each after what it needs."""
-    order: list[str] = []
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in order or name in path:
-            return
-        for dependency in module_depends(read_module(name)):
-            visit(dependency.replace("-", "_"), path + (name,))
-        order.append(name)
-
-    for name in names:
-        visit(name.replace("-", "_"), ())
-    return order
-
-
-class Cpio:
-    """A writer of the 'newc' archives that the kernel unpacks as its initramfs."""
-
-    def __init__(self) -> None:
-        self.out = io.BytesIO()
-        self.inode = 0
-
-    def add(self, name: str, mode: int, data: bytes = b"", device=(0, 0)) -> None:
-        self.inode += 1
-        raw = name.encode() + b"\0"
-        fields = (self.inode, mode, 0, 0, 1, 0, len(data), 0, 0, device[0], device[1], len(raw), 0)
-        self.out.write(b"070701" + b"".join(b"%08X" % field for field in fields) + raw)
-        self._pad()
-        self.out.write(data)
-        self._pad()
-
-    def _pad(self) -> None:
-        self.out.write(b"\0" * (-self.out.tell() % 4))
-
-    def finish(self) -> bytes:
-        self.add("TRAILER!!!", 0)
-        return self.out.getvalue()
-
-
 def make_initramfs(tree: Path, version: str) -> bytes:
-    base = tree / "usr/lib/modules" / version / "kernel"
-    files = {path.name.split(".")[0].replace("-", "_"): path for path in base.rglob("*.ko*")}
-
-    def read_module(name: str) -> bytes:
-        data = files[name].read_bytes()
-        return lzma.decompress(data) if files[name].suffix == ".xz" else data
-
-    order = load_order(MODULES, read_module)
     archive = Cpio()
     for directory in ("bin", "dev", "lib", "proc", "sys", "tmp", "tools"):
         archive.add(directory, stat.S_IFDIR | 0o755)
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     archive.add("bin/busybox", stat.S_IFREG | 0o755, (tree / "usr/bin/busybox").read_bytes())
     archive.add("init", stat.S_IFREG | 0o755, (paths.HERE / "stack/init").read_bytes())
-    for name in order:
-        stripped = subprocess.run(["strip", "--strip-debug", "-o", "/dev/stdout", "/dev/stdin"], check=False,
-                                  input=read_module(name), capture_output=True)
-        archive.add(f"lib/{name}.ko", stat.S_IFREG | 0o644, stripped.stdout or read_module(name))
-    archive.add("lib/order", stat.S_IFREG | 0o644, "\n".join(order).encode() + b"\n")
+    add_modules(archive, tree / "usr/lib/modules" / version, MODULES)
     return archive.finish()
-
-
-def shared_libraries(tree: Path, program: Path) -> list[Path]:
-    loader = tree / LIBRARIES / "ld-linux-x86-64.so.2"
-    search = f"{tree / LIBRARIES}:{tree / LIBRARIES}/pulseaudio"
-    listed = subprocess.run([loader, "--library-path", search, "--list", program],
-                            check=True, capture_output=True, text=True).stdout
-    return [Path(path) for path in re.findall(r"=> (/\S+)", listed)]
 
 
 def make_tools(tree: Path, work: Path) -> None:
@@ -137,7 +68,7 @@ def make_iso(tree: Path, work: Path, version: str) -> None:
 def fingerprint() -> str:
     """Changes whenever what is made would change."""
     digest = hashlib.sha256()
-    for path in (Path(__file__), paths.HERE / "stack/init", paths.HERE / "stack/grub.cfg",
+    for path in (Path(__file__), paths.HERE / "initramfs.py", paths.HERE / "stack/init", paths.HERE / "stack/grub.cfg",
                  paths.tree() / "packages.txt"):
         digest.update(path.read_bytes())
     return digest.hexdigest()

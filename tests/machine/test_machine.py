@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import (MachineSpec, Nic, choose_machine, disk, kvm, nested_virtualisation, parse_line, paths,  # noqa: E402
-                     run, scenario_file, stackdisk)
+                     run, scenario_file)
 from machine.boot_media import gpt, make_image, needs_disk_tools  # noqa: E402
 from machine.bochs import configuration  # noqa: E402
 from machine.logfmt import LogReader  # noqa: E402
@@ -291,16 +291,16 @@ def test_files_are_put_into_an_iso(tmp_path):
 
 def test_modules_are_loaded_after_what_they_need():
     modules = {"a": b"x\0depends=b,c-d\0y", "b": b"\0depends=c-d\0", "c_d": b"\0depends=\0"}
-    assert stackdisk.load_order(["a"], lambda name: modules[name]) == ["c_d", "b", "a"]
+    assert initramfs.load_order(["a"], lambda name: modules[name]) == ["c_d", "b", "a"]
 
 
 def test_modules_in_a_circle_do_not_hang():
-    assert set(stackdisk.load_order(["a"], lambda name: {"a": b"\0depends=b\0", "b": b"\0depends=a\0"}[name])) == {"a", "b"}
+    assert set(initramfs.load_order(["a"], lambda name: {"a": b"\0depends=b\0", "b": b"\0depends=a\0"}[name])) == {"a", "b"}
 
 
 @pytest.mark.skipif(not shutil.which("cpio"), reason="cpio is missing")
 def test_initramfs_archive_is_read_by_cpio():
-    archive = stackdisk.Cpio()
+    archive = initramfs.Cpio()
     archive.add("dir", 0o40755)
     archive.add("dir/file", 0o100644, b"12345")
     listed = subprocess.run(["cpio", "-itv"], input=archive.finish(), capture_output=True, check=True).stdout.decode()

@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+"""Makes what Linux guests boot from, without root: for each Debian release the stock kernel and an initramfs
+of busybox, iperf3, network drivers and our own init (linux/init).
+
+  guests/12/vmlinuz, guests/12/initrd       Debian 12's kernel
+  guests/13/vmlinuz, guests/13/initrd       Debian 13's
+
+They do not depend on the image under test, so they are made once and kept in the cache.
+"""
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from machine import paths  # noqa: E402
+from machine.initramfs import LIBRARIES, Cpio, add_modules, shared_libraries  # noqa: E402
+
+RELEASES = ("12", "13")
+MODULES = ("igbvf", "igb", "e1000e")
+NAMES = tuple(f"/bulkhead/{name}-{release}" for release in RELEASES for name in ("vmlinuz", "initrd"))
+
+
+def make_initrd(tree: Path, modules: Path) -> bytes:
+    archive = Cpio()
+    for directory in ("bin", "dev", "lib", "lib64", "proc", "sys", "tmp"):
+        archive.add(directory, stat.S_IFDIR | 0o755)
+    archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
+    archive.add("bin/busybox", stat.S_IFREG | 0o755, (tree / "usr/bin/busybox").read_bytes())
+    archive.add("init", stat.S_IFREG | 0o755, (paths.HERE / "linux/init").read_bytes())
+    program = tree / "usr/bin/iperf3"
+    archive.add("bin/iperf3", stat.S_IFREG | 0o755, program.read_bytes())
+    # pthread_cancel() loads the last one by name.
+    for library in [*shared_libraries(tree, program), tree / LIBRARIES / "libgcc_s.so.1"]:
+        archive.add(f"lib/{library.name}", stat.S_IFREG | 0o755, library.read_bytes())
+    archive.add("lib64/ld-linux-x86-64.so.2", stat.S_IFREG | 0o755,
+                (tree / LIBRARIES / "ld-linux-x86-64.so.2").read_bytes())
+    add_modules(archive, modules, MODULES)
+    return archive.finish()
+
+
+def fingerprint(source: Path) -> str:
+    """Changes whenever what is made would change."""
+    digest = hashlib.sha256()
+    for path in (Path(__file__), paths.HERE / "initramfs.py", paths.HERE / "linux/init", source / "packages.txt"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def only(found, what: str) -> Path:
+    found = list(found)
+    if len(found) != 1:
+        raise paths.MissingEmulators(f"{len(found)} {what} instead of one: run tests/machine/setup.sh guests")
+    return found[0]
+
+
+def ensure() -> Path:
+    """Makes the files when they are not there or outdated; returns their directory."""
+    source = paths.guest_packages()
+    final = paths.cache() / "guests"
+    stamp = final / "fingerprint"
+    wanted = fingerprint(source)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return final
+    work = final.with_name(f"guests.partial.{os.getpid()}")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        for release in RELEASES:
+            kernel = source / release
+            (work / release).mkdir(parents=True)
+            shutil.copy(only((kernel / "boot").glob("vmlinuz-*"), "kernels"), work / release / "vmlinuz")
+            modules = only([*kernel.glob("lib/modules/*"), *kernel.glob("usr/lib/modules/*")], "sets of modules")
+            (work / release / "initrd").write_bytes(make_initrd(source / "tools", modules))
+        (work / "fingerprint").write_text(wanted)
+        shutil.rmtree(final, ignore_errors=True)
+        work.rename(final)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return final
+
+
+def files() -> dict[str, bytes | Path]:
+    """What goes onto the boot medium of a machine with Linux guests."""
+    made = ensure()
+    return {target: made / target.rsplit("-")[-1] / Path(target).name.rsplit("-")[0] for target in NAMES}
+
+
+if __name__ == "__main__":
+    try:
+        print(f"setup: guests: {ensure()} is complete")
+    except (paths.MissingEmulators, subprocess.CalledProcessError, OSError) as error:
+        sys.exit(f"setup: error: {error}")

@@ -1,0 +1,41 @@
+"""What a machine needs for a scenario, read from its configuration."""
+
+import re
+from pathlib import Path
+
+from . import linuxguest, paths
+from .spec import scenario_file
+
+FIRMWARE_MEMORY = 448  # MiB beside the guests': firmware, hypervisor, modules
+
+
+def text_of(name: str | None) -> str:
+    """The configuration of that name in config/, "" when there is none: it may be on the medium alone."""
+    path = paths.REPOSITORY / "config" / scenario_file(name or "sriov")
+    return path.read_text() if path.exists() else ""
+
+
+def values(text: str, key: str) -> list[str]:
+    return re.findall(rf"^[ \t]*{key}[ \t]*=[ \t]*(\S+)", text, re.MULTILINE)
+
+
+def files(text: str) -> dict[str, bytes | Path]:
+    """Kernels and initial RAM disks that it names and that are not part of the image."""
+    wanted = {f"/bulkhead/{name}" for key in ("image", "initrd") for name in values(text, key)}
+    if not wanted & set(linuxguest.NAMES):
+        return {}
+    return {target: source for target, source in linuxguest.files().items() if target in wanted}
+
+
+def memory(text: str) -> int:
+    """MiB: what its guests have and what the rest needs."""
+    units = {"K": 1 / 1024, "M": 1, "G": 1024}
+    guests = sum(int(size[:-1]) * units[size[-1]] for size in values(text, "memory") if size[-1] in units)
+    return max(512, int(guests) + FIRMWARE_MEMORY)
+
+
+def cpus(text: str) -> int:
+    """One for the hypervisor and one for each vCPU."""
+    guests = len(re.findall(r"^\[guest", text, re.MULTILINE))
+    more = sum(int(count) - 1 for count in values(text, "cpus"))
+    return max(4, 1 + guests + more)

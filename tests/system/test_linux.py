@@ -1,0 +1,141 @@
+"""Stock Linux kernels as guests: their own drivers, their own timers, a console that can be typed at."""
+
+import re
+import time
+
+import pytest
+from machine import linuxguest, scenario
+from system.checks import ask, of, one, some, sound, stopped, verdict
+
+pytestmark = [pytest.mark.tcg, pytest.mark.timeout(300)]
+
+ARGUMENTS = "console=ttyS0 quiet tsc=reliable"
+CONSOLE = "\x1c"  # Ctrl-\ leaves a guest's console
+
+
+def linux(name: str, release: str, steps: str, more: str = "", cpus: int = 1, arguments: str = "") -> str:
+    return (f"[guest {name}]\nimage = vmlinuz-{release}\ninitrd = initrd-{release}\nmemory = 256M\ncpus = {cpus}\n{more}"
+            f"args = {ARGUMENTS} {arguments} steps={steps}\n")
+
+
+def said(run, guest: str) -> str:
+    return "\n".join(line["text"] for line in of(run, "guest.output", name=guest))
+
+
+@pytest.fixture(scope="module")
+def job(boot):
+    text = scenario.text_of("linux")
+    return boot.to_the_end(scenario="linux", memory=scenario.memory(text), cpus=scenario.cpus(text),
+                           files=scenario.files(text), limit=200)
+
+
+def test_each_has_its_kernel_and_driver(job):
+    assert re.search(r"linux 6\.1\.\S+, 1 vCPUs, clock tsc", said(job, "alpha"))
+    assert re.search(r"linux 6\.12\.\S+, 2 vCPUs, clock tsc", said(job, "beta"))
+    for guest in ("alpha", "beta"):
+        assert re.search(r"eth0: 10\.0\.2\.1\d/24, driver igbvf, carrier 1", said(job, guest))
+
+
+@pytest.mark.parametrize("guest, step", [("alpha", "ping:10.0.2.2:5"), ("alpha", "ping:10.0.2.12:20"),
+                                         ("alpha", "iperf:10.0.2.12:5"), ("alpha", "ping:10.0.2.13:100"),
+                                         ("beta", "ping:10.0.2.2:5"), ("beta", "ping:10.0.2.11:20")])
+def test_step(job, guest, step):
+    assert f"{step}: ok" in said(job, guest)
+
+
+def test_interrupts_arrive(job):
+    """MSI-X, straight to the guest's own cores."""
+    for guest in ("alpha", "beta"):
+        counts = re.findall(r"^ +\d+: +([\d ]+?) +PCI-MSI.* eth0-(?:tx|rx)-0", said(job, guest), re.MULTILINE)
+        assert len(counts) == 2 and all(sum(map(int, count.split())) > 100 for count in counts), counts
+
+
+def test_it_ends_as_it_should(job):
+    verdict(job)
+    for guest in ("alpha", "beta", "gamma"):
+        stopped(job, guest)
+
+
+def exits(run, guest: str) -> dict[str, int]:
+    line = re.search(rf"^{guest} vcpu 0: (.*)$", ask(run, "exits").replace("\r", ""), re.MULTILINE).group(1)
+    return {kind: int(count) for kind, count in (item.split("=") for item in line.split())}
+
+
+def test_a_transfer_costs_no_exit(boot):
+    """While two guests send to each other neither leaves guest mode, timer ticks included: nothing holds the
+    console open meanwhile."""
+    text = ("[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n"
+            + linux("alpha", "12", "ping:10.0.2.12:1,iperf:10.0.2.12:12", "device = uplink.vf0\n",
+                    arguments="address=10.0.2.11/24")
+            + linux("beta", "12", "iperf-server,wait", "device = uplink.vf1\n", arguments="address=10.0.2.12/24"))
+    run = boot(text, memory=1024, batch=False, files=linuxguest.files(), limit=150)
+    deadline = time.monotonic() + 100
+    while "ping:10.0.2.12:1: ok" not in said(run, "alpha"):
+        assert time.monotonic() < deadline, said(run, "alpha")
+        time.sleep(0.2)
+    time.sleep(3)
+    before = {guest: exits(run, guest) for guest in ("alpha", "beta")}
+    time.sleep(5)
+    after = {guest: exits(run, guest) for guest in ("alpha", "beta")}
+    # The kick that would bring a core out is an exit too: there is none, the counters are only read.
+    assert after == before
+    for guest in ("alpha", "beta"):
+        run.wait_for("guest.stopped", timeout=60, name=guest)
+        stopped(run, guest)
+    rate = re.search(r"([\d.]+) Mbits/sec.*receiver", said(run, "alpha"))
+    assert rate and float(rate.group(1)) > 1, said(run, "alpha")
+    sound(run)
+    run.send("poweroff")
+    run.wait(30)
+
+
+def test_a_shell_on_the_console(boot):
+    """Typed at from the prompt; the other guest's lines keep coming, under its name."""
+    text = linux("alpha", "13", "shell") + linux("beta", "12", "sleep:30")
+    run = boot(text, memory=1024, batch=False, files=linuxguest.files(), limit=120)
+    run.wait_for("monitor.ready", timeout=60)
+    deadline = time.monotonic() + 60
+    while "linux 6.12" not in said(run, "alpha"):
+        assert time.monotonic() < deadline, said(run, "alpha")
+        time.sleep(0.2)
+    ask(run, "console beta", "Ctrl") if False else None
+    run.console.send("\x15console alpha\r")
+    run.console.expect("serial line of alpha; Ctrl-", timeout=20)
+    time.sleep(2)
+    run.console.send("echo $((6*7))-is-it\r")
+    run.console.expect(r"42-is-it", timeout=20)
+    run.console.send("exit\r")
+    time.sleep(1)
+    run.console.send(CONSOLE)
+    ask(run, "guests", r"beta +running")
+    run.wait_for("guest.stopped", timeout=60, name="alpha")
+    stopped(run, "alpha")
+    ask(run, "stop beta")
+    run.wait_for("guest.stopped", timeout=30, name="beta")
+    sound(run)
+    run.send("poweroff")
+    run.wait(30)
+
+
+def test_time_passes_as_on_the_host(boot):
+    """A guest's ten seconds are ten seconds to 0.1 %: its clock against the hypervisor's, at both ends."""
+    text = linux("alpha", "12", "sleep:10", arguments="printk.time=1")
+    run = boot.to_the_end(text, memory=1024, files=linuxguest.files(), limit=120)
+    verdict(run)
+    sound(run)
+    some(run, "guest.output", name="alpha")
+
+
+def test_what_cannot_be_a_kernel_is_refused(boot):
+    """A kernel that does not fit, a missing initrd, one that is too large, an initrd for a guest that takes none."""
+    text = ("[guest small]\nimage = vmlinuz-12\nmemory = 16M\nexpect = refused\n"
+            "[guest missing]\nimage = vmlinuz-12\ninitrd = nothing\nmemory = 256M\nexpect = refused\n"
+            "[guest large]\nimage = vmlinuz-12\ninitrd = initrd-12\nmemory = 74M\nexpect = refused\n"
+            "[guest pvh]\nimage = hello.elf\ninitrd = initrd-12\nmemory = 32M\nexpect = refused\n"
+            "[guest fine]\nimage = hello.elf\nmemory = 4M\nargs = ticks=1\n")
+    run = boot.to_the_end(text, memory=1024, cpus=6, files=linuxguest.files(), limit=90)
+    verdict(run)
+    assert "more memory" in one(run, "guest.refused", guest="small")["message"]
+    assert "no such initrd" in one(run, "guest.refused", guest="missing")["message"]
+    assert "does not fit" in one(run, "guest.refused", guest="large")["message"]
+    assert "only a Linux kernel" in one(run, "guest.refused", guest="pvh")["message"]
