@@ -41,6 +41,7 @@ struct virtual_serial {
     bool fifos;
     bool sent_pending; /* "transmitter empty" has not been reported yet */
     uint8_t divisor[2];
+    uint64_t accesses;
     uint32_t out_head, out_tail, in_head, in_tail; /* free-running */
     char output[OUTPUT_SIZE];
     char input[INPUT_SIZE];
@@ -180,6 +181,7 @@ uint8_t virtual_serial_read(struct virtual_serial *serial, unsigned offset)
 {
     lock_take(&serial->lock);
     uint8_t value = read_register(serial, offset);
+    serial->accesses++;
     lock_give(&serial->lock);
     return value;
 }
@@ -188,7 +190,16 @@ void virtual_serial_write(struct virtual_serial *serial, unsigned offset, uint8_
 {
     lock_take(&serial->lock);
     write_register(serial, offset, value);
+    serial->accesses++;
     lock_give(&serial->lock);
+}
+
+uint64_t virtual_serial_accesses(struct virtual_serial *serial)
+{
+    lock_take(&serial->lock);
+    uint64_t count = serial->accesses;
+    lock_give(&serial->lock);
+    return count;
 }
 
 size_t virtual_serial_take(struct virtual_serial *serial, char *bytes, size_t size)

@@ -20,6 +20,9 @@ void virtual_serial_reset(struct virtual_serial *serial);
 uint8_t virtual_serial_read(struct virtual_serial *serial, unsigned offset);
 void virtual_serial_write(struct virtual_serial *serial, unsigned offset, uint8_t value);
 
+/* How often a register was read or written: each was an exit of some vCPU. */
+uint64_t virtual_serial_accesses(struct virtual_serial *serial);
+
 /* Control core: takes up to `size` bytes of output; returns how many there were. */
 size_t virtual_serial_take(struct virtual_serial *serial, char *bytes, size_t size);
 /* Control core: a byte that was typed. False when the guest reads too slowly: it is lost. */

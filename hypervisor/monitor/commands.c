@@ -6,6 +6,7 @@
 #include "hypervisor/guest/device.h"
 #include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
+#include "hypervisor/guest/virtual_serial.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/audit.h"
@@ -171,6 +172,9 @@ static void list_exits(unsigned count, char *const words[])
                                    (unsigned long long)vcpu->exits[kind]);
             console_printf("\n");
         }
+        if (guest->serial != NULL)
+            console_printf("%s serial line: io=%llu\n", guest->name,
+                           (unsigned long long)virtual_serial_accesses(guest->serial));
     }
 }
 
