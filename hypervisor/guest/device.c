@@ -78,7 +78,9 @@ static enum status map_bar(struct guest_device *device, unsigned number)
     if (status == STATUS_OK && hole_end < bar->size)
         status = page_table_map(&device->guest->memory, bar->guest_base + hole_end,
                                 bar->host_base + hole_end, bar->size - hole_end, rights);
-    if (status != STATUS_OK)
+    /* A part may be mapped: what cannot be taken out again stays the guest's. */
+    if (status != STATUS_OK &&
+        page_table_unmap(&device->guest->memory, bar->guest_base, bar->size) == STATUS_OK)
         give_back_registers(device, number);
     return status;
 }
@@ -171,7 +173,7 @@ static enum status prepare_msix(struct guest *guest, struct guest_device *device
 
 /* Functions that reach each other behind the IOMMU's back go to one guest or to none. The
  * hypervisor's bridges do not count: they are on the way, not at the end of it. */
-static enum status check_neighbours(const struct guest *guest, const struct pci_function *function)
+enum status device_check_neighbours(const struct guest *guest, const struct pci_function *function)
 {
     const struct pci_function *other, *culprit;
     for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++) {
@@ -219,7 +221,7 @@ static enum status check_assignable(const struct guest *guest, const struct pci_
         return refuse(guest, function, STATUS_DENIED,
                       "there is no interrupt remapping: the device could forge interrupts; set "
                       "unsafe_interrupts = yes in [system] to accept that");
-    return check_neighbours(guest, function);
+    return device_check_neighbours(guest, function);
 }
 
 enum status device_assign(struct guest *guest, struct guest_device *device,
@@ -239,7 +241,7 @@ enum status device_assign(struct guest *guest, struct guest_device *device,
         status = assign_bars(guest, device, next_bar);
     /* What the firmware did with a whole function is unknown: power-on state first. VFs that were
      * just enabled are in it. */
-    if (status == STATUS_OK && !function->is_vf) {
+    if (status == STATUS_OK && !function->is_vf && !function->pristine) {
         status = pci_function_reset(function);
         if (status != STATUS_OK)
             (void)refuse(guest, function, status,
@@ -247,13 +249,27 @@ enum status device_assign(struct guest *guest, struct guest_device *device,
                          "owner");
     }
     if (status != STATUS_OK) {
-        device_release(device);
+        if (device_unmap(device) == STATUS_OK)
+            device_release(device);
         return status;
     }
     pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
     virtual_config_reset(device);
     log_event("device.assigned", "guest=%s rid=%s slot=00:%02x.0 vectors=%u", guest->name,
               rid_text(function->rid).text, slot, device->has_msix ? device->msix.vectors : 0u);
+    return STATUS_OK;
+}
+
+enum status device_unmap(struct guest_device *device)
+{
+    for (unsigned number = 0; number < PCI_BARS; number++) {
+        const struct guest_bar *bar = &device->bars[number];
+        if (bar->size == 0)
+            continue;
+        enum status status = page_table_unmap(&device->guest->memory, bar->guest_base, bar->size);
+        if (status != STATUS_OK)
+            return status;
+    }
     return STATUS_OK;
 }
 
@@ -274,6 +290,7 @@ enum status device_attach(struct guest_device *device)
         return refuse(device->guest, device->function, STATUS_DENIED,
                       "it could not be reset or detached before; only a reboot makes it usable");
     device->disabled = false;
+    device->function->pristine = false;
     virtual_config_reset(device);
     virtual_msix_reset(device);
     enum status status = iommu_attach(device->function, &device->guest->domain);
@@ -322,6 +339,7 @@ enum status device_detach_finish(struct guest_device *device)
     enum status status = device->reset_status;
     if (status == STATUS_OK)
         status = pci_reset_finish(device->function, &device->reset);
+    device->function->pristine = status == STATUS_OK;
     if (status != STATUS_OK)
         keep_back(device, "device.reset_failed", status);
     status = iommu_detach(device->function, &device->guest->domain);

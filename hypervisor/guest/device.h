@@ -58,8 +58,15 @@ struct guest_device {
 MUST_CHECK enum status device_assign(struct guest *guest, struct guest_device *device,
                                      struct pci_function *function, struct pf_device *pf,
                                      unsigned slot, uint64_t *next_bar);
+/* Functions that reach each other behind the IOMMU's back go to one guest or to none:
+ * STATUS_DENIED, with the reason logged. */
+MUST_CHECK enum status device_check_neighbours(const struct guest *guest,
+                                               const struct pci_function *function);
+/* Takes its BARs out of the guest's memory tables; the guest must not be in guest mode, and its
+ * cores must flush what they cached before it is again. */
+MUST_CHECK enum status device_unmap(struct guest_device *device);
 /* The reverse of device_assign(), for a device that is not attached; the guest's memory tables keep
- * what they map, so they go with it. */
+ * what they map, so they go with it, or device_unmap() comes first. */
 void device_release(struct guest_device *device);
 /* Before a start: registers as after power-on, context entry present. Bus mastering stays off
  * until the guest asks for it. */

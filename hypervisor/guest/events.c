@@ -115,7 +115,11 @@ static bool mmio(struct vcpu *vcpu, uint64_t address, unsigned width, bool write
         *value = access.value;
         return true;
     }
-    return false;
+    /* A driver that has not noticed yet that its device was pulled finds nobody on the bus. */
+    if (address < GUEST_BAR_BASE || address >= guest->pulled_end)
+        return false;
+    *value = UINT64_MAX;
+    return true;
 }
 
 static bool io(struct vcpu *vcpu, uint16_t port, unsigned width, bool write, uint32_t *value)

@@ -39,6 +39,7 @@ enum guest_state {
 };
 
 struct virtual_serial; /* guest/virtual_serial.h */
+struct pf_device;      /* pci/pf_driver.h */
 struct guest_device;   /* guest/device.h: virtual configuration space, MSI-X, BARs */
 
 struct guest {
@@ -53,6 +54,7 @@ struct guest {
     struct iommu_domain domain;
     unsigned cpu_count;
     struct vcpu *vcpus[GUEST_MAX_CPUS];
+    uint64_t pulled_end;           /* BARs of functions that were moved away lie below */
     uint32_t pci_address;          /* what it wrote to port 0xcf8 */
     struct virtual_serial *serial; /* NULL: the guest has no ports (ports.h) */
     unsigned device_count;
@@ -62,6 +64,9 @@ struct guest {
     char stop_reason[24];
     uint64_t exit_status;
     volatile uint32_t vcpus_running;
+    unsigned holds; /* guest_hold() without guest_release() so far */
+    bool paused;    /* one of these is guest_pause()'s */
+    bool restarting;
     uint64_t started_at; /* microseconds */
     /* faults of its devices */
     uint64_t faults;
@@ -75,6 +80,11 @@ struct guest {
 void guests_create(const struct config *config, const struct boot_info *boot);
 /* Gives back everything a refused guest had taken. */
 void guest_dismantle(struct guest *guest);
+/* One more function (and its PF's driver when it is a VF): into the lowest free slot, its BARs
+ * behind the others'. The guest must not be in guest mode. `device` is the caller's, one page or
+ * more of zeros; it becomes the guest's. Errors of device_assign(); STATUS_FULL. */
+MUST_CHECK enum status guest_add_device(struct guest *guest, struct guest_device *device,
+                                        struct pci_function *function, struct pf_device *pf);
 struct guest *guest_at(unsigned index); /* in the configuration's order; NULL past the end */
 struct guest *guest_find(const char *name);
 struct guest *guest_of_owner(owner_t owner);
@@ -84,6 +94,18 @@ guest_start(struct guest *guest); /* GUEST_CREATED or GUEST_STOPPED: reloads */
 /* Takes its cores back; guests_service() takes its devices back 100 ms later and logs
  * guest.stopped. STATUS_NOT_FOUND when it is not running, STATUS_TIMEOUT when a core is lost. */
 MUST_CHECK enum status guest_stop(struct guest *guest, const char *reason);
+/* Stops it where it runs, and starts it once its devices are back; else starts it. */
+MUST_CHECK enum status guest_restart(struct guest *guest);
+/* Its vCPUs out of guest mode until guest_resume(), its devices as they are: what they send waits
+ * in memory, interrupts wait in the cores. Time goes on. STATUS_NOT_FOUND when it does not run (or
+ * is not paused), STATUS_BUSY when it is paused already, STATUS_TIMEOUT when a core does not come.
+ */
+MUST_CHECK enum status guest_pause(struct guest *guest);
+MUST_CHECK enum status guest_resume(struct guest *guest);
+/* The mechanism below both, which nests: between the two no vCPU of a running guest is in guest
+ * mode, and afterwards each has forgotten what it cached of the memory tables. */
+MUST_CHECK enum status guest_hold(struct guest *guest);
+void guest_release(struct guest *guest);
 /* All VM exits of its vCPUs since it was started. */
 uint64_t guest_exits(const struct guest *guest);
 /* From a guest's core: why it ends, and with which status (0 unless it exited). The first call
@@ -104,3 +126,5 @@ void nics_prepare(const struct config *config);
 void nics_finish(void); /* waits for what is left of the 100 ms, VFs verified */
 struct pf_device *nic_device(uint32_t index); /* NULL: not there or without SR-IOV */
 struct pci_function *nic_function(uint32_t index);
+/* What the configuration calls the NIC, "" for a function that it does not name. */
+const char *nic_name(const struct pci_function *function);

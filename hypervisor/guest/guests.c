@@ -113,7 +113,11 @@ static enum status create_domain(struct guest *guest)
     if (status == STATUS_OK)
         status = iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,
                                   PAGE_READ | PAGE_WRITE);
-    return status == STATUS_OK ? status : refuse(guest, status, "its DMA domain cannot be made");
+    if (status != STATUS_OK)
+        log_event("guest.domain_failed",
+                  "guest=%s status=%s message=\"no DMA domain can be made for its devices\"",
+                  guest->name, status_name(status));
+    return status;
 }
 
 /* NULL, with the reason logged, when the device is not to be had. */
@@ -142,9 +146,43 @@ static struct pci_function *resolve(const struct guest *guest, const struct conf
     return NULL;
 }
 
-static enum status create_devices(struct guest *guest, const struct config *config)
+static bool slot_taken(const struct guest *guest, unsigned slot)
+{
+    for (unsigned i = 0; i < guest->device_count; i++)
+        if (guest->devices[i]->slot == slot)
+            return true;
+    return false;
+}
+
+enum status guest_add_device(struct guest *guest, struct guest_device *device,
+                             struct pci_function *function, struct pf_device *pf)
 {
     uint64_t next_bar = GUEST_BAR_BASE;
+    unsigned slot = 1;
+    if (guest->device_count == CONFIG_MAX_DEVICES)
+        return STATUS_FULL;
+    if (guest->domain.table.root == NULL && iommu_enabled()) {
+        enum status status = create_domain(guest);
+        if (status != STATUS_OK)
+            return status;
+    }
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        for (unsigned number = 0; number < PCI_BARS; number++) {
+            const struct guest_bar *bar = &guest->devices[i]->bars[number];
+            if (bar->size != 0)
+                next_bar = MAX(next_bar, bar->guest_base + bar->size);
+        }
+    }
+    while (slot_taken(guest, slot))
+        slot++;
+    enum status status = device_assign(guest, device, function, pf, slot, &next_bar);
+    if (status == STATUS_OK)
+        guest->devices[guest->device_count++] = device;
+    return status;
+}
+
+static enum status create_devices(struct guest *guest, const struct config *config)
+{
     for (uint32_t i = 0; i < guest->config->device_count; i++) {
         struct pf_device *pf;
         struct pci_function *function = resolve(guest, &guest->config->devices[i], config, &pf);
@@ -154,13 +192,11 @@ static enum status create_devices(struct guest *guest, const struct config *conf
             pages_allocate(ALIGN_UP(sizeof(struct guest_device), PAGE_SIZE) / PAGE_SIZE);
         if (device == NULL)
             return refuse(guest, STATUS_NO_MEMORY, "no memory left for its devices");
-        enum status status =
-            device_assign(guest, device, function, pf, guest->device_count + 1, &next_bar);
+        enum status status = guest_add_device(guest, device, function, pf);
         if (status != STATUS_OK) {
             pages_free(device, ALIGN_UP(sizeof(struct guest_device), PAGE_SIZE) / PAGE_SIZE);
             return refuse(guest, status, "a device it needs was refused");
         }
-        guest->devices[guest->device_count++] = device;
     }
     return STATUS_OK;
 }
@@ -216,8 +252,6 @@ static void create(struct guest *guest, const struct config *config)
         if (status != STATUS_OK)
             guest->state = GUEST_REFUSED;
     }
-    if (status == STATUS_OK && guest->config->device_count != 0 && iommu_enabled())
-        status = create_domain(guest);
     if (status == STATUS_OK)
         status = create_devices(guest, config);
     if (status == STATUS_OK) {

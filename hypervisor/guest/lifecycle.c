@@ -8,6 +8,7 @@
 #include "hypervisor/guest/control_call.h"
 #include "hypervisor/guest/device.h"
 #include "hypervisor/guest/load.h"
+#include "hypervisor/guest/move.h"
 #include "hypervisor/guest/virtual_serial.h"
 #include "hypervisor/pci/pf_driver.h"
 #include "hypervisor/x86/apic.h"
@@ -60,7 +61,7 @@ static enum status attach_devices(struct guest *guest)
 static enum status prepare(struct guest *guest)
 {
     struct vcpu_state start;
-    if (guest->state != GUEST_CREATED && guest->state != GUEST_STOPPED)
+    if ((guest->state != GUEST_CREATED && guest->state != GUEST_STOPPED) || guest->holds != 0)
         return STATUS_BUSY;
     enum status status = load_guest(guest, &start);
     if (status == STATUS_OK)
@@ -77,11 +78,12 @@ static enum status prepare(struct guest *guest)
     guest->faults = 0;
     guest->devices_disabled = false;
     guest->pci_address = 0;
+    guest->pulled_end = 0;
     if (guest->serial != NULL)
         virtual_serial_reset(guest->serial);
     for (unsigned i = 0; i < guest->cpu_count; i++) {
         struct vcpu *vcpu = guest->vcpus[i];
-        vcpu->stop_request = 0;
+        vcpu->stop_request = vcpu->hold_request = 0;
         vcpu->activity = i == 0 ? VCPU_RUNNING : VCPU_WAIT_FOR_SIPI;
         vcpu->xcr0 = 1;
         vcpu->cr2 = 0;
@@ -113,7 +115,6 @@ enum status guest_start(struct guest *guest)
     return status;
 }
 
-/* A core in host mode notices a control call's answer only if the calls are served meanwhile. */
 /* Cores that died in the hypervisor itself (x86/exceptions.c): they never come back. */
 static uint32_t cores_failed(const struct guest *guest)
 {
@@ -123,6 +124,7 @@ static uint32_t cores_failed(const struct guest *guest)
     return count;
 }
 
+/* A core in host mode notices a control call's answer only if the calls are served meanwhile. */
 static bool cores_left(struct guest *guest)
 {
     control_calls_service();
@@ -161,6 +163,10 @@ static void end(struct guest *guest)
 static void finish(struct guest *guest)
 {
     guest->state = GUEST_STOPPED;
+    if (guest->paused) {
+        guest->paused = false;
+        guest_release(guest);
+    }
     if (!detach_finish(guest)) {
         guest->state = GUEST_LOST;
         log_event("guest.lost",
@@ -208,10 +214,32 @@ enum status guest_stop(struct guest *guest, const char *reason)
     return STATUS_OK;
 }
 
+enum status guest_restart(struct guest *guest)
+{
+    if (guest->state != GUEST_RUNNING)
+        return guest_start(guest);
+    guest->restarting = true;
+    return guest_stop(guest, "restart");
+}
+
+/* A guest that is to be restarted stays stopped for as long as it cannot be started. */
+static void start_again(struct guest *guest)
+{
+    enum status status = guest_start(guest);
+    if (status == STATUS_BUSY)
+        return;
+    guest->restarting = false;
+    if (status != STATUS_OK)
+        log_event("guest.refused", "guest=%s status=%s message=\"it could not be started again\"",
+                  guest->name, status_name(status));
+}
+
 static void check(struct guest *guest)
 {
     if (guest->state == GUEST_STOPPING && detach_ready(guest))
         finish(guest);
+    if (guest->restarting && guest->state == GUEST_STOPPED)
+        start_again(guest);
     if (guest->state != GUEST_RUNNING)
         return;
     uint64_t limit = (uint64_t)guest->config->time_limit * 1000000;
@@ -234,6 +262,7 @@ void guests_service(void)
     }
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         check(guest_at(i));
+    guest_move_service();
 }
 
 /* All are loaded before the first one runs: a running guest soon has something to ask of the
@@ -259,7 +288,8 @@ void guests_start_all(void)
 bool guests_all_ended(void)
 {
     for (unsigned i = 0; guest_at(i) != NULL; i++)
-        if (guest_at(i)->state == GUEST_RUNNING || guest_at(i)->state == GUEST_STOPPING)
+        if (guest_at(i)->state == GUEST_RUNNING || guest_at(i)->state == GUEST_STOPPING ||
+            guest_at(i)->restarting)
             return false;
     return true;
 }
@@ -272,6 +302,8 @@ static bool all_ended_by_now(void)
 
 void guests_stop_all(void)
 {
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        guest_at(i)->restarting = false;
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         if (guest_at(i)->state == GUEST_RUNNING && guest_stop(guest_at(i), "shutdown") != STATUS_OK)
             log_event("guest.stop_failed", "name=%s", guest_at(i)->name);

@@ -8,6 +8,7 @@
 
 static struct nic {
     struct pci_function *function; /* NULL: not there */
+    const struct config_nic *config;
     struct pf_device pf;
     bool enabling; /* VF Enable is set, the 100 ms are running */
     bool ready;    /* its VFs can be given away */
@@ -111,6 +112,7 @@ void nics_prepare(const struct config *config)
                          "there is no such device; `devices` at the prompt lists what there is");
         }
         nics[i].function = function;
+        nics[i].config = nic_config;
         nic_count = i + 1;
         if (function != NULL && nic_config->vfs != 0 && split(&nics[i], nic_config) != STATUS_OK &&
             function->owner == OWNER_HYPERVISOR)
@@ -152,4 +154,12 @@ struct pf_device *nic_device(uint32_t index)
 struct pci_function *nic_function(uint32_t index)
 {
     return index < nic_count ? nics[index].function : NULL;
+}
+
+const char *nic_name(const struct pci_function *function)
+{
+    for (uint32_t i = 0; i < nic_count; i++)
+        if (nics[i].function == function)
+            return nics[i].config->name;
+    return "";
 }

@@ -11,23 +11,8 @@
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/audit.h"
 #include "hypervisor/monitor/console.h"
-#include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/monitor/decode.h"
 #include "hypervisor/x86/cpu.h"
-
-static const char *const state_words[] = {
-    [GUEST_EMPTY] = "empty",     [GUEST_CREATED] = "created", [GUEST_RUNNING] = "running",
-    [GUEST_STOPPED] = "stopped", [GUEST_REFUSED] = "refused", [GUEST_STOPPING] = "stopping",
-    [GUEST_LOST] = "lost",
-};
-
-static struct guest *named(const char *name)
-{
-    struct guest *guest = guest_find(name);
-    if (guest == NULL)
-        console_printf("%s: no such guest; `guests` lists them\n", name);
-    return guest;
-}
 
 static void help(unsigned count, char *const words[])
 {
@@ -43,10 +28,9 @@ static void list_guests(unsigned count, char *const words[])
                    "faults", "ended");
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         const struct guest *guest = guest_at(i);
-        console_printf("%-12s %-9s %-5u %-7s %#-18llx %-8llu ", guest->name,
-                       state_words[guest->state], guest->cpu_count,
-                       size_text(guest->memory_size).text, (unsigned long long)guest->memory_base,
-                       (unsigned long long)guest->faults);
+        console_printf("%-12s %-9s %-5u %-7s %#-18llx %-8llu ", guest->name, command_state(guest),
+                       guest->cpu_count, size_text(guest->memory_size).text,
+                       (unsigned long long)guest->memory_base, (unsigned long long)guest->faults);
         if (guest->state == GUEST_STOPPED)
             console_printf("%s %llu", guest->stop_reason, (unsigned long long)guest->exit_status);
         console_printf("\n");
@@ -206,46 +190,6 @@ static void list_frames(unsigned count, char *const words[])
                    size_text(frames_bytes(OWNER_HYPERVISOR)).text, pages_in_use());
 }
 
-static void start(unsigned count, char *const words[])
-{
-    (void)count;
-    struct guest *guest = named(words[1]);
-    if (guest == NULL)
-        return;
-    enum status status = guest_start(guest);
-    if (status == STATUS_BUSY)
-        console_printf("%s is %s\n", guest->name, state_words[guest->state]);
-    else if (status != STATUS_OK)
-        console_printf("%s could not be started: %s\n", guest->name, status_name(status));
-}
-
-static void stop(unsigned count, char *const words[])
-{
-    (void)count;
-    struct guest *guest = named(words[1]);
-    if (guest == NULL)
-        return;
-    enum status status = guest_stop(guest, "monitor");
-    if (status == STATUS_NOT_FOUND)
-        console_printf("%s is %s\n", guest->name, state_words[guest->state]);
-    else if (status != STATUS_OK)
-        console_printf("%s could not be stopped: %s\n", guest->name, status_name(status));
-}
-
-static void console(unsigned count, char *const words[])
-{
-    (void)count;
-    struct guest *guest = named(words[1]);
-    if (guest == NULL)
-        return;
-    if (guest->serial == NULL) {
-        console_printf("%s has no serial line: only Linux kernels get one\n", guest->name);
-        return;
-    }
-    console_printf("serial line of %s; Ctrl-\\ leaves it\n", guest->name);
-    guest_console_attach(guest);
-}
-
 static void reboot(unsigned count, char *const words[])
 {
     (void)count, (void)words;
@@ -274,9 +218,13 @@ const struct command monitor_commands[] = {
     {"exits", "", "VM exits by kind", 0, list_exits},
     {"cpus", "", "cores and what they do", 0, list_cpus},
     {"frames", "", "physical memory and its owners", 0, list_frames},
-    {"start", "GUEST", "start a guest that is not running, from its image", 1, start},
-    {"stop", "GUEST", "stop a guest and take its devices back", 1, stop},
-    {"console", "GUEST", "a guest's serial line; Ctrl-\\ leaves it", 1, console},
+    {"start", "GUEST", "start a guest that is not running, from its image", 1, command_start},
+    {"stop", "GUEST", "stop a guest and take its devices back", 1, command_stop},
+    {"restart", "GUEST", "stop a guest if it runs, and start it", 1, command_restart},
+    {"pause", "GUEST", "hold its vCPUs; its devices go on", 1, command_pause},
+    {"resume", "GUEST", "let a paused guest run on", 1, command_resume},
+    {"move", "DEVICE FROM TO", "a function (rid or name.vfN) to another guest", 3, command_move},
+    {"console", "GUEST", "a guest's serial line; Ctrl-\\ leaves it", 1, command_console},
     {"reboot", "", "stop all guests and reset the machine", 0, reboot},
     {"poweroff", "", "stop all guests and switch the machine off", 0, poweroff},
     {NULL, NULL, NULL, 0, NULL},

@@ -14,3 +14,14 @@ struct command {
 };
 
 extern const struct command monitor_commands[]; /* ends with a NULL name */
+
+/* commands_guests.c: a guest's state in words, and the commands that change it. */
+struct guest;
+const char *command_state(const struct guest *guest);
+void command_start(unsigned count, char *const words[]);
+void command_stop(unsigned count, char *const words[]);
+void command_restart(unsigned count, char *const words[]);
+void command_pause(unsigned count, char *const words[]);
+void command_resume(unsigned count, char *const words[]);
+void command_move(unsigned count, char *const words[]);
+void command_console(unsigned count, char *const words[]);

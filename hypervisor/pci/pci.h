@@ -58,6 +58,7 @@ struct pci_function {
     struct pci_function *bridge; /* the bridge it sits behind, NULL on a root bus */
     struct pci_function *pf;     /* of a VF */
     uint16_t vf_index;           /* of a VF, from 0 */
+    bool pristine;               /* reset since a guest last had it */
     owner_t owner;               /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
 };
 

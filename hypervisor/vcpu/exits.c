@@ -4,6 +4,7 @@
  */
 #include "hypervisor/vcpu/exits.h"
 
+#include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/vcpu/core_state.h"
 #include "hypervisor/vcpu/msr_policy.h"
@@ -72,8 +73,32 @@ static enum outcome on_hypercall(struct vcpu *vcpu)
     return events->hypercall(vcpu) == EXIT_RESUME ? OUTCOME_ADVANCE : OUTCOME_STOP;
 }
 
+static bool asked(const volatile uint32_t *request)
+{
+    return __atomic_load_n(request, __ATOMIC_SEQ_CST) != 0;
+}
+
+static void set_in_guest(struct vcpu *vcpu, uint32_t value)
+{
+    __atomic_store_n(&vcpu->in_guest, value, __ATOMIC_SEQ_CST);
+}
+
+/* Out of guest mode for as long as the control core asks, which may take mappings away meanwhile.
+ * Not in HLT: under SVM the core takes no NMI here. */
+static void hold(struct vcpu *vcpu)
+{
+    while (asked(&vcpu->hold_request) && !asked(&vcpu->stop_request)) {
+        set_in_guest(vcpu, 0);
+        while (asked(&vcpu->hold_request) && !asked(&vcpu->stop_request))
+            clock_relax();
+        set_in_guest(vcpu, 1); /* before the next look, so that a new hold sees one or the other */
+        vcpu_backend()->flush_memory(vcpu);
+    }
+}
+
 static enum outcome on_nmi(struct vcpu *vcpu)
 {
+    hold(vcpu);
     if (__atomic_load_n(&vcpu->stop_request, __ATOMIC_ACQUIRE) != 0)
         return OUTCOME_STOP;
     if (__atomic_exchange_n(&vcpu->init_request, 0, __ATOMIC_ACQ_REL) != 0)
@@ -247,11 +272,13 @@ void vcpu_run(struct vcpu *vcpu)
         backend->write_state(vcpu, &vcpu->start);
         /* An NMI that came before load() was the host's and calls nobody back: what it stood for is
          * looked at now that the back-end loses none. */
+        set_in_guest(vcpu, 1);
         enum outcome outcome = on_nmi(vcpu);
         if (outcome == OUTCOME_RESUME) {
             log_entry(vcpu);
             outcome = backend->run(vcpu);
         }
+        set_in_guest(vcpu, 0);
         backend->unload(vcpu);
         if (outcome != OUTCOME_WAIT)
             break;

@@ -126,6 +126,8 @@ struct vcpu {
     volatile uint32_t init_request; /* vcpu_interrupt() to the vCPU's own core, with a kick */
     volatile uint32_t nmi_request;
     volatile uint32_t stop_request; /* set by the control core before it kicks */
+    volatile uint32_t hold_request; /* likewise; taken back ends the hold */
+    volatile uint32_t in_guest;     /* 0: not in guest mode, and not before hold_request is seen */
     void *control_page;             /* VMCS or VMCB */
     void *backend[3];               /* the back-end's own pages */
     uint64_t backend_state[16];

@@ -1,0 +1,122 @@
+/* Commands that change what guests do. */
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/guest/device.h"
+#include "hypervisor/guest/move.h"
+#include "hypervisor/monitor/commands.h"
+#include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/decode.h"
+#include "hypervisor/monitor/guest_console.h"
+
+const char *command_state(const struct guest *guest)
+{
+    static const char *const words[] = {
+        [GUEST_EMPTY] = "empty",     [GUEST_CREATED] = "created", [GUEST_RUNNING] = "running",
+        [GUEST_STOPPED] = "stopped", [GUEST_REFUSED] = "refused", [GUEST_STOPPING] = "stopping",
+        [GUEST_LOST] = "lost",
+    };
+    return guest->paused ? "paused" : words[guest->state];
+}
+
+static struct guest *named(const char *name)
+{
+    struct guest *guest = guest_find(name);
+    if (guest == NULL)
+        console_printf("%s: no such guest; `guests` lists them\n", name);
+    return guest;
+}
+
+/* Carries out what changes one guest; says why it was not possible. */
+static void change(const char *name, enum status (*function)(struct guest *), const char *what)
+{
+    struct guest *guest = named(name);
+    enum status status = guest != NULL ? function(guest) : STATUS_OK;
+    if (status == STATUS_BUSY || status == STATUS_NOT_FOUND)
+        console_printf("%s is %s\n", guest->name, command_state(guest));
+    else if (status != STATUS_OK)
+        console_printf("%s could not be %s: %s\n", guest->name, what, status_name(status));
+}
+
+static enum status stop(struct guest *guest)
+{
+    return guest_stop(guest, "monitor");
+}
+
+void command_start(unsigned count, char *const words[])
+{
+    (void)count;
+    change(words[1], guest_start, "started");
+}
+
+void command_stop(unsigned count, char *const words[])
+{
+    (void)count;
+    change(words[1], stop, "stopped");
+}
+
+void command_restart(unsigned count, char *const words[])
+{
+    (void)count;
+    change(words[1], guest_restart, "restarted");
+}
+
+void command_pause(unsigned count, char *const words[])
+{
+    (void)count;
+    change(words[1], guest_pause, "paused");
+}
+
+void command_resume(unsigned count, char *const words[])
+{
+    (void)count;
+    change(words[1], guest_resume, "resumed");
+}
+
+/* A requester id, or a NIC's name and the number of its VF, or a NIC's name. */
+static bool is_called(const struct guest_device *device, const char *name)
+{
+    rid_t rid;
+    char vf[sizeof device->pf->name + 8];
+    if (decode_rid(name, &rid))
+        return device->function->rid == rid;
+    if (device->pf == NULL)
+        return text_equal(name, nic_name(device->function));
+    (void)format_text(vf, sizeof vf, "%s.vf%u", device->pf->name, device->function->vf_index);
+    return text_equal(name, vf);
+}
+
+void command_move(unsigned count, char *const words[])
+{
+    (void)count;
+    struct guest *from = named(words[2]), *to = named(words[3]);
+    struct guest_device *device = NULL;
+    if (from == NULL || to == NULL)
+        return;
+    for (unsigned i = 0; i < from->device_count && device == NULL; i++)
+        if (is_called(from->devices[i], words[1]))
+            device = from->devices[i];
+    enum status status = device == NULL || from == to ? STATUS_INVALID : guest_move(device, to);
+    if (device == NULL)
+        console_printf("%s has no device %s; `devices` lists them\n", from->name, words[1]);
+    else if (from == to)
+        console_printf("%s has it already\n", to->name);
+    else if (status == STATUS_BUSY)
+        console_printf("%s is %s, %s is %s; one move at a time\n", from->name, command_state(from),
+                       to->name, command_state(to));
+    else if (status != STATUS_OK)
+        console_printf("%s could not be moved: %s\n", words[1], status_name(status));
+}
+
+void command_console(unsigned count, char *const words[])
+{
+    (void)count;
+    struct guest *guest = named(words[1]);
+    if (guest == NULL)
+        return;
+    if (guest->serial == NULL) {
+        console_printf("%s has no serial line: only Linux kernels get one\n", guest->name);
+        return;
+    }
+    console_printf("serial line of %s; Ctrl-\\ leaves it\n", guest->name);
+    guest_console_attach(guest);
+}
