@@ -84,24 +84,53 @@ static bool translate(struct vcpu *vcpu, const struct vcpu_state *state, uint64_
     return false;
 }
 
+static bool in_long_mode(const struct vcpu_state *state)
+{
+    return (state->efer & EFER_LMA) != 0 && (state->cs.attributes & SEGMENT_LONG) != 0;
+}
+
+size_t vcpu_read_virtual(struct vcpu *vcpu, const struct vcpu_state *state, uint64_t address,
+                         void *bytes, size_t size)
+{
+    uint64_t mask = in_long_mode(state) ? ~UINT64_C(0) : 0xffffffff;
+    size_t done = 0;
+    while (done < size) {
+        uint64_t at = (address + done) & mask, physical;
+        size_t part = MIN((size_t)(PAGE_SIZE - (at & (PAGE_SIZE - 1))), size - done);
+        if (!translate(vcpu, state, at, &physical) ||
+            !vcpu_events()->read_memory(vcpu, physical, (uint8_t *)bytes + done, part))
+            break;
+        done += part;
+    }
+    return done;
+}
+
 size_t vcpu_fetch(struct vcpu *vcpu, const struct vcpu_state *state, uint8_t *bytes,
                   unsigned *code_bits)
 {
-    bool long_mode = (state->efer & EFER_LMA) != 0 && (state->cs.attributes & SEGMENT_LONG) != 0;
-    uint64_t mask = long_mode ? ~UINT64_C(0) : 0xffffffff;
-    uint64_t address = ((long_mode ? 0 : state->cs.base) + state->rip) & mask;
-    size_t size = 0;
-
+    bool long_mode = in_long_mode(state);
     *code_bits = long_mode ? 64 : (state->cs.attributes & SEGMENT_32) != 0 ? 32 : 16;
-    while (size < INSTRUCTION_MAX) {
-        uint64_t at = (address + size) & mask, physical;
-        size_t part = MIN((size_t)(PAGE_SIZE - (at & (PAGE_SIZE - 1))), INSTRUCTION_MAX - size);
-        if (!translate(vcpu, state, at, &physical) ||
-            !vcpu_events()->read_memory(vcpu, physical, bytes + size, part))
+    return vcpu_read_virtual(vcpu, state, (long_mode ? 0 : state->cs.base) + state->rip, bytes,
+                             INSTRUCTION_MAX);
+}
+
+size_t vcpu_call_chain(struct vcpu *vcpu, const struct vcpu_state *state, uint64_t *returns,
+                       size_t most)
+{
+    /* A frame is the caller's frame pointer and the address to return to. */
+    size_t width = in_long_mode(state) ? 8 : 4, count = 0;
+    uint64_t frame = vcpu->registers[GUEST_RBP];
+    while (count < most) {
+        uint64_t caller = 0, address = 0;
+        if (vcpu_read_virtual(vcpu, state, frame, &caller, width) != width ||
+            vcpu_read_virtual(vcpu, state, frame + width, &address, width) != width)
             break;
-        size += part;
+        returns[count++] = address;
+        if (caller <= frame) /* stacks grow downwards: the end, or no frame pointers */
+            break;
+        frame = caller;
     }
-    return size;
+    return count;
 }
 
 uint8_t vcpu_instruction_length(struct vcpu *vcpu)

@@ -6,6 +6,7 @@
 #include "hypervisor/x86/registers.h"
 
 #define DETAIL_SIZE 256
+#define CALL_CHAIN  12
 
 uint64_t vcpu_register(struct vcpu *vcpu, unsigned number)
 {
@@ -64,6 +65,29 @@ static void log_registers(struct vcpu *vcpu, const struct vcpu_state *state)
 #undef U
 }
 
+static void log_recent(const struct vcpu *vcpu)
+{
+    char text[VCPU_RECENT * 20] = "";
+    size_t used = 0;
+    uint32_t count = MIN(vcpu->recent_count, VCPU_RECENT);
+    for (uint32_t i = vcpu->recent_count - count; i != vcpu->recent_count; i++)
+        used += format_text(text + used, sizeof text - used, "%s%s", used != 0 ? " " : "",
+                            exit_kind_name((enum exit_kind)vcpu->recent[i % VCPU_RECENT]));
+    log_event("guest.exits", "core=%u vcpu=%u total=%u last=\"%s\"", vcpu->cpu->index, vcpu->index,
+              vcpu->recent_count, text);
+}
+
+static void log_call_chain(struct vcpu *vcpu, const struct vcpu_state *state)
+{
+    uint64_t returns[CALL_CHAIN];
+    char text[CALL_CHAIN * 20] = "";
+    size_t used = 0, count = vcpu_call_chain(vcpu, state, returns, CALL_CHAIN);
+    for (size_t i = 0; i < count; i++)
+        used += format_text(text + used, sizeof text - used, "%s%#llx", used != 0 ? " " : "",
+                            (unsigned long long)returns[i]);
+    log_event("guest.calls", "core=%u vcpu=%u returns=\"%s\"", vcpu->cpu->index, vcpu->index, text);
+}
+
 enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format, ...)
 {
     char detail[DETAIL_SIZE];
@@ -72,6 +96,8 @@ enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format
 
     vcpu_backend()->read_state(vcpu, &state);
     log_registers(vcpu, &state);
+    log_recent(vcpu);
+    log_call_chain(vcpu, &state);
     size_t used = format_text(detail, sizeof detail, "rip=%#llx ", (unsigned long long)state.rip);
     va_start(arguments, format);
     format_text_list(detail + used, sizeof detail - used, format, arguments);

@@ -109,6 +109,8 @@ struct vcpu_exit {
     };
 };
 
+#define VCPU_RECENT 16u /* a power of two */
+
 enum vcpu_activity { VCPU_RUNNING, VCPU_WAIT_FOR_SIPI };
 
 struct vcpu {
@@ -133,6 +135,8 @@ struct vcpu {
     uint64_t backend_state[16];
     /* Counted by the dispatcher; the CPU's own exits. */
     uint64_t exits[EXIT_KINDS];
+    uint32_t recent_count; /* the latest kinds, for the report of a crash; free-running */
+    uint8_t recent[VCPU_RECENT];
     uint64_t commands_dropped; /* interrupt commands that were not the guest's to send */
     uint64_t exception_run;    /* exceptions in a row with no other exit between them */
     uint64_t exceptions_after; /* exits of other kinds before that row */

@@ -2,13 +2,15 @@
 
 import os
 import re
+import subprocess
 import time
 
 import pytest
-from machine import linuxguest
-from system.checks import ask, of, sound, stopped
+from machine import linuxguest, paths
+from system.checks import ask, of, one, sound, stopped, verdict
 
-pytestmark = [pytest.mark.tcg, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
+LANES = [pytest.param(lane, marks=getattr(pytest.mark, lane)) for lane in ("tcg", "bochs")]
 
 # `make test-life` makes it 1000.
 ROUNDS = int(os.environ.get("LIFE_ROUNDS", "25"))
@@ -41,13 +43,14 @@ def finish(run) -> None:
     run.wait(30)
 
 
-def test_paused_and_resumed(boot):
+@pytest.mark.parametrize("lane", LANES)
+def test_paused_and_resumed(boot, lane):
     """A paused guest does nothing at all; its neighbour notices nothing; it goes on where it was."""
     text = ("[guest alpha]\nimage = hello.elf\nmemory = 4M\ncpus = 2\nargs = ticks=300\n"
-            "[guest beta]\nimage = hello.elf\nmemory = 4M\nargs = ticks=300\n")
-    run = boot(text, batch=False, limit=60)
-    run.wait_for("guest.started", timeout=60, name="alpha")
-    time.sleep(0.3)
+            "[guest beta]\nimage = hello.elf\nmemory = 4M\nargs = ticks=300\n"
+            "[guest gamma]\nimage = hostile.elf\nmemory = 4M\nargs = act=spin\n")
+    run = boot(text, on=lane, batch=False, limit=120, cpus=5)
+    run.wait_for("vcpu.entered", timeout=60)
     ask(run, "pause alpha")
     run.wait_for("guest.paused", timeout=10, name="alpha")
     assert re.search(r"^alpha +paused", ask(run, "guests").replace("\r", ""), re.MULTILINE)
@@ -62,16 +65,38 @@ def test_paused_and_resumed(boot):
         stopped(run, guest)
     assert "alpha is stopped" in ask(run, "pause alpha")
     assert "alpha is stopped" in ask(run, "resume alpha")
-    ask(run, "start alpha")
-    ask(run, "pause alpha")
+    ask(run, "pause gamma")
+    run.wait_for("guest.paused", timeout=10, name="gamma")
+    ask(run, "stop gamma")
+    run.wait_for("guest.stopped", timeout=10, name="gamma")
     last = run.events[-1]
-    ask(run, "stop alpha")
-    run.wait_for("guest.stopped", timeout=10, after=last, name="alpha")
-    ask(run, "start alpha")
-    run.wait_for("guest.stopped", timeout=30, after=run.events[-1], name="alpha")
+    ask(run, "start gamma")
+    run.wait_for("vcpu.entered", timeout=30, after=last)
+    ask(run, "stop gamma")
+    run.wait_for("guest.stopped", timeout=10, after=last, name="gamma")
     finish(run)
 
 
+def function_at(elf, address: int) -> str:
+    symbols = subprocess.run(["nm", "-n", elf], check=True, capture_output=True, text=True).stdout.splitlines()
+    below = [name for value, kind, name in (line.split() for line in symbols) if kind in "tT" and int(value, 16) < address]
+    return below[-1]
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_crash_is_explained(boot, lane):
+    """Registers, what it last left guest mode for, and who called whom."""
+    run = boot.to_the_end("[guest alpha]\nimage = hostile.elf\nmemory = 4M\nargs = act=read address=0xa0000000\n"
+                          "expect = stopped\n", on=lane, limit=60)
+    verdict(run)
+    assert one(run, "guest.exits")["last"].endswith(" hypercall memory")
+    elf = paths.REPOSITORY / "build/guest/hostile.elf"
+    calls = [function_at(elf, int(address, 16)) for address in one(run, "guest.calls")["returns"].split()]
+    assert calls == ["runtime_main", "pvh_entry.long"], calls
+    assert len(of(run, "guest.registers")) == 3
+
+
+@pytest.mark.tcg
 def test_restarted(boot):
     text = NIC + ping("alpha", 1, 2, "device = uplink.vf0\n", "count=50 mode=msix") \
         + ping("beta", 2, 1, "device = uplink.vf1\n", "count=50 mode=msix")
@@ -98,6 +123,7 @@ def test_restarted(boot):
     finish(run)
 
 
+@pytest.mark.tcg
 def test_moved_between_stopped_guests(boot):
     """The function works for whoever has it now; the one it was taken from sees no device."""
     text = NIC + ping("alpha", 1, 2, "device = uplink.vf0\n", "count=50 mode=msix") \
@@ -146,6 +172,7 @@ def away(run) -> None:
     ask(run, "guests")
 
 
+@pytest.mark.tcg
 def test_moved_between_running_guests(boot):
     """Linux loses the function while its driver has it open, and the other Linux finds it by a scan of its bus."""
     text = NIC + "".join(f"[guest {name}]\nimage = vmlinuz-13\ninitrd = initrd-13\nmemory = 256M\n{device}args = {SHELL}\n"
@@ -166,9 +193,9 @@ def test_moved_between_running_guests(boot):
     typed(run, "dd if=/sys/bus/pci/devices/0000:00:01.0/config bs=4 count=1 2>/dev/null | hexdump -C", "ff ff ff ff")
     away(run)
     at(run, "beta")
-    typed(run, "echo 1 > /sys/bus/pci/rescan; sleep 1; ip link set eth0 up; sleep 1; readlink "
+    typed(run, "echo 1 > /sys/bus/pci/rescan; sleep 1; ip link set eth0 up; sleep 4; readlink "
                "/sys/class/net/eth0/device/driver", "drivers/igbvf")
-    typed(run, "ip addr add 10.0.2.15/24 dev eth0; ping -c 3 -W 5 10.0.2.2", "3 packets received")
+    typed(run, "ip addr add 10.0.2.12/24 dev eth0; arping -c 3 -I eth0 10.0.2.2", "Unicast reply from 10.0.2.2")
     away(run)
     assert entries(run) > 0
     for guest in ("alpha", "beta"):
@@ -178,6 +205,7 @@ def test_moved_between_running_guests(boot):
     finish(run)
 
 
+@pytest.mark.tcg
 @pytest.mark.timeout(3600)
 def test_again_and_again(boot):
     """Restarts and moves beside two guests with traffic: each followed by a clean audit, nothing leaked."""
