@@ -7,59 +7,17 @@
  * Exits with 0 when every answer was as it should be, with 1 otherwise.
  */
 #include "guest/igbvf/igbvf.h"
+#include "guest/runtime/attempt.h"
 #include "hypervisor/vcpu/abi.h"
 
-#define VECTOR_UD 6
-#define VECTOR_GP 13
-#define MSR_ICR   0x830
-#define CR4_PAE   5
-#define CR4_LA57  12
+#define MSR_ICR  0x830
+#define CR4_PAE  5
+#define CR4_LA57 12
 
 #define RECEIVE_BASE        0x2800 /* RDBAL of queue 0: holds what is written to it */
 #define CONFIG_MSIX_CONTROL 0x40   /* where Bulkhead puts it */
 
-struct frame {
-    uint64_t rip, cs, flags, rsp, ss;
-};
-
-static volatile unsigned faults;   /* #GP and #UD taken */
-static volatile uint64_t skip = 2; /* bytes of the instruction that is tried */
 static unsigned wrong;
-static uint64_t seed;
-
-__attribute__((interrupt)) static void on_fault(struct frame *frame)
-{
-    faults = faults + 1;
-    frame->rip += skip;
-}
-
-__attribute__((interrupt)) static void on_fault_with_code(struct frame *frame, uint64_t code)
-{
-    (void)code;
-    faults = faults + 1;
-    frame->rip += skip;
-}
-
-static void set_gate(unsigned vector, uint64_t handler)
-{
-    struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) pointer;
-    __asm__ volatile("sidt %0" : "=m"(pointer));
-    volatile uint64_t *gate = (volatile uint64_t *)(uintptr_t)(pointer.base + vector * 16);
-    gate[0] = (handler & 0xffff) | UINT64_C(8) << 16 | UINT64_C(0x8e00) << 32 |
-              (handler >> 16 & 0xffff) << 48;
-    gate[1] = handler >> 32;
-}
-
-static uint64_t random_number(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
 
 static void expect(bool right, const char *what, uint64_t which)
 {
@@ -71,27 +29,6 @@ static void expect(bool right, const char *what, uint64_t which)
 
 /* --- model-specific registers --- */
 
-static bool read_msr(uint32_t msr, uint64_t *value)
-{
-    uint32_t low = 0, high = 0;
-    unsigned before = faults;
-    skip = 2;
-    __asm__ volatile("rdmsr" : "+a"(low), "+d"(high) : "c"(msr) : "memory");
-    *value = (uint64_t)high << 32 | low;
-    return faults == before;
-}
-
-static bool write_msr(uint32_t msr, uint64_t value)
-{
-    unsigned before = faults;
-    skip = 2;
-    __asm__ volatile("wrmsr"
-                     :
-                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
-                     : "memory");
-    return faults == before;
-}
-
 static void sweep_msrs(void)
 {
     static const struct {
@@ -102,47 +39,25 @@ static void sweep_msrs(void)
     for (unsigned range = 0; range < sizeof ranges / sizeof ranges[0]; range++) {
         for (uint32_t msr = ranges[range].first; msr <= ranges[range].last; msr++) {
             uint64_t value = 0;
-            bool there = read_msr(msr, &value);
+            bool there = attempt_read_msr(msr, &value);
             readable += there;
-            writable += write_msr(msr, there ? value : 0);
-            (void)write_msr(msr, ~UINT64_C(0));
-            (void)write_msr(msr, random_number());
+            writable += attempt_write_msr(msr, there ? value : 0);
+            (void)attempt_write_msr(msr, ~UINT64_C(0));
+            (void)attempt_write_msr(msr, random_number());
             if (there)
-                (void)write_msr(msr, value);
+                (void)attempt_write_msr(msr, value);
         }
     }
-    print("%u registers can be read, %u written; %u faults\n", readable, writable, faults);
+    print("%u registers can be read, %u written; %u faults\n", readable, writable, attempt_faults);
     uint64_t value = 0;
     expect(readable > 20 && readable < 200, "count of readable registers", readable);
-    expect(read_msr(0xc0000080, &value) && (value & 0xd00) == 0x500, "EFER", value);
-    expect(!read_msr(0xc0010117, &value), "VM_HSAVE_PA can be read", value);
-    expect(!read_msr(0x480, &value), "VMX_BASIC can be read", value);
-    expect(!write_msr(0x79, 0), "microcode can be loaded", 0x79);
+    expect(attempt_read_msr(0xc0000080, &value) && (value & 0xd00) == 0x500, "EFER", value);
+    expect(!attempt_read_msr(0xc0010117, &value), "VM_HSAVE_PA can be read", value);
+    expect(!attempt_read_msr(0x480, &value), "VMX_BASIC can be read", value);
+    expect(!attempt_write_msr(0x79, 0), "microcode can be loaded", 0x79);
 }
 
 /* --- ports --- */
-
-static void write_port(uint16_t port, unsigned width, uint32_t value)
-{
-    if (width == 1)
-        __asm__ volatile("outb %b0, %1" : : "a"(value), "Nd"(port));
-    else if (width == 2)
-        __asm__ volatile("outw %w0, %1" : : "a"(value), "Nd"(port));
-    else
-        __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static uint32_t read_port(uint16_t port, unsigned width)
-{
-    uint32_t value = 0;
-    if (width == 1)
-        __asm__ volatile("inb %1, %b0" : "+a"(value) : "Nd"(port));
-    else if (width == 2)
-        __asm__ volatile("inw %1, %w0" : "+a"(value) : "Nd"(port));
-    else
-        __asm__ volatile("inl %1, %0" : "+a"(value) : "Nd"(port));
-    return value;
-}
 
 static void sweep_ports(void)
 {
@@ -156,48 +71,33 @@ static void sweep_ports(void)
     for (uint32_t port = 0; port < 0x10000; port++) {
         unsigned width = 1u << (port % 3);
         uint32_t ones = width == 4 ? ~0u : (1u << (width * 8)) - 1;
-        expect(read_port((uint16_t)port, width) == ones, "port", port);
-        write_port((uint16_t)port, width, (uint32_t)random_number());
+        expect(port_read((uint16_t)port, width) == ones, "port", port);
+        port_write((uint16_t)port, width, (uint32_t)random_number());
     }
     for (unsigned i = 0; i < sizeof deadly / sizeof deadly[0]; i++)
-        write_port(deadly[i].port, deadly[i].width, deadly[i].value);
-    unsigned before = faults;
+        port_write(deadly[i].port, deadly[i].width, deadly[i].value);
+    unsigned before = attempt_faults;
     uint8_t byte = 0;
     void *target = &byte;
-    skip = 1;
+    attempt_skip = 1;
     __asm__ volatile("insb" : "+D"(target) : "d"((uint16_t)0x3f8) : "memory");
-    expect(faults == before + 1, "INS did not fault", 0x3f8);
+    expect(attempt_faults == before + 1, "INS did not fault", 0x3f8);
     print("every port was read and written\n");
 }
 
 /* --- guest calls --- */
 
-static int64_t call(uint64_t number, uint64_t first, uint64_t second)
-{
-    static uint32_t instruction;
-    int64_t result = (int64_t)number;
-    if (instruction == 0) {
-        uint32_t a = ABI_CPUID_FEATURES, b, c = 0, d;
-        __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-        instruction = c;
-    }
-    if (instruction == ABI_CALL_VMCALL)
-        __asm__ volatile("vmcall" : "+a"(result) : "D"(first), "S"(second) : "memory");
-    else
-        __asm__ volatile("vmmcall" : "+a"(result) : "D"(first), "S"(second) : "memory");
-    return result;
-}
-
 static void sweep_calls(void)
 {
     uint64_t end = memory_size();
-    expect(call(ABI_CONSOLE_WRITE, end, 0) == ABI_OK, "nothing at the end of memory", end);
-    expect(call(ABI_CONSOLE_WRITE, end - 4, 4) == ABI_OK, "the last bytes", end - 4);
-    expect(call(ABI_CONSOLE_WRITE, end - 4, 5) == ABI_BAD_ADDRESS, "one byte too many", end - 4);
-    expect(call(ABI_CONSOLE_WRITE, end + 1, 0) == ABI_BAD_ADDRESS, "behind the end", end + 1);
-    expect(call(ABI_CONSOLE_WRITE, ~UINT64_C(0), 2) == ABI_BAD_ADDRESS, "wrapping round", 0);
-    expect(call(ABI_CONSOLE_WRITE, 0, 4097) == ABI_BAD_ARGUMENT, "more than a page", 4097);
-    expect(call(ABI_CONSOLE_WRITE, 0, ~UINT64_C(0)) == ABI_BAD_ARGUMENT, "everything", 0);
+    expect(guest_call(ABI_CONSOLE_WRITE, end, 0) == ABI_OK, "nothing at the end of memory", end);
+    expect(guest_call(ABI_CONSOLE_WRITE, end - 4, 4) == ABI_OK, "the last bytes", end - 4);
+    expect(guest_call(ABI_CONSOLE_WRITE, end - 4, 5) == ABI_BAD_ADDRESS, "one byte too many",
+           end - 4);
+    expect(guest_call(ABI_CONSOLE_WRITE, end + 1, 0) == ABI_BAD_ADDRESS, "behind the end", end + 1);
+    expect(guest_call(ABI_CONSOLE_WRITE, ~UINT64_C(0), 2) == ABI_BAD_ADDRESS, "wrapping round", 0);
+    expect(guest_call(ABI_CONSOLE_WRITE, 0, 4097) == ABI_BAD_ARGUMENT, "more than a page", 4097);
+    expect(guest_call(ABI_CONSOLE_WRITE, 0, ~UINT64_C(0)) == ABI_BAD_ARGUMENT, "everything", 0);
     for (unsigned i = 0; i < 20000; i++) {
         uint64_t number = random_number() >> (random_number() % 64);
         uint64_t address = random_number() | UINT64_C(1) << 40;
@@ -207,7 +107,7 @@ static void sweep_calls(void)
         int64_t right = number != ABI_CONSOLE_WRITE ? ABI_NO_SUCH_CALL
                         : size > 4096               ? ABI_BAD_ARGUMENT
                                                     : ABI_BAD_ADDRESS;
-        expect(call(number, address, size) == right, "answer to call", number);
+        expect(guest_call(number, address, size) == right, "answer to call", number);
     }
     print("20000 calls made\n");
 }
@@ -216,10 +116,9 @@ static void sweep_calls(void)
 
 #define TRY(length, bytes, wanted)                                                                 \
     do {                                                                                           \
-        unsigned before = faults;                                                                  \
-        skip = (length);                                                                           \
-        __asm__ volatile(".byte " bytes : : "a"(0), "c"(0), "d"(0) : "memory");                    \
-        expect((faults == before + 1) == (wanted), "instruction " bytes, before);                  \
+        unsigned before = attempt_faults;                                                          \
+        ATTEMPT(length, bytes);                                                                    \
+        expect((attempt_faults == before + 1) == (wanted), "instruction " bytes, before);          \
     } while (0)
 
 static void sweep_instructions(void)
@@ -247,7 +146,7 @@ static void sweep_instructions(void)
     for (unsigned bit = 0; bit < 64; bit++) {
         if (bit == CR4_PAE || bit == CR4_LA57)
             continue; /* a CPU refuses to change them in long mode, QEMU's does not */
-        skip = 3;
+        attempt_skip = 3;
         __asm__ volatile("mov %0, %%cr4" : : "a"(cr4 ^ UINT64_C(1) << bit) : "memory");
         __asm__ volatile("mov %0, %%cr4" : : "a"(cr4) : "memory");
     }
@@ -262,7 +161,7 @@ static void sweep_instructions(void)
                 expect((c & (1u << 2)) == 0, "CPUID 80000001 ECX", c);
         }
     }
-    print("%u faults taken\n", faults);
+    print("%u faults taken\n", attempt_faults);
 }
 
 /* --- interrupt commands --- */
@@ -286,7 +185,7 @@ static void sweep_commands(void)
             for (unsigned i = 0; i < sizeof vectors; i++) {
                 uint64_t command = target << 32 | shorthand << 18 | (flags >> 4 & 3) << 14 |
                                    (flags >> 3 & 1) << 11 | mode << 8 | vectors[i];
-                expect(write_msr(MSR_ICR, command), "command", command);
+                expect(attempt_write_msr(MSR_ICR, command), "command", command);
                 sent++;
             }
         }
@@ -295,18 +194,6 @@ static void sweep_commands(void)
 }
 
 /* --- configuration space --- */
-
-static void config_write(const struct pci_device *device, unsigned offset, unsigned width,
-                         uint32_t value)
-{
-    uintptr_t address = device->config + offset;
-    if (width == 1)
-        __asm__ volatile("movb %b0, (%1)" : : "q"(value), "r"(address) : "memory");
-    else if (width == 2)
-        __asm__ volatile("movw %w0, (%1)" : : "r"(value), "r"(address) : "memory");
-    else
-        write32(address, value);
-}
 
 static void sweep_config(void)
 {
@@ -327,10 +214,10 @@ static void sweep_config(void)
         for (unsigned width = 1; width <= 4; width *= 2)
             if (offset % width == 0)
                 for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++)
-                    config_write(&device, offset, width, values[i]);
+                    memory_write(device.config + offset, width, values[i]);
     }
     for (unsigned bar = 0; bar < 6; bar++)
-        config_write(&device, 0x10 + bar * 4, 4, 0);
+        memory_write(device.config + 0x10 + bar * 4, 4, 0);
     for (unsigned i = 0; i < 64; i++)
         if (i != 1)
             expect(config_read(&device, i * 4) == before[i], "register changed", i * 4);
@@ -416,9 +303,8 @@ int guest_main(void)
         {"msix", sweep_msix},
     };
     char what[16];
-    seed = argument_number("seed", 1) | UINT64_C(1) << 63;
-    set_gate(VECTOR_UD, (uint64_t)(uintptr_t)on_fault);
-    set_gate(VECTOR_GP, (uint64_t)(uintptr_t)on_fault_with_code);
+    random_begin(argument_number("seed", 1));
+    attempt_begin();
     if (!argument("what", what, sizeof what))
         what[0] = '\0';
     for (unsigned i = 0; i < sizeof sweeps / sizeof sweeps[0]; i++) {

@@ -1,0 +1,45 @@
+"""A guest that does at random whatever a guest can do, a million times and more, beside one that keeps time."""
+
+import os
+import re
+
+import pytest
+from system.checks import of, one, stopped, verdict
+
+pytestmark = pytest.mark.timeout(900)
+LANES = [pytest.param(lane, marks=getattr(pytest.mark, lane)) for lane in ("tcg", "bochs")]
+
+COUNT = int(os.environ.get("FUZZ_OPERATIONS", "1000000"))
+SEED = int(os.environ.get("FUZZ_SEED", "1"))
+
+
+def guest(arguments: str, more: str = "") -> str:
+    return f"[guest fuzz]\nimage = fuzz.elf\nmemory = 4M\n{more}args = seed={SEED} {arguments}\n"
+
+
+def witness(milliseconds: int) -> str:
+    return f"[guest witness]\nimage = witness.elf\nmemory = 8M\nargs = ticks={milliseconds}\n"
+
+
+def check(run, count: int) -> None:
+    verdict(run)
+    for name in ("fuzz", "witness"):
+        stopped(run, name)
+    assert any(line["text"].startswith(f"{count} operations of seed {SEED}: ") for line in of(run, "guest.output"))
+    beats = one(run, "guest.output", name="witness")["text"]
+    assert re.fullmatch(r"\d+ timer interrupts, 0 others", beats), beats
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_million_operations(boot, lane):
+    run = boot.to_the_end(guest(f"count={COUNT}") + witness(3000), on=lane, limit=800, cpus=4)
+    check(run, COUNT)
+
+
+@pytest.mark.tcg
+def test_configuration_space(boot):
+    """The BARs of the guest's function and of its neighbours stay where they are."""
+    text = ("[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n" + guest(f"what=config count={COUNT}", "device = uplink.vf0\n")
+            + witness(3000))
+    run = boot.to_the_end(text, limit=800)
+    check(run, COUNT)
