@@ -160,7 +160,7 @@ static void test_keys(void **state)
     (void)state;
     expect_complaint("[nic a]\ndevice = 8086:10c9\nvf = 2\n", "3:1",
                      "unknown key 'vf'; allowed: device, vfs");
-    expect_complaint(GUEST "memroy = 32M\n", "3:1", "unknown key 'memroy'; allowed: image, memory");
+    expect_complaint(GUEST "memroy = 32M\n", "3:1", "unknown key 'memroy'; allowed: image, initrd, memory");
     expect_complaint("[system]\nunsafe = yes\n", "2:1", "allowed: unsafe_interrupts");
     expect_complaint("[system]\n  unsafe_interrupts = maybe\n", "2:23", "allowed: yes, no");
     expect_complaint(GUEST "cpus = 1\n cpus = 2\n", "4:2",
@@ -192,7 +192,7 @@ static void test_values(void **state)
     expect_complaint(GUEST "expect = exit  x\n", "3:16", "bad number 'x'");
     expect_complaint(GUEST "expect_faults = 4294967296\n", "3:17", "bad number");
     expect_complaint("[guest a]\nimage = ../a.elf\n", "2:9", "without directories");
-    expect_complaint("[guest a]\nimage = a\\b\n", "2:9", "bad image");
+    expect_complaint("[guest a]\nimage = a\\b\n", "2:9", "bad file name");
     expect_complaint("[nic a]\ndevice = 8086-10c9\n", "2:10", "bad device '8086-10c9'");
     expect_complaint("[nic a]\ndevice = 808:10c9\n", "2:10", "vendor:device");
     expect_complaint("[nic a]\ndevice = 01:20.0\n", "2:10", "bad device");

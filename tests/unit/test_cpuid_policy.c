@@ -191,7 +191,7 @@ static void test_deny_by_default(void **state)
     static const uint32_t leaves[] = {0x3,        0x5,        0x8,        0x9,        0xa,
                                       0xc,        0xe,        0xf,        0x10,       0x12,
                                       0x14,       0x16,       0x17,       0x1d,       0x20,
-                                      0x21,       0x3fffffff, 0x40000002, 0x40000003, 0x40000100,
+                                      0x21,       0x3fffffff, 0x40000002, 0x40000003, 0x400000ff,
                                       0x7fffffff, 0x8000000a, 0x8000001b, 0x8000001c, 0x8000001f,
                                       0x80000021, 0x80000022, 0x80860000, 0xc0000000, UINT32_MAX};
     for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
@@ -223,6 +223,13 @@ static void test_hypervisor_leaves(void **state)
     struct cpuid_result features = guest(ABI_CPUID_FEATURES, 0);
     assert_int_equal(features.eax, 1);
     assert_int_equal(features.ebx, 2112000);
+    struct cpuid_result kvm = guest(ABI_CPUID_KVM, 0);
+    assert_int_equal(kvm.eax, ABI_CPUID_KVM_FEATURES);
+    assert_memory_equal(&kvm.ebx, "KVMKVMKVM\0\0\0", 12);
+    /* No clock, no asynchronous faults, no stealing of time: nothing of KVM's is there. */
+    struct cpuid_result offered = guest(ABI_CPUID_KVM_FEATURES, 0);
+    assert_int_equal(offered.eax, BIT(1));
+    assert_int_equal(offered.ebx | offered.ecx | offered.edx, 0);
     assert_int_equal(features.ecx, ABI_CALL_VMCALL);
     backend = &svm_backend;
     assert_int_equal(guest(ABI_CPUID_FEATURES, 0).ecx, ABI_CALL_VMMCALL);

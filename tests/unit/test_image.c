@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/guest/image.c
+// SOURCES: hypervisor/guest/image.c hypervisor/guest/image_linux.c
 /* PVH images: good ones of both ELF classes, then each field wrong, and every cut. */
 #include "hypervisor/guest/guest.h"
 #include "tests/unit/support/image_builder.h"

@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/guest/lifecycle.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 /* Starting and stopping guests on cores that obey, dawdle or are lost; and the run's verdict. */
 #include <string.h>
@@ -6,6 +6,8 @@
 #include "hypervisor/guest/control_call.h"
 #include "hypervisor/guest/device.h"
 #include "hypervisor/guest/load.h"
+#include "hypervisor/guest/move.h"
+#include "hypervisor/guest/virtual_serial.h"
 #include "hypervisor/pci/pf_driver.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
@@ -37,11 +39,20 @@ void log_drain(void)
 {
 }
 
+void virtual_serial_reset(struct virtual_serial *serial)
+{
+}
+
+void guest_move_service(void)
+{
+}
+
 /* A core that obeys leaves guest mode while its stop is waited for. */
 void control_calls_service(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(vcpus) && cores_obey; i++) {
         struct cpu *cpu = vcpus[i].cpu;
+        vcpus[i].in_guest = cpu->vcpu == &vcpus[i] && vcpus[i].hold_request == 0;
         if (vcpus[i].stop_request == 0 || cpu->vcpu != &vcpus[i])
             continue;
         cpu->vcpu = NULL;
@@ -286,6 +297,112 @@ static void test_time_limit(void **state)
     assert_int_equal(guests[1].state, GUEST_RUNNING); /* none of its own */
 }
 
+/* --- holding, pausing, restarting --- */
+
+static void test_hold_nests(void **state)
+{
+    guests_start_all();
+    control_calls_service();
+    unsigned before = kicks;
+    assert_int_equal(guest_hold(&guests[1]), STATUS_OK);
+    assert_int_equal(vcpus[0].in_guest, 1); /* the other guest's */
+    assert_int_equal(vcpus[1].in_guest + vcpus[2].in_guest, 0);
+    assert_int_equal(kicks - before, 2);
+    assert_int_equal(guest_hold(&guests[1]), STATUS_OK);
+    guest_release(&guests[1]);
+    assert_int_equal(vcpus[1].hold_request, 1);
+    guest_release(&guests[1]);
+    assert_int_equal(vcpus[1].hold_request + vcpus[2].hold_request, 0);
+}
+
+static void test_a_core_that_cannot_be_held(void **state)
+{
+    guests_start_all();
+    control_calls_service();
+    cores_obey = false;
+    const uint64_t before = clock_microseconds();
+    assert_int_equal(guest_pause(&guests[1]), STATUS_TIMEOUT);
+    assert_in_range(clock_microseconds() - before, MILLISECONDS(100), MILLISECONDS(5000));
+    assert_int_equal(host_log_count("guest.hold_failed", "name=beta"), 1);
+    /* Nobody is left waiting. */
+    assert_int_equal(vcpus[1].hold_request + vcpus[2].hold_request, 0);
+    assert_int_equal(guests[1].holds, 0);
+    assert_false(guests[1].paused);
+    assert_int_equal(guests[1].state, GUEST_RUNNING);
+}
+
+static void test_pause_and_resume(void **state)
+{
+    assert_int_equal(guest_pause(&guests[1]), STATUS_NOT_FOUND);
+    assert_int_equal(guest_resume(&guests[1]), STATUS_NOT_FOUND);
+    guests_start_all();
+    assert_int_equal(guest_pause(&guests[1]), STATUS_OK);
+    assert_true(guests[1].paused);
+    assert_int_equal(guest_pause(&guests[1]), STATUS_BUSY);
+    guests_service();
+    assert_int_equal(guests[1].state, GUEST_RUNNING);
+    assert_int_equal(guest_resume(&guests[1]), STATUS_OK);
+    assert_int_equal(vcpus[1].hold_request, 0);
+    assert_int_equal(guest_resume(&guests[1]), STATUS_NOT_FOUND);
+    /* A paused guest can be stopped, and is not paused when it is started again. */
+    assert_int_equal(guest_pause(&guests[1]), STATUS_OK);
+    assert_int_equal(guest_stop(&guests[1], "operator"), STATUS_OK);
+    guests_service();
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+    assert_int_equal(guest_start(&guests[1]), STATUS_OK);
+    assert_false(guests[1].paused);
+    assert_int_equal(vcpus[1].hold_request, 0);
+}
+
+static void test_no_start_while_held(void **state)
+{
+    guests[1].holds = 1; /* a device of it is being moved */
+    assert_int_equal(guest_start(&guests[1]), STATUS_BUSY);
+    guests[1].restarting = true;
+    guests[1].state = GUEST_STOPPED;
+    guests_service();
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+    guests[1].holds = 0;
+    guests_service();
+    assert_int_equal(guests[1].state, GUEST_RUNNING);
+}
+
+static void test_restart(void **state)
+{
+    assert_int_equal(guest_restart(&guests[1]), STATUS_OK); /* starts what does not run */
+    assert_int_equal(guests[1].state, GUEST_RUNNING);
+    reset_done = false;
+    assert_int_equal(guest_restart(&guests[1]), STATUS_OK);
+    guests_service();
+    assert_int_equal(guests[1].state, GUEST_STOPPING);
+    assert_false(guests_all_ended());
+    reset_done = true;
+    guests_service();
+    assert_int_equal(guests[1].state, GUEST_RUNNING);
+    assert_int_equal(scrubs, 1);
+    assert_int_equal(host_log_count("guest.stopped", "reason=restart"), 1);
+    assert_int_equal(host_log_count("guest.started", "name=beta"), 2);
+
+    load_status = STATUS_INVALID;
+    assert_int_equal(guest_restart(&guests[1]), STATUS_OK);
+    guests_service();
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+    assert_int_equal(host_log_count("guest.refused", "guest=beta"), 1);
+    guests_service();
+    assert_int_equal(host_log_count("guest.refused", "guest=beta"), 1); /* tried once */
+}
+
+static void test_shutdown_ends_a_restart(void **state)
+{
+    guests_start_all();
+    reset_done = false;
+    assert_int_equal(guest_restart(&guests[1]), STATUS_OK);
+    reset_done = true;
+    guests_stop_all();
+    assert_true(guests_all_ended());
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+}
+
 static void test_stop_all(void **state)
 {
     guests_start_all();
@@ -368,6 +485,12 @@ int main(void)
         TEST(test_a_device_that_does_not_come_back),
         TEST(test_the_first_reason_counts),
         TEST(test_time_limit),
+        TEST(test_hold_nests),
+        TEST(test_a_core_that_cannot_be_held),
+        TEST(test_pause_and_resume),
+        TEST(test_no_start_while_held),
+        TEST(test_restart),
+        TEST(test_shutdown_ends_a_restart),
         TEST(test_stop_all),
         TEST(test_verdict),
     };

@@ -1,4 +1,5 @@
-// SOURCES: hypervisor/guest/load.c hypervisor/guest/image.c hypervisor/guest/tables.c
+// SOURCES: hypervisor/guest/load.c hypervisor/guest/image.c hypervisor/guest/image_linux.c
+// SOURCES: hypervisor/guest/tables.c hypervisor/guest/tables_acpi.c hypervisor/guest/tables_linux.c
 // SOURCES: hypervisor/vcpu/state.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 /* Filling a guest's memory: image, arguments, start state, and that nothing of before is left. */
@@ -7,6 +8,7 @@
 #include "hypervisor/guest/load.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/x86/clock.h"
 #include "tests/unit/support/host.h"
 #include "tests/unit/support/image_builder.h"
 
@@ -37,6 +39,11 @@ void window_close(void)
 const void *map_firmware(uint64_t physical, uint64_t size)
 {
     return (const void *)(uintptr_t)physical;
+}
+
+uint64_t clock_tsc_khz(void)
+{
+    return 2100000;
 }
 
 struct guest *guest_at(unsigned index)
@@ -145,17 +152,18 @@ static void test_scrubbing(void **state)
 
 static void test_refusals(void **state)
 {
-    assert_int_equal(load_check(&guests[0]), STATUS_OK);
+    enum image_kind kind;
+    assert_int_equal(load_check(&guests[0], &kind), STATUS_OK);
     assert_string_equal(host_log_text(), "");
     strcpy(configs[0].image, "pong.elf");
-    assert_int_equal(load_check(&guests[0]), STATUS_NOT_FOUND);
+    assert_int_equal(load_check(&guests[0], &kind), STATUS_NOT_FOUND);
     assert_int_equal(host_log_count("guest.refused", "image=pong.elf line=12 column=10"), 1);
     strcpy(configs[0].image, "empty.elf");
-    assert_int_not_equal(load_check(&guests[0]), STATUS_OK);
+    assert_int_not_equal(load_check(&guests[0], &kind), STATUS_OK);
     assert_int_equal(host_log_count("guest.refused", "image=empty.elf"), 1);
     strcpy(configs[0].image, "ping.elf");
     guests[0].memory_size = MIB(2);
-    assert_int_equal(load_check(&guests[0]), STATUS_INVALID);
+    assert_int_equal(load_check(&guests[0], &kind), STATUS_INVALID);
     assert_int_equal(host_log_count("guest.refused", "value=0x200000"), 1);
     assert_int_equal(memory[0], 0xee); /* untouched */
     assert_int_equal(load_guest(&guests[0], &start), STATUS_INVALID);

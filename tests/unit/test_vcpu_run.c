@@ -43,6 +43,73 @@ static void test_nmi(void **state)
     assert_int_equal(vcpu.nmi_request, 0);
 }
 
+/* --- held by the control core --- */
+
+/* The control core, which looks while the core waits, sees it out of guest mode. */
+static void end_hold(void)
+{
+    assert_int_equal(vcpu.in_guest, 0);
+    vcpu.hold_request = 0;
+}
+
+static void request_hold(struct vcpu *target)
+{
+    assert_int_equal(target->in_guest, 1);
+    target->hold_request = 1;
+    host_during_relax = end_hold;
+    before_exit = NULL;
+}
+
+static void test_held(void **state)
+{
+    then(EXIT_NMI, 0);
+    before_exit = request_hold;
+    unsigned before = flushes;
+    run();
+    assert_int_equal(flushes - before, 1); /* whatever was taken away meanwhile is forgotten */
+    assert_int_equal(vcpu.hold_request, 0);
+    assert_int_equal(vcpu.in_guest, 0); /* it ended */
+
+    setup(NULL); /* asked before it ran at all */
+    vcpu.hold_request = 1;
+    host_during_relax = end_hold;
+    before = flushes;
+    run();
+    assert_int_equal(flushes - before, 1);
+}
+
+static void stop_instead(void)
+{
+    assert_int_equal(vcpu.in_guest, 0);
+    vcpu.stop_request = 1;
+}
+
+static void test_stopped_while_held(void **state)
+{
+    vcpu.hold_request = 1;
+    host_during_relax = stop_instead;
+    then(EXIT_TRIPLE_FAULT, 0);
+    run();
+    assert_int_equal(vcpu.exits[EXIT_TRIPLE_FAULT], 0);
+    assert_int_equal(vcpu.in_guest, 0);
+}
+
+static void test_recent_exits(void **state)
+{
+    for (unsigned i = 0; i < 3; i++)
+        then(EXIT_NMI, 0);
+    then(EXIT_TRIPLE_FAULT, 0);
+    run();
+    assert_int_equal(host_log_count("guest.exits", "total=4 last=\"nmi nmi nmi triple-fault\""), 1);
+
+    setup(NULL);
+    loops = 40;
+    then(EXIT_NMI, 0);
+    then(EXIT_TRIPLE_FAULT, 0);
+    run();
+    assert_int_equal(host_log_count("guest.exits", "total=42"), 1);
+}
+
 static void send_start(void)
 {
     vcpu_interrupt(&vcpu, 0x4600 | 0x9a);
@@ -167,6 +234,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_nmi),
+        CASE(test_held),
+        CASE(test_stopped_while_held),
+        CASE(test_recent_exits),
         CASE(test_waits_for_sipi),
         CASE(test_stopped_while_waiting),
         CASE(test_init_restarts),

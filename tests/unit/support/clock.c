@@ -2,6 +2,7 @@
 #include "tests/unit/support/host.h"
 
 static uint64_t now;
+void (*host_during_relax)(void);
 
 uint64_t clock_microseconds(void)
 {
@@ -11,6 +12,8 @@ uint64_t clock_microseconds(void)
 void clock_relax(void)
 {
     now += 10;
+    if (host_during_relax != NULL)
+        host_during_relax();
 }
 
 void clock_delay(uint64_t microseconds)

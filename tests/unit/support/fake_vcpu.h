@@ -334,6 +334,7 @@ UNUSED static int setup(void **state)
     before_exit = NULL;
     during_load = NULL;
     during_wait = NULL;
+    host_during_relax = NULL;
     stop_reason[0] = stop_detail[0] = '\0';
     xcr0_written = tpr = 0;
     host_log_clear();

@@ -21,6 +21,8 @@ const char *host_log_text(void);
 unsigned host_log_count(const char *event, const char *part);
 
 /* --- clock: every look advances it by one microsecond --- */
+/* What others do while this core spins; NULL: nothing. */
+extern void (*host_during_relax)(void);
 void host_clock_set(uint64_t microseconds);
 void host_clock_advance(uint64_t microseconds);
 
