@@ -164,6 +164,81 @@ static void dsdt_disassembles(void **state)
     assert_memory_equal(again + 36, dsdt + 36, size - 36);
 }
 
+/* --- Linux --- */
+
+static const uint8_t setup[] = {3, 1, 2, [0x11] = 0xee, [0x73] = 0x77};
+
+static uint8_t *boot_params(struct guest_tables_output *output)
+{
+    static const struct guest_linux_boot boot = {
+        .setup = setup,
+        .setup_size = sizeof setup,
+        .initrd_base = 0x1234000,
+        .initrd_size = 0x5678,
+    };
+    struct guest_tables_input all = input();
+    all.linux_boot = &boot;
+    all.ports = true;
+    memset(area, 0, sizeof area);
+    assert_int_equal(guest_tables_write(area, sizeof area, &all, output), STATUS_OK);
+    return at(output->start_info);
+}
+
+/* Offsets of the boot protocol's zero page. */
+static void boot_parameters(void **state)
+{
+    struct guest_tables_output output;
+    uint8_t *params = boot_params(&output);
+    assert_int_equal(output.start_info % PAGE_SIZE, 0);
+    assert_memory_equal(at(load(params + 0x70, 8)), "RSD PTR ", 8);
+    assert_int_equal(load(params + 0x1f1, 3), 0x020103);
+    assert_int_equal(params[0x210], 0xff); /* a loader without a number */
+    assert_int_equal(load(params + 0x218, 4), 0x1234000);
+    assert_int_equal(load(params + 0x21c, 4), 0x5678);
+    assert_int_equal(params[0x1f1 + 0x73], 0x77);
+    assert_string_equal(at(load(params + 0x228, 4)), "peer=10.0.0.2 count=5");
+    uint64_t next = 0; /* as PVH's map, which has a test of its own, but 20 bytes an entry */
+    for (unsigned i = 0; i < params[0x1e8]; i++) {
+        const uint8_t *entry = params + 0x2d0 + i * 20;
+        if (load(entry, 8) == next)
+            next += load(entry + 8, 8);
+    }
+    assert_int_equal(next, MIB(32));
+}
+
+/* The 64-bit entry wants the first 4 GiB mapped one to one, and two segments at fixed selectors. */
+static void state_for_64_bit_entry(void **state)
+{
+    struct guest_tables_output output;
+    (void)boot_params(&output);
+    for (uint64_t address = 0; address < GIB(4); address += MIB(2)) {
+        uint64_t root = load(at(output.page_tables), 8);
+        uint64_t upper = load((uint8_t *)at(root & ~UINT64_C(0xfff)) + (address >> 30) * 8, 8);
+        uint64_t entry =
+            load((uint8_t *)at(upper & ~UINT64_C(0xfff)) + (address >> 21 & 511) * 8, 8);
+        assert_int_equal(root & upper & 3, 3);
+        assert_int_equal(entry, address | 0x83);
+    }
+    assert_int_equal(output.gdt_limit, 31);
+    assert_int_equal(load((uint8_t *)at(output.gdt) + 0x10, 8) >> 40 & 0xff, 0x9b);
+    assert_int_equal(load((uint8_t *)at(output.gdt) + 0x18, 8) >> 40 & 0xff, 0x93);
+}
+
+/* Power off and reset through the ports that are there. */
+static void sleep_and_reset_registers(void **state)
+{
+    assert_int_equal(load(table("FACP") + 112, 4) & BIT(10), 0); /* PVH guests have none */
+    struct guest_tables_output output;
+    uint8_t *rsdp = at(load(boot_params(&output) + 0x70, 8));
+    uint8_t *facp = at(load((uint8_t *)at(load(rsdp + 24, 8)) + 36, 8));
+    assert_memory_equal(facp, "FACP", 4);
+    assert_int_equal(load(facp + 112, 4) & BIT(10), BIT(10));
+    assert_int_equal(facp[116], 1); /* in I/O space */
+    assert_int_equal(load(facp + 120, 8), 0x602);
+    assert_int_equal(load(facp + 244 + 4, 8), 0x600);
+    assert_int_equal(load(facp + 256 + 4, 8), 0x601);
+}
+
 static void too_small_an_area_is_refused(void **state)
 {
     struct guest_tables_input all = input();
@@ -181,6 +256,9 @@ int main(void)
         cmocka_unit_test(madt_lists_each_core),
         cmocka_unit_test(machine_is_hardware_reduced),
         cmocka_unit_test(dsdt_disassembles),
+        cmocka_unit_test(boot_parameters),
+        cmocka_unit_test(state_for_64_bit_entry),
+        cmocka_unit_test(sleep_and_reset_registers),
         cmocka_unit_test(too_small_an_area_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,279 @@
+// SOURCES: hypervisor/guest/move.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+/* Moving a function: in the order of invariant I6, and what becomes of it when something fails. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/guest/device.h"
+#include "hypervisor/guest/move.h"
+#include "hypervisor/memory/pages.h"
+#include "tests/unit/support/host.h"
+
+static struct guest alpha, beta;
+static struct guest_device *device;
+static struct pci_function function = {.rid = RID(0, 1, 0x10, 0)};
+static struct pf_device pf;
+static char order[512];
+static bool ready, add_fails[2]; /* for alpha, beta */
+static enum status detach_status, attach_status, hold_status, neighbours, unmap_status;
+
+static void note(const char *what, const struct guest *guest)
+{
+    assert_true(strlen(order) + 40 < sizeof order);
+    if (order[0] != '\0')
+        strcat(order, " ");
+    strcat(order, what);
+    if (guest != NULL) {
+        strcat(order, ":");
+        strcat(order, guest->name);
+    }
+}
+
+enum status guest_hold(struct guest *guest)
+{
+    note("hold", guest);
+    if (hold_status == STATUS_OK)
+        guest->holds++;
+    return hold_status;
+}
+
+void guest_release(struct guest *guest)
+{
+    note("release", guest);
+    assert_int_not_equal(guest->holds, 0);
+    guest->holds--;
+}
+
+enum status device_check_neighbours(const struct guest *guest, const struct pci_function *moved)
+{
+    return neighbours;
+}
+
+void device_detach_start(struct guest_device *detached)
+{
+    note("silence", NULL);
+    detached->resetting = detached->attached;
+}
+
+bool device_detach_ready(const struct guest_device *detached)
+{
+    return ready;
+}
+
+enum status device_detach_finish(struct guest_device *detached)
+{
+    note("detach", NULL);
+    detached->attached = detached->resetting = false;
+    return detach_status;
+}
+
+enum status device_unmap(struct guest_device *unmapped)
+{
+    note("unmap", unmapped->guest);
+    assert_true(unmapped->guest->state != GUEST_RUNNING || unmapped->guest->holds != 0);
+    return unmap_status;
+}
+
+void device_release(struct guest_device *released)
+{
+    note("release-frames", released->guest);
+}
+
+enum status guest_add_device(struct guest *guest, struct guest_device *added,
+                             struct pci_function *moved, struct pf_device *its_pf)
+{
+    note("add", guest);
+    assert_ptr_equal(moved, &function);
+    assert_ptr_equal(its_pf, &pf);
+    assert_int_equal(added->bars[0].size, 0); /* nothing of the former owner's view */
+    assert_true(guest->state != GUEST_RUNNING || guest->holds != 0);
+    if (add_fails[guest == &beta])
+        return STATUS_NO_MEMORY;
+    added->guest = guest;
+    added->slot = 1;
+    guest->devices[guest->device_count++] = added;
+    return STATUS_OK;
+}
+
+enum status device_attach(struct guest_device *attached)
+{
+    note("attach", attached->guest);
+    attached->attached = attach_status == STATUS_OK;
+    return attach_status;
+}
+
+void device_disable(struct guest_device *disabled)
+{
+    note("disable", NULL);
+}
+
+static int fresh(void **state)
+{
+    alpha = (struct guest){.name = "alpha", .state = GUEST_RUNNING};
+    beta = (struct guest){.name = "beta", .index = 1, .state = GUEST_RUNNING};
+    device = pages_allocate(1);
+    assert_non_null(device);
+    *device = (struct guest_device){
+        .guest = &alpha, .function = &function, .pf = &pf, .slot = 1, .attached = true};
+    device->bars[0] = (struct guest_bar){.guest_base = GUEST_BAR_BASE, .size = 0x4000};
+    alpha.devices[alpha.device_count++] = device;
+    order[0] = '\0';
+    ready = false;
+    add_fails[0] = add_fails[1] = false;
+    detach_status = attach_status = hold_status = neighbours = unmap_status = STATUS_OK;
+    host_log_clear();
+    return 0;
+}
+
+/* Nothing may be left of a move for the next test. */
+static int done(void **state)
+{
+    ready = true;
+    guest_move_service();
+    if (alpha.device_count + beta.device_count != 0)
+        pages_free(device, 1);
+    return 0;
+}
+
+static void test_between_running_guests(void **state)
+{
+    assert_int_equal(guest_move(device, &beta), STATUS_OK);
+    assert_int_equal(guest_move(device, &beta), STATUS_BUSY); /* one at a time */
+    guest_move_service();
+    assert_string_equal(order, "hold:alpha silence"); /* it is being reset */
+    ready = true;
+    guest_move_service();
+    assert_string_equal(order, "hold:alpha silence detach unmap:alpha release-frames:alpha "
+                               "release:alpha hold:beta add:beta attach:beta release:beta");
+    assert_int_equal(alpha.device_count, 0);
+    assert_ptr_equal(beta.devices[0], device);
+    assert_int_equal(alpha.pulled_end, GUEST_BAR_BASE + 0x4000);
+    assert_int_equal(host_log_count("device.moved", "rid=01:10.0 from=alpha to=beta"), 1);
+    guest_move_service();
+    assert_int_equal(host_log_count("device.moved", NULL), 1);
+}
+
+static void test_between_stopped_guests(void **state)
+{
+    alpha.state = GUEST_STOPPED;
+    beta.state = GUEST_CREATED;
+    device->attached = false;
+    ready = true;
+    assert_int_equal(guest_move(device, &beta), STATUS_OK);
+    guest_move_service();
+    assert_string_equal(order, "silence detach unmap:alpha release-frames:alpha add:beta");
+    assert_int_equal(host_log_count("device.moved", NULL), 1);
+}
+
+static void test_refusals_change_nothing(void **state)
+{
+    static const enum guest_state states[] = {GUEST_EMPTY, GUEST_STOPPING, GUEST_REFUSED,
+                                              GUEST_LOST};
+    for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+        beta.state = states[i];
+        assert_int_equal(guest_move(device, &beta), STATUS_BUSY);
+        beta.state = GUEST_RUNNING;
+        alpha.state = states[i];
+        assert_int_equal(guest_move(device, &beta), STATUS_BUSY);
+        alpha.state = GUEST_RUNNING;
+    }
+    beta.device_count = CONFIG_MAX_DEVICES;
+    assert_int_equal(guest_move(device, &beta), STATUS_FULL);
+    beta.device_count = 0;
+    neighbours = STATUS_DENIED;
+    assert_int_equal(guest_move(device, &beta), STATUS_DENIED);
+    assert_string_equal(order, "");
+    neighbours = STATUS_OK;
+    hold_status = STATUS_TIMEOUT;
+    assert_int_equal(guest_move(device, &beta), STATUS_TIMEOUT);
+    assert_string_equal(order, "hold:alpha");
+    ready = true;
+    guest_move_service();
+    assert_true(device->attached);
+}
+
+/* The former owner ends meanwhile: its own end takes the device back first. */
+static void test_the_former_owner_ends(void **state)
+{
+    assert_int_equal(guest_move(device, &beta), STATUS_OK);
+    alpha.state = GUEST_STOPPING;
+    ready = true;
+    guest_move_service();
+    assert_string_equal(order, "hold:alpha silence");
+    alpha.state = GUEST_STOPPED;
+    guest_move_service();
+    assert_int_equal(host_log_count("device.moved", NULL), 1);
+    assert_int_equal(alpha.holds, 0);
+}
+
+static void test_the_former_owner_is_lost(void **state)
+{
+    assert_int_equal(guest_move(device, &beta), STATUS_OK);
+    alpha.state = GUEST_LOST;
+    ready = true;
+    guest_move_service();
+    assert_string_equal(order, "hold:alpha silence release:alpha");
+    assert_int_equal(host_log_count("device.move_failed", "status=denied"), 1);
+    assert_int_equal(beta.device_count, 0);
+}
+
+static void test_a_function_that_does_not_let_go(void **state)
+{
+    detach_status = STATUS_TIMEOUT;
+    assert_int_equal(guest_move(device, &beta), STATUS_OK);
+    ready = true;
+    guest_move_service();
+    assert_string_equal(order, "hold:alpha silence detach release:alpha");
+    assert_int_equal(host_log_count("device.move_failed", NULL), 1);
+    assert_int_equal(alpha.device_count, 1);
+}
+
+static void test_it_goes_back(void **state)
+{
+    add_fails[1] = true;
+    assert_int_equal(guest_move(device, &beta), STATUS_OK);
+    ready = true;
+    guest_move_service();
+    assert_ptr_equal(alpha.devices[0], device);
+    assert_true(device->attached);
+    assert_int_equal(beta.device_count + beta.holds + alpha.holds, 0);
+    assert_int_equal(host_log_count("device.move_failed", "former owner has it again"), 1);
+}
+
+static void test_nobody_can_take_it(void **state)
+{
+    add_fails[0] = add_fails[1] = true;
+    assert_int_equal(guest_move(device, &beta), STATUS_OK);
+    ready = true;
+    guest_move_service();
+    assert_int_equal(alpha.device_count + beta.device_count, 0);
+    assert_int_equal(alpha.holds + beta.holds, 0);
+    assert_int_equal(host_log_count("device.move_failed", "until a reboot"), 1);
+}
+
+static void test_it_cannot_be_attached(void **state)
+{
+    attach_status = STATUS_TIMEOUT;
+    assert_int_equal(guest_move(device, &beta), STATUS_OK);
+    ready = true;
+    guest_move_service();
+    assert_int_equal(alpha.device_count + beta.device_count, 0);
+    assert_int_equal(host_log_count("device.move_failed", NULL), 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
+    const struct CMUnitTest tests[] = {
+        TEST(test_between_running_guests),
+        TEST(test_between_stopped_guests),
+        TEST(test_refusals_change_nothing),
+        TEST(test_the_former_owner_ends),
+        TEST(test_the_former_owner_is_lost),
+        TEST(test_a_function_that_does_not_let_go),
+        TEST(test_it_goes_back),
+        TEST(test_nobody_can_take_it),
+        TEST(test_it_cannot_be_attached),
+    };
+    return cmocka_run_group_tests_name("moving functions", tests, NULL, NULL);
+}
