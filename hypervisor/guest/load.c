@@ -108,7 +108,7 @@ static enum status parse(const struct guest *guest, struct image *image, const u
 
 enum status load_check(const struct guest *guest, enum image_kind *kind)
 {
-    struct image image;
+    struct image image = {.kind = IMAGE_PVH};
     struct payload initrd;
     const uint8_t *bytes;
     enum status status = parse(guest, &image, &bytes);

@@ -45,7 +45,7 @@ def run(boot):
 
 
 COMMANDS = ("help", "guests", "devices", "iommu", "domains", "walk", "faults", "audit", "exits", "cpus", "frames", "start",
-            "stop", "reboot", "poweroff")
+            "stop", "restart", "pause", "resume", "move", "console", "reboot", "poweroff")
 
 
 def test_help(run):

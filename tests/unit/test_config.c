@@ -160,7 +160,8 @@ static void test_keys(void **state)
     (void)state;
     expect_complaint("[nic a]\ndevice = 8086:10c9\nvf = 2\n", "3:1",
                      "unknown key 'vf'; allowed: device, vfs");
-    expect_complaint(GUEST "memroy = 32M\n", "3:1", "unknown key 'memroy'; allowed: image, initrd, memory");
+    expect_complaint(GUEST "memroy = 32M\n", "3:1",
+                     "unknown key 'memroy'; allowed: image, initrd, memory");
     expect_complaint("[system]\nunsafe = yes\n", "2:1", "allowed: unsafe_interrupts");
     expect_complaint("[system]\n  unsafe_interrupts = maybe\n", "2:23", "allowed: yes, no");
     expect_complaint(GUEST "cpus = 1\n cpus = 2\n", "4:2",
