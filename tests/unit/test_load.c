@@ -11,6 +11,7 @@
 #include "hypervisor/x86/clock.h"
 #include "tests/unit/support/host.h"
 #include "tests/unit/support/image_builder.h"
+#include "tests/unit/support/linux_builder.h"
 
 static struct image_builder builder;
 static struct config_guest configs[2];
@@ -18,6 +19,7 @@ static struct guest guests[2];
 static struct vcpu vcpu = {.apic_id = 3};
 static struct vcpu_state start;
 static uint8_t *memory;
+static uint8_t initrd[MIB(1) + 100];
 static bool window_fails;
 static unsigned windows;
 
@@ -55,11 +57,18 @@ static int first(void **state)
 {
     static struct boot_info boot;
     image_build(&builder, true);
-    boot.module_count = 2;
+    boot.module_count = 4;
     strcpy(boot.modules[0].name, "ping.elf");
     boot.modules[0].base = (uintptr_t)builder.file.bytes;
     boot.modules[0].size = builder.file.length;
     strcpy(boot.modules[1].name, "empty.elf"); /* a file without a byte */
+    linux_build(MIB(1), KIB(64));
+    strcpy(boot.modules[2].name, "vmlinuz");
+    boot.modules[2].base = (uintptr_t)linux_file;
+    boot.modules[2].size = sizeof linux_file;
+    strcpy(boot.modules[3].name, "initrd");
+    boot.modules[3].base = (uintptr_t)initrd;
+    boot.modules[3].size = sizeof initrd;
     load_set_modules(&boot);
     memory = malloc(MIB(4));
     return 0;
@@ -214,6 +223,55 @@ static void test_longest_arguments(void **state)
     assert_int_equal(strlen(command_line()), count * strlen("0xffffffffff000"));
 }
 
+/* --- Linux --- */
+
+static void use_linux(void)
+{
+    strcpy(configs[0].image, "vmlinuz");
+    strcpy(configs[0].initrd, "initrd");
+    configs[0].initrd_place = (struct config_place){13, 10};
+    memset(initrd, 0x77, sizeof initrd);
+}
+
+static void test_linux(void **state)
+{
+    use_linux();
+    strcpy(configs[0].args, "quiet");
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(start.rip, MIB(1) + 0x200);
+    assert_int_equal(start.efer & 0x500, 0x500); /* 64-bit mode */
+    assert_memory_equal(memory + MIB(1), linux_file + (LINUX_SECTORS + 1) * 512, LINUX_KERNEL_SIZE);
+    const uint8_t *params = memory + vcpu.registers[GUEST_RSI];
+    uint32_t ramdisk[2], line;
+    memcpy(ramdisk, params + 0x218, 8);
+    assert_int_equal(ramdisk[1], sizeof initrd);
+    assert_int_equal(ramdisk[0],
+                     ALIGN_DOWN(MIB(4) - sizeof initrd, PAGE_SIZE)); /* the highest place */
+    assert_memory_equal(memory + ramdisk[0], initrd, sizeof initrd);
+    memcpy(&line, params + 0x228, 4);
+    assert_string_equal(memory + line, "tsc_early_khz=2100000 x2apic_phys quiet");
+}
+
+static void test_initrd_refusals(void **state)
+{
+    enum image_kind kind;
+    use_linux();
+    assert_int_equal(load_check(&guests[0], &kind), STATUS_OK);
+    assert_int_equal(kind, IMAGE_LINUX);
+    guests[0].memory_size = MIB(2); /* kernel and initrd would overlap */
+    assert_int_equal(load_check(&guests[0], &kind), STATUS_NO_MEMORY);
+    assert_int_equal(host_log_count("guest.refused", "initrd=initrd line=13 column=10"), 1);
+    linux_set(0x22c, MIB(2) - 1, 4); /* the kernel wants it below 2 MiB, where there is no room */
+    guests[0].memory_size = MIB(4);
+    assert_int_equal(load_check(&guests[0], &kind), STATUS_NO_MEMORY);
+    linux_set(0x22c, 0x7fffffff, 4);
+    strcpy(configs[0].initrd, "none");
+    assert_int_equal(load_check(&guests[0], &kind), STATUS_NOT_FOUND);
+    strcpy(configs[0].image, "ping.elf");
+    assert_int_equal(load_check(&guests[0], &kind), STATUS_UNSUPPORTED);
+    assert_int_equal(memory[0], 0xee); /* untouched */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +280,8 @@ int main(void)
         cmocka_unit_test_setup(test_refusals, fresh),
         cmocka_unit_test_setup(test_arguments, fresh),
         cmocka_unit_test_setup(test_longest_arguments, fresh),
+        cmocka_unit_test_setup(test_linux, fresh),
+        cmocka_unit_test_setup(test_initrd_refusals, fresh),
     };
     return cmocka_run_group_tests(tests, first, last);
 }
