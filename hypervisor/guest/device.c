@@ -11,7 +11,6 @@
 #include "hypervisor/memory/pages.h"
 
 #define GUEST_BAR_END UINT64_C(0xfe000000)
-#define CLASS_BRIDGE  0x06
 
 static enum status refuse(const struct guest *guest, const struct pci_function *function,
                           enum status status, const char *message)
@@ -173,14 +172,27 @@ static enum status prepare_msix(struct guest *guest, struct guest_device *device
 
 /* Functions that reach each other behind the IOMMU's back go to one guest or to none. The
  * hypervisor's bridges do not count: they are on the way, not at the end of it. */
+/* All that would have to go to one guest. */
+static void log_group(const struct pci_function *function)
+{
+    struct acs_group group;
+    char text[240] = "";
+    size_t used = 0;
+    acs_group(function, &group);
+    for (size_t i = 0; i < group.count && used < sizeof text; i++)
+        used += format_text(text + used, sizeof text - used, "%s%s", i != 0 ? " " : "",
+                            rid_text(pci_function_at(group.members[i])->rid).text);
+    log_event("device.group", "device=%s count=%zu members=\"%s%s\"", rid_text(function->rid).text,
+              group.count, text, used < sizeof text ? "" : "...");
+}
+
 enum status device_check_neighbours(const struct guest *guest, const struct pci_function *function)
 {
     const struct pci_function *other, *culprit;
     for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++) {
         bool foreign = OWNER_IS_GUEST(other->owner) ? other->owner != guest->owner
                                                     : other->owner == OWNER_HYPERVISOR;
-        if (!foreign || other == function || other->is_bridge ||
-            other->class_code >> 16 == CLASS_BRIDGE ||
+        if (!foreign || other == function || pci_is_bridge(other) ||
             (!acs_reaches(function, other, &culprit) && !acs_reaches(other, function, &culprit)))
             continue;
         const struct guest *owner = guest_of_owner(other->owner);
@@ -191,6 +203,7 @@ enum status device_check_neighbours(const struct guest *guest, const struct pci_
                   guest->name, rid_text(function->rid).text, rid_text(culprit->rid).text,
                   rid_text(other->rid).text, owner != NULL ? owner->name : "hypervisor",
                   owner != NULL ? ", or give both to one guest" : "");
+        log_group(function);
         return STATUS_DENIED;
     }
     return STATUS_OK;

@@ -7,8 +7,6 @@
 #include "hypervisor/monitor/audit_internal.h"
 #include "hypervisor/vcpu/vcpu.h"
 
-#define CLASS_BRIDGE 0x06
-
 /* Where the pages of a device's MSI-X table lie; nobody but the hypervisor reaches them. */
 struct range {
     uint64_t start, end;
@@ -166,7 +164,7 @@ static void audit_bus_masters(struct audit *audit)
         const struct pci_function *function = pci_function_at(i);
         uint32_t command = pci_config_read(function->rid, PCI_COMMAND, 2);
         /* Host and ISA bridges often have the bit hard-wired to one. */
-        bool bridge = function->is_bridge || function->class_code >> 16 == CLASS_BRIDGE;
+        bool bridge = pci_is_bridge(function);
         if (bridge || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
         if (audit_attached(guest_of_owner(function->owner), function->rid) == NULL)

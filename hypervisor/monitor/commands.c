@@ -59,6 +59,32 @@ static void list_devices(unsigned count, char *const words[])
     }
 }
 
+/* Each group once, with the member that comes first. */
+static void list_groups(unsigned count, char *const words[])
+{
+    (void)count, (void)words;
+    const struct pci_function *function;
+    struct acs_group group;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
+        if (pci_is_bridge(function))
+            continue;
+        acs_group(function, &group);
+        bool first = true;
+        for (size_t m = 1; m < group.count; m++)
+            first = first && group.members[m] > i;
+        if (!first)
+            continue;
+        console_printf("%s (%s)", rid_text(function->rid).text, owner_name(function->owner));
+        for (size_t m = 1; m < group.count; m++) {
+            const struct pci_function *member = pci_function_at(group.members[m]);
+            console_printf(" %s (%s)", rid_text(member->rid).text, owner_name(member->owner));
+        }
+        if (group.culprit != NULL)
+            console_printf(": no ACS at %s", rid_text(group.culprit->rid).text);
+        console_printf("\n");
+    }
+}
+
 static void list_units(unsigned count, char *const words[])
 {
     (void)count, (void)words;
@@ -107,15 +133,26 @@ static void list_domains(unsigned count, char *const words[])
     }
 }
 
-static void walk(unsigned count, char *const words[])
+static void follow(char *const words[], void (*decode)(rid_t rid, uint64_t address))
 {
-    (void)count;
     rid_t rid;
     uint64_t address;
     if (!decode_rid(words[1], &rid) || !decode_number(words[2], &address))
-        console_printf("walk: a requester id is bb:dd.f, an address a number (0x...)\n");
+        console_printf("%s: a requester id is bb:dd.f, an address a number (0x...)\n", words[0]);
     else
-        decode_walk(rid, address);
+        decode(rid, address);
+}
+
+static void walk(unsigned count, char *const words[])
+{
+    (void)count;
+    follow(words, decode_walk);
+}
+
+static void why(unsigned count, char *const words[])
+{
+    (void)count;
+    follow(words, decode_why);
 }
 
 static void list_faults(unsigned count, char *const words[])
@@ -210,9 +247,11 @@ const struct command monitor_commands[] = {
     {"help", "", "this list", 0, help},
     {"guests", "", "guests and how they are", 0, list_guests},
     {"devices", "", "PCI functions and their owners", 0, list_devices},
+    {"groups", "", "functions that can only go to a guest together", 0, list_groups},
     {"iommu", "", "the VT-d units' registers", 0, list_units},
     {"domains", "", "DMA domains and the functions in them", 0, list_domains},
     {"walk", "RID ADDRESS", "follow a device's access through the live tables", 2, walk},
+    {"why", "RID ADDRESS", "the same, and what becomes of a read and a write", 2, why},
     {"faults", "", "the latest blocked accesses", 0, list_faults},
     {"audit", "", "prove the isolation invariants from the live tables", 0, audit},
     {"exits", "", "VM exits by kind", 0, list_exits},

@@ -1,10 +1,24 @@
 #include "hypervisor/monitor/decode.h"
 
 #include "hypervisor/base/format.h"
+#include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/console.h"
+
+/* VT-d's reason codes, as the unit would record them. */
+enum {
+    REASON_ROOT = 0x01,
+    REASON_CONTEXT = 0x02,
+    REASON_WIDTH = 0x04,
+    REASON_WRITE = 0x05,
+    REASON_READ = 0x06,
+    REASON_TABLE = 0x07,
+    REASON_NO_UNIT = 0xff, /* not one of VT-d's */
+};
+#define INTERRUPT_RANGE_START UINT64_C(0xfee00000)
+#define INTERRUPT_RANGE_END   UINT64_C(0xfeefffff)
 
 const char *decode_on_off(uint64_t value, unsigned bit)
 {
@@ -85,19 +99,59 @@ static void print_leaf(uint64_t address, const struct page_walk *walk)
                        frames_owner_kind(frames_owner(walk->physical)));
 }
 
-void decode_walk(rid_t rid, uint64_t address)
+/* Where the walk ends that a request takes: 0 for what is let through, else VT-d's reason code. */
+struct verdict {
+    uint8_t read, write;
+};
+
+static struct verdict verdict_of(const struct page_walk *walk)
+{
+    unsigned rights = walk->present ? walk->rights : 0;
+    return (struct verdict){(rights & PAGE_READ) != 0 ? 0 : REASON_READ,
+                            (rights & PAGE_WRITE) != 0 ? 0 : REASON_WRITE};
+}
+
+static struct verdict blocked(uint8_t reason)
+{
+    return (struct verdict){reason, reason};
+}
+
+static struct verdict walk_domain(const struct iommu_context_report *context, uint64_t address)
+{
+    struct page_walk walk;
+    console_printf("  domain %u, %u levels from %#llx\n", context->domain, context->levels,
+                   (unsigned long long)context->table);
+    struct page_table live = {.format = &page_format_vtd,
+                              .root = virtual_address(context->table),
+                              .levels = context->levels,
+                              .max_leaf_level = 3};
+    if (live.root == NULL) {
+        console_printf("the table lies outside the hypervisor's memory\n");
+        return blocked(REASON_TABLE);
+    }
+    unsigned width = PAGE_SHIFT + 9 * context->levels;
+    if (width < 64 && address >> width != 0) {
+        console_printf("blocked: %#llx is beyond the domain's %u bits\n",
+                       (unsigned long long)address, width);
+        return blocked(REASON_WIDTH);
+    }
+    page_table_walk(&live, address, &walk);
+    print_leaf(address, &walk);
+    return verdict_of(&walk);
+}
+
+static struct verdict walk(rid_t rid, uint64_t address)
 {
     const struct pci_function *function = pci_function_find(rid);
     int unit = function != NULL ? iommu_unit_of(function) : 0;
     struct iommu_unit_report report;
     struct iommu_context_report context;
-    struct page_walk walk;
     if (function == NULL)
         console_printf("no function %s is known; looking in unit 0 all the same\n",
                        rid_text(rid).text);
     if (unit < 0 || !iommu_unit_report((unsigned)unit, &report) || !report.usable) {
         console_printf("blocked: no unit covers %s\n", rid_text(rid).text);
-        return;
+        return blocked(REASON_NO_UNIT);
     }
     iommu_context_report((unsigned)unit, (uint16_t)rid, &context);
     console_printf("unit %d at %#llx, root table %#llx\n", unit, (unsigned long long)report.base,
@@ -110,18 +164,68 @@ void decode_walk(rid_t rid, uint64_t address)
             (unsigned long long)context.context_low, context.present ? "" : ", not present");
     if (!context.present) {
         console_printf("blocked: the requester has no context entry\n");
+        return blocked(context.root_present ? REASON_CONTEXT : REASON_ROOT);
+    }
+    return walk_domain(&context, address);
+}
+
+void decode_walk(rid_t rid, uint64_t address)
+{
+    (void)walk(rid, address);
+}
+
+/* --- why --- */
+
+static void print_function(const struct pci_function *function)
+{
+    const struct guest *owner = guest_of_owner(function->owner);
+    bool master = (pci_config_read(function->rid, PCI_COMMAND, 2) & PCI_COMMAND_BUS_MASTER) != 0;
+    console_printf("%s %04x:%04x%s, owner %s\n", rid_text(function->rid).text, function->vendor,
+                   function->device, function->is_vf ? ", a virtual function" : "",
+                   owner != NULL ? owner->name : frames_owner_kind(function->owner));
+    if (!master)
+        console_printf("its bus mastering is off: it sends nothing at all, whatever follows\n");
+}
+
+static void print_verdict(const char *access, uint8_t reason)
+{
+    if (reason == 0)
+        console_printf("%s: let through\n", access);
+    else if (reason == REASON_NO_UNIT)
+        console_printf("%s: not translated by any unit\n", access);
+    else
+        console_printf("%s: blocked, reason %#x: %s\n", access, reason, iommu_fault_reason(reason));
+}
+
+static void print_last_fault(rid_t rid)
+{
+    const struct fault_record *record;
+    for (unsigned i = 0; (record = fault_record(i)) != NULL; i++) {
+        if (record->fault.rid != rid)
+            continue;
+        console_printf("its latest fault: %s %#llx, reason %#x, guest %s\n",
+                       record->fault.interrupt ? "interrupt"
+                       : record->fault.write   ? "write to"
+                                               : "read of",
+                       (unsigned long long)record->fault.address, record->fault.reason,
+                       record->guest);
         return;
     }
-    console_printf("  domain %u, %u levels from %#llx\n", context.domain, context.levels,
-                   (unsigned long long)context.table);
-    struct page_table live = {.format = &page_format_vtd,
-                              .root = virtual_address(context.table),
-                              .levels = context.levels,
-                              .max_leaf_level = 3};
-    if (live.root == NULL) {
-        console_printf("the table lies outside the hypervisor's memory\n");
-        return;
+    console_printf("it has no fault on record\n");
+}
+
+void decode_why(rid_t rid, uint64_t address)
+{
+    const struct pci_function *function = pci_function_find(rid);
+    if (function != NULL)
+        print_function(function);
+    struct verdict verdict = walk(rid, address);
+    if (address >= INTERRUPT_RANGE_START && address <= INTERRUPT_RANGE_END) {
+        console_printf(
+            "write: an interrupt request; the interrupt table decides, not the domain\n");
+    } else {
+        print_verdict("write", verdict.write);
     }
-    page_table_walk(&live, address, &walk);
-    print_leaf(address, &walk);
+    print_verdict("read", verdict.read);
+    print_last_fault(rid);
 }

@@ -11,3 +11,6 @@ MUST_CHECK bool decode_number(const char *text, uint64_t *value);
 /* Prints every level from the root entry to the leaf that a requester's access would take, and the
  * verdict. */
 void decode_walk(rid_t rid, uint64_t address);
+/* The same with whose function it is, whether it may send at all, what the unit does with a read
+ * and a write, in VT-d's reason codes and in words, and the function's latest fault. */
+void decode_why(rid_t rid, uint64_t address);

@@ -64,6 +64,12 @@ struct pci_function {
 
 #define PCI_MAX_FUNCTIONS 512
 
+/* A PCI-to-PCI bridge, or one to something else (host, ISA). */
+static inline bool pci_is_bridge(const struct pci_function *function)
+{
+    return function->is_bridge || function->class_code >> 16 == 0x06;
+}
+
 /* Walks all buses through bridges (bounded by bus ranges, each bus once), reads headers, BARs
  * (sized with decoding off; the original values are restored) and capabilities. Bus mastering is
  * cleared on every function that is not a bridge, first of all, before anything is sized. Logs
@@ -146,3 +152,11 @@ void acs_enable(const struct pci_function *function);
  * or `from` itself), NULL when they cannot. */
 bool acs_reaches(const struct pci_function *from, const struct pci_function *to,
                  const struct pci_function **culprit);
+/* The isolation group of a function of the table: all that can reach each other around the IOMMU,
+ * directly or through others. Bridges are on the way, not in it. */
+struct acs_group {
+    uint16_t members[PCI_MAX_FUNCTIONS]; /* pci_function_at(), `first` foremost */
+    size_t count;
+    const struct pci_function *culprit; /* where the first of them meet; NULL for a group of one */
+};
+void acs_group(const struct pci_function *first, struct acs_group *group);

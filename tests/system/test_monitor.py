@@ -44,7 +44,7 @@ def run(boot):
     return run
 
 
-COMMANDS = ("help", "guests", "devices", "iommu", "domains", "walk", "faults", "audit", "exits", "cpus", "frames", "start",
+COMMANDS = ("help", "guests", "devices", "iommu", "domains", "walk", "why", "groups", "faults", "audit", "exits", "cpus", "frames", "start",
             "stop", "restart", "pause", "resume", "move", "console", "reboot", "poweroff")
 
 
@@ -89,6 +89,21 @@ def test_walk(run):
     ask(run, "walk 01:00.0 0", "^blocked: the requester has no context entry$")
     ask(run, "walk 55:00.0 0", "no function 55:00.0 is known")
     ask(run, "walk 0000:01:10.0 8388607", "^reaches ")
+
+
+def test_why(run):
+    """Whose it is, each level, what becomes of a read and a write, and what it last did."""
+    base = one(run, "guest.created", name="hello").number("base")
+    answer = ask(run, "why 01:10.0 0x200000", "^write: let through$")
+    assert re.search(r"^01:10\.0 8086:10ca, a virtual function, owner stays$", answer, re.MULTILINE)
+    assert "level 4 PML4E" in answer and "read: let through" in answer and "no fault on record" in answer
+    assert "bus mastering is off" in answer
+    ask(run, "why 01:10.0 0x800000", "^write: blocked, reason 0x5: write to memory")
+    ask(run, "why 01:10.0 0x1000000000000", "^read: blocked, reason 0x4: the address is beyond")
+    ask(run, "why 01:10.0 0xfee00000", "^write: an interrupt request")
+    answer = ask(run, f"why 01:10.2 {base:#x}", "^write: blocked, reason 0x2: the function has no context entry")
+    assert f"its latest fault: write to {base:#x}, reason 0x5, guest rogue" in answer
+    ask(run, "why 01:10.9 0", "^why: a requester id is bb:dd.f")
 
 
 @pytest.mark.parametrize("line", ["walk 01:10.9 0", "walk 1 2", "walk 01:10.0 0x", "walk 01:10.0 12q", "walk 01:20.0 0",

@@ -115,6 +115,35 @@ static void conventional_buses_are_shared(void **state)
     assert_int_equal(turns(RID(0, 2, 0, 0), RID(0, 3, 0, 0)), NOBODY);
 }
 
+/* A switch without ACS joins what is behind its ports; so does a conventional bus, and one function
+ * that both reach joins two that do not reach each other. */
+static void groups_are_closed(void **state)
+{
+    port(RID(0, 0, 1, 0), 1, 5, PCIE_TYPE_ROOT_PORT, ALL_ACS);
+    port(RID(0, 1, 0, 0), 2, 5, PCIE_TYPE_UPSTREAM, 0);
+    port(RID(0, 2, 0, 0), 3, 3, PCIE_TYPE_DOWNSTREAM, ALL_ACS);
+    port(RID(0, 2, 1, 0), 4, 4, PCIE_TYPE_DOWNSTREAM, 0);
+    port(RID(0, 2, 2, 0), 5, 5, PCIE_TYPE_DOWNSTREAM, ALL_ACS);
+    nic(RID(0, 3, 0, 0), false);
+    nic(RID(0, 4, 0, 0), false);
+    nic(RID(0, 5, 0, 0), false);
+    nic(RID(0, 0, 3, 0), false);
+    enumerate();
+    struct acs_group group;
+    acs_group(pci_function_find(RID(0, 3, 0, 0)), &group);
+    assert_int_equal(group.count, 3); /* 03:00.0 and 05:00.0 only through 04:00.0 */
+    assert_int_equal(pci_function_at(group.members[0])->rid, RID(0, 3, 0, 0));
+    assert_int_equal(group.culprit->rid, RID(0, 2, 1, 0));
+    acs_group(pci_function_find(RID(0, 5, 0, 0)), &group);
+    assert_int_equal(group.count, 3);
+    acs_group(pci_function_find(RID(0, 0, 3, 0)), &group);
+    assert_int_equal(group.count, 1);
+    assert_null(group.culprit);
+    struct pci_function stranger = {.rid = 1};
+    acs_group(&stranger, &group);
+    assert_int_equal(group.count, 0);
+}
+
 static void siblings_need_acs_of_their_own(void **state)
 {
     port(RID(0, 0, 1, 0), 1, 1, PCIE_TYPE_ROOT_PORT, ALL_ACS);
@@ -176,6 +205,7 @@ int main(void)
         TEST(root_ports_need_none),
         TEST(every_switch_on_the_way_counts),
         TEST(conventional_buses_are_shared),
+        TEST(groups_are_closed),
         TEST(siblings_need_acs_of_their_own),
         TEST(the_82576_is_known_not_to_talk_sideways),
         TEST(vfs_of_one_pf_are_separate_unless_they_say_otherwise),

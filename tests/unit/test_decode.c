@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/guest/faults.h"
+#include "hypervisor/guest/guest.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/decode.h"
@@ -48,6 +50,31 @@ void iommu_context_report(unsigned index, uint16_t rid, struct iommu_context_rep
 {
     assert_int_equal(index, 0);
     *report = context;
+}
+
+static struct guest owner = {.name = "beta"};
+static struct fault_record latest = {.guest = "beta"};
+static uint16_t command;
+
+struct guest *guest_of_owner(owner_t asked)
+{
+    return asked == OWNER_GUEST(1) ? &owner : NULL;
+}
+
+const struct fault_record *fault_record(unsigned index)
+{
+    return index == 0 ? &latest : NULL;
+}
+
+const char *iommu_fault_reason(uint8_t reason)
+{
+    return reason == 5 ? "may not be written" : "other";
+}
+
+uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
+{
+    assert_int_equal(offset, PCI_COMMAND);
+    return command;
 }
 
 owner_t frames_owner(uint64_t address)
@@ -216,6 +243,51 @@ static void test_blocked_requesters(void **state)
     expect_printed("blocked: no unit covers 01:10.2");
 }
 
+static void test_why(void **state)
+{
+    function.owner = OWNER_GUEST(1);
+    command = 0;
+    latest.fault = (struct iommu_fault){.rid = RID(0, 2, 0, 0)};
+    decode_why(function.rid, 0x1234);
+    expect_printed("owner beta");
+    expect_printed("bus mastering is off");
+    expect_printed("reaches 0x40001234");
+    expect_printed("write: blocked, reason 0x5: may not be written");
+    expect_printed("read: let through");
+    expect_printed("no fault on record"); /* the one there is another's */
+
+    printed[0] = '\0';
+    command = PCI_COMMAND_BUS_MASTER;
+    latest.fault =
+        (struct iommu_fault){.rid = function.rid, .address = 0x2000, .write = true, .reason = 5};
+    decode_why(function.rid, 0x2000);
+    assert_null(strstr(printed, "bus mastering"));
+    expect_printed("read: blocked, reason 0x6");
+    expect_printed("its latest fault: write to 0x2000, reason 0x5, guest beta");
+
+    printed[0] = '\0';
+    decode_why(function.rid, UINT64_C(1) << 39); /* three levels translate 39 bits */
+    expect_printed("beyond the domain's 39 bits");
+    expect_printed("write: blocked, reason 0x4");
+
+    printed[0] = '\0';
+    decode_why(function.rid, 0xfee12345);
+    expect_printed("write: an interrupt request");
+
+    printed[0] = '\0';
+    context.present = false;
+    decode_why(function.rid, 0);
+    expect_printed("read: blocked, reason 0x2");
+    context.root_present = false;
+    printed[0] = '\0';
+    decode_why(function.rid, 0);
+    expect_printed("read: blocked, reason 0x1");
+    unit_index = -1;
+    printed[0] = '\0';
+    decode_why(function.rid, 0);
+    expect_printed("read: not translated by any unit");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_requester_ids),
         cmocka_unit_test_setup_teardown(test_walks, fresh, done),
         cmocka_unit_test_setup_teardown(test_blocked_requesters, fresh, done),
+        cmocka_unit_test_setup_teardown(test_why, fresh, done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

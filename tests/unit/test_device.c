@@ -171,6 +171,7 @@ static void test_neighbours_without_acs(void **state)
     isolated = false;
     neighbour.owner = OWNER_GUEST(1);
     expect_refusal(STATUS_DENIED, "culprit=01:00.1 other=01:00.1 owner=beta");
+    assert_int_equal(host_log_count("device.group", "count=2 members=\"01:00.1 01:00.1\""), 1);
     neighbour.owner = OWNER_HYPERVISOR;
     expect_refusal(STATUS_DENIED, "owner=hypervisor");
     assert_int_equal(host_log_count("device.refused", "to one guest"), 0);
