@@ -121,19 +121,25 @@ static void read_tables(const struct boot_info *boot)
     if (!has_dmar)
         log_event("iommu.refused", "message=\"no usable DMAR table: enable VT-d in the firmware "
                                    "set-up; no device can be given to a guest\"");
+    else
+        iommu_regions_reserve(&dmar);
 }
 
 /* --- registers of the platform --- */
 
 static void own(uint64_t base, uint64_t size)
 {
-    if (frames_transfer(base, size, OWNER_NONE, OWNER_HYPERVISOR) != STATUS_OK)
-        (void)!frames_transfer(base, size, OWNER_MMIO, OWNER_HYPERVISOR);
-    /* Anything else is firmware's and never given away either. */
+    const uint32_t from = BIT(OWNER_NONE) | BIT(OWNER_MMIO) | BIT(OWNER_FIRMWARE);
+    if (frames_take(base, size, from, OWNER_HYPERVISOR) != STATUS_OK)
+        log_event(
+            "memory.refused",
+            "base=%#llx size=%#llx message=\"the platform's registers keep their owner in the "
+            "frame table\"",
+            (unsigned long long)base, (unsigned long long)size);
 }
 
 /* Interrupt controllers, units and configuration space have an owner before any device is given
- * away: a BAR that firmware placed over them is refused with its device. */
+ * away: a BAR or a reserved region that firmware placed over them is refused with its device. */
 static void own_platform_registers(void)
 {
     struct iommu_unit_report unit;
@@ -142,7 +148,7 @@ static void own_platform_registers(void)
     for (uint32_t i = 0; i < madt.ioapic_count; i++)
         own(ALIGN_DOWN((uint64_t)madt.ioapic[i].address, PAGE_SIZE), PAGE_SIZE);
     for (unsigned i = 0; iommu_unit_report(i, &unit); i++)
-        own(ALIGN_DOWN(unit.base, PAGE_SIZE), PAGE_SIZE);
+        own(ALIGN_DOWN(unit.base, PAGE_SIZE), ALIGN_UP(MAX(unit.registers_size, 1), PAGE_SIZE));
     for (uint32_t i = 0; i < mcfg.count; i++) {
         const struct mcfg_segment *segment = &mcfg.segment[i];
         own(segment->base + ((uint64_t)segment->start_bus << 20),
@@ -259,6 +265,7 @@ void hypervisor_main(const struct boot_info *loaders)
     if (has_dmar && iommu_init(&dmar) != STATUS_OK)
         log_event("iommu.refused", "message=\"no unit could be used: no device is given away\"");
     own_platform_registers();
+    iommu_regions_honour();
 
     phase("nics");
     nics_prepare(&config); /* its 100 ms run beside the cores' start */

@@ -60,12 +60,15 @@ struct config_guest {
     uint32_t cpus;
     uint32_t device_count;
     struct config_device devices[CONFIG_MAX_DEVICES];
-    char args[CONFIG_ARGS_SIZE];           /* command line of the guest; @memory(NAME) and
-                                              @memory(hypervisor) are replaced by a host-physical address */
-    enum config_fault_action fault_action; /* default FAULT_DISABLE_DEVICE */
-    uint32_t fault_threshold;              /* faults before it is taken; default 8 */
-    uint32_t time_limit;                   /* seconds; 0: none */
-    enum config_expect expect;             /* `expect = exit 0`, `refused`, `stopped` */
+    uint32_t accepted_count;
+    uint32_t accept_reserved[CONFIG_MAX_DEVICES]; /* segment << 16 | RID; given although firmware
+                                                     keeps memory for them (RMRR) */
+    char args[CONFIG_ARGS_SIZE];                  /* command line of the guest; @memory(NAME) and
+                                                     @memory(hypervisor) are replaced by a host-physical address */
+    enum config_fault_action fault_action;        /* default FAULT_DISABLE_DEVICE */
+    uint32_t fault_threshold;                     /* faults before it is taken; default 8 */
+    uint32_t time_limit;                          /* seconds; 0: none */
+    enum config_expect expect;                    /* `expect = exit 0`, `refused`, `stopped` */
     uint32_t expect_status;
     uint32_t expect_faults; /* at least so many; `expect_faults = 3` */
 };

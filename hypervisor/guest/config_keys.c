@@ -64,25 +64,43 @@ static bool read_address(struct word word, uint32_t *rid)
     return true;
 }
 
+/* What stands behind "xxxx:"; false without it. */
+static bool read_prefix(struct word word, uint64_t *number, struct word *rest)
+{
+    if (word.length < 5 || word.start[4] != ':' ||
+        !read_hex_field((struct word){word.start, 4}, 4, 0xffff, number))
+        return false;
+    *rest = (struct word){word.start + 5, word.length - 5};
+    return true;
+}
+
+/* bb:dd.f or ssss:bb:dd.f */
+static bool read_function(struct word word, uint32_t *rid)
+{
+    uint64_t segment = 0;
+    struct word address = word;
+    (void)read_prefix(word, &segment, &address);
+    if (!read_address(address, rid))
+        return false;
+    *rid |= (uint32_t)segment << 16;
+    return true;
+}
+
 static bool set_nic_device(struct config_parser *parser, struct word value)
 {
     struct config_nic *nic = config_this_nic(parser);
-    uint64_t first = 0, second;
-    bool colon = value.length > 4 && value.start[4] == ':' &&
-                 read_hex_field((struct word){value.start, 4}, 4, 0xffff, &first);
-    if (colon &&
-        read_hex_field((struct word){value.start + 5, value.length - 5}, 4, 0xffff, &second)) {
+    uint64_t first, second;
+    struct word rest;
+    if (read_prefix(value, &first, &rest) && read_hex_field(rest, 4, 0xffff, &second)) {
         nic->by_id = true;
         nic->vendor = (uint16_t)first;
         nic->device = (uint16_t)second;
         return true;
     }
-    struct word address = colon ? (struct word){value.start + 5, value.length - 5} : value;
-    if (!read_address(address, &nic->rid))
+    if (!read_function(value, &nic->rid))
         return complain_word(parser, value, "bad device ",
                              "; write vendor:device (8086:10c9) or an address (01:00.0, "
                              "0001:01:00.0), all hexadecimal");
-    nic->rid |= (uint32_t)first << 16;
     for (uint32_t i = 0; i < parser->config->nic_count; i++) {
         const struct config_nic *other = &parser->config->nics[i];
         if (!other->by_id && other->rid == nic->rid)
@@ -186,6 +204,24 @@ static bool set_guest_device(struct config_parser *parser, struct word value)
     return true;
 }
 
+static bool set_accept_reserved(struct config_parser *parser, struct word value)
+{
+    struct config_guest *guest = config_this_guest(parser);
+    uint32_t rid;
+    if (!read_function(value, &rid))
+        return complain_word(parser, value, "bad function ",
+                             "; write its address (00:1a.0, 0001:00:1a.0), all hexadecimal");
+    for (uint32_t i = 0; i < guest->accepted_count; i++) {
+        if (guest->accept_reserved[i] == rid)
+            return complain_word(parser, value, "this guest accepts the function twice: ", "");
+    }
+    if (guest->accepted_count == CONFIG_MAX_DEVICES)
+        return complain_word(parser, value,
+                             "one function too many: ", "; a guest has at most 8 devices");
+    guest->accept_reserved[guest->accepted_count++] = rid;
+    return true;
+}
+
 static bool set_args(struct config_parser *parser, struct word value)
 {
     return read_text(parser, value, config_this_guest(parser)->args, CONFIG_ARGS_SIZE,
@@ -263,6 +299,7 @@ static const struct config_key guest_keys[] = {
     {.name = "memory", .set = set_memory},
     {.name = "cpus", .set = set_cpus},
     {.name = "device", .set = set_guest_device, .repeats = true},
+    {.name = "accept_reserved", .set = set_accept_reserved, .repeats = true},
     {.name = "args", .set = set_args, .may_be_empty = true},
     {.name = "fault_action", .set = set_fault_action},
     {.name = "fault_threshold", .set = set_fault_threshold},

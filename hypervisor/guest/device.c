@@ -191,7 +191,8 @@ enum status device_check_neighbours(const struct guest *guest, const struct pci_
     const struct pci_function *other, *culprit;
     for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++) {
         bool foreign = OWNER_IS_GUEST(other->owner) ? other->owner != guest->owner
-                                                    : other->owner == OWNER_HYPERVISOR;
+                                                    : other->owner == OWNER_HYPERVISOR ||
+                                                          iommu_firmware_attached(other->rid);
         if (!foreign || other == function || pci_is_bridge(other) ||
             (!acs_reaches(function, other, &culprit) && !acs_reaches(other, function, &culprit)))
             continue;
@@ -201,10 +202,49 @@ enum status device_check_neighbours(const struct guest *guest, const struct pci_
                   "at the culprit: this device and the other one reach each other without passing "
                   "the IOMMU; move one to a slot of its own%s\"",
                   guest->name, rid_text(function->rid).text, rid_text(culprit->rid).text,
-                  rid_text(other->rid).text, owner != NULL ? owner->name : "hypervisor",
+                  rid_text(other->rid).text,
+                  owner != NULL                         ? owner->name
+                  : iommu_firmware_attached(other->rid) ? "firmware"
+                                                        : "hypervisor",
                   owner != NULL ? ", or give both to one guest" : "");
         log_group(function);
         return STATUS_DENIED;
+    }
+    return STATUS_OK;
+}
+
+static bool accepts_reserved(const struct config_guest *config, rid_t rid)
+{
+    for (uint32_t i = 0; i < config->accepted_count; i++)
+        if (config->accept_reserved[i] == rid)
+            return true;
+    return false;
+}
+
+/* Firmware may use the function at any time, in memory that no guest gets. */
+static enum status check_reserved(const struct guest *guest, const struct pci_function *function)
+{
+    bool accepted = accepts_reserved(guest->config, function->rid);
+    const struct short_text name = rid_text(function->rid);
+    struct iommu_region region;
+    for (unsigned cursor = 0; iommu_region_next(function, &cursor, &region);) {
+        if (!accepted) {
+            log_event(
+                "device.refused",
+                "guest=%s device=%s status=denied base=%#llx size=%#llx message=\"firmware "
+                "keeps this memory for the function's DMA (RMRR) and may use it at any time; "
+                "turn that off in the firmware set-up, or write accept_reserved = %s for this "
+                "guest: firmware then loses the function\"",
+                guest->name, name.text, (unsigned long long)region.base,
+                (unsigned long long)region.size, name.text);
+            return STATUS_DENIED;
+        }
+        log_event("device.reserved",
+                  "guest=%s device=%s base=%#llx size=%#llx message=\"accepted by the "
+                  "configuration: firmware loses the function, whose DMA no longer reaches this "
+                  "memory (RMRR); the guest does not reach it either\"",
+                  guest->name, name.text, (unsigned long long)region.base,
+                  (unsigned long long)region.size);
     }
     return STATUS_OK;
 }
@@ -234,7 +274,8 @@ static enum status check_assignable(const struct guest *guest, const struct pci_
         return refuse(guest, function, STATUS_DENIED,
                       "there is no interrupt remapping: the device could forge interrupts; set "
                       "unsafe_interrupts = yes in [system] to accept that");
-    return device_check_neighbours(guest, function);
+    enum status status = device_check_neighbours(guest, function);
+    return status == STATUS_OK ? check_reserved(guest, function) : status;
 }
 
 enum status device_assign(struct guest *guest, struct guest_device *device,
@@ -260,6 +301,11 @@ enum status device_assign(struct guest *guest, struct guest_device *device,
             (void)refuse(guest, function, status,
                          "the device cannot be reset, so it may carry state or DMA of its former "
                          "owner");
+    }
+    if (status == STATUS_OK) {
+        status = iommu_firmware_detach(function);
+        if (status != STATUS_OK)
+            (void)refuse(guest, function, status, "its unit does not let go of firmware's memory");
     }
     if (status != STATUS_OK) {
         if (device_unmap(device) == STATUS_OK)
@@ -293,6 +339,8 @@ void device_release(struct guest_device *device)
             give_back_registers(device, number);
     drop_msix(device);
     device->function->owner = OWNER_NOBODY;
+    /* Nothing of a guest's is left in it: the guest never ran. */
+    iommu_firmware_attach(device->function);
 }
 
 enum status device_attach(struct guest_device *device)

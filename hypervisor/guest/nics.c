@@ -52,6 +52,13 @@ static const struct pf_driver *driver_for(const struct pci_function *function)
     return NULL;
 }
 
+/* Bus mastering goes; but what firmware keeps memory for goes on with it, and reaches only that. */
+static void quieten(const struct pci_function *function)
+{
+    if (!iommu_firmware_attached(function->rid))
+        pci_bus_master(function, false);
+}
+
 static enum status split(struct nic *nic, const struct config_nic *config)
 {
     struct pci_function *function = nic->function;
@@ -85,7 +92,8 @@ static enum status split(struct nic *nic, const struct config_nic *config)
     if (pf->registers == 0)
         return refuse(config, STATUS_DEVICE, "its registers (BAR 0) have no address");
     function->owner = OWNER_HYPERVISOR;
-    pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
+    pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, 0);
+    quieten(function);
     status = pf->driver->start(pf, pf->vfs);
     if (status != STATUS_OK)
         return refuse(config, status, "its PF driver could not start it");
@@ -116,7 +124,7 @@ void nics_prepare(const struct config *config)
         nic_count = i + 1;
         if (function != NULL && nic_config->vfs != 0 && split(&nics[i], nic_config) != STATUS_OK &&
             function->owner == OWNER_HYPERVISOR)
-            pci_bus_master(function, false);
+            quieten(function);
     }
 }
 

@@ -41,7 +41,7 @@ MUST_CHECK enum status iommu_domain_unmap(struct iommu_domain *domain, uint64_t 
 /* One context entry written, one device-selective context invalidation, one domain-selective IOTLB
  * invalidation, one wait. STATUS_NOT_FOUND: no unit covers the function (it stays blocked);
  * STATUS_UNSUPPORTED: its unit was refused; STATUS_DENIED: it shares its requester id with others
- * (conventional PCI) or firmware keeps memory for it (RMRR); STATUS_BUSY: attached already.
+ * (conventional PCI); STATUS_BUSY: attached already.
  * STATUS_TIMEOUT, STATUS_DEVICE: the unit does not invalidate any more; the entry is gone but may
  * still be cached, so the function stays on the domain's books and the domain's memory must not be
  * given to anybody else. */
@@ -51,6 +51,33 @@ MUST_CHECK enum status iommu_detach(const struct pci_function *function,
                                     struct iommu_domain *domain);
 /* The domain a RID is attached to, NULL when blocked. */
 struct iommu_domain *iommu_domain_of(rid_t rid);
+
+/* --- memory that firmware keeps for its own DMA (RMRR, VT-d 8.4) --- */
+
+struct iommu_region {
+    uint64_t base, size; /* whole pages; size 0: firmware's values could not be used at all */
+    const char *refusal; /* why it is mapped for nobody, or NULL */
+};
+
+/* Takes all regions out of the free memory, before any is given to a guest: what is usable by the
+ * loader's map becomes firmware's. Logs iommu.reserved, or iommu.refused with what is wrong. */
+void iommu_regions_reserve(const struct dmar *dmar);
+/* Once the platform's own registers have an owner: maps their regions for the functions that need
+ * them, which the host owns so far, and gives these back the bus mastering that firmware had left
+ * on. A region that is not firmware's alone is refused. */
+void iommu_regions_honour(void);
+/* Region `index` of all; false past the last. */
+bool iommu_region_at(unsigned index, struct iommu_region *region);
+/* The function's regions one by one, from *cursor = 0; false past its last. VFs have none. */
+bool iommu_region_next(const struct pci_function *function, unsigned *cursor,
+                       struct iommu_region *region);
+/* The host's function gets at its regions, identity mapped, and at nothing else. Does nothing when
+ * it has none or is attached already; logs iommu.firmware, or why its DMA stays blocked. */
+void iommu_firmware_attach(struct pci_function *function);
+/* Ends that, for the function's next owner: it has just been reset, so that firmware's bus
+ * mastering is not given back later. Errors as of iommu_detach(). */
+MUST_CHECK enum status iommu_firmware_detach(struct pci_function *function);
+bool iommu_firmware_attached(rid_t rid);
 
 /* --- interrupt remapping (VT-d 5) --- */
 struct iommu_msi {
@@ -93,6 +120,7 @@ void iommu_fault_reporting(const struct pci_function *function, bool on);
 /* --- what the hardware reads, for the monitor and the audit: from the registers down --- */
 struct iommu_unit_report {
     uint64_t base, capability, extended_capability;
+    uint64_t registers_size; /* bytes */
     uint32_t version, global_status;
     uint16_t segment;         /* of the requester ids it sees */
     uint64_t root_table;      /* as read from RTADDR */

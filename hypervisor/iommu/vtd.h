@@ -75,8 +75,8 @@ void vtd_discover(void);
 /* The unit of a function; NULL for none. It may be one that was refused. */
 struct vtd_unit *vtd_unit_of(const struct pci_function *function);
 
-/* True when the firmware claims memory for this function's DMA (RMRR, VT-d 8.4). */
-bool vtd_reserved_region(const struct pci_function *function, uint64_t *base, uint64_t *limit);
+/* Whether one of the structure's scopes is the function itself or a bridge that it is behind. */
+bool vtd_scope_covers(const struct dmar_structure *structure, const struct pci_function *function);
 
 /* --- vtd_unit.c --- */
 uint32_t vtd_read32(const struct vtd_unit *unit, uint32_t offset);

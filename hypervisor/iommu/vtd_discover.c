@@ -195,32 +195,13 @@ struct vtd_unit *vtd_unit_of(const struct pci_function *function)
     return NULL;
 }
 
-/* The function itself or a bridge that it is behind. */
-static bool scope_covers(const struct dmar_structure *structure,
-                         const struct pci_function *function)
+bool vtd_scope_covers(const struct dmar_structure *structure, const struct pci_function *function)
 {
     unsigned hops = 0;
     for (const struct pci_function *at = function; at != NULL && hops < MAX_HOPS;
          at = at->bridge, hops++)
         if (scope_names(structure, at->rid, at != function))
             return true;
-    return false;
-}
-
-bool vtd_reserved_region(const struct pci_function *function, uint64_t *base, uint64_t *limit)
-{
-    if (function->is_vf)
-        return false; /* its requester id did not exist when the firmware wrote the table */
-    uint32_t cursor = 0;
-    struct dmar_structure structure;
-    while (dmar_next(&vtd.dmar, &cursor, &structure)) {
-        if (structure.type != DMAR_RMRR || structure.segment != RID_SEGMENT(function->rid) ||
-            structure.limit <= structure.base || !scope_covers(&structure, function))
-            continue;
-        *base = structure.base;
-        *limit = structure.limit;
-        return true;
-    }
     return false;
 }
 

@@ -212,24 +212,6 @@ static enum status refuse_function(const struct pci_function *function, const ch
     return status;
 }
 
-/* Whether firmware goes on using the function behind our back, in memory that would have to be
- * mapped for a guest's device. USB controllers and displays need theirs only before an operating
- * system takes them over. */
-static bool firmware_uses(const struct pci_function *function)
-{
-    uint64_t base, limit;
-    uint32_t base_class = function->class_code >> 16;
-    if (base_class == 0x03 || function->class_code >> 8 == 0x0c03 ||
-        !vtd_reserved_region(function, &base, &limit))
-        return false;
-    log_event(
-        "iommu.refused",
-        "rid=%s base=%#llx limit=%#llx message=\"firmware keeps this memory for the function's "
-        "DMA (RMRR) and may use it at any time; turn that off in the firmware set-up\"",
-        rid_text(function->rid).text, (unsigned long long)base, (unsigned long long)limit);
-    return true;
-}
-
 /* Both caches of the unit, for one function and its domain: a single wait. */
 static enum status invalidate_function(struct vtd_unit *unit, rid_t rid, uint16_t context_domain,
                                        uint16_t domain)
@@ -267,8 +249,6 @@ enum status iommu_attach(const struct pci_function *function, struct iommu_domai
                                "it is behind a conventional PCI bridge and shares its requester "
                                "id; move the card to a PCI Express slot",
                                STATUS_DENIED);
-    if (firmware_uses(function))
-        return STATUS_DENIED;
     if (attachment_of(function->rid) != NULL)
         return STATUS_BUSY;
     struct attachment *slot = NULL;

@@ -18,6 +18,7 @@ bool iommu_unit_report(unsigned index, struct iommu_unit_report *report)
     if (unit == NULL)
         return false;
     *report = (struct iommu_unit_report){.base = unit->base,
+                                         .registers_size = unit->registers_size,
                                          .segment = unit->segment,
                                          .usable = unit->usable,
                                          .refusal = unit->refusal};

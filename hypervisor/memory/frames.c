@@ -282,6 +282,28 @@ enum status frames_transfer(uint64_t base, uint64_t size, owner_t from, owner_t 
     return status;
 }
 
+enum status frames_take(uint64_t base, uint64_t size, uint32_t from, owner_t to)
+{
+    if (!range_valid(base, size))
+        return STATUS_INVALID;
+    enum status status = STATUS_OK;
+    lock_take(&lock);
+    for (uint64_t at = base, end = base + size; at < end && status == STATUS_OK;) {
+        size_t index = find(at);
+        owner_t owner = OWNER_NONE;
+        uint64_t next = index < range_count ? MIN(ranges[index].base, end) : end;
+        if (next <= at) {
+            owner = ranges[index].owner;
+            next = MIN(range_end(&ranges[index]), end);
+        }
+        if (!OWNER_IS_GUEST(owner) && (from & BIT(owner)) != 0)
+            status = set_owner(at, next, to);
+        at = next;
+    }
+    lock_give(&lock);
+    return status;
+}
+
 void frames_release_all(owner_t owner)
 {
     if (owner == OWNER_NOBODY || owner == OWNER_NONE)

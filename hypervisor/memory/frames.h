@@ -40,6 +40,9 @@ MUST_CHECK enum status frames_claim_low_page(uint64_t *base);
 /* Changes the owner of an exact range from `from` to `to`. STATUS_DENIED, changing nothing, when
  * any byte of it has another owner than `from`. OWNER_NONE is the owner of all that is unlisted. */
 MUST_CHECK enum status frames_transfer(uint64_t base, uint64_t size, owner_t from, owner_t to);
+/* Gives `to` whatever of the range belongs to an owner whose bit, BIT(owner), is in `from`; the
+ * rest keeps its owners. STATUS_FULL: the table has no room, and some of it has changed hands. */
+MUST_CHECK enum status frames_take(uint64_t base, uint64_t size, uint32_t from, owner_t to);
 /* Gives every range of `owner` back to OWNER_NOBODY (RAM only; the caller has scrubbed it). */
 void frames_release_all(owner_t owner);
 

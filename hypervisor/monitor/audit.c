@@ -57,6 +57,21 @@ static void audit_frames(struct audit *audit)
     }
 }
 
+/* I1 as well: what firmware keeps for devices (RMRR) is neither free nor a guest's. */
+static void audit_regions(struct audit *audit)
+{
+    struct iommu_region region;
+    for (unsigned n = 0; iommu_region_at(n, &region); n++) {
+        const struct frame_range *range;
+        for (size_t i = 0; (range = frames_range(i)) != NULL; i++)
+            if (range->base < region.base + region.size &&
+                region.base < range->base + range->size &&
+                (range->owner == OWNER_NOBODY || OWNER_IS_GUEST(range->owner)))
+                audit_violation(audit, "I1", "frames", range->base, range->owner,
+                                "memory that firmware keeps for a device is free or a guest's");
+    }
+}
+
 /* --- I2: what a guest's core can reach --- */
 
 /* As the devices' own capabilities say, not as they were read when the devices were assigned. */
@@ -167,7 +182,8 @@ static void audit_bus_masters(struct audit *audit)
         bool bridge = pci_is_bridge(function);
         if (bridge || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
-        if (audit_attached(guest_of_owner(function->owner), function->rid) == NULL)
+        if (audit_attached(guest_of_owner(function->owner), function->rid) == NULL &&
+            !iommu_firmware_attached(function->rid))
             audit_violation(audit, "I6", rid_text(function->rid).text, PCI_COMMAND, command,
                             "a function without an owner masters the bus");
     }
@@ -203,6 +219,7 @@ bool audit_run(void)
     struct audit audit = {0};
     audit_units_read();
     audit_frames(&audit);
+    audit_regions(&audit);
     audit_host(&audit);
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         if (guest_at(i)->memory.root != NULL)

@@ -18,9 +18,8 @@
 #define IRTE_MODES   (BIT(2) | BIT(3) | BITS(7, 5) | BIT(15))
 #define FIRST_VECTOR 16
 
-#define REGISTERS_SIZE PAGE_SIZE /* what every unit has at least */
-#define APIC_BASE      UINT64_C(0xfee00000)
-#define APIC_END       UINT64_C(0xfef00000)
+#define APIC_BASE UINT64_C(0xfee00000)
+#define APIC_END  UINT64_C(0xfef00000)
 
 static struct iommu_unit_report reports[UNITS_MAX];
 static unsigned unit_count;
@@ -37,12 +36,28 @@ bool audit_is_platform(uint64_t base, uint64_t size)
     if (base < APIC_END && base + size > APIC_BASE)
         return true;
     for (unsigned unit = 0; unit < unit_count; unit++)
-        if (base < reports[unit].base + REGISTERS_SIZE && base + size > reports[unit].base)
+        if (base < reports[unit].base + MAX(reports[unit].registers_size, PAGE_SIZE) &&
+            base + size > reports[unit].base)
             return true;
     return false;
 }
 
-/* --- I3: what a guest's device can reach is RAM of the guest --- */
+/* --- I3: what a device can reach is RAM of its guest, or what firmware keeps for it --- */
+
+/* The live table of a context entry; false when there is none that can be walked. */
+static bool find_table(struct audit *audit, const char *subject, uint64_t root, unsigned levels,
+                       struct page_table *live)
+{
+    *live = (struct page_table){.format = &page_format_vtd,
+                                .root = virtual_address(root),
+                                .levels = levels,
+                                .max_leaf_level = 3};
+    if (live->root != NULL && levels >= 3 && levels <= PAGE_TABLE_MAX_LEVELS)
+        return true;
+    audit_violation(audit, "I3", subject, root, levels,
+                    "the context entry points at no table of the hypervisor's");
+    return false;
+}
 
 /* Device and core see the same byte at the same address, or the device sees none. */
 static bool same_as_core(const struct guest *guest, uint64_t address, uint64_t physical)
@@ -55,16 +70,10 @@ static bool same_as_core(const struct guest *guest, uint64_t address, uint64_t p
 static void audit_domain(struct audit *audit, const struct guest *guest, uint64_t root,
                          unsigned levels)
 {
-    struct page_table live = {.format = &page_format_vtd,
-                              .root = virtual_address(root),
-                              .levels = levels,
-                              .max_leaf_level = 3};
+    struct page_table live;
     struct page_walk walk;
-    if (live.root == NULL || live.levels < 3 || live.levels > PAGE_TABLE_MAX_LEVELS) {
-        audit_violation(audit, "I3", guest->name, root, levels,
-                        "the context entry points at no table of the hypervisor's");
+    if (!find_table(audit, guest->name, root, levels, &live))
         return;
-    }
     for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size) {
         if (!audit_leaf(audit, "I3", guest->name, address, &walk))
             continue;
@@ -81,6 +90,39 @@ static void audit_domain(struct audit *audit, const struct guest *guest, uint64_
     }
 }
 
+/* How far the function's regions reach from an address on; 0 when it is in none of them. */
+static uint64_t region_end(const struct pci_function *function, uint64_t address)
+{
+    struct iommu_region region;
+    uint64_t end = 0;
+    for (unsigned cursor = 0; iommu_region_next(function, &cursor, &region);)
+        if (region.refusal == NULL && address - region.base < region.size)
+            end = MAX(end, region.base + region.size);
+    return end;
+}
+
+/* A function of the host's that firmware uses reaches its reserved regions, and nothing else. */
+static void audit_firmware(struct audit *audit, const struct pci_function *function, uint64_t root,
+                           unsigned levels)
+{
+    struct page_table live;
+    struct page_walk walk;
+    const struct short_text name = rid_text(function->rid);
+    if (!find_table(audit, name.text, root, levels, &live))
+        return;
+    for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size) {
+        if (!audit_leaf(audit, "I3", name.text, address, &walk))
+            continue;
+        uint64_t at = address, end = address + walk.page_size, next;
+        while (at < end && (next = region_end(function, at)) != 0)
+            at = next;
+        if (at < end || walk.physical != address ||
+            !frames_owned_by(address, walk.page_size, OWNER_FIRMWARE))
+            audit_violation(audit, "I3", name.text, address, walk.physical,
+                            "the host's function reaches more than firmware keeps for it");
+    }
+}
+
 /* --- I4: a context entry is present exactly where a function has an owner --- */
 
 static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
@@ -88,21 +130,24 @@ static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
 {
     const struct pci_function *function = pci_function_find(rid);
     const struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
-    if (guest == NULL || audit_attached(guest, rid) == NULL ||
-        iommu_unit_of(function) != (int)unit) {
+    bool firmware = function != NULL && guest == NULL && iommu_firmware_attached(rid);
+    if ((!firmware && audit_attached(guest, rid) == NULL) || iommu_unit_of(function) != (int)unit) {
         audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
                         context->context_low,
                         "a context entry is present for a requester without an owner");
         return;
     }
-    if (context->domain != guest->domain.id)
+    if (context->domain != (firmware ? iommu_domain_of(rid) : &guest->domain)->id)
         audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
                         context->context_low,
                         "its context entry names another domain than its owner's");
     if ((context->context_low & CONTEXT_TYPE) != 0)
         audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
                         context->context_low, "its context entry lets requests pass untranslated");
-    audit_domain(audit, guest, context->table, context->levels);
+    if (firmware)
+        audit_firmware(audit, function, context->table, context->levels);
+    else
+        audit_domain(audit, guest, context->table, context->levels);
 }
 
 static void audit_bus(struct audit *audit, unsigned unit, const struct iommu_unit_report *report,
@@ -127,16 +172,18 @@ static void audit_bus(struct audit *audit, unsigned unit, const struct iommu_uni
 }
 
 /* The other direction: what has an owner is translated for it, by the unit that sees it. */
-static void audit_missing(struct audit *audit, const struct guest *guest)
+static void audit_missing(struct audit *audit)
 {
-    struct iommu_context_report context = {.present = false};
-    for (unsigned i = 0; i < guest->device_count; i++) {
-        const struct pci_function *function = guest->devices[i]->function;
+    const struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
+        struct iommu_context_report context = {.present = false};
         int unit = iommu_unit_of(function);
-        if (!guest->devices[i]->attached)
+        bool seen = unit >= 0 && (unsigned)unit < unit_count;
+        /* A unit that was given up has lost what firmware had. */
+        bool firmware = iommu_firmware_attached(function->rid) && seen && reports[unit].usable;
+        if (!firmware && audit_attached(guest_of_owner(function->owner), function->rid) == NULL)
             continue;
-        context.present = false;
-        if (unit >= 0 && (unsigned)unit < unit_count)
+        if (seen)
             iommu_context_report_at(reports[unit].root_table, (uint16_t)function->rid, &context);
         if (!context.present)
             audit_violation(audit, "I4", rid_text(function->rid).text, context.context_high,
@@ -227,9 +274,9 @@ void audit_units(struct audit *audit)
 {
     for (unsigned unit = 0; unit < unit_count; unit++)
         audit_unit(audit, unit, &reports[unit]);
+    audit_missing(audit);
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         const struct guest *guest = guest_at(i);
-        audit_missing(audit, guest);
         /* The one that a start will point at, so that nothing starts with a wrong one. */
         if (guest->domain.table.root != NULL && !any_attached(guest))
             audit_domain(audit, guest, physical_address(guest->domain.table.root),

@@ -52,10 +52,11 @@ static void list_devices(unsigned count, char *const words[])
         const struct pci_function *function = pci_function_at(i);
         bool master =
             (pci_config_read(function->rid, PCI_COMMAND, 2) & PCI_COMMAND_BUS_MASTER) != 0;
-        console_printf("%-13s %04x:%04x  %06x  %-5d %-7s %s%s%s\n", rid_text(function->rid).text,
+        console_printf("%-13s %04x:%04x  %06x  %-5d %-7s %s%s%s%s\n", rid_text(function->rid).text,
                        function->vendor, function->device, function->class_code,
                        iommu_unit_of(function), master ? "on" : "off", owner_name(function->owner),
-                       function->is_bridge ? " (bridge)" : "", function->is_vf ? " (VF)" : "");
+                       function->is_bridge ? " (bridge)" : "", function->is_vf ? " (VF)" : "",
+                       iommu_firmware_attached(function->rid) ? " (firmware's DMA)" : "");
     }
 }
 

@@ -88,6 +88,8 @@ static void found(struct walk *walk, rid_t rid, uint32_t id, uint8_t header)
         function.secondary_bus = pci_read8(rid, PCI_SECONDARY_BUS);
         function.subordinate_bus = pci_read8(rid, PCI_SUBORDINATE_BUS);
     } else {
+        function.firmware_master =
+            pci_silenced(rid) || (pci_read16(rid, PCI_COMMAND) & PCI_COMMAND_BUS_MASTER) != 0;
         pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);
         take_vfs_over(rid);
     }

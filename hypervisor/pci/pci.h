@@ -31,6 +31,8 @@ MUST_CHECK enum status ecam_init(const struct mcfg *mcfg);
  * leads to (other roots, which big machines have) are tried one by one with `all_buses`: 8192 reads
  * of a microsecond each, or of far more where every one leaves a virtual machine. */
 void pci_silence(bool all_buses);
+/* Whether it found this function mastering the bus. */
+bool pci_silenced(rid_t rid);
 
 struct pci_bar {
     uint64_t base; /* physical, 0 when the firmware gave none */
@@ -60,6 +62,7 @@ struct pci_function {
     uint16_t vf_index;           /* of a VF, from 0 */
     bool pristine;               /* reset since a guest last had it */
     owner_t owner;               /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
+    bool firmware_master;        /* firmware left bus mastering on, and no reset has come since */
 };
 
 #define PCI_MAX_FUNCTIONS 512

@@ -5,6 +5,7 @@
  * gets there.
  */
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/base/string.h"
 #include "hypervisor/pci/config_space.h"
 
 #define ADDRESS_PORT 0xcf8
@@ -20,6 +21,8 @@ static struct {
     uint8_t queue[BUSES];
     unsigned queued;
 } walk;
+
+static uint64_t silenced[BUSES * DEVICES * FUNCTIONS / 64];
 
 /* Selects the register; gives the port that its bytes are at. */
 static uint16_t select(unsigned bus, unsigned device, unsigned function, unsigned offset)
@@ -50,9 +53,17 @@ static uint8_t silence_function(unsigned bus, unsigned device, unsigned function
     }
     uint16_t data = select(bus, device, function, PCI_COMMAND);
     uint16_t command = port_read16(data);
-    if ((command & PCI_COMMAND_BUS_MASTER) != 0)
+    if ((command & PCI_COMMAND_BUS_MASTER) != 0) {
+        rid_t rid = RID(0, bus, device, function);
+        silenced[rid / 64] |= BIT(rid % 64);
         port_write16(data, (uint16_t)(command & ~PCI_COMMAND_BUS_MASTER));
+    }
     return header;
+}
+
+bool pci_silenced(rid_t rid)
+{
+    return RID_SEGMENT(rid) == 0 && (silenced[rid / 64] & BIT(rid % 64)) != 0;
 }
 
 static void silence_bus(unsigned bus)
@@ -69,6 +80,7 @@ static void silence_bus(unsigned bus)
 void pci_silence(bool all_buses)
 {
     walk.queued = 0;
+    memset(silenced, 0, sizeof silenced);
     for (unsigned bus = 0; bus < BUSES; bus++)
         walk.reached[bus] = false;
     queue_bus(0);

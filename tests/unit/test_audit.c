@@ -4,8 +4,8 @@
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
-// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c
-// SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
+// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_reserved.c
+// SOURCES: hypervisor/iommu/vtd_unit.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
@@ -148,6 +148,23 @@ static void logical(void) { irte_of(0)->low |= BIT(2); }
 static void posted(void) { irte_of(0)->low |= BIT(15); }
 static void table_in_guest(void) { owns(unit->irta & VTD_IRTA_MASK, PAGE_SIZE, OWNER_GUEST(1)); }
 
+static struct page_table *firmwares(void)
+{
+    return &iommu_domain_of(functions[4]->rid)->table;
+}
+static void region_free(void) { listed[2].owner = OWNER_NOBODY; }
+static void region_given(void) { listed[2].owner = OWNER_GUEST(1); }
+static void region_of_another(void) { map(firmwares(), RESERVED + MIB(4), RESERVED + MIB(4), PAGE_SIZE, PAGE_READ); }
+static void region_elsewhere(void) { map(firmwares(), MIB(1), RESERVED, PAGE_SIZE, PAGE_READ); }
+static void region_of_guest(void) { owns(RESERVED + MIB(1), PAGE_SIZE, OWNER_GUEST(0)); }
+static void firmware_to_guest(void) { map(firmwares(), RAM(0), RAM(0), PAGE_SIZE, PAGE_READ); }
+static void firmware_root(void) { context_of(4)->low = RAM(0) | VTD_CONTEXT_P; }
+static void firmware_domain(void) { context_of(4)->high = context_of(0)->high; }
+static void firmware_pass_through(void) { context_of(4)->low |= BIT(3); }
+static void firmware_entry_missing(void) { context_of(4)->low = 0; }
+static void firmwares_and_a_guests(void) { functions[4]->owner = OWNER_GUEST(0); }
+static void firmware_master_left(void) { assert_int_equal(iommu_firmware_detach(functions[4]), STATUS_OK); }
+
 static void master_without_owner(void) { commands[2] |= PCI_COMMAND_BUS_MASTER; }
 static void writable_and_executable(void)
 {
@@ -213,6 +230,18 @@ static const struct {
     {logical, "I5", "alpha", "owner's cores"},
     {posted, "I5", "alpha", "owner's cores"},
     {table_in_guest, "I5", "unit", "interrupt table lies"},
+    {region_free, "I1", "frames", "free or a guest's"},
+    {region_given, "I1", "frames", "free or a guest's"},
+    {region_of_another, "I3", "01:10.4", "more than firmware keeps"},
+    {region_elsewhere, "I3", "01:10.4", "more than firmware keeps"},
+    {region_of_guest, "I3", "01:10.4", "more than firmware keeps"},
+    {firmware_to_guest, "I3", "01:10.4", "more than firmware keeps"},
+    {firmware_root, "I3", "01:10.4", "no table of the hypervisor's"},
+    {firmware_domain, "I4", "01:10.4", "another domain"},
+    {firmware_pass_through, "I4", "01:10.4", "untranslated"},
+    {firmware_entry_missing, "I4", "01:10.4", "is missing"},
+    {firmwares_and_a_guests, "I4", "01:10.4", "without an owner"},
+    {firmware_master_left, "I6", "01:10.4", "masters the bus"},
     {master_without_owner, "I6", "01:10.2", "masters the bus"},
     {writable_and_executable, "W^X", "host", "writable and executable"},
     {window_left_open, "I2", "host", "mapped on the control core"},
@@ -241,8 +270,8 @@ static void a_sound_system_passes(void **state)
 {
     build(&page_format_ept);
     assert_true(audit_run());
-    /* Two domains of two leaves, two memories of 2 + 7, two host leaves. */
-    assert_int_equal(host_log_count("audit.ok", "leaves=24 contexts=65536 interrupts=2"), 1);
+    /* Three domains of two leaves, two memories of 2 + 7, two host leaves. */
+    assert_int_equal(host_log_count("audit.ok", "leaves=26 contexts=65536 interrupts=2"), 1);
     assert_int_equal(host_log_count("audit.violation", NULL), 0);
 }
 

@@ -63,6 +63,8 @@ static void test_complete(void **state)
                        "cpus   = 2\n"
                        "device = uplink.vf1\n"
                        "device = other\n"
+                       "accept_reserved = 0001:0a:1f.7\n"
+                       "accept_reserved = 00:1a.0\n"
                        "args   = peer=beta  count=0x10 a#b   # not this\n"
                        "fault_action = stop-guest\n"
                        "fault_threshold = 3\n"
@@ -86,7 +88,7 @@ static void test_complete(void **state)
     assert_int_equal(config.nics[0].vendor, 0x8086);
     assert_int_equal(config.nics[0].device, 0x10c9);
     assert_int_equal(config.nics[0].vfs, 2);
-    assert_int_equal(config.nics[0].place.line, 17);
+    assert_int_equal(config.nics[0].place.line, 19);
     assert_false(config.nics[1].by_id);
     assert_int_equal(config.nics[1].rid, 0x10aff);
     assert_int_equal(config.nics[1].vfs, 0);
@@ -107,6 +109,9 @@ static void test_complete(void **state)
     assert_true(alpha->devices[1].whole);
     assert_int_equal(alpha->devices[1].place.line, 10);
     assert_int_equal(alpha->devices[1].place.column, 10);
+    assert_int_equal(alpha->accepted_count, 2);
+    assert_int_equal(alpha->accept_reserved[0], 0x10aff);
+    assert_int_equal(alpha->accept_reserved[1], 0xd0);
     assert_string_equal(alpha->args, "peer=beta  count=0x10 a#b");
     assert_int_equal(alpha->fault_action, FAULT_STOP_GUEST);
     assert_int_equal(alpha->fault_threshold, 3);
@@ -117,6 +122,7 @@ static void test_complete(void **state)
     const struct config_guest *beta = &config.guests[1];
     assert_int_equal(beta->memory, MIB(32));
     assert_int_equal(beta->cpus, 1);
+    assert_int_equal(beta->accepted_count, 0);
     assert_int_equal(beta->fault_action, FAULT_DISABLE_DEVICE);
     assert_int_equal(beta->fault_threshold, 8);
     assert_int_equal(beta->expect, EXPECT_REFUSED);
@@ -198,6 +204,17 @@ static void test_values(void **state)
     expect_complaint("[nic a]\ndevice = 808:10c9\n", "2:10", "vendor:device");
     expect_complaint("[nic a]\ndevice = 01:20.0\n", "2:10", "bad device");
     expect_complaint("[nic a]\ndevice = 01:00.8\n", "2:10", "bad device");
+    static const char *const bad[] = {"uplink",        "8086:10c9",       "00:1a",
+                                      "0:1a.0",        "00:20.0",         "00:1a.0 x",
+                                      "10001:00:1a.0", "00:1a.0,00:1b.0", "yes"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        char text[128];
+        snprintf(text, sizeof text, GUEST "accept_reserved = %s\n", bad[i]);
+        expect_complaint(text, "3:19", "bad function '");
+    }
+    expect_complaint(GUEST "accept_reserved = 00:1a.0\naccept_reserved = 0000:00:1a.0\n", "4:19",
+                     "accepts the function twice: '0000:00:1a.0'");
+    expect_complaint(NIC "accept_reserved = 00:1a.0\n", "4:1", "unknown key");
     expect_complaint("[nic a]\ndevice = 8086:10c9\nvfs = 257\n", "3:7", "0 (no SR-IOV) to 256");
     expect_complaint("[nic a]\ndevice = 01:00.0\n[nic b]\ndevice = 0000:01:00.0\n", "4:10",
                      "another nic is at '0000:01:00.0' already");
@@ -292,6 +309,16 @@ static void test_limits(void **state)
     assert_int_equal(config.guests[0].device_count, CONFIG_MAX_DEVICES);
     append(text, sizeof text, "device = a.vf255\n");
     expect_complaint(text, "14:10", "one device too many: 'a.vf255'");
+
+    snprintf(text, sizeof text, GUEST);
+    for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
+        snprintf(part, sizeof part, "accept_reserved = 00:1a.%d\n", i);
+        append(text, sizeof text, part);
+    }
+    assert_int_equal(parse(text), STATUS_OK);
+    assert_int_equal(config.guests[0].accepted_count, CONFIG_MAX_DEVICES);
+    append(text, sizeof text, "accept_reserved = 00:1b.0\n");
+    expect_complaint(text, "11:19", "one function too many: '00:1b.0'");
 
     memset(part, 'x', sizeof part);
     snprintf(text, sizeof text, GUEST "args = %.*s\n", CONFIG_ARGS_SIZE - 1, part);

@@ -165,6 +165,56 @@ static void test_without_confinement(void **state)
     device_release(&device);
 }
 
+static void firmware_keeps(uint64_t base, uint64_t size)
+{
+    regions[region_count++] = (struct iommu_region){.base = base, .size = size};
+    firmwares = true;
+}
+
+/* Firmware's memory for the function: only a guest that names it gets the function, after a reset
+ * and without that memory; given back unused, it is firmware's again. */
+static void test_firmwares_functions(void **state)
+{
+    firmware_keeps(0x7b000000, 0x800000);
+    firmware_keeps(0x7f000000, 0x1000);
+    expect_refusal(STATUS_DENIED, "base=0x7b000000 size=0x800000 ");
+    assert_int_equal(host_log_count("device.refused", "accept_reserved = 01:00.0 "), 1);
+    assert_int_equal(host_log_count("device.refused", "0x7f000000"), 0);
+    configs[0].accepted_count = 2;
+    configs[0].accept_reserved[0] = RID(0, 1, 0, 1);
+    configs[0].accept_reserved[1] = RID(1, 1, 0, 0);
+    expect_refusal(STATUS_DENIED, "RMRR");
+    expect_trace("");
+    assert_true(firmwares);
+    expect_nothing_left();
+
+    configs[0].accept_reserved[1] = RID(0, 1, 0, 0);
+    host_log_clear();
+    assert_int_equal(assign(0), STATUS_OK);
+    expect_trace("map table, whole reset, firmware off, decode, config");
+    assert_int_equal(host_log_count("device.reserved", "guest=alpha device=01:00.0 base=0x7"), 2);
+    assert_false(firmwares);
+    device_release(&device);
+    assert_true(firmwares);
+    expect_nothing_left();
+}
+
+static void test_firmwares_functions_that_stay(void **state)
+{
+    configs[0].accepted_count = 1;
+    configs[0].accept_reserved[0] = function.rid;
+    static const char *const steps[] = {"map table", "whole reset", "firmware off"};
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        region_count = 0;
+        firmware_keeps(0x7b000000, 0x800000);
+        failing = steps[i];
+        next_bar = GUEST_BAR_BASE;
+        expect_refusal(i == 0 ? STATUS_NO_MEMORY : STATUS_DEVICE, NULL);
+        assert_true(firmwares);
+        expect_nothing_left();
+    }
+}
+
 /* Who reaches another guest's device, or one that the hypervisor drives, is not given away. */
 static void test_neighbours_without_acs(void **state)
 {
@@ -174,6 +224,10 @@ static void test_neighbours_without_acs(void **state)
     assert_int_equal(host_log_count("device.group", "count=2 members=\"01:00.1 01:00.1\""), 1);
     neighbour.owner = OWNER_HYPERVISOR;
     expect_refusal(STATUS_DENIED, "owner=hypervisor");
+    neighbour.owner = OWNER_NOBODY;
+    neighbour_firmwares = true;
+    expect_refusal(STATUS_DENIED, "owner=firmware");
+    neighbour_firmwares = false;
     assert_int_equal(host_log_count("device.refused", "to one guest"), 0);
     expect_trace("");
     static const struct {
@@ -291,6 +345,8 @@ int main(void)
         TEST(test_small_bars_are_hidden),
         TEST(test_ownership),
         TEST(test_without_confinement),
+        TEST(test_firmwares_functions),
+        TEST(test_firmwares_functions_that_stay),
         TEST(test_neighbours_without_acs),
         TEST(test_devices_that_cannot_be_laid_out),
         TEST(test_foreign_memory_under_a_bar),

@@ -1,9 +1,7 @@
 // The DMAR parser over damaged tables and, where they are at hand, real machines' ones.
 // SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
-#include <dirent.h>
-#include <stdio.h>
-
 #include "tests/unit/support/dmar_builder.h"
+#include "tests/unit/support/dmar_corpus.h"
 
 /* --- every prefix and every single changed byte of a table: no read past the end, no endless loop,
  * and what is handed out lies inside --- */
@@ -57,48 +55,25 @@ static void test_damaged_tables(void **state)
 }
 
 /* --- real machines --- */
+static void check_table(const char *name, const uint8_t *bytes, size_t length)
+{
+    struct dmar dmar;
+    host_log_clear();
+    if (dmar_parse(bytes, (uint32_t)length, &dmar) != STATUS_OK || dmar.length != length ||
+        host_log_count("acpi.refused", NULL) != 0)
+        fail_msg("%s: %u of %zu bytes understood: %s", name, dmar.length, length, host_log_text());
+    check_bounds(bytes, (uint32_t)length);
+    unsigned units = 0;
+    struct dmar_structure one;
+    for (uint32_t cursor = 0; dmar_next(&dmar, &cursor, &one);)
+        units += one.type == DMAR_DRHD;
+    assert_true(units > 0);
+}
+
 static void test_corpus(void **state)
 {
-    const char *folder = getenv("BULKHEAD_DMAR_CORPUS");
-    if (folder == NULL)
-        folder = "../shared/reference/dmar-corpus";
-    DIR *directory = opendir(folder);
-    if (directory == NULL) {
-        print_message("SKIPPED: no DMAR tables at %s; set BULKHEAD_DMAR_CORPUS to a folder of "
-                      "*.dmar files\n",
-                      folder);
-        skip();
-    }
-    unsigned tables = 0;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        const char *suffix = strrchr(entry->d_name, '.');
-        if (suffix == NULL || strcmp(suffix, ".dmar") != 0)
-            continue;
-        char path[4096];
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        FILE *file = fopen(path, "rb");
-        assert_non_null(file);
-        size_t length = fread(table.bytes, 1, sizeof table.bytes, file);
-        fclose(file);
-        uint8_t *bytes = exact_copy(table.bytes, length);
-        struct dmar dmar;
-        host_log_clear();
-        if (dmar_parse(bytes, (uint32_t)length, &dmar) != STATUS_OK || dmar.length != length ||
-            host_log_count("acpi.refused", NULL) != 0)
-            fail_msg("%s: %u of %zu bytes understood: %s", entry->d_name, dmar.length, length,
-                     host_log_text());
-        check_bounds(bytes, (uint32_t)length);
-        unsigned units = 0;
-        struct dmar_structure one;
-        for (uint32_t cursor = 0; dmar_next(&dmar, &cursor, &one);)
-            units += one.type == DMAR_DRHD;
-        assert_true(units > 0);
-        free(bytes);
-        tables++;
-    }
-    closedir(directory);
-    print_message("%u tables of real machines understood to the last byte\n", tables);
-    assert_true(tables > 0);
+    print_message("%u tables of real machines understood to the last byte\n",
+                  corpus_each(check_table));
 }
 
 int main(void)

@@ -39,6 +39,13 @@ void pci_bus_master(const struct pci_function *function, bool on)
     master = on;
 }
 
+static bool firmwares;
+
+bool iommu_firmware_attached(rid_t rid)
+{
+    return firmwares && rid == pf.rid;
+}
+
 bool iommu_enabled(void)
 {
     return true;
@@ -85,7 +92,7 @@ static bool probe(const struct pci_function *function)
 
 static enum status start(struct pf_device *device, uint16_t vfs)
 {
-    assert_false(master);
+    assert_int_equal(master, firmwares);
     running = start_status == STATUS_OK;
     return start_status;
 }
@@ -118,6 +125,7 @@ static int fresh(void **state)
     probe_status = start_status = enable_status = finish_status = vfs_status = STATUS_OK;
     vfs_enabled = running = false;
     master = true;
+    firmwares = false;
     host_log_clear();
     return 0;
 }
@@ -154,6 +162,19 @@ static void a_step_that_fails_leaves_no_vf_behind(void **state)
     }
 }
 
+/* What firmware keeps memory for goes on mastering the bus: it reaches nothing but that. */
+static void firmware_keeps_its_bus_mastering(void **state)
+{
+    firmwares = true;
+    start_status = STATUS_DEVICE;
+    bring_up();
+    assert_true(master);
+    start_status = STATUS_OK;
+    pf.owner = OWNER_NOBODY;
+    bring_up();
+    assert_true(running && master);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -161,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_step_that_fails_leaves_no_vf_behind), /* first: a NIC that is ready stays so */
         TEST(all_goes_well),
+        TEST(firmware_keeps_its_bus_mastering),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,9 @@ static void bus_mastering_goes_before_sizing(void **state)
     model_bar(nic, 0, (struct model_bar){.size = 0x20000, .base = 0xfe000000});
     model_put(nic, 4, 2, 7);
     model_put(late, 4, 2, 7);
+    model_endpoint(RID(0, 0, 4, 0), 0x8086, 0x293a, 0x0c0320);
+    model_endpoint(RID(0, 0, 5, 0), 0x8086, 0x293b, 0x0c0320);
+    model_silenced(RID(0, 0, 4, 0));
     struct model_function *bridge = model_bridge(RID(0, 0, 3, 0), 1, 1);
     model_put(bridge, 4, 2, 7);
     enumerate();
@@ -42,6 +45,10 @@ static void bus_mastering_goes_before_sizing(void **state)
     assert_int_equal(model_masters_while_sizing(), 0);
     assert_int_equal(model_get(bridge, 4, 2), 7);
     assert_int_equal(model_get(nic, 4, 2), 3); /* decoding as it was */
+    /* Who had it is known: the sweep before, or this one, has seen it. */
+    assert_true(pci_function_find(RID(0, 0, 2, 0))->firmware_master &&
+                pci_function_find(RID(0, 0, 4, 0))->firmware_master);
+    assert_false(pci_function_find(RID(0, 0, 5, 0))->firmware_master);
     assert_int_equal(model_get(nic, 0x10, 4), 0xfe000000);
 }
 

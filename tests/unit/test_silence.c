@@ -76,6 +76,10 @@ static void whatever_runs_stops(void **state)
     assert_int_equal(model_bus_masters(), 0);
     assert_int_equal(model_get(alone, 4, 2), 0x0503); /* nothing else changes */
     assert_int_equal(model_get(port, 4, 2), 0x0007);  /* bridges go on forwarding */
+    assert_true(pci_silenced(RID(0, 0, 3, 0)) && pci_silenced(RID(0, 0, 0x1f, 3)) &&
+                pci_silenced(RID(0, 2, 0, 0)));
+    assert_false(pci_silenced(RID(0, 0, 1, 0)) || pci_silenced(RID(0, 0, 0x1f, 1)) ||
+                 pci_silenced(RID(1, 0, 3, 0)));
     assert_int_equal(model_violations(), 0);
 }
 

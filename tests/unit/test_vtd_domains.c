@@ -302,56 +302,6 @@ static void shared_requester_ids_are_refused(void **state)
     assert_sound();
 }
 
-static void functions_that_firmware_uses_are_refused(void **state)
-{
-    machine_reset();
-    vtd_model_add(0xfed90000, MODEL_CAP, MODEL_ECAP);
-    machine_drhd(0, true, 0xfed90000);
-    machine_rmrr(0, 0x7b000000, 0x7b7fffff);
-    machine_scope(SCOPE_ENDPOINT, 0, "2.0");
-    machine_scope(SCOPE_ENDPOINT, 0, "14.0");
-    machine_rmrr(0, 0, 0); /* a form that was never filled in */
-    machine_scope(SCOPE_ENDPOINT, 0, "3.0");
-    struct pci_function *card = machine_function(RID(0, 0, 2, 0), NULL);
-    struct pci_function *usb = machine_function(RID(0, 0, 0x14, 0), NULL);
-    struct pci_function *empty = machine_function(RID(0, 0, 3, 0), NULL);
-    struct pci_function *vf = machine_vf(RID(0, 0, 4, 0), card);
-    card->class_code = empty->class_code = vf->class_code = 0x020000;
-    usb->class_code = 0x0c0330;
-    assert_int_equal(machine_start(), STATUS_OK);
-    assert_int_equal(iommu_domain_create(&domain, OWNER_GUEST(0)), STATUS_OK);
-    assert_int_equal(iommu_attach(card, &domain), STATUS_DENIED);
-    assert_int_equal(host_log_count("iommu.refused", "rid=00:02.0 base=0x7b000000 "), 1);
-    assert_int_equal(iommu_attach(usb, &domain), STATUS_OK);
-    assert_int_equal(iommu_attach(empty, &domain), STATUS_OK);
-    assert_int_equal(iommu_attach(vf, &domain), STATUS_OK);
-    assert_sound();
-}
-
-/* A scope may be a bridge and mean all that is behind it; VFs are not the firmware's. */
-static void firmware_may_mean_what_is_behind_a_bridge(void **state)
-{
-    machine_reset();
-    vtd_model_add(0xfed90000, MODEL_CAP, MODEL_ECAP);
-    machine_drhd(0, true, 0xfed90000);
-    machine_rmrr(0, 0x7b000000, 0x7b7fffff);
-    machine_scope(SCOPE_BRIDGE, 0, "1c.0");
-    struct pci_function *port = machine_bridge(RID(0, 0, 0x1c, 0), NULL, 1);
-    struct pci_function *other_port = machine_bridge(RID(0, 0, 0x1d, 0), NULL, 3);
-    struct pci_function *inner = machine_bridge(RID(0, 1, 0, 0), port, 2);
-    struct pci_function *card = machine_function(RID(0, 2, 0, 0), inner);
-    struct pci_function *other = machine_function(RID(0, 3, 0, 0), other_port);
-    struct pci_function *vf = machine_vf(RID(0, 2, 0x10, 0), card);
-    card->class_code = other->class_code = vf->class_code = 0x020000;
-    assert_int_equal(machine_start(), STATUS_OK);
-    assert_int_equal(iommu_domain_create(&domain, OWNER_GUEST(0)), STATUS_OK);
-    assert_int_equal(iommu_attach(card, &domain), STATUS_DENIED);
-    assert_int_equal(host_log_count("iommu.refused", "rid=02:00.0 base=0x7b000000 "), 1);
-    assert_int_equal(iommu_attach(other, &domain), STATUS_OK);
-    assert_int_equal(iommu_attach(vf, &domain), STATUS_OK);
-    assert_sound();
-}
-
 static void fault_reporting_can_be_turned_off(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
@@ -472,8 +422,6 @@ int main(void)
         cmocka_unit_test(two_guests_cannot_reach_each_other),
         cmocka_unit_test(a_domain_over_two_units_is_invalidated_in_both),
         cmocka_unit_test(shared_requester_ids_are_refused),
-        cmocka_unit_test(functions_that_firmware_uses_are_refused),
-        cmocka_unit_test(firmware_may_mean_what_is_behind_a_bridge),
         cmocka_unit_test(fault_reporting_can_be_turned_off),
         cmocka_unit_test(memory_running_out_leaves_nothing_mapped),
         cmocka_unit_test(many_functions_come_and_go),

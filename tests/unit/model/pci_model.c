@@ -17,6 +17,7 @@ static struct frame_range frames[64];
 static size_t frame_count;
 static unsigned violations, writes, masters_while_sizing;
 static char last_violation[128];
+static rid_t silenced;
 
 static void violation(const char *what, rid_t rid)
 {
@@ -37,6 +38,7 @@ void model_clear(void)
     root[0] = true;
     frame_count = violations = writes = masters_while_sizing = 0;
     last_violation[0] = '\0';
+    silenced = UINT32_MAX;
 }
 
 void model_root_bus(uint8_t bus)
@@ -376,6 +378,16 @@ unsigned model_bus_masters(void)
             (functions[i].config[4] & 4) != 0)
             count++;
     return count;
+}
+
+void model_silenced(rid_t rid)
+{
+    silenced = rid;
+}
+
+__attribute__((weak)) bool pci_silenced(rid_t rid)
+{
+    return rid == silenced;
 }
 
 static void reset_function(struct model_function *function)

@@ -76,6 +76,8 @@ void model_frame(uint64_t base, uint64_t size, owner_t owner);
 /* Counted since model_clear(): accesses that hardware forbids; the last one's name. */
 unsigned model_violations(void);
 const char *model_last_violation(void);
+/* What pci_silence() has seen, for tests without it. */
+void model_silenced(rid_t rid);
 /* All functions with bus mastering on that are not bridges. */
 unsigned model_bus_masters(void);
 /* Number of writes so far, and the number at which the first BAR was sized (0: never). */

@@ -112,7 +112,7 @@ int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context)
     return -1;
 }
 
-enum status machine_start(void)
+const struct dmar *machine_table(void)
 {
     memcpy(table + 4, &table_length, sizeof table_length);
     table[9] = 0;
@@ -121,7 +121,12 @@ enum status machine_start(void)
         sum = (uint8_t)(sum + table[i]);
     table[9] = (uint8_t)-sum;
     assert_int_equal(dmar_parse(table, table_length, &dmar), STATUS_OK);
-    return iommu_init(&dmar);
+    return &dmar;
+}
+
+enum status machine_start(void)
+{
+    return iommu_init(machine_table());
 }
 
 struct vtd_model *machine_simple(uint64_t cap, uint64_t ecap)

@@ -20,6 +20,8 @@ void machine_dmar_flags(uint8_t flags);
 struct pci_function *machine_function(rid_t rid, struct pci_function *bridge);
 struct pci_function *machine_bridge(rid_t rid, struct pci_function *bridge, uint8_t secondary);
 struct pci_function *machine_vf(rid_t rid, struct pci_function *pf);
+/* The table as it is by now, checked. */
+const struct dmar *machine_table(void);
 enum status machine_start(void);
 /* machine_reset(), one unit with these capabilities that covers all, machine_start(). */
 struct vtd_model *machine_simple(uint64_t cap, uint64_t ecap);

@@ -27,6 +27,7 @@
 #define MSIX        0x70
 #define REGISTERS   (PAGE_READ | PAGE_WRITE | PAGE_DEVICE)
 #define UNIT_BASE   UINT64_C(0xfed90000)
+#define RESERVED    MIB(512)
 #define HOST_DATA   UINT64_C(0x7f0000000000)
 #define GUEST_COUNT 2
 
@@ -93,7 +94,18 @@ bool frames_owned_by(uint64_t base, uint64_t size, owner_t owner)
     return true;
 }
 
-static struct frame_range listed[3];
+/* The fixture has said before whose the regions are. */
+enum status frames_take(uint64_t base, uint64_t size, uint32_t from, owner_t to)
+{
+    return STATUS_OK;
+}
+
+uint64_t frames_bytes(owner_t owner)
+{
+    return 0;
+}
+
+static struct frame_range listed[4];
 
 const struct frame_range *frames_range(size_t index)
 {
@@ -102,13 +114,15 @@ const struct frame_range *frames_range(size_t index)
 
 /* --- functions and guests --- */
 
-static struct pci_function *functions[4];
-static uint16_t commands[4];
-static uint32_t msix_table[4];
+#define FUNCTIONS 5 /* two guests', one of nobody, a bridge, one that firmware uses */
+
+static struct pci_function *functions[FUNCTIONS];
+static uint16_t commands[FUNCTIONS];
+static uint32_t msix_table[FUNCTIONS];
 
 static int index_of(rid_t rid)
 {
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < FUNCTIONS; i++)
         if (functions[i] != NULL && functions[i]->rid == rid)
             return i;
     return -1;
@@ -116,12 +130,12 @@ static int index_of(rid_t rid)
 
 size_t pci_function_count(void)
 {
-    return 4;
+    return FUNCTIONS;
 }
 
 struct pci_function *pci_function_at(size_t index)
 {
-    return index < 4 ? functions[index] : NULL;
+    return index < FUNCTIONS ? functions[index] : NULL;
 }
 
 struct pci_function *pci_function_find(rid_t rid)
@@ -147,6 +161,11 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
         fail_msg("configuration space read at %#x", offset);
         return 0;
     }
+}
+
+void pci_bus_master(const struct pci_function *function, bool on)
+{
+    commands[index_of(function->rid)] |= PCI_COMMAND_BUS_MASTER;
 }
 
 void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value)
@@ -254,7 +273,17 @@ static void build(const struct page_table_format *format)
     memset(listed, 0, sizeof listed);
     listed[0] = (struct frame_range){0, MIB(1), OWNER_FIRMWARE};
     listed[1] = (struct frame_range){MIB(1), MIB(9), OWNER_HYPERVISOR};
-    unit = machine_simple(MODEL_CAP, MODEL_ECAP);
+    listed[2] = (struct frame_range){RESERVED, MIB(6), OWNER_FIRMWARE};
+    owns(RESERVED, MIB(6), OWNER_FIRMWARE);
+    machine_reset();
+    unit = vtd_model_add(UNIT_BASE, MODEL_CAP, MODEL_ECAP);
+    machine_drhd(0, true, UNIT_BASE);
+    machine_rmrr(0, RESERVED, RESERVED + MIB(4) - 1);
+    machine_scope(SCOPE_ENDPOINT, 1, "10.4");
+    iommu_regions_reserve(machine_table());
+    assert_int_equal(machine_start(), STATUS_OK);
+    function_new(4, OWNER_NOBODY)->firmware_master = true;
+    iommu_firmware_attach(functions[4]);
     for (unsigned n = 0; n < GUEST_COUNT; n++)
         guest_new(n, format);
     function_new(2, OWNER_NOBODY);

@@ -99,6 +99,39 @@ enum status iommu_detach(const struct pci_function *function, struct iommu_domai
     return step("detach");
 }
 
+/* What firmware keeps for the function and the neighbour. */
+static struct iommu_region regions[2];
+static unsigned region_count;
+static bool firmwares, neighbour_firmwares;
+
+bool iommu_region_next(const struct pci_function *function, unsigned *cursor,
+                       struct iommu_region *region)
+{
+    if (*cursor >= region_count)
+        return false;
+    *region = regions[(*cursor)++];
+    return true;
+}
+
+bool iommu_firmware_attached(rid_t rid)
+{
+    return rid == RID(0, 1, 0, 1) ? neighbour_firmwares : firmwares;
+}
+
+void iommu_firmware_attach(struct pci_function *function)
+{
+    assert_int_equal(function->owner, OWNER_NOBODY);
+    firmwares = region_count != 0;
+}
+
+enum status iommu_firmware_detach(struct pci_function *function)
+{
+    if (!firmwares)
+        return STATUS_OK;
+    firmwares = false;
+    return step("firmware off");
+}
+
 void iommu_fault_reporting(const struct pci_function *function, bool on)
 {
     step(on ? "faults on" : "faults off");
@@ -160,6 +193,7 @@ static void vf_reset(struct pf_device *pf, uint16_t vf)
 }
 
 static struct guest guests[2];
+static struct config_guest configs[2];
 
 struct guest *guest_of_owner(owner_t owner)
 {
@@ -187,7 +221,8 @@ static int fresh(void **state)
     host_pages_limit(SIZE_MAX);
     host_clock_set(0);
     for (unsigned i = 0; i < 2; i++) {
-        guests[i] = (struct guest){.index = i, .owner = OWNER_GUEST(i)};
+        configs[i] = (struct config_guest){.cpus = 1};
+        guests[i] = (struct guest){.index = i, .owner = OWNER_GUEST(i), .config = &configs[i]};
         strcpy(guests[i].name, i == 0 ? "alpha" : "beta");
         assert_int_equal(page_table_create(&guests[i].memory, &page_format_ept, 4, 2, false),
                          STATUS_OK);
@@ -207,6 +242,8 @@ static int fresh(void **state)
     memset(&device, 0, sizeof device);
     next_bar = GUEST_BAR_BASE;
     enabled = covered = remaps = isolated = true;
+    region_count = 0;
+    firmwares = neighbour_firmwares = false;
     master = false;
     failing = NULL;
     failure = STATUS_DEVICE;
