@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from .machine import Machine, MachineError
@@ -26,6 +27,9 @@ class Debugger:
     """Attached to a machine that was started with ARGUMENTS. Memory can be reached while the machine stands."""
 
     def __init__(self, run: Machine, timeout: float = 60) -> None:
+        deadline = time.monotonic() + 10
+        while not (run.directory / "gdb.sock").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
         directory = os.open(run.directory, os.O_PATH)
         try:
             self._link = socket.socket(socket.AF_UNIX)

@@ -5,7 +5,7 @@ import re
 import time
 from pathlib import Path
 
-from machine import Machine, MachineEnded, MachineSpec, MachineTimeout, machine
+from machine import Machine, MachineEnded, MachineSpec, MachineTimeout, dmar, machine
 
 LIMIT = 60
 FATAL = ("cpu.exception", "cpu.panic", "boot.failed", "guest.lost")
@@ -139,6 +139,17 @@ def firmware_masters(image: Path, directory: Path) -> str | None:
     """Firmware leaves its boot devices as bus masters (a stick on XHCI, a card it has a driver for)."""
     config = guest("alpha", "hello.elf", args="ticks=2", expect="exit 0")
     return to_the_end(booted(image, directory, config, boot="usb"))
+
+
+def reserved(image: Path, directory: Path) -> str | None:
+    """Firmware keeps memory for a device that the memory map calls usable, where a guest would lie."""
+    base, size = 0x10000000, 1 << 20
+    directory.mkdir(parents=True, exist_ok=True)
+    table = directory / "dmar"
+    table.write_bytes(dmar.body(dmar.drhd(0xfed90000), dmar.rmrr(base, base + size - 1, (2, 0))))
+    config = guest("alpha", "hello.elf", args="ticks=2", expect="exit 0").replace("32M", "240M")
+    return to_the_end(booted(image, directory, config, iommu=False,
+                             extra=("-acpitable", f"sig=DMAR,data={table.resolve()}")))
 
 
 def _words(run: Machine, address: int) -> str:

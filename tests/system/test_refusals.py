@@ -5,7 +5,7 @@ import struct
 import pytest
 from system.checks import of, one, some, sound, stopped, verdict
 
-from machine import Nic
+from machine import Nic, dmar
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
 
@@ -65,22 +65,12 @@ def test_no_iommu_and_a_whole_function(boot):
     verdict(run)
 
 
-def dmar(*structures: bytes) -> bytes:
-    """What follows the ACPI header (VT-d 8.1): host address width, flags, the remapping structures."""
-    return struct.pack("<BB10x", 38, 1) + b"".join(structures)
-
-
-def drhd(base: int, length: int = 16) -> bytes:
-    """A unit for everything on segment 0 (VT-d 8.3)."""
-    return struct.pack("<HHBBHQ", 0, length, 1, 0, 0, base)
-
-
 @pytest.mark.parametrize("table", [
-    pytest.param(dmar(drhd(0xfed90000)), id="no-unit-there"),
-    pytest.param(dmar(drhd(0x1000)), id="unit-in-RAM"),
-    pytest.param(dmar(drhd(0xfed90000, length=0)), id="length-0"),
-    pytest.param(dmar(drhd(0xfed90000, length=400)), id="longer-than-the-table"),
-    pytest.param(dmar(), id="no-structure"),
+    pytest.param(dmar.body(dmar.drhd(0xfed90000)), id="no-unit-there"),
+    pytest.param(dmar.body(dmar.drhd(0x1000)), id="unit-in-RAM"),
+    pytest.param(dmar.body(dmar.drhd(0xfed90000, length=0)), id="length-0"),
+    pytest.param(dmar.body(dmar.drhd(0xfed90000, length=400)), id="longer-than-the-table"),
+    pytest.param(dmar.body(), id="no-structure"),
     pytest.param(b"\x26", id="cut-off"),
 ])
 def test_a_dmar_table_that_lies(boot, tmp_path, table):

@@ -7,62 +7,38 @@ import time
 
 import pytest
 from system.checks import ask, of, one, sound, some, stopped, verdict
-from system.test_refusals import dmar, drhd
 
-from machine import gdb
+from machine import dmar, gdb
+from machine.dmar import drhd, rmrr
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
 
 BASE, SIZE = 0x10000000, 1 << 20  # in the middle of what the memory map calls usable
+PATTERN = bytes(range(256)) * (SIZE // 256)
 ECAM = 0xe0000000
+EDU = 0x1e  # QEMU's teaching device: DMA registers at 0x80 of BAR 0, a buffer of its own at 0x40000
+EDU_BUFFER = 0x40000
 # Neither fits beside the other unless one lies below the region and one above it.
 AROUND = "".join(f"[guest {name}]\nimage = hello.elf\nmemory = {size}M\nargs = status=4\nexpect = exit 4\n"
                  for name, size in (("below", 240), ("above", 200)))
 
 
-def rmrr(base: int, limit: int, *path: tuple[int, int]) -> bytes:
-    """Memory for the function that the path leads to from bus 0 (VT-d 8.4, 8.3.1)."""
-    hops = b"".join(bytes(hop) for hop in path)
-    scope = struct.pack("<BBHBB", 1, 6 + len(hops), 0, 0, 0) + hops if path else b""
-    return struct.pack("<HHHHQQ", 1, 24 + len(scope), 0, 0, base, limit) + scope
-
-
-def whole_table(old: bytes, *structures: bytes) -> bytes:
-    """The same header and length with other structures; a structure of unknown type fills the rest."""
-    body = dmar(*structures)
-    rest = len(old) - 36 - len(body)
-    assert rest >= 4, "the machine's own table is shorter"
-    table = bytearray(old[:36] + body + struct.pack("<HH", 0x7fff, rest) + bytes(rest - 4))
-    table[9] = 0
-    table[9] = -sum(table) & 0xff
-    return bytes(table)
-
-
-class Replaced:
-    """A machine whose DMAR table is replaced at the moment that the hypervisor reads it."""
-
-    def __init__(self, boot, text: str, *structures: bytes, masters: tuple[int, ...] = (), **machine) -> None:
-        self.run = boot(text, extra=gdb.ARGUMENTS + machine.pop("extra", ()), **machine)
-        image = boot.built / "bulkhead.elf"
-        deadline = time.monotonic() + 10
-        while not (self.run.directory / "gdb.sock").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.debugger = gdb.Debugger(self.run)
-        self.debugger.go_to(gdb.symbol(image, "hypervisor_main"))
-        for device in masters:  # as firmware may leave them: decoding, mastering the bus
-            self.debugger.write(ECAM + (device << 15) + 4, struct.pack("<H", 6))
-        self.debugger.write(BASE, PATTERN)
-        self.debugger.go_to(gdb.symbol(image, "dmar_parse"))
-        registers = self.debugger.registers()
-        old = self.debugger.read(registers["rdi"], registers["rsi"], physical=False)
-        assert old[:4] == b"DMAR"
-        self.debugger.write(registers["rdi"], whole_table(old, *structures), physical=False)
-        self.debugger.go()
-
-
-PATTERN = bytes(range(256)) * (SIZE // 256)
-EDU = 0x1e  # its device number; DMA registers at 0x80 of BAR 0, its own buffer at 0x40000
-EDU_BUFFER = 0x40000
+def replaced(boot, text: str, *structures: bytes, masters: tuple[int, ...] = (), extra: tuple[str, ...] = (), **machine):
+    """Starts a machine whose DMAR table changes at the moment that the hypervisor reads it; its debugger besides."""
+    run = boot(text, extra=gdb.ARGUMENTS + extra, **machine)
+    image = boot.built / "bulkhead.elf"
+    debugger = gdb.Debugger(run)
+    debugger.go_to(gdb.symbol(image, "hypervisor_main"))
+    for device in masters:  # as firmware may leave them: decoding, mastering the bus
+        debugger.write(ECAM + (device << 15) + 4, struct.pack("<H", 6))
+    debugger.write(BASE, PATTERN)
+    debugger.go_to(gdb.symbol(image, "dmar_parse"))
+    registers = debugger.registers()
+    old = debugger.read(registers["rdi"], registers["rsi"], physical=False)
+    assert old[:4] == b"DMAR"
+    debugger.write(registers["rdi"], dmar.replaced(old, *structures), physical=False)
+    debugger.go()
+    return run, debugger
 
 
 def copy(debugger, registers: int, source: int, target: int, to_memory: bool) -> None:
@@ -76,7 +52,7 @@ def copy(debugger, registers: int, source: int, target: int, to_memory: bool) ->
 
 def test_tables_that_lie(boot, tmp_path):
     """All at once: a region of usable memory, and regions that cannot be. There is no unit, and none is needed."""
-    table = dmar(drhd(0xfed90000), rmrr(BASE, BASE + SIZE - 1, (EDU, 0)), rmrr(BASE + SIZE // 2, BASE + SIZE - 1),
+    table = dmar.body(drhd(0xfed90000), rmrr(BASE, BASE + SIZE - 1, (EDU, 0)), rmrr(BASE + SIZE // 2, BASE + SIZE - 1),
                  rmrr(BASE, BASE - 1), rmrr(0, 0), rmrr(0, (1 << 64) - 1), rmrr(1 << 50, (1 << 50) + 0xfff),
                  rmrr(BASE + SIZE + 0x10, BASE + SIZE + 0x1f), rmrr(0x1e000000, 0x1e0fffff))
     (tmp_path / "dmar").write_bytes(table)
@@ -100,9 +76,8 @@ def test_the_host_reaches_it_and_nothing_else(boot):
     nobody else has touched the region."""
     text = (f"[nic own]\ndevice = 00:{EDU:02x}.0\n" + AROUND
             + "[guest greedy]\nimage = hello.elf\nmemory = 4M\ndevice = own\nexpect = refused\n")
-    machine = Replaced(boot, text, drhd(0xfed90000), rmrr(BASE, BASE + SIZE - 1, (EDU, 0)), masters=(EDU,), batch=False,
-                       extra=("-device", f"edu,addr={EDU:#x},dma_mask=0xffffffff"))
-    run, debugger = machine.run, machine.debugger
+    run, debugger = replaced(boot, text, drhd(0xfed90000), rmrr(BASE, BASE + SIZE - 1, (EDU, 0)), masters=(EDU,),
+                             batch=False, extra=("-device", f"edu,addr={EDU:#x},dma_mask=0xffffffff"))
     run.wait_for("run.verdict", timeout=60)
     sound(run)
     assert one(run, "iommu.firmware", rid="00:1e.0")["master"] == "on"
@@ -150,8 +125,7 @@ def test_a_guest_takes_it_by_name(boot):
     text = ("[nic uplink]\ndevice = 01:00.0\n" + guest.format("silent", "expect = refused")
             + guest.format("other", "accept_reserved = 01:00.1\nexpect = refused")
             + guest.format("named", "accept_reserved = 01:00.0\nargs = status=4\nexpect = exit 4"))
-    machine = Replaced(boot, text, drhd(0xfed90000), rmrr(BASE, BASE + SIZE - 1, (1, 0), (0, 0)))
-    run, debugger = machine.run, machine.debugger
+    run, debugger = replaced(boot, text, drhd(0xfed90000), rmrr(BASE, BASE + SIZE - 1, (1, 0), (0, 0)))
     with debugger:
         run.wait()
     assert one(run, "iommu.firmware", rid="01:00.0")
