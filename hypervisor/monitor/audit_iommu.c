@@ -131,13 +131,18 @@ static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
     const struct pci_function *function = pci_function_find(rid);
     const struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
     bool firmware = function != NULL && guest == NULL && iommu_firmware_attached(rid);
-    if ((!firmware && audit_attached(guest, rid) == NULL) || iommu_unit_of(function) != (int)unit) {
+    const struct iommu_domain *domain = NULL;
+    if (firmware)
+        domain = iommu_domain_of(rid);
+    else if (guest != NULL && audit_attached(guest, rid) != NULL)
+        domain = &guest->domain;
+    if (domain == NULL || iommu_unit_of(function) != (int)unit) {
         audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
                         context->context_low,
                         "a context entry is present for a requester without an owner");
         return;
     }
-    if (context->domain != (firmware ? iommu_domain_of(rid) : &guest->domain)->id)
+    if (context->domain != domain->id)
         audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
                         context->context_low,
                         "its context entry names another domain than its owner's");
