@@ -205,6 +205,7 @@ static void conclude(bool batch)
 NO_RETURN static void control_loop(bool batch)
 {
     bool concluded = false, audited = guests_all_ended();
+    unsigned changes = guests_changes();
     struct deadline settled = deadline_in(SETTLING_MICROSECONDS);
     for (;;) {
         (void)iommu_faults_drain();
@@ -218,7 +219,11 @@ NO_RETURN static void control_loop(bool batch)
         }
         if (!concluded && guests_all_ended()) {
             concluded = true;
+            changes = guests_changes();
             conclude(batch);
+        } else if (changes != guests_changes()) {
+            changes = guests_changes();
+            (void)!audit_run();
         }
         cpu_wait();
     }

@@ -14,6 +14,18 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 
+static unsigned changes;
+
+unsigned guests_changes(void)
+{
+    return changes;
+}
+
+void guests_changed(void)
+{
+    changes++;
+}
+
 void guest_note_end(struct guest *guest, const char *reason, uint64_t exit_status)
 {
     uint32_t none = 0;
@@ -99,6 +111,7 @@ static void launch(struct guest *guest)
     guest->vcpus_running = guest->cpu_count;
     guest->started_at = clock_microseconds();
     guest->state = GUEST_RUNNING;
+    guests_changed();
     log_event("guest.started", "name=%s core=%u", guest->name, guest->vcpus[0]->cpu->index);
     for (unsigned i = 0; i < guest->cpu_count; i++) {
         struct cpu *cpu = guest->vcpus[i]->cpu;
@@ -164,6 +177,7 @@ static void end(struct guest *guest)
 static void finish(struct guest *guest)
 {
     guest->state = GUEST_STOPPED;
+    guests_changed();
     if (guest->paused) {
         guest->paused = false;
         guest_release(guest);
@@ -191,6 +205,7 @@ static void finish(struct guest *guest)
 static void give_up(struct guest *guest)
 {
     guest->state = GUEST_LOST;
+    guests_changed();
     for (unsigned i = 0; i < guest->device_count; i++)
         device_disable(guest->devices[i]);
     log_event("guest.lost",

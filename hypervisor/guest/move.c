@@ -92,6 +92,7 @@ void guest_move_service(void)
     if (device == NULL || !device_detach_ready(device) || done.from->state == GUEST_STOPPING)
         return;
     move.device = NULL;
+    guests_changed();
     enum status status = done.from->state == GUEST_LOST ? STATUS_DENIED : STATUS_OK;
     if (status == STATUS_OK)
         status = device_detach_finish(device);

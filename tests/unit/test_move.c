@@ -102,6 +102,10 @@ enum status device_attach(struct guest_device *attached)
     return attach_status;
 }
 
+void guests_changed(void)
+{
+}
+
 void device_disable(struct guest_device *disabled)
 {
     note("disable", NULL);
