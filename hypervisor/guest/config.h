@@ -6,6 +6,10 @@
  *   device = 8086:10c9      # or 01:00.0, or ssss:bb:dd.f
  *   vfs    = 2              # absent or 0: passed through whole
  *
+ *   [disk store]            # the same for a storage controller
+ *   device = 1b36:0010
+ *   vfs    = 2
+ *
  *   [guest alpha]
  *   image  = ping.elf
  *   memory = 32M

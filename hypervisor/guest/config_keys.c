@@ -44,7 +44,7 @@ static bool set_unsafe_interrupts(struct config_parser *parser, struct word valu
     return true;
 }
 
-/* --- [nic NAME] --- */
+/* --- [nic NAME], and [disk NAME], which differs by its word alone --- */
 
 struct config_nic *config_this_nic(struct config_parser *parser)
 {
@@ -271,8 +271,9 @@ static const struct config_key guest_keys[] = {
     {.name = "expect_faults", .set = set_expect_faults},
 };
 
-const struct config_section_rules config_sections[4] = {
+const struct config_section_rules config_sections[5] = {
     [SECTION_SYSTEM] = {"system", system_keys, ARRAY_SIZE(system_keys), false},
     [SECTION_NIC] = {"nic", nic_keys, ARRAY_SIZE(nic_keys), true},
+    [SECTION_DISK] = {"disk", nic_keys, ARRAY_SIZE(nic_keys), true},
     [SECTION_GUEST] = {"guest", guest_keys, ARRAY_SIZE(guest_keys), true},
 };

@@ -4,6 +4,7 @@
 #include "hypervisor/monitor/audit_internal.h"
 
 #include "hypervisor/base/format.h"
+#include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/memory/pages.h"
 
 #define UNITS_MAX        64
@@ -83,11 +84,42 @@ static void audit_domain(struct audit *audit, const struct guest *guest, uint64_
 
 /* --- I4: a context entry is present exactly where a function has an owner --- */
 
+/* A PF's own domain: the pages that its driver shares with it, at one place, and nothing else. */
+static void audit_pf_domain(struct audit *audit, const struct pf_dma *dma,
+                            const struct iommu_context_report *context)
+{
+    const struct short_text rid = rid_text(dma->function->rid);
+    struct page_table live = {.format = &page_format_vtd,
+                              .root = virtual_address(context->table),
+                              .levels = context->levels,
+                              .max_leaf_level = 3};
+    struct page_walk walk;
+    if (dma->function->owner != OWNER_HYPERVISOR || context->domain != dma->domain.id ||
+        (context->context_low & CONTEXT_TYPE) != 0 || live.root == NULL || live.levels < 3 ||
+        live.levels > PAGE_TABLE_MAX_LEVELS) {
+        audit_violation(audit, "I4", rid.text, context->context_high, context->context_low,
+                        "the PF's context entry is not that of its own domain");
+        return;
+    }
+    for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size)
+        if (audit_leaf(audit, "I4", rid.text, address, &walk) &&
+            (walk.physical - physical_address(dma->memory) != address - PF_DMA_BASE ||
+             address - PF_DMA_BASE >= dma->pages * PAGE_SIZE || walk.page_size != PAGE_SIZE ||
+             frames_owner(walk.physical) != OWNER_HYPERVISOR))
+            audit_violation(audit, "I4", rid.text, address, walk.physical,
+                            "the PF's domain maps what its driver does not share with it");
+}
+
 static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
                           const struct iommu_context_report *context)
 {
     const struct pci_function *function = pci_function_find(rid);
     const struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
+    const struct pf_dma *dma = pf_dma_find(rid);
+    if (dma != NULL && iommu_unit_of(dma->function) == (int)unit) {
+        audit_pf_domain(audit, dma, context);
+        return;
+    }
     if (guest == NULL || audit_attached(guest, rid) == NULL ||
         iommu_unit_of(function) != (int)unit) {
         audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
@@ -127,21 +159,22 @@ static void audit_bus(struct audit *audit, unsigned unit, const struct iommu_uni
 }
 
 /* The other direction: what has an owner is translated for it, by the unit that sees it. */
-static void audit_missing(struct audit *audit, const struct guest *guest)
+static void audit_present(struct audit *audit, const struct pci_function *function)
 {
     struct iommu_context_report context = {.present = false};
-    for (unsigned i = 0; i < guest->device_count; i++) {
-        const struct pci_function *function = guest->devices[i]->function;
-        int unit = iommu_unit_of(function);
-        if (!guest->devices[i]->attached)
-            continue;
-        context.present = false;
-        if (unit >= 0 && (unsigned)unit < unit_count)
-            iommu_context_report_at(reports[unit].root_table, (uint16_t)function->rid, &context);
-        if (!context.present)
-            audit_violation(audit, "I4", rid_text(function->rid).text, context.context_high,
-                            context.context_low, "its owner's context entry is missing");
-    }
+    int unit = iommu_unit_of(function);
+    if (unit >= 0 && (unsigned)unit < unit_count)
+        iommu_context_report_at(reports[unit].root_table, (uint16_t)function->rid, &context);
+    if (!context.present)
+        audit_violation(audit, "I4", rid_text(function->rid).text, context.context_high,
+                        context.context_low, "its owner's context entry is missing");
+}
+
+static void audit_missing(struct audit *audit, const struct guest *guest)
+{
+    for (unsigned i = 0; i < guest->device_count; i++)
+        if (guest->devices[i]->attached)
+            audit_present(audit, guest->devices[i]->function);
 }
 
 /* --- I5: an interrupt entry delivers only to a core of the function's owner --- */
@@ -227,6 +260,8 @@ void audit_units(struct audit *audit)
 {
     for (unsigned unit = 0; unit < unit_count; unit++)
         audit_unit(audit, unit, &reports[unit]);
+    for (unsigned i = 0; pf_dma_at(i) != NULL; i++)
+        audit_present(audit, pf_dma_at(i)->function);
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         const struct guest *guest = guest_at(i);
         audit_missing(audit, guest);

@@ -32,6 +32,9 @@ struct pf_driver {
     enum status (*vfs_enabled)(struct pf_device *device);
     /* VF n changed owner or was reset: filters, mailbox and queues as after power-on. */
     void (*vf_reset)(struct pf_device *device, uint16_t vf);
+    /* VF n has lost its owner, after its reset: it does nothing until the next vf_reset(). NULL:
+     * vf_reset() does for that, too. */
+    void (*vf_release)(struct pf_device *device, uint16_t vf);
     /* Answers mailbox messages and reset requests; returns whether there was work. Bounded. */
     bool (*service)(struct pf_device *device);
     bool (*link_up)(const struct pf_device *device);
