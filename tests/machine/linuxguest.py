@@ -22,7 +22,7 @@ from machine import paths  # noqa: E402
 from machine.initramfs import LIBRARIES, Cpio, add_modules, shared_libraries  # noqa: E402
 
 RELEASES = ("12", "13")
-MODULES = ("igbvf", "igb", "e1000e")
+MODULES = ("igbvf", "igb", "e1000e", "nvme")
 NAMES = tuple(f"/bulkhead/{name}-{release}" for release in RELEASES for name in ("vmlinuz", "initrd"))
 
 
