@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 if __package__ in (None, ""):
@@ -26,6 +27,14 @@ MODULES = ("igbvf", "igb", "e1000e", "nvme")
 NAMES = tuple(f"/bulkhead/{name}-{release}" for release in RELEASES for name in ("vmlinuz", "initrd"))
 
 
+def compiled(source: Path) -> bytes:
+    with tempfile.TemporaryDirectory() as work:
+        program = Path(work) / source.stem
+        subprocess.run(["gcc", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-o", program, source],
+                       check=True)
+        return program.read_bytes()
+
+
 def make_initrd(tree: Path, modules: Path) -> bytes:
     archive = Cpio()
     for directory in ("bin", "dev", "lib", "lib64", "proc", "sys", "tmp"):
@@ -33,6 +42,7 @@ def make_initrd(tree: Path, modules: Path) -> bytes:
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     archive.add("bin/busybox", stat.S_IFREG | 0o755, (tree / "usr/bin/busybox").read_bytes())
     archive.add("init", stat.S_IFREG | 0o755, (paths.HERE / "linux/init").read_bytes())
+    archive.add("bin/nvme-attach", stat.S_IFREG | 0o755, compiled(paths.HERE / "linux/nvme-attach.c"))
     program = tree / "usr/bin/iperf3"
     archive.add("bin/iperf3", stat.S_IFREG | 0o755, program.read_bytes())
     # pthread_cancel() loads the last one by name.
@@ -47,7 +57,8 @@ def make_initrd(tree: Path, modules: Path) -> bytes:
 def fingerprint(source: Path) -> str:
     """Changes whenever what is made would change."""
     digest = hashlib.sha256()
-    for path in (Path(__file__), paths.HERE / "initramfs.py", paths.HERE / "linux/init", source / "packages.txt"):
+    for path in (Path(__file__), paths.HERE / "initramfs.py", paths.HERE / "linux/init",
+                 paths.HERE / "linux/nvme-attach.c", source / "packages.txt"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

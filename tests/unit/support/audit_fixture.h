@@ -149,6 +149,13 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
     }
 }
 
+void pci_bus_master(const struct pci_function *function, bool on)
+{
+    uint16_t *command = &commands[index_of(function->rid)];
+    *command =
+        (uint16_t)(on ? *command | PCI_COMMAND_BUS_MASTER : *command & ~PCI_COMMAND_BUS_MASTER);
+}
+
 void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value)
 {
     fail_msg("the audit writes configuration space");
