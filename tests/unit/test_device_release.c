@@ -8,7 +8,7 @@ static void vf_release(struct pf_device *of, uint16_t vf)
 {
     assert_ptr_equal(of, &pf);
     assert_int_equal(vf, function.vf_index);
-    note("vf release");
+    step("vf release");
 }
 
 static void a_vf_is_released_after_its_reset(void **state)
