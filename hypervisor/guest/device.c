@@ -329,8 +329,9 @@ enum status device_detach_finish(struct guest_device *device)
         keep_back(device, "device.detach_failed", status);
     if (device->pf != NULL) {
         const struct pf_driver *driver = device->pf->driver;
-        (driver->vf_release != NULL ? driver->vf_release
-                                    : driver->vf_reset)(device->pf, device->function->vf_index);
+        void (*released)(struct pf_device *, uint16_t) =
+            driver->vf_release != NULL ? driver->vf_release : driver->vf_reset;
+        released(device->pf, device->function->vf_index);
     }
     device->attached = device->resetting = false;
     return status;
