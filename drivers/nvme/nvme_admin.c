@@ -103,10 +103,7 @@ enum status nvme_open(struct nvme_controller *controller)
 {
     const struct pci_function *function = controller->device->function;
     controller->dead = false;
-    enum status status = pci_function_reset(function);
-    if (status != STATUS_OK)
-        return nvme_refuse(controller, status, "its function cannot be reset");
-    status = check_capabilities(controller);
+    enum status status = check_capabilities(controller);
     if (status != STATUS_OK)
         return status;
     controller->dma = pf_dma_open(function, PAGES);

@@ -29,8 +29,8 @@ struct nvme_controller {
 MUST_CHECK enum status nvme_refuse(const struct nvme_controller *controller, enum status status,
                                    const char *message);
 
-/* Function level reset, an admin queue in memory of its own, controller enabled. STATUS_TIMEOUT,
- * STATUS_DEVICE, STATUS_UNSUPPORTED, STATUS_NO_MEMORY, all logged. */
+/* An admin queue in memory of its own, the controller enabled; its function must have been reset.
+ * STATUS_TIMEOUT, STATUS_DEVICE, STATUS_UNSUPPORTED, STATUS_NO_MEMORY, all logged. */
 MUST_CHECK enum status nvme_open(struct nvme_controller *controller);
 /* Controller disabled, memory taken back. */
 void nvme_close(struct nvme_controller *controller);
@@ -48,3 +48,20 @@ uint16_t nvme_data16(const struct nvme_controller *controller, unsigned offset);
 uint32_t nvme_data32(const struct nvme_controller *controller, unsigned offset);
 /* A Controller List with one id. */
 void nvme_data_set_list(struct nvme_controller *controller, uint16_t only);
+
+/* nvme_secondary.c. Errors are those of nvme_execute(), and STATUS_INVALID, STATUS_UNSUPPORTED,
+ * STATUS_NOT_FOUND for what the controller says of itself; all logged. */
+/* Opens the controller, finds a secondary controller and a namespace for each VF, and detaches all
+ * namespaces; before VF Enable. */
+MUST_CHECK enum status nvme_take_stock(struct nvme_controller *controller);
+/* From whatever state to: online, reset by that, with its resources and its namespace. */
+MUST_CHECK enum status nvme_bring_online(struct nvme_controller *controller, uint16_t vf);
+MUST_CHECK enum status nvme_take_offline(struct nvme_controller *controller, struct nvme_vf *vf);
+/* STATUS_DENIED when the VF's controller, which nobody has yet, may do what is the primary's. */
+MUST_CHECK enum status nvme_check_secondary(struct nvme_controller *controller, uint16_t vf);
+/* Reads which controllers the namespace is attached to; their count, and the list in the data page
+ * as the attachment command takes it. */
+MUST_CHECK enum status nvme_read_attached(struct nvme_controller *controller, uint32_t namespace,
+                                          uint16_t *count);
+MUST_CHECK enum status nvme_detach_all(struct nvme_controller *controller, uint32_t namespace);
+MUST_CHECK enum status nvme_attach(struct nvme_controller *controller, const struct nvme_vf *vf);

@@ -37,8 +37,9 @@ struct config_nic {
     struct config_place place;
     bool by_id; /* vendor:device rather than an address */
     uint16_t vendor, device;
-    uint32_t rid; /* segment << 16 | RID */
-    uint32_t vfs; /* 0: no SR-IOV */
+    uint32_t rid;            /* segment << 16 | RID */
+    uint32_t vfs;            /* 0: no SR-IOV */
+    bool unsafe_controllers; /* [disk] only, see pf_driver.h */
 };
 
 enum config_fault_action { FAULT_LOG, FAULT_DISABLE_DEVICE, FAULT_STOP_GUEST };

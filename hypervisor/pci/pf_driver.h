@@ -14,7 +14,10 @@ struct pf_device {
     uintptr_t registers; /* BAR 0, mapped */
     uint64_t registers_size;
     struct sriov sriov;
-    uint16_t vfs;   /* VFs in use */
+    uint16_t vfs; /* VFs in use */
+    /* NVMe: the configuration accepts VFs that may manage others, which is found and answered but
+     * not prevented. */
+    bool unsafe_controllers;
     uint8_t mac[6]; /* of the PF */
     uint8_t vf_mac[PF_MAX_VFS][6];
     char name[32];     /* the configuration's name, e.g. "uplink" */

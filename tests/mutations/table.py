@@ -241,12 +241,15 @@ MUTATIONS = (
 
     # --- NVMe ---
     Mutation("namespaces-left-attached", "a namespace is taken from every controller before it is given to one",
-             (Edit(NVME, "        status = detach_all(controller, namespace);\n        if (status != STATUS_OK)\n"
+             (Edit("drivers/nvme/nvme_secondary.c", "        status = nvme_detach_all(controller, namespace);\n        if (status != STATUS_OK)\n"
                    "            return status;\n        if (taken", "        if (taken"),),
              (Unit("test_nvme", failed("each_vf_gets_its_share_and_one_namespace")),), quick=True),
     Mutation("namespaces-unwatched", "a controller that attaches itself to another's namespace goes offline",
              (Edit(NVME, "    if (count == wanted && (count == 0", "    if (count <= wanted || (count != 0"),),
              (Unit("test_nvme", failed("who_takes_anothers_namespace_loses_its_own")),), quick=True),
+    Mutation("secondary-controllers-unasked", "a device is refused whose VFs may manage each other's namespaces",
+             (Edit("drivers/nvme/nvme_secondary.c", "        !device->unsafe_controllers)", "        device->vfs == 0)"),),
+             (Unit("test_nvme_hostile", failed("secondary_controllers_that_may_too_much")),), quick=True),
     Mutation("controller-left-online", "a VF without an owner is offline and has no namespace",
              (Edit(DEVICE, "driver->vf_release != NULL ? driver->vf_release :", "driver->vf_reset != NULL ? driver->vf_reset :"),),
              (Unit("test_device_release", failed(r"\w+")),), quick=True),

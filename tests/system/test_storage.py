@@ -10,7 +10,7 @@ from system.checks import ask, of, one, some, sound, stopped, verdict
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(400)]
 
-DISK = "[disk store]\ndevice = 1b36:0010\nvfs = 2\n"
+DISK = "[disk store]\ndevice = 1b36:0010\nvfs = 2\nunsafe_controllers = yes\n"
 
 
 def linux(name: str, release: str, vf: int, steps: str, more: str = "") -> str:
@@ -117,7 +117,7 @@ def test_a_guest_that_takes_anothers_namespace_loses_its_own(boot):
     offline; the victim has its disk back and nobody has written on it."""
     text = DISK + linux("victim", "12", 0, "sleep:45,disk:victim:16") + linux("thief", "12", 1, "steal:1:2")
     run = boot.to_the_end(text, memory=1024, nics=(), nvmes=(Nvme(2, (16, 16)),), files=linuxguest.files(), limit=240)
-    assert "attach of namespace 1, controller 2: status 0" in said(run, "thief"), said(run, "thief")
+    assert "namespace 1: detached 0, attached to 2 0\n" in said(run, "thief"), said(run, "thief")
     line = some(run, "nvme.intrusion")
     assert (line.number("namespace"), line.number("vf"), line.number("controller")) == (1, 0, 2)
     assert "disk:victim:16: ok" in said(run, "victim")
@@ -129,6 +129,7 @@ def test_a_guest_that_takes_anothers_namespace_loses_its_own(boot):
 @pytest.mark.parametrize("nvme, text, reason", [
     (Nvme(2, (16,)), DISK, "fewer namespaces than VFs"),
     (Nvme(2, (16, 16)), DISK.replace("vfs = 2", "vfs = 3"), "more VFs are asked for than the device has"),
+    (Nvme(2, (16, 16)), DISK.replace("yes", "no"), "a guest could take another's namespace"),
 ])
 def test_what_the_controller_lacks_is_refused(boot, nvme, text, reason):
     guest = "[guest alpha]\nimage = hello.elf\nmemory = 4M\ndevice = store.vf1\nargs = ticks=1\nexpect = refused\n"

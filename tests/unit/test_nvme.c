@@ -1,16 +1,17 @@
-// SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c hypervisor/iommu/pf_dma.c
+// SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
+// SOURCES: hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
 /* The NVMe PF driver against a model of a controller: what it sets up, and that nothing is left. */
 #include "tests/unit/support/nvme_model.h"
 
 static void it_is_known_by_its_class(void **state)
 {
-    assert_true(nvme_pf_driver.probe(&function));
-    function.class_code = 0x010801;
-    assert_false(nvme_pf_driver.probe(&function));
-    function.class_code = NVME_CLASS;
-    function.is_vf = true;
-    assert_false(nvme_pf_driver.probe(&function));
+    assert_true(nvme_pf_driver.probe(&pf->function));
+    pf->function.class_code = 0x010801;
+    assert_false(nvme_pf_driver.probe(&pf->function));
+    pf->function.class_code = NVME_CLASS;
+    pf->function.is_vf = true;
+    assert_false(nvme_pf_driver.probe(&pf->function));
 }
 
 static void each_vf_gets_its_share_and_one_namespace(void **state)
@@ -45,16 +46,16 @@ static void the_pf_reaches_its_queues_only(void **state)
 {
     size_t before = pages_in_use();
     start(1);
-    assert_true(master);
-    assert_int_equal(mapped_size, 3 * PAGE_SIZE);
-    assert_ptr_equal(pf_dma_find(function.rid)->memory, virtual_address(mapped_physical));
+    assert_true(pf->master);
+    assert_int_equal(pf->domain->table.table_pages, 3 * PAGE_SIZE); /* the model's: bytes */
+    assert_ptr_equal(pf_dma_find(pf->function.rid)->memory, pf->domain->table.root);
     assert_int_equal(pages_in_use(), before + 3);
     nvme_pf_driver.stop(&device);
-    assert_false(master);
-    assert_null(attached_to);
+    assert_false(pf->master);
+    assert_null(pf->domain);
     assert_null(pf_dma_at(0));
     assert_int_equal(pages_in_use(), before);
-    assert_int_equal(model.cc, 0);
+    assert_int_equal(pf->cc, 0);
     assert_false(nvme_pf_driver.service(&device));
 }
 

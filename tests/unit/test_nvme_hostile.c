@@ -1,4 +1,5 @@
-// SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c hypervisor/iommu/pf_dma.c
+// SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
+// SOURCES: hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
 /* Controllers that do not answer, refuse, or give values that contradict themselves. */
 #include "tests/unit/support/nvme_model.h"
@@ -11,8 +12,8 @@ static void refused(enum status status, const char *event, const char *message)
     assert_int_equal(nvme_pf_driver.start(&device, 2), status);
     assert_true(clock_microseconds() - before < 30000000);
     assert_true(host_log_count(event, message) >= 1);
-    assert_false(master);
-    assert_null(attached_to);
+    assert_false(pf->master);
+    assert_null(pf->domain);
     assert_null(pf_dma_at(0));
     assert_int_equal(pages_in_use(), pages);
     assert_false(nvme_pf_driver.service(&device));
@@ -179,6 +180,51 @@ static void a_vf_that_does_not_come_online_sees_nothing(void **state)
     }
 }
 
+/* Before anybody has it, each is asked by its own registers, in a domain of its own. */
+static void secondary_controllers_that_may_too_much(void **state)
+{
+    static const struct {
+        uint16_t commands;
+        bool accepted;
+        enum status status;
+    } cases[] = {
+        {0, false, STATUS_OK},
+        {NVME_OACS_NAMESPACES, false, STATUS_DENIED},
+        {NVME_OACS_NAMESPACES, true, STATUS_OK},
+        {NVME_OACS_VIRTUALIZATION, false, STATUS_DENIED},
+        {NVME_OACS_VIRTUALIZATION | NVME_OACS_NAMESPACES, true, STATUS_OK},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        fresh(NULL);
+        device.unsafe_controllers = cases[i].accepted;
+        wrong.vf_commands = cases[i].commands;
+        assert_int_equal(nvme_pf_driver.start(&device, 2), STATUS_OK);
+        assert_int_equal(nvme_pf_driver.vfs_enabled(&device), cases[i].status);
+        assert_int_equal(host_log_count("nvme.refused", "status=denied"),
+                         cases[i].status == STATUS_DENIED);
+        for (unsigned vf = 1; vf <= 2; vf++)
+            assert_true(!parts[vf].master && parts[vf].domain == NULL && parts[vf].cc == 0);
+        assert_int_equal(mappings, 0);
+        assert_int_equal(pages_in_use(), 3);
+    }
+}
+
+static void secondary_controllers_that_do_not_work(void **state)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        fresh(NULL);
+        assert_int_equal(nvme_pf_driver.start(&device, 1), STATUS_OK);
+        wrong.vf_missing = i == 0;
+        wrong.vf_unmapped = i == 1;
+        wrong.never_ready = i == 2;
+        parts[1].function.bar[0].base = i == 3 ? 0 : parts[1].function.bar[0].base;
+        assert_int_not_equal(nvme_pf_driver.vfs_enabled(&device), STATUS_OK);
+        assert_int_equal(host_log_count("nvme.refused", "does not work"), 1);
+        assert_false(parts[1].master);
+        assert_int_equal(mappings, 0);
+    }
+}
+
 /* It is not asked again, whoever wants something of it, and it is off the bus. */
 static void a_controller_that_falls_silent_costs_one_wait(void **state)
 {
@@ -188,7 +234,7 @@ static void a_controller_that_falls_silent_costs_one_wait(void **state)
     uint64_t before = clock_microseconds();
     (void)nvme_pf_driver.service(&device);
     assert_in_range(clock_microseconds() - before, 2000000, 2100000);
-    assert_false(master);
+    assert_false(pf->master);
     assert_false(nvme_pf_driver.link_up(&device));
     assert_int_equal(host_log_count("nvme.dead", "opcode=0x6"), 1);
     before = clock_microseconds();
@@ -208,8 +254,8 @@ static void one_that_does_not_stop_is_cut_off(void **state)
     start(1);
     wrong.never_stops = true;
     nvme_pf_driver.stop(&device);
-    assert_false(master);
-    assert_null(attached_to);
+    assert_false(pf->master);
+    assert_null(pf->domain);
     assert_int_equal(host_log_count("nvme.refused", "does not stop"), 1);
 }
 
@@ -220,7 +266,7 @@ static void pages_stay_taken_when_the_unit_does_not_confirm(void **state)
     size_t before = pages_in_use();
     wrong.detach_fails = true;
     nvme_pf_driver.stop(&device);
-    assert_false(master);
+    assert_false(pf->master);
     assert_int_equal(pages_in_use(), before);
     assert_int_equal(host_log_count("iommu.domain", "stay taken"), 1);
 }
@@ -237,6 +283,8 @@ int main(void)
         TEST(flexible_resources_that_stay_where_they_are),
         TEST(a_vf_that_is_not_online_as_it_should_be),
         TEST(a_vf_that_does_not_come_online_sees_nothing),
+        TEST(secondary_controllers_that_may_too_much),
+        TEST(secondary_controllers_that_do_not_work),
         TEST(a_controller_that_falls_silent_costs_one_wait),
         TEST(one_that_does_not_stop_is_cut_off),
         TEST(pages_stay_taken_when_the_unit_does_not_confirm), /* last: it keeps a slot */

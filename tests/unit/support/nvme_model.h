@@ -9,6 +9,7 @@
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
 #include "tests/unit/support/host.h"
 
@@ -18,13 +19,22 @@
 #define MODEL_ID       2
 #define CONTROLLERS    (FIRST + SECONDARIES)
 #define MAX_NAMESPACES 8
+#define PART_SIZE      0x4000u
 #define QUEUES_TOTAL   12
 #define VECTORS_TOTAL  9
 
-static struct {
-    uint32_t cc, csts, aqa, cap_low, cap_high;
+/* A function: its queues, and what it may reach. */
+struct part {
+    struct pci_function function;
+    uint32_t cc, csts, aqa;
     uint64_t asq, acq;
     uint16_t tail, head, phase;
+    bool master;
+    struct iommu_domain *domain;
+};
+
+static struct {
+    uint32_t cap_low, cap_high;
     uint16_t primary[2], primary_next[2]; /* flexible queues and interrupts that it holds */
     struct {
         bool online;
@@ -41,15 +51,24 @@ static struct {
     int mute, refuse;                              /* opcode, -1: none */
     int refuse_action;                             /* of Virtualization Management, -1: none */
     void (*falsify)(unsigned what, uint8_t *data); /* what an Identify command gives */
-    bool no_attach, attach_fails, detach_fails, domain_fails, map_fails;
+    bool attach_fails, detach_fails, domain_fails, map_fails;
+    bool vf_missing, vf_unmapped;
+    uint16_t vf_commands; /* optional admin commands of the secondary controllers */
 } wrong;
 
-static struct pci_function function;
+static struct part parts[1 + SECONDARIES]; /* the PF and its VFs */
+static struct part *const pf = &parts[0];
 static struct pf_device device;
-static bool master;
-static unsigned commands, resets;
-static struct iommu_domain *attached_to;
-static uint64_t mapped_physical, mapped_size;
+static unsigned commands, resets, mappings;
+
+static struct part *part_of(const struct pci_function *of)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
+        if (of == &parts[i].function)
+            return &parts[i];
+    fail_msg("no function of the device");
+    return NULL;
+}
 
 /* --- what the driver stands on --- */
 
@@ -62,46 +81,76 @@ enum status iommu_domain_create(struct iommu_domain *domain, owner_t owner)
 
 void iommu_domain_destroy(struct iommu_domain *domain)
 {
-    assert_ptr_not_equal(domain, attached_to);
+    for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
+        assert_ptr_not_equal(domain, parts[i].domain);
 }
 
 enum status iommu_domain_map(struct iommu_domain *domain, uint64_t address, uint64_t physical,
                              uint64_t size, unsigned rights)
 {
     assert_int_equal(address, PF_DMA_BASE);
-    mapped_physical = physical;
-    mapped_size = size;
+    domain->table.root = (uint64_t *)physical; /* the model's table: where it is, and how much */
+    domain->table.table_pages = size;
     return wrong.map_fails ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
-enum status iommu_attach(const struct pci_function *pf, struct iommu_domain *domain)
+enum status iommu_attach(const struct pci_function *of, struct iommu_domain *domain)
 {
-    assert_false(master);
+    assert_false(part_of(of)->master);
     if (wrong.attach_fails)
         return STATUS_DENIED;
-    attached_to = domain;
+    part_of(of)->domain = domain;
     return STATUS_OK;
 }
 
-enum status iommu_detach(const struct pci_function *pf, struct iommu_domain *domain)
+enum status iommu_detach(const struct pci_function *of, struct iommu_domain *domain)
 {
-    assert_false(master);
-    assert_ptr_equal(attached_to, domain);
+    assert_false(part_of(of)->master);
+    assert_ptr_equal(part_of(of)->domain, domain);
     if (wrong.detach_fails)
         return STATUS_TIMEOUT;
-    attached_to = NULL;
+    part_of(of)->domain = NULL;
     return STATUS_OK;
+}
+
+struct pci_function *pci_function_find(rid_t rid)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
+        if (parts[i].function.rid == rid && !(wrong.vf_missing && i > 0))
+            return &parts[i].function;
+    return NULL;
+}
+
+rid_t sriov_vf_rid(const struct sriov *sriov, uint16_t index)
+{
+    return pf->function.rid + 1 + index;
 }
 
 struct iommu_domain *iommu_domain_of(rid_t rid)
 {
-    return attached_to;
+    return parts[rid - pf->function.rid].domain;
 }
 
-void pci_bus_master(const struct pci_function *pf, bool on)
+void pci_bus_master(const struct pci_function *of, bool on)
 {
-    assert_ptr_equal(pf, &function);
-    master = on;
+    part_of(of)->master = on;
+}
+
+uintptr_t map_device(uint64_t physical, uint64_t size)
+{
+    assert_int_equal(size, PART_SIZE);
+    mappings += !wrong.vf_unmapped;
+    return wrong.vf_unmapped ? 0 : (uintptr_t)physical;
+}
+
+void unmap(uintptr_t address, uint64_t size)
+{
+    mappings--;
+}
+
+static void stop(struct part *part)
+{
+    part->cc = part->csts = 0;
 }
 
 static void stop_everything(void)
@@ -110,12 +159,13 @@ static void stop_everything(void)
         model.secondary[i].online = false;
         model.secondary[i].had[0] = model.secondary[i].had[1] = 0;
     }
-    model.cc = model.csts = 0;
+    stop(pf);
 }
 
-enum status pci_function_reset(const struct pci_function *pf)
+enum status pci_function_reset(const struct pci_function *of)
 {
-    assert_false(master);
+    assert_ptr_equal(part_of(of), pf);
+    assert_false(pf->master);
     resets++;
     stop_everything();
     if (!wrong.keeps_flexible)
@@ -129,11 +179,12 @@ void memory_fence(void)
 
 /* --- the controller --- */
 
-static void *dma(uint64_t address, uint64_t size)
+static uint8_t *dma(const struct part *part, uint64_t address, uint64_t size)
 {
-    assert_true(master && attached_to != NULL);
-    assert_true(address >= PF_DMA_BASE && address + size <= PF_DMA_BASE + mapped_size);
-    return virtual_address(mapped_physical + (address - PF_DMA_BASE));
+    assert_true(part->master && part->domain != NULL);
+    assert_true(address >= PF_DMA_BASE);
+    assert_true(address + size <= PF_DMA_BASE + part->domain->table.table_pages);
+    return (uint8_t *)part->domain->table.root + (address - PF_DMA_BASE);
 }
 
 static void put16(uint8_t *data, unsigned offset, uint64_t value)
@@ -268,81 +319,120 @@ static unsigned attachment(const struct nvme_command *command, const uint8_t *da
     return 0;
 }
 
-static void carry_out(void)
+/* A secondary controller is asked for nothing but what it is. */
+static unsigned secondary_command(const struct part *part, const struct nvme_command *command,
+                                  uint8_t *data)
+{
+    assert_true(model.secondary[part - parts - 1].online);
+    assert_int_equal(command->opcode, NVME_IDENTIFY);
+    assert_int_equal(command->dword10, NVME_ID_CONTROLLER);
+    memset(data, 0, PAGE_SIZE);
+    put16(data, NVME_CONTROLLER_OACS, wrong.vf_commands);
+    return 0;
+}
+
+static unsigned primary_command(const struct nvme_command *command, uint8_t *data, uint32_t *result)
+{
+    if (command->opcode == wrong.refuse)
+        return 0x001;
+    switch (command->opcode) {
+    case NVME_IDENTIFY:
+        return identify(command, data);
+    case NVME_VIRTUALIZATION_MANAGEMENT:
+        return manage(command, result);
+    case NVME_NAMESPACE_ATTACHMENT:
+        return attachment(command, data);
+    default:
+        return 0x001;
+    }
+}
+
+static void carry_out(struct part *part)
 {
     struct nvme_command command;
-    memcpy(&command, dma(model.asq + model.tail * sizeof command, sizeof command), sizeof command);
-    model.tail = (uint16_t)((model.tail + 1) % ((model.aqa & 0xfff) + 1));
+    memcpy(&command, dma(part, part->asq + part->tail * sizeof command, sizeof command),
+           sizeof command);
+    part->tail = (uint16_t)((part->tail + 1) % ((part->aqa & 0xfff) + 1));
     commands++;
     if (command.opcode == wrong.mute)
         return;
     uint32_t result = 0;
-    uint8_t *data = dma(command.prp1, PAGE_SIZE);
-    unsigned code = command.opcode == wrong.refuse                     ? 0x001
-                    : command.opcode == NVME_IDENTIFY                  ? identify(&command, data)
-                    : command.opcode == NVME_VIRTUALIZATION_MANAGEMENT ? manage(&command, &result)
-                    : command.opcode == NVME_NAMESPACE_ATTACHMENT      ? attachment(&command, data)
-                                                                       : 0x001;
+    uint8_t *data = dma(part, command.prp1, PAGE_SIZE);
+    unsigned code = part == pf ? primary_command(&command, data, &result)
+                               : secondary_command(part, &command, data);
     const struct nvme_completion completion = {
         .result = result,
         .queue = wrong.wrong_queue,
         .id = (uint16_t)(command.id + wrong.wrong_id),
-        .status = (uint16_t)(code << 1 | model.phase),
+        .status = (uint16_t)(code << 1 | part->phase),
     };
-    memcpy(dma(model.acq + model.head * sizeof completion, sizeof completion), &completion,
+    memcpy(dma(part, part->acq + part->head * sizeof completion, sizeof completion), &completion,
            sizeof completion);
-    model.head = (uint16_t)((model.head + 1) % ((model.aqa >> 16) + 1));
-    if (model.head == 0)
-        model.phase ^= 1;
+    part->head = (uint16_t)((part->head + 1) % ((part->aqa >> 16) + 1));
+    if (part->head == 0)
+        part->phase ^= 1;
+}
+
+static struct part *part_at(uintptr_t address, unsigned *offset)
+{
+    assert_in_range(address, REGISTERS, REGISTERS + ARRAY_SIZE(parts) * PART_SIZE - 1);
+    *offset = (unsigned)((address - REGISTERS) % PART_SIZE);
+    return &parts[(address - REGISTERS) / PART_SIZE];
 }
 
 uint32_t mmio_read32(uintptr_t address)
 {
+    unsigned offset;
+    const struct part *part = part_at(address, &offset);
     if (wrong.gone)
         return UINT32_MAX;
-    switch (address - REGISTERS) {
+    switch (offset) {
     case NVME_CAP_LOW:
         return model.cap_low;
     case NVME_CAP_HIGH:
         return model.cap_high;
     case NVME_CSTS:
-        return model.csts;
+        return part->csts;
     default:
-        fail_msg("register %#lx is read", (unsigned long)(address - REGISTERS));
+        fail_msg("register %#x is read", offset);
         return 0;
     }
 }
 
-static void write_control(uint32_t value)
+static void write_control(struct part *part, uint32_t value)
 {
-    bool was = (model.cc & 1) != 0, on = (value & 1) != 0;
-    model.cc = value;
+    bool was = (part->cc & 1) != 0, on = (value & 1) != 0;
+    part->cc = value;
     if (on && !was) {
         assert_int_equal(value, 0x00460001);
-        model.tail = model.head = 0;
-        model.phase = 1;
-        model.csts = wrong.never_ready ? 0 : 1;
+        part->tail = part->head = 0;
+        part->phase = 1;
+        part->csts = wrong.never_ready ? 0 : 1;
     } else if (!on && was && !wrong.never_stops) {
-        stop_everything();
+        if (part == pf)
+            stop_everything();
+        else
+            stop(part);
     }
 }
 
 void mmio_write32(uintptr_t address, uint32_t value)
 {
-    unsigned offset = (unsigned)(address - REGISTERS);
+    unsigned offset;
+    struct part *part = part_at(address, &offset);
     if (offset == NVME_CC)
-        write_control(value);
+        write_control(part, value);
     else if (offset == NVME_AQA)
-        model.aqa = value;
+        part->aqa = value;
     else if (offset == NVME_ASQ)
-        model.asq = value;
+        part->asq = value;
     else if (offset == NVME_ACQ)
-        model.acq = value;
+        part->acq = value;
     else if (offset == NVME_DOORBELLS)
-        while (model.tail != value && (model.cc & 1) != 0)
-            carry_out();
+        while (part->tail != value && (part->cc & 1) != 0)
+            carry_out(part);
     else if (offset == NVME_DOORBELLS + 4)
-        assert_int_equal(value, model.head);
+        assert_int_equal(value, part->head);
     else
         assert_true(offset == NVME_INTMS ||
                     (value == 0 && (offset == NVME_ASQ + 4 || offset == NVME_ACQ + 4)));
@@ -362,14 +452,20 @@ static int fresh(void **state)
     model.primary[0] = model.primary_next[0] = QUEUES_TOTAL;
     model.primary[1] = model.primary_next[1] = VECTORS_TOTAL;
     model.namespaces = 3;
-    master = false;
-    commands = resets = 0;
-    function = (struct pci_function){
-        .rid = RID(0, 2, 0, 0), .class_code = NVME_CLASS, .owner = OWNER_HYPERVISOR};
-    device = (struct pf_device){.function = &function,
+    memset(parts, 0, sizeof parts);
+    for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
+        parts[i].function = (struct pci_function){
+            .rid = RID(0, 2, 0, 0) + i,
+            .class_code = NVME_CLASS,
+            .is_vf = i > 0,
+            .bar = {{.base = REGISTERS + i * PART_SIZE, .size = PART_SIZE}},
+            .owner = i > 0 ? OWNER_NOBODY : OWNER_HYPERVISOR,
+        };
+    commands = resets = mappings = 0;
+    device = (struct pf_device){.function = &pf->function,
                                 .driver = &nvme_pf_driver,
                                 .registers = REGISTERS,
-                                .registers_size = 0x4000};
+                                .registers_size = PART_SIZE};
     host_log_clear();
     return 0;
 }
