@@ -113,10 +113,11 @@ def test_a_stopped_guest_leaves_its_controller_offline(boot):
 
 
 def test_a_guest_that_takes_anothers_namespace_loses_its_own(boot):
-    """QEMU's secondary controllers carry out Namespace Attachment. The thief is found and its controller goes
-    offline; the victim has its disk back and nobody has written on it."""
+    """QEMU's secondary controllers carry out Namespace Attachment, and these namespaces may be shared. The thief is
+    found and its controller goes offline; the victim has its disk back and nobody has written on it."""
     text = DISK + linux("victim", "12", 0, "sleep:45,disk:victim:16") + linux("thief", "12", 1, "steal:1:2")
-    run = boot.to_the_end(text, memory=1024, nics=(), nvmes=(Nvme(2, (16, 16)),), files=linuxguest.files(), limit=240)
+    run = boot.to_the_end(text, memory=1024, nics=(), nvmes=(Nvme(2, (16, 16), shared=True),),
+                          files=linuxguest.files(), limit=240)
     assert "namespace 1: detached 0, attached to 2 0\n" in said(run, "thief"), said(run, "thief")
     line = some(run, "nvme.intrusion")
     assert (line.number("namespace"), line.number("vf"), line.number("controller")) == (1, 0, 2)
