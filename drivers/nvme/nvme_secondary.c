@@ -81,7 +81,7 @@ static enum status reset_and_open(struct nvme_controller *controller)
 /* What the primary controller gives up changes hands with its next reset (8.26.1). */
 static enum status free_resources(struct nvme_controller *controller)
 {
-    bool held;
+    bool held = false;
     enum status status = read_resources(controller, &held);
     if (status != STATUS_OK || !held)
         return status;
