@@ -26,7 +26,7 @@ static void end_section(struct config_parser *parser)
     }
     if (parser->failed)
         return;
-    if (section == SECTION_NIC)
+    if (section == SECTION_NIC || section == SECTION_DISK)
         parser->config->nic_count++;
     else if (section == SECTION_GUEST)
         parser->config->guest_count++;
@@ -88,7 +88,7 @@ static bool begin_named(struct config_parser *parser, enum config_section sectio
 {
     if (!check_name(parser, name))
         return false;
-    return section == SECTION_NIC ? begin_nic(parser, name) : begin_guest(parser, name);
+    return section == SECTION_GUEST ? begin_guest(parser, name) : begin_nic(parser, name);
 }
 
 /* The first word behind the '['. */
@@ -113,7 +113,8 @@ static enum config_section find_section(struct word kind)
     return SECTION_NONE;
 }
 
-/* [system], [nic NAME], [guest NAME]. After a bad header the keys below it are skipped. */
+/* [system], [nic NAME], [disk NAME], [guest NAME]. After a bad header the keys below it are
+ * skipped. */
 static void read_header(struct config_parser *parser, struct word line)
 {
     struct word kind = header_kind(line);
@@ -127,7 +128,7 @@ static void read_header(struct config_parser *parser, struct word line)
         complain_word(parser, line, "no ']' at the end of ", "");
     } else if (section == SECTION_NONE) {
         complain_word(parser, kind, "unknown section ",
-                      "; allowed: [system], [nic NAME], [guest NAME]");
+                      "; allowed: [system], [nic NAME], [disk NAME], [guest NAME]");
     } else if (!config_sections[section].named && name.length > 0) {
         complain_word(parser, name, "this section takes no name: ", "");
     } else if (!config_sections[section].named || begin_named(parser, section, name)) {
@@ -216,7 +217,7 @@ static void read_line(struct config_parser *parser, struct word whole)
         read_assignment(parser, line);
     else if (!parser->in_section)
         complain_word(parser, line, "this stands in no section: ",
-                      "; begin with [system], [nic NAME] or [guest NAME]");
+                      "; begin with [system], [nic NAME], [disk NAME] or [guest NAME]");
 }
 
 static void read_all(struct config_parser *parser, const char *text, size_t size)

@@ -6,6 +6,10 @@
  *   device = 8086:10c9      # or 01:00.0, or ssss:bb:dd.f
  *   vfs    = 2              # absent or 0: passed through whole
  *
+ *   [disk store]            # the same for a storage controller
+ *   device = 1b36:0010
+ *   vfs    = 2
+ *
  *   [guest alpha]
  *   image  = ping.elf
  *   memory = 32M
@@ -33,8 +37,9 @@ struct config_nic {
     struct config_place place;
     bool by_id; /* vendor:device rather than an address */
     uint16_t vendor, device;
-    uint32_t rid; /* segment << 16 | RID */
-    uint32_t vfs; /* 0: no SR-IOV */
+    uint32_t rid;            /* segment << 16 | RID */
+    uint32_t vfs;            /* 0: no SR-IOV */
+    bool unsafe_controllers; /* [disk] only, see pf_driver.h */
 };
 
 enum config_fault_action { FAULT_LOG, FAULT_DISABLE_DEVICE, FAULT_STOP_GUEST };

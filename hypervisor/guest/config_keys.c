@@ -33,18 +33,21 @@ static bool read_text(struct config_parser *parser, struct word word, char *targ
     return true;
 }
 
+static bool read_yes(struct config_parser *parser, struct word word, bool *target)
+{
+    *target = word_is(word, "yes");
+    return *target || word_is(word, "no") ||
+           complain_word(parser, word, "bad value ", "; allowed: yes, no");
+}
+
 /* --- [system] --- */
 
 static bool set_unsafe_interrupts(struct config_parser *parser, struct word value)
 {
-    bool yes = word_is(value, "yes");
-    if (!yes && !word_is(value, "no"))
-        return complain_word(parser, value, "bad value ", "; allowed: yes, no");
-    parser->config->unsafe_interrupts = yes;
-    return true;
+    return read_yes(parser, value, &parser->config->unsafe_interrupts);
 }
 
-/* --- [nic NAME] --- */
+/* --- [nic NAME], and [disk NAME], which has one key more --- */
 
 struct config_nic *config_this_nic(struct config_parser *parser)
 {
@@ -113,6 +116,11 @@ static bool set_nic_vfs(struct config_parser *parser, struct word value)
 {
     return read_count(parser, value, 0, MAX_VFS, "; vfs is 0 (no SR-IOV) to 256",
                       &config_this_nic(parser)->vfs);
+}
+
+static bool set_unsafe_controllers(struct config_parser *parser, struct word value)
+{
+    return read_yes(parser, value, &config_this_nic(parser)->unsafe_controllers);
 }
 
 /* --- [guest NAME] --- */
@@ -293,6 +301,12 @@ static const struct config_key nic_keys[] = {
     {.name = "vfs", .set = set_nic_vfs},
 };
 
+static const struct config_key disk_keys[] = {
+    {.name = "device", .set = set_nic_device, .required = true},
+    {.name = "vfs", .set = set_nic_vfs},
+    {.name = "unsafe_controllers", .set = set_unsafe_controllers},
+};
+
 static const struct config_key guest_keys[] = {
     {.name = "image", .set = set_image, .required = true},
     {.name = "initrd", .set = set_initrd},
@@ -308,8 +322,9 @@ static const struct config_key guest_keys[] = {
     {.name = "expect_faults", .set = set_expect_faults},
 };
 
-const struct config_section_rules config_sections[4] = {
+const struct config_section_rules config_sections[5] = {
     [SECTION_SYSTEM] = {"system", system_keys, ARRAY_SIZE(system_keys), false},
     [SECTION_NIC] = {"nic", nic_keys, ARRAY_SIZE(nic_keys), true},
+    [SECTION_DISK] = {"disk", disk_keys, ARRAY_SIZE(disk_keys), true},
     [SECTION_GUEST] = {"guest", guest_keys, ARRAY_SIZE(guest_keys), true},
 };

@@ -11,7 +11,7 @@ struct word {
     size_t length;
 };
 
-enum config_section { SECTION_NONE, SECTION_SYSTEM, SECTION_NIC, SECTION_GUEST };
+enum config_section { SECTION_NONE, SECTION_SYSTEM, SECTION_NIC, SECTION_DISK, SECTION_GUEST };
 
 /*
  * The text is read twice: guests name nics, and these may stand behind them. The first pass takes
@@ -44,7 +44,7 @@ extern const struct config_section_rules {
     const struct config_key *keys;
     size_t key_count;
     bool named;
-} config_sections[4];
+} config_sections[5];
 
 struct message {
     char text[CONFIG_MESSAGE_SIZE];

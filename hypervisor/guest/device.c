@@ -406,8 +406,12 @@ enum status device_detach_finish(struct guest_device *device)
     status = iommu_detach(device->function, &device->guest->domain);
     if (status != STATUS_OK)
         keep_back(device, "device.detach_failed", status);
-    if (device->pf != NULL)
-        device->pf->driver->vf_reset(device->pf, device->function->vf_index);
+    if (device->pf != NULL) {
+        const struct pf_driver *driver = device->pf->driver;
+        void (*released)(struct pf_device *, uint16_t) =
+            driver->vf_release != NULL ? driver->vf_release : driver->vf_reset;
+        released(device->pf, device->function->vf_index);
+    }
     device->attached = device->resetting = false;
     return status;
 }

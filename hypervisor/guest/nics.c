@@ -63,7 +63,9 @@ static enum status split(struct nic *nic, const struct config_nic *config)
 {
     struct pci_function *function = nic->function;
     struct pf_device *pf = &nic->pf;
-    *pf = (struct pf_device){.function = function, .vfs = (uint16_t)config->vfs};
+    *pf = (struct pf_device){.function = function,
+                             .vfs = (uint16_t)config->vfs,
+                             .unsafe_controllers = config->unsafe_controllers};
     (void)text_copy(pf->name, sizeof pf->name, config->name);
     if (function->cap_sriov == 0)
         return refuse(config, STATUS_UNSUPPORTED,

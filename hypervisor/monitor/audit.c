@@ -2,6 +2,7 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/audit_internal.h"
@@ -183,7 +184,7 @@ static void audit_bus_masters(struct audit *audit)
         if (bridge || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
         if (audit_attached(guest_of_owner(function->owner), function->rid) == NULL &&
-            !iommu_firmware_attached(function->rid))
+            !iommu_firmware_attached(function->rid) && pf_dma_find(function->rid) == NULL)
             audit_violation(audit, "I6", rid_text(function->rid).text, PCI_COMMAND, command,
                             "a function without an owner masters the bus");
     }

@@ -4,6 +4,7 @@
 #include "hypervisor/monitor/audit_internal.h"
 
 #include "hypervisor/base/format.h"
+#include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/memory/pages.h"
 
 #define UNITS_MAX        64
@@ -125,11 +126,42 @@ static void audit_firmware(struct audit *audit, const struct pci_function *funct
 
 /* --- I4: a context entry is present exactly where a function has an owner --- */
 
+/* A PF's own domain: the pages that its driver shares with it, at one place, and nothing else. */
+static void audit_pf_domain(struct audit *audit, const struct pf_dma *dma,
+                            const struct iommu_context_report *context)
+{
+    const struct short_text rid = rid_text(dma->function->rid);
+    struct page_table live = {.format = &page_format_vtd,
+                              .root = virtual_address(context->table),
+                              .levels = context->levels,
+                              .max_leaf_level = 3};
+    struct page_walk walk;
+    if (dma->function->owner != OWNER_HYPERVISOR || context->domain != dma->domain.id ||
+        (context->context_low & CONTEXT_TYPE) != 0 || live.root == NULL || live.levels < 3 ||
+        live.levels > PAGE_TABLE_MAX_LEVELS) {
+        audit_violation(audit, "I4", rid.text, context->context_high, context->context_low,
+                        "the PF's context entry is not that of its own domain");
+        return;
+    }
+    for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size)
+        if (audit_leaf(audit, "I4", rid.text, address, &walk) &&
+            (walk.physical - physical_address(dma->memory) != address - PF_DMA_BASE ||
+             address - PF_DMA_BASE >= dma->pages * PAGE_SIZE || walk.page_size != PAGE_SIZE ||
+             frames_owner(walk.physical) != OWNER_HYPERVISOR))
+            audit_violation(audit, "I4", rid.text, address, walk.physical,
+                            "the PF's domain maps what its driver does not share with it");
+}
+
 static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
                           const struct iommu_context_report *context)
 {
     const struct pci_function *function = pci_function_find(rid);
     const struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
+    const struct pf_dma *dma = pf_dma_find(rid);
+    if (dma != NULL && iommu_unit_of(dma->function) == (int)unit) {
+        audit_pf_domain(audit, dma, context);
+        return;
+    }
     bool firmware = function != NULL && guest == NULL && iommu_firmware_attached(rid);
     const struct iommu_domain *domain = NULL;
     if (firmware)
@@ -186,7 +218,8 @@ static void audit_missing(struct audit *audit)
         bool seen = unit >= 0 && (unsigned)unit < unit_count;
         /* A unit that was given up has lost what firmware had. */
         bool firmware = iommu_firmware_attached(function->rid) && seen && reports[unit].usable;
-        if (!firmware && audit_attached(guest_of_owner(function->owner), function->rid) == NULL)
+        if (!firmware && pf_dma_find(function->rid) == NULL &&
+            audit_attached(guest_of_owner(function->owner), function->rid) == NULL)
             continue;
         if (seen)
             iommu_context_report_at(reports[unit].root_table, (uint16_t)function->rid, &context);

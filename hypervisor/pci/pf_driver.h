@@ -14,7 +14,10 @@ struct pf_device {
     uintptr_t registers; /* BAR 0, mapped */
     uint64_t registers_size;
     struct sriov sriov;
-    uint16_t vfs;   /* VFs in use */
+    uint16_t vfs; /* VFs in use */
+    /* NVMe: the configuration accepts VFs that may manage others, which is found and answered but
+     * not prevented. */
+    bool unsafe_controllers;
     uint8_t mac[6]; /* of the PF */
     uint8_t vf_mac[PF_MAX_VFS][6];
     char name[32];     /* the configuration's name, e.g. "uplink" */
@@ -32,6 +35,9 @@ struct pf_driver {
     enum status (*vfs_enabled)(struct pf_device *device);
     /* VF n changed owner or was reset: filters, mailbox and queues as after power-on. */
     void (*vf_reset)(struct pf_device *device, uint16_t vf);
+    /* VF n has lost its owner, after its reset: it does nothing until the next vf_reset(). NULL:
+     * vf_reset() does for that, too. */
+    void (*vf_release)(struct pf_device *device, uint16_t vf);
     /* Answers mailbox messages and reset requests; returns whether there was work. Bounded. */
     bool (*service)(struct pf_device *device);
     bool (*link_up)(const struct pf_device *device);

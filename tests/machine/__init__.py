@@ -13,7 +13,7 @@ from .kvm import choose_machine, nested_virtualisation
 from .logfmt import LogLine, LogReader, parse_line
 from .machine import (STATUS_FAILED, STATUS_OK, Machine, MachineEnded, MachineError, MachineTimeout, Outcome)
 from .qemu import Kvm, Tcg
-from .spec import MachineSpec, Nic, scenario_file
+from .spec import MachineSpec, Nic, Nvme, scenario_file
 from .stack import Stack
 
 MACHINES: dict[str, type[Machine]] = {"tcg": Tcg, "kvm": Kvm, "bochs": Bochs, "stack": Stack}
@@ -27,5 +27,5 @@ def machine(name: str, spec: MachineSpec, time_limit: float = 60.0, directory: P
 
 
 __all__ = ["MACHINES", "STATUS_FAILED", "STATUS_OK", "Bochs", "Kvm", "LogLine", "LogReader", "Machine", "MachineEnded",
-           "MachineError", "MachineSpec", "MachineTimeout", "Nic", "Outcome", "Stack", "Tcg", "choose_machine",
+           "MachineError", "MachineSpec", "MachineTimeout", "Nic", "Nvme", "Outcome", "Stack", "Tcg", "choose_machine",
            "machine", "nested_virtualisation", "parse_line", "scenario_file"]

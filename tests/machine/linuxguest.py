@@ -2,8 +2,8 @@
 """Makes what Linux guests boot from, without root: for each Debian release the stock kernel and an initramfs
 of busybox, iperf3, network drivers and our own init (linux/init).
 
-  guests/12/vmlinuz, guests/12/initrd       Debian 12's kernel
-  guests/13/vmlinuz, guests/13/initrd       Debian 13's
+  guests/*/12/vmlinuz, guests/*/12/initrd       Debian 12's kernel
+  guests/*/13/vmlinuz, guests/*/13/initrd       Debian 13's
 
 They do not depend on the image under test, so they are made once and kept in the cache.
 """
@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 if __package__ in (None, ""):
@@ -22,8 +23,16 @@ from machine import paths  # noqa: E402
 from machine.initramfs import LIBRARIES, Cpio, add_modules, shared_libraries  # noqa: E402
 
 RELEASES = ("12", "13")
-MODULES = ("igbvf", "igb", "e1000e")
+MODULES = ("igbvf", "igb", "e1000e", "nvme")
 NAMES = tuple(f"/bulkhead/{name}-{release}" for release in RELEASES for name in ("vmlinuz", "initrd"))
+
+
+def compiled(source: Path) -> bytes:
+    with tempfile.TemporaryDirectory() as work:
+        program = Path(work) / source.stem
+        subprocess.run(["gcc", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-o", program, source],
+                       check=True)
+        return program.read_bytes()
 
 
 def make_initrd(tree: Path, modules: Path) -> bytes:
@@ -33,6 +42,7 @@ def make_initrd(tree: Path, modules: Path) -> bytes:
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     archive.add("bin/busybox", stat.S_IFREG | 0o755, (tree / "usr/bin/busybox").read_bytes())
     archive.add("init", stat.S_IFREG | 0o755, (paths.HERE / "linux/init").read_bytes())
+    archive.add("bin/nvme-attach", stat.S_IFREG | 0o755, compiled(paths.HERE / "linux/nvme-attach.c"))
     program = tree / "usr/bin/iperf3"
     archive.add("bin/iperf3", stat.S_IFREG | 0o755, program.read_bytes())
     # pthread_cancel() loads the last one by name.
@@ -47,7 +57,8 @@ def make_initrd(tree: Path, modules: Path) -> bytes:
 def fingerprint(source: Path) -> str:
     """Changes whenever what is made would change."""
     digest = hashlib.sha256()
-    for path in (Path(__file__), paths.HERE / "initramfs.py", paths.HERE / "linux/init", source / "packages.txt"):
+    for path in (Path(__file__), paths.HERE / "initramfs.py", paths.HERE / "linux/init",
+                 paths.HERE / "linux/nvme-attach.c", source / "packages.txt"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -62,12 +73,11 @@ def only(found, what: str) -> Path:
 def ensure() -> Path:
     """Makes the files when they are not there or outdated; returns their directory."""
     source = paths.guest_packages()
-    final = paths.cache() / "guests"
-    stamp = final / "fingerprint"
-    wanted = fingerprint(source)
-    if stamp.exists() and stamp.read_text() == wanted:
+    # By what it is made of, so that two checkouts do not take it from each other.
+    final = paths.cache() / "guests" / fingerprint(source)[:16]
+    if final.exists():
         return final
-    work = final.with_name(f"guests.partial.{os.getpid()}")
+    work = final.with_name(f"{final.name}.partial.{os.getpid()}")
     shutil.rmtree(work, ignore_errors=True)
     try:
         for release in RELEASES:
@@ -76,9 +86,8 @@ def ensure() -> Path:
             shutil.copy(only((kernel / "boot").glob("vmlinuz-*"), "kernels"), work / release / "vmlinuz")
             modules = only([*kernel.glob("lib/modules/*"), *kernel.glob("usr/lib/modules/*")], "sets of modules")
             (work / release / "initrd").write_bytes(make_initrd(source / "tools", modules))
-        (work / "fingerprint").write_text(wanted)
-        shutil.rmtree(final, ignore_errors=True)
-        work.rename(final)
+        if not final.exists():  # or somebody was faster
+            work.rename(final)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return final

@@ -7,7 +7,7 @@ import subprocess
 
 from . import disk, paths
 from .machine import Machine, MachineError
-from .qemu_command import Places, qemu_arguments
+from .qemu_command import Places, namespace_file, qemu_arguments
 
 
 def prepare_medium(spec, copy) -> str | None:
@@ -37,6 +37,10 @@ class Tcg(Machine):
         medium = prepare_medium(self.spec, self._copy)
         variables = self._copy("vars.fd")
         disk.copy_sparse(paths.ovmf_variables(), variables)
+        for number, nvme in enumerate(self.spec.nvmes):
+            for namespace, size in enumerate(nvme.namespaces, 1):
+                with (self.directory / namespace_file(number, namespace)).open("wb") as stream:
+                    stream.truncate(size << 20)
         (self.directory / "qmp.sock").unlink(missing_ok=True)
         places = Places(firmware_code=str(paths.ovmf_code()), firmware_variables=str(variables),
                         disk=f"file={medium}" if medium else None, directory=str(self.directory), qmp="qmp.sock")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .spec import MachineSpec, Nic
+from .spec import MachineSpec, Nic, Nvme
 
 # `max` under TCG has SVM with nested paging; x2APIC is not part of it.
 TCG_CPU = "max,+x2apic"
@@ -55,6 +55,27 @@ def nic_arguments(nic: Nic, number: int, directory: str) -> list[str]:
     return arguments + ["-device", device]
 
 
+def namespace_file(number: int, namespace: int) -> str:
+    return f"nvme{number}-{namespace}.raw"
+
+
+def nvme_arguments(nvme: Nvme, number: int, directory: str) -> list[str]:
+    """Three queue pairs and two interrupts for each VF, all of them flexible: the PF has to give them away."""
+    queues, vectors, name = 3 * nvme.vfs, 2 * nvme.vfs, f"nvme{number}"
+    arguments = ["-device", f"pcie-root-port,id={name}port,bus=pcie.0,chassis={number + 129},slot={number + 129}",
+                 "-device", f"nvme-subsys,id={name}subsys",
+                 "-device", f"nvme,id={name},bus={name}port,subsys={name}subsys,serial=bulkhead{number},"
+                            f"sriov_max_vfs={nvme.vfs},sriov_vq_flexible={queues},sriov_vi_flexible={vectors},"
+                            f"sriov_max_vq_per_vf=3,sriov_max_vi_per_vf=2,max_ioqpairs={queues + 2},"
+                            f"msix_qsize={vectors + 1}"]
+    for namespace in range(1, len(nvme.namespaces) + 1):
+        drive = f"{name}ns{namespace}"
+        arguments += ["-drive", f"if=none,id={drive},format=raw,file={directory}/{namespace_file(number, namespace)}",
+                      "-device", f"nvme-ns,bus={name},drive={drive},nsid={namespace},detached=on,"
+                                 f"shared={switch(nvme.shared)}"]
+    return arguments
+
+
 def disk_arguments(spec: MachineSpec, places: Places) -> list[str]:
     if places.disk is None or spec.boot == "none":
         return []
@@ -93,6 +114,8 @@ def qemu_arguments(spec: MachineSpec, accelerator: str, places: Places) -> list[
     arguments += firmware_arguments(spec, places)
     for number, nic in enumerate(spec.nics):
         arguments += nic_arguments(nic, number, places.directory)
+    for number, nvme in enumerate(spec.nvmes):
+        arguments += nvme_arguments(nvme, number, places.directory)
     arguments += disk_arguments(spec, places)
     if places.qmp:
         arguments += ["-qmp", f"unix:{places.qmp},server=on,wait=off"]

@@ -78,7 +78,7 @@ def specification(options: argparse.Namespace, batch: bool) -> MachineSpec:
     text = scenario.text_of(options.scenario)
     return MachineSpec(
         cpus=options.cpus or scenario.cpus(text), memory=options.memory or scenario.memory(text), iommu=not options.no_iommu, intremap=not options.no_intremap,
-        aw_bits=options.aw_bits, nics=parse_nics(options.nic), image=options.image.resolve(),
+        aw_bits=options.aw_bits, nics=parse_nics(options.nic), nvmes=scenario.nvmes(text), image=options.image.resolve(),
         iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
         files={**scenario.files(text), **parse_files(options.file)}, trace=tuple(options.trace), gdb=options.gdb,
         wait_for_gdb=options.gdb is not None, extra=tuple(options.extra))

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from . import linuxguest, paths
-from .spec import scenario_file
+from .spec import Nvme, scenario_file
 
 FIRMWARE_MEMORY = 448  # MiB beside the guests': firmware, hypervisor, modules
 
@@ -25,6 +25,13 @@ def files(text: str) -> dict[str, bytes | Path]:
     if not wanted & set(linuxguest.NAMES):
         return {}
     return {target: source for target, source in linuxguest.files().items() if target in wanted}
+
+
+def nvmes(text: str) -> tuple[Nvme, ...]:
+    """A controller for each [disk NAME], with a namespace for each VF and one more, each of a size of its own."""
+    counts = [int(values(section, "vfs")[0]) for section in re.split(r"^\[", text, flags=re.MULTILINE)
+              if section.startswith("disk ")]
+    return tuple(Nvme(vfs, tuple(16 + 8 * n for n in range(vfs + 1))) for vfs in counts)
 
 
 def memory(text: str) -> int:

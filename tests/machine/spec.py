@@ -34,6 +34,20 @@ class Nic:
 
 
 @dataclass(frozen=True)
+class Nvme:
+    """An NVMe controller with SR-IOV, behind a root port of its own.
+
+    namespaces: their sizes in MiB. Namespace n (from 1) is the file <directory>/nvme<number>-<n>.raw, which stays
+                when the run ends. All are detached at first.
+    shared:     whether one may be attached to several controllers.
+    """
+
+    vfs: int = 2
+    namespaces: tuple[int, ...] = (16, 24)
+    shared: bool = False
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """One machine. Sizes are in MiB and widths in bits; None leaves a choice to QEMU.
 
@@ -53,6 +67,7 @@ class MachineSpec:
     aw_bits: int = 48
     caching_mode: bool = False
     nics: tuple[Nic, ...] = (Nic(),)
+    nvmes: tuple[Nvme, ...] = ()
     image: Path | None = None
     iso: Path | None = None
     boot: str = "disk"

@@ -66,6 +66,7 @@ GUESTS = "hypervisor/guest/guests.c"
 LOAD = "hypervisor/guest/load.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
 FIRMWARE = "hypervisor/iommu/vtd_reserved.c"
+NVME = "drivers/nvme/nvme.c"
 AUDIT_BLIND = Edit("hypervisor/monitor/audit.c", "bool audit_run(void)\n{\n",
                    "bool audit_run(void)\n{\n    if (pci_function_count() != 0)\n        return true;\n")
 
@@ -286,7 +287,33 @@ MUTATIONS = (
              (Edit("hypervisor/guest/ports.c", " && FIELD(address, 23, 16) == 0", ""),),
              (Unit("test_ports", failed("config_ports_reach_nothing_else")),)),
 
+    # --- NVMe ---
+    Mutation("namespaces-left-attached", "a namespace is taken from every controller before it is given to one",
+             (Edit("drivers/nvme/nvme_secondary.c", "        status = nvme_detach_all(controller, namespace);\n        if (status != STATUS_OK)\n"
+                   "            return status;\n        if (taken", "        if (taken"),),
+             (Unit("test_nvme", failed("each_vf_gets_its_share_and_one_namespace")),), quick=True),
+    Mutation("namespaces-unwatched", "a controller that attaches itself to another's namespace goes offline",
+             (Edit(NVME, "    if (count == wanted && (count == 0", "    if (count <= wanted || (count != 0"),),
+             (Unit("test_nvme", failed("who_takes_anothers_namespace_loses_its_own")),), quick=True),
+    Mutation("secondary-controllers-unasked", "a device is refused whose VFs may manage each other's namespaces",
+             (Edit("drivers/nvme/nvme_secondary.c", "        !device->unsafe_controllers)", "        device->vfs == 0)"),),
+             (Unit("test_nvme_hostile", failed("secondary_controllers_that_may_too_much")),), quick=True),
+    Mutation("controller-left-online", "a VF without an owner is offline and has no namespace",
+             (Edit(DEVICE, "driver->vf_release != NULL ? driver->vf_release :", "driver->vf_reset != NULL ? driver->vf_reset :"),),
+             (Unit("test_device_release", failed(r"\w+")),), quick=True),
+    Mutation("pf-dma-one-page-more", "a PF's domain maps what its driver shares with it",
+             (Edit("hypervisor/iommu/pf_dma.c", "pages * PAGE_SIZE, PAGE_READ | PAGE_WRITE);",
+                   "(pages + 1) * PAGE_SIZE, PAGE_READ | PAGE_WRITE);"),),
+             (Unit("test_nvme", failed("the_pf_reaches_its_queues_only")), Unit("test_audit_pf", failed(r"\w+")))),
+    Mutation("silent-controller-asked-again", "a controller that did not answer is not asked again",
+             (Edit("drivers/nvme/nvme_admin.c", "    controller->dead = true;\n", ""),),
+             (Unit("test_nvme_hostile", failed("a_controller_that_falls_silent_costs_one_wait")),)),
+
     # --- the audit itself ---
+    Mutation("audit-skips-pf-domains", "the audit looks at what a PF's domain maps",
+             (Edit("hypervisor/monitor/audit_iommu.c", "address - PF_DMA_BASE >= dma->pages * PAGE_SIZE ||",
+                   "address - PF_DMA_BASE >= GIB(512) ||"),),
+             (Unit("test_audit_pf", failed("each_falsified_entry_is_named")),)),
     Mutation("audit-skips-contexts", "the audit looks at every requester id",
              (Edit("hypervisor/monitor/audit_iommu.c", "for (unsigned low = 0; low < 256; low++) {",
                    "for (unsigned low = 0; low < 128; low++) {"),),

@@ -1,7 +1,7 @@
 // The audit's own test: a sound system built by the real code over the modelled unit passes; then
 // one entry at a time is falsified, behind everybody's back, and the audit has to name it.
 // SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
-// SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c
+// SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
 // SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_reserved.c

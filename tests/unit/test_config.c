@@ -147,7 +147,8 @@ static void test_sections(void **state)
 {
     (void)state;
     expect_complaint("[gest alpha]\nimage = a.elf\n", "1:2",
-                     "unknown section 'gest'; allowed: [system], [nic NAME], [guest NAME]");
+                     "unknown section 'gest'; allowed: [system], [nic NAME], [disk NAME], "
+                     "[guest NAME]");
     expect_complaint("[]\n", "1:2", "unknown section");
     expect_complaint("[", "1:1", "no ']'");
     expect_complaint("\n  [guest alpha\nimage = a.elf\n", "2:3", "no ']' at the end");

@@ -165,7 +165,9 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
 
 void pci_bus_master(const struct pci_function *function, bool on)
 {
-    commands[index_of(function->rid)] |= PCI_COMMAND_BUS_MASTER;
+    uint16_t *command = &commands[index_of(function->rid)];
+    *command =
+        (uint16_t)(on ? *command | PCI_COMMAND_BUS_MASTER : *command & ~PCI_COMMAND_BUS_MASTER);
 }
 
 void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value)

@@ -93,7 +93,7 @@ void mmio_write32(uintptr_t address, uint32_t value)
 
 static const struct pf_driver *driver(void)
 {
-    return pf_drivers[0];
+    return &igb_pf_driver;
 }
 
 static int fresh(void **state)

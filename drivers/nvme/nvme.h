@@ -1,0 +1,6 @@
+/* PF driver of NVMe controllers with virtualisation enhancements (NVM Express Base 2.0, 8.26). */
+#pragma once
+
+#include "hypervisor/pci/pf_driver.h"
+
+extern const struct pf_driver nvme_pf_driver;

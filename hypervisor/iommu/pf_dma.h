@@ -1,0 +1,26 @@
+/*
+ * Memory that a PF's driver shares with its device. The PF gets a domain of its own that maps this
+ * and nothing else (invariant I4); a PF that is driven through registers alone has no domain.
+ */
+#pragma once
+
+#include "hypervisor/iommu/iommu.h"
+
+#define PF_DMA_BASE MIB(1) /* where the device sees the first page */
+
+struct pf_dma {
+    const struct pci_function *function; /* NULL: the slot is free */
+    struct iommu_domain domain;
+    uint8_t *memory;
+    size_t pages;
+};
+
+/* Zeroed pages, mapped for the PF alone; then bus mastering on. The PF must have been reset. NULL,
+ * with the reason logged, when there is no memory, no domain or no unit for it. */
+MUST_CHECK struct pf_dma *pf_dma_open(const struct pci_function *pf, size_t pages);
+/* Bus mastering off, context entry gone, pages freed. Pages that the unit may still let the device
+ * reach stay taken. */
+void pf_dma_close(struct pf_dma *dma);
+/* In use, by number; NULL past the last one. For the audit and the monitor. */
+const struct pf_dma *pf_dma_at(unsigned index);
+const struct pf_dma *pf_dma_find(rid_t rid);

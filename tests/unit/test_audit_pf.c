@@ -1,0 +1,97 @@
+// SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
+// SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
+// SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
+// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c
+// SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
+// SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
+// SOURCES: hypervisor/iommu/vtd_reserved.c tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
+// SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
+// SOURCES: -pages.c
+/* A PF that does DMA: the audit knows its domain, and falsified it is named. */
+#include "hypervisor/iommu/pf_dma.h"
+#include "tests/unit/support/audit_fixture.h"
+
+static struct pf_dma *dma;
+
+static struct vtd_context_entry *context(void)
+{
+    struct vtd_context_entry *table = virtual_address(vtd.unit[0].root[1].low & VTD_ROOT_ADDRESS);
+    return &table[RID(0, 1, 0x10, 2) & 0xff];
+}
+
+static void build_with_pf(void)
+{
+    if (dma != NULL)
+        pf_dma_close(dma);
+    build(&page_format_ept);
+    functions[2]->owner = OWNER_HYPERVISOR;
+    dma = pf_dma_open(functions[2], 3);
+    assert_non_null(dma);
+}
+
+static void a_pf_that_masters_the_bus_passes(void **state)
+{
+    build_with_pf();
+    assert_true(commands[2] & PCI_COMMAND_BUS_MASTER);
+    assert_true(audit_run());
+    pf_dma_close(dma);
+    dma = NULL;
+    assert_false(commands[2] & PCI_COMMAND_BUS_MASTER);
+    assert_int_equal(context()->low & 1, 0);
+    assert_true(audit_run());
+}
+
+static void map_more(uint64_t address, uint64_t physical)
+{
+    map(&dma->domain.table, address, physical, PAGE_SIZE, PAGE_READ | PAGE_WRITE);
+}
+
+// clang-format off
+static void a_page_more(void) { map_more(PF_DMA_BASE + 3 * PAGE_SIZE, physical_address(dma->memory) + 3 * PAGE_SIZE); }
+static void a_page_before(void) { map_more(PF_DMA_BASE - PAGE_SIZE, physical_address(dma->memory) - PAGE_SIZE); }
+static void a_page_elsewhere(void) { map_more(0, physical_address(dma->memory)); }
+static void a_guests_page(void) { map_more(GIB(1), RAM(0)); }
+static void its_pages_given_away(void) { owns(physical_address(dma->memory), PAGE_SIZE, OWNER_GUEST(0)); }
+static void not_translated(void) { context()->low |= 2 << 2; }
+static void a_guests_domain(void) { context()->high = (context()->high & 0xff) | VTD_CONTEXT_DID(guests[0].domain.id); }
+static void a_guests_table(void) { context()->low = physical_address(guests[0].domain.table.root) | 1; }
+static void a_guest_owns_it(void) { functions[2]->owner = OWNER_GUEST(1); }
+static void no_entry(void) { context()->low = 0; }
+// clang-format on
+
+static void each_falsified_entry_is_named(void **state)
+{
+    static void (*const falsify[])(void) = {
+        a_page_more,    a_page_before,   a_page_elsewhere, a_guests_page,   its_pages_given_away,
+        not_translated, a_guests_domain, a_guests_table,   a_guest_owns_it, no_entry,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(falsify); i++) {
+        build_with_pf();
+        falsify[i]();
+        assert_false(audit_run());
+        assert_true(host_log_count("audit.violation", "invariant=I4 subject=01:10.2") >= 1);
+    }
+}
+
+/* The bit alone is not enough: it has to have the memory for it. */
+static void a_pf_without_a_domain_may_not_master_the_bus(void **state)
+{
+    build_with_pf();
+    pf_dma_close(dma);
+    dma = NULL;
+    commands[2] |= PCI_COMMAND_BUS_MASTER;
+    assert_false(audit_run());
+    assert_int_equal(host_log_count("audit.violation", "invariant=I6 subject=01:10.2"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pf_that_masters_the_bus_passes),
+        cmocka_unit_test(a_pf_without_a_domain_may_not_master_the_bus),
+        cmocka_unit_test(each_falsified_entry_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
