@@ -27,6 +27,7 @@ MODULES = ("igbvf", "igb", "e1000e")
 DPDK_RELEASE = "13"
 DPDK_MODULES = ("uio_pci_generic",)
 DPDK_DRIVERS = ("librte_net_e1000.so.25", "librte_mempool_ring.so.25")
+CANCEL = "libgcc_s.so.1"  # pthread_cancel() loads it by name
 NAMES = (*(f"/bulkhead/{name}-{release}" for release in RELEASES for name in ("vmlinuz", "initrd")),
          f"/bulkhead/initrd-dpdk-{DPDK_RELEASE}")
 
@@ -53,11 +54,10 @@ def make_initrd(tools: Path, modules: Path, dpdk: Path | None = None) -> bytes:
     archive.add("bin/busybox", stat.S_IFREG | 0o755, (tools / "usr/bin/busybox").read_bytes())
     archive.add("init", stat.S_IFREG | 0o755, (paths.HERE / "linux/init").read_bytes())
     if dpdk is None:
-        # pthread_cancel() loads it by name.
-        add_program(archive, tools, tools / "usr/bin/iperf3", "libgcc_s.so.1")
+        add_program(archive, tools, tools / "usr/bin/iperf3", CANCEL)
         add_modules(archive, modules, MODULES)
     else:
-        add_program(archive, dpdk, dpdk / "usr/bin/dpdk-testpmd", *DPDK_DRIVERS)
+        add_program(archive, dpdk, dpdk / "usr/bin/dpdk-testpmd", CANCEL, *DPDK_DRIVERS)
         add_modules(archive, modules, DPDK_MODULES)
     return archive.finish()
 
