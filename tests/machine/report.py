@@ -81,7 +81,7 @@ def compare(events: list[LogLine]) -> list[list[str]]:
 
 def packets(events: list[LogLine]) -> list[list[str]]:
     """A column for each guest that drove its card by DPDK."""
-    rows = [["", "packets", "best second", "dropped by the card", "exits meanwhile"]]
+    rows = [["", "packets", "best second", "dropped (its count)", "exits meanwhile"]]
     for step in steps(events):
         way = "T" if step.name.startswith("dpdk:tx") else "R"
         if step.name.startswith("dpdk:"):
