@@ -159,7 +159,7 @@ void guest_note_event(struct guest *guest, uint64_t value)
     char serial[32] = "";
     if (guest->serial != NULL)
         (void)format_text(serial, sizeof serial, " serial=%llu",
-               (unsigned long long)virtual_serial_accesses(guest->serial));
+                          (unsigned long long)virtual_serial_accesses(guest->serial));
     log_event("guest.event", "name=%s value=%#llx exits=%llu%s", guest->name,
               (unsigned long long)value, (unsigned long long)guest_exits(guest), serial);
 }
