@@ -7,6 +7,7 @@
 #include "hypervisor/guest/control_call.h"
 #include "hypervisor/guest/device.h"
 #include "hypervisor/guest/ports.h"
+#include "hypervisor/guest/virtual_serial.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/vcpu/abi.h"
 #include "hypervisor/x86/apic.h"
@@ -157,6 +158,16 @@ static int64_t console_write_call(struct vcpu *vcpu, uint64_t address, uint64_t 
     return ABI_OK;
 }
 
+void guest_note_event(struct guest *guest, uint64_t value)
+{
+    char serial[32] = "";
+    if (guest->serial != NULL)
+        (void)format_text(serial, sizeof serial, " serial=%llu",
+                          (unsigned long long)virtual_serial_accesses(guest->serial));
+    log_event("guest.event", "name=%s value=%#llx exits=%llu%s", guest->name,
+              (unsigned long long)value, (unsigned long long)guest_exits(guest), serial);
+}
+
 static enum exit_action hypercall(struct vcpu *vcpu)
 {
     uint64_t *registers = vcpu->registers;
@@ -166,9 +177,7 @@ static enum exit_action hypercall(struct vcpu *vcpu)
         result = console_write_call(vcpu, registers[GUEST_RDI], registers[GUEST_RSI]);
         break;
     case ABI_EVENT:
-        log_event("guest.event", "name=%s value=%#llx exits=%llu", vcpu->guest->name,
-                  (unsigned long long)registers[GUEST_RDI],
-                  (unsigned long long)guest_exits(vcpu->guest));
+        guest_note_event(vcpu->guest, registers[GUEST_RDI]);
         result = ABI_OK;
         break;
     case ABI_EXIT:

@@ -10,5 +10,9 @@ extern const struct vcpu_events guest_events;
 void guest_config_access(struct guest *guest, uint64_t offset, unsigned width, bool write,
                          uint64_t *value);
 
+/* An event word for the log (guest.event), with the exits so far and how many of them were accesses
+ * to the serial line. */
+void guest_note_event(struct guest *guest, uint64_t value);
+
 /* Guests' cores run this: idle until a vCPU is handed over, then run it to its end. */
 void guest_core(struct cpu *cpu);

@@ -25,6 +25,16 @@ static void access_exit(struct vcpu *vcpu, unsigned offset, unsigned width, bool
         *value = UINT32_MAX;
 }
 
+static void access_event(struct vcpu *vcpu, unsigned offset, unsigned width, bool write,
+                         uint32_t *value)
+{
+    (void)offset, (void)width;
+    if (write)
+        guest_note_event(vcpu->guest, *value);
+    else
+        *value = UINT32_MAX;
+}
+
 static void access_serial(struct vcpu *vcpu, unsigned offset, unsigned width, bool write,
                           uint32_t *value)
 {
@@ -87,6 +97,7 @@ static const struct port_rule {
     void (*access)(struct vcpu *vcpu, unsigned offset, unsigned width, bool write, uint32_t *value);
 } rules[] = {
     {PORT_EXIT, PORT_EXIT, 4, access_exit},
+    {PORT_EVENT, PORT_EVENT, 1, access_event},
     {PORT_SERIAL, PORT_SERIAL + 7, 1, access_serial},
     {PORT_SLEEP_CONTROL, PORT_SLEEP_STATUS, 1, access_sleep},
     {PORT_RESET, PORT_RESET, 1, access_reset},

@@ -1,6 +1,7 @@
 /*
  * The ports of guests whose boot protocol promises some (Linux): one 16550 at 0x3f8, PCI's
- * configuration ports, ACPI's sleep and reset registers, and an exit port. Any other guest has no
+ * configuration ports, ACPI's sleep and reset registers, an exit
+ * port and one for events. Any other guest has no
  * port at all.
  */
 #pragma once
@@ -8,6 +9,7 @@
 #include "hypervisor/base/core.h"
 
 #define PORT_EXIT          0x0f4 /* write: the guest ends with this status, as QEMU's isa-debug-exit */
+#define PORT_EVENT         0x0f5 /* write: guest.event in the log, with this byte */
 #define PORT_SERIAL        0x3f8 /* to 0x3ff */
 #define PORT_SLEEP_CONTROL 0x600 /* ACPI 4.8.3.7 Sleep Registers (hardware-reduced) */
 #define PORT_SLEEP_STATUS  0x601

@@ -33,6 +33,8 @@
 #define PCI_ROM                  0x30
 #define PCI_CAP_POINTER          0x34
 #define PCI_INTERRUPT_LINE       0x3c
+#define PCI_BRIDGE_CONTROL       0x3e
+#define PCI_BRIDGE_CONTROL_RESET BIT(6)
 
 #define PCI_BAR_IO        BIT(0)
 #define PCI_BAR_TYPE_64   0x4u
@@ -50,7 +52,12 @@
 #define PCIE_DEVICE_CONTROL_FLR     BIT(15)
 #define PCIE_DEVICE_STATUS          0x0a
 #define PCIE_DEVICE_STATUS_PENDING  BIT(5)
+#define PCIE_LINK_CAP               0x0c
+#define PCIE_LINK_CAP_SPEED(cap)    FIELD(cap, 3, 0) /* 1: 2.5 GT/s, 2: 5 GT/s, ... */
+#define PCIE_LINK_CAP_ACTIVE        BIT(20)          /* Link Status tells whether the link is up */
 #define PCIE_LINK_CONTROL           0x10
+#define PCIE_LINK_STATUS            0x12
+#define PCIE_LINK_STATUS_ACTIVE     BIT(13)
 #define PCIE_DEVICE_CAP2            0x24
 #define PCIE_DEVICE_CAP2_ARI        BIT(5)
 #define PCIE_DEVICE_CONTROL2        0x28
@@ -65,6 +72,12 @@
 #define PCIE_TYPE_FROM_PCI_BRIDGE 0x8
 #define PCIE_TYPE_INTEGRATED      0x9
 #define PCIE_TYPE_NONE            0xff
+
+/* Power management (7.5.2) */
+#define PM_CONTROL               0x04
+#define PM_CONTROL_STATE         0x3u
+#define PM_CONTROL_D3HOT         0x3u
+#define PM_CONTROL_NO_SOFT_RESET BIT(3)
 
 /* Advanced Features (PCI ECN 2006; offsets from the capability) */
 #define AF_CAPABILITIES     0x03

@@ -44,6 +44,26 @@ struct pci_bar {
 
 #define PCI_BARS 6
 
+/* reset.c: in the order in which they are tried */
+enum pci_reset_method {
+    PCI_RESET_NONE,
+    PCI_RESET_FLR, /* function level reset through the PCIe capability (PCIe 6.6.2) */
+    PCI_RESET_AF, /* the same through Advanced Features, of conventional functions (PCI ECN 2006) */
+    PCI_RESET_PM, /* D3hot and back to D0 without No_Soft_Reset (PCIe 5.3.1.4) */
+    PCI_RESET_BUS, /* hot reset of all behind the bridge above (PCIe 6.6.1, 7.5.1.3.13) */
+    PCI_RESET_METHODS,
+};
+
+/* What a reset makes a function forget. */
+struct pci_saved {
+    uint32_t bar[PCI_BARS];
+    uint32_t rom;
+    uint16_t command;
+    uint8_t cache_line, interrupt_line;
+    uint16_t device_control, link_control, device_control2;
+    uint16_t witness; /* command bits that were set before and that a reset clears */
+};
+
 struct pci_function {
     rid_t rid;
     uint16_t vendor, device;
@@ -61,8 +81,12 @@ struct pci_function {
     struct pci_function *pf;     /* of a VF */
     uint16_t vf_index;           /* of a VF, from 0 */
     bool pristine;               /* reset since a guest last had it */
-    owner_t owner;               /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
     bool firmware_master;        /* firmware left bus mastering on, and no reset has come since */
+    owner_t owner;               /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
+    enum pci_reset_method reset_method; /* the one that has worked; PCI_RESET_NONE: not known yet */
+    bool in_reset;        /* its registers are in `saved`; of a bridge: its bus is being reset */
+    bool link_was_active; /* of a bridge, before that */
+    struct pci_saved saved;
 };
 
 #define PCI_MAX_FUNCTIONS 512
@@ -123,28 +147,28 @@ MUST_CHECK enum status msix_layout_read(const struct pci_function *function,
                                         struct msix_layout *layout);
 void msix_enable(const struct pci_function *function, bool enable, bool mask_all);
 
-/* --- reset.c (PCIe 6.6.2): FLR through PCIe capability, else AF. Configuration (BARs, command) is
- * restored with bus mastering off. --- */
+/* --- reset.c: FLR, else AF, PM, secondary bus reset. Configuration (BARs, command) is restored
+ * with bus mastering off. --- */
 
-/* A reset under way: what it makes the function forget, and when it may be touched again. */
+/* A reset under way, and when the function may be touched again. */
 struct pci_reset {
-    uint32_t bar[PCI_BARS];
-    uint32_t rom;
-    uint16_t command;
-    uint8_t cache_line, interrupt_line;
-    uint16_t device_control, link_control, device_control2;
+    enum pci_reset_method method;
     struct deadline ready;
 };
-/* Bus mastering off, pending requests waited for (bounded), reset begun. Then 100 ms must pass.
- * STATUS_UNSUPPORTED when the function has no reset of its own, STATUS_BUSY for a PF with VFs. */
-MUST_CHECK enum status pci_reset_start(const struct pci_function *function,
-                                       struct pci_reset *reset);
-/* Waits for what is left of the 100 ms, then until the function answers; restores its
- * configuration. STATUS_TIMEOUT. */
-MUST_CHECK enum status pci_reset_finish(const struct pci_function *function,
+/* Bus mastering off, pending requests waited for (1 s at most), reset begun: by the method that
+ * pci_function_reset() found, else by the first that is offered. Then `ready` must pass, 10 ms to
+ * 1 s by method. A bus reset takes in what shares the bus; a function that is taken in already
+ * joins it. STATUS_UNSUPPORTED when there is no way to reset the function alone (the log says
+ * why), STATUS_BUSY for a PF with VFs. */
+MUST_CHECK enum status pci_reset_start(struct pci_function *function, struct pci_reset *reset);
+/* Waits for what is left of that time, then until the function answers (1 s at most); restores its
+ * configuration. STATUS_TIMEOUT; STATUS_DEVICE when it kept its registers through the reset or does
+ * not take them back. */
+MUST_CHECK enum status pci_reset_finish(struct pci_function *function,
                                         const struct pci_reset *reset);
-/* Both, for when there is nothing else to do meanwhile. */
-MUST_CHECK enum status pci_function_reset(const struct pci_function *function);
+/* Both, for when there is nothing else to do meanwhile. Tries one method after the other until one
+ * has worked, and remembers it. */
+MUST_CHECK enum status pci_function_reset(struct pci_function *function);
 
 /* --- acs.c (PCIe 6.12): redirects peer-to-peer requests upstream wherever that can be done. --- */
 void acs_enable_all(void);

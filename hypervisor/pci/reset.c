@@ -1,34 +1,108 @@
-/* Function level reset (PCIe 6.6.2; Advanced Features ECN for conventional functions). */
+/*
+ * Resetting a function. The gentlest method comes first: FLR (PCIe 6.6.2), the same through
+ * Advanced Features, D3hot and back (5.3.1.4), and last a reset of the whole bus (6.6.1), which is
+ * allowed only where it reaches nobody else.
+ */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
 #include "hypervisor/pci/config_space.h"
 
 #define PENDING_TIME MILLISECONDS(1000) /* longer than any default completion timeout */
-#define RESET_TIME   MILLISECONDS(100)
 #define ANSWER_TIME  MILLISECONDS(1000)
+#define RESET_TIME   MILLISECONDS(100)
+#define PM_TIME      MILLISECONDS(10)   /* each way: PCIe 5.9 */
+#define HOLD_TIME    MILLISECONDS(2)    /* Trst is 1 ms */
+#define BUS_TIME     MILLISECONDS(1000) /* conventional: Trhfa, 2^25 clocks at 33 MHz */
 
-enum method { METHOD_NONE, METHOD_PCIE, METHOD_AF };
+/* A bit that every reset clears; IO and memory decoding are two more. */
+#define WITNESSES (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF)
 
-static enum method method_of(const struct pci_function *function)
+static const char *const names[PCI_RESET_METHODS] = {
+    [PCI_RESET_NONE] = "none", [PCI_RESET_FLR] = "flr", [PCI_RESET_AF] = "af",
+    [PCI_RESET_PM] = "pm",     [PCI_RESET_BUS] = "bus",
+};
+
+static enum status fail(const struct pci_function *function, enum status status,
+                        const char *message)
 {
-    if (function->cap_pcie != 0 &&
-        (pci_read32(function->rid, function->cap_pcie + PCIE_DEVICE_CAP) & PCIE_DEVICE_CAP_FLR) !=
-            0)
-        return METHOD_PCIE;
-    uint8_t both = (uint8_t)(AF_CAPABILITIES_TP | AF_CAPABILITIES_FLR);
-    if (function->cap_af != 0 &&
-        (pci_read8(function->rid, function->cap_af + AF_CAPABILITIES) & both) == both)
-        return METHOD_AF;
-    return METHOD_NONE;
+    log_event("pci.reset", "rid=%s status=%s message=\"%s\"", rid_text(function->rid).text,
+              status_name(status), message);
+    return status;
 }
 
-static bool pending(const struct pci_function *function, enum method method)
+/* The next function after *index that a reset of the bridge's secondary bus reaches. */
+static struct pci_function *next_below(const struct pci_function *bridge, size_t *index)
 {
-    if (method == METHOD_PCIE)
-        return (pci_read16(function->rid, function->cap_pcie + PCIE_DEVICE_STATUS) &
-                PCIE_DEVICE_STATUS_PENDING) != 0;
-    return (pci_read8(function->rid, function->cap_af + AF_STATUS) & AF_STATUS_PENDING) != 0;
+    struct pci_function *function;
+    while ((function = pci_function_at((*index)++)) != NULL)
+        if (RID_SEGMENT(function->rid) == RID_SEGMENT(bridge->rid) &&
+            RID_BUS(function->rid) >= bridge->secondary_bus &&
+            RID_BUS(function->rid) <= bridge->subordinate_bus)
+            return function;
+    return NULL;
+}
+
+/* Whom a bus reset would reach beside the function's owner: a bridge, or somebody's function. */
+static const struct pci_function *bystander(const struct pci_function *function)
+{
+    const struct pci_function *other;
+    for (size_t i = 0; (other = next_below(function->bridge, &i)) != NULL;)
+        if (other != function &&
+            (other->is_bridge || (other->owner != function->owner && other->owner != OWNER_NOBODY)))
+            return other;
+    return NULL;
+}
+
+static bool offers(const struct pci_function *function, enum pci_reset_method method)
+{
+    const uint8_t af = (uint8_t)(AF_CAPABILITIES_TP | AF_CAPABILITIES_FLR);
+    rid_t rid = function->rid;
+    switch (method) {
+    case PCI_RESET_FLR:
+        return function->cap_pcie != 0 &&
+               (pci_read32(rid, function->cap_pcie + PCIE_DEVICE_CAP) & PCIE_DEVICE_CAP_FLR) != 0;
+    case PCI_RESET_AF:
+        return function->cap_af != 0 &&
+               (pci_read8(rid, function->cap_af + AF_CAPABILITIES) & af) == af;
+    case PCI_RESET_PM:
+        return !function->is_vf && function->cap_pm != 0 &&
+               (pci_read16(rid, function->cap_pm + PM_CONTROL) & PM_CONTROL_NO_SOFT_RESET) == 0;
+    case PCI_RESET_BUS:
+        return !function->is_vf && function->bridge != NULL &&
+               function->bridge->secondary_bus != 0 && bystander(function) == NULL;
+    default:
+        return false;
+    }
+}
+
+static enum status refuse(const struct pci_function *function)
+{
+    const struct pci_function *other =
+        function->bridge != NULL && !function->is_vf ? bystander(function) : NULL;
+    if (other == NULL)
+        return fail(function, STATUS_UNSUPPORTED,
+                    "it has neither FLR nor a PM reset, and there is no bridge above whose bus "
+                    "could be reset; what one owner left in it would reach the next");
+    log_event("pci.reset",
+              "rid=%s status=%s other=%s message=\"it has neither FLR nor a PM reset, and a reset "
+              "of its bus would reach the other one, which is somebody else's; move one to a slot "
+              "of its own or give both to one guest\"",
+              rid_text(function->rid).text, status_name(STATUS_UNSUPPORTED),
+              rid_text(other->rid).text);
+    return STATUS_UNSUPPORTED;
+}
+
+static bool pending(const struct pci_function *function)
+{
+    rid_t rid = function->rid;
+    if (function->cap_pcie != 0 && (pci_read16(rid, function->cap_pcie + PCIE_DEVICE_STATUS) &
+                                    PCIE_DEVICE_STATUS_PENDING) != 0)
+        return true;
+    return function->cap_af != 0 &&
+           (pci_read8(rid, function->cap_af + AF_CAPABILITIES) & AF_CAPABILITIES_TP) != 0 &&
+           (pci_read8(rid, function->cap_af + AF_STATUS) & AF_STATUS_PENDING) != 0;
 }
 
 /* The identity registers of a VF read all ones in any case; its capability list does not. */
@@ -48,10 +122,11 @@ static bool has_control2(const struct pci_function *function)
            (pci_read16(function->rid, function->cap_pcie + PCIE_CAPABILITIES) & 0xf) >= 2;
 }
 
-static void save(const struct pci_function *function, struct pci_reset *saved)
+static void save(struct pci_function *function)
 {
     rid_t rid = function->rid;
-    *saved = (struct pci_reset){
+    struct pci_saved *saved = &function->saved;
+    *saved = (struct pci_saved){
         .rom = pci_read32(rid, PCI_ROM),
         .command = pci_read16(rid, PCI_COMMAND),
         .cache_line = pci_read8(rid, PCI_CACHE_LINE),
@@ -67,13 +142,18 @@ static void save(const struct pci_function *function, struct pci_reset *saved)
         saved->device_control2 = pci_read16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL2);
 }
 
-/* BARs first, decoding after them, bus mastering not at all. */
-static void restore(const struct pci_function *function, const struct pci_reset *saved)
+/* BARs first, decoding after them, bus mastering not at all. False when they do not hold. */
+static bool restore(const struct pci_function *function)
 {
     rid_t rid = function->rid;
+    const struct pci_saved *saved = &function->saved;
+    uint16_t command = saved->command & (uint16_t)~PCI_COMMAND_BUS_MASTER;
+    bool holds = true;
+    for (unsigned i = 0; !function->is_vf && i < PCI_BARS; i++) {
+        pci_config_write(rid, PCI_BAR0 + 4 * i, 4, saved->bar[i]);
+        holds = holds && pci_read32(rid, PCI_BAR0 + 4 * i) == saved->bar[i];
+    }
     if (!function->is_vf) {
-        for (unsigned i = 0; i < PCI_BARS; i++)
-            pci_config_write(rid, PCI_BAR0 + 4 * i, 4, saved->bar[i]);
         pci_config_write(rid, PCI_ROM, 4, saved->rom);
         pci_config_write(rid, PCI_CACHE_LINE, 1, saved->cache_line);
         pci_config_write(rid, PCI_INTERRUPT_LINE, 1, saved->interrupt_line);
@@ -88,65 +168,178 @@ static void restore(const struct pci_function *function, const struct pci_reset 
                              saved->device_control2);
     }
     acs_enable(function);
-    pci_config_write(rid, PCI_COMMAND, 2, saved->command & (uint32_t)~PCI_COMMAND_BUS_MASTER);
+    pci_config_write(rid, PCI_COMMAND, 2, command);
+    return holds &&
+           ((pci_read16(rid, PCI_COMMAND) ^ command) & (WITNESSES | PCI_COMMAND_BUS_MASTER)) == 0;
 }
 
-static enum status fail(const struct pci_function *function, enum status status,
-                        const char *message)
+/* What is saved already stays: a second attempt finds registers that the first one cleared. */
+static void quiesce(struct pci_function *function)
 {
-    log_event("pci.reset", "rid=%s status=%s message=\"%s\"", rid_text(function->rid).text,
-              status_name(status), message);
+    if (!function->in_reset)
+        save(function);
+    function->in_reset = true;
+    pci_command_set(function, (uint16_t)PCI_COMMAND_INTX_OFF, (uint16_t)PCI_COMMAND_BUS_MASTER);
+    function->saved.witness = pci_read16(function->rid, PCI_COMMAND) & (uint16_t)WITNESSES;
+    if (!WAIT_UNTIL(!pending(function), PENDING_TIME))
+        log_event("pci.reset", "rid=%s message=\"requests are still pending; reset all the same\"",
+                  rid_text(function->rid).text);
+}
+
+static bool has_link(const struct pci_function *bridge)
+{
+    return bridge->pcie_type == PCIE_TYPE_ROOT_PORT || bridge->pcie_type == PCIE_TYPE_DOWNSTREAM;
+}
+
+/* From the end of a bus reset to the first access. Above 5 GT/s the 100 ms begin when the link is
+ * up, which has its own 100 ms here. */
+static uint64_t bus_time(const struct pci_function *bridge)
+{
+    if (!has_link(bridge))
+        return BUS_TIME;
+    return PCIE_LINK_CAP_SPEED(pci_read32(bridge->rid, bridge->cap_pcie + PCIE_LINK_CAP)) > 2
+               ? 2 * RESET_TIME
+               : RESET_TIME;
+}
+
+static bool link_is_active(const struct pci_function *bridge)
+{
+    return has_link(bridge) &&
+           (pci_read32(bridge->rid, bridge->cap_pcie + PCIE_LINK_CAP) & PCIE_LINK_CAP_ACTIVE) !=
+               0 &&
+           (pci_read16(bridge->rid, bridge->cap_pcie + PCIE_LINK_STATUS) &
+            PCIE_LINK_STATUS_ACTIVE) != 0;
+}
+
+static void reset_bus(struct pci_function *bridge)
+{
+    struct pci_function *other;
+    for (size_t i = 0; (other = next_below(bridge, &i)) != NULL;)
+        quiesce(other);
+    bridge->in_reset = true;
+    bridge->link_was_active = link_is_active(bridge); /* QEMU's ports never say so */
+    pci_update16(bridge->rid, PCI_BRIDGE_CONTROL, 0, PCI_BRIDGE_CONTROL_RESET);
+    clock_delay(HOLD_TIME);
+    pci_update16(bridge->rid, PCI_BRIDGE_CONTROL, PCI_BRIDGE_CONTROL_RESET, 0);
+}
+
+static void begin(struct pci_function *function, enum pci_reset_method method,
+                  struct pci_reset *reset)
+{
+    rid_t rid = function->rid;
+    uint64_t time = RESET_TIME;
+    quiesce(function);
+    switch (method) {
+    case PCI_RESET_FLR:
+        pci_update16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL, 0, PCIE_DEVICE_CONTROL_FLR);
+        break;
+    case PCI_RESET_AF:
+        pci_config_write(rid, function->cap_af + AF_CONTROL, 1, (uint32_t)AF_CONTROL_FLR);
+        break;
+    case PCI_RESET_PM:
+        pci_update16(rid, function->cap_pm + PM_CONTROL, PM_CONTROL_STATE, PM_CONTROL_D3HOT);
+        clock_delay(PM_TIME);
+        pci_update16(rid, function->cap_pm + PM_CONTROL, PM_CONTROL_STATE, 0);
+        time = PM_TIME;
+        break;
+    default:
+        reset_bus(function->bridge);
+        time = bus_time(function->bridge);
+        break;
+    }
+    *reset = (struct pci_reset){method, deadline_in(time)};
+}
+
+/* After its reset: a function that shares the bus may have been brought back with another one. */
+static enum status recover(struct pci_function *function)
+{
+    if (!WAIT_UNTIL(answers(function), ANSWER_TIME))
+        return fail(function, STATUS_TIMEOUT, "the function does not answer after its reset");
+    if (!function->in_reset)
+        return STATUS_OK;
+    bool kept = (pci_read16(function->rid, PCI_COMMAND) & function->saved.witness) != 0;
+    bool holds = restore(function);
+    if (kept)
+        return fail(function, STATUS_DEVICE,
+                    "its command register came through the reset unchanged: it was none");
+    if (!holds)
+        return fail(function, STATUS_DEVICE,
+                    "its BARs or command register do not take back what they held");
+    if (!WAIT_UNTIL(!pending(function), PENDING_TIME))
+        return fail(function, STATUS_TIMEOUT, "requests are pending even after the reset");
+    function->in_reset = false;
+    return STATUS_OK;
+}
+
+enum status pci_reset_finish(struct pci_function *function, const struct pci_reset *reset)
+{
+    while (!deadline_passed(reset->ready))
+        clock_relax();
+    if (reset->method == PCI_RESET_BUS) {
+        struct pci_function *bridge = function->bridge, *other;
+        bridge->in_reset = false;
+        if (bridge->link_was_active && !WAIT_UNTIL(link_is_active(bridge), ANSWER_TIME))
+            return fail(function, STATUS_TIMEOUT, "its link does not come up after the bus reset");
+        for (size_t i = 0; (other = next_below(bridge, &i)) != NULL;)
+            if (other != function && other->in_reset)
+                (void)recover(other); /* whoever has it finds out by itself */
+    }
+    enum status status = recover(function);
+    if (status == STATUS_OK)
+        log_event("pci.reset", "rid=%s method=%s status=ok", rid_text(function->rid).text,
+                  names[reset->method]);
     return status;
 }
 
 /* Resetting a PF would take its VFs away from under their owners. */
-static bool has_vfs(const struct pci_function *pf)
+static enum status check(const struct pci_function *pf)
 {
     const struct pci_function *function;
+    if (pf->is_bridge)
+        return fail(pf, STATUS_UNSUPPORTED, "a bridge is not reset");
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
         if (function->is_vf && function->pf == pf)
-            return true;
-    return false;
-}
-
-enum status pci_reset_start(const struct pci_function *function, struct pci_reset *reset)
-{
-    enum method method = method_of(function);
-    if (function->is_bridge || method == METHOD_NONE)
-        return fail(function, STATUS_UNSUPPORTED,
-                    "no function level reset; what one owner left in it would reach the next");
-    if (has_vfs(function))
-        return fail(function, STATUS_BUSY, "the PF has VFs; disable them first");
-    save(function, reset);
-    pci_bus_master(function, false);
-    if (!WAIT_UNTIL(!pending(function, method), PENDING_TIME))
-        log_event("pci.reset", "rid=%s message=\"requests are still pending; reset all the same\"",
-                  rid_text(function->rid).text);
-    if (method == METHOD_PCIE)
-        pci_update16(function->rid, function->cap_pcie + PCIE_DEVICE_CONTROL, 0,
-                     PCIE_DEVICE_CONTROL_FLR);
-    else
-        pci_config_write(function->rid, function->cap_af + AF_CONTROL, 1, (uint32_t)AF_CONTROL_FLR);
-    reset->ready = deadline_in(RESET_TIME);
+            return fail(pf, STATUS_BUSY, "the PF has VFs; disable them first");
     return STATUS_OK;
 }
 
-enum status pci_reset_finish(const struct pci_function *function, const struct pci_reset *reset)
+enum status pci_reset_start(struct pci_function *function, struct pci_reset *reset)
 {
-    while (!deadline_passed(reset->ready))
-        clock_relax();
-    enum method method = method_of(function);
-    if (!WAIT_UNTIL(answers(function), ANSWER_TIME))
-        return fail(function, STATUS_TIMEOUT, "the function does not answer after its reset");
-    restore(function, reset);
-    if (!WAIT_UNTIL(!pending(function, method), PENDING_TIME))
-        return fail(function, STATUS_TIMEOUT, "requests are pending even after the reset");
+    const struct pci_function *bridge = function->bridge;
+    enum status status = check(function);
+    if (status != STATUS_OK)
+        return status;
+    if (function->in_reset && bridge != NULL && bridge->in_reset) {
+        *reset = (struct pci_reset){PCI_RESET_BUS, deadline_in(bus_time(bridge))};
+        return STATUS_OK;
+    }
+    enum pci_reset_method method = function->reset_method;
+    if (method == PCI_RESET_NONE)
+        while (++method < PCI_RESET_METHODS && !offers(function, method))
+            continue;
+    if (!offers(function, method))
+        return refuse(function);
+    begin(function, method, reset);
     return STATUS_OK;
 }
 
-enum status pci_function_reset(const struct pci_function *function)
+enum status pci_function_reset(struct pci_function *function)
 {
     struct pci_reset reset;
-    enum status status = pci_reset_start(function, &reset);
-    return status == STATUS_OK ? pci_reset_finish(function, &reset) : status;
+    enum status status = check(function);
+    if (status != STATUS_OK)
+        return status;
+    bool tried = false;
+    for (enum pci_reset_method method = PCI_RESET_FLR; method < PCI_RESET_METHODS; method++) {
+        if (!offers(function, method))
+            continue;
+        tried = true;
+        begin(function, method, &reset);
+        status = pci_reset_finish(function, &reset);
+        if (status == STATUS_OK) {
+            function->reset_method = method;
+            return STATUS_OK;
+        }
+    }
+    return tried ? status : refuse(function);
 }

@@ -75,6 +75,7 @@ def add_modules(archive: Cpio, directory: Path, names) -> None:
 
 
 def shared_libraries(tree: Path, program: Path) -> list[Path]:
+    """Those that the program is linked with, by the names it asks for them."""
     loader = tree / LIBRARIES / "ld-linux-x86-64.so.2"
     search = f"{tree / LIBRARIES}:{tree / LIBRARIES}/pulseaudio"
     listed = subprocess.run([loader, "--library-path", search, "--list", program],

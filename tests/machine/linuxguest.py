@@ -4,6 +4,7 @@ of busybox, iperf3, network drivers and our own init (linux/init).
 
   guests/*/12/vmlinuz, guests/*/12/initrd       Debian 12's kernel
   guests/*/13/vmlinuz, guests/*/13/initrd       Debian 13's
+  guests/*/13/initrd-dpdk                       with DPDK's testpmd in place of iperf3 and the drivers
 
 They do not depend on the image under test, so they are made once and kept in the cache.
 """
@@ -24,7 +25,12 @@ from machine.initramfs import LIBRARIES, Cpio, add_modules, shared_libraries  # 
 
 RELEASES = ("12", "13")
 MODULES = ("igbvf", "igb", "e1000e", "nvme")
-NAMES = tuple(f"/bulkhead/{name}-{release}" for release in RELEASES for name in ("vmlinuz", "initrd"))
+DPDK_RELEASE = "13"
+DPDK_MODULES = ("uio_pci_generic",)
+DPDK_DRIVERS = ("librte_net_e1000.so.25", "librte_mempool_ring.so.25")
+CANCEL = "libgcc_s.so.1"  # pthread_cancel() loads it by name
+NAMES = (*(f"/bulkhead/{name}-{release}" for release in RELEASES for name in ("vmlinuz", "initrd")),
+         f"/bulkhead/initrd-dpdk-{DPDK_RELEASE}")
 
 
 def compiled(source: Path) -> bytes:
@@ -35,30 +41,42 @@ def compiled(source: Path) -> bytes:
         return program.read_bytes()
 
 
-def make_initrd(tree: Path, modules: Path) -> bytes:
+def stripped(path: Path) -> bytes:
+    done = subprocess.run(["strip", "--strip-unneeded", "-o", "/dev/stdout", path], check=False, capture_output=True)
+    return done.stdout or path.read_bytes()
+
+
+def add_program(archive: Cpio, tree: Path, program: Path, *loaded: str) -> None:
+    """The program with its libraries and those that it loads by name."""
+    archive.add(f"bin/{program.name}", stat.S_IFREG | 0o755, program.read_bytes())
+    for library in [*shared_libraries(tree, program), *(tree / LIBRARIES / name for name in loaded)]:
+        archive.add(f"lib/{library.name}", stat.S_IFREG | 0o755, stripped(library))
+    archive.add("lib64/ld-linux-x86-64.so.2", stat.S_IFREG | 0o755,
+                (tree / LIBRARIES / "ld-linux-x86-64.so.2").read_bytes())
+
+
+def make_initrd(tools: Path, modules: Path, dpdk: Path | None = None) -> bytes:
     archive = Cpio()
     for directory in ("bin", "dev", "lib", "lib64", "proc", "sys", "tmp"):
         archive.add(directory, stat.S_IFDIR | 0o755)
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
-    archive.add("bin/busybox", stat.S_IFREG | 0o755, (tree / "usr/bin/busybox").read_bytes())
+    archive.add("bin/busybox", stat.S_IFREG | 0o755, (tools / "usr/bin/busybox").read_bytes())
     archive.add("init", stat.S_IFREG | 0o755, (paths.HERE / "linux/init").read_bytes())
-    archive.add("bin/nvme-attach", stat.S_IFREG | 0o755, compiled(paths.HERE / "linux/nvme-attach.c"))
-    program = tree / "usr/bin/iperf3"
-    archive.add("bin/iperf3", stat.S_IFREG | 0o755, program.read_bytes())
-    # pthread_cancel() loads the last one by name.
-    for library in [*shared_libraries(tree, program), tree / LIBRARIES / "libgcc_s.so.1"]:
-        archive.add(f"lib/{library.name}", stat.S_IFREG | 0o755, library.read_bytes())
-    archive.add("lib64/ld-linux-x86-64.so.2", stat.S_IFREG | 0o755,
-                (tree / LIBRARIES / "ld-linux-x86-64.so.2").read_bytes())
-    add_modules(archive, modules, MODULES)
+    if dpdk is None:
+        archive.add("bin/nvme-attach", stat.S_IFREG | 0o755, compiled(paths.HERE / "linux/nvme-attach.c"))
+        add_program(archive, tools, tools / "usr/bin/iperf3", CANCEL)
+        add_modules(archive, modules, MODULES)
+    else:
+        add_program(archive, dpdk, dpdk / "usr/bin/dpdk-testpmd", CANCEL, *DPDK_DRIVERS)
+        add_modules(archive, modules, DPDK_MODULES)
     return archive.finish()
 
 
-def fingerprint(source: Path) -> str:
+def fingerprint(source: Path, dpdk: Path) -> str:
     """Changes whenever what is made would change."""
     digest = hashlib.sha256()
     for path in (Path(__file__), paths.HERE / "initramfs.py", paths.HERE / "linux/init",
-                 paths.HERE / "linux/nvme-attach.c", source / "packages.txt"):
+                 paths.HERE / "linux/nvme-attach.c", source / "packages.txt", dpdk / "packages.txt"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -72,9 +90,9 @@ def only(found, what: str) -> Path:
 
 def ensure() -> Path:
     """Makes the files when they are not there or outdated; returns their directory."""
-    source = paths.guest_packages()
+    source, dpdk = paths.guest_packages(), paths.dpdk_packages()
     # By what it is made of, so that two checkouts do not take it from each other.
-    final = paths.cache() / "guests" / fingerprint(source)[:16]
+    final = paths.cache() / "guests" / fingerprint(source, dpdk)[:16]
     if final.exists():
         return final
     work = final.with_name(f"{final.name}.partial.{os.getpid()}")
@@ -86,6 +104,8 @@ def ensure() -> Path:
             shutil.copy(only((kernel / "boot").glob("vmlinuz-*"), "kernels"), work / release / "vmlinuz")
             modules = only([*kernel.glob("lib/modules/*"), *kernel.glob("usr/lib/modules/*")], "sets of modules")
             (work / release / "initrd").write_bytes(make_initrd(source / "tools", modules))
+            if release == DPDK_RELEASE:
+                (work / release / "initrd-dpdk").write_bytes(make_initrd(source / "tools", modules, dpdk))
         if not final.exists():  # or somebody was faster
             work.rename(final)
     finally:
@@ -93,10 +113,10 @@ def ensure() -> Path:
     return final
 
 
-def files() -> dict[str, bytes | Path]:
-    """What goes onto the boot medium of a machine with Linux guests."""
+def files(names=NAMES[:-1]) -> dict[str, bytes | Path]:
+    """What goes onto the boot medium of a machine with Linux guests; not all of it fits at once."""
     made = ensure()
-    return {target: made / target.rsplit("-")[-1] / Path(target).name.rsplit("-")[0] for target in NAMES}
+    return {target: made.joinpath(*reversed(Path(target).name.rsplit("-", 1))) for target in names}
 
 
 if __name__ == "__main__":

@@ -39,7 +39,16 @@ def stack() -> Path:
 
 def guest_packages() -> Path:
     """The unpacked packages that Linux guests are made of; raises MissingEmulators when they are not there."""
-    path = cache() / "guest-packages"
+    return _packages("guest-packages")
+
+
+def dpdk_packages() -> Path:
+    """The same for DPDK's."""
+    return _packages("dpdk-packages")
+
+
+def _packages(name: str) -> Path:
+    path = cache() / name
     if not (path / "version").exists():
         raise MissingEmulators(f"no packages for Linux guests in {path}: run tests/machine/setup.sh guests")
     return path

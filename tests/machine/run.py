@@ -17,7 +17,7 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, machine, paths, scenario  # noqa: E402
+from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, machine, paths, report, scenario  # noqa: E402
 from machine.disk import ImageError  # noqa: E402
 
 LEAVE = b"\x1d"  # Ctrl-]
@@ -38,7 +38,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--boot", choices=("disk", "usb", "iso"), default="disk", help="default: %(default)s")
     parser.add_argument("--nic", action="append", metavar="MODEL[@PLACE]",
                         help="igb or e1000e, at root-port, switch or root-bus; may be repeated; 'none' for no card "
-                             "(default: igb@root-port)")
+                             "(default: igb@root-port, or what the scenario's [nic] sections name)")
     parser.add_argument("--no-iommu", action="store_true", help="a machine without VT-d")
     parser.add_argument("--no-intremap", action="store_true", help="VT-d without interrupt remapping")
     parser.add_argument("--aw-bits", type=int, choices=(39, 48), default=48, help="width of VT-d's addresses")
@@ -53,9 +53,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def parse_nics(texts: list[str] | None) -> tuple[Nic, ...]:
-    if texts is None:
-        return (Nic(),)
+def parse_nics(texts: list[str]) -> tuple[Nic, ...]:
     nics = []
     for text in texts:
         if text != "none":
@@ -77,8 +75,10 @@ def parse_files(texts: list[str]) -> dict[str, bytes | Path]:
 def specification(options: argparse.Namespace, batch: bool) -> MachineSpec:
     text = scenario.text_of(options.scenario)
     return MachineSpec(
-        cpus=options.cpus or scenario.cpus(text), memory=options.memory or scenario.memory(text), iommu=not options.no_iommu, intremap=not options.no_intremap,
-        aw_bits=options.aw_bits, nics=parse_nics(options.nic), nvmes=scenario.nvmes(text), image=options.image.resolve(),
+        cpus=options.cpus or scenario.cpus(text), memory=options.memory or scenario.memory(text),
+        iommu=not options.no_iommu, intremap=not options.no_intremap,
+        aw_bits=options.aw_bits, nics=scenario.nics(text) if options.nic is None else parse_nics(options.nic),
+        nvmes=scenario.nvmes(text), image=options.image.resolve(),
         iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
         files={**scenario.files(text), **parse_files(options.file)}, trace=tuple(options.trace), gdb=options.gdb,
         wait_for_gdb=options.gdb is not None, extra=tuple(options.extra))
@@ -143,6 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     except (MachineError, ImageError, paths.MissingEmulators, OSError, ValueError) as error:
         say(f"error: {error}")
         return 2
+    print(report.text(run.events), end="")
     if interactive:
         return 0
     errors = run.emulator_messages()

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from . import linuxguest, paths
-from .spec import Nvme, scenario_file
+from .spec import Nic, Nvme, scenario_file
 
+MODELS = {"8086:10c9": "igb", "8086:10d3": "e1000e"}
 FIRMWARE_MEMORY = 448  # MiB beside the guests': firmware, hypervisor, modules
 
 
@@ -22,9 +23,18 @@ def values(text: str, key: str) -> list[str]:
 def files(text: str) -> dict[str, bytes | Path]:
     """Kernels and initial RAM disks that it names and that are not part of the image."""
     wanted = {f"/bulkhead/{name}" for key in ("image", "initrd") for name in values(text, key)}
-    if not wanted & set(linuxguest.NAMES):
-        return {}
-    return {target: source for target, source in linuxguest.files().items() if target in wanted}
+    made = sorted(wanted & set(linuxguest.NAMES))
+    return linuxguest.files(made) if made else {}
+
+
+def nics(text: str) -> tuple[Nic, ...]:
+    """A card for each [nic] section. Whole ones share a wire; one that is split has its own, as one that also came
+    in by another card would be somebody's twice."""
+    cards = []
+    for section in re.findall(r"^\[nic [^\[]*", text, re.MULTILINE):
+        model = MODELS.get(values(section, "device")[0], Nic.model)
+        cards.append(Nic(model) if values(section, "vfs") else Nic(model, netdev="hubport,hubid=0"))
+    return tuple(cards) if len(cards) > 1 else (Nic(),)
 
 
 def nvmes(text: str) -> tuple[Nvme, ...]:

@@ -3,7 +3,7 @@
 #
 #   setup.sh build       compilers, image tools, linters and test runners, from the machine's own release
 #   setup.sh emulators   QEMU >= 10.0.7, OVMF, Bochs 3.0 and a Linux kernel, from Debian 13 ("trixie")
-#   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3
+#   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3, DPDK
 #
 # The emulators are unpacked beside the system, never installed into it: Debian 12's QEMU has neither
 # igb nor TCG x2APIC, and its Bochs aborts without a display. They are fetched with this machine's own
@@ -25,6 +25,8 @@ qemu_minimum=10.0.7
 guests_version=1
 guest_tools='busybox-static iperf3'
 guest_kernel=linux-image-amd64
+dpdk_version=1
+dpdk_packages='dpdk-dev ibverbs-providers librte-net-e1000-25 librte-mempool-ring25'
 
 build_packages='
     gcc libc6-dev clang llvm lld libclang-rt-dev nasm make binutils gnu-efi
@@ -175,6 +177,23 @@ fetch_guests() {
     rm -rf "$partial/apt"
 }
 
+# testpmd with the libraries it is linked with, and the drivers that it loads. The packages' dependencies are
+# a build environment; what is wanted of them are libraries, whose names end in the number of their interface.
+fetch_dpdk() {
+    write_sources trixie
+    say "guests: reading $suite's package lists"
+    tree_apt apt-get update || fail "$suite's package lists could not be read from the mirror that apt uses here"
+    # shellcheck disable=SC2086
+    libraries=$(tree_apt apt-get -s install $dpdk_packages | awk '$1 == "Inst" && $2 ~ /^lib.*[0-9](t64)?$/ { print $2 }')
+    say "guests: downloading DPDK and what it needs"
+    # shellcheck disable=SC2086
+    (cd "$partial/apt/cache/archives" && tree_apt apt-get download $dpdk_packages $libraries) ||
+        fail "a package of $suite could not be downloaded: is one of '$dpdk_packages' gone?"
+    unpack "$partial/tree" "$partial"/apt/cache/archives/*.deb
+    (cd "$partial/apt/cache/archives" && ls -- *.deb) >"$partial/tree/packages.txt"
+    rm -rf "$partial/apt"
+}
+
 fetch_tree() {
     write_sources trixie
     say "emulators: reading trixie's package lists"
@@ -255,6 +274,7 @@ setup_emulators() {
 setup_guests() {
     lock_cache
     fetch guests guest-packages "$guests_version" fetch_guests
+    fetch guests dpdk-packages "$dpdk_version" fetch_dpdk
     "$here/linuxguest.py" || fail "the Linux guests could not be made"
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from machine import (MachineSpec, Nic, choose_machine, disk, kvm, nested_virtualisation, parse_line, paths,  # noqa: E402
+from machine import (MachineSpec, Nic, choose_machine, disk, initramfs, kvm, nested_virtualisation, parse_line, paths,  # noqa: E402
                      run, scenario_file)
 from machine.boot_media import gpt, make_image, needs_disk_tools  # noqa: E402
 from machine.bochs import configuration  # noqa: E402

@@ -62,6 +62,7 @@ def failed(test: str) -> str:
 
 
 DEVICE = "hypervisor/guest/device.c"
+RESET = "hypervisor/pci/reset.c"
 GUESTS = "hypervisor/guest/guests.c"
 LOAD = "hypervisor/guest/load.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
@@ -184,6 +185,16 @@ MUTATIONS = (
               Edit(DEVICE, "        status = pci_reset_finish(device->function, &device->reset);",
                    "        status = STATUS_OK;")),
              (Unit("test_device_order", failed(r"\w+")),)),
+    Mutation("bus-reset-reaches-others", "a bus reset is for a function that is alone with its owner below the bridge",
+             (Edit(RESET, "function->bridge->secondary_bus != 0 && bystander(function) == NULL;",
+                   "function->bridge->secondary_bus != 0;"),),
+             (Unit("test_reset_methods", failed("a_bus_reset_reaches_nobody_else")),)),
+    Mutation("reset-not-verified", "a reset that left the registers as they were is none",
+             (Edit(RESET, "(pci_read16(function->rid, PCI_COMMAND) & function->saved.witness) != 0;", "false;"),),
+             (Unit("test_reset_methods", failed("a_reset_that_was_none_is_noticed")),)),
+    Mutation("soft-reset-believed", "D3hot and back counts only where it resets",
+             (Edit(RESET, "& PM_CONTROL_NO_SOFT_RESET) == 0;", "& PM_CONTROL_NO_SOFT_RESET) < 9;"),),
+             (Unit("test_reset_methods", failed("the_gentlest_comes_first")),)),
 
     # --- interrupts ---
     Mutation("compatibility-format-on", "interrupts in compatibility format are blocked",

@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.tcg, pytest.mark.timeout(120)]
 
 @pytest.fixture(scope="module")
 def run(boot):
-    return boot.to_the_end(scenario="passthrough")
+    return boot.to_the_end(scenario="whole")
 
 
 def test_the_first_guest_has_it(run):
@@ -37,7 +37,7 @@ def test_nobody_else_is_touched(run):
 
 def test_it_can_be_had_again(boot):
     """Once its owner is stopped the function is reset and starts over: twice from the prompt."""
-    run = boot(scenario="passthrough", batch=False)
+    run = boot(scenario="whole", batch=False)
     run.wait_for("run.verdict", timeout=60, result="ok")
     for _turn in range(2):
         last = run.events[-1]

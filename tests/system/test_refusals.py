@@ -96,15 +96,15 @@ def test_no_nic(boot):
 
 
 def test_a_nic_without_sriov(boot):
-    """It cannot be split; and whole it is not given away either, as it cannot be reset between two owners."""
-    text = ("[nic uplink]\ndevice = 8086:10d3\nvfs = 2\n[nic whole]\ndevice = 02:00.0\n" + ALONE + WITH_DEVICE
+    """It cannot be split; and whole it is not given away where it cannot be reset: there is no bridge above."""
+    text = ("[nic uplink]\ndevice = 01:00.0\nvfs = 2\n[nic whole]\ndevice = 00:02.0\n" + ALONE + WITH_DEVICE
             + "[guest owner]\nimage = hello.elf\nmemory = 4M\ndevice = whole\nexpect = refused\n")
-    run = boot.to_the_end(text, nics=(Nic(model="e1000e"), Nic(model="e1000e")))
+    run = boot.to_the_end(text, nics=(Nic("e1000e"), Nic("e1000e", "root-bus")))
     assert "no SR-IOV capability" in one(run, "nic.refused", nic="uplink")["message"]
     refused(run, "greedy", "missing")
     assert one(run, "device.refused", guest="greedy")["device"] == "uplink.vf0"
-    assert "no function level reset" in one(run, "pci.reset", rid="02:00.0")["message"]
-    assert "cannot be reset" in one(run, "device.refused", guest="owner", device="02:00.0")["message"]
+    assert "it was none" in one(run, "pci.reset", rid="00:02.0")["message"]
+    assert "cannot be reset" in one(run, "device.refused", guest="owner", device="00:02.0")["message"]
     refused(run, "owner", "refused")
     goes_on(run)
     verdict(run)

@@ -17,7 +17,7 @@ def job(boot):
 
 @pytest.fixture(scope="module")
 def run(boot):
-    return boot.to_the_end(scenario="passthrough", on="stack", limit=LIMIT)
+    return boot.to_the_end(scenario="whole", on="stack", limit=LIMIT)
 
 
 # The main job.

@@ -134,6 +134,7 @@ struct model_function *model_bridge(rid_t rid, uint8_t secondary, uint8_t subord
     model_put(function, 0x0e, 1, 1);
     model_put(function, 0x18, 4,
               (uint32_t)subordinate << 16 | (uint32_t)secondary << 8 | RID_BUS(rid));
+    model_writable(function, 0x3e, 2, 0x0040);
     model_writable(function, 0x20, 4, 0xfff0fff0);
     model_writable(function, 0x24, 4, 0xfff0fff0);
     model_writable(function, 0x28, 4, 0xffffffff);
@@ -196,6 +197,15 @@ void model_pcie(struct model_function *function, unsigned offset, unsigned type,
     model_writable(function, offset + 8, 2, 0x7fff);
     model_put(function, offset + 0x24, 4, type == 4 || type == 6 ? 1u << 5 : 0);
     model_writable(function, offset + 0x28, 2, 0x003f);
+}
+
+void model_pm(struct model_function *function, unsigned offset, bool no_soft_reset)
+{
+    model_capability(function, offset, PCI_CAP_PM);
+    function->cap_pm = offset;
+    model_put(function, offset + 2, 2, 0x0003);
+    model_put(function, offset + 4, 2, no_soft_reset ? 0x0008 : 0);
+    model_writable(function, offset + 4, 2, 0x0103);
 }
 
 void model_acs(struct model_function *function, unsigned offset, uint16_t offered)
@@ -341,7 +351,7 @@ static struct model_function *target(rid_t rid)
         return NULL;
     }
     if (now < function->resetting_until) {
-        violation("function accessed within 100 ms of its reset", rid);
+        violation("function accessed too soon after its reset", rid);
         return NULL;
     }
     return function->dies_in_reset && function->resets > 0 ? NULL : function;
@@ -390,11 +400,16 @@ __attribute__((weak)) bool pci_silenced(rid_t rid)
     return rid == silenced;
 }
 
-static void reset_function(struct model_function *function)
+static void reset_function(struct model_function *function, uint64_t time)
 {
     function->resets++;
     if ((function->config[4] & 4) != 0)
         violation("reset while bus mastering is on", function->rid);
+    function->resetting_until = clock_microseconds() + time - 10;
+    if (function->ignored_resets > 0) {
+        function->ignored_resets--;
+        return;
+    }
     model_put(function, 0x04, 2, 0);
     model_put(function, 0x0c, 1, 0);
     if (function->cap_acs != 0)
@@ -402,11 +417,41 @@ static void reset_function(struct model_function *function)
     if (!function->is_vf)
         for (unsigned offset = 0x10; offset < 0x28; offset++)
             function->config[offset] &= (uint8_t)~function->writable[offset];
-    function->resetting_until = clock_microseconds() + MILLISECONDS(100) - 10;
     if (function->sriov.offset != 0) {
         model_put(function, function->sriov.offset + 8, 2, 0);
         remove_vfs(function);
     }
+}
+
+/* From Secondary Bus Reset on nothing behind the bridge answers. */
+static void bus_reset(struct model_function *bridge, bool held)
+{
+    uint64_t now = clock_microseconds();
+    if (held == (bridge->held_since != 0))
+        return;
+    if (!held && now < bridge->held_since + MILLISECONDS(1))
+        violation("bus reset shorter than 1 ms", bridge->rid);
+    bridge->held_since = held ? now | 1 : 0;
+    for (size_t i = 0; i < top; i++) {
+        struct model_function *function = &functions[i];
+        if (!function->used || RID_SEGMENT(function->rid) != RID_SEGMENT(bridge->rid) ||
+            RID_BUS(function->rid) < bridge->config[0x19] ||
+            RID_BUS(function->rid) > bridge->config[0x1a])
+            continue;
+        if (held)
+            reset_function(function, UINT32_MAX);
+        else
+            function->resetting_until = now + MILLISECONDS(100) - 10;
+    }
+}
+
+static void power_state(struct model_function *function, unsigned before)
+{
+    unsigned state = function->config[function->cap_pm + 4] & 3;
+    if (state != 0)
+        function->resetting_until = clock_microseconds() + MILLISECONDS(10) - 10;
+    else if (before == 3 && (function->config[function->cap_pm + 4] & 8) == 0)
+        reset_function(function, MILLISECONDS(10));
 }
 
 static void sizing(const struct model_function *function, unsigned offset, uint32_t value)
@@ -445,7 +490,11 @@ void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value
         sriov_written(function, offset, before);
     if (function->cap_pcie != 0 && offset == function->cap_pcie + 8 && width == 2 &&
         (value & 0x8000) != 0 && (model_get(function, function->cap_pcie + 4, 4) & 1u << 28) != 0)
-        reset_function(function);
+        reset_function(function, MILLISECONDS(100));
     if (function->cap_af != 0 && offset == function->cap_af + 4 && (value & 1) != 0)
-        reset_function(function);
+        reset_function(function, MILLISECONDS(100));
+    if (function->cap_pm != 0 && offset == function->cap_pm + 4)
+        power_state(function, before[offset] & 3);
+    if ((function->config[0x0e] & 0x7f) == 1 && offset == 0x3e)
+        bus_reset(function, (function->config[0x3e] & 0x40) != 0);
 }

@@ -1,7 +1,7 @@
 /*
  * A model of configuration space: functions, bridges that route by their bus registers, BARs that
- * answer sizing, capability lists (also hostile ones), FLR, and SR-IOV with VFs that appear 100 ms
- * after VF Enable. It provides pci_config_read/write and frames_range, and it counts what real
+ * answer sizing, capability lists (also hostile ones), resets, and SR-IOV with VFs that appear 100
+ * ms after VF Enable. It provides pci_config_read/write and frames_range, and it counts what real
  * hardware would not forgive as violations.
  */
 #pragma once
@@ -30,14 +30,16 @@ struct model_function {
     uint8_t config[4096];
     uint8_t writable[4096]; /* bit mask */
     unsigned last_capability, last_extended;
-    unsigned cap_pcie, cap_af, cap_acs;
+    unsigned cap_pcie, cap_af, cap_acs, cap_pm;
     struct model_sriov sriov;
     uint64_t vfs_ready_at, sriov_quiet_until;
     struct model_function *pf;
     unsigned resets;
     uint64_t resetting_until;
-    bool pending_stuck; /* Transactions Pending never clears */
-    bool dies_in_reset; /* never answers again */
+    bool pending_stuck;      /* Transactions Pending never clears */
+    bool dies_in_reset;      /* never answers again */
+    unsigned ignored_resets; /* this many of its resets change nothing */
+    uint64_t held_since;     /* of a bridge: Secondary Bus Reset is set */
     bool reset_clears_bars;
 };
 
@@ -55,6 +57,8 @@ void model_capability(struct model_function *function, unsigned offset, uint8_t 
 void model_extended(struct model_function *function, unsigned offset, uint16_t id);
 /* PCIe capability version 2 at `offset`; `type` is the device/port type. */
 void model_pcie(struct model_function *function, unsigned offset, unsigned type, bool flr);
+/* `no_soft_reset`: D3hot and back keeps everything. */
+void model_pm(struct model_function *function, unsigned offset, bool no_soft_reset);
 void model_acs(struct model_function *function, unsigned offset, uint16_t offered);
 void model_msix(struct model_function *function, unsigned offset, unsigned vectors, uint32_t table,
                 uint32_t pba);

@@ -53,12 +53,12 @@ enum status msix_layout_read(const struct pci_function *function, struct msix_la
     return layout_status;
 }
 
-enum status pci_function_reset(const struct pci_function *function)
+enum status pci_function_reset(struct pci_function *function)
 {
     return step("whole reset");
 }
 
-enum status pci_reset_start(const struct pci_function *function, struct pci_reset *reset)
+enum status pci_reset_start(struct pci_function *function, struct pci_reset *reset)
 {
     assert_false(master);
     reset->ready = deadline_in(MILLISECONDS(100));
@@ -66,7 +66,7 @@ enum status pci_reset_start(const struct pci_function *function, struct pci_rese
     return step("reset start");
 }
 
-enum status pci_reset_finish(const struct pci_function *function, const struct pci_reset *reset)
+enum status pci_reset_finish(struct pci_function *function, const struct pci_reset *reset)
 {
     assert_int_equal(reset->ready.at_microseconds, reset_done_at);
     return step("reset finish");
