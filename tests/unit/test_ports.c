@@ -43,6 +43,14 @@ void guest_config_access(struct guest *accessed, uint64_t offset, unsigned width
         *value = 0x11223344;
 }
 
+static uint64_t event;
+
+void guest_note_event(struct guest *noted, uint64_t value)
+{
+    assert_ptr_equal(noted, &guest);
+    event = value;
+}
+
 void guest_note_end(struct guest *ended, const char *reason, uint64_t status)
 {
     assert_ptr_equal(ended, &guest);
@@ -94,7 +102,7 @@ static void put(unsigned offset, uint8_t value)
 static void no_other_port_exists(void **state)
 {
     for (uint32_t port = 0; port <= UINT16_MAX; port++) {
-        bool known = port == 0xf4 || (port >= 0x3f8 && port <= 0x3ff) ||
+        bool known = port == 0xf4 || port == 0xf5 || (port >= 0x3f8 && port <= 0x3ff) ||
                      (port >= 0x600 && port <= 0x602) || port == 0xcf8 ||
                      (port >= 0xcfc && port <= 0xcff);
         uint32_t value = 0;
@@ -114,6 +122,9 @@ static void ends(void **state)
     out(PORT_EXIT, 4, 0x102);
     assert_string_equal(guest.stop_reason, "exit");
     assert_int_equal(guest.exit_status, 0x102);
+
+    out(PORT_EVENT, 1, 7);
+    assert_int_equal(event, 7);
 
     guest.end_noted = 0;
     out(PORT_SLEEP_CONTROL, 1, 0x20 | 4 << 2); /* S4 is not offered */

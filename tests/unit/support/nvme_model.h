@@ -162,7 +162,7 @@ static void stop_everything(void)
     stop(pf);
 }
 
-enum status pci_function_reset(const struct pci_function *of)
+enum status pci_function_reset(struct pci_function *of)
 {
     assert_ptr_equal(part_of(of), pf);
     assert_false(pf->master);
