@@ -116,7 +116,8 @@ void guests_stop_all(void); /* before the machine is reset or switched off */
 /* Work for the control loop: guests that ended, time limits, output rings, PF mailboxes. */
 void guests_service(void);
 bool guests_all_ended(void);
-/* Counts changes of owners: guests started and ended, functions moved. After each the audit runs. */
+/* Counts changes of owners: guests started and ended, functions moved. After each the audit runs.
+ */
 unsigned guests_changes(void);
 void guests_changed(void);
 /* True when there are guests, every one ended as its configuration expects, and `rest_ok` (audit,

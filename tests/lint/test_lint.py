@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tools.attacks import read_page
+
 from conftest import ROOT, make
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
@@ -125,3 +127,9 @@ def test_dependencies_run_downwards():
             if level.get(target, 0) > level.get(room, 9) and (room, target) not in allowed:
                 wrong.append(f"{name} includes {target}/")
     assert not wrong, wrong
+
+
+def test_what_the_security_page_names_exists():
+    """Unit tests, system tests, fuzz targets and mutations that docs/security.md relies on."""
+    attacks, missing = read_page()
+    assert len(attacks) == 55 and not missing, missing

@@ -6,6 +6,7 @@ scenario has to fail with the expected symptom; the same test has to pass on the
 build/mutations/; the sources themselves are never touched."""
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -172,6 +173,15 @@ class Session:
         subprocess.run(["cp", "-a", "--sparse=always", "--reflink=auto", BASE, tree], check=True)
 
 
+def remember(results: list[Result]) -> None:
+    """For the table of attacks: which mutations were caught by each of their checks, the latest time."""
+    record = WORK / "results.json"
+    known = json.loads(record.read_text()) if record.exists() else {}
+    known |= {name: all(result.caught for result in results if result.mutation == name)
+              for name in {result.mutation for result in results}}
+    record.write_text(json.dumps(known, indent=1, sort_keys=True))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="MUTATION", help="default: all")
@@ -201,6 +211,7 @@ def main() -> int:
             detail = result.detail if not result.caught else result.detail.splitlines()[0][:100]
             print(f"{result.mutation:32} {result.lane:5} {result.catcher:20} {result.verdict:9} "
                   f"{result.seconds:4.0f}  {detail}", flush=True)
+    remember(results)
     lost = [result for result in results if not result.caught]
     print(f"{len(results) - len(lost)} of {len(results)} caught")
     return 1 if lost or not results else 0

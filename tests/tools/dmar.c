@@ -1,16 +1,22 @@
 /*
  * Prints a DMAR table the way Bulkhead reads it:
  *   build/dmar FILE...            e.g. build/dmar /sys/firmware/acpi/tables/DMAR
+ *   build/dmar --brief FILE...    a line for each table, and the sums
  *   build/dmar --plain FILE...    for scripts: a line for each structure and each scope, numbers
  *                                 in hexadecimal
+ * A directory stands for the *.dmar files in it.
  * Exit status 1 when a table cannot be used as it is (with --plain: understood as it is), 2 when
  * a file cannot be read.
  */
+#include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "hypervisor/acpi/bytes.h"
 #include "hypervisor/acpi/dmar.h"
@@ -155,8 +161,36 @@ static void print_plain(const struct dmar *dmar, uint32_t length, bool sum_right
     }
 }
 
+static struct {
+    unsigned tables, usable, units, scopes, regions, others;
+} sums;
+
+static void print_brief(const struct dmar *dmar)
+{
+    struct dmar_structure one;
+    struct dmar_scope scope;
+    unsigned units = 0, scopes = 0, regions = 0, others = 0;
+    for (uint32_t cursor = 0; dmar_next(dmar, &cursor, &one);) {
+        units += one.type == DMAR_DRHD;
+        regions += one.type == DMAR_RMRR;
+        others += one.type != DMAR_DRHD && one.type != DMAR_RMRR;
+        complaints += one.type == DMAR_DRHD && (one.base == 0 || !IS_ALIGNED(one.base, PAGE_SIZE));
+        complaints += one.type == DMAR_RMRR && one.limit <= one.base;
+        for (uint32_t at = 0; dmar_scope_next(dmar, &one, &at, &scope);)
+            scopes++;
+    }
+    printf("  %5u %6u %8u %6u  %u bits%s", units, scopes, regions, others, dmar->host_address_width,
+           (dmar->flags & DMAR_FLAG_INTR_REMAP) != 0 ? "" : ", no interrupt remapping");
+    sums.units += units;
+    sums.scopes += scopes;
+    sums.regions += regions;
+    sums.others += others;
+}
+
+enum format { WORDS, BRIEF, PLAIN };
+
 /* False when not even the header can be trusted. */
-static bool print_table(const uint8_t *bytes, uint32_t length, bool plain)
+static bool print_table(const uint8_t *bytes, uint32_t length, enum format format)
 {
     struct dmar dmar;
     if (dmar_parse(bytes, length, &dmar) != STATUS_OK)
@@ -166,12 +200,17 @@ static bool print_table(const uint8_t *bytes, uint32_t length, bool plain)
     uint8_t sum = 0;
     for (uint32_t i = 0; i < MIN(claimed, length); i++)
         sum = (uint8_t)(sum + bytes[i]);
-    (plain ? print_plain : print_pretty)(&dmar, length, sum == 0);
+    if (format == BRIEF) {
+        complaints += sum != 0;
+        print_brief(&dmar);
+    } else {
+        (format == PLAIN ? print_plain : print_pretty)(&dmar, length, sum == 0);
+    }
     return true;
 }
 
 /* Exit status for this file. */
-static int print_file(const char *name, bool plain)
+static int print_file(const char *name, enum format format)
 {
     static uint8_t bytes[MAX_BYTES];
     FILE *file = fopen(name, "rb");
@@ -186,27 +225,81 @@ static int print_file(const char *name, bool plain)
     fclose(file);
     if (failed)
         return 2;
-    printf(plain ? "table file=\"%s\"\n" : "%s\n", name);
+    const char *base = strrchr(name, '/');
+    if (format == BRIEF)
+        printf("%-36.36s", base != NULL ? base + 1 : name);
+    else
+        printf(format == PLAIN ? "table file=\"%s\"\n" : "%s\n", name);
     complaints = 0;
-    bool readable = print_table(bytes, (uint32_t)length, plain);
-    if (!plain)
-        printf("  verdict: %s\n", !readable         ? "not usable"
-                                  : complaints == 0 ? "usable"
-                                                    : "usable in part, or not at all");
+    bool readable = print_table(bytes, (uint32_t)length, format);
+    const char *verdict = !readable         ? "not usable"
+                          : complaints == 0 ? "usable"
+                                            : "usable in part, or not at all";
+    if (format != PLAIN)
+        printf(format == BRIEF ? ", %s\n" : "  verdict: %s\n", verdict);
+    sums.tables++;
+    sums.usable += readable && complaints == 0;
     return !readable || complaints != 0;
+}
+
+static int is_table(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return dot != NULL && strcmp(dot, ".dmar") == 0;
+}
+
+/* A file, or each *.dmar of a directory. */
+static int print_all(const char *name, enum format format)
+{
+    struct dirent **entries;
+    struct stat kind;
+    if (stat(name, &kind) != 0 || !S_ISDIR(kind.st_mode))
+        return print_file(name, format);
+    int found = scandir(name, &entries, is_table, alphasort), status = 0;
+    if (found <= 0) {
+        fprintf(stderr, "%s: %s\n", name, found < 0 ? strerror(errno) : "no *.dmar file in it");
+        status = 2;
+    }
+    for (int i = 0; i < found; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/%s", name, entries[i]->d_name);
+        int one = print_file(path, format);
+        status = MAX(status, one);
+        free(entries[i]);
+    }
+    if (found >= 0)
+        free(entries);
+    return status;
 }
 
 int main(int count, char **names)
 {
-    bool plain = count > 1 && strcmp(names[1], "--plain") == 0;
-    int first = plain ? 2 : 1, status = 0;
-    if (count <= first) {
-        fprintf(stderr, "usage: %s [--plain] FILE...\n", names[0]);
+    enum format format = WORDS;
+    int first = 1, status = 0;
+    if (count > 1 && strcmp(names[1], "--plain") == 0)
+        format = PLAIN;
+    else if (count > 1 && strcmp(names[1], "--brief") == 0)
+        format = BRIEF;
+    first += format != WORDS;
+    if (count <= first || strcmp(names[1], "--help") == 0) {
+        fprintf(
+            stderr,
+            "usage: %s [--brief | --plain] FILE|DIRECTORY...\n"
+            "Explains DMAR tables, e.g. /sys/firmware/acpi/tables/DMAR, as Bulkhead reads them;\n"
+            "--brief: a line for each and the sums; --plain: every field, for scripts.\n",
+            names[0]);
         return 2;
     }
+    if (format == BRIEF)
+        printf("%-36s  units scopes reserved others\n", "table");
     for (int i = first; i < count; i++) {
-        int one = print_file(names[i], plain);
+        int one = print_all(names[i], format);
         status = MAX(status, one);
     }
+    if (format == BRIEF)
+        printf(
+            "%u tables, %u usable as they are: %u units, %u scopes, %u reserved regions, %u other "
+            "structures\n",
+            sums.tables, sums.usable, sums.units, sums.scopes, sums.regions, sums.others);
     return status;
 }

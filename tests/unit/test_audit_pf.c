@@ -6,7 +6,8 @@
 // SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
-// SOURCES: hypervisor/iommu/vtd_reserved.c tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
+// SOURCES: hypervisor/iommu/vtd_reserved.c tests/unit/model/vtd_model.c
+// SOURCES: tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 // SOURCES: -pages.c
 /* A PF that does DMA: the audit knows its domain, and falsified it is named. */

@@ -284,7 +284,8 @@ def test_not_a_table(tool, tmp_path, options, content, status, message):
 
 
 def test_unreadable(tool):
-    for arguments, message in [([ROOT / "tests"], "Is a directory"), ([], "usage:"), (["--plain"], "usage:")]:
+    for arguments, message in [([ROOT / "tests"], "no *.dmar file in it"), ([], "usage:"), (["--plain"], "usage:"),
+                               (["--help"], "usage:")]:
         result = run_tool(tool, *arguments)
         assert (result.returncode, result.stdout) == (2, "")
         assert message in result.stderr
