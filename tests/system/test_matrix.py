@@ -3,7 +3,8 @@
 import dataclasses
 
 import pytest
-from system.checks import of, one, some, stopped, verdict
+from system import attacks
+from system.checks import of, one, some, sound, stopped, verdict
 
 from conftest import ROOT
 from machine import Nic
@@ -89,6 +90,68 @@ def test_memory_above_four_gigabytes(boot):
     attacked = {line.number("address") & ~0x1fff for line in of(run, "dma.fault", guest="rogue")}
     assert attacked == {bases["uplink0"], bases["uplink1"]}
     verdict(run)
+
+
+# Any two of width, caching mode and destination format meet in one of the first four; placements alternate.
+UNITS = [
+    pytest.param(dict(aw_bits=39, caching_mode=True, eim=True), id="39-bit-caching-mode-eim"),
+    pytest.param(dict(aw_bits=39, eim=False, nics=SWITCH), id="39-bit-switch"),
+    pytest.param(dict(aw_bits=48, caching_mode=True, eim=False, nics=ROOT_BUS), id="48-bit-caching-mode-root-bus"),
+    pytest.param(dict(aw_bits=48, eim=True), id="48-bit-eim"),
+    pytest.param(dict(aw_bits=39, caching_mode=True, intremap=False), id="39-bit-caching-mode-no-remapping"),
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_each_unit_withstands_the_attack(boot, unit):
+    """One attacker on each kind of unit, everybody's memory above 4 GiB: each access is blocked, recorded once and
+    attributed; what was aimed at is, read from outside, as it was; two neighbours talk all the while."""
+    victims = ("bait", "left", "right")
+    places = {name: address for name, address in attacks.PLACES.items() if name not in ("the PF's registers", "a VF's registers")}
+    # It begins with its own memory: there has to be time to read the others' before.
+    targets = ",".join(["0"] * 6 + [f"@memory({name})" for name in (*victims, "hypervisor")] + [f"{address:#x}" for address in places.values()])
+    count = 2 * (len(victims) + 1 + len(places))
+    text = "" if unit.get("intremap", True) else "[system]\nunsafe_interrupts = yes\n"
+    text += attacks.NIC.format(vfs=3) + attacks.BAIT + attacks.pair(2500)
+    text += attacks.ROGUE.format(name="rogue", vf=2, targets=targets, rounds=1, action="log", threshold=1, expect="exit 0", faults=count)
+    run = boot(text, memory=6144, cpus=5, batch=False, limit=150, trace=attacks.TRACE, **unit)
+
+    run.wait_for("guest.event", name="bait", timeout=60)
+    bases = {line["name"]: line.number("base") for line in of(run, "guest.created")}
+    assert all(base >= 1 << 32 for base in bases.values()), bases
+    start = one(run, "boot.start")
+    image, size = start.number("image"), int(start["size"].rstrip("K")) << 10
+    intact, baited = attacks.outside(run, image, size), attacks.outside(run, bases["bait"], 4 << 20)
+    assert not of(run, "dma.fault"), "the attack began before the memory was read"
+    for name in ("rogue", "left", "right"):
+        run.wait_for("guest.stopped", name=name, timeout=90)
+
+    assert attacks.outside(run, bases["bait"], 4 << 20) == baited
+    hit = {line.number("address") - image for line in of(run, "dma.fault") if image <= line.number("address") < image + size}
+    assert len(hit) == 1
+    page = hit.pop() & ~0xfff
+    assert attacks.outside(run, image + page, 0x1000) == intact[page:page + 0x1000]
+
+    for address in (*(bases[name] for name in victims), image + page, *places.values()):
+        assert {line["access"] for line in of(run, "dma.fault", guest="rogue")
+                if line.number("address") & ~0xfff == address} == {"read", "write"}, hex(address)
+    assert len(of(run, "dma.fault")) == count == stopped(run, "rogue").number("faults")
+    attacks.each_fault_has_its_owner(run)
+    assert attacks.recorded(run) == attacks.logged(run)
+    rid = one(run, "device.assigned", guest="rogue")["rid"]
+    assert attacks.blocked_requesters(run) == {attacks.requester(rid)}
+    attacks.pair_is_undisturbed(run, 2500)
+    assert one(run, "guest.event", name="left", value="0x2").index > of(run, "dma.fault")[0].index, "they did not talk meanwhile"
+    assert not of(run, "irq.fault")
+
+    last = run.events[-1]
+    run.send("stop bait")
+    assert run.wait_for("run.verdict", timeout=20, after=last)["result"] == "ok"
+    run.send("audit")
+    run.wait_for("audit.ok", timeout=20, after=of(run, "run.verdict")[-1])
+    sound(run)
+    run.send("poweroff")
+    run.wait()
 
 
 def test_two_nics(boot):
