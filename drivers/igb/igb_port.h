@@ -24,7 +24,8 @@ struct igb_vf {
 struct igb_port {
     const struct pf_device *device; /* NULL: free */
     struct igb_vf vf[IGB_POOLS];
-    uint64_t spoofs_read_at; /* microseconds */
+    uint32_t rx_format, rx_cache, tx_cache; /* queue registers that are not 0 after a reset */
+    uint64_t spoofs_read_at;                /* microseconds */
     unsigned spoofs_logged;
 };
 
