@@ -13,11 +13,11 @@
 #define RESET_SETTLE                                                                               \
     MILLISECONDS(3) /* registers must not be touched before (datasheet 4.2.1.3)                    \
                      */
-#define RESET_TIME     MILLISECONDS(500)
-#define NVM_TIME       MILLISECONDS(100)
-#define MDIC_TIME      MILLISECONDS(100)
-#define LOGGED_SPOOFS  16
-#define SPOOF_INTERVAL MILLISECONDS(100)
+#define RESET_TIME    MILLISECONDS(500)
+#define NVM_TIME      MILLISECONDS(100)
+#define MDIC_TIME     MILLISECONDS(100)
+#define LOGGED_SPOOFS 16
+#define LOOK_INTERVAL MILLISECONDS(100)
 
 enum medium { COPPER, SERDES };
 
@@ -335,10 +335,6 @@ static bool handle_messages(struct pf_device *device)
 
 static void report_spoofs(struct pf_device *device, struct igb_port *port)
 {
-    uint64_t now = clock_microseconds();
-    if (now < port->spoofs_read_at + SPOOF_INTERVAL)
-        return;
-    port->spoofs_read_at = now;
     uint32_t queues = igb_read(device, IGB_WVBR);
     if (queues == 0 || queues == UINT32_MAX || port->spoofs_logged >= LOGGED_SPOOFS)
         return;
@@ -349,6 +345,13 @@ static void report_spoofs(struct pf_device *device, struct igb_port *port)
               rid_text(device->function->rid).text, queues);
 }
 
+/* Some take flow control from what the link partner offers, once the link is up. */
+static void refuse_flow_control(struct pf_device *device)
+{
+    if ((igb_read(device, IGB_CTRL) & (IGB_CTRL_OBEY_PAUSE | IGB_CTRL_SEND_PAUSE)) != 0)
+        igb_update(device, IGB_CTRL, IGB_CTRL_OBEY_PAUSE | IGB_CTRL_SEND_PAUSE, 0);
+}
+
 static bool igb_service(struct pf_device *device)
 {
     struct igb_port *port = igb_port_of(device);
@@ -356,7 +359,11 @@ static bool igb_service(struct pf_device *device)
         return false;
     bool work = handle_resets(device, port);
     work |= handle_messages(device);
-    report_spoofs(device, port);
+    if (deadline_passed(port->look_again)) {
+        port->look_again = deadline_in(LOOK_INTERVAL);
+        refuse_flow_control(device);
+        report_spoofs(device, port);
+    }
     return work;
 }
 

@@ -32,15 +32,17 @@
 #define PHY_CONTROL_POWER_DOWN 0x0800
 #define PHY_CONTROL_RESTART    0x0200
 #define PHY_ADVERTISE          4
-#define PHY_ADVERTISE_10_100   0x01e1 /* IEEE 802.3 at 10 and 100 Mb/s, and no PAUSE (bits 10, 11) \
-                                       */
+#define PHY_ADVERTISE_10_100                                                                       \
+    0x01e1 /* IEEE 802.3 at 10 and 100 Mb/s, and no PAUSE (bits 10, 11)                            \
+            */
 #define PHY_INTERNAL_ADDRESS 1
 
-#define IGB_PCS_CFG             0x4200 /* 8.18.1: SerDes ports */
-#define IGB_PCS_CFG_ENABLE      BIT(3)
-#define IGB_PCS_LCTL            0x4208 /* 8.18.2 */
-#define IGB_PCS_LCTL_FORCE_FLOW BIT(7) /* flow control is what CTRL says, not what was agreed on   \
-                                        */
+#define IGB_PCS_CFG        0x4200 /* 8.18.1: SerDes ports */
+#define IGB_PCS_CFG_ENABLE BIT(3)
+#define IGB_PCS_LCTL       0x4208 /* 8.18.2 */
+#define IGB_PCS_LCTL_FORCE_FLOW                                                                    \
+    BIT(7) /* flow control is what CTRL says, not what was agreed on                               \
+            */
 #define IGB_PCS_LCTL_AN_ENABLE  BIT(16)
 #define IGB_PCS_LCTL_AN_RESTART BIT(17)
 #define IGB_PCS_ANADV           0x4218 /* 8.18.4 */

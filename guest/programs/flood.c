@@ -4,13 +4,13 @@
  *   act=faults target=ADDRESS count=N [calm=N]  has its device fetch N descriptors from there, and
  *                                               before that `calm` from its own memory
  *   act=interrupts count=N                      has its device interrupt it N times
- *   act=frames count=N                          sends frames with another's address, with a VLAN
- *                                               that it has not, and pause frames
- *   act=messages count=N                        puts N requests into the mailbox
+ *   act=wire frames=N count=N                   sends frames with another's address, with a VLAN
+ *                                               that it has not, and pause frames; then puts N
+ *                                               requests into the mailbox
  *
- * Event 1 comes before and event 3 after it, event 2 behind what is only preparation. Exits with 0
- * when the device works still, with 3 when it was taken off the bus, with 1 when the other side
- * gave up.
+ * Begins `after` milliseconds, when the others are at work. Event 1 comes before and event 3 after
+ * it, event 2 behind what is only preparation. Exits with 0 when the device works still, with 3
+ * when it was taken off the bus, with 1 when the other side gave up.
  */
 #include "guest/igbvf/igbvf.h"
 
@@ -77,7 +77,7 @@ static void send(const uint8_t *frame, size_t size)
         __asm__ volatile("pause");
 }
 
-static int flood_frames(uint64_t count)
+static bool flood_frames(uint64_t count)
 {
     static uint8_t forged[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     static uint8_t tagged[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [12] = 0x81, 0x00, 0x00, 0x05};
@@ -95,11 +95,13 @@ static int flood_frames(uint64_t count)
     uint64_t end = microseconds() + 1000000;
     while (!igbvf_sent_all(&vf) && microseconds() < end)
         __asm__ volatile("pause");
-    return igbvf_sent_all(&vf) ? 0 : EXIT_SILENCED;
+    return igbvf_sent_all(&vf);
 }
 
-static int flood_messages(uint64_t count)
+static int flood_wire(uint64_t count)
 {
+    bool sent = flood_frames(argument_number("frames", 0));
+    event(2);
     for (uint64_t i = 0; i < count; i++) {
         write32(vf.registers + MAILBOX, VF_OWNS);
         write32(vf.registers + MEMORY, SET_MAC);
@@ -109,7 +111,7 @@ static int flood_messages(uint64_t count)
     bool again = igbvf_open(&vf);
     print("after %llu messages the PF %s\n", (unsigned long long)count,
           again ? "still answers" : "is silent");
-    return again ? 0 : EXIT_SILENCED;
+    return sent && again ? 0 : EXIT_SILENCED;
 }
 
 int guest_main(void)
@@ -118,10 +120,10 @@ int guest_main(void)
     uint64_t count = argument_number("count", 1000);
     if (!argument("act", act, sizeof act) || !igbvf_open(&vf))
         return EXIT_USAGE;
+    sleep_microseconds(argument_number("after", 0) * 1000);
     event(1);
-    int status = act[0] == 'm'   ? flood_messages(count)
+    int status = act[0] == 'w'   ? flood_wire(count)
                  : act[0] == 'i' ? flood_interrupts(count)
-                 : act[1] == 'r' ? flood_frames(count)
                                  : flood_faults(count);
     event(3);
     return status;

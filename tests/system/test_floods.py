@@ -19,11 +19,13 @@ args   = act={act}
 time_limit = 150
 {more}
 """
-ECHOES, TICKS = 9000, 2500
+LONG, SHORT = (9000, 2500), (3000, 1500)  # echoes and timer ticks of those beside
+AFTER = 1000  # milliseconds: a flood begins when the others have begun
 
 
-def beside(vfs: int) -> str:
-    return attacks.NIC.format(vfs=vfs) + attacks.pair(ECHOES) + attacks.WITNESS.format(ticks=TICKS)
+def beside(vfs, length) -> str:
+    echoes, ticks = length
+    return attacks.NIC.format(vfs=vfs) + attacks.pair(echoes) + attacks.WITNESS.format(ticks=ticks)
 
 
 def event(run, name, value):
@@ -36,12 +38,13 @@ def exits(run, name):
     return values[-1] - values[-2]
 
 
-def finish(run):
+def finish(run, length):
     """To the end of all guests, with what must hold for everybody beside the flood."""
+    echoes, ticks = length
     verdict = run.wait_for("run.verdict", timeout=120)
     assert verdict["result"] == "ok", [line.text for line in of(run, "run.unexpected")]
-    attacks.pair_is_undisturbed(run, ECHOES)
-    attacks.witness_is_undisturbed(run, TICKS)
+    attacks.pair_is_undisturbed(run, echoes)
+    attacks.witness_is_undisturbed(run, ticks)
     run.wait_for("audit.ok", timeout=20)
     sound(run)
     run.send("poweroff")
@@ -64,10 +67,10 @@ def test_a_million_faults(boot):
     it. What the unit's one record does not hold is lost or folded; what it holds costs five accesses to registers; the
     log has a line for each of the first ones, then for powers of two; the neighbours are as quick as they were when
     the same devices fetched from their own memory."""
-    text = beside(5) + FLOOD.format(name="silenced", vf=4, act=f"faults target=@memory(right) count={FETCHES} calm={CALM}",
+    text = beside(5, LONG) + FLOOD.format(name="silenced", vf=4, act=f"faults target=@memory(right) count={FETCHES} calm={CALM} after={AFTER}",
                                     more="fault_threshold = 4\nexpect = exit 3\nexpect_faults = 4")
     for name, (vf, victim) in FLOODS.items():
-        act = f"faults target=@memory({victim}) count={FETCHES} calm={CALM}"
+        act = f"faults target=@memory({victim}) count={FETCHES} calm={CALM} after={AFTER}"
         text += FLOOD.format(name=name, vf=vf, act=act, more=LOGGED)
     run = boot(text, cpus=7, limit=180, batch=False, trace=(*attacks.TRACE, "vtd_reg_read", "vtd_reg_write"))
     for name in ("left", "right", *FLOODS):
@@ -78,7 +81,7 @@ def test_a_million_faults(boot):
     flooded = attacks.rates(run)
     ask(run, "guests", r"^flood +running", timeout=5)
     last = len(run.events)
-    finish(run)
+    finish(run, LONG)
 
     assert all(now > UNCHANGED * then for then, now in zip(calm, flooded)), (calm, flooded)
     assert last < min(event(run, name, "0x3").index for name in FLOODS), "the flood was over before it was looked at"
@@ -117,8 +120,8 @@ STORM = 200_000
 def test_a_storm_of_interrupts(boot):
     """Two devices raise their vector as quickly as their guests can ask, with no pause between two: the one to its end,
     the other until it is stopped at the prompt."""
-    text = beside(4) + FLOOD.format(name="storm", vf=2, act=f"interrupts count={STORM}", more="expect = exit 0")
-    text += FLOOD.format(name="gale", vf=3, act="interrupts count=1000000000", more="expect = stopped")
+    text = beside(4, SHORT) + FLOOD.format(name="storm", vf=2, act=f"interrupts count={STORM} after={AFTER}", more="expect = exit 0")
+    text += FLOOD.format(name="gale", vf=3, act=f"interrupts count=1000000000 after={AFTER}", more="expect = stopped")
     run = boot(text, cpus=6, limit=150, batch=False)
     for name in ("left", "right", "storm", "gale"):
         run.wait_for("guest.event", name=name, value="0x1" if name in ("left", "right") else "0x2", timeout=60)
@@ -126,8 +129,43 @@ def test_a_storm_of_interrupts(boot):
     run.wait_for("guest.event", name="storm", value="0x3", timeout=90)
     run.send("stop gale")
     run.wait_for("guest.stopped", name="gale", reason="monitor", timeout=10)
-    finish(run)
+    finish(run, SHORT)
     said = one(run, "guest.output", name="storm")["text"]
     assert int(re.match(rf"{STORM} interrupts asked for, (\d+) came", said).group(1)) >= STORM
     assert exits(run, "storm") == 2, "its line and its third event"
     assert not of(run, "irq.fault")
+
+
+MESSAGES, FRAMES = 100_000, 20_000
+BURST = 16  # messages at once, then one a millisecond
+ANSWERED = "PFMailbox[2]: 0x3"  # a message, and the VF's own taken
+
+
+def test_a_flood_on_the_wire_and_in_the_mailbox(boot):
+    """Frames with a neighbour's address, with a VLAN that was not asked for, and pause frames; then requests without
+    end. The neighbours' traffic goes on, and the PF driver answers at its own rate.
+
+    QEMU's card drops no forged frame and heeds no pause frame: of these the registers are looked at, no more."""
+    text = beside(3, SHORT) + FLOOD.format(name="nagger", vf=2, act=f"wire frames={FRAMES} count={MESSAGES} after={AFTER}",
+                                    more="expect = exit 0")
+    run = boot(text, cpus=5, limit=150, batch=False, trace=("igb_set_pfmailbox", "igb_core_mdic_write"))
+    run.wait_for("guest.event", name="nagger", value="0x2", timeout=90)
+    registers = int(one(run, "pci.function", rid="01:00.0")["bar0"].split("+")[0], 16)
+
+    def register(offset):
+        return int.from_bytes(attacks.outside(run, registers + offset, 4), "little")
+
+    assert register(0x3500) == 0x80000707, "DTXSWC: addresses and VLANs of three VFs are checked, loopback"
+    assert register(0x2408) == 0xffff, "QDE: a full queue drops"
+    assert register(0x5408) == 0x12015452, "RAL1: VF 0's address is still its own"
+    assert register(0x0000) >> 27 & 3 == 0, "CTRL: pause frames are neither obeyed nor sent"
+    assert register(0x0100) >> 23 & 1 == 0, "RCTL: MAC control frames are not passed on"
+    finish(run, SHORT)
+
+    began, ended = event(run, "nagger", "0x2").time, event(run, "nagger", "0x3").time
+    assert any("still answers" in line["text"] for line in of(run, "guest.output", name="nagger"))
+    assert 1 <= len(of(run, "igb.mailbox", vf="2")) <= 8
+    answers = [line for line in attacks.traced(run, "igb_set_pfmailbox") if line.endswith(ANSWERED)]
+    assert 1 < len(answers) <= BURST + 2 + 1000 * (ended - began) + 1, (len(answers), ended - began)
+    advertised = [line for line in attacks.traced(run, "igb_core_mdic_write") if "PHY[4]" in line]
+    assert [line.split()[-1] for line in advertised] == ["0x1e1"], "PAUSE is not offered to the link partner"

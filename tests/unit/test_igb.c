@@ -86,6 +86,12 @@ static void no_flow_control_is_offered_or_obeyed(void **state)
     start(1);
     assert_int_equal(get(IGB_CTRL) & (BIT(27) | BIT(28)), 0);
     assert_int_equal(phy[4], 0x01e1);
+    /* It is on again when the link is up. */
+    put(IGB_CTRL, get(IGB_CTRL) | BIT(27) | BIT(28));
+    host_clock_advance(200000);
+    (void)driver()->service(&device);
+    assert_int_equal(get(IGB_CTRL) & (BIT(27) | BIT(28)), 0);
+    assert_int_equal(get(IGB_CTRL) & IGB_CTRL_SLU, IGB_CTRL_SLU);
     assert_int_equal(get(IGB_RCTL) & BIT(23), 0); /* MAC control frames are not passed on */
     fresh(NULL);
     function.device = 0x10e7;
