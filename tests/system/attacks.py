@@ -24,6 +24,17 @@ expect = {expect}
 expect_faults = {faults}
 """
 
+NUISANCE = """
+[guest {act}]
+image  = nuisance.elf
+memory = 16M
+device = uplink.vf{vf}
+args   = act={act} count={count} seed={seed}
+fault_threshold = 4
+time_limit = 100
+expect = exit 0
+"""
+
 TALK = """
 [guest {name}]
 image  = ping.elf
@@ -80,6 +91,37 @@ def pair_is_undisturbed(run, count=400, left="left", right="right") -> None:
         assert after - before == 1, f"{name}: {after - before} exits"
 
 
+def policies(vf: int) -> str:
+    """Two attackers with this VF and the next: the one loses its device, the other its life."""
+    return (ROGUE.format(name="silenced", vf=vf, targets="@memory(left)", rounds=60, action="disable-device", threshold=3,
+                         expect="exit 0", faults=3) +
+            ROGUE.format(name="ended", vf=vf + 1, targets="@memory(hypervisor)", rounds=60, action="stop-guest",
+                         threshold=2, expect="stopped", faults=2))
+
+
+def policies_are_carried_out(run) -> None:
+    assert [line["action"] for line in of(run, "dma.fault", guest="silenced")][:3] == ["log", "log", "disable-device"]
+    assert any("taken off the bus" in line["text"] for line in of(run, "guest.output", name="silenced"))
+    stopped(run, "silenced")
+    assert [line["action"] for line in of(run, "dma.fault", guest="ended")][:2] == ["log", "stop-guest"]
+    assert stopped(run, "ended", reason="dma-faults").number("faults") >= 2
+
+
+def nonsense(vf: int, seed: int) -> str:
+    """Any messages from this VF, any values in the registers of the next."""
+    return (NUISANCE.format(act="messages", vf=vf, count=2000, seed=seed) +
+            NUISANCE.format(act="registers", vf=vf + 1, count=3000, seed=seed))
+
+
+def nonsense_is_refused(run, vf: int) -> None:
+    refusals = of(run, "igb.mailbox", vf=str(vf))
+    assert 1 <= len(refusals) <= 16 and all(line["action"] == "refused" for line in refusals), len(refusals)
+    said = [line["text"] for line in of(run, "guest.output", name="messages")]
+    assert "what must be refused was refused" in said and any("still answers" in text for text in said), said
+    for name in ("messages", "registers"):
+        stopped(run, name)
+
+
 def witness_is_undisturbed(run, ticks) -> None:
     """Each of its timer interrupts came, and no other one."""
     stopped(run, "witness")
@@ -121,9 +163,10 @@ def logged(run) -> list[tuple]:
             for line in of(run, "dma.fault")]
 
 
-def blocked_requesters(run) -> set[int]:
-    """Of every access that QEMU's unit blocked, recorded or not."""
-    return {int(re.search(r"sid (0x\w+)", line).group(1), 16) for line in traced(run, "vtd_dmar_fault")}
+def blocked(run) -> set[tuple]:
+    """What QEMU's unit blocked, recorded or not: requester, page, access."""
+    words = (re.search(r"sid (0x\w+) fault \w+ addr (0x\w+) write (\d)", line).groups() for line in traced(run, "vtd_dmar_fault"))
+    return {(int(rid, 16), int(address, 16) & ~0xfff, "write" if write == "1" else "read") for rid, address, write in words}
 
 
 def outside(run, base: int, size: int) -> bytes:

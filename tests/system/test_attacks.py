@@ -1,7 +1,8 @@
 """A device that reaches for everything there is: memory, registers, other devices, addresses of no width."""
 
 import pytest
-from system.attacks import NIC, PLACES, ROGUE, each_fault_has_its_owner, pair, pair_is_undisturbed, reached
+from system.attacks import (NIC, PLACES, ROGUE, each_fault_has_its_owner, nonsense, nonsense_is_refused, pair,
+                            pair_is_undisturbed, policies, policies_are_carried_out, reached)
 from system.checks import of, one, stopped, verdict
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(200)]
@@ -16,10 +17,7 @@ def run(boot):
     text = NIC.format(vfs=5) + pair()
     text += ROGUE.format(name="everywhere", vf=2, targets=f"{first},{memories},{places}", rounds=1, action="log", threshold=1,
                          expect="exit 0", faults=2 * (3 + len(PLACES)))
-    text += ROGUE.format(name="silenced", vf=3, targets="@memory(left)", rounds=9, action="disable-device", threshold=3,
-                         expect="exit 0", faults=3)
-    text += ROGUE.format(name="ended", vf=4, targets="@memory(hypervisor)", rounds=9, action="stop-guest", threshold=2,
-                         expect="stopped", faults=2)
+    text += policies(3)
     return boot.to_the_end(text, cpus=6, limit=180)
 
 
@@ -53,11 +51,7 @@ def test_an_address_beyond_the_width_is_told_apart(run):
 def test_each_policy_is_carried_out(run):
     assert {line["action"] for line in of(run, "dma.fault", guest="everywhere")} == {"log"}
     stopped(run, "everywhere")
-    assert [line["action"] for line in of(run, "dma.fault", guest="silenced")][:3] == ["log", "log", "disable-device"]
-    assert any("taken off the bus" in line["text"] for line in of(run, "guest.output", name="silenced"))
-    stopped(run, "silenced")
-    assert [line["action"] for line in of(run, "dma.fault", guest="ended")][:2] == ["log", "stop-guest"]
-    assert stopped(run, "ended", reason="dma-faults").number("faults") >= 2
+    policies_are_carried_out(run)
 
 
 def test_every_fault_has_the_right_owner(run):
@@ -70,31 +64,15 @@ def test_the_others_notice_nothing(run):
     verdict(run)
 
 
-NUISANCE = """
-[guest {act}]
-image  = nuisance.elf
-memory = 16M
-device = uplink.vf{vf}
-args   = act={act} count={count} seed={seed}
-fault_threshold = 4
-time_limit = 100
-expect = exit 0
-"""
-
-
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_vf_is_no_way_to_the_others(boot, seed):
     """Nonsense in the mailbox and in a VF's registers: refused or without effect, and the neighbours' traffic
     goes on."""
     text = NIC.format(vfs=4) + pair()
-    text += NUISANCE.format(act="messages", vf=2, count=2000, seed=seed)
-    text += NUISANCE.format(act="registers", vf=3, count=3000, seed=seed)
+    text += nonsense(2, seed)
     run = boot.to_the_end(text, cpus=5, limit=180)
-    refusals = of(run, "igb.mailbox", vf="2")
-    assert 1 <= len(refusals) <= 16 and all(line["action"] == "refused" for line in refusals), len(refusals)
-    said = [line["text"] for line in of(run, "guest.output", name="messages")]
-    assert "what must be refused was refused" in said and any("still answers" in text for text in said), said
+    nonsense_is_refused(run, 2)
     assert all(line["guest"] == "registers" for line in of(run, "dma.fault"))
-    for name in ("left", "right", "messages", "registers"):
+    for name in ("left", "right"):
         stopped(run, name)
     verdict(run)
