@@ -13,11 +13,11 @@
 #define RESET_SETTLE                                                                               \
     MILLISECONDS(3) /* registers must not be touched before (datasheet 4.2.1.3)                    \
                      */
-#define RESET_TIME     MILLISECONDS(500)
-#define NVM_TIME       MILLISECONDS(100)
-#define MDIC_TIME      MILLISECONDS(100)
-#define LOGGED_SPOOFS  16
-#define SPOOF_INTERVAL MILLISECONDS(100)
+#define RESET_TIME    MILLISECONDS(500)
+#define NVM_TIME      MILLISECONDS(100)
+#define MDIC_TIME     MILLISECONDS(100)
+#define LOGGED_SPOOFS 16
+#define LOOK_INTERVAL MILLISECONDS(100)
 
 enum medium { COPPER, SERDES };
 
@@ -169,15 +169,25 @@ static enum status write_phy(struct pf_device *device, unsigned phy_register, ui
     return (igb_read(device, IGB_MDIC) & IGB_MDIC_ERROR) != 0 ? STATUS_DEVICE : STATUS_OK;
 }
 
+/* No flow control (IEEE 802.3 annex 31B) in either direction, and none offered: whoever a VF sends
+ * pause frames to has not agreed to obey them, and what arrives stops nobody here. A VF cannot be
+ * kept from sending them, and they would stop the whole port. */
 static enum status start_link(struct pf_device *device)
 {
-    igb_update(device, IGB_CTRL, IGB_CTRL_FORCE_SPEED | IGB_CTRL_FORCE_DUPLEX, IGB_CTRL_SLU);
+    igb_update(device, IGB_CTRL,
+               IGB_CTRL_FORCE_SPEED | IGB_CTRL_FORCE_DUPLEX | IGB_CTRL_OBEY_PAUSE |
+                   IGB_CTRL_SEND_PAUSE,
+               IGB_CTRL_SLU);
     if (medium_of(device) == SERDES) {
         igb_update(device, IGB_PCS_CFG, 0, IGB_PCS_CFG_ENABLE);
-        igb_update(device, IGB_PCS_LCTL, 0, IGB_PCS_LCTL_AN_ENABLE | IGB_PCS_LCTL_AN_RESTART);
+        igb_update(device, IGB_PCS_ANADV, IGB_PCS_ANADV_PAUSE, 0);
+        igb_update(device, IGB_PCS_LCTL, 0,
+                   IGB_PCS_LCTL_FORCE_FLOW | IGB_PCS_LCTL_AN_ENABLE | IGB_PCS_LCTL_AN_RESTART);
         return STATUS_OK;
     }
-    enum status status = write_phy(device, PHY_CONTROL, PHY_CONTROL_AUTONEG | PHY_CONTROL_RESTART);
+    enum status status = write_phy(device, PHY_ADVERTISE, PHY_ADVERTISE_10_100);
+    if (status == STATUS_OK)
+        status = write_phy(device, PHY_CONTROL, PHY_CONTROL_AUTONEG | PHY_CONTROL_RESTART);
     return status == STATUS_OK ? STATUS_OK : refuse(device, status, "the PHY does not answer");
 }
 
@@ -201,6 +211,9 @@ static enum status igb_start(struct pf_device *device, uint16_t vfs)
         port->device = NULL;
         return status;
     }
+    port->rx_format = igb_read(device, IGB_RX_QUEUE(0) + IGB_QUEUE_FORMAT);
+    port->rx_cache = igb_read(device, IGB_RX_QUEUE(0) + IGB_QUEUE_CACHE);
+    port->tx_cache = igb_read(device, IGB_TX_QUEUE(0) + IGB_QUEUE_CACHE);
     clear_tables(device);
     start_switch(device);
     igb_update(device, IGB_CTRL_EXT, 0, IGB_CTRL_EXT_PFRSTD);
@@ -228,14 +241,31 @@ void igb_vf_restart(struct pf_device *device, uint16_t vf)
 }
 
 /* The addresses in there are the last owner's. */
-static void clear_queue(struct pf_device *device, unsigned block, uint32_t control)
+static void clear_queue(struct pf_device *device, unsigned block, uint32_t control, uint32_t cache)
 {
     igb_write(device, block + IGB_QUEUE_CONTROL, control);
+    igb_write(device, block + IGB_QUEUE_CACHE, cache);
     igb_write(device, block + IGB_QUEUE_BASE_LOW, 0);
     igb_write(device, block + IGB_QUEUE_BASE_HIGH, 0);
     igb_write(device, block + IGB_QUEUE_LENGTH, 0);
     igb_write(device, block + IGB_QUEUE_HEAD, 0);
     igb_write(device, block + IGB_QUEUE_TAIL, 0);
+}
+
+static void clear_interrupts(struct pf_device *device, uint16_t vf)
+{
+    igb_write(device, IGB_VF(vf) + IGB_VF_EIMC, UINT32_MAX);
+    igb_write(device, IGB_VF(vf) + IGB_VF_EIMS, 0);
+    igb_write(device, IGB_VF(vf) + IGB_VF_EIAC, 0);
+    igb_write(device, IGB_VF(vf) + IGB_VF_EIAM, 0);
+    igb_write(device, IGB_VF(vf) + IGB_VF_EICR, UINT32_MAX);
+    (void)igb_read(device, IGB_VF(vf) + IGB_VF_EICR);
+    for (unsigned vector = 0; vector < IGB_VF_VECTORS; vector++)
+        igb_write(device, IGB_EITR(vf) + 4 * vector, 0);
+    igb_write(device, IGB_IVAR(vf), 0);
+    igb_write(device, IGB_VTIVAR(vf), 0);
+    igb_write(device, IGB_VTIVAR_MISC(vf), 0);
+    igb_write(device, IGB_PBACLR, 0);
 }
 
 static void igb_vf_reset(struct pf_device *device, uint16_t vf)
@@ -246,12 +276,14 @@ static void igb_vf_reset(struct pf_device *device, uint16_t vf)
     igb_update(device, IGB_VFTE, BIT(vf), 0);
     igb_update(device, IGB_VFRE, BIT(vf), 0);
     for (unsigned queue = vf; queue < IGB_QUEUES; queue += IGB_POOLS) {
-        clear_queue(device, IGB_RX_QUEUE(queue), IGB_QUEUE_THRESHOLDS);
-        clear_queue(device, IGB_TX_QUEUE(queue), 0);
+        clear_queue(device, IGB_RX_QUEUE(queue), IGB_QUEUE_THRESHOLDS, port->rx_cache);
+        igb_write(device, IGB_RX_QUEUE(queue) + IGB_QUEUE_FORMAT, port->rx_format);
+        (void)igb_read(device, IGB_RX_QUEUE(queue) + IGB_QUEUE_DROPPED);
+        clear_queue(device, IGB_TX_QUEUE(queue), 0, port->tx_cache);
         igb_write(device, IGB_TX_QUEUE(queue) + IGB_QUEUE_WRITE_BACK_LOW, 0);
         igb_write(device, IGB_TX_QUEUE(queue) + IGB_QUEUE_WRITE_BACK_HIGH, 0);
     }
-    igb_write(device, IGB_IVAR(vf), 0);
+    clear_interrupts(device, vf);
     igb_write(device, IGB_VFLRE, BIT(vf));
     igb_mailbox_reset(device, vf);
     igb_vf_restart(device, vf);
@@ -303,10 +335,6 @@ static bool handle_messages(struct pf_device *device)
 
 static void report_spoofs(struct pf_device *device, struct igb_port *port)
 {
-    uint64_t now = clock_microseconds();
-    if (now < port->spoofs_read_at + SPOOF_INTERVAL)
-        return;
-    port->spoofs_read_at = now;
     uint32_t queues = igb_read(device, IGB_WVBR);
     if (queues == 0 || queues == UINT32_MAX || port->spoofs_logged >= LOGGED_SPOOFS)
         return;
@@ -317,6 +345,13 @@ static void report_spoofs(struct pf_device *device, struct igb_port *port)
               rid_text(device->function->rid).text, queues);
 }
 
+/* Some take flow control from what the link partner offers, once the link is up. */
+static void refuse_flow_control(struct pf_device *device)
+{
+    if ((igb_read(device, IGB_CTRL) & (IGB_CTRL_OBEY_PAUSE | IGB_CTRL_SEND_PAUSE)) != 0)
+        igb_update(device, IGB_CTRL, IGB_CTRL_OBEY_PAUSE | IGB_CTRL_SEND_PAUSE, 0);
+}
+
 static bool igb_service(struct pf_device *device)
 {
     struct igb_port *port = igb_port_of(device);
@@ -324,7 +359,11 @@ static bool igb_service(struct pf_device *device)
         return false;
     bool work = handle_resets(device, port);
     work |= handle_messages(device);
-    report_spoofs(device, port);
+    if (deadline_passed(port->look_again)) {
+        port->look_again = deadline_in(LOOK_INTERVAL);
+        refuse_flow_control(device);
+        report_spoofs(device, port);
+    }
     return work;
 }
 

@@ -156,6 +156,7 @@ void igb_mailbox_reset(struct pf_device *device, uint16_t vf)
     state->refusals_logged = 0;
     igb_write(device, IGB_P2VMAILBOX(vf), IGB_P2V_RESET_VFU);
     igb_write(device, IGB_MBVFICR, IGB_MBVFICR_REQUEST(vf) | IGB_MBVFICR_ACK(vf));
+    (void)igb_read(device, IGB_V2PMAILBOX(vf));
     for (unsigned i = 0; i < IGB_MAILBOX_WORDS; i++)
         igb_write(device, IGB_VMBMEM(vf) + 4 * i, 0);
 }

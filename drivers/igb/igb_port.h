@@ -2,6 +2,7 @@
 #pragma once
 
 #include "drivers/igb/igb_registers.h"
+#include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/pci/pf_driver.h"
 
@@ -24,7 +25,8 @@ struct igb_vf {
 struct igb_port {
     const struct pf_device *device; /* NULL: free */
     struct igb_vf vf[IGB_POOLS];
-    uint64_t spoofs_read_at; /* microseconds */
+    uint32_t rx_format, rx_cache, tx_cache; /* queue registers that are not 0 after a reset */
+    struct deadline look_again;
     unsigned spoofs_logged;
 };
 

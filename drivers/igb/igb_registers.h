@@ -11,7 +11,9 @@
 #define IGB_CTRL_FORCE_SPEED  BIT(11)
 #define IGB_CTRL_FORCE_DUPLEX BIT(12)
 #define IGB_CTRL_RST          BIT(26)
-#define IGB_STATUS            0x0008 /* 8.2.2 */
+#define IGB_CTRL_OBEY_PAUSE   BIT(27) /* RFCE */
+#define IGB_CTRL_SEND_PAUSE   BIT(28) /* TFCE */
+#define IGB_STATUS            0x0008  /* 8.2.2 */
 #define IGB_STATUS_LINK_UP    BIT(1)
 #define IGB_EECD              0x0010 /* 8.4.1 */
 #define IGB_EECD_AUTO_READ    BIT(9)
@@ -29,13 +31,22 @@
 #define PHY_CONTROL_AUTONEG    0x1000
 #define PHY_CONTROL_POWER_DOWN 0x0800
 #define PHY_CONTROL_RESTART    0x0200
-#define PHY_INTERNAL_ADDRESS   1
+#define PHY_ADVERTISE          4
+#define PHY_ADVERTISE_10_100                                                                       \
+    0x01e1 /* IEEE 802.3 at 10 and 100 Mb/s, and no PAUSE (bits 10, 11)                            \
+            */
+#define PHY_INTERNAL_ADDRESS 1
 
-#define IGB_PCS_CFG             0x4200 /* 8.18.1: SerDes ports */
-#define IGB_PCS_CFG_ENABLE      BIT(3)
-#define IGB_PCS_LCTL            0x4208 /* 8.18.2 */
+#define IGB_PCS_CFG        0x4200 /* 8.18.1: SerDes ports */
+#define IGB_PCS_CFG_ENABLE BIT(3)
+#define IGB_PCS_LCTL       0x4208 /* 8.18.2 */
+#define IGB_PCS_LCTL_FORCE_FLOW                                                                    \
+    BIT(7) /* flow control is what CTRL says, not what was agreed on                               \
+            */
 #define IGB_PCS_LCTL_AN_ENABLE  BIT(16)
 #define IGB_PCS_LCTL_AN_RESTART BIT(17)
+#define IGB_PCS_ANADV           0x4218 /* 8.18.4 */
+#define IGB_PCS_ANADV_PAUSE     UINT32_C(0x180)
 
 #define IGB_RCTL             0x0100 /* 8.10.1 */
 #define IGB_RCTL_ENABLE      BIT(1)
@@ -126,16 +137,33 @@
 #define IGB_QUEUE_BASE_LOW        0x00
 #define IGB_QUEUE_BASE_HIGH       0x04
 #define IGB_QUEUE_LENGTH          0x08
+#define IGB_QUEUE_FORMAT          0x0c /* receive queues: SRRCTL */
 #define IGB_QUEUE_HEAD            0x10
+#define IGB_QUEUE_CACHE           0x14 /* RXCTL, TXCTL: DCA and relaxed ordering, 8.13 */
 #define IGB_QUEUE_TAIL            0x18
 #define IGB_QUEUE_CONTROL         0x28
+#define IGB_QUEUE_DROPPED         0x30 /* receive queues: RQDPC; cleared by reading */
 #define IGB_QUEUE_WRITE_BACK_LOW  0x38 /* transmit queues */
 #define IGB_QUEUE_WRITE_BACK_HIGH 0x3c
 #define IGB_QUEUE_THRESHOLDS      (UINT32_C(1) << 16) /* RXDCTL after power-on: WTHRESH 1 */
 
-#define IGB_IVAR(n) (0x1700u + 4u * (n)) /* 8.8.15: queues n and n + 8 */
+/* VF n's interrupts: its three vectors are the port's 22 - 3n and on. */
+#define IGB_IVAR(n)       (0x1700u + 4u * (n)) /* 8.8.15: queues n and n + 8 */
+#define IGB_VF_VECTORS    3u
+#define IGB_EITR(vf)      (0x1680u + 4u * (22u - IGB_VF_VECTORS * (vf))) /* 8.8.14 */
+#define IGB_PBACLR        0x5b68u
+#define IGB_V2PMAILBOX(n) (0x0c40u + 4u * (n))      /* the VF's side; reading clears its events */
+#define IGB_VF(n)         (0x10000u + 0x100u * (n)) /* mirror of what the VF sees as 0x1500 */
+#define IGB_VF_EIMS       0x24u
+#define IGB_VF_EIMC       0x28u
+#define IGB_VF_EIAC       0x2cu
+#define IGB_VF_EIAM       0x30u
+#define IGB_VF_EICR       0x80u
+/* Nothing on the card; QEMU keeps there what a VF wrote to VTIVAR and VTIVAR_MISC. */
+#define IGB_VTIVAR(n)      (0x11700u + 4u * (n))
+#define IGB_VTIVAR_MISC(n) (0x11720u + 4u * (n))
 
-#define IGB_MIN_REGISTERS 0x10000
+#define IGB_MIN_REGISTERS 0x12000
 
 /* Messages (the VF driver's protocol; word 0) */
 #define IGB_MESSAGE_ACK        BIT(31)

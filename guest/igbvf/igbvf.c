@@ -7,11 +7,13 @@ void *memcpy(void *restrict destination, const void *restrict source, size_t siz
 #define VTSTATUS   0x0008u
 #define VMBMEM     0x0800u
 #define V2PMAILBOX 0x0c40u
+#define VTEICS     0x1520u
 #define VTEIMS     0x1524u
 #define VTEIMC     0x1528u
 #define VTEIAC     0x152cu
 #define VTEIAM     0x1530u
 #define VTEICR     0x1580u
+#define VTEITR     0x1680u
 #define VTIVAR     0x1700u
 #define RDBAL      0x2800u
 #define RDBAH      0x2804u
@@ -22,6 +24,7 @@ void *memcpy(void *restrict destination, const void *restrict source, size_t siz
 #define TDBAL      0x3800u
 #define TDBAH      0x3804u
 #define TDLEN      0x3808u
+#define TDH        0x3810u
 #define TDT        0x3818u
 #define TXDCTL     0x3828u
 #define TDWBAL     0x3838u
@@ -278,4 +281,26 @@ void igbvf_head_write_back(struct igbvf *vf, uint64_t address)
 {
     set(vf, TDWBAH, (uint32_t)(address >> 32));
     set(vf, TDWBAL, ((uint32_t)address & ~3u) | TDWBAL_ENABLE);
+}
+
+void igbvf_raise_interrupt(const struct igbvf *vf)
+{
+    set(vf, VTEITR, 0);
+    set(vf, VTEICS, 1);
+}
+
+void igbvf_ring_elsewhere(const struct igbvf *vf, uint64_t address, unsigned descriptors)
+{
+    set(vf, TXDCTL, 0);
+    set(vf, TDBAL, (uint32_t)address);
+    set(vf, TDBAH, (uint32_t)(address >> 32));
+    set(vf, TDLEN, descriptors * (uint32_t)sizeof(struct igbvf_descriptor));
+    set(vf, TDH, 0);
+    set(vf, TDT, 0);
+    set(vf, TXDCTL, QUEUE_ENABLE);
+}
+
+void igbvf_ring_end(const struct igbvf *vf, unsigned index)
+{
+    set(vf, TDT, index);
 }

@@ -42,6 +42,14 @@ size_t igbvf_receive(struct igbvf *vf, void *frame, size_t size);
 bool igbvf_sent_all(struct igbvf *vf);
 bool igbvf_link_up(const struct igbvf *vf);
 
+/* For attacks: one interrupt of the queue's vector, asked for by software, with no pause kept
+ * between two of them. */
+void igbvf_raise_interrupt(const struct igbvf *vf);
+/* For attacks: the transmit ring lies elsewhere from now on, at any address; and its end, as far as
+ * which the device then fetches descriptors. */
+void igbvf_ring_elsewhere(const struct igbvf *vf, uint64_t address, unsigned descriptors);
+void igbvf_ring_end(const struct igbvf *vf, unsigned index);
+
 /* For attacks: one transmit descriptor that makes the device read `size` bytes at any address; and
  * head write-back to any address, which makes it write there when the next frame has left. */
 void igbvf_send_from(struct igbvf *vf, uint64_t address, size_t size);

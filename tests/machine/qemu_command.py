@@ -32,6 +32,8 @@ def iommu_arguments(spec: MachineSpec) -> list[str]:
         device += f",eim={switch(spec.eim)}"
     if spec.caching_mode:
         device += ",caching-mode=on"
+    if spec.device_iotlb:
+        device += ",device-iotlb=on"
     return ["-device", device]
 
 
@@ -50,6 +52,9 @@ def nic_arguments(nic: Nic, number: int, directory: str) -> list[str]:
             bus = f"down{number}"
             arguments += ["-device", f"xio3130-downstream,id={bus},bus=up{number},chassis={number + 65},slot=0"]
     device = f"{nic.model},id=nic{number},bus={bus},netdev=net{number},romfile="
+    if nic.model == "virtio-net-pci":
+        # Only so do its accesses go through the unit, and only so has it ATS.
+        device += ",disable-legacy=on,iommu_platform=on,ats=on"
     if nic.mac:
         device += f",mac={nic.mac}"
     return arguments + ["-device", device]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PLACEMENTS = ("root-port", "switch", "root-bus")
-NIC_MODELS = ("igb", "e1000e")
+NIC_MODELS = ("igb", "e1000e", "virtio-net-pci")
 BOOTS = ("disk", "usb", "iso", "none")
 
 
@@ -66,6 +66,7 @@ class MachineSpec:
     eim: bool | None = True
     aw_bits: int = 48
     caching_mode: bool = False
+    device_iotlb: bool = False
     nics: tuple[Nic, ...] = (Nic(),)
     nvmes: tuple[Nvme, ...] = ()
     image: Path | None = None

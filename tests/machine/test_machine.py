@@ -132,6 +132,7 @@ def test_the_remapping_unit_is_the_first_device():
     ({"intremap": False}, "intel-iommu,intremap=off,aw-bits=48,eim=off"),
     ({"eim": None, "aw_bits": 39}, "intel-iommu,intremap=on,aw-bits=39"),
     ({"caching_mode": True}, "intel-iommu,intremap=on,aw-bits=48,eim=on,caching-mode=on"),
+    ({"device_iotlb": True}, "intel-iommu,intremap=on,aw-bits=48,eim=on,device-iotlb=on"),
 ])
 def test_choices_of_the_remapping_unit(changes, expected):
     assert devices(command(**changes))[0] == expected

@@ -187,6 +187,22 @@ def restart(image: Path, directory: Path) -> str | None:
     return violations(run)
 
 
+def residue(image: Path, directory: Path) -> str | None:
+    """A VF's registers as its second owner finds them, after a first one that wrote them all."""
+    config = NIC + guest("alpha", "residue.elf", device="uplink.vf0", fault_action="log", expect="exit 0")
+    with booted(image, directory, config, batch=False) as run:
+        try:
+            run.wait_for("run.verdict", timeout=40, result="ok")
+            first = [line["text"] for line in run.events if line.event == "guest.output"]
+            run.send("start alpha")
+            run.wait_for("guest.stopped", timeout=20, after=run.events[-1])
+        except (MachineTimeout, MachineEnded) as error:
+            return str(error).splitlines()[0]
+    second = [line["text"] for line in run.events if line.event == "guest.output"][len(first):]
+    left = [line for line in second if line not in first]
+    return f"the last owner's: {', '.join(left)}" if left else violations(run)
+
+
 TRACED = ("vtd_inv_desc_iotlb_domain", "vtd_inv_desc_cc_device", "vtd_inv_desc_iec", "vtd_inv_desc_wait_sw")
 
 

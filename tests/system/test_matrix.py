@@ -3,7 +3,8 @@
 import dataclasses
 
 import pytest
-from system.checks import of, one, some, stopped, verdict
+from system import attacks
+from system.checks import of, one, some, sound, stopped, verdict
 
 from conftest import ROOT
 from machine import Nic
@@ -47,6 +48,17 @@ def case(name, vfs, facts=None, **machine):
     return pytest.param(Case(name, vfs, machine, facts or {}), id=name)
 
 
+FLOOD = """
+[guest {name}]
+image  = flood.elf
+memory = 16M
+device = uplink.vf{vf}
+args   = act={act}
+fault_action = {action}
+time_limit = 100
+expect = exit 0
+"""
+
 ROOT_BUS, SWITCH = (Nic(placement="root-bus"),), (Nic(placement="switch"),)
 
 
@@ -89,6 +101,99 @@ def test_memory_above_four_gigabytes(boot):
     attacked = {line.number("address") & ~0x1fff for line in of(run, "dma.fault", guest="rogue")}
     assert attacked == {bases["uplink0"], bases["uplink1"]}
     verdict(run)
+
+
+# Any two of width, caching mode and destination format meet in one of the first four; placements alternate.
+UNITS = [
+    pytest.param(dict(aw_bits=39, caching_mode=True, eim=True), id="39-bit-caching-mode-eim"),
+    pytest.param(dict(aw_bits=39, eim=False, nics=SWITCH), id="39-bit-switch"),
+    pytest.param(dict(aw_bits=48, caching_mode=True, eim=False, nics=ROOT_BUS), id="48-bit-caching-mode-root-bus"),
+    pytest.param(dict(aw_bits=48, eim=True), id="48-bit-eim"),
+    pytest.param(dict(aw_bits=39, caching_mode=True, intremap=False), id="39-bit-caching-mode-no-remapping"),
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_each_unit_withstands_the_attack(boot, unit):
+    """One attacker on each kind of unit, everybody's memory above 4 GiB: each access is blocked, what the unit's one
+    record could hold is logged and attributed; what was aimed at is, read from outside, as it was; two neighbours talk all the while."""
+    victims = ("bait", "left", "right")
+    places = {name: address for name, address in attacks.PLACES.items() if name not in ("the PF's registers", "a VF's registers")}
+    # It begins with its own memory: there has to be time to read the others' before.
+    targets = ",".join(["0"] * 6 + [f"@memory({name})" for name in (*victims, "hypervisor")] + [f"{address:#x}" for address in places.values()])
+    text = "" if unit.get("intremap", True) else "[system]\nunsafe_interrupts = yes\n"
+    text += attacks.NIC.format(vfs=3) + attacks.BAIT + attacks.pair(6000)
+    text += attacks.ROGUE.format(name="rogue", vf=2, targets=targets, rounds=1, action="log", threshold=1, expect="exit 0", faults=len(places))
+    run = boot(text, memory=6144, cpus=5, batch=False, limit=150, trace=attacks.TRACE, **unit)
+
+    run.wait_for("guest.event", name="bait", timeout=60)
+    bases = {line["name"]: line.number("base") for line in of(run, "guest.created")}
+    assert all(base >= 1 << 32 for base in bases.values()), bases
+    start = one(run, "boot.start")
+    image, size = start.number("image"), int(start["size"].rstrip("K")) << 10
+    intact, baited = attacks.outside(run, image, size), attacks.outside(run, bases["bait"], 4 << 20)
+    assert not of(run, "dma.fault"), "the attack began before the memory was read"
+    for name in ("rogue", "left", "right"):
+        run.wait_for("guest.stopped", name=name, timeout=90)
+
+    assert attacks.outside(run, bases["bait"], 4 << 20) == baited
+    page, = {address - image for _, address, _ in attacks.blocked(run) if image <= address < image + size}
+    assert attacks.outside(run, image + page, 0x1000) == intact[page:page + 0x1000]
+
+    rid = attacks.requester(one(run, "device.assigned", guest="rogue")["rid"])
+    attacked = {*(bases[name] for name in victims), image + page, *places.values()}
+    assert attacks.blocked(run) == {(rid, address, access) for address in attacked for access in ("read", "write")}
+    assert len(of(run, "dma.fault")) == stopped(run, "rogue").number("faults")
+    attacks.each_fault_has_its_owner(run)
+    assert attacks.recorded(run) == attacks.logged(run)
+    attacks.pair_is_undisturbed(run, 6000)
+    assert one(run, "guest.event", name="left", value="0x2").index > of(run, "dma.fault")[0].index, "they did not talk meanwhile"
+    assert not of(run, "irq.fault")
+
+    last = run.events[-1]
+    run.send("stop bait")
+    assert run.wait_for("run.verdict", timeout=20, after=last)["result"] == "ok"
+    run.send("audit")
+    run.wait_for("audit.ok", timeout=20, after=of(run, "run.verdict")[-1])
+    sound(run)
+    run.send("poweroff")
+    run.wait()
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_each_unit_withstands_the_rest(boot, unit):
+    """The other attacks, all at once: what the fault policy ends, floods of faults and interrupts, forged interrupt
+    messages, nonsense in mailbox and registers."""
+    text = "" if unit.get("intremap", True) else "[system]\nunsafe_interrupts = yes\n"
+    text += attacks.NIC.format(vfs=8) + attacks.pair(300) + attacks.WITNESS.format(ticks=500)
+    text += attacks.policies(2) + attacks.nonsense(4, seed=3)
+    text += FLOOD.format(name="spate", vf=6, act="faults target=@memory(bait) count=20000 calm=1 after=2000", action="log")
+    text += FLOOD.format(name="storm", vf=7, act="interrupts count=20000 after=2000", action="log")
+    text += attacks.BAIT
+    run = boot(text, cpus=11, batch=False, limit=150, **unit)
+    run.wait_for("guest.event", name="bait", timeout=60)
+    bait = one(run, "guest.created", name="bait").number("base")
+    baited = attacks.outside(run, bait, 4 << 20)
+    for line in of(run, "guest.created"):
+        if line["name"] != "bait":
+            run.wait_for("guest.stopped", name=line["name"], timeout=90)
+    assert attacks.outside(run, bait, 4 << 20) == baited
+    last = run.events[-1]
+    run.send("stop bait")
+    assert run.wait_for("run.verdict", timeout=20, after=last)["result"] == "ok", [line.text for line in of(run, "run.unexpected")]
+
+    attacks.policies_are_carried_out(run)
+    attacks.nonsense_is_refused(run, 4)
+    attacks.pair_is_undisturbed(run, 300)
+    attacks.witness_is_undisturbed(run, 500)
+    attacks.each_fault_has_its_owner(run)
+    assert {line["guest"] for line in of(run, "dma.fault")} <= {"silenced", "ended", "spate", "registers"}
+    assert stopped(run, "spate").number("faults") > 0
+    stopped(run, "storm")
+    assert not of(run, "irq.fault")
+    sound(run)
+    run.send("poweroff")
+    run.wait()
 
 
 def test_two_nics(boot):

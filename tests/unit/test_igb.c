@@ -75,7 +75,28 @@ static void serdes_ports_leave_the_phy_alone(void **state)
     start(1);
     assert_int_equal(get(IGB_MDIC), 0);
     assert_int_equal(get(IGB_PCS_CFG) & 8, 8);
-    assert_int_equal(get(IGB_PCS_LCTL), 0x30000);
+    assert_int_equal(get(IGB_PCS_LCTL), 0x30080);
+}
+
+/* A VF's pause frames: nobody has agreed to obey them, and the port does not either. */
+static void no_flow_control_is_offered_or_obeyed(void **state)
+{
+    start(1);
+    assert_int_equal(get(IGB_CTRL) & (BIT(27) | BIT(28)), 0);
+    assert_int_equal(phy[4], 0x01e1);
+    /* It is on again when the link is up. */
+    put(IGB_CTRL, get(IGB_CTRL) | BIT(27) | BIT(28));
+    host_clock_advance(200000);
+    (void)driver()->service(&device);
+    assert_int_equal(get(IGB_CTRL) & (BIT(27) | BIT(28)), 0);
+    assert_int_equal(get(IGB_CTRL) & IGB_CTRL_SLU, IGB_CTRL_SLU);
+    assert_int_equal(get(IGB_RCTL) & BIT(23), 0); /* MAC control frames are not passed on */
+    fresh(NULL);
+    function.device = 0x10e7;
+    start(1);
+    assert_int_equal(get(IGB_CTRL) & (BIT(27) | BIT(28)), 0);
+    assert_int_equal(get(IGB_PCS_ANADV), 0x20);
+    assert_int_equal(get(IGB_PCS_LCTL) & BIT(7), BIT(7)); /* and negotiation changes nothing */
 }
 
 static void hardware_that_fails_is_refused(void **state)
@@ -265,6 +286,16 @@ static void a_vf_that_resets_itself_runs_again(void **state)
     assert_int_equal(vf_call(1, IGB_SET_LPE, 9018, 0), 0x40000005); /* must shake hands again */
 }
 
+static bool has_transmit_register(unsigned offset)
+{
+    return offset < 0x20 ? offset != 0x0c && offset != 0x1c : offset == 0x28 || offset >= 0x38;
+}
+
+static bool has_receive_register(unsigned offset)
+{
+    return offset < 0x20 ? offset != 0x1c : offset == 0x28 || offset == 0x30;
+}
+
 static void nothing_is_left_for_the_next_owner(void **state)
 {
     start(2);
@@ -272,14 +303,20 @@ static void nothing_is_left_for_the_next_owner(void **state)
     assert_int_equal(vf_call(1, IGB_SET_LPE, 9018, 0), ACK(5));
     for (unsigned queue = 1; queue < 16; queue += 8)
         for (unsigned offset = 0; offset < 0x40; offset += 4) {
-            bool read_only = offset == 0x0c || offset == 0x14 || offset == 0x1c ||
-                             (offset >= 0x20 && offset != 0x28 && offset < 0x38);
-            if (!read_only) {
-                if (offset < 0x38)
-                    put(IGB_RX_QUEUE(queue) + offset, 0xdead0000 | 1u << 25);
+            if (has_receive_register(offset))
+                put(IGB_RX_QUEUE(queue) + offset, 0xdead0000 | 1u << 25);
+            if (has_transmit_register(offset))
                 put(IGB_TX_QUEUE(queue) + offset, 0xdead0000 | 1u << 25);
-            }
         }
+    for (unsigned offset = 0x20; offset <= 0x80; offset += 4)
+        if (offset < 0x34 ? offset > 0x20 && offset != 0x28 : offset == 0x80)
+            put(IGB_VF(1) + offset, 0xdead0000);
+    for (unsigned vector = 19; vector <= 21; vector++)
+        put(0x1680 + 4 * vector, 0x7ffe);
+    put(IGB_EITR(0), 0x1234);
+    put(IGB_VTIVAR(1), 0x8181);
+    put(IGB_VTIVAR_MISC(1), 0x82);
+    put(IGB_V2PMAILBOX(1), 0xb0);
     put(IGB_IVAR(1), 0x81818181);
     put(IGB_VMBMEM(1) + 60, 0x5ec2e7);
     put(IGB_MBVFICR, 0x00020002);
@@ -288,9 +325,19 @@ static void nothing_is_left_for_the_next_owner(void **state)
     driver()->vf_reset(&device, 1);
     for (unsigned queue = 1; queue < 16; queue += 8)
         for (unsigned offset = 0; offset < 0x40; offset += 4) {
-            assert_int_equal(get(IGB_RX_QUEUE(queue) + offset), offset == 0x28 ? 0x10000 : 0);
-            assert_int_equal(get(IGB_TX_QUEUE(queue) + offset), 0);
+            uint32_t receive = offset == 0x28   ? 0x10000
+                               : offset == 0x0c ? 0x402
+                               : offset == 0x14 ? 0xa200
+                                                : 0;
+            assert_int_equal(get(IGB_RX_QUEUE(queue) + offset), receive);
+            assert_int_equal(get(IGB_TX_QUEUE(queue) + offset), offset == 0x14 ? 0x2a00 : 0);
         }
+    for (unsigned offset = 0; offset < 0x100; offset += 4)
+        assert_int_equal(get(IGB_VF(1) + offset), offset == IGB_VF_EIMC ? UINT32_MAX : 0);
+    for (unsigned vector = 19; vector <= 21; vector++)
+        assert_int_equal(get(0x1680 + 4 * vector), 0);
+    assert_int_equal(get(IGB_EITR(0)), 0x1234);
+    assert_int_equal(get(IGB_VTIVAR(1)) | get(IGB_VTIVAR_MISC(1)) | get(IGB_V2PMAILBOX(1)), 0);
     assert_int_equal(get(IGB_IVAR(1)), 0);
     for (unsigned word = 0; word < 16; word++)
         assert_int_equal(get(IGB_VMBMEM(1) + 4 * word), 0);
@@ -335,6 +382,7 @@ int main(void)
         TEST(the_link_comes_by_itself),
         TEST(a_dead_phy_is_said_and_survived),
         TEST(serdes_ports_leave_the_phy_alone),
+        TEST(no_flow_control_is_offered_or_obeyed),
         TEST(hardware_that_fails_is_refused),
         TEST(the_handshake),
         TEST(messages_before_the_handshake_are_refused),

@@ -17,6 +17,7 @@ static bool vf_owns[IGB_POOLS]; /* VFU: the VF holds the buffer */
 static uint64_t reset_until;
 static bool reset_hangs, phy_is_dead, has_no_mac, has_no_nvm;
 static unsigned accesses, resets;
+static uint16_t phy[32];
 static struct pci_function function;
 static struct pf_device device;
 
@@ -33,6 +34,14 @@ static void put(unsigned offset, uint64_t value)
 static void power_on(void)
 {
     memset(registers, 0, sizeof registers);
+    for (unsigned queue = 0; queue < IGB_QUEUES; queue++) {
+        put(IGB_RX_QUEUE(queue) + IGB_QUEUE_FORMAT, 0x402);
+        put(IGB_RX_QUEUE(queue) + IGB_QUEUE_CACHE, 0xa200);
+        put(IGB_TX_QUEUE(queue) + IGB_QUEUE_CACHE, 0x2a00);
+    }
+    put(IGB_CTRL, IGB_CTRL_OBEY_PAUSE | IGB_CTRL_SEND_PAUSE); /* as an NVM may have it */
+    put(IGB_PCS_ANADV, 0x1a0);
+    phy[PHY_ADVERTISE] = 0x0de1;
     if (!has_no_nvm)
         put(IGB_EECD, IGB_EECD_AUTO_READ);
     if (!has_no_mac) {
@@ -50,7 +59,10 @@ uint32_t mmio_read32(uintptr_t address)
     if (offset == IGB_CTRL && (reset_hangs || clock_microseconds() < reset_until))
         return get(offset) | (uint32_t)IGB_CTRL_RST;
     uint32_t value = get(offset);
-    if (offset == IGB_WVBR)
+    bool dropped = offset >= IGB_RX_QUEUE(0) && offset < IGB_RX_QUEUE(IGB_QUEUES) &&
+                   offset % 0x40 == IGB_QUEUE_DROPPED;
+    bool events = offset >= IGB_V2PMAILBOX(0) && offset < IGB_V2PMAILBOX(IGB_POOLS);
+    if (offset == IGB_WVBR || dropped || events)
         put(offset, 0);
     return value;
 }
@@ -80,9 +92,13 @@ void mmio_write32(uintptr_t address, uint32_t value)
         put(offset, phy_is_dead ? value
                     : ours      ? value | IGB_MDIC_READY
                                 : value | IGB_MDIC_READY | IGB_MDIC_ERROR);
+        if (ours && (value & IGB_MDIC_WRITE) != 0)
+            phy[value >> 16 & 0x1f] = (uint16_t)value;
         if (ours && !phy_is_dead && (value & 0xffff) == 0x1200 && (get(IGB_CTRL) & IGB_CTRL_SLU))
             put(IGB_STATUS, IGB_STATUS_LINK_UP);
-    } else if (offset == IGB_MBVFICR || offset == IGB_VFLRE) {
+    } else if (offset == IGB_MBVFICR || offset == IGB_VFLRE ||
+               (offset >= IGB_VF(0) && offset < IGB_VF(IGB_POOLS) &&
+                offset % 0x100 == IGB_VF_EICR)) {
         put(offset, get(offset) & ~value);
     } else if (offset >= IGB_P2VMAILBOX(0) && offset < IGB_P2VMAILBOX(IGB_POOLS)) {
         write_mailbox((offset - IGB_P2VMAILBOX(0)) / 4, value);
