@@ -81,6 +81,8 @@ struct boot_info {
     uint32_t module_count;
     struct boot_memory_range ranges[BOOT_MAX_RANGES]; /* sorted by base, not overlapping */
     struct boot_module modules[BOOT_MAX_MODULES];
+    /* PCI functions whose bus mastering the loader switched off: a bit for each requester id. */
+    uint64_t silenced[65536 / 64];
 };
 
 _Static_assert(sizeof(struct boot_memory_range) == 24, "boot_memory_range is shared with NASM");

@@ -238,7 +238,7 @@ void hypervisor_main(const struct boot_info *loaders)
     cpu_init_early();
     /* Under a hypervisor each look costs an exit: root buses other than the first then wait for
      * enumeration. */
-    pci_silence((cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) == 0);
+    pci_silence((cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) == 0, boot_info.silenced);
     console_init_early();
     log_event("boot.start", "loader=%s image=%#llx size=%s tsc=%llu", boot->loader,
               (unsigned long long)boot->image_base, size_text(boot->image_size).text,

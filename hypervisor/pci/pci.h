@@ -29,9 +29,11 @@ MUST_CHECK enum status ecam_init(const struct mcfg *mcfg);
 /* silence.c: takes bus mastering away from every function of segment 0 that is no bridge, through
  * ports 0xcf8 and 0xcfc: for the first moments, before any memory is used. Buses that no bridge
  * leads to (other roots, which big machines have) are tried one by one with `all_buses`: 8192 reads
- * of a microsecond each, or of far more where every one leaves a virtual machine. */
-void pci_silence(bool all_buses);
-/* Whether it found this function mastering the bus. */
+ * of a microsecond each, or of far more where every one leaves a virtual machine. Whom it found
+ * mastering the bus is added to `found`, a bit for each requester id, which must stay. */
+#define PCI_REQUESTERS 65536
+void pci_silence(bool all_buses, uint64_t found[PCI_REQUESTERS / 64]);
+/* Whether it, or the loader before, found this function mastering the bus. */
 bool pci_silenced(rid_t rid);
 
 struct pci_bar {

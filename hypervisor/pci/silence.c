@@ -2,10 +2,9 @@
  * Before anything else: bus mastering off, through the configuration ports (PCI local bus 3.0,
  * 3.2.2.3.2), which need neither memory nor tables. What firmware's drivers left running would
  * otherwise go on writing into memory that by now belongs to the hypervisor, until enumeration
- * gets there.
+ * gets there. The EFI loader is linked with it as well.
  */
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/base/string.h"
 #include "hypervisor/pci/config_space.h"
 
 #define ADDRESS_PORT 0xcf8
@@ -22,7 +21,7 @@ static struct {
     unsigned queued;
 } walk;
 
-static uint64_t silenced[BUSES * DEVICES * FUNCTIONS / 64];
+static uint64_t *silenced;
 
 /* Selects the register; gives the port that its bytes are at. */
 static uint16_t select(unsigned bus, unsigned device, unsigned function, unsigned offset)
@@ -63,7 +62,7 @@ static uint8_t silence_function(unsigned bus, unsigned device, unsigned function
 
 bool pci_silenced(rid_t rid)
 {
-    return RID_SEGMENT(rid) == 0 && (silenced[rid / 64] & BIT(rid % 64)) != 0;
+    return silenced != NULL && RID_SEGMENT(rid) == 0 && (silenced[rid / 64] & BIT(rid % 64)) != 0;
 }
 
 static void silence_bus(unsigned bus)
@@ -77,10 +76,10 @@ static void silence_bus(unsigned bus)
     }
 }
 
-void pci_silence(bool all_buses)
+void pci_silence(bool all_buses, uint64_t found[PCI_REQUESTERS / 64])
 {
+    silenced = found;
     walk.queued = 0;
-    memset(silenced, 0, sizeof silenced);
     for (unsigned bus = 0; bus < BUSES; bus++)
         walk.reached[bus] = false;
     queue_bus(0);

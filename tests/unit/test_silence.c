@@ -1,5 +1,7 @@
 // SOURCES: hypervisor/pci/silence.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Bus mastering off through the configuration ports, before there is any memory. */
+#include <string.h>
+
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/pci/config_space.h"
 #include "tests/unit/model/pci_model.h"
@@ -47,9 +49,12 @@ void port_write16(uint16_t port, uint16_t value)
 
 /* --- the machine --- */
 
+static uint64_t found[PCI_REQUESTERS / 64];
+
 static int fresh(void **state)
 {
     model_clear();
+    memset(found, 0, sizeof found);
     accesses = 0;
     return 0;
 }
@@ -59,6 +64,16 @@ static struct model_function *running(rid_t rid)
     struct model_function *function = model_endpoint(rid, 0x8086, 0x1533, 0x020000);
     model_put(function, 4, 2, 0x0507);
     return function;
+}
+
+/* The loader has been there before. */
+static void what_the_loader_found_is_kept(void **state)
+{
+    running(RID(0, 0, 3, 0));
+    found[RID(0, 0, 5, 0) / 64] |= BIT(RID(0, 0, 5, 0) % 64);
+    pci_silence(false, found);
+    assert_true(pci_silenced(RID(0, 0, 3, 0)) && pci_silenced(RID(0, 0, 5, 0)));
+    assert_false(pci_silenced(RID(0, 0, 4, 0)));
 }
 
 static void whatever_runs_stops(void **state)
@@ -72,7 +87,7 @@ static void whatever_runs_stops(void **state)
     model_bridge(RID(0, 1, 0, 0), 2, 3);
     running(RID(0, 2, 0, 0));
     assert_int_equal(model_bus_masters(), 4);
-    pci_silence(false);
+    pci_silence(false, found);
     assert_int_equal(model_bus_masters(), 0);
     assert_int_equal(model_get(alone, 4, 2), 0x0503); /* nothing else changes */
     assert_int_equal(model_get(port, 4, 2), 0x0007);  /* bridges go on forwarding */
@@ -87,10 +102,10 @@ static void other_root_buses_are_tried_when_asked(void **state)
 {
     model_root_bus(0x80);
     running(RID(0, 0x80, 5, 0));
-    pci_silence(false);
+    pci_silence(false, found);
     assert_int_equal(model_bus_masters(), 1);
     assert_in_range(accesses, 32, 64);
-    pci_silence(true);
+    pci_silence(true, found);
     assert_int_equal(model_bus_masters(), 0);
 }
 
@@ -102,7 +117,7 @@ static void lying_bridges_do_not_hold_it_up(void **state)
     model_bridge(RID(0, 1, 0, 0), 0, 255);
     model_bridge(RID(0, 2, 0, 0), 1, 255);
     running(RID(0, 3, 0, 0));
-    pci_silence(false);
+    pci_silence(false, found);
     assert_int_equal(model_bus_masters(), 0);
     assert_in_range(accesses, 4 * 32, 4 * 32 + 64);
 }
@@ -113,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(whatever_runs_stops),
+        TEST(what_the_loader_found_is_kept),
         TEST(other_root_buses_are_tried_when_asked),
         TEST(lying_bridges_do_not_hold_it_up),
     };
