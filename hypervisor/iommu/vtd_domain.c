@@ -10,9 +10,10 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/pages.h"
 
-#define PCIE_TYPE_TO_PCI 0x7 /* PCI Express to PCI/PCI-X bridge (PCIe 7.5.3.2) */
-#define PCIE_TYPE_NONE   0xff
-#define MAX_HOPS         256
+#define PCIE_TYPE_TO_PCI   0x7 /* PCI Express to PCI/PCI-X bridge (PCIe 7.5.3.2) */
+#define PCIE_TYPE_FROM_PCI 0x8 /* PCI/PCI-X to PCI Express bridge */
+#define PCIE_TYPE_NONE     0xff
+#define MAX_HOPS           256
 
 static uint64_t domain_used[VTD_MAX_DOMAINS / 64];
 
@@ -200,7 +201,8 @@ static bool has_own_requester_id(const struct pci_function *function)
     const struct pci_function *at = function->is_vf && function->pf ? function->pf : function;
     unsigned hops = 0;
     for (at = at->bridge; at != NULL && hops < MAX_HOPS; at = at->bridge, hops++)
-        if (at->pcie_type == PCIE_TYPE_TO_PCI || at->pcie_type == PCIE_TYPE_NONE)
+        if (at->pcie_type == PCIE_TYPE_TO_PCI || at->pcie_type == PCIE_TYPE_FROM_PCI ||
+            at->pcie_type == PCIE_TYPE_NONE)
             return false;
     return true;
 }

@@ -1,6 +1,7 @@
 # Fuzz targets: every parser of bytes from outside. SOURCES comments as in unit tests (tests/build.mk).
 #   make fuzz                     each target for FUZZ_SECONDS
 #   make fuzz-dmar FUZZ_SECONDS=3600
+#   make fuzz-dmar FUZZ_RUNS=10000000   so many executions, however long they take
 # What a run has learnt stays in build/fuzz/TARGET.corpus; a finding in build/fuzz/TARGET.findings.
 
 FUZZ_CC      ?= clang
@@ -18,7 +19,7 @@ $$(BUILD)/fuzz/$(1): tests/fuzz/$(1).c $(filter-out -%,$(call unit_sources,tests
 $(1:fuzz_%=fuzz-%): $$(BUILD)/fuzz/$(1)
 	@mkdir -p $$(BUILD)/fuzz/$(1).corpus $$(BUILD)/fuzz/$(1).findings
 	@$$(PYTHON) tests/fuzz/seeds.py $(1) $$(BUILD)/fuzz/$(1).seeds
-	$$< -max_total_time=$$(FUZZ_SECONDS) -max_len=8192 -timeout=5 -rss_limit_mb=1024 -verbosity=0 \
+	$$< $$(if $$(FUZZ_RUNS),-runs=$$(FUZZ_RUNS),-max_total_time=$$(FUZZ_SECONDS)) -max_len=8192 -timeout=5 -rss_limit_mb=1024 -verbosity=0 \
 	    -print_final_stats=1 -artifact_prefix=$$(BUILD)/fuzz/$(1).findings/ \
 	    $$(BUILD)/fuzz/$(1).corpus $$(BUILD)/fuzz/$(1).seeds
 endef

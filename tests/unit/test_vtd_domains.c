@@ -297,8 +297,13 @@ static void shared_requester_ids_are_refused(void **state)
                      STATUS_DENIED);
     assert_int_equal(iommu_attach(machine_function(RID(0, 4, 1, 0), conventional), &domain),
                      STATUS_DENIED);
+    struct pci_function *reverse = machine_bridge(RID(0, 0, 0x1d, 0), NULL, 5);
+    reverse->pcie_type = 8;
+    struct pci_function *below = machine_bridge(RID(0, 5, 0, 0), reverse, 6);
+    assert_int_equal(iommu_attach(machine_function(RID(0, 6, 0, 0), below), &domain),
+                     STATUS_DENIED);
     assert_int_equal(iommu_attach(machine_function(RID(0, 2, 1, 0), port), &domain), STATUS_OK);
-    assert_int_equal(host_log_count("iommu.refused", "shares its requester id"), 2);
+    assert_int_equal(host_log_count("iommu.refused", "shares its requester id"), 3);
     assert_sound();
 }
 
