@@ -22,3 +22,8 @@ corpus: $(BUILD)/dmar ## a line for each DMAR table of a folder of real ones: DM
 .PHONY: attacks
 attacks: all ## what docs/security.md names against each attack, run, as a table: ATTACKS='S13 S18'
 	@$(PYTHON) tests/tools/attacks.py $(ATTACKS)
+
+$(BUILD)/tables: tests/tools/tables.c hypervisor/memory/page_table.c hypervisor/memory/formats.c \
+		tests/unit/support/pages.c $(wildcard hypervisor/*/*.h)
+	@mkdir -p $(@D)
+	$(HOST_CC) $(UNIT_CFLAGS) $(filter %.c,$^) -lcmocka -o $@
