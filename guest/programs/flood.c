@@ -2,7 +2,8 @@
  * Does one thing with its virtual function as often as it can.
  *
  *   act=faults target=ADDRESS count=N [calm=N]  has its device fetch N descriptors from there, and
- *                                               before that `calm` from its own memory
+ *              [pause=MICROSECONDS]             before that `calm` from its own memory; these, and
+ *                                               as many of the others, with pauses between
  *   act=interrupts count=N                      has its device interrupt it N times
  *   act=wire frames=N count=N                   sends frames with another's address, with a VLAN
  *                                               that it has not, and pause frames; then puts N
@@ -29,22 +30,25 @@ static volatile uint64_t interrupts;
 
 /* An empty descriptor is fetched and skipped, and so is one that cannot be read: what the device
  * does differs in the address only. */
-static void fetch(uint64_t ring, uint64_t count)
+static void fetch(uint64_t ring, uint64_t count, uint64_t paced, uint64_t pause)
 {
     igbvf_ring_elsewhere(&vf, ring, RING);
-    for (uint64_t i = 1; i <= count; i++)
+    for (uint64_t i = 1; i <= count; i++) {
         igbvf_ring_end(&vf, (unsigned)(i % RING));
+        if (i <= paced)
+            wait_microseconds(pause);
+    }
 }
 
 static int flood_faults(uint64_t count)
 {
-    uint64_t target;
+    uint64_t target, calm = argument_number("calm", 0), pause = argument_number("pause", 0);
     if (!argument_item("target", 0, &target))
         return EXIT_USAGE;
-    fetch((uint64_t)(uintptr_t)memory_take(RING * sizeof(struct igbvf_descriptor)),
-          argument_number("calm", 0));
+    fetch((uint64_t)(uintptr_t)memory_take(RING * sizeof(struct igbvf_descriptor)), calm, calm,
+          pause);
     event(2);
-    fetch(target, count);
+    fetch(target, count, calm, pause);
     return pci_is_bus_master(&vf.pci) ? 0 : EXIT_OFF_THE_BUS;
 }
 
