@@ -93,6 +93,11 @@ test: setup ## every test there is (up to 45 minutes on 2 cores): PYTEST_FLAGS='
 	@$(MAKE) --no-print-directory all
 	@$(PYTEST) $(PYTEST_FLAGS) tests
 
+LIFE_ROUNDS ?= 1000
+.PHONY: test-life
+test-life: all ## LIFE_ROUNDS restarts and twice as many moves beside traffic, each audited (a second or two a round)
+	@LIFE_ROUNDS=$(LIFE_ROUNDS) $(PYTEST) -s -k test_again_and_again tests/system/test_life_cycle.py
+
 lint: ## formatting, static analysis, both compilers, sizes, spelling
 	@$(PYTEST) $(PYTEST_FLAGS) tests/lint
 
