@@ -36,11 +36,16 @@ def pytest_collection_modifyitems(items):
         return slow, place
 
     items.sort(key=rank)
+    if not os.environ.get("BULKHEAD_LONG"):
+        for item in items:
+            if item.get_closest_marker("long") is not None:
+                item.add_marker(pytest.mark.skip(reason="takes minutes: BULKHEAD_LONG=1 runs it"))
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "tcg: runs in QEMU's emulation (seconds)")
     config.addinivalue_line("markers", "bochs: runs in Bochs, VMX without an IOMMU (up to a minute)")
+    config.addinivalue_line("markers", "long: takes minutes; left out unless BULKHEAD_LONG is set")
     config.addinivalue_line("markers", "stack: runs in the stack, VMX with VT-d and SR-IOV (minutes)")
 
 

@@ -4,7 +4,7 @@ import pytest
 from machine import report, scenario
 from system.checks import of, stopped, verdict
 
-pytestmark = [pytest.mark.tcg, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.tcg, pytest.mark.long, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.timeout(900)
 LANES = [pytest.param(lane, marks=getattr(pytest.mark, lane)) for lane in ("tcg", "bochs")]
 
 COUNT = int(os.environ.get("FUZZ_OPERATIONS", "1000000"))
+CONFIG = int(os.environ.get("FUZZ_OPERATIONS", "200000"))  # each waits for the control core
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 
 
@@ -39,7 +40,7 @@ def test_a_million_operations(boot, lane):
 @pytest.mark.tcg
 def test_configuration_space(boot):
     """The BARs of the guest's function and of its neighbours stay where they are."""
-    text = ("[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n" + guest(f"what=config count={COUNT}", "device = uplink.vf0\n")
+    text = ("[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n" + guest(f"what=config count={CONFIG}", "device = uplink.vf0\n")
             + witness(3000))
     run = boot.to_the_end(text, limit=800)
-    check(run, COUNT)
+    check(run, CONFIG)

@@ -112,6 +112,7 @@ def test_a_stopped_guest_leaves_its_controller_offline(boot):
     run.wait(30)
 
 
+@pytest.mark.long
 def test_a_guest_that_takes_anothers_namespace_loses_its_own(boot):
     """QEMU's secondary controllers carry out Namespace Attachment, and these namespaces may be shared. The thief is
     found and its controller goes offline; the victim has its disk back and nobody has written on it."""
