@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench import exits  # noqa: E402
 from bench.boot import phase_rows  # noqa: E402
+from bench.native import native_rows  # noqa: E402
 from bench.packets import packet_rows  # noqa: E402
 from bench.row import CSV, IN_BOCHS, ROOT, Row, differences, write_csv  # noqa: E402
 from bench.sizes import image_rows, line_rows, memory_rows  # noqa: E402
@@ -32,6 +33,7 @@ def bochs_rows() -> list[Row]:
 
 # What is measured, in the order of the table. Each part can be run alone (--only).
 PARTS: dict[str, Callable[[], list[Row]]] = {
+    "native": native_rows,
     "exits": bochs_rows,
     "packets": packet_rows,
     "invalidation": invalidation_rows,
