@@ -36,6 +36,14 @@ def test_each_has_its_kernel_and_driver(job):
         assert re.search(r"eth0: 10\.0\.2\.1\d/24, driver igbvf, carrier 1", said(job, guest))
 
 
+def test_each_knows_the_date(job):
+    """The emulated machine's real-time clock has this computer's."""
+    now = time.time()
+    for guest in ("alpha", "beta"):
+        date = int(re.search(r"^date (\d+)$", said(job, guest), re.MULTILINE).group(1))
+        assert now - 200 < date < now + 2
+
+
 @pytest.mark.parametrize("guest, step", [("alpha", "ping:10.0.2.2:5"), ("alpha", "ping:10.0.2.12:20"),
                                          ("alpha", "iperf:10.0.2.12:5"), ("alpha", "ping:10.0.2.13:100"),
                                          ("beta", "ping:10.0.2.2:5"), ("beta", "ping:10.0.2.11:20")])
