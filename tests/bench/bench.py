@@ -14,6 +14,7 @@ from bench.boot import phase_rows  # noqa: E402
 from bench.native import native_rows  # noqa: E402
 from bench.packets import packet_rows  # noqa: E402
 from bench.row import CSV, IN_BOCHS, ROOT, Row, differences, write_csv  # noqa: E402
+from bench.scale import scale_rows  # noqa: E402
 from bench.sizes import image_rows, line_rows, memory_rows  # noqa: E402
 from bench.vtd import corpus_rows, domain_rows, invalidation_rows  # noqa: E402
 
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "invalidation": invalidation_rows,
     "domains": domain_rows,
     "corpus": corpus_rows,
+    "scale": scale_rows,
     "image": image_rows,
     "lines": line_rows,
 }
