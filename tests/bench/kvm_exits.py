@@ -13,6 +13,7 @@ from . import exits
 ROOT = Path(__file__).resolve().parents[2]
 # So few that a batch passes between two ticks of Linux' timer, and a tick falls into less than half of the batches.
 COUNT = 2
+SECTOR = 512
 # One CPU: Bochs' TSC then counts instructions, to a trace of 32 at each end of a batch.
 ACCURACY = 32 / COUNT
 # Written to QEMU's output, not to a device of its own with the guest's accesses in between.
@@ -27,10 +28,13 @@ class KvmOnBochs(Stack):
     def _medium(self) -> Path:
         return Path(shutil.copy(ROOT / "build/guest/exits.elf", self._copy("exits.elf")))
 
+    def _job(self, size: int | None) -> bytes:
+        return f"copy={-(-(size or 0) // SECTOR)}\n".encode() + super()._job(size)
+
 
 def kvm_run(limit: float = 240):
     spec = MachineSpec(cpus=1, boot="none", nics=(), iommu=False,
-                       extra=("-kernel", "/dev/image", "-append", f"count={COUNT} settle=100000"))
+                       extra=("-kernel", "/tmp/image", "-append", f"count={COUNT} settle=100000"))
     with KvmOnBochs(spec, limit) as run:
         run.wait()
     return run
