@@ -3,6 +3,7 @@
 #include "boot/boot_info.h"
 #include "hypervisor/acpi/acpi.h"
 #include "hypervisor/acpi/dmar.h"
+#include "hypervisor/base/calendar.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
@@ -24,6 +25,7 @@
 #include "hypervisor/x86/clock.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
+#include "hypervisor/x86/rtc.h"
 
 #define TICK_MICROSECONDS      5000
 #define CPUID_1_ECX_HYPERVISOR BIT(31) /* reserved for hypervisors (SDM 2A, CPUID) */
@@ -81,6 +83,20 @@ static void measure_clock(const struct fadt *fadt)
                   "times in the log smaller than they should be\"");
 }
 
+static void read_date(const struct fadt *fadt)
+{
+    enum status status = rtc_init(fadt);
+    if (status != STATUS_OK) {
+        log_event("clock.refused",
+                  "status=%s message=\"the real-time clock gives no date: guests begin with 1970\"",
+                  status_name(status));
+        return;
+    }
+    struct calendar_time now = calendar_time(rtc_seconds());
+    log_event("clock.date", "utc=%04u-%02u-%02uT%02u:%02u:%02uZ", now.year, now.month, now.day,
+              now.hour, now.minute, now.second);
+}
+
 static void read_power_tables(void)
 {
     struct fadt fadt;
@@ -90,9 +106,11 @@ static void read_power_tables(void)
         log_event("acpi.refused", "table=FACP message=\"no usable FADT: no PM timer to measure the "
                                   "clock with, no ACPI power-off or reset\"");
         measure_clock(NULL);
+        read_date(NULL);
         return;
     }
     measure_clock(&fadt);
+    read_date(&fadt);
     uint8_t slp_typ_a = 0, slp_typ_b = 0;
     const void *dsdt = acpi_table_map(&firmware, &tables, "DSDT", &length);
     bool has_s5 = dsdt != NULL && dsdt_find_s5(dsdt, length, &slp_typ_a, &slp_typ_b) == STATUS_OK;

@@ -1,5 +1,7 @@
 #include "guest/igbvf/igbvf.h"
 
+#include "guest/igbvf/bare.h"
+
 void *memcpy(void *restrict destination, const void *restrict source, size_t size);
 
 /* Registers of a VF, 82576 8.26 (offsets in BAR 0) */
@@ -91,12 +93,14 @@ static bool wait_while(const struct igbvf *vf, uint32_t offset, uint32_t bits)
     return true;
 }
 
-static bool find(struct igbvf *vf)
+static bool find(struct igbvf *vf, unsigned number)
 {
     static const uint16_t ids[] = {0x10ca, 0x152d, 0x1520, 0x152f}; /* 82576 and I350 VFs */
+    if (on_bare_machine())
+        return bare_vf(number, &vf->pci);
     for (unsigned index = 0; pci_device(index, &vf->pci); index++)
         for (unsigned i = 0; i < sizeof ids / sizeof ids[0]; i++)
-            if (vf->pci.vendor == INTEL && vf->pci.device == ids[i])
+            if (vf->pci.vendor == INTEL && vf->pci.device == ids[i] && number-- == 0)
                 return true;
     return false;
 }
@@ -126,6 +130,8 @@ static bool reset(struct igbvf *vf)
             print("igbvf: the PF does not answer the reset request\n");
             return false;
         }
+        if (on_bare_machine())
+            bare_serve();
         wait_microseconds(100);
     }
     uint32_t reply = get(vf, VMBMEM);
@@ -174,9 +180,14 @@ static void rings(struct igbvf *vf)
 
 bool igbvf_open(struct igbvf *vf)
 {
+    return igbvf_open_number(vf, 0);
+}
+
+bool igbvf_open_number(struct igbvf *vf, unsigned number)
+{
     *vf = (struct igbvf){0};
-    if (!find(vf)) {
-        print("igbvf: there is no 82576 virtual function on my bus\n");
+    if (!find(vf, number)) {
+        print("igbvf: there is no 82576 virtual function %u on my bus\n", number);
         return false;
     }
     vf->registers = pci_bar(&vf->pci, 0);
@@ -283,10 +294,15 @@ void igbvf_head_write_back(struct igbvf *vf, uint64_t address)
     set(vf, TDWBAL, ((uint32_t)address & ~3u) | TDWBAL_ENABLE);
 }
 
+void igbvf_ask_interrupt(const struct igbvf *vf)
+{
+    set(vf, VTEICS, 1);
+}
+
 void igbvf_raise_interrupt(const struct igbvf *vf)
 {
     set(vf, VTEITR, 0);
-    set(vf, VTEICS, 1);
+    igbvf_ask_interrupt(vf);
 }
 
 void igbvf_ring_elsewhere(const struct igbvf *vf, uint64_t address, unsigned descriptors)

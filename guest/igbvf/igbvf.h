@@ -30,10 +30,14 @@ _Static_assert(sizeof(struct igbvf_descriptor) == 16, "82576 7.1.5, 7.2.2");
 /* Finds the first VF on the virtual bus, asks the PF for reset and MAC address (mailbox, bounded),
  * sets up both rings and waits for the link. False, having printed why, when that fails. */
 bool igbvf_open(struct igbvf *vf);
+/* The same with the VF of that number, from 0 in the order of the slots. */
+bool igbvf_open_number(struct igbvf *vf, unsigned number);
 /* MSI-X for receive and transmit of the queue; false without MSI-X. */
 bool igbvf_interrupts(struct igbvf *vf, uint8_t vector);
 /* Makes the device raise its queue interrupt again after it was taken. */
 void igbvf_interrupt_done(struct igbvf *vf);
+/* One interrupt of the queue's vector, asked for by software. */
+void igbvf_ask_interrupt(const struct igbvf *vf);
 /* Copies the frame into the ring; false when the ring is full. */
 bool igbvf_send(struct igbvf *vf, const void *frame, size_t size);
 /* Copies the next received frame, at most `size` bytes; its length, 0 when there is none. */

@@ -44,7 +44,8 @@ bool pci_device(unsigned index, struct pci_device *device)
         uint32_t id = read32(config);
         if ((uint16_t)id == 0xffff || index-- != 0)
             continue;
-        *device = (struct pci_device){config, (uint16_t)id, (uint16_t)(id >> 16), slot};
+        *device = (struct pci_device){
+            .config = config, .vendor = (uint16_t)id, .device = (uint16_t)(id >> 16), .slot = slot};
         return true;
     }
     return false;
@@ -63,6 +64,8 @@ void config_write16(const struct pci_device *device, unsigned offset, uint16_t v
 uintptr_t pci_bar(const struct pci_device *device, unsigned number)
 {
     unsigned offset = 0x10 + number * 4;
+    if (device->bars[number] != 0)
+        return device->bars[number];
     uint32_t low = config_read(device, offset);
     if ((low & 1) != 0)
         return 0;

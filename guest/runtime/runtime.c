@@ -62,7 +62,7 @@ static void msr_write(uint32_t msr, uint64_t value)
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
-static uint64_t tsc(void)
+uint64_t time_stamp(void)
 {
     uint32_t low, high;
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
@@ -228,6 +228,11 @@ void guest_exit(int status)
         __asm__ volatile("cli; hlt");
 }
 
+bool on_bare_machine(void)
+{
+    return call_instruction == 0;
+}
+
 /* --- arguments --- */
 
 uint64_t number_parse(const char *text)
@@ -336,7 +341,7 @@ void *memory_take(size_t size)
 
 uint64_t microseconds(void)
 {
-    return (tsc() - tsc_start) * 1000 / tsc_khz;
+    return (time_stamp() - tsc_start) * 1000 / tsc_khz;
 }
 
 void wait_microseconds(uint64_t time)
@@ -476,7 +481,7 @@ void runtime_main(const struct start_info *info)
     static const char signature[12] = ABI_SIGNATURE;
     uint32_t registers[4];
     start = info;
-    tsc_start = tsc();
+    tsc_start = time_stamp();
     next_free = (uintptr_t)image_end;
     cpuid(ABI_CPUID_SIGNATURE, registers);
     if (memcmp(&registers[1], signature, sizeof signature) == 0) {
@@ -486,5 +491,9 @@ void runtime_main(const struct start_info *info)
             tsc_khz = registers[1];
     }
     interrupts_init();
+    if (on_bare_machine()) { /* firmware's timer would come as exception 8: mask both 8259A */
+        port_write(0x21, 0xff);
+        port_write(0xa1, 0xff);
+    }
     guest_exit(guest_main());
 }

@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* No hypervisor below: everything that the machine has is the program's. */
+bool on_bare_machine(void);
+
 /* The program. Its result is the guest's exit status. */
 int guest_main(void);
 
@@ -32,6 +35,7 @@ uint64_t memory_size(void); /* bytes of RAM */
 
 /* --- time --- */
 uint64_t microseconds(void);
+uint64_t time_stamp(void); /* the TSC; on QEMU with -icount and in Bochs it counts instructions */
 void wait_microseconds(uint64_t time);
 
 /* --- interrupts --- */
@@ -54,6 +58,8 @@ struct pci_device {
     uintptr_t config; /* its 4 KiB of configuration space */
     uint16_t vendor, device;
     unsigned slot;
+    uintptr_t
+        bars[6]; /* where its BARs lie, when its registers do not say: VFs on the bare machine */
 };
 /* The `index`th function on bus 0, found through ACPI's MCFG. */
 bool pci_device(unsigned index, struct pci_device *device);

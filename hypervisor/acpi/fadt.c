@@ -12,6 +12,7 @@ enum {
     FADT_PM1B_CONTROL = 68,
     FADT_PM_TIMER = 76,
     FADT_PM_TIMER_LENGTH = 91,
+    FADT_BOOT_FLAGS = 109,
     FADT_FLAGS = 112,
     FADT_SIZE_1 = 116, /* revision 1 ends here */
     FADT_RESET_REGISTER = 116,
@@ -22,6 +23,7 @@ enum {
     FADT_X_PM_TIMER = 208,
 };
 
+#define BOOT_FLAG_NO_RTC      BIT(5)
 #define FLAG_TIMER_32BIT      BIT(8)
 #define FLAG_RESET_REGISTER   BIT(10)
 #define FLAG_HARDWARE_REDUCED BIT(20)
@@ -79,6 +81,8 @@ enum status fadt_parse(const void *table, uint32_t length, struct fadt *fadt)
     fadt->dsdt = read32(bytes + FADT_DSDT);
     if (length >= FADT_X_DSDT + 8 && read64(bytes + FADT_X_DSDT) != 0)
         fadt->dsdt = read64(bytes + FADT_X_DSDT);
+    /* Reserved, and zero, before revision 5. */
+    fadt->no_rtc = (bytes[FADT_BOOT_FLAGS] & BOOT_FLAG_NO_RTC) != 0;
     read_reset(bytes, length, flags, fadt);
     if ((flags & FLAG_HARDWARE_REDUCED) != 0)
         return STATUS_OK; /* the fixed registers do not exist, whatever their fields say */

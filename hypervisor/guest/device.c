@@ -93,8 +93,6 @@ static void drop_msix(struct guest_device *device)
 {
     if (device->vectors != NULL)
         pages_free(device->vectors, vector_pages(device));
-    if (device->msix_table != 0)
-        unmap(device->msix_table, (uint64_t)device->msix.vectors * 16);
     device->vectors = NULL;
     device->msix_table = 0;
     device->has_msix = false;
@@ -148,7 +146,7 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
 
 static enum status prepare_msix(struct guest *guest, struct guest_device *device)
 {
-    const struct pci_function *function = device->function;
+    struct pci_function *function = device->function;
     enum status status = msix_layout_read(function, &device->msix);
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
@@ -160,8 +158,14 @@ static enum status prepare_msix(struct guest *guest, struct guest_device *device
                       "it has more MSI-X vectors than can be virtualised (256)");
     const struct pci_bar *bar = &function->bar[device->msix.table_bar];
     device->vectors = pages_allocate(vector_pages(device));
-    device->msix_table =
-        map_device(bar->base + device->msix.table_offset, (uint64_t)device->msix.vectors * 16);
+    /* Once for each function: addresses are not given out again (another core may remember what was
+     * there), and guests may come and go any number of times. */
+    uint64_t size = (uint64_t)device->msix.vectors * 16;
+    if (function->msix_table_size < size) {
+        function->msix_table = map_device(bar->base + device->msix.table_offset, size);
+        function->msix_table_size = function->msix_table != 0 ? size : 0;
+    }
+    device->msix_table = function->msix_table;
     if (device->vectors == NULL || device->msix_table == 0) {
         drop_msix(device);
         return refuse(guest, function, STATUS_NO_MEMORY, "no memory left for its MSI-X table");

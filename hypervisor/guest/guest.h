@@ -56,6 +56,7 @@ struct guest {
     struct vcpu *vcpus[GUEST_MAX_CPUS];
     uint64_t pulled_end;           /* BARs of functions that were moved away lie below */
     uint32_t pci_address;          /* what it wrote to port 0xcf8 */
+    uint8_t rtc_index;             /* what it wrote to port 0x70 */
     struct virtual_serial *serial; /* NULL: the guest has no ports (ports.h) */
     unsigned device_count;
     struct guest_device *devices[CONFIG_MAX_DEVICES];

@@ -90,6 +90,7 @@ static enum status prepare(struct guest *guest)
     guest->faults = 0;
     guest->devices_disabled = false;
     guest->pci_address = 0;
+    guest->rtc_index = 0;
     guest->pulled_end = 0;
     if (guest->serial != NULL)
         virtual_serial_reset(guest->serial);

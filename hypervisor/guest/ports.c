@@ -2,7 +2,9 @@
 
 #include "hypervisor/guest/events.h"
 #include "hypervisor/guest/guest.h"
+#include "hypervisor/guest/virtual_rtc.h"
 #include "hypervisor/guest/virtual_serial.h"
+#include "hypervisor/x86/rtc.h"
 
 #define SLEEP_ENABLE       BIT(5)
 #define SLEEP_TYPE(reg)    FIELD(reg, 4, 2)
@@ -66,6 +68,29 @@ static void access_reset(struct vcpu *vcpu, unsigned offset, unsigned width, boo
         end(vcpu, "reset", 0);
 }
 
+/* The timer that is not there reads as 0. All ones, as from any other absent port, are a counter
+ * that has not moved yet to Linux' calibration of the TSC, which then reads it 100,000 times. */
+static void access_pit(struct vcpu *vcpu, unsigned offset, unsigned width, bool write,
+                       uint32_t *value)
+{
+    (void)vcpu, (void)offset, (void)width;
+    if (!write)
+        *value = 0;
+}
+
+static void access_rtc(struct vcpu *vcpu, unsigned offset, unsigned width, bool write,
+                       uint32_t *value)
+{
+    (void)width;
+    if (!write)
+        *value = offset == 0
+                     ? UINT8_MAX /* cannot be read */
+                     : virtual_rtc_read(__atomic_load_n(&vcpu->guest->rtc_index, __ATOMIC_RELAXED),
+                                        rtc_seconds());
+    else if (offset == 0)
+        __atomic_store_n(&vcpu->guest->rtc_index, (uint8_t)*value, __ATOMIC_RELAXED);
+}
+
 static void access_pci_address(struct vcpu *vcpu, unsigned offset, unsigned width, bool write,
                                uint32_t *value)
 {
@@ -96,6 +121,8 @@ static const struct port_rule {
     unsigned widest; /* bytes; a wider access finds nothing */
     void (*access)(struct vcpu *vcpu, unsigned offset, unsigned width, bool write, uint32_t *value);
 } rules[] = {
+    {PORT_PIT, PORT_PIT + 3, 1, access_pit},
+    {PORT_RTC_INDEX, PORT_RTC_DATA, 1, access_rtc},
     {PORT_EXIT, PORT_EXIT, 4, access_exit},
     {PORT_EVENT, PORT_EVENT, 1, access_event},
     {PORT_SERIAL, PORT_SERIAL + 7, 1, access_serial},

@@ -9,6 +9,9 @@
 #include "hypervisor/base/core.h"
 
 #define PORT_EXIT          0x0f4 /* write: the guest ends with this status, as QEMU's isa-debug-exit */
+#define PORT_PIT           0x040 /* to 0x43; there is none */
+#define PORT_RTC_INDEX     0x070 /* virtual_rtc.h */
+#define PORT_RTC_DATA      0x071
 #define PORT_EVENT         0x0f5 /* write: guest.event in the log, with this byte */
 #define PORT_SERIAL        0x3f8 /* to 0x3ff */
 #define PORT_SLEEP_CONTROL 0x600 /* ACPI 4.8.3.7 Sleep Registers (hardware-reduced) */

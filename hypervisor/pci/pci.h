@@ -86,6 +86,9 @@ struct pci_function {
     bool firmware_master;        /* firmware left bus mastering on, and no reset has come since */
     owner_t owner;               /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
     enum pci_reset_method reset_method; /* the one that has worked; PCI_RESET_NONE: not known yet */
+    /* Mapped when a guest first got the function, and kept. */
+    uintptr_t msix_table;
+    uint64_t msix_table_size; /* bytes of it that are mapped */
     bool in_reset;        /* its registers are in `saved`; of a bridge: its bus is being reset */
     bool link_was_active; /* of a bridge, before that */
     struct pci_saved saved;

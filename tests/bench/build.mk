@@ -2,7 +2,7 @@
 
 .PHONY: bench-accept
 bench: all ## measure exits, packets, boot, sizes; table here and in build/bench.csv
-	@$(PYTHON) tests/bench/bench.py
+	@$(PYTHON) tests/bench/bench.py $(BENCH_FLAGS)
 
 bench-accept: all ## accept the exit costs in Bochs as they are now
 	@$(PYTHON) tests/bench/bench.py --accept

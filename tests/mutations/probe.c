@@ -3,13 +3,14 @@
  * and see it succeed.
  *
  *   hole      reads and writes the first byte behind its own memory
- *   loop      never returns and never leaves guest mode
+ *   loop      never returns and never leaves guest mode, not for an NMI of its own either
  *   remember  looks for what an earlier start left behind, then leaves it for the next one
  *   linger    owns a VF with one MSI-X vector and waits (seconds=)
  *   call      asks for 64 bytes of console output from address `at=`
  *   aim       routes its MSI-X vector to the core with APIC id `core=`
  */
 #include "guest/igbvf/igbvf.h"
+#include "guest/runtime/attempt.h"
 #include "hypervisor/vcpu/abi.h"
 
 #define VECTOR   0x40
@@ -42,6 +43,7 @@ static int hole(void)
 static int loop(void)
 {
     interrupts_off();
+    attempt_take_strays();
     for (volatile bool forever = true; forever;)
         __asm__ volatile("pause");
     return 0;

@@ -54,7 +54,16 @@ static void test_revision_1(void **state)
     assert_int_equal(fadt.pm1b_control_port, 0);
     assert_int_equal(fadt.pm_timer_port, 0x608);
     assert_true(fadt.pm_timer_32bit);
+    assert_false(fadt.no_rtc);
     assert_int_equal(fadt.reset_space, 0xff); /* the flag is set, the field is not there */
+}
+
+static void test_clock_is_absent(void **state)
+{
+    begin(116);
+    put_at(&table, 109, BIT(5), 2);
+    assert_int_equal(parse(), STATUS_OK);
+    assert_true(fadt.no_rtc);
 }
 
 static void test_extended_fields(void **state)
@@ -192,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_revision_1, start),
+        cmocka_unit_test_setup(test_clock_is_absent, start),
         cmocka_unit_test_setup(test_extended_fields, start),
         cmocka_unit_test_setup(test_reset_registers, start),
         cmocka_unit_test_setup(test_hardware_reduced, start),

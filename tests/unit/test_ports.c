@@ -1,4 +1,5 @@
 // SOURCES: hypervisor/guest/ports.c hypervisor/guest/virtual_serial.c hypervisor/base/string.c
+// SOURCES: hypervisor/guest/virtual_rtc.c hypervisor/base/calendar.c
 /* The ports of Linux guests: a 16550 as drivers probe it, configuration mechanism 1, sleep, reset,
  * exit. */
 #include <string.h>
@@ -41,6 +42,11 @@ void guest_config_access(struct guest *accessed, uint64_t offset, unsigned width
     config.value = *value;
     if (!write)
         *value = 0x11223344;
+}
+
+uint64_t rtc_seconds(void)
+{
+    return UINT64_C(1795777499); /* 2026-11-27 11:04:59 */
 }
 
 static uint64_t event;
@@ -102,7 +108,8 @@ static void put(unsigned offset, uint8_t value)
 static void no_other_port_exists(void **state)
 {
     for (uint32_t port = 0; port <= UINT16_MAX; port++) {
-        bool known = port == 0xf4 || port == 0xf5 || (port >= 0x3f8 && port <= 0x3ff) ||
+        bool known = port == 0xf4 || port == 0xf5 || (port >= 0x40 && port <= 0x43) ||
+                     port == 0x70 || port == 0x71 || (port >= 0x3f8 && port <= 0x3ff) ||
                      (port >= 0x600 && port <= 0x602) || port == 0xcf8 ||
                      (port >= 0xcfc && port <= 0xcff);
         uint32_t value = 0;
@@ -115,6 +122,20 @@ static void no_other_port_exists(void **state)
     guest.serial = NULL;
     for (uint32_t port = 0; port <= UINT16_MAX; port++)
         assert_false(ports_access(&vcpu, (uint16_t)port, 1, true, &value)); /* not Linux: none */
+}
+
+static void the_date(void **state)
+{
+    assert_int_equal(in(0x42, 1), 0); /* no timer: not a counter that stands still */
+    out(0x70, 1, 0x89);               /* with NMIs gated, as some do */
+    assert_int_equal(in(0x71, 1), 0x26);
+    out(0x71, 1, 0x99); /* cannot be set */
+    assert_int_equal(in(0x71, 1), 0x26);
+    out(0x70, 1, 0x0a);
+    assert_int_equal(in(0x71, 1) & 0x80, 0); /* nobody waits for an update to end */
+    out(0x70, 1, 0x04);
+    assert_int_equal(in(0x71, 1), 0x11);
+    assert_int_equal(in(0x70, 1), 0xff);
 }
 
 static void ends(void **state)
@@ -269,6 +290,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
     const struct CMUnitTest tests[] = {
         TEST(no_other_port_exists),
+        TEST(the_date),
         TEST(ends),
         TEST(config_ports_reach_bus_0),
         TEST(config_ports_reach_nothing_else),
