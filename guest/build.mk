@@ -1,4 +1,5 @@
-# Guest images: one PVH ELF for each guest/programs/*.c, linked with the runtime and the VF driver.
+# Guest images: one PVH ELF for each guest/programs/*.c, linked with the runtime and the VF driver; and a Multiboot
+# kernel for 32 bits.
 
 GUEST_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
     -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-omit-frame-pointer \
@@ -7,15 +8,30 @@ GUEST_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone
 GUEST_COMMON_C := $(sort $(wildcard guest/runtime/*.c guest/igbvf/*.c))
 GUEST_COMMON_O := $(GUEST_COMMON_C:%.c=$(BUILD)/%.o) $(BUILD)/guest/runtime/entry.asm.o
 GUEST_PROGRAMS := $(sort $(notdir $(basename $(wildcard guest/programs/*.c))))
-GUEST_IMAGES   := $(GUEST_PROGRAMS:%=$(BUILD)/guest/%.elf)
+GUEST_PVH      := $(GUEST_PROGRAMS:%=$(BUILD)/guest/%.elf)
+GUEST_IMAGES   := $(GUEST_PVH) $(BUILD)/guest/multiboot.elf
 
 $(BUILD)/guest/%.o: guest/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
 
-$(GUEST_IMAGES): $(BUILD)/guest/%.elf: $(BUILD)/guest/programs/%.o $(GUEST_COMMON_O) guest/guest.ld
+$(GUEST_PVH): $(BUILD)/guest/%.elf: $(BUILD)/guest/programs/%.o $(GUEST_COMMON_O) guest/guest.ld
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
 
 -include $(GUEST_COMMON_O:.o=.d) $(GUEST_PROGRAMS:%=$(BUILD)/guest/programs/%.d)
+
+$(BUILD)/guest/multiboot/kernel.o: guest/multiboot/kernel.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(filter-out -mno-red-zone,$(GUEST_CFLAGS)) -m32 -c $< -o $@
+
+$(BUILD)/guest/multiboot/entry.o: guest/multiboot/entry.asm
+	@mkdir -p $(@D)
+	$(call say,ASM,$<)
+	$(Q)$(NASM) -f elf32 $< -o $@
+
+$(BUILD)/guest/multiboot.elf: $(BUILD)/guest/multiboot/entry.o $(BUILD)/guest/multiboot/kernel.o guest/multiboot/kernel.ld
+	$(call say,LD,$@)
+	$(Q)$(LD) -m elf_i386 -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/multiboot/kernel.ld $(filter %.o,$^) -o $@

@@ -5,9 +5,9 @@
  *   [questions=any]
  *
  * Both sides run the same program: each asks `count` times and answers the other's questions. With
- * questions=any the other side is some other program that asks as often: of its questions only
- * length and checksums are looked at. A region of its memory holds a pattern that nobody else may
- * change: it is checked at the end.
+ * questions=any somebody, the other side or a third, asks as often by some other program: of these
+ * questions only length and checksums are looked at. A region of its memory holds a pattern that
+ * nobody else may change: it is checked at the end.
  */
 #include "guest/igbvf/igbvf.h"
 
@@ -123,12 +123,15 @@ static void send_arp(unsigned operation, const uint8_t *to_mac, uint32_t to_ip)
 
 static void handle_arp(const uint8_t *arp, size_t size)
 {
-    if (size < 42 || get32(arp + 28) != peer_ip || get32(arp + 38) != own_ip)
+    if (size < 42 || get32(arp + 38) != own_ip)
         return;
-    memcpy(peer_mac, arp + 22, 6);
-    peer_known = true;
-    if (get16(arp + 20) == ARP_REQUEST)
-        send_arp(ARP_REPLY, peer_mac, peer_ip);
+    uint32_t sender = get32(arp + 28);
+    if (sender == peer_ip) {
+        memcpy(peer_mac, arp + 22, 6);
+        peer_known = true;
+    }
+    if (get16(arp + 20) == ARP_REQUEST && (sender == peer_ip || any_question))
+        send_arp(ARP_REPLY, arp + 22, sender);
 }
 
 /* --- ICMP echo (RFC 792) --- */
@@ -186,14 +189,15 @@ static bool valid(const uint8_t *packet, size_t size, uint32_t asker)
 static void answer(uint8_t *packet, size_t size)
 {
     uint8_t *ip = packet + 14, *icmp = packet + 34;
-    if (!valid(packet, size, peer_ip)) {
+    uint32_t asker = get32(ip + 12);
+    if (!valid(packet, size, asker)) {
         wrong++;
         return;
     }
     memcpy(packet, packet + 6, 6);
     memcpy(packet + 6, vf.mac, 6);
     put32(ip + 12, own_ip);
-    put32(ip + 16, peer_ip);
+    put32(ip + 16, asker);
     icmp[0] = ECHO_REPLY;
     put16(icmp + 2, 0);
     put16(icmp + 2, checksum(icmp, 8 + payload));
@@ -209,11 +213,13 @@ static void handle(uint8_t *packet, size_t size)
         return;
     }
     if (size < HEADERS || get16(packet + 12) != ETHERTYPE_IP || packet[23] != PROTOCOL_ICMP ||
-        get32(packet + 26) != peer_ip || get32(packet + 30) != own_ip)
+        get32(packet + 30) != own_ip)
         return;
-    if (packet[34] == ECHO_REQUEST) {
+    bool from_peer = get32(packet + 26) == peer_ip;
+    if (packet[34] == ECHO_REQUEST && (from_peer || any_question)) {
         answer(packet, size);
-    } else if (packet[34] == ECHO_REPLY && get16(packet + 40) == asked && answered < asked + 1) {
+    } else if (packet[34] == ECHO_REPLY && from_peer && get16(packet + 40) == asked &&
+               answered < asked + 1) {
         if (valid(packet, size, own_ip))
             answered = asked + 1;
         else

@@ -33,7 +33,7 @@ enum status calendar_seconds(const struct calendar_time *time, uint64_t *seconds
         days += days_of_year(year);
     for (unsigned month = 1; month < time->month; month++)
         days += days_of_month(time->year, month);
-    *seconds = days * DAY + time->hour * 3600u + time->minute * 60u + time->second;
+    *seconds = ((days * 24 + time->hour) * 60 + time->minute) * 60 + time->second;
     return STATUS_OK;
 }
 

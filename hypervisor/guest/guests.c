@@ -224,12 +224,12 @@ static void log_tables(const struct guest *guest)
               size_text(largest_page(domain, guest->memory_size)).text);
 }
 
-/* Checks the image; the boot protocol of some promises ports. */
+/* Checks the image; kernels of the kinds that others wrote expect ports. */
 static enum status create_ports(struct guest *guest)
 {
     enum image_kind kind;
     enum status status = load_check(guest, &kind);
-    if (status != STATUS_OK || kind != IMAGE_LINUX)
+    if (status != STATUS_OK || kind == IMAGE_PVH)
         return status;
     guest->serial = virtual_serial_create();
     return guest->serial != NULL

@@ -62,14 +62,14 @@ struct note {
 /* The 32- and 64-bit formats brought to one. */
 struct program {
     uint32_t type;
-    uint64_t offset, address, file_size, memory_size;
+    uint64_t offset, virtual_address, address, file_size, memory_size;
 };
 
 struct file {
     const uint8_t *bytes;
     size_t size;
     bool is_64bit;
-    uint64_t phoff;
+    uint64_t entry, phoff;
     uint16_t phnum, phentsize;
 };
 
@@ -82,14 +82,16 @@ enum status image_fail(struct image *image, enum status status, uint64_t offset,
     return status;
 }
 
+static bool is_elf(const uint8_t *bytes, size_t size)
+{
+    static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
+    return size >= sizeof(struct elf32_header) && memcmp(bytes, magic, sizeof magic) == 0;
+}
+
 static enum status read_header(struct file *file, struct image *image)
 {
     struct elf64_header header64;
     struct elf32_header header32;
-    static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
-    if (file->size < sizeof header32 || memcmp(file->bytes, magic, sizeof magic) != 0)
-        return image_fail(image, STATUS_INVALID, 0, file->size,
-                          "neither an ELF file nor a Linux kernel (bzImage)");
     if (file->bytes[5] != ELF_LITTLE_ENDIAN)
         return image_fail(image, STATUS_UNSUPPORTED, 5, file->bytes[5],
                           "not a little-endian ELF file");
@@ -97,6 +99,7 @@ static enum status read_header(struct file *file, struct image *image)
     switch (file->bytes[4]) {
     case ELF_CLASS_32:
         memcpy(&header32, file->bytes, sizeof header32);
+        file->entry = header32.entry;
         file->phoff = header32.phoff;
         file->phnum = header32.phnum;
         file->phentsize = header32.phentsize;
@@ -107,6 +110,7 @@ static enum status read_header(struct file *file, struct image *image)
             return image_fail(image, STATUS_INVALID, 0, file->size, "the ELF header is cut off");
         memcpy(&header64, file->bytes, sizeof header64);
         file->is_64bit = true;
+        file->entry = header64.entry;
         file->phoff = header64.phoff;
         file->phnum = header64.phnum;
         file->phentsize = header64.phentsize;
@@ -137,13 +141,13 @@ static struct program read_program(const struct file *file, unsigned index)
     if (file->is_64bit) {
         struct elf64_program program;
         memcpy(&program, bytes, sizeof program);
-        return (struct program){program.type, program.offset, program.paddr, program.filesz,
-                                program.memsz};
+        return (struct program){program.type,  program.offset, program.vaddr,
+                                program.paddr, program.filesz, program.memsz};
     }
     struct elf32_program program;
     memcpy(&program, bytes, sizeof program);
-    return (struct program){program.type, program.offset, program.paddr, program.filesz,
-                            program.memsz};
+    return (struct program){program.type,  program.offset, program.vaddr,
+                            program.paddr, program.filesz, program.memsz};
 }
 
 /* ELF notes: name and descriptor padded to 4 bytes. */
@@ -169,32 +173,32 @@ static bool find_entry(const struct file *file, const struct program *program, u
     return false;
 }
 
-static enum status add_segment(struct image *image, const struct program *program, uint64_t offset,
-                               uint64_t memory, uint64_t reserved_base, uint64_t reserved_end)
+enum status image_add_segment(struct image *image, const struct image_segment *segment,
+                              uint64_t offset, const struct image_limits *limits)
 {
-    if (program->memory_size == 0)
+    uint64_t address = segment->address, size = segment->memory_size;
+    if (size == 0)
         return STATUS_OK;
-    if (program->file_size > program->memory_size)
-        return image_fail(image, STATUS_INVALID, offset, program->file_size,
+    if (segment->file_size > size)
+        return image_fail(image, STATUS_INVALID, offset, segment->file_size,
                           "a segment has more bytes in the file than in memory");
-    if (program->memory_size > memory || program->address > memory - program->memory_size)
-        return image_fail(image, STATUS_INVALID, offset, program->address,
+    if (size > limits->memory || address > limits->memory - size)
+        return image_fail(image, STATUS_INVALID, offset, address,
                           "a segment lies beyond the guest's memory; give it more memory");
-    uint64_t end = program->address + program->memory_size;
-    if (program->address < reserved_end && end > reserved_base)
+    uint64_t end = address + size;
+    if (address < limits->reserved_end && end > limits->reserved_base)
         return image_fail(
-            image, STATUS_INVALID, offset, program->address,
+            image, STATUS_INVALID, offset, address,
             "a segment overlaps 0xe0000-0xfffff, where the guest's tables are placed");
     for (uint32_t i = 0; i < image->segment_count; i++) {
         const struct image_segment *other = &image->segments[i];
-        if (program->address < other->address + other->memory_size && end > other->address)
-            return image_fail(image, STATUS_INVALID, offset, program->address, "segments overlap");
+        if (address < other->address + other->memory_size && end > other->address)
+            return image_fail(image, STATUS_INVALID, offset, address, "segments overlap");
     }
     if (image->segment_count == IMAGE_MAX_SEGMENTS)
         return image_fail(image, STATUS_FULL, offset, image->segment_count,
                           "more than 16 segments");
-    image->segments[image->segment_count++] = (struct image_segment){
-        program->address, program->offset, program->file_size, program->memory_size};
+    image->segments[image->segment_count++] = *segment;
     return STATUS_OK;
 }
 
@@ -207,34 +211,60 @@ static bool entry_is_loaded(const struct image *image)
     return false;
 }
 
+/* Loads what an ELF file says; *pvh_entry: the image's entry comes from a PVH note. Without one it
+ * is the file's own, which is a virtual address. */
+static enum status parse_elf(struct file *file, const struct image_limits *limits,
+                             struct image *image, bool *pvh_entry)
+{
+    uint32_t entry = 0;
+    enum status status = read_header(file, image);
+    *pvh_entry = false;
+    for (unsigned index = 0; status == STATUS_OK && index < file->phnum; index++) {
+        struct program program = read_program(file, index);
+        uint64_t offset = file->phoff + (uint64_t)index * file->phentsize;
+        if (program.type != ELF_PT_LOAD && program.type != ELF_PT_NOTE)
+            continue;
+        if (program.file_size > file->size || program.offset > file->size - program.file_size)
+            return image_fail(image, STATUS_INVALID, offset, program.offset,
+                              "a segment lies beyond the end of the file");
+        if (program.type == ELF_PT_NOTE) {
+            *pvh_entry = *pvh_entry || find_entry(file, &program, &entry);
+            continue;
+        }
+        if (file->entry >= program.virtual_address &&
+            file->entry - program.virtual_address < program.memory_size)
+            image->entry = (uint32_t)(program.address + (file->entry - program.virtual_address));
+        status = image_add_segment(image,
+                                   &(struct image_segment){program.address, program.offset,
+                                                           program.file_size, program.memory_size},
+                                   offset, limits);
+    }
+    if (*pvh_entry)
+        image->entry = entry;
+    return status;
+}
+
 enum status image_parse(const void *bytes, size_t size, uint64_t memory, uint64_t reserved_base,
                         uint64_t reserved_end, struct image *image)
 {
+    const struct image_limits limits = {memory, reserved_base, reserved_end};
     struct file file = {.bytes = bytes, .size = size};
-    bool has_entry = false;
+    uint64_t header;
+    bool elf = is_elf(bytes, size), pvh = false;
     *image = (struct image){0};
     if (image_is_linux(bytes, size))
         return image_parse_linux(bytes, size, memory, image);
-    enum status status = read_header(&file, image);
-    for (unsigned index = 0; status == STATUS_OK && index < file.phnum; index++) {
-        struct program program = read_program(&file, index);
-        uint64_t offset = file.phoff + (uint64_t)index * file.phentsize;
-        if (program.type != ELF_PT_LOAD && program.type != ELF_PT_NOTE)
-            continue;
-        if (program.file_size > size || program.offset > size - program.file_size)
-            return image_fail(image, STATUS_INVALID, offset, program.offset,
-                              "a segment lies beyond the end of the file");
-        if (program.type == ELF_PT_NOTE)
-            has_entry = has_entry || find_entry(&file, &program, &image->entry);
-        else
-            status = add_segment(image, &program, offset, memory, reserved_base, reserved_end);
-    }
-    if (status != STATUS_OK)
-        return status;
-    if (!has_entry)
+    bool multiboot = image_find_multiboot(bytes, size, &header);
+    if (!elf && !multiboot)
+        return image_fail(image, STATUS_INVALID, 0, size,
+                          "neither an ELF file nor a Linux (bzImage) or Multiboot kernel");
+    enum status status = elf ? parse_elf(&file, &limits, image, &pvh) : STATUS_OK;
+    if (status == STATUS_OK && !pvh && !multiboot)
         return image_fail(image, STATUS_UNSUPPORTED, 0, 0,
-                          "no PVH entry (XEN_ELFNOTE_PHYS32_ENTRY): not a PVH image");
-    if (!entry_is_loaded(image))
-        return image_fail(image, STATUS_INVALID, 0, image->entry, "the PVH entry is in no segment");
-    return STATUS_OK;
+                          "no PVH entry (XEN_ELFNOTE_PHYS32_ENTRY) and no Multiboot header");
+    if (status == STATUS_OK && !pvh)
+        status = image_parse_multiboot(bytes, size, header, &limits, elf, image);
+    if (status == STATUS_OK && !entry_is_loaded(image))
+        return image_fail(image, STATUS_INVALID, 0, image->entry, "the entry is in no segment");
+    return status;
 }

@@ -101,7 +101,6 @@ static enum status prepare(struct guest *guest)
         vcpu->xcr0 = 1;
         vcpu->cr2 = 0;
         memset(vcpu->exits, 0, sizeof vcpu->exits);
-        vcpu->recent_count = 0;
     }
     guest->vcpus[0]->start = start;
     return STATUS_OK;

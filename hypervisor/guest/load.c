@@ -8,6 +8,8 @@
 #include "hypervisor/guest/tables.h"
 #include "hypervisor/memory/address_space.h"
 
+#define MULTIBOOT_LOADED 0x2badb002u /* Multiboot 3.2 */
+
 /* Images stay mapped, read-only: a restart loads them again. */
 static struct {
     struct boot_module module;
@@ -63,10 +65,13 @@ static enum status place_initrd(const struct guest *guest, const struct image *i
     const char *problem = NULL;
     payload->bytes = find(config->initrd, &payload->size);
     uint64_t end = MIN(guest->memory_size, image->initrd_limit);
-    uint64_t kernel_end = image->segments[0].address + image->segments[0].memory_size;
-    if (image->kind != IMAGE_LINUX) {
+    uint64_t kernel_end = 0;
+    for (uint32_t i = 0; i < image->segment_count; i++)
+        kernel_end = MAX(kernel_end, image->segments[i].address + image->segments[i].memory_size);
+    if (image->initrd_limit == 0) {
         status = STATUS_UNSUPPORTED;
-        problem = "only a Linux kernel takes an initial RAM disk; remove the initrd key";
+        problem = "only a Linux kernel takes an initial RAM disk, and a Multiboot kernel a module; "
+                  "remove the initrd key";
     } else if (payload->bytes == NULL) {
         status = STATUS_NOT_FOUND;
         problem = "the loader found no such initrd; put it beside the configuration or mend the "
@@ -176,6 +181,13 @@ enum status load_scrub(struct guest *guest)
     return STATUS_OK;
 }
 
+/* By custom the first word is the file's name. */
+static bool multiboot_command_line(const struct config_guest *config, char *line, size_t size)
+{
+    size_t used = format_text(line, size, "%s ", config->image);
+    return used < size && expand(config->args, line + used, size - used);
+}
+
 /* What Linux cannot measure in a machine without PIT, HPET and PM timer, and CPUID does not always
  * tell. A later word of the user's own wins. */
 static bool linux_command_line(const char *arguments, char *line, size_t size)
@@ -183,6 +195,20 @@ static bool linux_command_line(const char *arguments, char *line, size_t size)
     size_t used = format_text(line, size, "tsc_early_khz=%llu x2apic_phys ",
                               (unsigned long long)clock_tsc_khz());
     return used < size && expand(arguments, line + used, size - used);
+}
+
+static bool command_line(const struct config_guest *config, enum image_kind kind, char *line,
+                         size_t size)
+{
+    switch (kind) {
+    case IMAGE_LINUX:
+        return linux_command_line(config->args, line, size);
+    case IMAGE_MULTIBOOT:
+        return multiboot_command_line(config, line, size);
+    case IMAGE_PVH:
+        break;
+    }
+    return expand(config->args, line, size);
 }
 
 static void copy_image(const struct image *image, const uint8_t *bytes, uint8_t *memory)
@@ -200,8 +226,10 @@ static void set_start(struct guest *guest, const struct image *image,
         vcpu_state_linux(start, image->entry, tables->page_tables, tables->gdt, tables->gdt_limit);
         registers[GUEST_RSI] = tables->start_info;
     } else {
+        /* Multiboot 3.2 leaves the processor as PVH does. */
         vcpu_state_pvh(start, image->entry);
         registers[GUEST_RBX] = tables->start_info;
+        registers[GUEST_RAX] = image->kind == IMAGE_MULTIBOOT ? MULTIBOOT_LOADED : 0;
     }
 }
 
@@ -222,9 +250,7 @@ static enum status fill(struct guest *guest, uint8_t *memory, struct vcpu_state 
     copy_image(&image, bytes, memory);
     if (initrd.size != 0)
         memcpy(memory + initrd.address, initrd.bytes, initrd.size);
-    bool linux_image = image.kind == IMAGE_LINUX;
-    if (!(linux_image ? linux_command_line(guest->config->args, line, sizeof line)
-                      : expand(guest->config->args, line, sizeof line)))
+    if (!command_line(guest->config, image.kind, line, sizeof line))
         return refuse(guest, STATUS_FULL, "the expanded arguments are longer than 1023 bytes");
     for (unsigned cpu = 0; cpu < guest->cpu_count; cpu++)
         apic_ids[cpu] = guest->vcpus[cpu]->apic_id;
@@ -234,6 +260,11 @@ static enum status fill(struct guest *guest, uint8_t *memory, struct vcpu_state 
         .initrd_base = initrd.address,
         .initrd_size = initrd.size,
     };
+    const struct guest_multiboot multiboot = {
+        .module_base = initrd.address,
+        .module_size = initrd.size,
+        .module_name = guest->config->initrd,
+    };
     const struct guest_tables_input input = {
         .memory_size = guest->memory_size,
         .command_line = line,
@@ -241,7 +272,8 @@ static enum status fill(struct guest *guest, uint8_t *memory, struct vcpu_state 
         .apic_ids = apic_ids,
         .ecam_base = GUEST_ECAM_BASE,
         .ports = guest->serial != NULL,
-        .linux_boot = linux_image ? &linux_boot : NULL,
+        .linux_boot = image.kind == IMAGE_LINUX ? &linux_boot : NULL,
+        .multiboot = image.kind == IMAGE_MULTIBOOT ? &multiboot : NULL,
     };
     status = guest_tables_write(memory + GUEST_TABLES_BASE, GUEST_TABLES_END - GUEST_TABLES_BASE,
                                 &input, &tables);

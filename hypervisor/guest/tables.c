@@ -87,9 +87,10 @@ enum status guest_tables_write(uint8_t *area_bytes, size_t size,
     common.rsdp = tables_write_acpi(&area, input);
     if (common.rsdp == 0)
         return STATUS_FULL;
-    uint64_t start = input->linux_boot != NULL
-                         ? tables_write_linux(&area, input->linux_boot, &common, output)
-                         : write_start_info(&area, &common);
+    uint64_t start =
+        input->linux_boot != NULL  ? tables_write_linux(&area, input->linux_boot, &common, output)
+        : input->multiboot != NULL ? tables_write_multiboot(&area, input->multiboot, &common)
+                                   : write_start_info(&area, &common);
     output->start_info = (uint32_t)start;
     return start != 0 ? STATUS_OK : STATUS_FULL;
 }

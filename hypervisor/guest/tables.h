@@ -1,5 +1,5 @@
-/* What a guest finds in memory at its start: PVH start_info or Linux boot parameters, command line,
- * ACPI tables. */
+/* What a guest finds in memory at its start: PVH start_info, Linux boot parameters or Multiboot
+ * information, command line, ACPI tables. */
 #pragma once
 
 #include "hypervisor/base/core.h"
@@ -11,6 +11,12 @@ struct guest_linux_boot {
     uint64_t initrd_base, initrd_size; /* guest-physical; size 0: none */
 };
 
+/* Multiboot's. */
+struct guest_multiboot {
+    uint64_t module_base, module_size; /* guest-physical; size 0: none */
+    const char *module_name;
+};
+
 struct guest_tables_input {
     uint64_t memory_size;     /* bytes of RAM from 0 */
     const char *command_line; /* NULL: none */
@@ -18,11 +24,12 @@ struct guest_tables_input {
     const uint32_t *apic_ids;
     uint64_t ecam_base;                        /* of bus 0; one bus */
     bool ports;                                /* the guest has the emulated ports of ports.h */
-    const struct guest_linux_boot *linux_boot; /* NULL: PVH */
+    const struct guest_linux_boot *linux_boot; /* NULL: not Linux */
+    const struct guest_multiboot *multiboot;   /* NULL: not Multiboot. Neither: PVH */
 };
 
 struct guest_tables_output {
-    uint32_t start_info;  /* or the boot parameters; guest-physical, as are the others */
+    uint32_t start_info;  /* or what is in its place; guest-physical, as are the others */
     uint64_t page_tables; /* Linux only: identity map of the first 4 GiB */
     uint64_t gdt;
     uint32_t gdt_limit;

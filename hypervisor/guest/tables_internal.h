@@ -32,6 +32,9 @@ struct tables_common {
 
 /* The address of the RSDP; 0 when the area is too small. */
 uint64_t tables_write_acpi(struct table_area *area, const struct guest_tables_input *input);
+/* The address of the information structure; 0 when the area is too small. */
+uint64_t tables_write_multiboot(struct table_area *area, const struct guest_multiboot *boot,
+                                const struct tables_common *common);
 /* The address of the boot parameters, 0 when the area is too small; fills in page tables and GDT.
  */
 uint64_t tables_write_linux(struct table_area *area, const struct guest_linux_boot *boot,

@@ -79,14 +79,17 @@ static bool serve(const struct guest *guest)
 void guest_console_service(void)
 {
     struct deadline end = deadline_in(TURN_LIMIT);
+    bool empty[CONFIG_MAX_GUESTS] = {false};
     for (bool more = true; more && !deadline_passed(end);) {
         more = false;
-        for (unsigned i = 0; guest_at(i) != NULL; i++)
-            if (guest_at(i)->serial != NULL)
-                more = serve(guest_at(i)) || more;
+        for (unsigned i = 0; guest_at(i) != NULL; i++) {
+            empty[i] = guest_at(i)->serial == NULL || !serve(guest_at(i));
+            more = more || !empty[i];
+        }
     }
+    /* The last line of a guest that has ended may lack its end; one that goes on does not. */
     for (unsigned i = 0; guest_at(i) != NULL; i++)
-        if (guest_at(i)->state != GUEST_RUNNING || guest_at(i) == front)
+        if (empty[i] && (guest_at(i)->state != GUEST_RUNNING || guest_at(i) == front))
             flush(guest_at(i));
 }
 

@@ -5,12 +5,7 @@
 
 #define CPUID_1_ECX_X2APIC BIT(21)
 
-static const struct vcpu_backend *selected;
-
-const struct vcpu_backend *vcpu_backend(void)
-{
-    return selected;
-}
+const struct vcpu_backend *vcpu_selected;
 
 enum status vcpu_backend_select(void)
 {
@@ -26,9 +21,9 @@ enum status vcpu_backend_select(void)
     for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
         if (candidates[i]->probe() != STATUS_OK)
             continue;
+        vcpu_selected = candidates[i];
         cpuid_policy_init(cpuid);
-        selected = candidates[i];
-        log_event("cpu.backend", "name=%s", selected->name);
+        log_event("cpu.backend", "name=%s", candidates[i]->name);
         return STATUS_OK;
     }
     return STATUS_UNSUPPORTED;

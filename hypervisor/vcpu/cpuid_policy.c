@@ -61,17 +61,24 @@
 /* Facts of this machine, from cpuid_policy_init(). */
 static struct {
     uint32_t highest_basic, highest_extended;
+    uint32_t last_row; /* of basic[] that is the machine's leaf too */
     uint64_t xcr0;
     uint32_t xsave_size;
     uint64_t cr4, efer;
     bool synthetic_frequency;
+    struct cpuid_result abi; /* ABI_CPUID_FEATURES */
 } machine;
 
 /* Works on the masked answer, in the guest's registers. */
 typedef void adjust_function(struct vcpu *vcpu, uint32_t subleaf);
 
+/* As wide as the registers that an answer goes to: CPUID clears their upper halves. */
+struct answer {
+    uint64_t eax, ebx, ecx, edx;
+};
+
 struct row {
-    struct cpuid_result mask;
+    struct answer mask;
     adjust_function *adjust;
 };
 
@@ -90,14 +97,6 @@ static void adjust_highest(struct vcpu *vcpu, uint32_t subleaf)
     if (machine.synthetic_frequency)
         highest = MAX(highest, (uint32_t)LEAF_FREQUENCY);
     vcpu->registers[GUEST_RAX] = highest;
-}
-
-static void adjust_features(struct vcpu *vcpu, uint32_t subleaf)
-{
-    (void)subleaf;
-    vcpu->registers[GUEST_RCX] |= ECX_HYPERVISOR;
-    if (vcpu_backend()->osxsave(vcpu))
-        vcpu->registers[GUEST_RCX] |= ECX_OSXSAVE;
 }
 
 /* The APIC timer does not stop in HLT, and a guest has no deeper sleep. */
@@ -147,7 +146,7 @@ static void adjust_highest_extended(struct vcpu *vcpu, uint32_t subleaf)
 // clang-format off
 static const struct row basic[HIGHEST_BASIC + 1] = {
     [0x00] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_highest},
-    [0x01] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features},
+    [0x01] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}}, /* and answer() */
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}},                     /* caches and TLBs */
     [0x04] = {.mask = {ALL, ALL, ALL, ALL}}, /* caches */
     [0x06] = {.adjust = adjust_power},
@@ -181,41 +180,46 @@ static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
     ((uint32_t)(text)[at] | (uint32_t)(text)[(at) + 1] << 8 | (uint32_t)(text)[(at) + 2] << 16 |   \
      (uint32_t)(text)[(at) + 3] << 24)
 
-static void answer_hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
+static __attribute__((noinline)) void answer_hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
 {
-    struct cpuid_result answer = {0};
-    if (leaf == ABI_CPUID_SIGNATURE)
-        answer = (struct cpuid_result){.eax = ABI_CPUID_FEATURES,
-                                       .ebx = SIGNATURE_WORD(ABI_SIGNATURE, 0),
-                                       .ecx = SIGNATURE_WORD(ABI_SIGNATURE, 4),
-                                       .edx = SIGNATURE_WORD(ABI_SIGNATURE, 8)};
-    if (leaf == ABI_CPUID_KVM)
-        answer = (struct cpuid_result){.eax = ABI_CPUID_KVM_FEATURES,
-                                       .ebx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 0),
-                                       .ecx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 4),
-                                       .edx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 8)};
-    if (leaf == ABI_CPUID_KVM_FEATURES)
-        answer = (struct cpuid_result){.eax = ABI_KVM_NO_IO_DELAY};
-    if (leaf == ABI_CPUID_FEATURES)
-        answer = (struct cpuid_result){.eax = 1,
-                                       .ebx = (uint32_t)clock_tsc_khz(),
-                                       .ecx = vcpu_backend() == &svm_backend ? ABI_CALL_VMMCALL
-                                                                             : ABI_CALL_VMCALL};
-    set_answer(vcpu, answer);
+    if (leaf == ABI_CPUID_FEATURES) {
+        set_answer(vcpu, machine.abi);
+        return;
+    }
+    switch (leaf) {
+    case ABI_CPUID_SIGNATURE:
+        set_answer(vcpu, (struct cpuid_result){.eax = ABI_CPUID_FEATURES,
+                                               .ebx = SIGNATURE_WORD(ABI_SIGNATURE, 0),
+                                               .ecx = SIGNATURE_WORD(ABI_SIGNATURE, 4),
+                                               .edx = SIGNATURE_WORD(ABI_SIGNATURE, 8)});
+        break;
+    case ABI_CPUID_KVM:
+        set_answer(vcpu, (struct cpuid_result){.eax = ABI_CPUID_KVM_FEATURES,
+                                               .ebx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 0),
+                                               .ecx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 4),
+                                               .edx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 8)});
+        break;
+    case ABI_CPUID_KVM_FEATURES:
+        set_answer(vcpu, (struct cpuid_result){.eax = ABI_KVM_NO_IO_DELAY});
+        break;
+    default:
+        set_answer(vcpu, (struct cpuid_result){0});
+        break;
+    }
 }
 
-static const struct row *row_of(uint32_t leaf)
+static inline const struct row *row_of(uint32_t leaf)
 {
-    if (leaf < ARRAY_SIZE(basic))
-        return leaf <= machine.highest_basic || leaf == LEAF_FREQUENCY ? &basic[leaf] : NULL;
-    if (leaf - 0x80000000u < ARRAY_SIZE(extended))
-        return leaf <= machine.highest_extended ? &extended[leaf - 0x80000000u] : NULL;
+    if (leaf <= machine.last_row || leaf == LEAF_FREQUENCY)
+        return &basic[leaf];
+    uint32_t number = leaf - 0x80000000u;
+    if (number < ARRAY_SIZE(extended) && leaf <= machine.highest_extended)
+        return &extended[number];
     return NULL;
 }
 
-inline __attribute__((always_inline)) void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf,
-                                                               uint32_t subleaf,
-                                                               struct cpuid_result hardware)
+static inline __attribute__((always_inline)) void
+answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, struct answer hardware, bool osxsave)
 {
     const struct row *row = row_of(leaf);
     if (row == NULL) {
@@ -226,15 +230,34 @@ inline __attribute__((always_inline)) void cpuid_policy_answer(struct vcpu *vcpu
     vcpu->registers[GUEST_RBX] = hardware.ebx & row->mask.ebx;
     vcpu->registers[GUEST_RCX] = hardware.ecx & row->mask.ecx;
     vcpu->registers[GUEST_RDX] = hardware.edx & row->mask.edx;
-    if (row->adjust != NULL)
+    if (leaf == 1)
+        vcpu->registers[GUEST_RCX] |= ECX_HYPERVISOR | (uint64_t)osxsave * ECX_OSXSAVE;
+    else if (row->adjust != NULL)
         row->adjust(vcpu, subleaf);
+}
+
+void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
+                         struct cpuid_result hardware, bool osxsave)
+{
+    answer(vcpu, leaf, subleaf,
+           (struct answer){hardware.eax, hardware.ebx, hardware.ecx, hardware.edx}, osxsave);
+}
+
+void cpuid_policy_execute(struct vcpu *vcpu, bool osxsave)
+{
+    uint32_t leaf = (uint32_t)vcpu->registers[GUEST_RAX];
+    uint32_t subleaf = (uint32_t)vcpu->registers[GUEST_RCX];
+    struct answer hardware;
+    __asm__ volatile("cpuid"
+                     : "=a"(hardware.eax), "=b"(hardware.ebx), "=c"(hardware.ecx),
+                       "=d"(hardware.edx)
+                     : "a"(leaf), "c"(subleaf));
+    answer(vcpu, leaf, subleaf, hardware, osxsave);
 }
 
 enum outcome exit_cpuid(struct vcpu *vcpu)
 {
-    uint32_t leaf = (uint32_t)vcpu->registers[GUEST_RAX];
-    uint32_t subleaf = (uint32_t)vcpu->registers[GUEST_RCX];
-    cpuid_policy_answer(vcpu, leaf, subleaf, cpuid(leaf, subleaf));
+    cpuid_policy_execute(vcpu, vcpu_backend()->osxsave(vcpu));
     return OUTCOME_ADVANCE;
 }
 
@@ -282,6 +305,7 @@ void cpuid_policy_init(struct cpuid_result (*query)(uint32_t leaf, uint32_t subl
 {
     struct cpuid_result vendor = query(0, 0);
     machine.highest_basic = vendor.eax;
+    machine.last_row = MIN(vendor.eax, (uint32_t)HIGHEST_BASIC);
     machine.highest_extended = query(0x80000000, 0).eax;
     init_xsave(query);
     init_cr4(query);
@@ -291,6 +315,10 @@ void cpuid_policy_init(struct cpuid_result (*query)(uint32_t leaf, uint32_t subl
         machine.efer |= EFER_LME;
     if ((features & EDX_NX) != 0)
         machine.efer |= EFER_NXE;
+    machine.abi = (struct cpuid_result){.eax = 1,
+                                        .ebx = (uint32_t)clock_tsc_khz(),
+                                        .ecx = vcpu_backend() == &svm_backend ? ABI_CALL_VMMCALL
+                                                                              : ABI_CALL_VMCALL};
     bool intel = memcmp(&vendor.ebx, "Genu", 4) == 0;
     machine.synthetic_frequency = intel && (query(1, 0).ecx & ECX_TSC_DEADLINE) != 0;
 }

@@ -66,7 +66,7 @@ enum outcome exit_memory(struct vcpu *vcpu)
     if (exit->memory.execute || !(exit->memory.read || exit->memory.write))
         return vcpu_fail(vcpu, "memory-access", "address=%#llx access=%s: no RAM is there", address,
                          access_name(exit));
-    vcpu_backend()->read_state(vcpu, &state);
+    vcpu_backend()->read_mode(vcpu, &state);
     size_t size = vcpu_fetch(vcpu, &state, bytes, &code_bits);
     enum status status = instruction_decode(bytes, size, code_bits, &instruction);
     if (status != STATUS_OK)

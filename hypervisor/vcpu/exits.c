@@ -222,7 +222,7 @@ enum outcome vcpu_advance_decoded(struct vcpu *vcpu)
                          "the instruction that made the %s exit cannot be "
                          "read",
                          exit_kind_name(vcpu->exit.kind));
-    vcpu_backend()->read_state(vcpu, &state);
+    vcpu_backend()->read_mode(vcpu, &state);
     vcpu_backend()->set_rip(vcpu, state.rip + length);
     return OUTCOME_RESUME;
 }

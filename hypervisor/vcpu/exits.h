@@ -7,13 +7,20 @@
 typedef enum outcome exit_handler(struct vcpu *vcpu);
 extern exit_handler *const exit_handlers[EXIT_KINDS];
 
+static inline void vcpu_exit_count(struct vcpu *vcpu, enum exit_kind kind)
+{
+    uint8_t at = vcpu->recent_next;
+    vcpu->recent_next++;
+    vcpu->recent[at] = (uint8_t)kind;
+    vcpu->exits[kind]++;
+}
+
 /* What a back-end's run() calls for each exit, on the vCPU's own core, with vcpu->exit filled in.
  */
 static inline enum outcome vcpu_exit_handle(struct vcpu *vcpu)
 {
     enum exit_kind kind = vcpu->exit.kind;
-    vcpu->exits[kind]++;
-    vcpu->recent[vcpu->recent_count++ % VCPU_RECENT] = (uint8_t)kind;
+    vcpu_exit_count(vcpu, kind);
     return exit_handlers[kind](vcpu);
 }
 

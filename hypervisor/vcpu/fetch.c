@@ -138,7 +138,7 @@ uint8_t vcpu_instruction_length(struct vcpu *vcpu)
     struct vcpu_state state;
     uint8_t bytes[INSTRUCTION_MAX], length;
     unsigned code_bits;
-    vcpu_backend()->read_state(vcpu, &state);
+    vcpu_backend()->read_mode(vcpu, &state);
     size_t size = vcpu_fetch(vcpu, &state, bytes, &code_bits);
     return instruction_length(bytes, size, code_bits, &length) == STATUS_OK ? length : 0;
 }

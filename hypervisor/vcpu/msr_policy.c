@@ -44,7 +44,7 @@ static bool write_zero_only(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 static uint64_t read_efer(struct vcpu *vcpu)
 {
     struct vcpu_state state;
-    vcpu_backend()->read_state(vcpu, &state);
+    vcpu_backend()->read_mode(vcpu, &state);
     return state.efer & ~EFER_SVME;
 }
 

@@ -5,8 +5,9 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
-#define DETAIL_SIZE 256
-#define CALL_CHAIN  12
+#define DETAIL_SIZE  256
+#define CALL_CHAIN   12
+#define RECENT_SHOWN 16
 
 uint64_t vcpu_register(struct vcpu *vcpu, unsigned number)
 {
@@ -34,7 +35,7 @@ enum outcome vcpu_fault(struct vcpu *vcpu, uint8_t vector)
     struct vcpu_state state;
     bool has_error = false;
     if (vector == EXCEPTION_GP) {
-        vcpu_backend()->read_state(vcpu, &state);
+        vcpu_backend()->read_mode(vcpu, &state);
         has_error = (state.cr0 & CR0_PE) != 0; /* real mode pushes no error code */
     }
     vcpu_backend()->inject(vcpu, vector, has_error, 0);
@@ -67,14 +68,18 @@ static void log_registers(struct vcpu *vcpu, const struct vcpu_state *state)
 
 static void log_recent(const struct vcpu *vcpu)
 {
-    char text[VCPU_RECENT * 20] = "";
+    char text[RECENT_SHOWN * 20] = "";
     size_t used = 0;
-    uint32_t count = MIN(vcpu->recent_count, VCPU_RECENT);
-    for (uint32_t i = vcpu->recent_count - count; i != vcpu->recent_count; i++)
+    uint64_t total = 0;
+    for (size_t kind = 0; kind < EXIT_KINDS; kind++)
+        total += vcpu->exits[kind];
+    for (unsigned back = (unsigned)MIN(total, (uint64_t)RECENT_SHOWN); back > 0; back--) {
+        uint8_t kind = vcpu->recent[(uint8_t)(vcpu->recent_next - back)];
         used += format_text(text + used, sizeof text - used, "%s%s", used != 0 ? " " : "",
-                            exit_kind_name((enum exit_kind)vcpu->recent[i % VCPU_RECENT]));
-    log_event("guest.exits", "core=%u vcpu=%u total=%u last=\"%s\"", vcpu->cpu->index, vcpu->index,
-              vcpu->recent_count, text);
+                            exit_kind_name((enum exit_kind)kind));
+    }
+    log_event("guest.exits", "core=%u vcpu=%u total=%llu last=\"%s\"", vcpu->cpu->index,
+              vcpu->index, (unsigned long long)total, text);
 }
 
 static void log_call_chain(struct vcpu *vcpu, const struct vcpu_state *state)

@@ -81,7 +81,7 @@ const char *exit_kind_name(enum exit_kind kind);
 struct vcpu_exit {
     enum exit_kind kind;
     uint64_t reason;        /* raw: VMX exit reason or SVM exit code */
-    uint64_t qualification; /* raw: exit qualification or EXITINFO1; 0 where it says nothing */
+    uint64_t qualification; /* raw: exit qualification or EXITINFO1; for some kinds only */
     const char *detail;     /* EXIT_ENTRY_FAILURE only: the failing field in words, or NULL */
     union {
         struct {
@@ -109,7 +109,7 @@ struct vcpu_exit {
     };
 };
 
-#define VCPU_RECENT 16u /* a power of two */
+#define VCPU_RECENT 256 /* what the index of a byte reaches */
 
 enum vcpu_activity { VCPU_RUNNING, VCPU_WAIT_FOR_SIPI };
 
@@ -135,7 +135,7 @@ struct vcpu {
     uint64_t backend_state[16];
     /* Counted by the dispatcher; the CPU's own exits. */
     uint64_t exits[EXIT_KINDS];
-    uint32_t recent_count; /* the latest kinds, for the report of a crash; free-running */
+    uint8_t recent_next; /* the latest kinds, for the report of a crash */
     uint8_t recent[VCPU_RECENT];
     uint64_t commands_dropped; /* interrupt commands that were not the guest's to send */
     uint64_t exception_run;    /* exceptions in a row with no other exit between them */
@@ -150,6 +150,7 @@ enum outcome {
     OUTCOME_ADVANCE, /* past the instruction that exited, then on */
     OUTCOME_WAIT,    /* INIT: out of guest mode until the start-up IPI */
     OUTCOME_STOP,
+    OUTCOME_REGISTERS, /* vmx/entry.asm: not handled yet, not all registers were in memory */
 };
 
 struct vcpu_backend {
@@ -174,6 +175,9 @@ struct vcpu_backend {
     enum outcome (*run)(struct vcpu *vcpu);
     void (*read_state)(struct vcpu *vcpu, struct vcpu_state *state);
     void (*write_state)(struct vcpu *vcpu, const struct vcpu_state *state);
+    /* Only RIP, CS, the control registers but CR2, and EFER; the rest of `state` is left as it is.
+     */
+    void (*read_mode)(struct vcpu *vcpu, struct vcpu_state *state);
     bool (*osxsave)(struct vcpu *vcpu); /* the guest has set CR4.OSXSAVE */
     unsigned (*cpl)(struct vcpu *vcpu);
     void (*set_rip)(struct vcpu *vcpu, uint64_t rip); /* also ends an interrupt shadow */
@@ -190,7 +194,11 @@ extern const struct vcpu_backend svm_backend;
 
 /* Tries VMX, then SVM; logs `cpu.backend name=`. STATUS_UNSUPPORTED when neither can be used. */
 MUST_CHECK enum status vcpu_backend_select(void);
-const struct vcpu_backend *vcpu_backend(void); /* NULL before a successful select */
+extern const struct vcpu_backend *vcpu_selected; /* NULL before a successful select */
+static inline const struct vcpu_backend *vcpu_backend(void)
+{
+    return vcpu_selected;
+}
 
 /* What the guest room supplies: everything that is not CPU policy. Called on the guest's core. */
 enum exit_action { EXIT_RESUME, EXIT_STOP };

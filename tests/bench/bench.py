@@ -15,6 +15,7 @@ from bench.linux import linux_rows  # noqa: E402
 from bench.native import native_rows  # noqa: E402
 from bench.packets import packet_rows  # noqa: E402
 from bench.row import CSV, IN_BOCHS, ROOT, Row, differences, write_csv  # noqa: E402
+from bench.scale import scale_rows  # noqa: E402
 from bench.sizes import image_rows, line_rows, memory_rows  # noqa: E402
 from bench.vtd import corpus_rows, domain_rows, invalidation_rows, page_rows  # noqa: E402
 
@@ -43,6 +44,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "pages": page_rows,
     "domains": domain_rows,
     "corpus": corpus_rows,
+    "scale": scale_rows,
     "image": image_rows,
     "lines": line_rows,
 }

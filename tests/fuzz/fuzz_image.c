@@ -1,4 +1,5 @@
 // SOURCES: hypervisor/guest/image.c hypervisor/guest/image_linux.c
+// SOURCES: hypervisor/guest/image_multiboot.c
 /* Images as guests: whatever the bytes are, what is accepted lies inside the file and the guest's
  * memory, apart from each other and from the hypervisor's tables. */
 #include "hypervisor/guest/guest.h"

@@ -10,7 +10,9 @@ They do not depend on the image under test, so they are made once and kept in th
 """
 
 import hashlib
+import lzma
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -55,6 +57,18 @@ def add_program(archive: Cpio, tree: Path, program: Path, *loaded: str) -> None:
                 (tree / LIBRARIES / "ld-linux-x86-64.so.2").read_bytes())
 
 
+def pci_aliases(modules: Path, names) -> bytes:
+    """A line for each driver: its name and the devices that it drives, as the kernel's modalias writes them."""
+    lines = []
+    for name in names:
+        for path in (modules / "kernel").rglob(f"{name}.ko*"):
+            data = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+            found = re.findall(rb"\0alias=(pci:[^\0]+)", data)
+            if found:
+                lines.append(b" ".join([name.replace("-", "_").encode(), *found]) + b"\n")
+    return b"".join(lines)
+
+
 def make_initrd(tools: Path, modules: Path, dpdk: Path | None = None) -> bytes:
     archive = Cpio()
     for directory in ("bin", "dev", "lib", "lib64", "proc", "sys", "tmp"):
@@ -66,6 +80,7 @@ def make_initrd(tools: Path, modules: Path, dpdk: Path | None = None) -> bytes:
         archive.add("bin/nvme-attach", stat.S_IFREG | 0o755, compiled(paths.HERE / "linux/nvme-attach.c"))
         add_program(archive, tools, tools / "usr/bin/iperf3", CANCEL)
         add_modules(archive, modules, MODULES)
+        archive.add("lib/aliases", stat.S_IFREG | 0o644, pci_aliases(modules, MODULES))
     else:
         add_program(archive, dpdk, dpdk / "usr/bin/dpdk-testpmd", CANCEL, *DPDK_DRIVERS)
         add_modules(archive, modules, DPDK_MODULES)

@@ -57,6 +57,8 @@ class MachineSpec:
     scenario:  name of the file in the ESP's /bulkhead that the hypervisor reads as its configuration.
     batch:     the hypervisor powers the machine off once its guests have ended.
     files:     what else to put onto the ESP (or the ISO): path -> content, or the path of a file here.
+    stepped:   Bochs only: its debugger carries out one instruction at a time, and the TSC counts exactly those of
+               the busiest CPU (bochs.py says why it does not otherwise).
     """
 
     cpus: int = 4
@@ -76,6 +78,7 @@ class MachineSpec:
     batch: bool = True
     files: dict[str, bytes | Path] = field(default_factory=dict)
     cpu: str | None = None
+    stepped: bool = False
     icount: int | None = None
     trace: tuple[str, ...] = ()
     gdb: int | None = None

@@ -7,20 +7,8 @@
 #include "hypervisor/x86/clock.h"
 #include "tests/unit/support/host.h"
 
-static uint64_t guest_cr4;
-
-static bool osxsave(struct vcpu *vcpu)
-{
-    return (guest_cr4 & CR4_OSXSAVE) != 0;
-}
-
-const struct vcpu_backend vmx_backend = {.osxsave = osxsave}, svm_backend = {.osxsave = osxsave};
-static const struct vcpu_backend *backend = &vmx_backend;
-
-const struct vcpu_backend *vcpu_backend(void)
-{
-    return backend;
-}
+const struct vcpu_backend vmx_backend, svm_backend;
+const struct vcpu_backend *vcpu_selected = &vmx_backend;
 
 uint64_t clock_tsc_khz(void)
 {
@@ -57,8 +45,7 @@ static struct cpuid_result filter(uint32_t leaf, uint32_t subleaf, struct cpuid_
                                   uint64_t with_cr4)
 {
     struct vcpu vcpu = {.registers = {[0 ... GUEST_REGISTERS - 1] = UINT64_MAX}};
-    guest_cr4 = with_cr4;
-    cpuid_policy_answer(&vcpu, leaf, subleaf, hardware);
+    cpuid_policy_answer(&vcpu, leaf, subleaf, hardware, (with_cr4 & CR4_OSXSAVE) != 0);
     for (unsigned i = GUEST_RAX; i <= GUEST_RBX; i++)
         assert_int_equal(vcpu.registers[i] >> 32, 0);
     for (unsigned i = GUEST_RSP; i < GUEST_REGISTERS; i++)
@@ -78,7 +65,7 @@ static int setup(void **state)
     intel = true;
     avx512 = deadline = true;
     highest = 0x20;
-    backend = &vmx_backend;
+    vcpu_selected = &vmx_backend;
     cpuid_policy_init(everything);
     return 0;
 }
@@ -231,7 +218,8 @@ static void test_hypervisor_leaves(void **state)
     assert_int_equal(offered.eax, BIT(1));
     assert_int_equal(offered.ebx | offered.ecx | offered.edx, 0);
     assert_int_equal(features.ecx, ABI_CALL_VMCALL);
-    backend = &svm_backend;
+    vcpu_selected = &svm_backend;
+    cpuid_policy_init(everything);
     assert_int_equal(guest(ABI_CPUID_FEATURES, 0).ecx, ABI_CALL_VMMCALL);
 }
 

@@ -1,4 +1,5 @@
 // SOURCES: hypervisor/guest/tables.c hypervisor/guest/tables_acpi.c hypervisor/guest/tables_linux.c
+// SOURCES: hypervisor/guest/tables_multiboot.c
 /* The tables a guest starts from: checksums, addresses, and what iasl makes of the DSDT. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,6 +165,37 @@ static void dsdt_disassembles(void **state)
     assert_memory_equal(again + 36, dsdt + 36, size - 36);
 }
 
+/* --- Multiboot: offsets of the specification's 3.3 --- */
+
+static void multiboot_information(void **state)
+{
+    static const struct guest_multiboot with = {0x123000, 0x456, "notes.txt"}, without = {0};
+    struct guest_tables_output output;
+    struct guest_tables_input all = input();
+    all.multiboot = &with;
+    memset(area, 0, sizeof area);
+    assert_int_equal(guest_tables_write(area, sizeof area, &all, &output), STATUS_OK);
+    uint8_t *info = at(output.start_info);
+    assert_int_equal(load(info, 4), 0x24d); /* memory, line, modules, map, loader */
+    assert_int_equal(load(info + 4, 4), 640);
+    assert_int_equal(load(info + 8, 4), 31 * 1024);
+    assert_string_equal(at(load(info + 0x10, 4)), "peer=10.0.0.2 count=5");
+    assert_int_equal(load(info + 0x14, 4), 1);
+    uint8_t *module = at(load(info + 0x18, 4));
+    assert_int_equal(load(module, 4), 0x123000);
+    assert_int_equal(load(module + 4, 4), 0x123456);
+    assert_string_equal(at(load(module + 8, 4)), "notes.txt");
+    assert_string_equal(at(load(info + 0x40, 4)), "Bulkhead");
+    uint64_t next = 0, end = load(info + 0x30, 4) + load(info + 0x2c, 4);
+    for (uint64_t entry = load(info + 0x30, 4); entry < end; entry += load(at(entry), 4) + 4)
+        if (load((uint8_t *)at(entry) + 4, 8) == next)
+            next += load((uint8_t *)at(entry) + 12, 8);
+    assert_int_equal(next, MIB(32));
+    all.multiboot = &without;
+    assert_int_equal(guest_tables_write(area, sizeof area, &all, &output), STATUS_OK);
+    assert_int_equal(load((uint8_t *)at(output.start_info) + 0x14, 4), 0);
+}
+
 /* --- Linux --- */
 
 static const uint8_t setup[] = {3, 1, 2, [0x11] = 0xee, [0x73] = 0x77};
@@ -256,6 +288,7 @@ int main(void)
         cmocka_unit_test(madt_lists_each_core),
         cmocka_unit_test(machine_is_hardware_reduced),
         cmocka_unit_test(dsdt_disassembles),
+        cmocka_unit_test(multiboot_information),
         cmocka_unit_test(boot_parameters),
         cmocka_unit_test(state_for_64_bit_entry),
         cmocka_unit_test(sleep_and_reset_registers),

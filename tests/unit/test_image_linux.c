@@ -1,4 +1,5 @@
 // SOURCES: hypervisor/guest/image.c hypervisor/guest/image_linux.c
+// SOURCES: hypervisor/guest/image_multiboot.c
 /* bzImages: a good one, each field of its setup header wrong, and every cut. */
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/guest/image.h"

@@ -27,12 +27,10 @@ static void write_state(struct vcpu *vcpu, const struct vcpu_state *state)
     state_writes++;
 }
 
-static const struct vcpu_backend fake = {.read_state = read_state, .write_state = write_state};
+static const struct vcpu_backend fake = {
+    .read_state = read_state, .read_mode = read_state, .write_state = write_state};
 
-const struct vcpu_backend *vcpu_backend(void)
-{
-    return &fake;
-}
+const struct vcpu_backend *vcpu_selected = &fake;
 
 static bool ipi_accepts;
 static uint64_t ipi_last;

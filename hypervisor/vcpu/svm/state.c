@@ -98,19 +98,24 @@ void svm_write_state(struct vcpu *vcpu, const struct vcpu_state *state)
     vmcb->cpl = (state->cr0 & CR0_PE) != 0 ? (uint8_t)FIELD(state->ss.attributes, 6, 5) : 0;
 }
 
+void svm_read_mode(struct vcpu *vcpu, struct vcpu_state *state)
+{
+    const struct vmcb *vmcb = svm_vmcb(vcpu);
+    state->rip = vmcb->rip;
+    state->cr0 = vmcb->cr0;
+    state->cr3 = vmcb->cr3;
+    state->cr4 = vmcb->cr4;
+    state->efer = vmcb->efer & ~EFER_SVME;
+    state->cs = read_segment(&vmcb->cs);
+}
+
 void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state)
 {
     const struct vmcb *vmcb = svm_vmcb(vcpu);
     *state = (struct vcpu_state){
-        .rip = vmcb->rip,
         .rflags = vmcb->rflags,
         .rsp = vmcb->rsp,
-        .cr0 = vmcb->cr0,
         .cr2 = vmcb->cr2,
-        .cr3 = vmcb->cr3,
-        .cr4 = vmcb->cr4,
-        .efer = vmcb->efer & ~EFER_SVME,
-        .cs = read_segment(&vmcb->cs),
         .ds = read_segment(&vmcb->ds),
         .es = read_segment(&vmcb->es),
         .fs = read_segment(&vmcb->fs),
@@ -124,6 +129,7 @@ void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state)
         .idtr_limit = vmcb->idtr.limit,
         .dr7 = vmcb->dr7,
     };
+    svm_read_mode(vcpu, state);
 }
 
 bool svm_osxsave(struct vcpu *vcpu)

@@ -209,6 +209,7 @@ const struct vcpu_backend svm_backend = {
     .unload = svm_unload,
     .run = svm_run,
     .read_state = svm_read_state,
+    .read_mode = svm_read_mode,
     .write_state = svm_write_state,
     .osxsave = svm_osxsave,
     .cpl = svm_cpl,

@@ -40,6 +40,7 @@ void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t ne
 /* What no struct vcpu_state carries, as it is after reset: before the first run and each restart.
  */
 void svm_vmcb_restart(struct vmcb *vmcb);
+void svm_read_mode(struct vcpu *vcpu, struct vcpu_state *state);
 void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void svm_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
 bool svm_osxsave(struct vcpu *vcpu);

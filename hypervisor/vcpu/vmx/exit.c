@@ -1,5 +1,6 @@
 /* Exit reasons (SDM 3D C) to neutral exits; events that an exit cut short; injection. */
 #include "hypervisor/base/log.h"
+#include "hypervisor/vcpu/cpuid_policy.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
@@ -24,6 +25,7 @@
 struct exit_rule {
     void (*decode)(struct vcpu_exit *exit);
     uint8_t kind; /* enum exit_kind */
+    bool all;     /* the handler may look at any register, or report them; has a decode function */
 };
 
 /* An event whose delivery the exit interrupted is delivered again on the next entry, as it was
@@ -124,7 +126,7 @@ static void decode_ept_misconfiguration(struct vcpu_exit *exit)
 
 static void decode_io(struct vcpu_exit *exit)
 {
-    exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+    exit->qualification = vmcs_get(VMCS_EXIT_QUALIFICATION);
     uint64_t q = exit->qualification; /* SDM 3C table 28-5 */
     exit->io.port = (uint16_t)FIELD(q, 31, 16);
     exit->io.width = (uint8_t)(FIELD(q, 2, 0) + 1);
@@ -193,6 +195,12 @@ static void decode_nmi_window(struct vcpu_exit *exit)
     inject_nmi();
 }
 
+/* The guest ends with it; its registers are shown. */
+static void decode_end(struct vcpu_exit *exit)
+{
+    exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+}
+
 /* An exit that nothing here asked for. */
 static void decode_unexpected(struct vcpu_exit *exit)
 {
@@ -202,22 +210,22 @@ static void decode_unexpected(struct vcpu_exit *exit)
 
 /* Every reason has its row. */
 /* clang-format off */
-#define UNEXPECTED {.kind = EXIT_OTHER, .decode = decode_unexpected}
+#define UNEXPECTED {.kind = EXIT_OTHER, .decode = decode_unexpected, .all = true}
 static const struct exit_rule rules[] = {
-    [REASON_EXCEPTION_NMI] = {.kind = EXIT_EXCEPTION, .decode = decode_exception},
+    [REASON_EXCEPTION_NMI] = {.kind = EXIT_EXCEPTION, .decode = decode_exception, .all = true},
     [1] = UNEXPECTED,
-    [REASON_TRIPLE_FAULT] = {.kind = EXIT_TRIPLE_FAULT},
-    [REASON_INIT] = {.kind = EXIT_INIT},
+    [REASON_TRIPLE_FAULT] = {.kind = EXIT_TRIPLE_FAULT, .decode = decode_end, .all = true},
+    [REASON_INIT] = {.kind = EXIT_INIT, .decode = decode_end, .all = true},
     [REASON_SIPI] = {.kind = EXIT_SIPI, .decode = decode_sipi},
     [5 ... 7] = UNEXPECTED,
     [REASON_NMI_WINDOW] = {.kind = EXIT_NMI, .decode = decode_nmi_window},
-    [REASON_TASK_SWITCH] = {.kind = EXIT_TASK_SWITCH},
-    [REASON_CPUID] = {.kind = EXIT_CPUID},
+    [REASON_TASK_SWITCH] = {.kind = EXIT_TASK_SWITCH, .decode = decode_end, .all = true},
+    [REASON_CPUID] = {.kind = EXIT_CPUID}, /* vmx_exited() does not come so far */
     [REASON_GETSEC] = {.kind = EXIT_UNDEFINED},
-    [REASON_HLT] = {.kind = EXIT_HLT},
+    [REASON_HLT] = {.kind = EXIT_HLT, .decode = decode_end, .all = true},
     [REASON_INVD] = {.kind = EXIT_INVD},
     [14] = UNEXPECTED,
-    [REASON_RDPMC] = {.kind = EXIT_EXCEPTION, .decode = decode_rdpmc},
+    [REASON_RDPMC] = {.kind = EXIT_EXCEPTION, .decode = decode_rdpmc, .all = true},
     [16 ... 17] = UNEXPECTED,
     [REASON_VMCALL] = {.kind = EXIT_HYPERCALL},
     [REASON_VMCLEAR] = {.kind = EXIT_UNDEFINED},
@@ -229,7 +237,8 @@ static const struct exit_rule rules[] = {
     [REASON_VMWRITE] = {.kind = EXIT_UNDEFINED},
     [REASON_VMXOFF] = {.kind = EXIT_UNDEFINED},
     [REASON_VMXON] = {.kind = EXIT_UNDEFINED},
-    [REASON_CONTROL_REGISTER] = {.kind = EXIT_CONTROL_REGISTER, .decode = decode_control_register},
+    [REASON_CONTROL_REGISTER] = {.kind = EXIT_CONTROL_REGISTER, .decode = decode_control_register,
+                                 .all = true},
     [29] = UNEXPECTED,
     [REASON_IO] = {.kind = EXIT_IO, .decode = decode_io},
     [REASON_RDMSR] = {.kind = EXIT_MSR_READ},
@@ -239,8 +248,9 @@ static const struct exit_rule rules[] = {
     [37 ... 38] = UNEXPECTED,
     [REASON_MONITOR] = {.kind = EXIT_UNDEFINED},
     [40 ... 47] = UNEXPECTED,
-    [REASON_EPT_VIOLATION] = {.kind = EXIT_MEMORY, .decode = decode_ept_violation},
-    [REASON_EPT_MISCONFIGURATION] = {.kind = EXIT_MEMORY, .decode = decode_ept_misconfiguration},
+    [REASON_EPT_VIOLATION] = {.kind = EXIT_MEMORY, .decode = decode_ept_violation, .all = true},
+    [REASON_EPT_MISCONFIGURATION] = {.kind = EXIT_MEMORY, .decode = decode_ept_misconfiguration,
+                                     .all = true},
     [REASON_INVEPT] = {.kind = EXIT_UNDEFINED},
     [51 ... 52] = UNEXPECTED,
     [REASON_INVVPID] = {.kind = EXIT_UNDEFINED},
@@ -283,45 +293,75 @@ static void decode_entry_failure(struct vcpu *vcpu, struct vcpu_exit *exit)
     }
 }
 
-static inline void decode(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-    uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
-    exit->reason = reason;
-    if (__builtin_expect(reason >= ARRAY_SIZE(rules), 0)) {
-        decode_unexpected(exit);
-        if (exit->reason & EXIT_REASON_ENTRY_FAILED)
-            decode_entry_failure(vcpu, exit);
-        return;
-    }
-    const struct exit_rule *rule = &rules[reason];
-    exit->kind = rule->kind;
-    exit->qualification = 0;
-    if (rule->decode != NULL)
-        rule->decode(exit);
-}
-
 /* Past the instruction that exited. The emulated instruction is a step like any other: it ends an
  * interrupt shadow, and single-stepping stops behind it. */
 static inline void finish_instruction(uint64_t rip)
 {
-    vmcs_write(VMCS_GUEST_RIP, rip);
-    uint64_t blocking = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+    vmcs_set(VMCS_GUEST_RIP, rip);
+    uint64_t blocking = vmcs_get(VMCS_GUEST_INTERRUPTIBILITY);
     if (__builtin_expect((blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) != 0, 0))
         vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
                    blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
-    if (__builtin_expect((vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0, 0))
+    if (__builtin_expect((vmcs_get(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0, 0))
         vmcs_write(VMCS_GUEST_PENDING_DEBUG,
                    vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
 }
 
-enum outcome vmx_exited(struct vcpu *vcpu)
+static inline void advance(void)
 {
-    decode(vcpu, &vcpu->exit);
+    finish_instruction(vmcs_get(VMCS_GUEST_RIP) + vmcs_get(VMCS_EXIT_INSTRUCTION_LENGTH));
+}
+
+static inline enum outcome handle(struct vcpu *vcpu)
+{
     enum outcome outcome = vcpu_exit_handle(vcpu);
     if (outcome != OUTCOME_ADVANCE)
         return outcome;
-    finish_instruction(vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
+    advance();
     return OUTCOME_RESUME;
+}
+
+/* Apart, so that what needs no decoding keeps nothing across a call. */
+static __attribute__((noinline)) enum outcome decoded(struct vcpu *vcpu)
+{
+    const struct exit_rule *rule = &rules[vcpu->exit.reason];
+    if (rule->all)
+        return OUTCOME_REGISTERS;
+    rule->decode(&vcpu->exit);
+    return handle(vcpu);
+}
+
+enum outcome vmx_exited(struct vcpu *vcpu)
+{
+    uint64_t reason = vmcs_get(VMCS_EXIT_REASON);
+    /* The one exit that no guest can do without, and the only one that every program can make. */
+    if (__builtin_expect(reason == REASON_CPUID, 1)) {
+        bool features = (uint32_t)vcpu->registers[GUEST_RAX] == 1;
+        vcpu_exit_count(vcpu, EXIT_CPUID);
+        cpuid_policy_execute(vcpu, features && guest_osxsave());
+        advance();
+        return OUTCOME_RESUME;
+    }
+    if (__builtin_expect(reason >= ARRAY_SIZE(rules), 0))
+        return OUTCOME_REGISTERS;
+    vcpu->exit.reason = reason;
+    vcpu->exit.kind = rules[reason].kind;
+    return rules[reason].decode == NULL ? handle(vcpu) : decoded(vcpu);
+}
+
+enum outcome vmx_exited_all(struct vcpu *vcpu)
+{
+    struct vcpu_exit *exit = &vcpu->exit;
+    exit->reason = vmcs_get(VMCS_EXIT_REASON);
+    if (exit->reason < ARRAY_SIZE(rules)) {
+        exit->kind = rules[exit->reason].kind;
+        rules[exit->reason].decode(exit);
+    } else {
+        decode_unexpected(exit);
+        if (exit->reason & EXIT_REASON_ENTRY_FAILED)
+            decode_entry_failure(vcpu, exit);
+    }
+    return handle(vcpu);
 }
 
 enum outcome vmx_kicked(struct vcpu *vcpu)

@@ -37,6 +37,7 @@ static void write_segment(unsigned index, const struct vcpu_segment *segment)
     vmcs_write(VMCS_GUEST_ES_BASE + 2 * index, segment->base);
 }
 
+#define SEGMENT_CS 1
 #define SEGMENT_SS 2
 /* In the order of the VMCS field encodings. */
 static const size_t segment_offsets[] = {
@@ -91,25 +92,31 @@ static bool load_pdptes(struct vcpu *vcpu, uint64_t cr3)
     return true;
 }
 
-void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state)
+void vmx_read_mode(struct vcpu *vcpu, struct vcpu_state *state)
 {
     (void)vcpu;
     uint64_t cr0_mask = vmx_cr0_mask(), cr4_mask = vmx_cr4_mask();
+    state->rip = vmcs_read(VMCS_GUEST_RIP);
+    state->cr0 = (vmcs_read(VMCS_GUEST_CR0) & ~cr0_mask) | (vmcs_read(VMCS_CR0_SHADOW) & cr0_mask);
+    state->cr3 = vmcs_read(VMCS_GUEST_CR3);
+    state->cr4 = (vmcs_read(VMCS_GUEST_CR4) & ~cr4_mask) | (vmcs_read(VMCS_CR4_SHADOW) & cr4_mask);
+    state->efer = vmcs_read(VMCS_GUEST_EFER);
+    state->cs = read_segment(SEGMENT_CS);
+}
+
+void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state)
+{
     *state = (struct vcpu_state){
-        .rip = vmcs_read(VMCS_GUEST_RIP),
         .rflags = vmcs_read(VMCS_GUEST_RFLAGS),
         .rsp = vmcs_read(VMCS_GUEST_RSP),
-        .cr0 = (vmcs_read(VMCS_GUEST_CR0) & ~cr0_mask) | (vmcs_read(VMCS_CR0_SHADOW) & cr0_mask),
         .cr2 = guest_register_read(CORE_CR2),
-        .cr3 = vmcs_read(VMCS_GUEST_CR3),
-        .cr4 = (vmcs_read(VMCS_GUEST_CR4) & ~cr4_mask) | (vmcs_read(VMCS_CR4_SHADOW) & cr4_mask),
-        .efer = vmcs_read(VMCS_GUEST_EFER),
         .gdtr_base = vmcs_read(VMCS_GUEST_GDTR_BASE),
         .idtr_base = vmcs_read(VMCS_GUEST_IDTR_BASE),
         .gdtr_limit = (uint32_t)vmcs_read(VMCS_GUEST_GDTR_LIMIT),
         .idtr_limit = (uint32_t)vmcs_read(VMCS_GUEST_IDTR_LIMIT),
         .dr7 = vmcs_read(VMCS_GUEST_DR7),
     };
+    vmx_read_mode(vcpu, state);
     for (unsigned i = 0; i < ARRAY_SIZE(segment_offsets); i++)
         *(struct vcpu_segment *)((uint8_t *)state + segment_offsets[i]) = read_segment(i);
 }
@@ -151,18 +158,17 @@ void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state)
     guest_register_write(CORE_CR2, state->cr2);
 }
 
-/* The guest owns the bit, or has not got it: then it is clear. */
 bool vmx_osxsave(struct vcpu *vcpu)
 {
     (void)vcpu;
-    return (vmcs_read(VMCS_GUEST_CR4) & CR4_OSXSAVE) != 0;
+    return guest_osxsave();
 }
 
 /* The DPL of SS is the CPL in every mode (SDM 3C 25.4.1). */
 unsigned vmx_cpl(struct vcpu *vcpu)
 {
     (void)vcpu;
-    return (unsigned)FIELD(vmcs_read(VMCS_GUEST_ES_RIGHTS + 2 * SEGMENT_SS), 6, 5);
+    return (unsigned)FIELD(vmcs_get(VMCS_GUEST_ES_RIGHTS + 2 * SEGMENT_SS), 6, 5);
 }
 
 static unsigned physical_bits(void)

@@ -205,6 +205,7 @@ const struct vcpu_backend vmx_backend = {
     .unload = unload,
     .run = vmx_run,
     .read_state = vmx_read_state,
+    .read_mode = vmx_read_mode,
     .write_state = vmx_write_state,
     .osxsave = vmx_osxsave,
     .cpl = vmx_cpl,

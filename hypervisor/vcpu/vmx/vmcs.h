@@ -7,6 +7,7 @@
 #pragma once
 
 #include "hypervisor/vcpu/vmx/registers.h"
+#include "hypervisor/x86/registers.h"
 
 /* Guest registers that no VMCS field holds: they are in the core itself (entry.asm says why). */
 enum core_register { CORE_CR2, CORE_DR6 };
@@ -22,7 +23,32 @@ void vmcs_write(enum vmcs_field field, uint64_t value);
 uint64_t guest_register_read(enum core_register which);
 void guest_register_write(enum core_register which, uint64_t value);
 
+static inline uint64_t vmcs_get(enum vmcs_field field)
+{
+    return vmcs_read(field);
+}
+
+static inline void vmcs_set(enum vmcs_field field, uint64_t value)
+{
+    vmcs_write(field, value);
+}
+
 #else
+
+/* For the way from an exit to the next entry: there is a current VMCS, since the exit came from it,
+ * and it has the field, since every CPU has it (SDM 3D B) or load() has accessed it by the
+ * functions below. So nothing is left that could fail. */
+static inline uint64_t vmcs_get(enum vmcs_field field)
+{
+    uint64_t value;
+    __asm__ volatile("vmread %1, %0" : "=r"(value) : "r"((uint64_t)field) : "cc");
+    return value;
+}
+
+static inline void vmcs_set(enum vmcs_field field, uint64_t value)
+{
+    __asm__ volatile("vmwrite %0, %1" : : "r"(value), "r"((uint64_t)field) : "cc");
+}
 
 static inline uint64_t vmcs_read(enum vmcs_field field)
 {
@@ -76,3 +102,9 @@ void vmx_invept(uint64_t type, uint64_t ept_pointer);
 void vmx_invvpid(uint64_t type, uint16_t vpid);
 
 #endif
+
+/* The guest owns the bit, or has not got it: then it is clear. */
+static inline bool guest_osxsave(void)
+{
+    return (vmcs_get(VMCS_GUEST_CR4) & CR4_OSXSAVE) != 0;
+}

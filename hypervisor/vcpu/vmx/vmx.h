@@ -86,9 +86,11 @@ enum vmx_vcpu_slot {
 
 /* Runs the guest from exit to exit until a handler ends that. */
 enum outcome vmx_run(struct vcpu *vcpu);
-/* What vmx_run() calls: after an exit; when an NMI came before an entry; when VMLAUNCH or VMRESUME
+/* What vmx_run() calls: after an exit; for the same exit, with R12 to R15 in vcpu->registers too,
+ * when that returned OUTCOME_REGISTERS; when an NMI came before an entry; when VMLAUNCH or VMRESUME
  * itself failed (VMfail, SDM 3C 31.2). OUTCOME_RESUME: on into the guest. */
 enum outcome vmx_exited(struct vcpu *vcpu);
+enum outcome vmx_exited_all(struct vcpu *vcpu);
 enum outcome vmx_kicked(struct vcpu *vcpu);
 enum outcome vmx_entry_failed(struct vcpu *vcpu);
 /* Ends the NMI blocking that an exit caused by an NMI leaves behind. */
@@ -101,6 +103,7 @@ extern const uint8_t vmx_resume_window[], vmx_resume_window_end[], vmx_resume_ki
 extern const uint8_t vmx_exit_point[];
 
 void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state);
+void vmx_read_mode(struct vcpu *vcpu, struct vcpu_state *state);
 void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
 bool vmx_osxsave(struct vcpu *vcpu);
 unsigned vmx_cpl(struct vcpu *vcpu);

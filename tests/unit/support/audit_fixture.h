@@ -196,11 +196,8 @@ static bool memory_root(const struct vcpu *vcpu, uint64_t *root)
     return true;
 }
 
-const struct vcpu_backend *vcpu_backend(void)
-{
-    static const struct vcpu_backend backend = {.name = "fake", .memory_root = memory_root};
-    return &backend;
-}
+static const struct vcpu_backend fake_backend = {.name = "fake", .memory_root = memory_root};
+const struct vcpu_backend *vcpu_selected = &fake_backend;
 
 static struct page_table host;
 static uint64_t host_root;

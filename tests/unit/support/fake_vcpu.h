@@ -138,6 +138,7 @@ const struct vcpu_backend vmx_backend = {
     .unload = fake_unload,
     .run = fake_run,
     .read_state = fake_read_state,
+    .read_mode = fake_read_state,
     .write_state = fake_write_state,
     .osxsave = fake_osxsave,
     .cpl = fake_cpl,
@@ -147,10 +148,7 @@ const struct vcpu_backend vmx_backend = {
 };
 const struct vcpu_backend svm_backend;
 
-const struct vcpu_backend *vcpu_backend(void)
-{
-    return &vmx_backend;
-}
+const struct vcpu_backend *vcpu_selected = &vmx_backend;
 
 /* --- the core --- */
 

@@ -1,0 +1,158 @@
+/*
+ * A kernel for Multiboot 1 that says on the serial line what the loader told it, and ends with a
+ * status through port 0xf4, as kernels made for testing do:
+ *
+ *   exit=N       the status
+ *   touch=A      reads the byte at address A first
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOADED          0x2badb002u
+#define PORT_EXIT       0xf4
+#define PORT_SERIAL     0x3f8
+#define LINE_STATUS     5
+#define TRANSMITTER     0x20
+#define INFO_MEMORY     0x001u
+#define INFO_LINE       0x004u
+#define INFO_MODULES    0x008u
+#define INFO_MEMORY_MAP 0x040u
+#define RAM             1
+
+struct info {
+    uint32_t flags, lower, upper, boot_device, line, module_count, modules, symbols[4];
+    uint32_t map_length, map, drives_length, drives, configuration, loader_name;
+};
+
+struct module {
+    uint32_t start, end, string, reserved;
+};
+
+struct range {
+    uint32_t size;
+    uint64_t base, length;
+    uint32_t type;
+} __attribute__((packed));
+
+void kernel_main(uint32_t magic, const struct info *info);
+
+static void out8(uint16_t port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static void out32(uint16_t port, uint32_t value)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static uint8_t in8(uint16_t port)
+{
+    uint8_t value;
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static const char *text_at(uint32_t address)
+{
+    return (const char *)(uintptr_t)address;
+}
+
+static void put(char character)
+{
+    while ((in8(PORT_SERIAL + LINE_STATUS) & TRANSMITTER) == 0)
+        ;
+    out8(PORT_SERIAL, (uint8_t)character);
+}
+
+static void say(const char *text)
+{
+    while (*text != '\0')
+        put(*text++);
+}
+
+static void say_number(uint32_t value)
+{
+    char digits[10];
+    unsigned count = 0;
+    do
+        digits[count++] = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    while (count > 0)
+        put(digits[--count]);
+}
+
+/* The number behind `key` on the command line, in decimal; `otherwise` when it is not there. */
+static uint32_t option(const char *line, const char *key, uint32_t otherwise)
+{
+    for (; *line != '\0'; line++) {
+        size_t length = 0;
+        while (key[length] != '\0' && line[length] == key[length])
+            length++;
+        if (key[length] != '\0')
+            continue;
+        uint32_t value = 0;
+        for (const char *digit = line + length; *digit >= '0' && *digit <= '9'; digit++)
+            value = value * 10 + (uint32_t)(*digit - '0');
+        return value;
+    }
+    return otherwise;
+}
+
+static void say_modules(const struct info *info)
+{
+    const struct module *module = (const struct module *)(uintptr_t)info->modules;
+    for (uint32_t i = 0; i < info->module_count; i++) {
+        say("module ");
+        say(text_at(module[i].string));
+        say(module[i].start % 4096 == 0 ? " on a page, " : " on no page, ");
+        say_number(module[i].end - module[i].start);
+        say(" bytes: ");
+        for (const char *byte = text_at(module[i].start);
+             byte < text_at(module[i].end) && *byte >= ' ' && *byte <= '~'; byte++)
+            put(*byte);
+        say("\n");
+    }
+}
+
+/* KiB of memory, by the map. */
+static uint32_t say_map(const struct info *info)
+{
+    uint64_t all = 0;
+    for (uint32_t at = 0; at < info->map_length;) {
+        const struct range *range = (const struct range *)(uintptr_t)(info->map + at);
+        if (range->type == RAM)
+            all += range->length >> 10;
+        at += range->size + (uint32_t)sizeof range->size;
+    }
+    return (uint32_t)all;
+}
+
+void kernel_main(uint32_t magic, const struct info *info)
+{
+    const uint32_t needed = INFO_MEMORY | INFO_LINE | INFO_MODULES | INFO_MEMORY_MAP;
+    if (magic != LOADED || (info->flags & needed) != needed) {
+        say("not loaded as Multiboot demands\n");
+        out32(PORT_EXIT, 127);
+    }
+    say("loaded by ");
+    say(text_at(info->loader_name));
+    say(": ");
+    say(text_at(info->line));
+    say("\nmemory: ");
+    say_number(info->lower);
+    say("K low, ");
+    say_number(info->upper);
+    say("K high, ");
+    say_number(say_map(info));
+    say("K by the map\n");
+    say_modules(info);
+    const char *line = text_at(info->line);
+    uint32_t place = option(line, "touch=", 0);
+    if (place != 0) {
+        say("touching\n");
+        (void)*(volatile const uint8_t *)(uintptr_t)place;
+    }
+    out32(PORT_EXIT, option(line, "exit=", 0));
+}
