@@ -50,7 +50,8 @@ static struct boot_info boot_info; /* the loader's copy is gone with its identit
 
 static void phase(const char *name)
 {
-    log_event("boot.phase", "name=%s tsc=%llu", name, (unsigned long long)tsc_read());
+    log_event("boot.phase", "name=%s tsc=%llu waited=%llu", name, (unsigned long long)tsc_read(),
+              (unsigned long long)clock_waited());
 }
 
 NO_RETURN static void give_up(const char *message)
@@ -302,14 +303,16 @@ void hypervisor_main(const struct boot_info *loaders)
         log_event("cpu.refused", "message=\"not all cores could be started\"");
 
     phase("guests");
+    guests_create(&config, boot); /* overwrites their memory while the VFs settle */
     nics_finish();
-    guests_create(&config, boot);
+    guests_finish(&config);
     log_event("size.hypervisor", "owned=%llu in_use=%llu",
               (unsigned long long)frames_bytes(OWNER_HYPERVISOR),
               (unsigned long long)pages_in_use() * PAGE_SIZE);
     timer_start(TICK_MICROSECONDS);
     bool clean = audit_run();
     if (clean) {
+        phase("start");
         guests_start_all();
         clean = audit_run();
         if (!clean)

@@ -22,6 +22,11 @@ static inline struct deadline deadline_in(uint64_t microseconds)
     return (struct deadline){clock_microseconds() + microseconds};
 }
 
+/* Waits until then. */
+void clock_wait(struct deadline deadline);
+/* Ticks of the TSC spent waiting for nothing but time so far: what boot needs besides is work. */
+uint64_t clock_waited(void);
+
 static inline bool deadline_passed(struct deadline deadline)
 {
     return clock_microseconds() >= deadline.at_microseconds;

@@ -75,10 +75,12 @@ struct guest {
     bool unsafe_interrupts; /* the configuration accepts devices without interrupt remapping */
 };
 
-/* Creates every guest of the configuration (memory, tables, devices); logs guest.created,
- * device.assigned, device.refused, guest.refused. A guest that cannot be made is left out, the
- * rest goes on. */
+/* Creates every guest of the configuration but for its devices, and overwrites its memory; logs
+ * guest.refused. A guest that cannot be made is left out, the rest goes on. */
 void guests_create(const struct config *config, const struct boot_info *boot);
+/* Gives them their devices, whose NICs must be ready; logs guest.created, device.assigned,
+ * device.refused, guest.refused. */
+void guests_finish(const struct config *config);
 /* Gives back everything a refused guest had taken. */
 void guest_dismantle(struct guest *guest);
 /* One more function (and its PF's driver when it is a VF): into the lowest free slot, its BARs

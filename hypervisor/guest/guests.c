@@ -237,7 +237,8 @@ static enum status create_ports(struct guest *guest)
                : refuse(guest, STATUS_NO_MEMORY, "no memory left for its serial line");
 }
 
-static void create(struct guest *guest, const struct config *config)
+/* All that needs no device. */
+static void create(struct guest *guest)
 {
     if (vcpu_backend() == NULL) {
         (void)refuse(guest, STATUS_UNSUPPORTED,
@@ -252,9 +253,16 @@ static void create(struct guest *guest, const struct config *config)
         if (status != STATUS_OK)
             guest->state = GUEST_REFUSED;
     }
+    /* A failure is noticed when the image is loaded, which overwrites the memory first then. */
     if (status == STATUS_OK)
-        status = create_devices(guest, config);
-    if (status == STATUS_OK) {
+        (void)!load_scrub(guest);
+    else
+        guest_dismantle(guest);
+}
+
+static void finish(struct guest *guest, const struct config *config)
+{
+    if (create_devices(guest, config) == STATUS_OK) {
         guest->state = GUEST_CREATED;
         log_event("guest.created", "name=%s cpus=%u memory=%s base=%#llx devices=%u", guest->name,
                   guest->cpu_count, size_text(guest->memory_size).text,
@@ -293,6 +301,13 @@ void guest_dismantle(struct guest *guest)
     guest->memory_size = 0;
 }
 
+void guests_finish(const struct config *config)
+{
+    for (unsigned i = 0; i < guest_count; i++)
+        if (guests[i].state == GUEST_EMPTY)
+            finish(&guests[i], config);
+}
+
 void guests_create(const struct config *config, const struct boot_info *boot)
 {
     load_set_modules(boot);
@@ -307,6 +322,6 @@ void guests_create(const struct config *config, const struct boot_info *boot)
         };
         (void)text_copy(guest->name, sizeof guest->name, config->guests[i].name);
         guest_count = i + 1;
-        create(guest, config);
+        create(guest);
     }
 }

@@ -101,22 +101,24 @@ void page_table_destroy(struct page_table *table)
     table->table_pages = 0;
 }
 
-void page_table_walk(const struct page_table *table, uint64_t input, struct page_walk *walk)
+/* page_table_walk(); the entry that the walk ended at, NULL beyond the table's end. */
+static const uint64_t *walk_to(const struct page_table *table, uint64_t input,
+                               struct page_walk *walk)
 {
     const struct page_table_format *format = table->format;
     *walk = (struct page_walk){0};
     if (input >= input_end(table))
-        return;
-    uint64_t *page = table->root;
+        return NULL;
+    const uint64_t *page = table->root, *slot = NULL;
     unsigned path_rights = ACCESS;
     for (unsigned level = table->levels; level >= 1; level--) {
-        uint64_t *slot = &page[level_index(input, level)];
+        slot = &page[level_index(input, level)];
         uint64_t entry = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
         walk->step[walk->steps++] = (struct page_walk_step){level, physical_address(slot), entry};
         walk->page_size = level_size(level);
         unsigned rights = format->rights(entry, level);
         if (rights == 0)
-            return;
+            return slot;
         bool leaf = format->is_leaf(entry, level);
         uint64_t *lower = leaf ? NULL : lower_table(table, entry);
         walk->rights = rights & (path_rights | PAGE_DEVICE);
@@ -126,21 +128,29 @@ void page_table_walk(const struct page_table *table, uint64_t input, struct page
             walk->physical =
                 ALIGN_DOWN(entry & format->address_mask, walk->page_size) + input % walk->page_size;
             walk->present = true;
-            return;
+            return slot;
         }
         if (lower == NULL) {
             walk->physical = entry & format->address_mask;
-            return;
+            return slot;
         }
         page = lower;
     }
+    return slot;
 }
 
-bool page_table_next(const struct page_table *table, uint64_t *input, struct page_walk *walk)
+void page_table_walk(const struct page_table *table, uint64_t input, struct page_walk *walk)
+{
+    (void)walk_to(table, input, walk);
+}
+
+/* page_table_next(), looking no further than `end`. */
+static bool next_below(const struct page_table *table, uint64_t *input, uint64_t end,
+                       struct page_walk *walk)
 {
     uint64_t at = *input;
-    while (at < input_end(table)) {
-        page_table_walk(table, at, walk);
+    while (at < end) {
+        const uint64_t *slot = walk_to(table, at, walk);
         at = ALIGN_DOWN(at, walk->page_size);
         const struct page_walk_step *last = &walk->step[walk->steps - 1];
         if (table->format->rights(last->entry, last->level) != 0) {
@@ -148,9 +158,21 @@ bool page_table_next(const struct page_table *table, uint64_t *input, struct pag
             *input = at;
             return true;
         }
-        at += walk->page_size;
+        /* Most entries of most tables are empty: no walk from the root for each of them. */
+        unsigned index = level_index(at, last->level);
+        do {
+            at += walk->page_size;
+            index++;
+            slot++;
+        } while (index < ENTRIES && at < end &&
+                 table->format->rights(__atomic_load_n(slot, __ATOMIC_ACQUIRE), last->level) == 0);
     }
     return false;
+}
+
+bool page_table_next(const struct page_table *table, uint64_t *input, struct page_walk *walk)
+{
+    return next_below(table, input, input_end(table), walk);
 }
 
 static bool range_valid(const struct page_table *table, uint64_t input, uint64_t size)
@@ -207,7 +229,7 @@ enum status page_table_map(struct page_table *table, uint64_t input, uint64_t ph
         return STATUS_INVALID;
     struct page_walk walk;
     uint64_t mapped = input;
-    if (size != 0 && page_table_next(table, &mapped, &walk) && mapped < input + size)
+    if (size != 0 && next_below(table, &mapped, input + size, &walk))
         return STATUS_BUSY;
 
     while (size != 0) {
@@ -279,8 +301,7 @@ enum status page_table_unmap(struct page_table *table, uint64_t input, uint64_t 
     if (status != STATUS_OK)
         return status;
     struct page_walk walk;
-    for (uint64_t at = input; at < end && page_table_next(table, &at, &walk) && at < end;
-         at += walk.page_size)
+    for (uint64_t at = input; at < end && next_below(table, &at, end, &walk); at += walk.page_size)
         write_entry(table, virtual_address(walk.step[walk.steps - 1].entry_address), 0);
     return STATUS_OK;
 }
@@ -312,8 +333,7 @@ enum status page_table_allow_execute(struct page_table *table, uint64_t input)
         link_table(table, virtual_address(last->entry_address), lower);
         return STATUS_OK;
     }
-    for (uint64_t at = region;
-         page_table_next(table, &at, &walk) && walk.present && at < region + PAGE_2M;
+    for (uint64_t at = region; next_below(table, &at, region + PAGE_2M, &walk) && walk.present;
          at += walk.page_size) {
         last = &walk.step[walk.steps - 1];
         write_entry(table, virtual_address(last->entry_address),

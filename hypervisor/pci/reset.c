@@ -273,8 +273,7 @@ static enum status recover(struct pci_function *function)
 
 enum status pci_reset_finish(struct pci_function *function, const struct pci_reset *reset)
 {
-    while (!deadline_passed(reset->ready))
-        clock_relax();
+    clock_wait(reset->ready);
     if (reset->method == PCI_RESET_BUS) {
         struct pci_function *bridge = function->bridge, *other;
         bridge->in_reset = false;

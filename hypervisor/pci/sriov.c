@@ -227,8 +227,7 @@ enum status sriov_finish(struct sriov *sriov)
     const struct pci_function *pf = sriov->pf;
     if (sriov->num_vfs == 0)
         return STATUS_INVALID;
-    while (!deadline_passed(sriov->ready))
-        clock_relax();
+    clock_wait(sriov->ready);
     uint16_t control = read_field(sriov, SRIOV_CONTROL);
     enum status status = STATUS_OK;
     if ((control & SRIOV_CONTROL_VF_ENABLE) == 0)

@@ -151,6 +151,14 @@ static const struct rule *rule_of(uint32_t msr)
     return NULL;
 }
 
+uint32_t msr_policy_next(uint32_t msr)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+        if (msr <= rules[i].last)
+            return MAX(msr, rules[i].first);
+    return UINT32_MAX;
+}
+
 bool msr_policy_direct(uint32_t msr, bool write)
 {
     const struct rule *rule = rule_of(msr);

@@ -12,6 +12,8 @@ struct vcpu;
 /* The guest accesses the register without an exit. Both back-ends fill their bitmaps from this, so
  * every such register is switched by the back-end or reset by core_state_reset(). */
 bool msr_policy_direct(uint32_t msr, bool write);
+/* The first register from `msr` on that the policy knows; UINT32_MAX behind the last. */
+uint32_t msr_policy_next(uint32_t msr);
 
 /* An access that exited. False: the guest takes #GP(0). */
 MUST_CHECK bool msr_policy_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);

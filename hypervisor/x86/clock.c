@@ -29,6 +29,8 @@ static struct {
     uint64_t base_microseconds;
 } rate = {.khz = ASSUMED_KHZ, .scale = (UINT64_C(1000) << SCALE_SHIFT) / ASSUMED_KHZ};
 
+static uint64_t waited; /* of all cores; after boot nobody asks */
+
 uint64_t clock_microseconds(void)
 {
     uint64_t now = tsc_read();
@@ -44,11 +46,22 @@ void clock_relax(void)
     __asm__ volatile("pause" ::: "memory");
 }
 
-void clock_delay(uint64_t microseconds)
+void clock_wait(struct deadline deadline)
 {
-    struct deadline deadline = deadline_in(microseconds + 1);
+    uint64_t start = tsc_read();
     while (!deadline_passed(deadline))
         clock_relax();
+    waited += tsc_read() - start;
+}
+
+void clock_delay(uint64_t microseconds)
+{
+    clock_wait(deadline_in(microseconds + 1));
+}
+
+uint64_t clock_waited(void)
+{
+    return waited;
 }
 
 uint64_t clock_tsc_khz(void)
@@ -97,8 +110,10 @@ static uint64_t measure_window(uint16_t port)
     for (uint32_t reads = 0; reads < MAX_READS; reads++) {
         struct sample now = pm_timer_sample(port);
         uint32_t ticks = ticks_since(start.ticks, now.ticks);
-        if (ticks >= WINDOW_TICKS)
+        if (ticks >= WINDOW_TICKS) {
+            waited += now.tsc - start.tsc;
             return (now.tsc - start.tsc) * PM_TIMER_HZ / ticks / 1000;
+        }
         clock_relax();
     }
     return 0;

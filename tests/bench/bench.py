@@ -10,13 +10,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench import exits  # noqa: E402
-from bench.boot import phase_rows  # noqa: E402
+from bench.boot import boot_rows, phase_rows  # noqa: E402
+from bench.linux import linux_rows  # noqa: E402
 from bench.native import native_rows  # noqa: E402
 from bench.packets import packet_rows  # noqa: E402
 from bench.row import CSV, IN_BOCHS, ROOT, Row, differences, write_csv  # noqa: E402
 from bench.scale import scale_rows  # noqa: E402
 from bench.sizes import image_rows, line_rows, memory_rows  # noqa: E402
-from bench.vtd import corpus_rows, domain_rows, invalidation_rows  # noqa: E402
+from bench.vtd import corpus_rows, domain_rows, invalidation_rows, page_rows  # noqa: E402
 
 # KVM of Linux 6.12 in the same Bochs, measured with kvm-unit-tests' vmexit.
 KVM = {"cpuid-1": 1240, "call-unknown": 3550, "out": 5593, "in": 5675, "ipi-self": 7484}
@@ -37,7 +38,10 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "native": native_rows,
     "exits": bochs_rows,
     "packets": packet_rows,
+    "boot": boot_rows,
+    "linux": linux_rows,
     "invalidation": invalidation_rows,
+    "pages": page_rows,
     "domains": domain_rows,
     "corpus": corpus_rows,
     "scale": scale_rows,

@@ -1,6 +1,50 @@
 """From the hypervisor's first instruction to a guest's, by phase."""
 
-from .row import Row
+from .native import SAME_CLOCK, SHIFT, one_by_one
+from .row import Row, booted
+
+GUESTS = range(1, 8)
+MEMORY = 32  # MiB of each guest
+
+
+def waits(run) -> dict[str, int]:
+    """Phase -> the TSC's ticks that were waited for nothing but time before it began."""
+    return {e["name"]: e.number("waited") for e in run.events if e.event == "boot.phase"}
+
+
+def boot_run(guests: int):
+    """Seven VFs, so many guests with one each; up to the first guest's first instruction."""
+    text = "[nic uplink]\ndevice = 8086:10c9\nvfs = 7\n" + "".join(
+        f"[guest g{number}]\nimage = hello.elf\nmemory = {MEMORY}M\ndevice = uplink.vf{number}\n"
+        for number in range(guests))
+    with booted(text, 300, icount=SHIFT, cpus=8, memory=1024, extra=SAME_CLOCK) as run:
+        run.wait_for("boot.start", timeout=200)
+        one_by_one(run)
+        run.wait_for("vcpu.entered", timeout=280)
+    return run
+
+
+def boot_rows() -> list[Row]:
+    """What boot does and what it waits for, in instructions."""
+    rows = []
+    by = f"TSC under QEMU -icount shift={SHIFT}; boot.phase tsc= waited="
+    for guests in GUESTS:
+        run = boot_run(guests)
+        spans, waited = phases(run), waits(run)
+        ends = list(waited.values()) + [max(waited.values())]
+        scale = 1e6 * (1 << SHIFT)
+        scrubbed = guests * MEMORY * (1 << 20) / 8 / 1e6
+        waiting, total = ends[-1] / scale, spans[-1][2] / scale
+        name = f"boot, {guests} guest{'s' if guests > 1 else ''}"
+        rows += [Row(f"{name}: waiting", waiting, "million", by),
+                 Row(f"{name}: overwriting their memory", scrubbed, "million", "repetitions of REP STOSQ, 8 bytes each"),
+                 Row(f"{name}: other work", total - waiting - scrubbed, "million", by)]
+        if guests == 3:
+            before = 0
+            for (start, end, ticks), until in zip(spans[:-1], ends):
+                rows.append(Row(f"{name}: work from {start} to {end}", (ticks - until + before) / scale, "million", by))
+                before = until
+    return rows
 
 
 def phases(run) -> list[tuple[str, str, int]]:

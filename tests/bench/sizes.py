@@ -6,7 +6,10 @@ from pathlib import Path
 
 from .row import ROOT, Row
 
-JAILHOUSE = 11400  # its x86 part
+# Lines without blanks and comments, counted by cloc: Jailhouse e57d1eff, NOVA 8b6c28a0, ACRN d61d98cf8.
+WHOLE = {"Jailhouse x86": 10720, "NOVA x86": 13950, "ACRN": 43684}
+PARTS = {"hypervisor/iommu": ("Jailhouse vtd.c", 853), "hypervisor/vcpu": ("Jailhouse vmx.c", 966),
+         "hypervisor/pci": ("Jailhouse pci.c", 870)}
 
 
 def image_rows() -> list[Row]:
@@ -55,6 +58,9 @@ def line_rows() -> list[Row]:
             totals[room] = totals.get(room, 0) + code_lines(path)
     resident = sum(count for room, count in totals.items() if room != "boot")
     by = "lines of C and assembly without blanks and comments"
-    return [*(Row(f"lines {room}", count, "lines", by) for room, count in totals.items()),
-            Row("lines of the hypervisor", resident, "lines", by + ", hypervisor and drivers", peer=JAILHOUSE,
-                peer_name="Jailhouse x86", limit=10000)]
+    rows = []
+    for room, count in totals.items():
+        name, lines = PARTS.get(room, ("", None))
+        rows.append(Row(f"lines {room}", count, "lines", by, peer=lines, peer_name=name))
+    return rows + [Row(f"lines of the hypervisor, beside {name}", resident, "lines", by + ", hypervisor and drivers",
+                       peer=lines, peer_name=name, limit=10000) for name, lines in WHOLE.items()]

@@ -61,3 +61,13 @@ def ask(run, line: str, expected: str = "", timeout: float = 20) -> str:
     answer = echo[-1].string[echo[-1].end():]
     assert re.search(expected, answer, re.MULTILINE), f"{line!r} answered {answer!r}, not {expected!r}"
     return answer
+
+
+def exits(run, guest: str) -> dict[str, int]:
+    """What the first vCPU left guest mode for, those for its serial line apart."""
+    said = ask(run, "exits").replace("\r", "")
+    line = re.search(rf"^{guest} vcpu 0: (.*)$", said, re.MULTILINE).group(1)
+    counts = {kind: int(count) for kind, count in (item.split("=") for item in line.split())}
+    counts["serial"] = int(re.search(rf"^{guest} serial line: io=(\d+)$", said, re.MULTILINE).group(1))
+    counts["io"] -= counts["serial"]
+    return counts

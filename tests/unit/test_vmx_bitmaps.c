@@ -10,6 +10,11 @@ bool msr_policy_direct(uint32_t msr, bool write)
     return msr % 0x1fff == 0 || (write ? msr % 7 == 3 : msr % 5 == 2);
 }
 
+uint32_t msr_policy_next(uint32_t msr)
+{
+    return msr;
+}
+
 static bool exits(const uint8_t *bitmap, uint32_t bit)
 {
     return (bitmap[bit / 8] & 1u << bit % 8) != 0;

@@ -11,9 +11,11 @@ void svm_bitmaps_build(uint8_t *msrpm, uint8_t *iopm)
 
     memset(msrpm, 0xff, SVM_MSRPM_PAGES * PAGE_SIZE);
     for (size_t range = 0; range < ARRAY_SIZE(ranges); range++) {
-        for (uint32_t i = 0; i < MSRS_PER_RANGE; i++) {
-            unsigned granted = (msr_policy_direct(ranges[range] + i, false) ? 1u : 0u) |
-                               (msr_policy_direct(ranges[range] + i, true) ? 2u : 0u);
+        const uint32_t base = ranges[range];
+        uint32_t msr = base;
+        for (uint32_t i; (i = msr_policy_next(msr) - base) < MSRS_PER_RANGE; msr = base + i + 1) {
+            unsigned granted = (msr_policy_direct(base + i, false) ? 1u : 0u) |
+                               (msr_policy_direct(base + i, true) ? 2u : 0u);
             uint8_t *byte = &msrpm[range * BYTES_PER_RANGE + i / 4];
             *byte = (uint8_t)(*byte & ~(granted << i % 4 * 2));
         }

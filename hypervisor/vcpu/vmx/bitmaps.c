@@ -16,7 +16,9 @@ static void grant(uint8_t *bitmap, uint32_t bit)
 
 static void build_half(uint8_t *read, uint8_t *write, uint32_t base)
 {
-    for (uint32_t bit = 0; bit < MSRS_PER_BITMAP; bit++) {
+    uint32_t msr = base;
+    for (uint32_t bit; (bit = msr_policy_next(msr) - base) < MSRS_PER_BITMAP;
+         msr = base + bit + 1) {
         if (msr_policy_direct(base + bit, false))
             grant(read, bit);
         if (msr_policy_direct(base + bit, true))

@@ -21,6 +21,12 @@ void clock_delay(uint64_t microseconds)
     now += microseconds;
 }
 
+void clock_wait(struct deadline deadline)
+{
+    while (!deadline_passed(deadline))
+        clock_relax();
+}
+
 void host_clock_set(uint64_t microseconds)
 {
     now = microseconds;
