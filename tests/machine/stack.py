@@ -25,9 +25,6 @@ from .qemu import prepare_medium
 from .qemu_command import Places, qemu_arguments
 from .spec import MachineSpec
 
-# Bochs 3.0 keeps interrupts away from a guest that VMX was entered with IF clear, until the guest itself changes IF:
-# one that spins so (a core that waits for its sibling to start it) has its CPU for ever. The other runs the rest.
-LINUX_CPUS = 2
 LINUX_MEMORY = 512  # MiB beside the memory of QEMU's machine: Linux, and QEMU on a RAM disk
 CYLINDER = 16 * 63 * 512
 IMAGE_BYTES = 1041 * CYLINDER  # 512 MiB: the snapshot knows drives of fixed sizes
@@ -61,7 +58,7 @@ class LinuxOnBochs(Bochs):
         return CPU_MODEL  # spec.cpu is the upper machine's
 
     def _size(self) -> tuple[int, int]:
-        return LINUX_CPUS, LINUX_MEMORY + self.spec.memory
+        return 1, LINUX_MEMORY + self.spec.memory
 
     def _disks(self) -> dict[str, str]:
         parts = stackdisk.ensure()
@@ -127,13 +124,13 @@ def drives(parts: Path, tools: Path, image: Path, job: Path) -> dict[str, str]:
 def snapshot(memory: int) -> Path:
     """The snapshot for a machine of that many MiB, taken now if there is none yet."""
     parts = stackdisk.ensure()
-    final = parts / f"snapshot-{LINUX_CPUS}-{memory}"
+    final = parts / f"snapshot-{memory}"
     with (parts / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if final.exists():
             return final
         print("stack: booting Linux in Bochs, once for this size of machine (about a minute)", file=sys.stderr, flush=True)
-        work = parts / f"{final.name}.partial"
+        work = parts / f"snapshot-{memory}.partial"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         with LinuxOnBochs(memory, work / "run") as machine:
@@ -166,7 +163,7 @@ class Stack(Bochs):
         return self
 
     def _size(self) -> tuple[int, int]:
-        return LINUX_CPUS, LINUX_MEMORY + self.spec.memory
+        return 1, LINUX_MEMORY + self.spec.memory
 
     def _job(self, size: int | None) -> bytes:
         """What init hands to QEMU, one argument for each line. size: that of the image, if there is one."""

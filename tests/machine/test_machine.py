@@ -309,12 +309,13 @@ def test_initramfs_archive_is_read_by_cpio():
 
 
 def test_linux_in_the_stacked_machine_is_told_to_hurry():
-    assert scenario.for_machine("linux", "tcg") == scenario.for_machine("sriov", "stack") == {}
+    assert scenario.for_machine("linux", "tcg") == scenario.for_machine("whole", "stack") == {}
     (path, text), = scenario.for_machine("linux", "stack").items()
     arguments = [line for line in text.decode().splitlines() if line.startswith("args") and "quiet" in line]
     assert path == "/bulkhead/linux.conf" and len(arguments) == 2
     assert all(" quiet mitigations=off " in line for line in arguments)
-    assert text.decode().replace(" mitigations=off", "") == scenario.text_of("linux")
+    assert b"limit=3000" in text
+    assert text.decode().replace(" mitigations=off", "").replace("limit=3000", "limit=300") == scenario.text_of("linux")
 
 
 def test_run_reads_its_options():
