@@ -80,6 +80,24 @@ static void probe_interrupt(void)
     interrupts = interrupts + 1;
 }
 
+/* R12 to R15 through exits that save them and exits that do not, and one that changes R13. */
+static bool registers_survive(void)
+{
+    static uint64_t seen[4];
+    static uint32_t memory = 0x2468ace0;
+    uintptr_t from = ecam != 0 ? ecam : (uintptr_t)&memory;
+    __asm__ volatile("movq $0x1212, %%r12\n\tmovq $0x1313, %%r13\n\t"
+                     "movq $0x1414, %%r14\n\tmovq $0x1515, %%r15\n\t"
+                     "movl $1, %%eax\n\tcpuid\n\tmovl (%%rsi), %%r13d\n\t"
+                     "movl $1, %%eax\n\tcpuid\n\t"
+                     "movq %%r12, (%%rdi)\n\tmovq %%r13, 8(%%rdi)\n\t"
+                     "movq %%r14, 16(%%rdi)\n\tmovq %%r15, 24(%%rdi)"
+                     :
+                     : "S"(from), "D"(seen)
+                     : "rax", "rbx", "rcx", "rdx", "r12", "r13", "r14", "r15", "memory");
+    return seen[0] == 0x1212 && seen[1] == read32(from) && seen[2] == 0x1414 && seen[3] == 0x1515;
+}
+
 static uint64_t batch(void (*probe)(uint64_t), uint64_t count)
 {
     uint64_t start = ticks();
@@ -191,6 +209,10 @@ int guest_main(void)
     ecam = pci_ecam();
     interrupt_handle(VECTOR_PROBE, probe_interrupt);
 
+    if (!registers_survive()) {
+        print("R12 to R15 did not come through an exit\n");
+        return 4;
+    }
     MEASURE("loop", loop);
     MEASURE("cpuid-1", cpuid_1);
     MEASURE("cpuid-abi", cpuid_abi);
