@@ -37,7 +37,8 @@ def boot_rows() -> list[Row]:
         waiting, total = ends[-1] / scale, spans[-1][2] / scale
         name = f"boot, {guests} guest{'s' if guests > 1 else ''}"
         rows += [Row(f"{name}: waiting", waiting, "million", by),
-                 Row(f"{name}: overwriting their memory", scrubbed, "million", "repetitions of REP STOSQ, 8 bytes each"),
+                 Row(f"{name}: overwriting their memory", scrubbed, "million",
+                     "repetitions of REP STOSQ, 8 bytes each"),
                  Row(f"{name}: other work", total - waiting - scrubbed, "million", by)]
         if guests == 3:
             before = 0

@@ -100,8 +100,8 @@ def traffic_rows(native, guest) -> list[Row]:
     for mode, name in (("poll", "polling"), ("msix", "MSI-X")):
         for size in SIZES:
             one, other = (BATCH * 1e6 / figures["batch", mode, size].median for figures in (guest, native))
-            rows.append(Row(f"packets of {size} bytes per million instructions, {name}", one, "packets", f"{BY}, median",
-                            native=other, limit=0.99 * other, at_least=True))
+            rows.append(Row(f"packets of {size} bytes per million instructions, {name}", one, "packets",
+                            f"{BY}, median", native=other, limit=0.99 * other, at_least=True))
     for mode, name in (("poll", "polling"), ("msix", "MSI-X")):
         for size in SIZES:
             one, other = (figures["trip", mode, size].median for figures in (guest, native))

@@ -71,9 +71,9 @@ def page_rows() -> list[Row]:
                  Row(f"IOTLB misses per packet, guest in {size} pages", misses / packets, "misses", by),
                  Row(f"IOTLB hits per packet, guest in {size} pages", hits / packets, "hits",
                      "QEMU trace vtd_iotlb_page_hit")]
-    return rows + [Row(f"entries read by a TLB miss, guest in {size} pages", (WALK_NATIVE + 1) * (levels + 1) - 1, "entries",
-                       "reckoned, for no emulator here counts walks: (guest levels + 1) x (nested levels + 1) - 1",
-                       native=WALK_NATIVE) for size, levels in LEVELS.items()]
+    return rows + [Row(f"entries read by a TLB miss, guest in {size} pages", (WALK_NATIVE + 1) * (levels + 1) - 1,
+                       "entries", "reckoned: (guest levels + 1) x (nested levels + 1) - 1", native=WALK_NATIVE)
+                   for size, levels in LEVELS.items()]
 
 
 def domain_rows() -> list[Row]:
