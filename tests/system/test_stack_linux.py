@@ -1,6 +1,8 @@
 """Stock Linux kernels with their own drivers in the stacked machine: what test_linux.py and test_passthrough_linux.py
 ask of the quick lane, asked of VMX, VT-d and SR-IOV."""
 
+import re
+
 import pytest
 from machine import scenario
 from system import test_linux as linux
@@ -29,7 +31,12 @@ def run(boot):
 
 
 # Two Linux guests and a minimal one, each on a virtual function.
-test_each_has_its_kernel_and_driver = linux.test_each_has_its_kernel_and_driver
+def test_each_has_its_kernel_and_driver(job):
+    for guest, kernel in (("alpha", "6.1"), ("beta", "6.12")):
+        assert f"linux {kernel}." in linux.said(job, guest) and "1 vCPUs, clock tsc" in linux.said(job, guest)
+        assert re.search(r"eth0: 10\.0\.2\.1\d/24, driver igbvf, carrier 1", linux.said(job, guest))
+
+
 test_step = linux.test_step
 test_interrupts_arrive = linux.test_interrupts_arrive
 test_it_ends_as_it_should = linux.test_it_ends_as_it_should
