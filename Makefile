@@ -21,6 +21,7 @@ MAKEFLAGS += --no-builtin-rules
 include boot/build.mk
 include guest/build.mk
 include tests/build.mk
+include tests/efi/build.mk
 include tests/fuzz/build.mk
 include tests/tools/build.mk
 include tests/mutations/build.mk
@@ -105,6 +106,11 @@ LIFE_ROUNDS ?= 1000
 .PHONY: test-life
 test-life: all ## LIFE_ROUNDS restarts and twice as many moves beside traffic, each audited (a second or two a round)
 	@LIFE_ROUNDS=$(LIFE_ROUNDS) $(PYTEST) -s -k test_again_and_again tests/system/test_life_cycle.py
+
+CONFIG_ACCESSES ?= 10000000
+.PHONY: test-config
+test-config: all ## CONFIG_ACCESSES random accesses of a guest to configuration space (10 million: 20 minutes)
+	@FUZZ_OPERATIONS=$(CONFIG_ACCESSES) $(PYTEST) -s -k test_configuration_space tests/system/test_fuzz_guest.py
 
 lint: ## formatting, static analysis, both compilers, sizes, spelling
 	@$(PYTEST) $(PYTEST_FLAGS) tests/lint

@@ -1,18 +1,19 @@
 /*
- * Measures what each kind of VM exit costs, in ticks of the TSC.
+ * Measures what each kind of VM exit costs, in ticks of the TSC. Under Bulkhead or under KVM.
  *
- *   [count=N] [settle=MICROSECONDS]
+ *   [count=N] [batches=N] [settle=MICROSECONDS] [kicks=N]
  *
  * Each line of the result gives the ticks of one batch of `count` repetitions, the median of many
  * batches, with the cost of the loop around them taken off. `kind=loop` is a stretch of code of
  * known length and calibrates the rest: where an emulator lets the TSC follow instructions, the
- * other cores' share can be told from it.
+ * other cores' share can be told from it. Whoever counts instructions from outside finds each kind
+ * in a function of its name, and with `kicks` so many NMIs to a second vCPU that halts.
  */
 #include "guest/runtime/runtime.h"
 
 #include "hypervisor/vcpu/abi.h"
 
-#define BATCHES      31
+#define BATCHES      31 /* at most */
 #define VECTOR_TIMER 0x41
 #define VECTOR_PROBE 0x51
 #define PORT_DELAY   0x80 /* nobody's: writing there is how old software waits */
@@ -21,6 +22,7 @@
 
 static uintptr_t ecam;
 static volatile unsigned interrupts;
+static unsigned batches;
 
 static uint64_t ticks(void)
 {
@@ -44,7 +46,7 @@ static struct cpuid_leaf {
 #define REPEAT(before, what, clobbers...)                                                          \
     __asm__ volatile("1:\n\t" before what "\n\tdecq %0\n\tjnz 1b"                                  \
                      : "+r"(count)                                                                 \
-                     : "r"(ecam), "i"(ABI_CPUID_FEATURES), "i"(PORT_DELAY)                         \
+                     : "S"(ecam), "i"(ABI_CPUID_FEATURES), "i"(PORT_DELAY)                         \
                      : "rax", "rbx", "rcx", "rdx", "memory", ##clobbers)
 
 #define PROBE(name, before, what)                                                                  \
@@ -58,10 +60,10 @@ static struct cpuid_leaf {
     }
 
 PROBE(loop, "", ".rept 50\n\tnop\n\t.endr")
-PROBE(cpuid_features, "movl $1, %%eax\n\txorl %%ecx, %%ecx\n\t", "cpuid")
+PROBE(cpuid_1, "movl $1, %%eax\n\txorl %%ecx, %%ecx\n\t", "cpuid")
 PROBE(cpuid_abi, "movl %2, %%eax\n\txorl %%ecx, %%ecx\n\t", "cpuid")
-PROBE(vmcall, "movl $0x7fff, %%eax\n\t", "vmcall")
-PROBE(vmmcall, "movl $0x7fff, %%eax\n\t", "vmmcall")
+PROBE(call_unknown, "movl $0x7fff, %%eax\n\t", "vmcall")
+PROBE(call_unknown_svm, "movl $0x7fff, %%eax\n\t", "vmmcall")
 /* MISC_ENABLE, EFER, BIOS_SIGN_ID, the ICR: to oneself, vector VECTOR_PROBE */
 PROBE(rdmsr, "movl $0x1a0, %%ecx\n\t", "rdmsr")
 PROBE(rdmsr_efer, "movl $0xc0000080, %%ecx\n\t", "rdmsr")
@@ -78,6 +80,24 @@ static void probe_interrupt(void)
     interrupts = interrupts + 1;
 }
 
+/* R12 to R15 through exits that save them and exits that do not, and one that changes R13. */
+static bool registers_survive(void)
+{
+    static uint64_t seen[4];
+    static uint32_t memory = 0x2468ace0;
+    uintptr_t from = ecam != 0 ? ecam : (uintptr_t)&memory;
+    __asm__ volatile("movq $0x1212, %%r12\n\tmovq $0x1313, %%r13\n\t"
+                     "movq $0x1414, %%r14\n\tmovq $0x1515, %%r15\n\t"
+                     "movl $1, %%eax\n\tcpuid\n\tmovl (%%rsi), %%r13d\n\t"
+                     "movl $1, %%eax\n\tcpuid\n\t"
+                     "movq %%r12, (%%rdi)\n\tmovq %%r13, 8(%%rdi)\n\t"
+                     "movq %%r14, 16(%%rdi)\n\tmovq %%r15, 24(%%rdi)"
+                     :
+                     : "S"(from), "D"(seen)
+                     : "rax", "rbx", "rcx", "rdx", "r12", "r13", "r14", "r15", "memory");
+    return seen[0] == 0x1212 && seen[1] == read32(from) && seen[2] == 0x1414 && seen[3] == 0x1515;
+}
+
 static uint64_t batch(void (*probe)(uint64_t), uint64_t count)
 {
     uint64_t start = ticks();
@@ -90,14 +110,14 @@ static uint64_t median(void (*probe)(uint64_t), uint64_t count)
 {
     uint64_t sorted[BATCHES];
     (void)batch(probe, 1);
-    for (unsigned done = 0; done < BATCHES; done++) {
+    for (unsigned done = 0; done < batches; done++) {
         uint64_t value = batch(probe, count);
         unsigned at = done;
         for (; at > 0 && sorted[at - 1] > value; at--)
             sorted[at] = sorted[at - 1];
         sorted[at] = value;
     }
-    return sorted[BATCHES / 2];
+    return sorted[batches / 2];
 }
 
 static struct result {
@@ -114,6 +134,61 @@ static void measure(const char *kind, void (*probe)(uint64_t), void (*empty)(uin
 
 #define MEASURE(kind, probe) measure(kind, probe, probe##_empty, count)
 
+/* What runs on the second vCPU, in real mode: it counts its start and each NMI, and halts. */
+#define TRAMPOLINE   0x8000u
+#define HANDLER      0x8008u
+#define COUNTER      0x8100u
+#define NMI_GATE     (2 * 4)
+#define ICR_INIT     0x4500u
+#define ICR_START_UP 0x4600u
+#define ICR_NMI      0x4400u
+#define KICK_LIMIT   100000 /* microseconds */
+static const uint8_t trampoline[] = {
+    0x2e, 0xff, 0x06, 0x00, 0x01, /* inc word [cs:0x100] */
+    0xf4,                         /* hlt */
+    0xeb, 0xfd,                   /* jmp to the hlt */
+    0x2e, 0xff, 0x06, 0x00, 0x81, /* the handler, in segment 0: inc word [cs:0x8100] */
+    0xcf,                         /* iret */
+};
+
+static void command(uint32_t apic_id, uint32_t low)
+{
+    __asm__ volatile("wrmsr" : : "c"(0x830), "a"(low), "d"(apic_id) : "memory");
+}
+
+static bool counted(uint64_t wanted)
+{
+    uint64_t end = microseconds() + KICK_LIMIT;
+    while ((read32(COUNTER) & 0xffff) != wanted && microseconds() < end)
+        __asm__ volatile("pause");
+    return (read32(COUNTER) & 0xffff) == wanted;
+}
+
+static bool kick(uint64_t count)
+{
+    uint32_t other = own_apic_id() + 1;
+    for (size_t i = 0; i < sizeof trampoline; i++)
+        ((volatile uint8_t *)TRAMPOLINE)[i] = trampoline[i];
+    write32(COUNTER, 0);
+    write32(NMI_GATE, HANDLER); /* 0000:8008 */
+    command(other, ICR_INIT);
+    command(other, ICR_START_UP | TRAMPOLINE >> 12);
+    for (uint64_t done = 0; done < count; done++) {
+        if (!counted(1 + done))
+            return false;
+        command(other, ICR_NMI);
+    }
+    return counted(1 + count);
+}
+
+/* VMCALL or VMMCALL: the wrong one is #UD, or is rewritten by KVM. */
+static bool calls_by_vmcall(void)
+{
+    if (cpuid(ABI_CPUID_SIGNATURE).ebx == 0x4b4d564b) /* "KVMK" */
+        return cpuid(0).ebx == 0x756e6547;            /* "Genu" */
+    return cpuid(ABI_CPUID_FEATURES).ecx == ABI_CALL_VMCALL;
+}
+
 static void tick(void)
 {
 }
@@ -121,22 +196,30 @@ static void tick(void)
 int guest_main(void)
 {
     uint64_t count = argument_number("count", 64);
+    batches = (unsigned)argument_number("batches", BATCHES);
+    if (batches == 0 || batches > BATCHES) {
+        print("batches=%u: 1 to %u\n", batches, BATCHES);
+        return 2;
+    }
     /* The control core is to sleep meanwhile: it has the boot log to write out and an audit to
      * make, and nothing is added to that before the end. */
     interrupt_handle(VECTOR_TIMER, tick);
     timer_once(VECTOR_TIMER, argument_number("settle", 1000000));
     interrupt_wait();
-    bool vmx = cpuid(ABI_CPUID_FEATURES).ecx == ABI_CALL_VMCALL;
     ecam = pci_ecam();
     interrupt_handle(VECTOR_PROBE, probe_interrupt);
 
+    if (!registers_survive()) {
+        print("R12 to R15 did not come through an exit\n");
+        return 4;
+    }
     MEASURE("loop", loop);
-    MEASURE("cpuid-1", cpuid_features);
+    MEASURE("cpuid-1", cpuid_1);
     MEASURE("cpuid-abi", cpuid_abi);
-    if (vmx)
-        MEASURE("call-unknown", vmcall);
+    if (calls_by_vmcall())
+        MEASURE("call-unknown", call_unknown);
     else
-        MEASURE("call-unknown", vmmcall);
+        MEASURE("call-unknown", call_unknown_svm);
     MEASURE("rdmsr", rdmsr);
     MEASURE("rdmsr-efer", rdmsr_efer);
     MEASURE("wrmsr", wrmsr);
@@ -155,11 +238,16 @@ int guest_main(void)
     interrupts_on();
     MEASURE("ipi-self", icr_self); /* sent, taken, ended */
     interrupts_off();
+    uint64_t kicks = argument_number("kicks", 0);
+    if (kicks > 0 && !kick(kicks)) {
+        print("the second vCPU did not start, or did not take its NMIs\n");
+        return 3;
+    }
     for (unsigned i = 0; i < result_count; i++)
         print("exit kind=%s count=%llu ticks=%llu empty=%llu\n", results[i].kind,
               (unsigned long long)count, (unsigned long long)results[i].ticks,
               (unsigned long long)results[i].empty);
-    if (interrupts < count * BATCHES) {
+    if (interrupts < count * batches) {
         print("only %u interrupts to itself arrived\n", interrupts);
         return 1;
     }

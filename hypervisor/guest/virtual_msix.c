@@ -67,18 +67,22 @@ static void entry_write(const struct guest_device *device, unsigned number, unsi
 }
 
 /* A guest can go on trying for ever; the log is everybody's. */
-static void refuse_message(struct guest_device *device, const struct guest_vector *vector)
+static enum status refuse_message(struct guest_device *device, const struct guest_vector *vector,
+                                  enum status status, const char *message)
 {
     uint64_t count = ++device->messages_refused;
     if (count > LOGGED_ALONE && (count & (count - 1)) != 0)
-        return;
-    log_event(
-        "irq.refused",
-        "guest=%s rid=%s address=%#llx data=%#x count=%llu message=\"the message does not name "
-        "a vector on one of the guest's own cores; it stays masked\"",
-        device->guest->name, rid_text(device->function->rid).text,
-        (unsigned long long)vector->address, vector->data, (unsigned long long)count);
+        return status;
+    log_event("irq.refused",
+              "guest=%s rid=%s vector=%zu address=%#llx data=%#x count=%llu status=%s "
+              "message=\"%s; it stays masked\"",
+              device->guest->name, rid_text(device->function->rid).text,
+              (size_t)(vector - device->vectors), (unsigned long long)vector->address, vector->data,
+              (unsigned long long)count, status_name(status), message);
+    return status;
 }
+
+static const char not_own[] = "the message does not name a vector on one of the guest's own cores";
 
 /* The message that makes the device deliver the guest's vector. */
 static enum status message_for(struct guest_device *device, struct guest_vector *vector,
@@ -89,17 +93,13 @@ static enum status message_for(struct guest_device *device, struct guest_vector 
     unsigned delivery = MESSAGE_DELIVERY(vector->data);
     if (MESSAGE_BASE(vector->address) != 0xfee || number < FIRST_VECTOR ||
         (delivery != DELIVERY_FIXED && delivery != DELIVERY_LOWEST) ||
-        !owns_core(device->guest, destination)) {
-        refuse_message(device, vector);
-        return STATUS_DENIED;
-    }
+        !owns_core(device->guest, destination))
+        return refuse_message(device, vector, STATUS_DENIED, not_own);
     if (!iommu_remaps_interrupts()) { /* only with unsafe_interrupts = yes: device_assign() */
         /* The core that was checked, addressed physically: redirection hints and logical
          * destinations could name others. Eight bits are all that this format has. */
-        if (destination > UINT8_MAX) {
-            refuse_message(device, vector);
-            return STATUS_DENIED;
-        }
+        if (destination > UINT8_MAX)
+            return refuse_message(device, vector, STATUS_DENIED, not_own);
         *msi = (struct iommu_msi){MESSAGE_ADDRESS(destination), 0, number, 0};
         return STATUS_OK;
     }
@@ -107,14 +107,16 @@ static enum status message_for(struct guest_device *device, struct guest_vector 
         enum status status = iommu_interrupt_free(device->function, vector->index);
         vector->allocated = false;
         if (status != STATUS_OK)
-            return status;
+            return refuse_message(device, vector, status, "its old remapping entry stays in use");
     }
     enum status status = iommu_interrupt_allocate(device->function, destination, number, msi);
-    if (status == STATUS_OK) {
-        vector->allocated = true;
-        vector->index = msi->index;
-    }
-    return status;
+    if (status != STATUS_OK)
+        return refuse_message(device, vector, status,
+                              "no interrupt remapping entry is left for it, or its unit does not "
+                              "answer; stop a guest that has many vectors");
+    vector->allocated = true;
+    vector->index = msi->index;
+    return STATUS_OK;
 }
 
 static void vector_update(struct guest_device *device, unsigned number)

@@ -43,9 +43,7 @@ static bool write_zero_only(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 static uint64_t read_efer(struct vcpu *vcpu)
 {
-    struct vcpu_state state;
-    vcpu_backend()->read_mode(vcpu, &state);
-    return state.efer & ~EFER_SVME;
+    return vcpu_backend()->efer(vcpu) & ~EFER_SVME;
 }
 
 /* SDM 3A 2.2.1: LMA is the CPU's own, LME is fixed while paging is on. */

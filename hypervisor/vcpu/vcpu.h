@@ -178,6 +178,7 @@ struct vcpu_backend {
     /* Only RIP, CS, the control registers but CR2, and EFER; the rest of `state` is left as it is.
      */
     void (*read_mode)(struct vcpu *vcpu, struct vcpu_state *state);
+    uint64_t (*efer)(struct vcpu *vcpu);
     bool (*osxsave)(struct vcpu *vcpu); /* the guest has set CR4.OSXSAVE */
     unsigned (*cpl)(struct vcpu *vcpu);
     void (*set_rip)(struct vcpu *vcpu, uint64_t rip); /* also ends an interrupt shadow */

@@ -1,9 +1,7 @@
 """Exits cost what was accepted (make bench-accept), and no CPUID costs more than its limit."""
 
 import pytest
-from bench import exits
-
-CPUID_LIMIT = 200
+from bench import exit_trace, exits, kvm_exits
 
 pytestmark = [pytest.mark.bochs, pytest.mark.timeout(120)]
 
@@ -16,11 +14,34 @@ def costs(built):
 
 def test_cpuid_stays_below_its_limit(costs):
     assert {kind for kind in costs if kind.startswith("cpuid")} == {"cpuid-1", "cpuid-abi"}
-    assert max(costs["cpuid-1"], costs["cpuid-abi"]) <= CPUID_LIMIT
+    assert max(costs["cpuid-1"], costs["cpuid-abi"]) <= kvm_exits.CPUID_LIMIT
 
 
-def test_exits_cost_what_was_accepted(costs):
+def skip_for_another_compiler():
     accepted_with, _ = exits.read_golden()
     if exits.compiler() != accepted_with:
         pytest.skip(f"accepted with {accepted_with}, built with {exits.compiler()}: nothing to compare with")
+
+
+def test_exits_cost_what_was_accepted(costs):
+    skip_for_another_compiler()
     assert not exits.differences(costs)
+
+
+def test_exits_read_and_write_what_was_accepted(built, costs):
+    """Two counts of the same: what Bochs wrote down, and what the guest's TSC said."""
+    assert built.exists()
+    skip_for_another_compiler()
+    profile = exit_trace.exit_profile(exit_trace.run_traced())
+    assert not exits.differences(costs, profile)
+    for kind in ("cpuid-1", "cpuid-abi", "call-unknown", "rdmsr", "wrmsr", "out", "in", "xsetbv", "invd"):
+        assert profile[kind].instructions == costs[kind]
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(400)  # the first run in the stack takes the snapshot
+def test_exits_cost_a_fifth_of_kvms_at_most(costs):
+    kvm = kvm_exits.kvm_costs(kvm_exits.kvm_run())
+    assert set(kvm) == set(costs)
+    dear = [row for row in kvm_exits.exit_rows(costs, {}, kvm) if not row.met]
+    assert not dear

@@ -1,5 +1,6 @@
 """Bochs 3.0: VMX and SMP, but neither IOMMU nor PCI Express."""
 
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -78,7 +79,13 @@ class Bochs(Machine):
         """Bochs' arguments."""
         arguments = ["-q", "-f", "bochsrc"]
         if self.spec.stepped:
-            (self.directory / "debugger").write_text("continue\n")
+            commands = "continue\n"
+            if self.spec.trace:
+                # INIT ends tracing, so it begins only now.
+                start, *cpus = self.spec.trace
+                traced = "".join(f"set $cpu = {cpu}\ntrace on\n" for cpu in cpus)
+                commands = f"lbreak {start}\ncontinue\ndelete 1\n{traced}continue\n"
+            (self.directory / "debugger").write_text(commands)
             arguments += ["-debugger", "-rc", "debugger"]
         return arguments
 
@@ -93,8 +100,9 @@ class Bochs(Machine):
             text = configuration(self.directory, cpus, memory, server.getsockname()[1], disks, self.log_errors,
                                  self._cpu())
             (self.directory / "bochsrc").write_text(text)
-            process = self._spawn([paths.IN_TREE, "--tree", paths.tree(), "bochs", *self._prepare(text)],
-                                  stdin=self._standard_input, stdout=subprocess.DEVNULL)
+            with Path(self.directory / "trace.log" if self.spec.trace else os.devnull).open("wb") as output:
+                process = self._spawn([paths.IN_TREE, "--tree", paths.tree(), "bochs", *self._prepare(text)],
+                                      stdin=self._standard_input, stdout=output)
             line = None
             for _ in range(CONNECT_SECONDS * 5):
                 try:

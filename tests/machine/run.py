@@ -72,7 +72,7 @@ def parse_files(texts: list[str]) -> dict[str, bytes | Path]:
     return files
 
 
-def specification(options: argparse.Namespace, batch: bool) -> MachineSpec:
+def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -> MachineSpec:
     text = scenario.text_of(options.scenario)
     return MachineSpec(
         cpus=options.cpus or scenario.cpus(text), memory=options.memory or scenario.memory(text),
@@ -80,7 +80,8 @@ def specification(options: argparse.Namespace, batch: bool) -> MachineSpec:
         aw_bits=options.aw_bits, nics=scenario.nics(text) if options.nic is None else parse_nics(options.nic),
         nvmes=scenario.nvmes(text), image=options.image.resolve(),
         iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
-        files={**scenario.files(text), **parse_files(options.file)}, trace=tuple(options.trace), gdb=options.gdb,
+        files={**scenario.files(text), **scenario.for_machine(options.scenario, name), **parse_files(options.file)},
+        trace=tuple(options.trace), gdb=options.gdb,
         wait_for_gdb=options.gdb is not None, extra=tuple(options.extra))
 
 
@@ -127,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
         name, reason = choose_machine()
     limit = options.timeout or (INTERACTIVE_LIMIT if interactive else DEFAULT_LIMIT[name])
     try:
-        run = machine(name, specification(options, not interactive), limit)
+        run = machine(name, specification(options, not interactive, name), limit)
         say(f"machine={name} ({reason}) scenario={options.scenario or 'default'} log={run.directory}/serial.log")
         if options.gdb is not None and name in ("tcg", "kvm"):
             say(f"waiting for a debugger: gdb -ex 'target remote :{options.gdb}' build/bulkhead.elf")

@@ -59,6 +59,8 @@ class MachineSpec:
     files:     what else to put onto the ESP (or the ISO): path -> content, or the path of a file here.
     stepped:   Bochs only: its debugger carries out one instruction at a time, and the TSC counts exactly those of
                the busiest CPU (bochs.py says why it does not otherwise).
+    trace:     what QEMU traces. For a stepped Bochs: a linear address, and the CPUs whose every instruction is written
+               down from then on. In trace.log.
     """
 
     cpus: int = 4

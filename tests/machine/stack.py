@@ -177,6 +177,10 @@ class Stack(Bochs):
         (self.directory / "command").write_text(text)
         return text.encode()
 
+    def _medium(self) -> Path | None:
+        """A copy of what is to be /dev/image there."""
+        return prepare_medium(self.spec, self._copy)
+
     def _disks(self) -> dict[str, str]:
         state = self.directory / "state"
         shutil.rmtree(state, ignore_errors=True)
@@ -184,7 +188,7 @@ class Stack(Bochs):
         for part in self._snapshot.iterdir():
             (state / part.name).symlink_to(part)
         # Bochs copies these over the drives before it goes on.
-        medium = prepare_medium(self.spec, self._copy)
+        medium = self._medium()
         image = state / "hard_drive.1.drive0.image"
         if medium:
             Path(medium).rename(image)

@@ -21,7 +21,8 @@ from machine import paths  # noqa: E402
 from machine.initramfs import LIBRARIES, Cpio, add_modules, shared_libraries  # noqa: E402
 
 MODULES = ("kvm-intel", "ata_piix", "sd_mod")
-QEMU_DATA = ("kvmvapic.bin",)
+# The BIOS and pvh.bin are for guests of Linux' KVM without UEFI (tests/bench).
+QEMU_DATA = ("qemu/kvmvapic.bin", "qemu/pvh.bin", "seabios/bios-256k.bin")
 QEMU_OPTIONAL_LIBRARIES: tuple[str, ...] = ()
 TOOLS_MEBIBYTES = 160
 
@@ -47,7 +48,7 @@ def make_tools(tree: Path, work: Path) -> None:
         shutil.copy(library, root / "lib" / library.name)
     shutil.copy(tree / LIBRARIES / "ld-linux-x86-64.so.2", root / "lib/ld.so")
     for name in QEMU_DATA:
-        shutil.copy(tree / "usr/share/qemu" / name, root / "qemu" / name)
+        shutil.copy(tree / "usr/share" / name, root / "qemu")
     shutil.copy(paths.ovmf_code(), root / "code.fd")
     shutil.copy(paths.ovmf_variables(), root / "vars.fd")
     subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal,^metadata_csum", "-m", "0", "-d", root,

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import (MachineSpec, Nic, choose_machine, disk, initramfs, kvm, nested_virtualisation, parse_line, paths,  # noqa: E402
-                     run, scenario_file)
+                     run, scenario, scenario_file)
 from machine.boot_media import gpt, make_image, needs_disk_tools  # noqa: E402
 from machine.bochs import configuration  # noqa: E402
 from machine.logfmt import LogReader  # noqa: E402
@@ -306,6 +306,16 @@ def test_initramfs_archive_is_read_by_cpio():
     archive.add("dir/file", 0o100644, b"12345")
     listed = subprocess.run(["cpio", "-itv"], input=archive.finish(), capture_output=True, check=True).stdout.decode()
     assert "drwxr-xr-x" in listed and " 5 " in listed and "dir/file" in listed
+
+
+def test_linux_in_the_stacked_machine_is_told_to_hurry():
+    assert scenario.for_machine("linux", "tcg") == scenario.for_machine("whole", "stack") == {}
+    (path, text), = scenario.for_machine("linux", "stack").items()
+    arguments = [line for line in text.decode().splitlines() if line.startswith("args") and "quiet" in line]
+    assert path == "/bulkhead/linux.conf" and len(arguments) == 2
+    assert all(" quiet mitigations=off " in line for line in arguments)
+    assert b"limit=3000" in text
+    assert text.decode().replace(" mitigations=off", "").replace("limit=3000", "limit=300") == scenario.text_of("linux")
 
 
 def test_run_reads_its_options():

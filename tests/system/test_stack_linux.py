@@ -14,7 +14,8 @@ LIMIT = 3000  # seconds
 def to_the_end(boot, name: str):
     text = scenario.text_of(name)
     return boot.to_the_end(scenario=name, on="stack", memory=scenario.memory(text), cpus=scenario.cpus(text),
-                           nics=scenario.nics(text), files=scenario.files(text), limit=LIMIT)
+                           nics=scenario.nics(text), files={**scenario.files(text), **scenario.for_machine(name, "stack")},
+                           limit=LIMIT)
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,15 @@ static void write_state(struct vcpu *vcpu, const struct vcpu_state *state)
     state_writes++;
 }
 
+static uint64_t read_efer(struct vcpu *vcpu)
+{
+    struct vcpu_state state;
+    read_state(vcpu, &state);
+    return state.efer;
+}
+
 static const struct vcpu_backend fake = {
-    .read_state = read_state, .read_mode = read_state, .write_state = write_state};
+    .read_state = read_state, .efer = read_efer, .write_state = write_state};
 
 const struct vcpu_backend *vcpu_selected = &fake;
 

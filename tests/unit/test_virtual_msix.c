@@ -161,6 +161,21 @@ static void test_refusals_do_not_flood_the_log(void **state)
     assert_in_range(host_log_count("irq.refused", NULL), 10, 100);
 }
 
+/* The guest that finds none left learns nothing; its owner does. */
+static void test_when_entries_run_out(void **state)
+{
+    enable(true);
+    for (unsigned i = 1; i < ENTRIES; i++)
+        entries[i].used = true;
+    program(2, 0xfee03000, 0x31, false);
+    assert_int_equal(host_log_count("irq.refused", "guest=alpha rid=01:10.1 vector=2"), 1);
+    assert_int_equal(host_log_count("irq.refused", "status=full"), 1);
+    assert_int_equal(physical(2, 12) & 1, 1); /* masked */
+    entries[3].used = false;
+    program(2, 0xfee03000, 0x31, false);
+    expect_delivery(2, 3, 0x31);
+}
+
 static void test_without_remapping_entries(void **state)
 {
     enable(true);
@@ -282,6 +297,7 @@ int main(void)
         TEST(test_changes_while_unmasked),
         TEST(test_forged_messages_are_refused),
         TEST(test_refusals_do_not_flood_the_log),
+        TEST(test_when_entries_run_out),
         TEST(test_without_remapping_entries),
         TEST(test_without_remapping),
         TEST(test_enable_and_function_mask),

@@ -105,7 +105,7 @@ void svm_read_mode(struct vcpu *vcpu, struct vcpu_state *state)
     state->cr0 = vmcb->cr0;
     state->cr3 = vmcb->cr3;
     state->cr4 = vmcb->cr4;
-    state->efer = vmcb->efer & ~EFER_SVME;
+    state->efer = svm_efer(vcpu);
     state->cs = read_segment(&vmcb->cs);
 }
 
@@ -130,6 +130,11 @@ void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state)
         .dr7 = vmcb->dr7,
     };
     svm_read_mode(vcpu, state);
+}
+
+uint64_t svm_efer(struct vcpu *vcpu)
+{
+    return svm_vmcb(vcpu)->efer & ~EFER_SVME;
 }
 
 bool svm_osxsave(struct vcpu *vcpu)

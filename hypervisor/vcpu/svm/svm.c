@@ -211,6 +211,7 @@ const struct vcpu_backend svm_backend = {
     .read_state = svm_read_state,
     .read_mode = svm_read_mode,
     .write_state = svm_write_state,
+    .efer = svm_efer,
     .osxsave = svm_osxsave,
     .cpl = svm_cpl,
     .set_rip = svm_set_rip,

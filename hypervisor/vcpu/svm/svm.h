@@ -43,6 +43,7 @@ void svm_vmcb_restart(struct vmcb *vmcb);
 void svm_read_mode(struct vcpu *vcpu, struct vcpu_state *state);
 void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void svm_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
+uint64_t svm_efer(struct vcpu *vcpu);
 bool svm_osxsave(struct vcpu *vcpu);
 unsigned svm_cpl(struct vcpu *vcpu);
 void svm_set_rip(struct vcpu *vcpu, uint64_t rip);

@@ -158,6 +158,12 @@ void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state)
     guest_register_write(CORE_CR2, state->cr2);
 }
 
+uint64_t vmx_efer(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return vmcs_get(VMCS_GUEST_EFER);
+}
+
 bool vmx_osxsave(struct vcpu *vcpu)
 {
     (void)vcpu;

@@ -207,6 +207,7 @@ const struct vcpu_backend vmx_backend = {
     .read_state = vmx_read_state,
     .read_mode = vmx_read_mode,
     .write_state = vmx_write_state,
+    .efer = vmx_efer,
     .osxsave = vmx_osxsave,
     .cpl = vmx_cpl,
     .set_rip = vmx_set_rip,

@@ -105,6 +105,7 @@ extern const uint8_t vmx_exit_point[];
 void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void vmx_read_mode(struct vcpu *vcpu, struct vcpu_state *state);
 void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
+uint64_t vmx_efer(struct vcpu *vcpu);
 bool vmx_osxsave(struct vcpu *vcpu);
 unsigned vmx_cpl(struct vcpu *vcpu);
 void vmx_set_rip(struct vcpu *vcpu, uint64_t rip);

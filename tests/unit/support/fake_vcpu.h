@@ -69,6 +69,11 @@ UNUSED static void fake_write_state(struct vcpu *vcpu, const struct vcpu_state *
     guest = *state;
 }
 
+UNUSED static uint64_t fake_efer(struct vcpu *vcpu)
+{
+    return guest.efer;
+}
+
 UNUSED static bool fake_osxsave(struct vcpu *vcpu)
 {
     return (guest.cr4 & CR4_OSXSAVE) != 0;
@@ -140,6 +145,7 @@ const struct vcpu_backend vmx_backend = {
     .read_state = fake_read_state,
     .read_mode = fake_read_state,
     .write_state = fake_write_state,
+    .efer = fake_efer,
     .osxsave = fake_osxsave,
     .cpl = fake_cpl,
     .set_rip = fake_set_rip,
