@@ -10,7 +10,6 @@ from machine import MachineSpec, machine
 
 ROOT = Path(__file__).resolve().parents[2]
 CSV = ROOT / "build/bench.csv"
-IN_BOCHS = "instructions in Bochs"
 TWO_VFS = "[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n"
 
 
