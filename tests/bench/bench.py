@@ -11,26 +11,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench import exits  # noqa: E402
 from bench.boot import boot_rows, phase_rows  # noqa: E402
+from bench.kvm_exits import all_exit_rows  # noqa: E402
 from bench.linux import linux_rows  # noqa: E402
 from bench.native import native_rows  # noqa: E402
 from bench.packets import packet_rows  # noqa: E402
-from bench.row import CSV, IN_BOCHS, ROOT, Row, differences, write_csv  # noqa: E402
+from bench.row import CSV, ROOT, Row, differences, write_csv  # noqa: E402
+from bench.scale import scale_rows  # noqa: E402
 from bench.scale import scale_rows  # noqa: E402
 from bench.sizes import image_rows, line_rows, memory_rows  # noqa: E402
 from bench.vtd import corpus_rows, domain_rows, invalidation_rows, page_rows  # noqa: E402
 
-# KVM of Linux 6.12 in the same Bochs, measured with kvm-unit-tests' vmexit.
-KVM = {"cpuid-1": 1240, "call-unknown": 3550, "out": 5593, "in": 5675, "ipi-self": 7484}
-
-
-def exit_rows(costs: dict[str, float]) -> list[Row]:
-    return [Row(f"exit {kind}", value, "instructions", f"{IN_BOCHS}, median of 31 batches of 64", peer=KVM.get(kind),
-                peer_name="KVM" if kind in KVM else "") for kind, value in costs.items()]
-
 
 def bochs_rows() -> list[Row]:
     run = exits.run_in_bochs()
-    return exit_rows(exits.exit_costs(run)) + phase_rows(run, "bochs") + memory_rows(run, "bochs")
+    return all_exit_rows(exits.exit_costs(run)) + phase_rows(run, "bochs") + memory_rows(run, "bochs")
 
 
 # What is measured, in the order of the table. Each part can be run alone (--only).
@@ -42,6 +36,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "linux": linux_rows,
     "invalidation": invalidation_rows,
     "pages": page_rows,
+    "scale": scale_rows,
     "domains": domain_rows,
     "corpus": corpus_rows,
     "scale": scale_rows,
@@ -88,12 +83,12 @@ def main() -> int:
     if options.accept:
         costs = exits.exit_costs(exits.run_in_bochs())
         exits.write_golden(costs)
-        show(exit_rows(costs))
+        show([Row(f"exit {kind}", value, "instructions", exits.COUNTED_BY) for kind, value in costs.items()])
         return 0
     names = options.only or list(PARTS)
     rows = measured(names)
     show(rows)
-    write_csv(rows)
+    write_csv(rows, part=options.only is not None)
     print(f"written to {CSV.relative_to(ROOT)}")
     costs = {row.what.removeprefix("exit "): row.bulkhead for row in rows
              if row.what.startswith("exit ") and row.bulkhead is not None}

@@ -129,11 +129,12 @@ def short(value: str) -> str:
 def table(lines: list[dict[str, str]]) -> str:
     out = ["| what | Bulkhead | native | peer | limit | ratio | counted by |", "|---|---|---|---|---|---|---|"]
     for line in lines:
-        if line["exact"] != "True":
+        if line["exact"] != "True" and line["unit"] in ("ms", "ticks"):
             continue
+        about = "" if line["exact"] == "True" else "about "
         peer = f"{line['peer_name']} {short(line['peer'])}" if line["peer"] else ""
         limit = short(line["limit"]) + {"True": "", "False": " **not met**", "": ""}[line["met"]]
-        cells = (line["what"], f"{short(line['bulkhead'])} {line['unit']}", short(line["native"]), peer, limit,
+        cells = (line["what"], f"{about}{short(line['bulkhead'])} {line['unit']}", short(line["native"]), peer, limit,
                  short(line["ratio"]), line["counted_by"])
         out.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(out)

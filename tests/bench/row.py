@@ -10,7 +10,6 @@ from machine import MachineSpec, machine
 
 ROOT = Path(__file__).resolve().parents[2]
 CSV = ROOT / "build/bench.csv"
-IN_BOCHS = "instructions in Bochs"
 TWO_VFS = "[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n"
 
 
@@ -54,14 +53,21 @@ class Row:
 COLUMNS = ("what", "bulkhead", "unit", "native", "peer", "peer_name", "limit", "ratio", "met", "exact", "counted_by")
 
 
-def write_csv(rows: Iterable[Row], target: Path = CSV) -> None:
+def cells(row: Row) -> list[str]:
+    values = [getattr(row, column) for column in COLUMNS]
+    return ["" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value) for value in values]
+
+
+def write_csv(rows: Iterable[Row], part: bool, target: Path = CSV) -> None:
+    """`part`: figures that are not among the rows stay as an earlier run wrote them."""
+    lines = {row.what: cells(row) for row in rows}
+    if part and target.exists():
+        with target.open(newline="") as stream:
+            lines = {line[0]: line for line in list(csv.reader(stream))[1:]} | lines
     with target.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for row in rows:
-            values = [getattr(row, column) for column in COLUMNS]
-            writer.writerow("" if value is None else f"{value:.6g}" if isinstance(value, float) else value
-                            for value in values)
+        writer.writerows(lines.values())
 
 
 def differences(first: list[Row], second: list[Row]) -> list[str]:
