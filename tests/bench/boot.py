@@ -52,11 +52,11 @@ def boot_rows() -> list[Row]:
 
 def phases(run) -> list[tuple[str, str, int]]:
     """From where to where, and the TSC's ticks between."""
-    marks = [("start", next(e for e in run.events if e.event == "boot.start").number("tsc"))]
+    marks = [("entry", next(e for e in run.events if e.event == "boot.start").number("tsc"))]
     marks += [(e["name"], e.number("tsc")) for e in run.events if e.event == "boot.phase"]
     marks.append(("guest", next(e for e in run.events if e.event == "vcpu.entered").number("tsc")))
     spans = [(marks[i][0], marks[i + 1][0], marks[i + 1][1] - marks[i][1]) for i in range(len(marks) - 1)]
-    return spans + [("start", "guest", marks[-1][1] - marks[0][1])]
+    return spans + [("entry", "guest", marks[-1][1] - marks[0][1])]
 
 
 def phase_rows(run, where: str) -> list[Row]:

@@ -75,6 +75,7 @@ def chart(title: str, unit: str, groups: Sequence[str], series: Sequence[Series]
         parts += [box(at, 36, 12, 12, colour, one.hollow), text(at + 18, 46, one.name, "start")]
         at += 44 + 7 * len(one.name)
     room = plot_width / len(groups)
+    crowded = max(len(group) for group in groups) * 7 > room  # names in two rows then
     bar = room * 0.8 / (1 if stacked else len(series))
     for i, group in enumerate(groups):
         left, top = LEFT + room * (i + 0.1), base
@@ -83,7 +84,8 @@ def chart(title: str, unit: str, groups: Sequence[str], series: Sequence[Series]
             x = left if stacked else left + place * bar
             top = top - tall if stacked else base - tall
             parts.append(box(x + 1, top, bar - 2, tall, colours[place], one.hollow))
-        parts.append(text(left + room * 0.4, base + 18, group))
+        low = crowded and i % 2 == 1
+        parts.append(text(left + room * 0.4, base + (34 if low else 18), group))
     return "\n".join(parts + ["</svg>", ""])
 
 
