@@ -21,7 +21,7 @@ from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, ma
 from machine.disk import ImageError  # noqa: E402
 
 LEAVE = b"\x1d"  # Ctrl-]
-DEFAULT_LIMIT = {"tcg": 120, "kvm": 120, "bochs": 180, "stack": 600}
+DEFAULT_LIMIT = {"tcg": 120, "kvm": 120, "bochs": 180, "stack": 1500}
 INTERACTIVE_LIMIT = 7 * 24 * 3600
 
 
