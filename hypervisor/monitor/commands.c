@@ -7,6 +7,7 @@
 #include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/guest/virtual_serial.h"
+#include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/audit.h"
@@ -114,23 +115,39 @@ static void list_units(unsigned count, char *const words[])
         console_printf("no IOMMU\n");
 }
 
+static void show_domain(const struct iommu_domain *domain, const char *owner, const char *mapped)
+{
+    console_printf("%-5u %-12s %-7u %-8s %-7s", domain->id, owner, domain->table.levels,
+                   size_text(domain->table.table_pages * PAGE_SIZE).text, mapped);
+}
+
 static void list_domains(unsigned count, char *const words[])
 {
     (void)count, (void)words;
-    console_printf("%-5s %-12s %-7s %-8s %-7s %s\n", "id", "guest", "levels", "tables", "mapped",
+    console_printf("%-5s %-12s %-7s %-8s %-7s %s\n", "id", "owner", "levels", "tables", "mapped",
                    "functions");
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         const struct guest *guest = guest_at(i);
         if (guest->domain.table.root == NULL)
             continue;
-        console_printf("%-5u %-12s %-7u %-8s %-7s", guest->domain.id, guest->name,
-                       guest->domain.table.levels,
-                       size_text(guest->domain.table.table_pages * PAGE_SIZE).text,
-                       size_text(guest->memory_size).text);
+        show_domain(&guest->domain, guest->name, size_text(guest->memory_size).text);
         for (unsigned d = 0; d < guest->device_count; d++)
             console_printf(" %s%s", rid_text(guest->devices[d]->function->rid).text,
                            guest->devices[d]->attached ? "" : " (detached)");
         console_printf("\n");
+    }
+    const struct pf_dma *dma;
+    for (unsigned i = 0; (dma = pf_dma_at(i)) != NULL; i++) {
+        show_domain(&dma->domain, "(PF driver)", size_text(dma->pages * PAGE_SIZE).text);
+        console_printf(" %s\n", rid_text(dma->function->rid).text);
+    }
+    const struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
+        const struct iommu_domain *domain = iommu_domain_of(function->rid);
+        if (domain == NULL || !iommu_firmware_attached(function->rid))
+            continue;
+        show_domain(domain, "(firmware)", "-");
+        console_printf(" %s\n", rid_text(function->rid).text);
     }
 }
 
