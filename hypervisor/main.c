@@ -281,6 +281,7 @@ void hypervisor_main(const struct boot_info *loaders)
     phase("pci");
     if (mcfg.count != 0 && (ecam_init(&mcfg) != STATUS_OK || pci_enumerate(&mcfg) != STATUS_OK))
         log_event("pci.refused", "message=\"PCI devices cannot be used\"");
+    pci_wake();
     acs_enable_all();
 
     phase("iommu");

@@ -105,12 +105,23 @@ static void found(struct walk *walk, rid_t rid, uint32_t id, uint8_t header)
         follow_bridge(walk, added);
 }
 
+/* Behind a port that forwards ARI a device's function numbers go on where device numbers would be
+ * (PCIe 6.13): each of the 256 may be there without the ones before it. */
+static bool forwards_ari(const struct pci_function *bridge)
+{
+    unsigned capability = bridge != NULL ? pci_capability_find(bridge->rid, PCI_CAP_PCIE) : 0;
+    return capability != 0 && capability + PCIE_DEVICE_CONTROL2 + 2 <= PCI_LEGACY_SIZE &&
+           (pci_read16(bridge->rid, capability + PCIE_CAPABILITIES) & 0xf) >= 2 &&
+           (pci_read16(bridge->rid, capability + PCIE_DEVICE_CONTROL2) &
+            PCIE_DEVICE_CONTROL2_ARI) != 0;
+}
+
 /* Returns whether anything answered on the bus. */
 static bool walk_bus(struct walk *walk, uint8_t bus)
 {
-    bool any = false;
+    bool any = false, ari = forwards_ari(walk->behind[bus]);
     for (unsigned device = 0; device < DEVICES; device++) {
-        unsigned functions = 1;
+        unsigned functions = ari ? 8 : 1;
         for (unsigned index = 0; index < functions; index++) {
             rid_t rid = RID(walk->segment, bus, device, index);
             uint32_t id = pci_read32(rid, PCI_VENDOR_ID);

@@ -174,6 +174,9 @@ MUST_CHECK enum status pci_reset_finish(struct pci_function *function,
 /* Both, for when there is nothing else to do meanwhile. Tries one method after the other until one
  * has worked, and remembers it. */
 MUST_CHECK enum status pci_function_reset(struct pci_function *function);
+/* Functions that firmware left asleep (D3hot, D1, D2) come to D0, their BARs as they were: 10 ms
+ * each. One that does not stays the hypervisor's, with the reason logged. Bridges sleep on. */
+void pci_wake(void);
 
 /* --- acs.c (PCIe 6.12): redirects peer-to-peer requests upstream wherever that can be done. --- */
 void acs_enable_all(void);

@@ -342,3 +342,35 @@ enum status pci_function_reset(struct pci_function *function)
     }
     return tried ? status : refuse(function);
 }
+
+static enum status wake(struct pci_function *function)
+{
+    const uint16_t control = (uint16_t)(function->cap_pm + PM_CONTROL);
+    save(function); /* without No_Soft_Reset the way to D0 is a reset */
+    pci_update16(function->rid, control, PM_CONTROL_STATE, 0);
+    clock_delay(PM_TIME);
+    if ((pci_read16(function->rid, control) & PM_CONTROL_STATE) != 0)
+        return STATUS_TIMEOUT;
+    return restore(function) ? STATUS_OK : STATUS_DEVICE;
+}
+
+void pci_wake(void)
+{
+    struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
+        if (function->is_bridge || function->is_vf || function->cap_pm == 0)
+            continue;
+        unsigned state =
+            pci_read16(function->rid, function->cap_pm + PM_CONTROL) & PM_CONTROL_STATE;
+        if (state == 0)
+            continue;
+        enum status status = wake(function);
+        log_event("pci.woken", "rid=%s state=D%u status=%s%s", rid_text(function->rid).text, state,
+                  status_name(status),
+                  status == STATUS_OK ? ""
+                                      : " message=\"it does not come to D0 with its registers as "
+                                        "they were; nobody gets it\"");
+        if (status != STATUS_OK)
+            function->owner = OWNER_HYPERVISOR;
+    }
+}

@@ -150,6 +150,24 @@ static void functions_of_multi_function_devices(void **state)
     assert_null(pci_function_find(RID(0, 0, 6, 1)));
 }
 
+/* Function 13 of a device stands where function 5 of device 1 would be. */
+static void functions_above_7_are_found(void **state)
+{
+    for (int forwarded = 0; forwarded < 2; forwarded++) {
+        (void)fresh(state);
+        struct model_function *port = model_bridge(RID(0, 0, 1, 0), 1, 1);
+        model_pcie(port, 0x40, PCIE_TYPE_ROOT_PORT, false);
+        model_put(port, 0x40 + PCIE_DEVICE_CONTROL2, 2, forwarded ? PCIE_DEVICE_CONTROL2_ARI : 0);
+        model_endpoint(RID(0, 1, 0, 0), 0x8086, 1, 0x020000);
+        model_put(model_endpoint(RID(0, 1, 1, 5), 0x8086, 2, 0x020000), 4, 2, 7);
+        enumerate();
+        const struct pci_function *f = pci_function_find(RID(0, 1, 1, 5));
+        assert_int_equal(f != NULL, forwarded);
+        if (forwarded)
+            assert_int_equal(pci_read16(f->rid, PCI_COMMAND), 3);
+    }
+}
+
 static void a_full_table_still_takes_bus_mastering(void **state)
 {
     model_bridge(RID(0, 0, 1, 0), 1, 1);
@@ -288,6 +306,7 @@ int main(void)
         TEST(bridges_are_followed_once),
         TEST(peer_root_buses_are_found),
         TEST(functions_of_multi_function_devices),
+        TEST(functions_above_7_are_found),
         TEST(a_full_table_still_takes_bus_mastering),
         TEST(capability_lists),
         TEST(hostile_capability_lists_end),

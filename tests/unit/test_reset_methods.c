@@ -95,6 +95,40 @@ static void the_gentlest_comes_first(void **state)
     }
 }
 
+static void sleepers_are_woken(void **state)
+{
+    device = card(RID(0, 1, 0, 0));
+    model_pm(device, PM, false);
+    model_put(device, PM + 4, 2, 3); /* as firmware left it */
+    model_put(device, 4, 2, 3);      /* and enumeration */
+    struct model_function *awake = card(RID(0, 1, 0, 1));
+    model_pm(awake, PM, false);
+    function = add(device, bridge, OWNER_NOBODY);
+    struct pci_function *other = add(awake, bridge, OWNER_NOBODY);
+    pci_wake();
+    assert_int_equal(model_get(device, PM + 4, 2) & 3, 0);
+    assert_in_range(clock_microseconds(), MILLISECONDS(10), MILLISECONDS(11));
+    whole(device);
+    assert_int_equal(function->owner, OWNER_NOBODY);
+    assert_int_equal(host_log_count("pci.woken", "rid=01:00.0 state=D3 status=ok"), 1);
+    assert_int_equal(awake->resets, 0);
+    assert_int_equal(other->owner, OWNER_NOBODY);
+    assert_int_equal(host_log_count("pci.woken", NULL), 1);
+}
+
+/* A function without the register behind its capability: what was written to it is gone. */
+static void who_sleeps_on_is_given_to_nobody(void **state)
+{
+    device = card(RID(0, 1, 0, 0));
+    model_capability(device, PM, PCI_CAP_PM);
+    model_put(device, PM + 4, 2, 3);
+    function = add(device, bridge, OWNER_NOBODY);
+    pci_wake();
+    assert_int_equal(function->owner, OWNER_HYPERVISOR);
+    assert_int_equal(host_log_count("pci.woken", "rid=01:00.0 state=D3 status=timeout message="),
+                     1);
+}
+
 /* The caller has other things to do meanwhile: only the edges of the reset are waited for. */
 static void starting_does_not_wait(void **state)
 {
@@ -265,6 +299,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_gentlest_comes_first),
+        TEST(sleepers_are_woken),
+        TEST(who_sleeps_on_is_given_to_nobody),
         TEST(starting_does_not_wait),
         TEST(the_bus_has_its_time),
         TEST(a_link_that_stays_down),
