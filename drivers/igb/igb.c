@@ -207,6 +207,12 @@ static enum status igb_start(struct pf_device *device, uint16_t vfs)
     enum status status = reset(device);
     if (status == STATUS_OK)
         status = read_mac(device);
+    if (status == STATUS_OK) {
+        /* The PF's queues stay off and the page is never used. But QEMU's card takes no frame from
+         * outside, not for a VF either, before the PF masters the bus. */
+        port->dma = pf_dma_open(device->function, 1);
+        status = port->dma != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    }
     if (status != STATUS_OK) {
         port->device = NULL;
         return status;
@@ -379,6 +385,7 @@ static void igb_stop(struct pf_device *device)
         return;
     igb_write(device, IGB_VFTE, 0);
     igb_write(device, IGB_VFRE, 0);
+    pf_dma_close(port->dma);
     (void)!reset(device);
     port->device = NULL;
     device->vfs = 0;

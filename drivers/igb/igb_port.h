@@ -4,6 +4,7 @@
 #include "drivers/igb/igb_registers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/pci/pf_driver.h"
 
 #define IGB_MAX_PORTS        8
@@ -28,6 +29,7 @@ struct igb_port {
     uint32_t rx_format, rx_cache, tx_cache; /* queue registers that are not 0 after a reset */
     struct deadline look_again;
     unsigned spoofs_logged;
+    struct pf_dma *dma;
 };
 
 static inline uint32_t igb_read(const struct pf_device *device, unsigned offset)

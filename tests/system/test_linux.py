@@ -96,6 +96,16 @@ def test_a_transfer_costs_no_exit(boot):
     run.wait(30)
 
 
+def test_a_lone_guest_reaches_the_outside(boot):
+    """Nobody else's traffic wakes the card: frames from outside come by themselves."""
+    text = ("[nic uplink]\ndevice = 8086:10c9\nvfs = 1\n"
+            + linux("alpha", "13", "ping:10.0.2.2:3", "device = uplink.vf0\n", arguments="address=10.0.2.11/24"))
+    run = boot.to_the_end(text, memory=768, files=linuxguest.files(), limit=90)
+    stopped(run, "alpha")
+    assert "ping:10.0.2.2:3: ok" in said(run, "alpha")
+    sound(run)
+
+
 def test_a_shell_on_the_console(boot):
     """Typed at from the prompt; the other guest's lines keep coming, under its name."""
     text = linux("alpha", "13", "shell") + linux("beta", "12", "sleep:30")

@@ -17,6 +17,19 @@ static void the_82576_is_known(void **state)
     assert_false(driver()->probe(&function));
 }
 
+/* QEMU's card receives nothing from outside before its PF masters the bus. */
+static void the_pf_masters_the_bus_in_a_domain_of_its_own(void **state)
+{
+    start(3);
+    assert_int_equal(dma_open, 1);
+    driver()->stop(&device);
+    assert_int_equal(dma_open, 0);
+    (void)fresh(state);
+    no_dma = true;
+    assert_int_equal(driver()->start(&device, 3), STATUS_NO_MEMORY);
+    assert_int_equal(dma_open, 0);
+}
+
 static void the_switch_is_set_up_for_isolation(void **state)
 {
     start(3);
@@ -377,6 +390,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_82576_is_known),
+        TEST(the_pf_masters_the_bus_in_a_domain_of_its_own),
         TEST(the_switch_is_set_up_for_isolation),
         TEST(addresses_follow_the_pf),
         TEST(the_link_comes_by_itself),

@@ -7,6 +7,7 @@
 #include "drivers/igb/igb_registers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/iommu/pf_dma.h"
 #include "tests/unit/support/host.h"
 
 #define REGISTERS UINT64_C(0x600000000000)
@@ -107,6 +108,29 @@ void mmio_write32(uintptr_t address, uint32_t value)
     }
 }
 
+/* The PF's own domain: open while the driver runs, never while the device is being reset. */
+static struct pf_dma dma;
+static bool no_dma;
+static unsigned dma_open;
+
+struct pf_dma *pf_dma_open(const struct pci_function *pf, size_t pages)
+{
+    assert_ptr_equal(pf, &function);
+    assert_int_equal(pages, 1);
+    assert_int_equal(resets, 1);
+    if (no_dma)
+        return NULL;
+    dma_open++;
+    return &dma;
+}
+
+void pf_dma_close(struct pf_dma *closed)
+{
+    assert_ptr_equal(closed, &dma);
+    assert_int_equal(dma_open, 1);
+    dma_open--;
+}
+
 static const struct pf_driver *driver(void)
 {
     return &igb_pf_driver;
@@ -114,7 +138,7 @@ static const struct pf_driver *driver(void)
 
 static int fresh(void **state)
 {
-    reset_hangs = phy_is_dead = has_no_mac = has_no_nvm = false;
+    reset_hangs = phy_is_dead = has_no_mac = has_no_nvm = no_dma = false;
     memset(vf_owns, 0, sizeof vf_owns);
     if (device.vfs != 0)
         driver()->stop(&device);
