@@ -60,7 +60,7 @@ def test_guests(run):
 
 
 def test_devices(run):
-    answer = ask(run, "devices", r"^01:00\.0 +8086:10c9 +020000 +0 +off +hypervisor")
+    answer = ask(run, "devices", r"^01:00\.0 +8086:10c9 +020000 +0 +on +hypervisor")
     assert re.search(r"^01:10\.0 +8086:10ca +020000 +0 +off +stays \(VF\)$", answer, re.MULTILINE)
     assert re.search(r"^01:10\.4 +8086:10ca +020000 +0 +off +(nobody|none|free)? *\(VF\)$", answer, re.MULTILINE), answer
     assert re.search(r"^00:01\.0 .*\(bridge\)$", answer, re.MULTILINE)
