@@ -86,7 +86,9 @@ def test_walk(run):
     ask(run, "walk 01:10.0 0x800000", "^blocked: nothing is mapped at 0x800000$")
     ask(run, "walk 01:10.0 0xfee00000", "^blocked: ")
     ask(run, "walk 01:10.2 0x200000", "^blocked: the requester has no context entry$")
-    ask(run, "walk 01:00.0 0", "^blocked: the requester has no context entry$")
+    ask(run, "walk 01:00.0 0", "^blocked: nothing is mapped at 0$")
+    ask(run, "walk 01:00.0 0x100000", "owner hypervisor")
+    ask(run, "walk 00:1f.2 0", "^blocked: the requester has no context entry$")
     ask(run, "walk 55:00.0 0", "no function 55:00.0 is known")
     ask(run, "walk 0000:01:10.0 8388607", "^reaches ")
 
