@@ -161,8 +161,10 @@ static enum status prepare_msix(struct guest *guest, struct guest_device *device
     /* Once for each function: addresses are not given out again (another core may remember what was
      * there), and guests may come and go any number of times. */
     uint64_t size = (uint64_t)device->msix.vectors * 16;
-    if (function->msix_table_size < size) {
-        function->msix_table = map_device(bar->base + device->msix.table_offset, size);
+    uint64_t base = bar->base + device->msix.table_offset;
+    if (function->msix_table_base != base || function->msix_table_size < size) {
+        function->msix_table = map_device(base, size);
+        function->msix_table_base = base;
         function->msix_table_size = function->msix_table != 0 ? size : 0;
     }
     device->msix_table = function->msix_table;

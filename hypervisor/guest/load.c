@@ -65,7 +65,8 @@ static enum status place_initrd(const struct guest *guest, const struct image *i
     const char *problem = NULL;
     payload->bytes = find(config->initrd, &payload->size);
     uint64_t end = MIN(guest->memory_size, image->initrd_limit);
-    uint64_t kernel_end = 0;
+    /* Above the tables, too: a Multiboot kernel may end below them. */
+    uint64_t kernel_end = GUEST_TABLES_END;
     for (uint32_t i = 0; i < image->segment_count; i++)
         kernel_end = MAX(kernel_end, image->segments[i].address + image->segments[i].memory_size);
     if (image->initrd_limit == 0) {

@@ -88,7 +88,7 @@ struct pci_function {
     enum pci_reset_method reset_method; /* the one that has worked; PCI_RESET_NONE: not known yet */
     /* Mapped when a guest first got the function, and kept. */
     uintptr_t msix_table;
-    uint64_t msix_table_size; /* bytes of it that are mapped */
+    uint64_t msix_table_base, msix_table_size; /* physical; bytes that are mapped */
     bool in_reset;        /* its registers are in `saved`; of a bridge: its bus is being reset */
     bool link_was_active; /* of a bridge, before that */
     struct pci_saved saved;

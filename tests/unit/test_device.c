@@ -120,12 +120,20 @@ static void test_msix_table_is_mapped_once(void **state)
         expect_nothing_left();
     }
     assert_int_equal(mapped, 1);
-    layout.vectors +=
-        5; /* a device whose table has grown gets another mapping, not one too short */
+    layout.table_offset += 0x40; /* a device that says something else now */
     next_bar = GUEST_BAR_BASE;
+    memset(&device, 0, sizeof device);
     assert_int_equal(assign(0), STATUS_OK);
     assert_int_equal(mapped, 2);
     device_release(&device);
+    expect_nothing_left();
+    layout.vectors += 5; /* one whose table has grown: not a mapping that is too short */
+    next_bar = GUEST_BAR_BASE;
+    memset(&device, 0, sizeof device);
+    assert_int_equal(assign(0), STATUS_OK);
+    assert_int_equal(mapped, 3);
+    device_release(&device);
+    expect_nothing_left();
 }
 
 static void test_small_bars_are_hidden(void **state)
@@ -153,7 +161,7 @@ static void expect_refusal(enum status status, const char *part)
     assert_int_equal(host_log_count("device.assigned", NULL), 0);
     assert_int_equal(function.owner, before);
     assert_false(master);
-    assert_int_equal(mapped, function.msix_table != 0);
+    assert_int_equal(mapped != 0, function.msix_table != 0);
 }
 
 static void test_ownership(void **state)

@@ -21,6 +21,7 @@ static struct vcpu vcpu = {.apic_id = 3};
 static struct vcpu_state start;
 static uint8_t *memory;
 static uint8_t initrd[MIB(1) + 100];
+static uint8_t multiboot[64];
 static bool window_fails;
 static unsigned windows;
 
@@ -58,7 +59,7 @@ static int first(void **state)
 {
     static struct boot_info boot;
     image_build(&builder, true);
-    boot.module_count = 4;
+    boot.module_count = 5;
     strcpy(boot.modules[0].name, "ping.elf");
     boot.modules[0].base = (uintptr_t)builder.file.bytes;
     boot.modules[0].size = builder.file.length;
@@ -70,6 +71,13 @@ static int first(void **state)
     strcpy(boot.modules[3].name, "initrd");
     boot.modules[3].base = (uintptr_t)initrd;
     boot.modules[3].size = sizeof initrd;
+    /* Multiboot's address fields: 64 bytes for 0x10000, the entry behind the header. */
+    const uint32_t fields[] = {
+        0x1badb002, BIT(16), 0 - 0x1badb002u - (uint32_t)BIT(16), 0x10000, 0x10000, 0, 0, 0x10020};
+    memcpy(multiboot, fields, sizeof fields);
+    strcpy(boot.modules[4].name, "kernel");
+    boot.modules[4].base = (uintptr_t)multiboot;
+    boot.modules[4].size = sizeof multiboot;
     load_set_modules(&boot);
     memory = malloc(MIB(4));
     return 0;
@@ -273,6 +281,33 @@ static void test_initrd_refusals(void **state)
     assert_int_equal(memory[0], 0xee); /* untouched */
 }
 
+/* --- Multiboot --- */
+
+static void test_multiboot(void **state)
+{
+    enum image_kind kind;
+    strcpy(configs[0].image, "kernel");
+    strcpy(configs[0].initrd, "initrd");
+    strcpy(configs[0].args, "one two");
+    memset(initrd, 0x77, sizeof initrd);
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(start.rip, 0x10020);
+    assert_int_equal(start.cr0 >> 31, 0); /* no paging */
+    assert_int_equal(vcpu.registers[GUEST_RAX], 0x2badb002);
+    const uint8_t *info = memory + vcpu.registers[GUEST_RBX];
+    uint32_t line, modules, module[2];
+    memcpy(&line, info + 0x10, 4);
+    assert_string_equal(memory + line, "kernel one two");
+    memcpy(&modules, info + 0x18, 4);
+    memcpy(module, memory + modules, sizeof module);
+    assert_int_equal(module[0] % PAGE_SIZE, 0);
+    assert_int_equal(module[1] - module[0], sizeof initrd);
+    assert_memory_equal(memory + module[0], initrd, sizeof initrd);
+    /* The kernel ends below the tables; its module must not be put over them. */
+    guests[0].memory_size = MIB(2);
+    assert_int_equal(load_check(&guests[0], &kind), STATUS_NO_MEMORY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +318,7 @@ int main(void)
         cmocka_unit_test_setup(test_longest_arguments, fresh),
         cmocka_unit_test_setup(test_linux, fresh),
         cmocka_unit_test_setup(test_initrd_refusals, fresh),
+        cmocka_unit_test_setup(test_multiboot, fresh),
     };
     return cmocka_run_group_tests(tests, first, last);
 }
