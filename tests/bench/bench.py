@@ -17,7 +17,6 @@ from bench.native import native_rows  # noqa: E402
 from bench.packets import packet_rows  # noqa: E402
 from bench.row import CSV, ROOT, Row, differences, write_csv  # noqa: E402
 from bench.scale import scale_rows  # noqa: E402
-from bench.scale import scale_rows  # noqa: E402
 from bench.sizes import image_rows, line_rows, memory_rows  # noqa: E402
 from bench.vtd import corpus_rows, domain_rows, invalidation_rows, page_rows  # noqa: E402
 
@@ -36,7 +35,6 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "linux": linux_rows,
     "invalidation": invalidation_rows,
     "pages": page_rows,
-    "scale": scale_rows,
     "domains": domain_rows,
     "corpus": corpus_rows,
     "scale": scale_rows,

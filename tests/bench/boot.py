@@ -1,7 +1,7 @@
 """From the hypervisor's first instruction to a guest's, by phase."""
 
 from .native import SAME_CLOCK, SHIFT, one_by_one
-from .row import Row, booted
+from .row import Row, booted, growth_rows
 
 GUESTS = range(1, 8)
 MEMORY = 32  # MiB of each guest
@@ -26,7 +26,7 @@ def boot_run(guests: int):
 
 def boot_rows() -> list[Row]:
     """What boot does and what it waits for, in instructions."""
-    rows = []
+    rows, work = [], []
     by = f"TSC under QEMU -icount shift={SHIFT}; boot.phase tsc= waited="
     for guests in GUESTS:
         run = boot_run(guests)
@@ -41,13 +41,14 @@ def boot_rows() -> list[Row]:
                  Row(f"{name}: overwriting their memory", scrubbed, "million",
                      "repetitions of REP STOSQ, 8 bytes each"),
                  Row(f"{name}: other work", total - waiting - scrubbed, "million", by, exact=False)]
+        work.append((guests, total - waiting - scrubbed))
         if guests == 3:
             before = 0
             for (start, end, ticks), until in zip(spans[:-1], ends):
                 rows.append(Row(f"{name}: work from {start} to {end}", (ticks - until + before) / scale, "million", by,
                                 exact=False))
                 before = until
-    return rows
+    return rows + growth_rows("boot, other work", work, "million", by, limit=2, exact=False)
 
 
 def phases(run) -> list[tuple[str, str, int]]:

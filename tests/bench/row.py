@@ -82,6 +82,28 @@ def differences(first: list[Row], second: list[Row]) -> list[str]:
     return sorted(wrong)
 
 
+def line(points: list[tuple[float, float]]) -> tuple[float, float]:
+    """The straight line of least squares: what it begins with at 0, and its slope."""
+    count = len(points)
+    x_mean, y_mean = (sum(point[axis] for point in points) / count for axis in (0, 1))
+    slope = (sum((x - x_mean) * (y - y_mean) for x, y in points) / sum((x - x_mean) ** 2 for x, _ in points))
+    return y_mean - slope * x_mean, slope
+
+
+def deviation(points: list[tuple[float, float]]) -> float:
+    """How far the farthest point is from that line, as a share of the largest value."""
+    begin, slope = line(points)
+    return max(abs(y - begin - slope * x) for x, y in points) / max(y for _, y in points)
+
+
+def growth_rows(what: str, points: list[tuple[float, float]], unit: str, by: str, limit: float,
+                exact: bool = True) -> list[Row]:
+    """Whether something grows by the same for each guest: by how much, and how far it is from that, at most limit %."""
+    return [Row(f"{what}: each guest more", line(points)[1], unit, f"{by}, least squares", exact=exact),
+            Row(f"{what}: farthest from a straight line", 100 * deviation(points), "%", f"{by}, least squares",
+                limit=limit, exact=exact)]
+
+
 def ended_well(run):
     """The run, when the hypervisor's verdict on it is good."""
     if not run.outcome().ok:

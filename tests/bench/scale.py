@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .row import Row, booted, ended_well
+from .row import Row, booted, ended_well, growth_rows
 
 CPUS = 8
 MOST = CPUS - 1  # core 0 is the hypervisor's
@@ -13,7 +13,6 @@ class Size:
     """A machine with so many guests."""
 
     guests: int
-    milliseconds: float  # from the hypervisor's first instruction to the last guest's first
     pages_bytes: int  # of the hypervisor's own memory in use once all guests are made
     table_bytes: int  # of these, EPT or NPT and second-level tables of the guests
 
@@ -28,28 +27,11 @@ def measure(guests: int) -> Size:
     with booted(scenario(guests), cpus=CPUS, memory=768) as run:
         run.wait()
     events = ended_well(run).events
-    khz = next(e for e in events if e.event == "clock.calibrated").number("tsc_khz")
-    start = next(e for e in events if e.event == "boot.start").number("tsc")
-    entered = [e.number("tsc") for e in events if e.event == "vcpu.entered"]
     tables = [e.number("memory_bytes") + e.number("domain_bytes") for e in events if e.event == "guest.tables"]
-    if len(entered) != guests or len(tables) != guests:
-        raise RuntimeError(run.explain(f"{len(entered)} of {guests} guests were entered"))
-    return Size(guests, (max(entered) - start) / khz,
-                next(e for e in events if e.event == "size.hypervisor").number("in_use"), sum(tables))
-
-
-def line(points: list[tuple[float, float]]) -> tuple[float, float]:
-    """The straight line of least squares: what it begins with at 0, and its slope."""
-    count = len(points)
-    x_mean, y_mean = (sum(point[axis] for point in points) / count for axis in (0, 1))
-    slope = (sum((x - x_mean) * (y - y_mean) for x, y in points) / sum((x - x_mean) ** 2 for x, _ in points))
-    return y_mean - slope * x_mean, slope
-
-
-def deviation(points: list[tuple[float, float]]) -> float:
-    """How far the farthest point is from that line, as a share of the largest value."""
-    begin, slope = line(points)
-    return max(abs(y - begin - slope * x) for x, y in points) / max(y for _, y in points)
+    entered = sum(e.event == "vcpu.entered" for e in events)
+    if entered != guests or len(tables) != guests:
+        raise RuntimeError(run.explain(f"{entered} of {guests} guests were entered"))
+    return Size(guests, next(e for e in events if e.event == "size.hypervisor").number("in_use"), sum(tables))
 
 
 def sizes() -> list[Size]:
@@ -57,16 +39,12 @@ def sizes() -> list[Size]:
 
 
 def scale_rows() -> list[Row]:
+    """Memory; what one more guest costs in time is boot.py's."""
     all_sizes = sizes()
     rows = []
-    for name, unit, by, exact in (("milliseconds", "ms", "TSC in tcg", False),
-                                  ("pages_bytes", "bytes", "size.hypervisor in_use=", True),
-                                  ("table_bytes", "bytes", "guest.tables", True)):
-        what = {"milliseconds": "to the last guest's first instruction", "pages_bytes": "hypervisor memory in use",
-                "table_bytes": "tables of the guests"}[name]
+    for name, what, by in (("pages_bytes", "hypervisor memory in use", "size.hypervisor in_use="),
+                           ("table_bytes", "tables of the guests", "guest.tables")):
         points = [(size.guests, getattr(size, name)) for size in all_sizes]
-        rows += [Row(f"{what}, {guests} of {MOST} guests", value, unit, by, exact=exact) for guests, value in points]
-        rows.append(Row(f"{what}: each guest more", line(points)[1], unit, f"{by}, least squares", exact=exact))
-        rows.append(Row(f"{what}: farthest from a straight line", 100 * deviation(points), "%", f"{by}, least squares",
-                        limit=25 if name == "milliseconds" else 1, exact=exact))
+        rows += [Row(f"{what}, {guests} of {MOST} guests", value, "bytes", by) for guests, value in points]
+        rows += growth_rows(what, points, "bytes", by, limit=0.001)
     return rows
