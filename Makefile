@@ -85,7 +85,7 @@ help: ## this list
 all: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso ## build the disk image and the GRUB ISO
 
 setup: ## install what building, running and testing need (root or sudo)
-	@tests/machine/setup.sh build emulators guests
+	@tests/machine/setup.sh build tools emulators guests
 
 # What a scenario's guests are made of beyond our own images.
 SCENARIO_SETUP = $(if $(shell grep -l vmlinuz config/$(SCENARIO:.conf=).conf 2>/dev/null),guests)
@@ -113,7 +113,13 @@ test-config: all ## CONFIG_ACCESSES random accesses of a guest to configuration 
 	@FUZZ_OPERATIONS=$(CONFIG_ACCESSES) $(PYTEST) -s -k test_configuration_space tests/system/test_fuzz_guest.py
 
 lint: ## formatting, static analysis, both compilers, sizes, spelling
+	@tests/machine/setup.sh build tools
 	@$(PYTEST) $(PYTEST_FLAGS) tests/lint
+
+.PHONY: format
+format: ## format all C sources as lint wants them
+	@tests/machine/setup.sh tools
+	@tests/lint/tool clang-format -i $$(git ls-files -co --exclude-standard -- '*.[ch]')
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

@@ -1,13 +1,15 @@
 #!/bin/sh
 # Prepares a Debian 12 or 13 machine for Bulkhead:
 #
-#   setup.sh build       compilers, image tools, linters and test runners, from the machine's own release
+#   setup.sh build       compilers, image tools and test runners, from the machine's own release
+#   setup.sh tools       what judges texts (clang-format, clang-tidy, cppcheck, shellcheck, codespell) and proves (CBMC),
+#                        from Debian 13 ("trixie")
 #   setup.sh emulators   QEMU >= 10.0.7, OVMF, Bochs 3.0 and a Linux kernel, from Debian 13 ("trixie")
 #   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3, DPDK
 #
-# The emulators are unpacked beside the system, never installed into it: Debian 12's QEMU has neither
-# igb nor TCG x2APIC, and its Bochs aborts without a display. They are fetched with this machine's own
-# apt, so mirrors, proxies and credentials are those that apt already uses.
+# The emulators and the tools are unpacked beside the system, never installed into it: Debian 12's QEMU has neither
+# igb nor TCG x2APIC, its Bochs aborts without a display, and each release of a formatter or a linter has another opinion.
+# They are fetched with this machine's own apt, so mirrors, proxies and credentials are those that apt already uses.
 #
 # Running it again is cheap: what is complete is left alone.
 set -eu
@@ -28,12 +30,16 @@ guest_kernel=linux-image-amd64
 dpdk_version=1
 dpdk_packages='dpdk-dev ibverbs-providers librte-net-e1000-25 librte-mempool-ring25'
 
+# And the tools'.
+tools_version=1
+tools_packages='clang-format-19 clang-tidy-19 libclang-common-19-dev cppcheck shellcheck codespell cbmc minisat zlib1g'
+
 build_packages='
     gcc libc6-dev clang llvm lld libclang-rt-dev nasm make binutils gnu-efi
     mtools gdisk fdisk dosfstools grub-efi-amd64-bin grub-pc-bin grub-common xorriso
-    clang-format clang-tidy cppcheck shellcheck codespell
     libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pexpect
     acpica-tools gdb git ca-certificates'
+tools_host_packages='ca-certificates debian-archive-keyring python3 util-linux'
 emulator_host_packages='
     ca-certificates debian-archive-keyring python3 python3-pexpect mtools
     grub-pc-bin grub-common xorriso fdisk e2fsprogs util-linux binutils'
@@ -177,21 +183,43 @@ fetch_guests() {
     rm -rf "$partial/apt"
 }
 
-# testpmd with the libraries it is linked with, and the drivers that it loads. The packages' dependencies are
-# a build environment; what is wanted of them are libraries, whose names end in the number of their interface.
-fetch_dpdk() {
+# fetch_chosen GROUP PACKAGE...: the named packages with the libraries that they need. Their other dependencies are a
+# build environment or a compiler; what is wanted of them are libraries, whose names end in the number of their interface.
+fetch_chosen() {
+    chosen_for=$1
+    shift
     write_sources trixie
-    say "guests: reading $suite's package lists"
+    say "$chosen_for: reading $suite's package lists"
     tree_apt apt-get update || fail "$suite's package lists could not be read from the mirror that apt uses here"
+    libraries=$(tree_apt apt-get -s install "$@" |
+        awk '$1 == "Inst" && $2 ~ /^lib.*[0-9](t64)?$/ { print $2 }')
+    [ -n "$libraries" ] || fail "$suite cannot install one of '$*'"
+    say "$chosen_for: downloading $* and what they need"
     # shellcheck disable=SC2086
-    libraries=$(tree_apt apt-get -s install $dpdk_packages | awk '$1 == "Inst" && $2 ~ /^lib.*[0-9](t64)?$/ { print $2 }')
-    say "guests: downloading DPDK and what it needs"
-    # shellcheck disable=SC2086
-    (cd "$partial/apt/cache/archives" && tree_apt apt-get download $dpdk_packages $libraries) ||
-        fail "a package of $suite could not be downloaded: is one of '$dpdk_packages' gone?"
+    (cd "$partial/apt/cache/archives" && tree_apt apt-get download "$@" $libraries) ||
+        fail "a package of $suite could not be downloaded: is one of '$*' gone?"
     unpack "$partial/tree" "$partial"/apt/cache/archives/*.deb
     (cd "$partial/apt/cache/archives" && ls -- *.deb) >"$partial/tree/packages.txt"
     rm -rf "$partial/apt"
+}
+
+# testpmd and the drivers that it loads.
+fetch_dpdk() {
+    # shellcheck disable=SC2086
+    fetch_chosen guests $dpdk_packages
+}
+
+fetch_tools() {
+    # shellcheck disable=SC2086
+    fetch_chosen tools $tools_packages
+}
+
+check_tools() {
+    for program in clang-format clang-tidy cppcheck shellcheck codespell cbmc; do
+        version=$(BULKHEAD_TOOLS="$partial/tree" "$here/../lint/tool" $program --version 2>&1) ||
+            fail "the unpacked $program does not run on this machine: $version"
+        say "tools: $program $(echo "$version" | sed -n 's/[^0-9]*\([0-9][0-9.]*\).*/\1/p' | head -n 1)"
+    done
 }
 
 fetch_tree() {
@@ -251,10 +279,9 @@ fetch() {
     say "$group: $cache/$name is complete"
 }
 
-# One set-up at a time on this machine.
+# lock_cache GROUP PACKAGE...: one set-up at a time on this machine, with these packages.
 lock_cache() {
-    # shellcheck disable=SC2086
-    install_packages emulators $emulator_host_packages
+    install_packages "$@"
     if [ ! -d "$cache" ] || [ ! -w "$cache" ]; then
         as_root install -d -o "$(id -u)" -g "$(id -g)" "$cache"
     fi
@@ -265,14 +292,22 @@ lock_cache() {
     }
 }
 
+setup_tools() {
+    # shellcheck disable=SC2086
+    lock_cache tools $tools_host_packages
+    fetch tools tools "$tools_version" fetch_tools check_tools
+}
+
 setup_emulators() {
-    lock_cache
+    # shellcheck disable=SC2086
+    lock_cache emulators $emulator_host_packages
     fetch emulators trixie "$tree_version" fetch_tree check_tree
     "$here/stackdisk.py" || fail "the disks of the stacked machine could not be made"
 }
 
 setup_guests() {
-    lock_cache
+    # shellcheck disable=SC2086
+    lock_cache guests $emulator_host_packages
     fetch guests guest-packages "$guests_version" fetch_guests
     fetch guests dpdk-packages "$dpdk_version" fetch_dpdk
     "$here/linuxguest.py" || fail "the Linux guests could not be made"
@@ -286,9 +321,10 @@ for group in "$@"; do
         # shellcheck disable=SC2086
         install_packages build $build_packages
         ;;
+    tools) setup_tools ;;
     emulators) setup_emulators ;;
     guests) setup_guests ;;
     -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0" ;;
-    *) fail "unknown group '$group' (there are: build, emulators, guests)" ;;
+    *) fail "unknown group '$group' (there are: build, tools, emulators, guests)" ;;
     esac
 done
