@@ -59,5 +59,5 @@ EFI_STATUS tables_build(const struct boot_info *info, const struct elf_image *im
 /* The code of the switch, copied to a page of its own; called there. All addresses but `entry` lie
  * below 4 GiB. */
 extern const uint8_t jump_start[], jump_end[];
-typedef void __attribute__((sysv_abi))
-jump_function(struct boot_info *info, uint64_t root, uint64_t entry, uint64_t page);
+typedef void __attribute__((sysv_abi)) jump_function(struct boot_info *info, uint64_t root,
+                                                     uint64_t entry, uint64_t page);

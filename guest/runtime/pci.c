@@ -15,7 +15,7 @@ static uint64_t load(uint64_t address, unsigned bytes)
 {
     uint64_t value = 0;
     for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t) * (const volatile uint8_t *)(uintptr_t)(address + i) << (i * 8);
+        value |= (uint64_t)*(const volatile uint8_t *)(uintptr_t)(address + i) << (i * 8);
     return value;
 }
 

@@ -45,4 +45,4 @@ static inline bool deadline_passed(struct deadline deadline)
         wait_met_ || (condition);                                                                  \
     })
 
-#define MILLISECONDS(n) ((uint64_t)(n)*1000)
+#define MILLISECONDS(n) ((uint64_t)(n) * 1000)

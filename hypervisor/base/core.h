@@ -17,7 +17,7 @@
 
 #define BIT(n)                  (UINT64_C(1) << (n))
 #define BITS(high, low)         ((~UINT64_C(0) >> (63 - (high))) & (~UINT64_C(0) << (low)))
-#define FIELD(value, high, low) (((uint64_t)(value)&BITS(high, low)) >> (low))
+#define FIELD(value, high, low) (((uint64_t)(value) & BITS(high, low)) >> (low))
 
 #define KIB(n) ((uint64_t)(n) << 10)
 #define MIB(n) ((uint64_t)(n) << 20)
@@ -29,9 +29,9 @@
 #define PAGE_1G    GIB(1)
 
 /* Alignments are powers of two. ALIGN_UP wraps to 0 past the top of 64 bits: check sizes first. */
-#define ALIGN_DOWN(value, alignment) ((value) & ~((alignment)-1))
-#define ALIGN_UP(value, alignment)   ALIGN_DOWN((value) + (alignment)-1, alignment)
-#define IS_ALIGNED(value, alignment) (((value) & ((alignment)-1)) == 0)
+#define ALIGN_DOWN(value, alignment) ((value) & ~((alignment) - 1))
+#define ALIGN_UP(value, alignment)   ALIGN_DOWN((value) + (alignment) - 1, alignment)
+#define IS_ALIGNED(value, alignment) (((value) & ((alignment) - 1)) == 0)
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))

@@ -140,7 +140,7 @@ _Static_assert(offsetof(struct vtd_context_entry, high) == 8, "VT-d 9.3");
 #define VTD_CONTEXT_FPD        BIT(1)
 #define VTD_CONTEXT_TT(low)    ((unsigned)FIELD(low, 3, 2)) /* 0: second level, no device TLB */
 #define VTD_CONTEXT_ADDRESS    BITS(63, 12)
-#define VTD_CONTEXT_AW(levels) ((uint64_t)((levels)-2))
+#define VTD_CONTEXT_AW(levels) ((uint64_t)((levels) - 2))
 #define VTD_CONTEXT_DID(id)    ((uint64_t)(id) << 8)
 
 #define VTD_TABLE_ENTRIES 256 /* root: buses; context: devices and functions of a bus */
@@ -163,7 +163,7 @@ _Static_assert(sizeof(struct vtd_irte) == 16, "VT-d 9.10");
 #define VTD_MSI_ADDRESS    0xfee00000u
 #define VTD_MSI_REMAPPABLE 0x10u
 #define VTD_MSI_HANDLE(index)                                                                      \
-    (((uint32_t)((index)&0x7fff) << 5) | ((uint32_t)((index) >> 15 & 1) << 2))
+    (((uint32_t)((index) & 0x7fff) << 5) | ((uint32_t)((index) >> 15 & 1) << 2))
 
 /* 6.5.2 Invalidation queue descriptors, 128 bits */
 struct vtd_descriptor {

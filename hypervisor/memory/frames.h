@@ -17,7 +17,7 @@ typedef uint16_t owner_t;
 #define OWNER_NONE               ((owner_t)5) /* no RAM is known there and nobody claimed it */
 #define OWNER_GUEST(n)           ((owner_t)(16 + (n)))
 #define OWNER_IS_GUEST(owner)    ((owner) >= 16)
-#define OWNER_GUEST_INDEX(owner) ((unsigned)((owner)-16))
+#define OWNER_GUEST_INDEX(owner) ((unsigned)((owner) - 16))
 
 struct frame_range {
     uint64_t base; /* bytes */

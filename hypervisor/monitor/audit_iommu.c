@@ -11,9 +11,9 @@
 #define GSTS_TRANSLATION BIT(31) /* VT-d 11.4.4.2 */
 #define GSTS_INTERRUPTS  BIT(25)
 #define GSTS_COMPATIBLE  BIT(23)
-#define RTADDR_MODE      BITS(11, 10)                  /* VT-d 11.4.5: 0, legacy */
-#define IRTA_BYTES(reg)  (UINT64_C(32) << ((reg)&0xf)) /* VT-d 11.4.12 */
-#define CONTEXT_TYPE     BITS(3, 2)                    /* VT-d 9.3: 0, translated, no device TLB */
+#define RTADDR_MODE      BITS(11, 10)                    /* VT-d 11.4.5: 0, legacy */
+#define IRTA_BYTES(reg)  (UINT64_C(32) << ((reg) & 0xf)) /* VT-d 11.4.12 */
+#define CONTEXT_TYPE     BITS(3, 2) /* VT-d 9.3: 0, translated, no device TLB */
 #define IRTE_SVT_RID     1
 /* VT-d 9.10: logical destination, redirection hint, delivery other than fixed, posted. */
 #define IRTE_MODES   (BIT(2) | BIT(3) | BITS(7, 5) | BIT(15))

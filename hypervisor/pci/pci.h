@@ -18,7 +18,7 @@ typedef uint32_t rid_t;
 #define RID_SEGMENT(rid)  ((uint16_t)((rid) >> 16))
 #define RID_BUS(rid)      ((uint8_t)((rid) >> 8))
 #define RID_DEVICE(rid)   ((uint8_t)(((rid) >> 3) & 0x1f))
-#define RID_FUNCTION(rid) ((uint8_t)((rid)&7))
+#define RID_FUNCTION(rid) ((uint8_t)((rid) & 7))
 
 /* pci/ecam.c. `width` is 1, 2 or 4 and offset aligned to it, below 4096. Reads of what does not
  * exist give all ones, writes there do nothing. */

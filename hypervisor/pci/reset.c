@@ -161,7 +161,7 @@ static bool restore(const struct pci_function *function)
     if (function->cap_pcie != 0) {
         pci_config_write(rid, function->cap_pcie + PCIE_DEVICE_CONTROL, 2,
                          saved->device_control &
-                             (uint32_t) ~(PCIE_DEVICE_CONTROL_FLR | PCIE_DEVICE_CONTROL_PHANTOM));
+                             (uint32_t)~(PCIE_DEVICE_CONTROL_FLR | PCIE_DEVICE_CONTROL_PHANTOM));
         pci_config_write(rid, function->cap_pcie + PCIE_LINK_CONTROL, 2, saved->link_control);
         if (has_control2(function))
             pci_config_write(rid, function->cap_pcie + PCIE_DEVICE_CONTROL2, 2,

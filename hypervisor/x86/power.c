@@ -14,7 +14,7 @@
 
 /* PM1 control register (ACPI 4.8.3.2.1). */
 #define PM1_SCI_ENABLE       BIT(0)
-#define PM1_SLEEP_TYPE(type) ((uint16_t)(((type)&7u) << 10))
+#define PM1_SLEEP_TYPE(type) ((uint16_t)(((type) & 7u) << 10))
 #define PM1_SLEEP_TYPES      ((uint16_t)BITS(12, 10))
 #define PM1_SLEEP            ((uint16_t)BIT(13))
 

@@ -14,7 +14,7 @@
 #define RFLAGS_ZEROS (BITS(63, 22) | BIT(15) | BIT(5) | BIT(3))
 
 /* Segment rights, SDM 3C table 25-2. */
-#define RIGHTS_TYPE(r)  ((r)&15u)
+#define RIGHTS_TYPE(r)  ((r) & 15u)
 #define RIGHTS_S        BIT(4)
 #define RIGHTS_DPL(r)   ((unsigned)FIELD(r, 6, 5))
 #define RIGHTS_P        BIT(7)

@@ -331,7 +331,7 @@ _Static_assert(sizeof(struct invvpid_descriptor) == 16, "SDM 3C 31.3 INVVPID");
 
 /* EPT pointer, SDM 3C 25.6.11. */
 #define EPT_POINTER_WRITE_BACK     UINT64_C(6)
-#define EPT_POINTER_LEVELS(levels) ((uint64_t)((levels)-1) << 3)
+#define EPT_POINTER_LEVELS(levels) ((uint64_t)((levels) - 1) << 3)
 
 /* VM-instruction error numbers in words, SDM 3C 31.4. Never NULL. */
 const char *vmx_instruction_error_text(uint64_t error);

@@ -81,7 +81,7 @@ struct vtd_model {
      UINT64_C(3) << 34 | VTD_CAP_PSI | UINT64_C(18) << 48 | VTD_CAP_DWD | VTD_CAP_DRD)
 #define MODEL_ECAP            (VTD_ECAP_C | VTD_ECAP_QI | VTD_ECAP_IR | VTD_ECAP_EIM | UINT64_C(0xf) << 8)
 #define MODEL_CAP_SAGAW(bits) ((uint64_t)(bits) << 8)
-#define MODEL_CAP_NFR(count)  ((uint64_t)((count)-1) << 40)
+#define MODEL_CAP_NFR(count)  ((uint64_t)((count) - 1) << 40)
 
 void vtd_model_reset(void);
 struct vtd_model *vtd_model_add(uint64_t base, uint64_t cap, uint64_t ecap);

@@ -18,9 +18,9 @@
 #include "tests/unit/support/host.h"
 
 #define MEMORY      MIB(4)
-#define RAM(n)      (GIB(1) + (uint64_t)(n)*GIB(1))
-#define BAR0(n)     (UINT64_C(0xc000020000) + (uint64_t)(n)*0x4000)
-#define BAR3(n)     (UINT64_C(0xc000040000) + (uint64_t)(n)*0x4000)
+#define RAM(n)      (GIB(1) + (uint64_t)(n) * GIB(1))
+#define BAR0(n)     (UINT64_C(0xc000020000) + (uint64_t)(n) * 0x4000)
+#define BAR3(n)     (UINT64_C(0xc000040000) + (uint64_t)(n) * 0x4000)
 #define BAR_SIZE    UINT64_C(0x4000)
 #define GPA_BAR0    GUEST_BAR_BASE
 #define GPA_BAR3    (GUEST_BAR_BASE + BAR_SIZE)
