@@ -214,7 +214,7 @@ static void wake(void *context)
 /* Once the guests that were started at boot have ended: the audit again, then the verdict. */
 static void conclude(bool batch)
 {
-    bool clean = audit_run();
+    bool clean = audit_enforce() && !audit_failed();
     bool ok = guests_verdict(clean && config.errors == 0);
     log_drain();
     if (batch)
@@ -234,7 +234,7 @@ NO_RETURN static void control_loop(bool batch)
         /* Once more with the guests' interrupts set up: until then there is little to see. */
         if (!audited && !guests_all_ended() && deadline_passed(settled)) {
             audited = true;
-            (void)!audit_run();
+            (void)!audit_enforce();
         }
         if (!concluded && guests_all_ended()) {
             concluded = true;
@@ -242,7 +242,7 @@ NO_RETURN static void control_loop(bool batch)
             conclude(batch);
         } else if (changes != guests_changes()) {
             changes = guests_changes();
-            (void)!audit_run();
+            (void)!audit_enforce();
         }
         cpu_wait();
     }
@@ -311,16 +311,10 @@ void hypervisor_main(const struct boot_info *loaders)
               (unsigned long long)frames_bytes(OWNER_HYPERVISOR),
               (unsigned long long)pages_in_use() * PAGE_SIZE);
     timer_start(TICK_MICROSECONDS);
-    bool clean = audit_run();
-    if (clean) {
-        phase("start");
-        guests_start_all();
-        clean = audit_run();
-        if (!clean)
-            guests_stop_all();
-    } else {
-        log_event("guest.refused", "message=\"the audit found a violation: no guest is started\"");
-    }
+    (void)!audit_enforce();
+    phase("start");
+    guests_start_all();
+    (void)!audit_enforce();
 
     bool batch = (boot->flags & BOOT_FLAG_BATCH) != 0;
     monitor_start(!batch);

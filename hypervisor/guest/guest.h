@@ -68,6 +68,7 @@ struct guest {
     unsigned holds; /* guest_hold() without guest_release() so far */
     bool paused;    /* one of these is guest_pause()'s */
     bool restarting;
+    bool quarantined; /* guest_quarantine(): not started again before a reboot */
     uint64_t started_at; /* microseconds */
     /* faults of its devices */
     uint64_t faults;
@@ -99,6 +100,9 @@ guest_start(struct guest *guest); /* GUEST_CREATED or GUEST_STOPPED: reloads */
 MUST_CHECK enum status guest_stop(struct guest *guest, const char *reason);
 /* Stops it where it runs, and starts it once its devices are back; else starts it. */
 MUST_CHECK enum status guest_restart(struct guest *guest);
+/* The audit found its isolation broken: it is stopped, and refused whenever it is to be started.
+ * Logs guest.quarantined, once. */
+void guest_quarantine(struct guest *guest);
 /* Its vCPUs out of guest mode until guest_resume(), its devices as they are: what they send waits
  * in memory, interrupts wait in the cores. Time goes on. STATUS_NOT_FOUND when it does not run (or
  * is not paused), STATUS_BUSY when it is paused already, STATUS_TIMEOUT when a core does not come.

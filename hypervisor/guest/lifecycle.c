@@ -73,6 +73,8 @@ static enum status attach_devices(struct guest *guest)
 static enum status prepare(struct guest *guest)
 {
     struct vcpu_state start;
+    if (guest->quarantined)
+        return STATUS_DENIED;
     if ((guest->state != GUEST_CREATED && guest->state != GUEST_STOPPED) || guest->holds != 0)
         return STATUS_BUSY;
     enum status status = load_guest(guest, &start);
@@ -228,6 +230,21 @@ enum status guest_stop(struct guest *guest, const char *reason)
     }
     end(guest);
     return STATUS_OK;
+}
+
+void guest_quarantine(struct guest *guest)
+{
+    if (guest->quarantined)
+        return;
+    guest->quarantined = true;
+    guest->restarting = false;
+    log_event("guest.quarantined",
+              "name=%s message=\"the audit found its isolation broken (audit.violation above): it "
+              "does not run again before a reboot\"",
+              guest->name);
+    /* A core that does not come back is logged as guest.lost, and the devices are off. */
+    if (guest->state == GUEST_RUNNING)
+        (void)!guest_stop(guest, "quarantine");
 }
 
 enum status guest_restart(struct guest *guest)

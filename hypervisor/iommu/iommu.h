@@ -49,6 +49,10 @@ MUST_CHECK enum status iommu_attach(const struct pci_function *function,
                                     struct iommu_domain *domain);
 MUST_CHECK enum status iommu_detach(const struct pci_function *function,
                                     struct iommu_domain *domain);
+/* Takes away whatever context entries the requester id has in the units of its segment, on record
+ * or not: for one that nobody may have let through. False when a unit may still hold one in its
+ * caches. A domain on record for it keeps its memory. */
+bool iommu_block(rid_t rid);
 /* The domain a RID is attached to, NULL when blocked. */
 struct iommu_domain *iommu_domain_of(rid_t rid);
 

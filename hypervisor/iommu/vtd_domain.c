@@ -301,6 +301,24 @@ enum status iommu_detach(const struct pci_function *function, struct iommu_domai
     return STATUS_OK;
 }
 
+bool iommu_block(rid_t rid)
+{
+    bool blocked = true;
+    for (unsigned i = 0; i < vtd.unit_count; i++) {
+        struct vtd_unit *unit = &vtd.unit[i];
+        volatile struct vtd_context_entry *entry =
+            unit->root != NULL && unit->segment == RID_SEGMENT(rid)
+                ? context_entry(unit, rid, false)
+                : NULL;
+        if (entry == NULL || (entry->low & VTD_CONTEXT_P) == 0)
+            continue;
+        uint16_t domain = (uint16_t)FIELD(entry->high, 23, 8);
+        clear_entry(unit, entry);
+        blocked = invalidate_function(unit, rid, domain, domain) == STATUS_OK && blocked;
+    }
+    return blocked;
+}
+
 /* FPD counts whether or not the entry is present (VT-d 9.3), so a blocked function can be kept from
  * flooding the fault registers as well. */
 void iommu_fault_reporting(const struct pci_function *function, bool on)

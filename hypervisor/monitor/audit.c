@@ -13,16 +13,51 @@ struct range {
     uint64_t start, end;
 };
 
-void audit_violation(struct audit *audit, const char *invariant, const char *subject,
-                     uint64_t where, uint64_t value, const char *message)
+static struct audit_findings findings;
+static bool failed;
+
+const struct audit_findings *audit_findings(void)
 {
-    audit->violations++;
-    log_event("audit.violation", "invariant=%s subject=%s where=%#llx value=%#llx message=\"%s\"",
-              invariant, subject, (unsigned long long)where, (unsigned long long)value, message);
+    return &findings;
 }
 
-bool audit_leaf(struct audit *audit, const char *invariant, const char *subject, uint64_t address,
-                const struct page_walk *walk)
+bool audit_failed(void)
+{
+    return failed;
+}
+
+static void note_function(struct audit_findings *found, rid_t rid)
+{
+    for (unsigned i = 0; i < found->function_count; i++)
+        if (found->functions[i] == rid)
+            return;
+    if (found->function_count < AUDIT_MAX_FUNCTIONS)
+        found->functions[found->function_count++] = rid;
+    else
+        found->machine = true;
+}
+
+void audit_violation(struct audit *audit, const char *invariant, struct audit_subject subject,
+                     uint64_t where, uint64_t value, const char *message)
+{
+    const struct short_text rid = rid_text(subject.rid);
+    const char *name = subject.guest != NULL  ? subject.guest->name
+                       : subject.part != NULL ? subject.part
+                                              : rid.text;
+    struct audit_findings *found = &audit->findings;
+    found->violations++;
+    if (subject.guest != NULL)
+        found->guests |= BIT(subject.guest->index);
+    else if (subject.part != NULL)
+        found->machine = true;
+    else
+        note_function(found, subject.rid);
+    log_event("audit.violation", "invariant=%s subject=%s where=%#llx value=%#llx message=\"%s\"",
+              invariant, name, (unsigned long long)where, (unsigned long long)value, message);
+}
+
+bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject subject,
+                uint64_t address, const struct page_walk *walk)
 {
     audit->leaves++;
     for (unsigned i = 0; i < walk->steps; i++)
@@ -52,7 +87,7 @@ static void audit_frames(struct audit *audit)
     for (size_t i = 0; (range = frames_range(i)) != NULL; i++) {
         audit->ranges++;
         if (range->base < end)
-            audit_violation(audit, "I1", "frames", range->base, range->owner,
+            audit_violation(audit, "I1", audit_machine("frames"), range->base, range->owner,
                             "two owners of one frame");
         end = range->base + range->size;
     }
@@ -68,7 +103,7 @@ static void audit_regions(struct audit *audit)
             if (range->base < region.base + region.size &&
                 region.base < range->base + range->size &&
                 (range->owner == OWNER_NOBODY || OWNER_IS_GUEST(range->owner)))
-                audit_violation(audit, "I1", "frames", range->base, range->owner,
+                audit_violation(audit, "I1", audit_machine("frames"), range->base, range->owner,
                                 "memory that firmware keeps for a device is free or a guest's");
     }
 }
@@ -87,7 +122,7 @@ static unsigned find_msix_tables(struct audit *audit, const struct guest *guest,
         if (status == STATUS_NOT_FOUND)
             continue;
         if (status != STATUS_OK) {
-            audit_violation(audit, "I2", guest->name, function->rid, function->cap_msix,
+            audit_violation(audit, "I2", audit_guest(guest), function->rid, function->cap_msix,
                             "where a device's MSI-X table lies cannot be read");
             continue;
         }
@@ -121,17 +156,17 @@ static void audit_registers(struct audit *audit, const struct guest *guest, uint
 {
     const uint64_t physical = walk->physical, size = walk->page_size;
     if (!in_own_bar(guest, physical, size))
-        audit_violation(audit, "I2", guest->name, address, physical,
+        audit_violation(audit, "I2", audit_guest(guest), address, physical,
                         "mapped is neither the guest's RAM nor a BAR of its devices");
     if ((walk->rights & PAGE_DEVICE) == 0 || (walk->rights & PAGE_EXECUTE) != 0)
-        audit_violation(audit, "I2", guest->name, address, walk->rights,
+        audit_violation(audit, "I2", audit_guest(guest), address, walk->rights,
                         "device registers are mapped cached or executable");
     if (audit_is_platform(physical, size))
-        audit_violation(audit, "I2", guest->name, address, physical,
+        audit_violation(audit, "I2", audit_guest(guest), address, physical,
                         "registers of the IOMMU or of the local APIC are mapped");
     for (unsigned i = 0; i < table_count; i++)
         if (physical < tables[i].end && physical + size > tables[i].start)
-            audit_violation(audit, "I2", guest->name, address, physical,
+            audit_violation(audit, "I2", audit_guest(guest), address, physical,
                             "an MSI-X table is mapped: the guest could forge interrupts");
 }
 
@@ -143,10 +178,10 @@ static void audit_tables(struct audit *audit, const struct guest *guest,
     unsigned table_count = find_msix_tables(audit, guest, tables);
     struct page_walk walk;
     for (uint64_t address = 0; page_table_next(live, &address, &walk); address += walk.page_size) {
-        if (!audit_leaf(audit, "I2", guest->name, address, &walk))
+        if (!audit_leaf(audit, "I2", audit_guest(guest), address, &walk))
             continue;
         if (!frames_owned_by(walk.physical, walk.page_size, guest->owner))
-            audit_violation(audit, "I2", guest->name, address, walk.physical,
+            audit_violation(audit, "I2", audit_guest(guest), address, walk.physical,
                             "the guest's memory tables map what it does not own");
         bool ram = address < guest->memory_size && walk.page_size <= guest->memory_size - address &&
                    walk.physical == guest->memory_base + address;
@@ -165,7 +200,7 @@ static void audit_guest_memory(struct audit *audit, const struct guest *guest)
         uint64_t root;
         if (backend->memory_root(guest->vcpus[i], &root) &&
             (root == 0 || virtual_address(root) != guest->memory.root))
-            audit_violation(audit, "I2", guest->name, i, root,
+            audit_violation(audit, "I2", audit_guest(guest), i, root,
                             "a vCPU walks other tables than its guest's");
     }
     audit_tables(audit, guest, &guest->memory);
@@ -185,7 +220,7 @@ static void audit_bus_masters(struct audit *audit)
             continue;
         if (audit_attached(guest_of_owner(function->owner), function->rid) == NULL &&
             !iommu_firmware_attached(function->rid) && pf_dma_find(function->rid) == NULL)
-            audit_violation(audit, "I6", rid_text(function->rid).text, PCI_COMMAND, command,
+            audit_violation(audit, "I6", audit_function(function->rid), PCI_COMMAND, command,
                             "a function without an owner masters the bus");
     }
 }
@@ -200,17 +235,17 @@ static void audit_host(struct audit *audit)
                               .max_leaf_level = 3};
     struct page_walk walk;
     if (host.root == NULL)
-        audit_violation(audit, "W^X", "host", address_space_root(), 0,
+        audit_violation(audit, "W^X", audit_machine("host"), address_space_root(), 0,
                         "the hypervisor's own tables are not in its memory");
     for (uint64_t address = 0; host.root != NULL && page_table_next(&host, &address, &walk);
          address += walk.page_size) {
-        if (!audit_leaf(audit, "W^X", "host", address, &walk))
+        if (!audit_leaf(audit, "W^X", audit_machine("host"), address, &walk))
             continue;
         if ((walk.rights & PAGE_WRITE) != 0 && (walk.rights & PAGE_EXECUTE) != 0)
-            audit_violation(audit, "W^X", "host", address, walk.physical,
+            audit_violation(audit, "W^X", audit_machine("host"), address, walk.physical,
                             "writable and executable");
         if ((walk.rights & PAGE_DEVICE) == 0 && OWNER_IS_GUEST(frames_owner(walk.physical)))
-            audit_violation(audit, "I2", "host", address, walk.physical,
+            audit_violation(audit, "I2", audit_machine("host"), address, walk.physical,
                             "a guest's memory is mapped on the control core");
     }
 }
@@ -227,9 +262,11 @@ bool audit_run(void)
             audit_guest_memory(&audit, guest_at(i));
     audit_units(&audit);
     audit_bus_masters(&audit);
-    if (audit.violations == 0)
+    findings = audit.findings;
+    failed |= findings.violations != 0;
+    if (findings.violations == 0)
         log_event("audit.ok", "ranges=%llu leaves=%llu contexts=%llu interrupts=%llu",
                   (unsigned long long)audit.ranges, (unsigned long long)audit.leaves,
                   (unsigned long long)audit.contexts, (unsigned long long)audit.entries);
-    return audit.violations == 0;
+    return findings.violations == 0;
 }

@@ -3,20 +3,44 @@
 
 #include "hypervisor/guest/device.h"
 #include "hypervisor/guest/guest.h"
+#include "hypervisor/monitor/audit.h"
 
 /* What was looked at and what was wrong. */
 struct audit {
-    unsigned violations;
     uint64_t leaves, contexts, entries, ranges;
+    struct audit_findings findings;
 };
 
-/* `subject` is a guest, a requester id or a kind of thing; `message` must be a constant. */
-void audit_violation(struct audit *audit, const char *invariant, const char *subject,
+/* Whom a violation concerns: a guest, else a function, else a part of the machine on which every
+ * guest depends. */
+struct audit_subject {
+    const struct guest *guest; /* NULL: none */
+    const char *part;          /* NULL: a function */
+    rid_t rid;
+};
+
+static inline struct audit_subject audit_guest(const struct guest *guest)
+{
+    return (struct audit_subject){.guest = guest};
+}
+
+static inline struct audit_subject audit_function(rid_t rid)
+{
+    return (struct audit_subject){.rid = rid};
+}
+
+static inline struct audit_subject audit_machine(const char *part)
+{
+    return (struct audit_subject){.part = part};
+}
+
+/* Logs the violation and notes its subject; `message` must be a constant. */
+void audit_violation(struct audit *audit, const char *invariant, struct audit_subject subject,
                      uint64_t where, uint64_t value, const char *message);
-/* Checks one leaf of a guest's tables: it is one, and every table page on the way to it is the
+/* Checks one leaf of a subject's tables: it is one, and every table page on the way to it is the
  * hypervisor's. False when the leaf says nothing about memory. */
-bool audit_leaf(struct audit *audit, const char *invariant, const char *subject, uint64_t address,
-                const struct page_walk *walk);
+bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject subject,
+                uint64_t address, const struct page_walk *walk);
 /* The device of the guest that has this requester id and a context entry; NULL for none. */
 const struct guest_device *audit_attached(const struct guest *guest, rid_t rid);
 /* Reads every unit's registers, once; what follows goes by them. */

@@ -3,7 +3,6 @@
  * 65536 requester ids to answer for. */
 #include "hypervisor/monitor/audit_internal.h"
 
-#include "hypervisor/base/format.h"
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/memory/pages.h"
 
@@ -46,8 +45,8 @@ bool audit_is_platform(uint64_t base, uint64_t size)
 /* --- I3: what a device can reach is RAM of its guest, or what firmware keeps for it --- */
 
 /* The live table of a context entry; false when there is none that can be walked. */
-static bool find_table(struct audit *audit, const char *subject, uint64_t root, unsigned levels,
-                       struct page_table *live)
+static bool find_table(struct audit *audit, struct audit_subject subject, uint64_t root,
+                       unsigned levels, struct page_table *live)
 {
     *live = (struct page_table){.format = &page_format_vtd,
                                 .root = virtual_address(root),
@@ -73,20 +72,20 @@ static void audit_domain(struct audit *audit, const struct guest *guest, uint64_
 {
     struct page_table live;
     struct page_walk walk;
-    if (!find_table(audit, guest->name, root, levels, &live))
+    if (!find_table(audit, audit_guest(guest), root, levels, &live))
         return;
     for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size) {
-        if (!audit_leaf(audit, "I3", guest->name, address, &walk))
+        if (!audit_leaf(audit, "I3", audit_guest(guest), address, &walk))
             continue;
         if (walk.physical < guest->memory_base ||
             walk.physical + walk.page_size > guest->memory_base + guest->memory_size ||
             !frames_owned_by(walk.physical, walk.page_size, guest->owner))
-            audit_violation(audit, "I3", guest->name, address, walk.physical,
+            audit_violation(audit, "I3", audit_guest(guest), address, walk.physical,
                             "the DMA domain maps what is not the guest's RAM");
         else if (!same_as_core(guest, address, walk.physical) ||
                  !same_as_core(guest, address + walk.page_size - PAGE_SIZE,
                                walk.physical + walk.page_size - PAGE_SIZE))
-            audit_violation(audit, "I3", guest->name, address, walk.physical,
+            audit_violation(audit, "I3", audit_guest(guest), address, walk.physical,
                             "the DMA domain maps what the guest's own tables do not");
     }
 }
@@ -108,18 +107,17 @@ static void audit_firmware(struct audit *audit, const struct pci_function *funct
 {
     struct page_table live;
     struct page_walk walk;
-    const struct short_text name = rid_text(function->rid);
-    if (!find_table(audit, name.text, root, levels, &live))
+    if (!find_table(audit, audit_function(function->rid), root, levels, &live))
         return;
     for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size) {
-        if (!audit_leaf(audit, "I3", name.text, address, &walk))
+        if (!audit_leaf(audit, "I3", audit_function(function->rid), address, &walk))
             continue;
         uint64_t at = address, end = address + walk.page_size, next;
         while (at < end && (next = region_end(function, at)) != 0)
             at = next;
         if (at < end || walk.physical != address ||
             !frames_owned_by(address, walk.page_size, OWNER_FIRMWARE))
-            audit_violation(audit, "I3", name.text, address, walk.physical,
+            audit_violation(audit, "I3", audit_function(function->rid), address, walk.physical,
                             "the host's function reaches more than firmware keeps for it");
     }
 }
@@ -130,7 +128,6 @@ static void audit_firmware(struct audit *audit, const struct pci_function *funct
 static void audit_pf_domain(struct audit *audit, const struct pf_dma *dma,
                             const struct iommu_context_report *context)
 {
-    const struct short_text rid = rid_text(dma->function->rid);
     struct page_table live = {.format = &page_format_vtd,
                               .root = virtual_address(context->table),
                               .levels = context->levels,
@@ -139,16 +136,17 @@ static void audit_pf_domain(struct audit *audit, const struct pf_dma *dma,
     if (dma->function->owner != OWNER_HYPERVISOR || context->domain != dma->domain.id ||
         (context->context_low & CONTEXT_TYPE) != 0 || live.root == NULL || live.levels < 3 ||
         live.levels > PAGE_TABLE_MAX_LEVELS) {
-        audit_violation(audit, "I4", rid.text, context->context_high, context->context_low,
+        audit_violation(audit, "I4", audit_function(dma->function->rid), context->context_high,
+                        context->context_low,
                         "the PF's context entry is not that of its own domain");
         return;
     }
     for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size)
-        if (audit_leaf(audit, "I4", rid.text, address, &walk) &&
+        if (audit_leaf(audit, "I4", audit_function(dma->function->rid), address, &walk) &&
             (walk.physical - physical_address(dma->memory) != address - PF_DMA_BASE ||
              address - PF_DMA_BASE >= dma->pages * PAGE_SIZE || walk.page_size != PAGE_SIZE ||
              frames_owner(walk.physical) != OWNER_HYPERVISOR))
-            audit_violation(audit, "I4", rid.text, address, walk.physical,
+            audit_violation(audit, "I4", audit_function(dma->function->rid), address, walk.physical,
                             "the PF's domain maps what its driver does not share with it");
 }
 
@@ -169,17 +167,17 @@ static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
     else if (guest != NULL && audit_attached(guest, rid) != NULL)
         domain = &guest->domain;
     if (domain == NULL || iommu_unit_of(function) != (int)unit) {
-        audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
+        audit_violation(audit, "I4", audit_function(rid), context->context_high,
                         context->context_low,
                         "a context entry is present for a requester without an owner");
         return;
     }
     if (context->domain != domain->id)
-        audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
+        audit_violation(audit, "I4", audit_function(rid), context->context_high,
                         context->context_low,
                         "its context entry names another domain than its owner's");
     if ((context->context_low & CONTEXT_TYPE) != 0)
-        audit_violation(audit, "I4", rid_text(rid).text, context->context_high,
+        audit_violation(audit, "I4", audit_function(rid), context->context_high,
                         context->context_low, "its context entry lets requests pass untranslated");
     if (firmware)
         audit_firmware(audit, function, context->table, context->levels);
@@ -196,7 +194,7 @@ static void audit_bus(struct audit *audit, unsigned unit, const struct iommu_uni
     if (!context.root_present)
         return; /* nothing on this bus gets through: that is all there is to know */
     if (frames_owner(ALIGN_DOWN(context.root_entry, PAGE_SIZE)) != OWNER_HYPERVISOR) {
-        audit_violation(audit, "I4", "unit", report->base, context.root_entry,
+        audit_violation(audit, "I4", audit_machine("unit"), report->base, context.root_entry,
                         "a context table lies in memory that is not the hypervisor's");
         return;
     }
@@ -224,7 +222,7 @@ static void audit_missing(struct audit *audit)
         if (seen)
             iommu_context_report_at(reports[unit].root_table, (uint16_t)function->rid, &context);
         if (!context.present)
-            audit_violation(audit, "I4", rid_text(function->rid).text, context.context_high,
+            audit_violation(audit, "I4", audit_function(function->rid), context.context_high,
                             context.context_low, "its owner's context entry is missing");
     }
 }
@@ -242,13 +240,13 @@ static void audit_interrupt(struct audit *audit, uint16_t segment, uint32_t inde
     for (unsigned i = 0; guest != NULL && i < guest->cpu_count; i++)
         own_core = own_core || guest->vcpus[i]->apic_id == entry->destination;
     if (entry->validation != IRTE_SVT_RID || entry->qualifier != 0)
-        audit_violation(audit, "I5", guest != NULL ? guest->name : "-", index, entry->high,
-                        "an interrupt entry does not verify its source");
+        audit_violation(audit, "I5", guest != NULL ? audit_guest(guest) : audit_function(rid),
+                        index, entry->high, "an interrupt entry does not verify its source");
     else if (guest == NULL || audit_attached(guest, rid) == NULL)
-        audit_violation(audit, "I5", rid_text(rid).text, index, entry->low,
+        audit_violation(audit, "I5", audit_function(rid), index, entry->low,
                         "an interrupt entry is present for a requester without an owner");
     else if (!own_core || entry->vector < FIRST_VECTOR || (entry->low & IRTE_MODES) != 0)
-        audit_violation(audit, "I5", guest->name, index, entry->low,
+        audit_violation(audit, "I5", audit_guest(guest), index, entry->low,
                         "an interrupt entry delivers otherwise than as a vector on one of its "
                         "owner's cores");
 }
@@ -259,7 +257,7 @@ static void audit_interrupts(struct audit *audit, const struct iommu_unit_report
     uint64_t table = ALIGN_DOWN(report->interrupt_table, PAGE_SIZE);
     uint64_t size = ALIGN_UP(IRTA_BYTES(report->interrupt_table), PAGE_SIZE);
     if (!frames_owned_by(table, size, OWNER_HYPERVISOR)) {
-        audit_violation(audit, "I5", "unit", report->base, report->interrupt_table,
+        audit_violation(audit, "I5", audit_machine("unit"), report->base, report->interrupt_table,
                         "the interrupt table lies in memory that is not the hypervisor's");
         return;
     }
@@ -279,10 +277,10 @@ static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_un
     if (!report->usable && !(translating && own_root))
         return;
     if (!translating)
-        audit_violation(audit, "I4", "unit", report->base, report->global_status,
+        audit_violation(audit, "I4", audit_machine("unit"), report->base, report->global_status,
                         "translation is off");
     if (!own_root || (report->root_table & RTADDR_MODE) != 0) {
-        audit_violation(audit, "I4", "unit", report->base, report->root_table,
+        audit_violation(audit, "I4", audit_machine("unit"), report->base, report->root_table,
                         "the root table is not the hypervisor's, or of another format");
         return;
     }
@@ -291,10 +289,10 @@ static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_un
 
     bool remapping = (report->global_status & GSTS_INTERRUPTS) != 0;
     if (!remapping && iommu_remaps_interrupts())
-        audit_violation(audit, "I5", "unit", report->base, report->global_status,
+        audit_violation(audit, "I5", audit_machine("unit"), report->base, report->global_status,
                         "interrupt remapping is off");
     if ((report->global_status & GSTS_COMPATIBLE) != 0)
-        audit_violation(audit, "I5", "unit", report->base, report->global_status,
+        audit_violation(audit, "I5", audit_machine("unit"), report->base, report->global_status,
                         "compatibility-format interrupts pass unchecked");
     if (remapping)
         audit_interrupts(audit, report);
