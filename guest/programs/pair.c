@@ -1,6 +1,7 @@
 /*
- * Starts its second vCPU in real mode, twice, the way the MultiProcessor specification (B.4) says:
- * INIT, start-up IPI. What runs there counts in memory and takes a VM exit of its own.
+ * Starts its second vCPU in real mode, twice (starts=N: so often), the way the MultiProcessor
+ * specification (B.4) says: INIT, start-up IPI. What runs there counts in memory and takes a VM
+ * exit of its own.
  *
  * Exits with 0 when both starts were counted, and nobody else's core answered to this.
  */
@@ -42,7 +43,8 @@ int guest_main(void)
     for (size_t i = 0; i < sizeof trampoline; i++)
         ((volatile uint8_t *)TRAMPOLINE)[i] = trampoline[i];
     *(volatile uint16_t *)COUNTER = 0;
-    for (unsigned start = 1; start <= 2; start++) {
+    unsigned starts = (unsigned)argument_number("starts", 2);
+    for (unsigned start = 1; start <= starts; start++) {
         command(other, ICR_INIT);
         command(other, ICR_START_UP | TRAMPOLINE >> 12);
         command(other, ICR_START_UP | TRAMPOLINE >> 12);
@@ -58,10 +60,10 @@ int guest_main(void)
         command(id, ICR_START_UP | TRAMPOLINE >> 12);
     }
     wait_microseconds(20000);
-    if (!counted(2)) {
+    if (!counted(starts)) {
         print("somebody else started here\n");
         return 2;
     }
-    print("the second vCPU started twice\n");
+    print("the second vCPU started %u times\n", starts);
     return 0;
 }

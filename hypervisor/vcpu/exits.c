@@ -238,11 +238,13 @@ static bool wait_for_start(struct vcpu *vcpu)
     return false;
 }
 
-static void log_entry(const struct vcpu *vcpu)
+/* By powers of two: a guest can send itself INIT and start-up IPIs without end. */
+static void log_entry(const struct vcpu *vcpu, uint64_t starts)
 {
     uint64_t now = tsc_read();
-    log_event("vcpu.entered", "core=%u vcpu=%u tsc=%llu", vcpu->cpu->index, vcpu->index,
-              (unsigned long long)now);
+    if ((starts & (starts - 1)) == 0)
+        log_event("vcpu.entered", "core=%u vcpu=%u tsc=%llu starts=%llu", vcpu->cpu->index,
+                  vcpu->index, (unsigned long long)now, (unsigned long long)starts);
 }
 
 void vcpu_run(struct vcpu *vcpu)
@@ -250,6 +252,7 @@ void vcpu_run(struct vcpu *vcpu)
     const struct vcpu_backend *backend = vcpu_backend();
     /* Not by its activity: a quick sibling may have sent the start-up IPI already. */
     bool by_sipi = vcpu->index != 0;
+    uint64_t starts = 0;
 
     /* Also gives the host the CR4 that the back-end takes down in load(). */
     core_state_reset();
@@ -275,7 +278,7 @@ void vcpu_run(struct vcpu *vcpu)
         set_in_guest(vcpu, 1);
         enum outcome outcome = on_nmi(vcpu);
         if (outcome == OUTCOME_RESUME) {
-            log_entry(vcpu);
+            log_entry(vcpu, ++starts);
             outcome = backend->run(vcpu);
         }
         set_in_guest(vcpu, 0);

@@ -81,7 +81,7 @@ def test_what_a_guest_does_not_have_does_not_exist(bochs):
 
 def test_two_vcpus_start_each_other_and_nobody_else(bochs):
     run = bochs(NEIGHBOUR + guest("pair", "pair", expect="exit 0", more="cpus = 2\n"), cpus=5)
-    assert one(run, "guest.output", name="pair", text="the second vCPU started twice")
+    assert one(run, "guest.output", name="pair", text="the second vCPU started 2 times")
     stopped(run, "pair")
     neighbour_is_well(run)
     verdict(run)

@@ -77,6 +77,16 @@ def test_paused_and_resumed(boot, lane):
     finish(run)
 
 
+@pytest.mark.parametrize("lane", LANES)
+def test_a_storm_of_starts_writes_few_lines(boot, lane):
+    """A vCPU that its sibling starts again and again: a line for each power of two."""
+    run = boot.to_the_end("[guest alpha]\nimage = pair.elf\nmemory = 4M\ncpus = 2\nargs = starts=600\nexpect = exit 0\n",
+                          on=lane, limit=120)
+    verdict(run)
+    assert one(run, "guest.output", name="alpha")["text"] == "the second vCPU started 600 times"
+    assert [line.number("starts") for line in of(run, "vcpu.entered", vcpu=1)] == [2 ** n for n in range(10)]
+
+
 def function_at(elf, address: int) -> str:
     symbols = subprocess.run(["nm", "-n", elf], check=True, capture_output=True, text=True).stdout.splitlines()
     below = [name for value, kind, name in (line.split() for line in symbols) if kind in "tT" and int(value, 16) < address]

@@ -178,6 +178,24 @@ static void test_init_restarts(void **state)
     expect_real_mode();
 }
 
+static void send_init_again(struct vcpu *target)
+{
+    if (waits < 20)
+        vcpu_interrupt(target, 0x4500);
+}
+
+static void test_a_storm_of_starts_is_logged_by_powers_of_two(void **state)
+{
+    loops = 20;
+    then(EXIT_NMI, 0);
+    before_exit = send_init_again;
+    during_wait = send_start;
+    run();
+    assert_int_equal(loads, 21);
+    assert_int_equal(host_log_count("vcpu.entered", NULL), 5);
+    assert_int_equal(host_log_count("vcpu.entered", "starts=16"), 1);
+}
+
 static void send_nmi_then_start(void)
 {
     vcpu_interrupt(&vcpu, 0x4400);
@@ -245,6 +263,7 @@ int main(void)
         CASE(test_nmi_while_loading),
         CASE(test_load_fails),
         CASE(test_no_nmi_while_waiting_for_sipi),
+        CASE(test_a_storm_of_starts_is_logged_by_powers_of_two),
     };
     return cmocka_run_group_tests_name("vCPU run", tests, NULL, NULL);
 }
