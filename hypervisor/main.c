@@ -307,9 +307,10 @@ void hypervisor_main(const struct boot_info *loaders)
     guests_create(&config, boot); /* overwrites their memory while the VFs settle */
     nics_finish();
     guests_finish(&config);
-    log_event("size.hypervisor", "owned=%llu in_use=%llu",
-              (unsigned long long)frames_bytes(OWNER_HYPERVISOR),
-              (unsigned long long)pages_in_use() * PAGE_SIZE);
+    uint64_t owned = frames_ram_bytes(OWNER_HYPERVISOR);
+    log_event("size.hypervisor", "owned=%llu in_use=%llu registers=%llu", (unsigned long long)owned,
+              (unsigned long long)pages_in_use() * PAGE_SIZE,
+              (unsigned long long)(frames_bytes(OWNER_HYPERVISOR) - owned));
     timer_start(TICK_MICROSECONDS);
     (void)!audit_enforce();
     phase("start");

@@ -15,6 +15,7 @@ static struct {
     uint64_t base, end;
 } ram[BOOT_MAX_RANGES];
 static size_t ram_count;
+static uint64_t image_bytes; /* RAM, too, but never given back */
 
 static struct lock lock;
 
@@ -160,7 +161,9 @@ static bool is_ram(owner_t owner)
 static enum status note_ram(void)
 {
     ram_count = 0;
+    image_bytes = 0;
     for (size_t i = 0; i < range_count; i++) {
+        image_bytes += ranges[i].owner == OWNER_HYPERVISOR ? ranges[i].size : 0;
         if (!is_ram(ranges[i].owner))
             continue;
         if (ram_count > 0 && ram[ram_count - 1].end == ranges[i].base) {
@@ -366,6 +369,20 @@ uint64_t frames_bytes(owner_t owner)
     }
     lock_give(&lock);
     return owner == OWNER_NONE ? PHYSICAL_END - listed : bytes;
+}
+
+uint64_t frames_ram_bytes(owner_t owner)
+{
+    uint64_t bytes = owner == OWNER_HYPERVISOR ? image_bytes : 0;
+    lock_take(&lock);
+    for (size_t i = 0; i < range_count; i++)
+        for (size_t r = 0; r < ram_count && ranges[i].owner == owner; r++) {
+            uint64_t base = MAX(ranges[i].base, ram[r].base);
+            uint64_t end = MIN(range_end(&ranges[i]), ram[r].end);
+            bytes += end > base ? end - base : 0;
+        }
+    lock_give(&lock);
+    return bytes;
 }
 
 const char *frames_owner_kind(owner_t owner)

@@ -53,5 +53,7 @@ bool frames_owned_by(uint64_t base, uint64_t size, owner_t owner);
 const struct frame_range *frames_range(size_t index);
 /* Bytes that `owner` holds. */
 uint64_t frames_bytes(owner_t owner);
+/* Bytes of RAM among them; the rest is device registers and configuration space. */
+uint64_t frames_ram_bytes(owner_t owner);
 /* "hypervisor", "firmware", "guest 2", ... */
 const char *frames_owner_kind(owner_t owner);

@@ -241,8 +241,11 @@ static void list_frames(unsigned count, char *const words[])
         console_printf("0x%012llx-0x%012llx %8s %s\n", (unsigned long long)range->base,
                        (unsigned long long)(range->base + range->size - 1),
                        size_text(range->size).text, owner_name(range->owner));
-    console_printf("hypervisor: %s, of which %zu pages are handed out\n",
-                   size_text(frames_bytes(OWNER_HYPERVISOR)).text, pages_in_use());
+    uint64_t owned = frames_ram_bytes(OWNER_HYPERVISOR);
+    console_printf(
+        "hypervisor: %s of RAM, of which %zu pages are handed out, and %s of registers\n",
+        size_text(owned).text, pages_in_use(),
+        size_text(frames_bytes(OWNER_HYPERVISOR) - owned).text);
 }
 
 static void reboot(unsigned count, char *const words[])

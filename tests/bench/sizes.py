@@ -26,7 +26,7 @@ def memory_rows(run, where: str) -> list[Row]:
     """Frames and tables, as the log of a run says."""
     by_log = f"the log, in {where}"
     size = next(e for e in run.events if e.event == "size.hypervisor")
-    rows = [Row(f"{where}: frames that the hypervisor owns", size.number("owned"), "bytes", by_log),
+    rows = [Row(f"{where}: RAM that the hypervisor owns", size.number("owned"), "bytes", by_log),
             Row(f"{where}: of these in use", size.number("in_use"), "bytes", by_log)]
     for line in run.events:
         if line.event == "guest.tables":

@@ -224,6 +224,9 @@ MUTATIONS = (
                    "{MSR_X2APIC_ICR, MSR_X2APIC_ICR, .read = DIRECT, .write = EMULATE, .on_write = write_icr},",
                    "{MSR_X2APIC_ICR, MSR_X2APIC_ICR, .read = DIRECT, .write = DIRECT, .on_write = write_icr},"),),
              (Unit("test_msr_policy", failed(r"\w+")),), quick=True),
+    Mutation("every-start-logged", "a storm of INIT and start-up IPIs writes few lines",
+             (Edit("hypervisor/vcpu/exits.c", "    if ((starts & (starts - 1)) == 0)\n", "    if (starts != 0)\n"),),
+             (Unit("test_vcpu_run", failed("test_a_storm_of_starts_is_logged_by_powers_of_two")),), quick=True),
     Mutation("nmi-not-intercepted", "an NMI makes a guest's core leave guest mode (SVM)",
              (Edit("hypervisor/vcpu/svm/state.c", "vmcb->intercept_1 = INTERCEPT_NMI | INTERCEPT_INIT",
                    "vmcb->intercept_1 = INTERCEPT_INIT"),),
@@ -357,6 +360,12 @@ MUTATIONS = (
     Mutation("silent-controller-asked-again", "a controller that did not answer is not asked again",
              (Edit("drivers/nvme/nvme_admin.c", "    controller->dead = true;\n", ""),),
              (Unit("test_nvme_hostile", failed("a_controller_that_falls_silent_costs_one_wait")),)),
+
+    # --- what is said ---
+    Mutation("registers-counted-as-memory", "configuration space does not count as the hypervisor's memory",
+             (Edit("hypervisor/memory/frames.c", "            bytes += end > base ? end - base : 0;\n",
+                   "            bytes += end != base ? ranges[i].size : 0;\n"),),
+             (Unit("test_frames_take", failed("test_taking_leaves_others_alone")),)),
 
     # --- the audit itself ---
     Mutation("audit-skips-pf-domains", "the audit looks at what a PF's domain maps",

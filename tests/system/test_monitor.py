@@ -137,7 +137,7 @@ def test_cpus(run):
 
 
 def test_frames(run):
-    answer = ask(run, "frames", r"^hypervisor: \w+, of which \d+ pages are handed out$")
+    answer = ask(run, "frames", r"^hypervisor: \w+ of RAM, of which \d+ pages are handed out, and \w+ of registers$")
     end = 0
     for first, last, owner in re.findall(r"^(0x[0-9a-f]+)-(0x[0-9a-f]+) +\S+ (\S+)", answer, re.MULTILINE):
         assert int(first, 16) >= end and int(last, 16) > int(first, 16)

@@ -40,13 +40,14 @@ static void test_taking_leaves_others_alone(void **state)
 {
     add(MIB(1), MIB(7), BOOT_MEMORY_USABLE);
     add(MIB(9), MIB(1), BOOT_MEMORY_MMIO);
+    add(MIB(20), MIB(1), BOOT_MEMORY_IMAGE);
     init();
     assert_int_equal(frames_transfer(MIB(2), MIB(1), OWNER_NOBODY, OWNER_HYPERVISOR), STATUS_OK);
     assert_int_equal(frames_transfer(MIB(4), MIB(1), OWNER_NOBODY, OWNER_GUEST(0)), STATUS_OK);
     assert_int_equal(frames_take(KIB(1536), MIB(8), BIT(OWNER_NOBODY), OWNER_FIRMWARE), STATUS_OK);
     assert_int_equal(frames_bytes(OWNER_NOBODY), KIB(512));
     assert_int_equal(frames_bytes(OWNER_FIRMWARE), MIB(4) + KIB(512));
-    assert_int_equal(frames_bytes(OWNER_HYPERVISOR), MIB(1));
+    assert_int_equal(frames_bytes(OWNER_HYPERVISOR), MIB(2));
     assert_int_equal(frames_bytes(OWNER_GUEST(0)), MIB(1));
     assert_int_equal(frames_owner(MIB(8)), OWNER_NONE);
     assert_int_equal(frames_owner(MIB(9)), OWNER_MMIO);
@@ -56,6 +57,7 @@ static void test_taking_leaves_others_alone(void **state)
     assert_true(frames_owned_by(MIB(8), MIB(8), OWNER_HYPERVISOR));
     assert_int_equal(frames_owner(MIB(8) - 1), OWNER_FIRMWARE);
     check_table();
+    assert_int_equal(frames_ram_bytes(OWNER_HYPERVISOR), MIB(2)); /* the image, and what it took */
     /* What was RAM and is firmware's now is never given back as RAM. */
     frames_release_all(OWNER_GUEST(0));
     assert_int_equal(frames_bytes(OWNER_NOBODY), KIB(1536));
