@@ -65,8 +65,13 @@ enum outcome exit_control_register(struct vcpu *vcpu)
 {
     const struct vcpu_exit *exit = &vcpu->exit;
     struct vcpu_state state;
-    uint64_t value = vcpu_register(vcpu, exit->control.source);
+    uint8_t source = exit->control.source;
     bool accepted = false;
+
+    if (source == CONTROL_SOURCE_IN_CODE && !vcpu_control_source(vcpu, &source))
+        return vcpu_fail(vcpu, "unhandled-exit",
+                         "the instruction that accessed CR%u cannot be read", exit->control.number);
+    uint64_t value = vcpu_register(vcpu, source);
 
     vcpu_backend()->read_state(vcpu, &state);
     if (!exit->control.write) {
@@ -89,7 +94,7 @@ enum outcome exit_control_register(struct vcpu *vcpu)
         default:
             return vcpu_fault(vcpu, EXCEPTION_UD);
         }
-        vcpu_set_register(vcpu, exit->control.source, value);
+        vcpu_set_register(vcpu, source, value);
         return OUTCOME_ADVANCE;
     }
     switch (exit->control.number) {

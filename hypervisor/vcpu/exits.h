@@ -54,6 +54,8 @@ size_t vcpu_call_chain(struct vcpu *vcpu, const struct vcpu_state *state, uint64
                        size_t most);
 /* Length of the instruction at RIP; 0 when it cannot be told. */
 uint8_t vcpu_instruction_length(struct vcpu *vcpu);
+/* The general register of the MOV to or from a control register at RIP; false likewise. */
+bool vcpu_control_source(struct vcpu *vcpu, uint8_t *general);
 
 /* exit_memory.c, exit_control.c, cpuid_policy.c */
 exit_handler exit_memory, exit_control_register, exit_xsetbv, exit_cpuid;

@@ -3,6 +3,7 @@
 
 #define REX_W 8u
 #define REX_R 4u
+#define REX_B 1u
 
 /* The bytes, how far they are read, and what the prefixes said. */
 struct cursor {
@@ -286,5 +287,23 @@ enum status instruction_length(const uint8_t *bytes, size_t size, unsigned code_
     if (!skip(&cursor, tail - 1))
         return STATUS_INVALID;
     *length = (uint8_t)cursor.at;
+    return STATUS_OK;
+}
+
+enum status instruction_control_register(const uint8_t *bytes, size_t size, unsigned code_bits,
+                                         uint8_t *general)
+{
+    struct cursor cursor;
+    uint8_t opcode, modrm;
+    enum status status = start(&cursor, bytes, size, code_bits, &opcode);
+    if (status != STATUS_OK)
+        return status;
+    if (opcode != 0x0f)
+        return STATUS_UNSUPPORTED;
+    if (!take(&cursor, &opcode) || !take(&cursor, &modrm))
+        return STATUS_INVALID;
+    if (opcode != 0x20 && opcode != 0x22)
+        return STATUS_UNSUPPORTED;
+    *general = (uint8_t)((modrm & 7) | ((cursor.rex & REX_B) != 0 ? 8 : 0)); /* whatever the mode */
     return STATUS_OK;
 }

@@ -28,3 +28,6 @@ MUST_CHECK enum status instruction_decode(const uint8_t *bytes, size_t size, uns
 /* Length of an instruction without memory operand, prefixes included. Same errors. */
 MUST_CHECK enum status instruction_length(const uint8_t *bytes, size_t size, unsigned code_bits,
                                           uint8_t *length);
+/* MOV to or from a control register: the general register. Same errors. */
+MUST_CHECK enum status instruction_control_register(const uint8_t *bytes, size_t size,
+                                                    unsigned code_bits, uint8_t *general);

@@ -37,6 +37,9 @@ static void check(const uint8_t *bytes, size_t size, unsigned code_bits)
     } else if (instruction_length(bytes, size, code_bits, &length) == STATUS_OK) {
         require(length >= 1 && length <= size && length <= INSTRUCTION_MAX);
     }
+    uint8_t general;
+    if (instruction_control_register(bytes, size, code_bits, &general) == STATUS_OK)
+        require(general < (code_bits == 64 ? 16 : 8) && size >= 3);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -233,7 +233,8 @@ static void control(uint8_t number, uint8_t source, uint64_t value)
     exit->control.number = number;
     exit->control.source = source;
     exit->control.write = true;
-    vcpu.registers[source] = value;
+    if (source < GUEST_REGISTERS)
+        vcpu.registers[source] = value;
 }
 
 static void test_cr0(void **state)
@@ -298,6 +299,30 @@ static void test_cr4(void **state)
     set_long_mode(0x1000);
     run();
     expect_rip(0x1003);
+}
+
+/* Where the CPU does not say which register was moved, the instruction does. */
+static void test_control_register_in_code(void **state)
+{
+    static const uint8_t write_esi[] = {0x0f, 0x22, 0xe6}, read_ebx[] = {0x0f, 0x20, 0xe3};
+    control(4, CONTROL_SOURCE_IN_CODE, 0);
+    memcpy(memory + 0x1000, write_esi, sizeof write_esi);
+    vcpu.registers[GUEST_RSI] = CR4_PAE | CR4_PGE;
+    run();
+    expect_rip(0x1003);
+    assert_int_equal(guest.cr4, CR4_PAE | CR4_PGE);
+
+    control(4, CONTROL_SOURCE_IN_CODE, 0);
+    script[0].control.write = false;
+    vcpu.start.cr4 = CR4_PAE;
+    memcpy(memory + 0x1000, read_ebx, sizeof read_ebx);
+    run();
+    expect_rip(0x1003);
+    assert_int_equal(vcpu.registers[GUEST_RBX], CR4_PAE);
+
+    control(4, CONTROL_SOURCE_IN_CODE, 0); /* a sibling wrote something else there meanwhile */
+    run();
+    expect_stop("unhandled-exit", "CR4");
 }
 
 static void test_cr3_cr8_and_reads(void **state)
@@ -381,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_cpuid),
+        CASE(test_control_register_in_code),
         CASE(test_cpuid_length_from_code),
         CASE(test_length_cannot_be_told),
         CASE(test_msr),

@@ -240,12 +240,39 @@ static void test_lengths(void **state)
                      STATUS_UNSUPPORTED);
 }
 
+static void test_control_registers(void **state)
+{
+    static const struct {
+        unsigned bits;
+        enum status status;
+        uint8_t general, size;
+        uint8_t bytes[5];
+    } cases[] = {
+        {64, STATUS_OK, GUEST_RAX, 3, {0x0f, 0x22, 0xe0}},
+        {64, STATUS_OK, GUEST_R15, 4, {0x41, 0x0f, 0x20, 0xe7}},
+        {64, STATUS_OK, GUEST_RDI, 3, {0x0f, 0x20, 0x27}}, /* the mode does not count */
+        {64, STATUS_OK, GUEST_RSP, 4, {0x48, 0x0f, 0x22, 0xe4}},
+        {16, STATUS_OK, GUEST_RBX, 3, {0x0f, 0x20, 0xe3}},
+        {64, STATUS_UNSUPPORTED, 0, 3, {0x0f, 0x23, 0xe0}}, /* a debug register */
+        {64, STATUS_UNSUPPORTED, 0, 3, {0x90, 0x90, 0x90}},
+        {64, STATUS_INVALID, 0, 2, {0x0f, 0x22}},
+        {64, STATUS_INVALID, 0, 0, {0}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        uint8_t general = 0;
+        assert_int_equal(
+            instruction_control_register(cases[i].bytes, cases[i].size, cases[i].bits, &general),
+            cases[i].status);
+        assert_int_equal(general, cases[i].general);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decodes), cmocka_unit_test(test_needs_every_byte),
-        cmocka_unit_test(test_refuses), cmocka_unit_test(test_prefixes_end),
-        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_decodes),          cmocka_unit_test(test_control_registers),
+        cmocka_unit_test(test_needs_every_byte), cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_prefixes_end),     cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests_name("instruction", tests, NULL, NULL);
 }

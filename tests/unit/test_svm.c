@@ -34,16 +34,39 @@ static void test_kinds(void **state)
         uint64_t code;
         enum exit_kind kind;
     } kinds[] = {
-        {0x61, EXIT_NMI},          {0x63, EXIT_INIT},      {0x72, EXIT_CPUID},
-        {0x73, EXIT_UNDEFINED},    {0x76, EXIT_INVD},      {0x7a, EXIT_UNDEFINED},
-        {0x7b, EXIT_IO},           {0x7c, EXIT_MSR_READ},  {0x7d, EXIT_TASK_SWITCH},
-        {0x7f, EXIT_TRIPLE_FAULT}, {0x80, EXIT_UNDEFINED}, {0x81, EXIT_HYPERCALL},
-        {0x82, EXIT_UNDEFINED},    {0x83, EXIT_UNDEFINED}, {0x84, EXIT_UNDEFINED},
-        {0x85, EXIT_UNDEFINED},    {0x86, EXIT_UNDEFINED}, {0x89, EXIT_INVD},
-        {0x8a, EXIT_UNDEFINED},    {0x8b, EXIT_UNDEFINED}, {0x8c, EXIT_UNDEFINED},
-        {0x8d, EXIT_XSETBV},       {0x8e, EXIT_UNDEFINED}, {0x400, EXIT_MEMORY},
-        {0x60, EXIT_OTHER},        {0x78, EXIT_OTHER},     {0x10, EXIT_OTHER},
-        {0x8f, EXIT_OTHER},        {0x401, EXIT_OTHER},    {UINT64_MAX - 1, EXIT_OTHER},
+        {0x61, EXIT_NMI},
+        {0x63, EXIT_INIT},
+        {0x72, EXIT_CPUID},
+        {0x73, EXIT_UNDEFINED},
+        {0x76, EXIT_INVD},
+        {0x7a, EXIT_UNDEFINED},
+        {0x7b, EXIT_IO},
+        {0x7c, EXIT_MSR_READ},
+        {0x7d, EXIT_TASK_SWITCH},
+        {0x7f, EXIT_TRIPLE_FAULT},
+        {0x80, EXIT_UNDEFINED},
+        {0x81, EXIT_HYPERCALL},
+        {0x82, EXIT_UNDEFINED},
+        {0x83, EXIT_UNDEFINED},
+        {0x84, EXIT_UNDEFINED},
+        {0x85, EXIT_UNDEFINED},
+        {0x86, EXIT_UNDEFINED},
+        {0x89, EXIT_INVD},
+        {0x8a, EXIT_UNDEFINED},
+        {0x8b, EXIT_UNDEFINED},
+        {0x8c, EXIT_UNDEFINED},
+        {0x8d, EXIT_XSETBV},
+        {0x8e, EXIT_UNDEFINED},
+        {0x400, EXIT_MEMORY},
+        {0x60, EXIT_OTHER},
+        {0x78, EXIT_OTHER},
+        {0x10, EXIT_OTHER},
+        {0x04, EXIT_CONTROL_REGISTER},
+        {0x14, EXIT_CONTROL_REGISTER},
+        {0x13, EXIT_OTHER},
+        {0x8f, EXIT_OTHER},
+        {0x401, EXIT_OTHER},
+        {UINT64_MAX - 1, EXIT_OTHER},
     };
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         exits(kinds[i].code);
@@ -249,6 +272,38 @@ static void test_state_round_trip(void **state)
     assert_int_equal(vmcb.cpl, 0); /* real mode has no other */
 }
 
+/* The guest sees CR4.MCE as it wrote it; the CPU runs with the host's. */
+static void test_machine_checks_stay_on(void **state)
+{
+    static const struct {
+        uint64_t host, guest, real;
+    } cases[] = {{CR4_MCE, 0, CR4_MCE}, {CR4_MCE, CR4_MCE, CR4_MCE}, {0, CR4_MCE, 0}, {0, 0, 0}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct vcpu_state in = {.cr4 = CR4_PAE | cases[i].guest}, back;
+        vcpu.backend_state[SVM_SLOT_HOST_MCE] = cases[i].host;
+        svm_write_state(&vcpu, &in);
+        assert_int_equal(vmcb.cr4, CR4_PAE | cases[i].real);
+        svm_read_state(&vcpu, &back);
+        assert_int_equal(back.cr4, in.cr4);
+    }
+    assert_int_equal(vmcb.intercept_cr, 0x00100010); /* CR4: both ways */
+    exits(SVM_EXIT_WRITE_CR4);
+    assert_true(out.control.write && out.control.number == 4);
+    assert_int_equal(out.control.source, CONTROL_SOURCE_IN_CODE);
+    exits(SVM_EXIT_READ_CR4);
+    assert_true(!out.control.write && out.control.number == 4);
+}
+
+/* An interrupt into a kernel leaves the attributes of the user's stack segment behind. */
+static void test_level_is_not_the_stacks(void **state)
+{
+    struct vcpu_state back;
+    vmcb.ss.attributes = 0xcf3;
+    vmcb.cpl = 0;
+    svm_read_state(&vcpu, &back);
+    assert_int_equal(back.ss.attributes, 0xc093);
+}
+
 static void test_start_states_are_valid(void **state)
 {
     vmcb.cr0 = 0;
@@ -337,10 +392,20 @@ static void test_injection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_kinds),    CASE(test_lengths),          CASE(test_io),
-        CASE(test_memory),   CASE(test_exceptions),       CASE(test_events_are_delivered_again),
-        CASE(test_invalid),  CASE(test_state_round_trip), CASE(test_start_states_are_valid),
-        CASE(test_controls), CASE(test_injection),        CASE(test_restart),
+        CASE(test_machine_checks_stay_on),
+        CASE(test_level_is_not_the_stacks),
+        CASE(test_kinds),
+        CASE(test_lengths),
+        CASE(test_io),
+        CASE(test_memory),
+        CASE(test_exceptions),
+        CASE(test_events_are_delivered_again),
+        CASE(test_invalid),
+        CASE(test_state_round_trip),
+        CASE(test_start_states_are_valid),
+        CASE(test_controls),
+        CASE(test_injection),
+        CASE(test_restart),
     };
     return cmocka_run_group_tests_name("SVM", tests, NULL, NULL);
 }

@@ -14,11 +14,13 @@
 #define NPF_EXECUTE  BIT(4)
 #define NPF_IN_WALK  BIT(33) /* of the guest's own page tables */
 
-/* A guest that loads reserved bits into CR3 or CR4 gets here under QEMU's TCG, and #GP is the
+/* A guest that loads reserved bits into CR3 gets here under QEMU's TCG, and #GP is the
  * answer; a state that VMRUN itself refuses comes back at once, for ever. */
 #define INVALID_RUN_LIMIT 4096
 
 static const uint8_t kinds[] = {
+    [SVM_EXIT_READ_CR4] = EXIT_CONTROL_REGISTER + 1,
+    [SVM_EXIT_WRITE_CR4] = EXIT_CONTROL_REGISTER + 1,
     [SVM_EXIT_NMI] = EXIT_NMI + 1,
     [SVM_EXIT_INIT] = EXIT_INIT + 1,
     [SVM_EXIT_CPUID] = EXIT_CPUID + 1,
@@ -156,4 +158,9 @@ void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
         exit->kind = EXIT_MSR_WRITE;
     if (exit->kind == EXIT_IO)
         decode_io(vmcb, exit);
+    if (exit->kind == EXIT_CONTROL_REGISTER) {
+        exit->control.number = 4;
+        exit->control.write = code == SVM_EXIT_WRITE_CR4;
+        exit->control.source = CONTROL_SOURCE_IN_CODE; /* not every CPU has decode assists */
+    }
 }

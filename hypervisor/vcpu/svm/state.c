@@ -42,6 +42,8 @@ void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t ne
 {
     memset(vmcb, 0, sizeof *vmcb);
     vmcb->intercept_exceptions = 1u << EXCEPTION_DB | 1u << EXCEPTION_AC | 1u << EXCEPTION_MC;
+    /* A CPU without a read shadow: what the guest sees of CR4 is not what it runs with. */
+    vmcb->intercept_cr = INTERCEPT_CR_READ(4) | INTERCEPT_CR_WRITE(4);
     /* Not INTR: interrupts are the guest's own. Not HLT: it sleeps on its core. */
     vmcb->intercept_1 = INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID |
                         INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_INVLPGA | INTERCEPT_IOIO |
@@ -91,7 +93,9 @@ void svm_write_state(struct vcpu *vcpu, const struct vcpu_state *state)
     vmcb->cr0 = state->cr0;
     vmcb->cr2 = state->cr2;
     vmcb->cr3 = state->cr3;
-    vmcb->cr4 = state->cr4;
+    /* A machine check with MCE off would shut the machine down (APM 2 9.2). */
+    vcpu->backend_state[SVM_SLOT_GUEST_MCE] = state->cr4 & CR4_MCE;
+    vmcb->cr4 = (state->cr4 & ~CR4_MCE) | vcpu->backend_state[SVM_SLOT_HOST_MCE];
     vmcb->dr7 = state->dr7;
     /* VMRUN refuses EFER without SVME (APM 2 15.5.1); the guest is shown it clear. */
     vmcb->efer = (state->efer & ~EFER_LMA) | (long_mode ? EFER_LMA : 0) | EFER_SVME;
@@ -104,7 +108,7 @@ void svm_read_mode(struct vcpu *vcpu, struct vcpu_state *state)
     state->rip = vmcb->rip;
     state->cr0 = vmcb->cr0;
     state->cr3 = vmcb->cr3;
-    state->cr4 = vmcb->cr4;
+    state->cr4 = (vmcb->cr4 & ~CR4_MCE) | vcpu->backend_state[SVM_SLOT_GUEST_MCE];
     state->efer = svm_efer(vcpu);
     state->cs = read_segment(&vmcb->cs);
 }
@@ -129,6 +133,8 @@ void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state)
         .idtr_limit = vmcb->idtr.limit,
         .dr7 = vmcb->dr7,
     };
+    /* The CPL is a field of its own: the attributes of a null SS are left over (APM 2 15.5.1). */
+    state->ss.attributes = (uint16_t)((state->ss.attributes & ~BITS(6, 5)) | vmcb->cpl << 5);
     svm_read_mode(vcpu, state);
 }
 

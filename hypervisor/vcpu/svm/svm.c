@@ -133,6 +133,7 @@ static enum status svm_load(struct vcpu *vcpu)
     svm_vmcb_restart(vmcb);
     vcpu->backend_state[SVM_SLOT_HOST_PAT] = msr_read(MSR_PAT);
     vcpu->backend_state[SVM_SLOT_INVALID_RUN] = 0;
+    vcpu->backend_state[SVM_SLOT_HOST_MCE] = cr4_read() & CR4_MCE;
     clear_gif();
     __asm__ volatile("vmsave %%rax"
                      :

@@ -8,6 +8,8 @@
 enum svm_vcpu_slot {
     SVM_SLOT_HOST_PAT,    /* a CPU without a PAT of its own for guests leaves theirs in the core */
     SVM_SLOT_INVALID_RUN, /* exits with VMEXIT_INVALID in a row */
+    SVM_SLOT_HOST_MCE,    /* the host's CR4.MCE, which the guest runs with */
+    SVM_SLOT_GUEST_MCE,   /* CR4.MCE as the guest sees it */
 };
 /* Indices into vcpu->backend. */
 enum svm_vcpu_page { SVM_PAGE_HOST }; /* VMSAVE's image of the host */

@@ -87,6 +87,9 @@ _Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "APM 2 table B-2");
 _Static_assert(offsetof(struct vmcb, cr2) == 0x640, "APM 2 table B-2");
 _Static_assert(offsetof(struct vmcb, guest_pat) == 0x668, "APM 2 table B-2");
 
+/* intercept_cr */
+#define INTERCEPT_CR_READ(number)  (1u << (number))
+#define INTERCEPT_CR_WRITE(number) (1u << (16 + (number)))
 /* intercept_1 */
 #define INTERCEPT_NMI      (1u << 1)
 #define INTERCEPT_INIT     (1u << 3)
@@ -128,6 +131,8 @@ _Static_assert(offsetof(struct vmcb, guest_pat) == 0x668, "APM 2 table B-2");
 #define EVENT_VALID         BIT(31)
 
 enum svm_exit_code {
+    SVM_EXIT_READ_CR4 = 0x04,
+    SVM_EXIT_WRITE_CR4 = 0x14,
     SVM_EXIT_EXCEPTION = 0x40, /* + vector */
     SVM_EXIT_EXCEPTION_LAST = 0x5f,
     SVM_EXIT_NMI = 0x61,
