@@ -68,7 +68,7 @@ struct guest {
     unsigned holds; /* guest_hold() without guest_release() so far */
     bool paused;    /* one of these is guest_pause()'s */
     bool restarting;
-    bool quarantined; /* guest_quarantine(): not started again before a reboot */
+    bool quarantined;    /* guest_quarantine(): not started again before a reboot */
     uint64_t started_at; /* microseconds */
     /* faults of its devices */
     uint64_t faults;

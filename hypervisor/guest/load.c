@@ -3,6 +3,7 @@
 #include "hypervisor/x86/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/base/mmio.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/image.h"
 #include "hypervisor/guest/tables.h"
@@ -177,6 +178,9 @@ enum status load_scrub(struct guest *guest)
     if (memory == NULL)
         return STATUS_NO_MEMORY;
     memset(memory, 0, guest->memory_size);
+    /* A request that does not snoop would read what was there before. */
+    if (iommu_enabled() && !iommu_snoops())
+        cache_flush_range(memory, guest->memory_size);
     window_close();
     guest->memory_clean = true;
     return STATUS_OK;

@@ -26,6 +26,10 @@ struct iommu_domain {
 MUST_CHECK enum status iommu_init(const struct dmar *dmar);
 bool iommu_enabled(void);
 bool iommu_remaps_interrupts(void);
+/* Whether domains are made so that every request of a device snoops the caches. Where some unit
+ * cannot (ECAP.SC), a device that ignores its Enable No Snoop bit reads memory as it was last
+ * written back. */
+bool iommu_snoops(void);
 
 MUST_CHECK enum status iommu_domain_create(struct iommu_domain *domain, owner_t owner);
 /* No function may be attached any more; a domain that has one is kept, and that is logged. */

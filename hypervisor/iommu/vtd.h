@@ -60,7 +60,8 @@ struct vtd_state {
     unsigned max_leaf_level;
     unsigned input_bits;   /* width of a DMA address */
     uint32_t domain_count; /* domain ids 1 .. domain_count - 1 */
-    bool flush;            /* some unit does not snoop */
+    bool flush;            /* some unit does not snoop its tables */
+    bool snoop;            /* every usable unit can make a device's requests snoop (ECAP.SC) */
 };
 extern struct vtd_state vtd;
 

@@ -147,8 +147,9 @@ enum status iommu_domain_map(struct iommu_domain *domain, uint64_t address, uint
     if ((rights & PAGE_DEVICE) != 0 || overlaps_interrupt_range(address, size) ||
         overlaps_interrupt_range(physical, size))
         return STATUS_DENIED;
-    enum status status =
-        page_table_map(&domain->table, address, physical, size, rights & (PAGE_READ | PAGE_WRITE));
+    rights &= PAGE_READ | PAGE_WRITE;
+    enum status status = page_table_map(&domain->table, address, physical, size,
+                                        rights | (vtd.snoop ? PAGE_SNOOPED : 0));
     if (status == STATUS_NO_MEMORY) {
         /* Splits nothing: the range begins and ends where it was mapped a moment ago. */
         enum status undone = iommu_domain_unmap(domain, address, size);

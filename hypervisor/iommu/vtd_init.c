@@ -40,6 +40,7 @@ static void find_common_ground(void)
     vtd.max_leaf_level = 3;
     vtd.input_bits = 12 + 9 * vtd.levels;
     vtd.domain_count = VTD_MAX_DOMAINS;
+    vtd.snoop = true;
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *unit = &vtd.unit[i];
         if (!unit->usable)
@@ -55,6 +56,7 @@ static void find_common_ground(void)
         vtd.domain_count =
             MIN(vtd.domain_count, UINT32_C(1) << (4 + 2 * VTD_CAP_ND(unit->capability)));
         vtd.flush |= !vtd_coherent(unit);
+        vtd.snoop &= (unit->extended & VTD_ECAP_SC) != 0;
     }
 }
 
@@ -82,16 +84,22 @@ enum status iommu_init(const struct dmar *dmar)
     if (units == 0)
         return STATUS_DEVICE;
     vtd.enabled = true;
-    log_event("iommu.enabled", "units=%u levels=%u qi=%s ir=%s eim=%s domains=%u page=%s", units,
-              vtd.levels, queued ? "yes" : "no", interrupts ? "yes" : "no", eim ? "yes" : "no",
-              vtd.domain_count - 1,
+    log_event("iommu.enabled", "units=%u levels=%u qi=%s ir=%s eim=%s domains=%u page=%s snoop=%s",
+              units, vtd.levels, queued ? "yes" : "no", interrupts ? "yes" : "no",
+              eim ? "yes" : "no", vtd.domain_count - 1,
               vtd.max_leaf_level == 3   ? "1G"
               : vtd.max_leaf_level == 2 ? "2M"
-                                        : "4K");
+                                        : "4K",
+              vtd.snoop ? "yes" : "no");
     return STATUS_OK;
 }
 
 bool iommu_enabled(void)
 {
     return vtd.enabled;
+}
+
+bool iommu_snoops(void)
+{
+    return vtd.snoop;
 }

@@ -57,6 +57,7 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 #define VTD_ECAP_QI                 BIT(1)
 #define VTD_ECAP_IR                 BIT(3)
 #define VTD_ECAP_EIM                BIT(4)
+#define VTD_ECAP_SC                 BIT(7) /* snoop control: SNP in second-level entries */
 #define VTD_ECAP_IOTLB_OFFSET(ecap) ((uint32_t)(FIELD(ecap, 17, 8) * 16))
 
 /* 11.4.4.1 Global Command and 11.4.4.2 Global Status: the same bit positions in both. */

@@ -13,6 +13,8 @@ static bool is_leaf(uint64_t entry, unsigned level)
 #define CPU_WRITE      BIT(1)
 #define CPU_USER       BIT(2)
 #define CPU_UNCACHED   (BIT(3) | BIT(4)) /* PWT and PCD: entry 3 of the PAT, UC after reset */
+#define CPU_PAT_SMALL  BIT(7)            /* the third bit of the index into the PAT */
+#define CPU_PAT_LARGE  BIT(12)
 #define CPU_ACCESSED   BIT(5)
 #define CPU_DIRTY      BIT(6)
 #define CPU_NO_EXECUTE BIT(63)
@@ -32,13 +34,20 @@ static uint64_t cpu_table(uint64_t physical)
     return physical | CPU_PRESENT | CPU_WRITE | CPU_ACCESSED;
 }
 
+/* Entries 0 and 3 of the PAT are the ones that mean what this program takes them to mean. */
+static unsigned cpu_type(uint64_t entry, unsigned level)
+{
+    uint64_t type = entry & (CPU_UNCACHED | (level == 1 ? CPU_PAT_SMALL : CPU_PAT_LARGE));
+    return type == CPU_UNCACHED ? PAGE_DEVICE : type == 0 ? 0 : PAGE_OTHER_TYPE;
+}
+
 static unsigned cpu_rights(uint64_t entry, unsigned level)
 {
     if ((entry & CPU_PRESENT) == 0)
         return 0;
     return PAGE_READ | ((entry & CPU_WRITE) != 0 ? PAGE_WRITE : 0u) |
            ((entry & CPU_NO_EXECUTE) == 0 ? PAGE_EXECUTE : 0u) |
-           (is_leaf(entry, level) && (entry & CPU_UNCACHED) != 0 ? PAGE_DEVICE : 0u);
+           (is_leaf(entry, level) ? cpu_type(entry, level) : 0u);
 }
 
 /* No global pages: a core's only change of address space is the reload of CR3 that flushes its
@@ -81,23 +90,28 @@ const struct page_table_format page_format_npt = {
 #define EPT_READ        BIT(0)
 #define EPT_WRITE       BIT(1)
 #define EPT_EXECUTE     BIT(2)
-#define EPT_MEMORY_TYPE 3 /* shift of the type in a leaf; bit 6, IPAT, stays 0 */
+#define EPT_MEMORY_TYPE 3          /* shift of the type in a leaf */
+#define EPT_TYPE        BITS(6, 3) /* with bit 6, IPAT, which stays 0 */
 #define EPT_UNCACHEABLE UINT64_C(0)
 #define EPT_WRITE_BACK  UINT64_C(6)
-#define EPT_DEVICE_MARK BIT(52) /* ignored by the processor: tells devices apart under any type */
 
 static uint64_t ept_leaf(uint64_t physical, unsigned rights, unsigned level)
 {
     uint64_t type = (rights & PAGE_DEVICE) != 0 ? EPT_UNCACHEABLE : EPT_WRITE_BACK;
     return physical | type << EPT_MEMORY_TYPE | ((rights & PAGE_READ) != 0 ? EPT_READ : 0) |
            ((rights & PAGE_WRITE) != 0 ? EPT_WRITE : 0) |
-           ((rights & PAGE_EXECUTE) != 0 ? EPT_EXECUTE : 0) |
-           ((rights & PAGE_DEVICE) != 0 ? EPT_DEVICE_MARK : 0) | (level > 1 ? LARGE_PAGE : 0);
+           ((rights & PAGE_EXECUTE) != 0 ? EPT_EXECUTE : 0) | (level > 1 ? LARGE_PAGE : 0);
 }
 
 static uint64_t ept_table(uint64_t physical)
 {
     return physical | EPT_READ | EPT_WRITE | EPT_EXECUTE;
+}
+
+static unsigned ept_type(uint64_t entry)
+{
+    uint64_t type = (entry & EPT_TYPE) >> EPT_MEMORY_TYPE;
+    return type == EPT_UNCACHEABLE ? PAGE_DEVICE : type == EPT_WRITE_BACK ? 0 : PAGE_OTHER_TYPE;
 }
 
 static unsigned ept_rights(uint64_t entry, unsigned level)
@@ -107,7 +121,7 @@ static unsigned ept_rights(uint64_t entry, unsigned level)
     return ((entry & EPT_READ) != 0 ? PAGE_READ : 0u) |
            ((entry & EPT_WRITE) != 0 ? PAGE_WRITE : 0u) |
            ((entry & EPT_EXECUTE) != 0 ? PAGE_EXECUTE : 0u) |
-           (is_leaf(entry, level) && (entry & EPT_DEVICE_MARK) != 0 ? PAGE_DEVICE : 0u);
+           (is_leaf(entry, level) ? ept_type(entry) : 0u);
 }
 
 const struct page_table_format page_format_ept = {
@@ -119,15 +133,17 @@ const struct page_table_format page_format_ept = {
     .address_mask = ADDRESS_MASK,
 };
 
-/* --- VT-d second level (VT-d 9.8). SNP (11) and TM (62) are reserved on units that lack the
- * capability, and there is no execute right: a device only reads and writes. --- */
+/* --- VT-d second level (VT-d 9.8). SNP and TM (62) are reserved on units that lack the capability,
+ * and there is no execute right: a device only reads and writes. --- */
 #define VTD_READ  BIT(0)
 #define VTD_WRITE BIT(1)
+#define VTD_SNOOP BIT(11)
 
 static uint64_t vtd_leaf(uint64_t physical, unsigned rights, unsigned level)
 {
     return physical | ((rights & PAGE_READ) != 0 ? VTD_READ : 0) |
-           ((rights & PAGE_WRITE) != 0 ? VTD_WRITE : 0) | (level > 1 ? LARGE_PAGE : 0);
+           ((rights & PAGE_WRITE) != 0 ? VTD_WRITE : 0) |
+           ((rights & PAGE_SNOOPED) != 0 ? VTD_SNOOP : 0) | (level > 1 ? LARGE_PAGE : 0);
 }
 
 static uint64_t vtd_table(uint64_t physical)
@@ -137,9 +153,11 @@ static uint64_t vtd_table(uint64_t physical)
 
 static unsigned vtd_rights(uint64_t entry, unsigned level)
 {
-    (void)level;
+    if ((entry & (VTD_READ | VTD_WRITE)) == 0)
+        return 0;
     return ((entry & VTD_READ) != 0 ? PAGE_READ : 0u) |
-           ((entry & VTD_WRITE) != 0 ? PAGE_WRITE : 0u);
+           ((entry & VTD_WRITE) != 0 ? PAGE_WRITE : 0u) |
+           (is_leaf(entry, level) && (entry & VTD_SNOOP) != 0 ? PAGE_SNOOPED : 0u);
 }
 
 const struct page_table_format page_format_vtd = {

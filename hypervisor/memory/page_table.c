@@ -121,7 +121,7 @@ static const uint64_t *walk_to(const struct page_table *table, uint64_t input,
             return slot;
         bool leaf = format->is_leaf(entry, level);
         uint64_t *lower = leaf ? NULL : lower_table(table, entry);
-        walk->rights = rights & (path_rights | PAGE_DEVICE);
+        walk->rights = rights & (path_rights | ~(unsigned)ACCESS);
         path_rights &= rights;
         if (leaf) {
             /* Bits below the page size are flags or zero: a large entry may hold PAT there. */

@@ -11,7 +11,9 @@ enum page_rights {
     PAGE_READ = 1u << 0,
     PAGE_WRITE = 1u << 1,
     PAGE_EXECUTE = 1u << 2,
-    PAGE_DEVICE = 1u << 3, /* uncached; otherwise write-back */
+    PAGE_DEVICE = 1u << 3,     /* uncached; otherwise write-back */
+    PAGE_SNOOPED = 1u << 4,    /* VT-d: caches are snooped whatever the request says */
+    PAGE_OTHER_TYPE = 1u << 5, /* read only: a memory type that is never mapped on purpose */
 };
 
 #define PAGE_TABLE_MAX_LEVELS 5
@@ -22,7 +24,8 @@ struct page_table_format {
     uint64_t (*leaf)(uint64_t physical, unsigned rights, unsigned level);
     /* An entry that points at a lower table. */
     uint64_t (*table)(uint64_t physical);
-    /* Rights of a present entry (PAGE_*); 0 exactly when the hardware would call it not present. */
+    /* Rights of a present entry and, of a leaf, its memory type as the hardware reads it (PAGE_*);
+     * 0 exactly when the hardware would call it not present. */
     unsigned (*rights)(uint64_t entry, unsigned level);
     bool (*is_leaf)(uint64_t entry, unsigned level);
     uint64_t address_mask; /* bits of an entry that hold the physical address */
@@ -84,7 +87,7 @@ struct page_walk {
     bool present;
     uint64_t physical;  /* valid when present */
     uint64_t page_size; /* bytes that the last entry looked at covers: of the leaf when present */
-    unsigned rights;    /* intersection along the path */
+    unsigned rights;    /* intersection along the path, and the leaf's memory type */
 };
 void page_table_walk(const struct page_table *table, uint64_t input, struct page_walk *walk);
 

@@ -158,7 +158,7 @@ static void audit_registers(struct audit *audit, const struct guest *guest, uint
     if (!in_own_bar(guest, physical, size))
         audit_violation(audit, "I2", audit_guest(guest), address, physical,
                         "mapped is neither the guest's RAM nor a BAR of its devices");
-    if ((walk->rights & PAGE_DEVICE) == 0 || (walk->rights & PAGE_EXECUTE) != 0)
+    if ((walk->rights & (PAGE_DEVICE | PAGE_EXECUTE)) != PAGE_DEVICE)
         audit_violation(audit, "I2", audit_guest(guest), address, walk->rights,
                         "device registers are mapped cached or executable");
     if (audit_is_platform(physical, size))
@@ -168,6 +168,11 @@ static void audit_registers(struct audit *audit, const struct guest *guest, uint
         if (physical < tables[i].end && physical + size > tables[i].start)
             audit_violation(audit, "I2", audit_guest(guest), address, physical,
                             "an MSI-X table is mapped: the guest could forge interrupts");
+}
+
+static uint64_t last_entry(const struct page_walk *walk)
+{
+    return walk->step[walk->steps - 1].entry;
 }
 
 /* RAM lies where the guest's memory is and nowhere else; all other leaves are registers. */
@@ -187,6 +192,10 @@ static void audit_tables(struct audit *audit, const struct guest *guest,
                    walk.physical == guest->memory_base + address;
         if (!ram)
             audit_registers(audit, guest, address, &walk, tables, table_count);
+        else if ((walk.rights & (PAGE_DEVICE | PAGE_OTHER_TYPE)) != 0)
+            audit_violation(
+                audit, "I2", audit_guest(guest), address, last_entry(&walk),
+                "RAM is not mapped write-back: what its devices and its core see differs");
     }
 }
 
@@ -244,6 +253,9 @@ static void audit_host(struct audit *audit)
         if ((walk.rights & PAGE_WRITE) != 0 && (walk.rights & PAGE_EXECUTE) != 0)
             audit_violation(audit, "W^X", audit_machine("host"), address, walk.physical,
                             "writable and executable");
+        if ((walk.rights & PAGE_OTHER_TYPE) != 0)
+            audit_violation(audit, "I2", audit_machine("host"), address, last_entry(&walk),
+                            "mapped with a memory type that nobody asked for");
         if ((walk.rights & PAGE_DEVICE) == 0 && OWNER_IS_GUEST(frames_owner(walk.physical)))
             audit_violation(audit, "I2", audit_machine("host"), address, walk.physical,
                             "a guest's memory is mapped on the control core");
@@ -261,6 +273,7 @@ bool audit_run(void)
         if (guest_at(i)->memory.root != NULL)
             audit_guest_memory(&audit, guest_at(i));
     audit_units(&audit);
+    audit_functions(&audit);
     audit_bus_masters(&audit);
     findings = audit.findings;
     failed |= findings.violations != 0;

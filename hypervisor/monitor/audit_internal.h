@@ -50,3 +50,5 @@ bool audit_is_platform(uint64_t base, uint64_t size);
 
 /* audit_iommu.c: I3, I4 and I5. */
 void audit_units(struct audit *audit);
+/* audit_functions.c: I3 and I4 as the guests' functions and the ports above them keep them. */
+void audit_functions(struct audit *audit);

@@ -13,6 +13,7 @@
 #define RTADDR_MODE      BITS(11, 10)                    /* VT-d 11.4.5: 0, legacy */
 #define IRTA_BYTES(reg)  (UINT64_C(32) << ((reg) & 0xf)) /* VT-d 11.4.12 */
 #define CONTEXT_TYPE     BITS(3, 2) /* VT-d 9.3: 0, translated, no device TLB */
+#define ECAP_SC          BIT(7)     /* VT-d 11.4.3 */
 #define IRTE_SVT_RID     1
 /* VT-d 9.10: logical destination, redirection hint, delivery other than fixed, posted. */
 #define IRTE_MODES   (BIT(2) | BIT(3) | BITS(7, 5) | BIT(15))
@@ -67,6 +68,17 @@ static bool same_as_core(const struct guest *guest, uint64_t address, uint64_t p
     return walk.present && walk.physical == physical && (walk.rights & PAGE_DEVICE) == 0;
 }
 
+/* SNP is reserved on units without snoop control, and wanted where all have it. */
+static bool snoops_rightly(const struct page_walk *walk)
+{
+    unsigned usable = 0, able = 0;
+    for (unsigned unit = 0; unit < unit_count; unit++) {
+        usable += reports[unit].usable;
+        able += reports[unit].usable && (reports[unit].extended_capability & ECAP_SC) != 0;
+    }
+    return usable == 0 || ((walk->rights & PAGE_SNOOPED) != 0) == (able == usable);
+}
+
 static void audit_domain(struct audit *audit, const struct guest *guest, uint64_t root,
                          unsigned levels)
 {
@@ -87,6 +99,9 @@ static void audit_domain(struct audit *audit, const struct guest *guest, uint64_
                                walk.physical + walk.page_size - PAGE_SIZE))
             audit_violation(audit, "I3", audit_guest(guest), address, walk.physical,
                             "the DMA domain maps what the guest's own tables do not");
+        if (!snoops_rightly(&walk))
+            audit_violation(audit, "I3", audit_guest(guest), address, walk.rights,
+                            "snoop control (SNP) is not as the units have it");
     }
 }
 

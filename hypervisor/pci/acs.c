@@ -38,6 +38,15 @@ void acs_enable(const struct pci_function *function)
     pci_update16(function->rid, function->cap_acs + ACS_CONTROL, UNWANTED, offered & WANTED);
 }
 
+bool acs_is_on(const struct pci_function *function)
+{
+    if (function->cap_acs == 0)
+        return true;
+    uint16_t offered = pci_read16(function->rid, function->cap_acs + ACS_CAPABILITY);
+    uint16_t control = pci_read16(function->rid, function->cap_acs + ACS_CONTROL);
+    return (offered & WANTED & ~control) == 0 && (control & UNWANTED) == 0;
+}
+
 void acs_enable_all(void)
 {
     const struct pci_function *function;

@@ -249,10 +249,12 @@ enum status pci_enumerate(const struct mcfg *mcfg)
         pci_bars_read(function);
         pci_capabilities_read(function);
         check_bars(function);
-        /* Phantom functions would send with requester ids that no context entry knows. */
+        /* Phantom functions would send with requester ids that no context entry knows; requests
+         * that do not snoop would see memory before it was overwritten for its next owner. A VF has
+         * these bits of its PF (PCIe 9.3.5.4). */
         if (function->cap_pcie != 0 && !function->is_bridge)
             pci_update16(function->rid, function->cap_pcie + PCIE_DEVICE_CONTROL,
-                         PCIE_DEVICE_CONTROL_PHANTOM, 0);
+                         PCIE_DEVICE_CONTROL_PHANTOM | PCIE_DEVICE_CONTROL_NO_SNOOP, 0);
         /* Translations that a device cached under firmware must not outlive it; the units take no
          * translated requests either (context entries of type 00). */
         if (function->cap_ats != 0)

@@ -182,6 +182,8 @@ void pci_wake(void);
 void acs_enable_all(void);
 /* One function's, for those that came later or were reset: a reset clears the control register. */
 void acs_enable(const struct pci_function *function);
+/* Whether what acs_enable() sets is set, as the function's registers say now. */
+bool acs_is_on(const struct pci_function *function);
 /* Whether requests of `from` may arrive at `to` without passing the IOMMU: inside a device of
  * several functions, at a switch without ACS, on a conventional bus. *culprit is where (a bridge,
  * or `from` itself), NULL when they cannot. */

@@ -135,9 +135,11 @@ static enum outcome on_exception(struct vcpu *vcpu)
     return OUTCOME_RESUME;
 }
 
-/* Nothing is lost by not throwing caches away, and much by doing it: INVD would discard what other
- * owners have written, WBINVD would stall the caches they share. A guest's memory is write-back and
- * its devices' DMA is snooped, so that neither instruction can be told from no operation. */
+/* INVD would discard what other owners have written, WBINVD would stall the caches they share. A
+ * guest's memory is write-back and its devices' requests snoop: by SNP in the domain's entries
+ * where the units have it (ECAP.SC), else because Enable No Snoop is off in the device. A device
+ * that ignores that bit reads memory as it was last written back, and its guest cannot mend that.
+ */
 static enum outcome on_invd(struct vcpu *vcpu)
 {
     (void)vcpu;

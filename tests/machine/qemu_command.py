@@ -30,6 +30,8 @@ def iommu_arguments(spec: MachineSpec) -> list[str]:
     device = f"intel-iommu,intremap={switch(spec.intremap)},aw-bits={spec.aw_bits}"
     if spec.eim is not None:
         device += f",eim={switch(spec.eim)}"
+    if spec.snoop_control:
+        device += ",snoop-control=on"
     if spec.caching_mode:
         device += ",caching-mode=on"
     if spec.device_iotlb:

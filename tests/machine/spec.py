@@ -71,6 +71,7 @@ class MachineSpec:
     aw_bits: int = 48
     caching_mode: bool = False
     device_iotlb: bool = False
+    snoop_control: bool = True
     nics: tuple[Nic, ...] = (Nic(),)
     nvmes: tuple[Nvme, ...] = ()
     image: Path | None = None

@@ -125,14 +125,16 @@ def devices(words):
 
 
 def test_the_remapping_unit_is_the_first_device():
-    assert devices(command())[0] == "intel-iommu,intremap=on,aw-bits=48,eim=on"
+    assert devices(command())[0] == "intel-iommu,intremap=on,aw-bits=48,eim=on,snoop-control=on"
 
 
 @pytest.mark.parametrize("changes, expected", [
-    ({"intremap": False}, "intel-iommu,intremap=off,aw-bits=48,eim=off"),
-    ({"eim": None, "aw_bits": 39}, "intel-iommu,intremap=on,aw-bits=39"),
-    ({"caching_mode": True}, "intel-iommu,intremap=on,aw-bits=48,eim=on,caching-mode=on"),
-    ({"device_iotlb": True}, "intel-iommu,intremap=on,aw-bits=48,eim=on,device-iotlb=on"),
+    ({"intremap": False}, "intel-iommu,intremap=off,aw-bits=48,eim=off,snoop-control=on"),
+    ({"eim": None, "aw_bits": 39}, "intel-iommu,intremap=on,aw-bits=39,snoop-control=on"),
+    ({"snoop_control": False, "caching_mode": True},
+     "intel-iommu,intremap=on,aw-bits=48,eim=on,caching-mode=on"),
+    ({"snoop_control": False, "device_iotlb": True},
+     "intel-iommu,intremap=on,aw-bits=48,eim=on,device-iotlb=on"),
 ])
 def test_choices_of_the_remapping_unit(changes, expected):
     assert devices(command(**changes))[0] == expected

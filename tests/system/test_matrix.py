@@ -63,11 +63,12 @@ ROOT_BUS, SWITCH = (Nic(placement="root-bus"),), (Nic(placement="switch"),)
 
 
 @pytest.mark.parametrize("case", [
-    case("39-bit-caching-mode-3-cpus", 2, {"iommu.enabled": {"levels": "3"}}, aw_bits=39, caching_mode=True, cpus=3),
+    case("39-bit-caching-mode-3-cpus", 2, {"iommu.enabled": {"levels": "3"}}, aw_bits=39, caching_mode=True, cpus=3,
+         snoop_control=False),
     case("no-eim-root-bus-5-cpus", 4, {"iommu.enabled": {"eim": "no", "ir": "yes"}, "sriov.enabled": {"pf": "00:01.0"}},
          eim=False, nics=ROOT_BUS, cpus=5),
     case("39-bit-switch-8-cpus-7-vfs", 7, {"iommu.enabled": {"levels": "3"}, "sriov.enabled": {"pf": "03:00.0"}},
-         aw_bits=39, nics=SWITCH, cpus=8),
+         aw_bits=39, nics=SWITCH, cpus=8, snoop_control=False),
     case("caching-mode-switch-7-cpus-no-eim", 6, {"iommu.enabled": {"levels": "4", "eim": "no"}}, caching_mode=True,
          eim=False, nics=SWITCH, cpus=7),
     case("usb-stick-2-cpus", 1, {"boot.start": {"loader": "efi"}}, boot="usb", cpus=2),
@@ -81,6 +82,7 @@ def test_machine(boot, case):
     assert one(run, "sriov.enabled")["vfs"] == str(case.vfs) == str(len(of(run, "sriov.vf")))
     unit = one(run, "iommu.unit")
     assert bool(unit.number("cap") >> 7 & 1) is case.machine.get("caching_mode", False)
+    assert one(run, "iommu.enabled")["snoop"] == ("yes" if case.machine.get("snoop_control", True) else "no")
     assert one(run, "iommu.enabled")["levels"] == ("3" if case.machine.get("aw_bits") == 39 else "4")
     for event, fields in case.facts.items():
         line = one(run, event)
@@ -108,7 +110,7 @@ UNITS = [
     pytest.param(dict(aw_bits=39, caching_mode=True, eim=True), id="39-bit-caching-mode-eim"),
     pytest.param(dict(aw_bits=39, eim=False, nics=SWITCH), id="39-bit-switch"),
     pytest.param(dict(aw_bits=48, caching_mode=True, eim=False, nics=ROOT_BUS), id="48-bit-caching-mode-root-bus"),
-    pytest.param(dict(aw_bits=48, eim=True), id="48-bit-eim"),
+    pytest.param(dict(aw_bits=48, eim=True, snoop_control=False), id="48-bit-eim-no-snoop-control"),
     pytest.param(dict(aw_bits=39, caching_mode=True, intremap=False), id="39-bit-caching-mode-no-remapping"),
 ]
 

@@ -1,6 +1,7 @@
 // The audit's own test: a sound system built by the real code over the modelled unit passes; then
 // one entry at a time is falsified, behind everybody's back, and the audit has to name it.
 // SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
@@ -80,6 +81,28 @@ static void bar_over(uint64_t base)
     owns(base, PAGE_SIZE, OWNER_GUEST(0));
     map(ept(), GIB(4), base, PAGE_SIZE, REGISTERS);
 }
+static void type_of(struct page_table *table, uint64_t address, unsigned level, unsigned type)
+{
+    bool ept_format = table->format == &page_format_ept;
+    volatile uint64_t *entry = entry_of(table, address, level);
+    *entry = (*entry & ~BITS(6, 3)) | (ept_format ? (uint64_t)type << 3 : type == 1 ? BIT(3) : 0) |
+             (ept_format ? 0 : BITS(6, 5));
+}
+static void registers_write_through(void) { type_of(ept(), GPA_BAR0, 1, 1); }
+static void ram_write_through(void) { type_of(ept(), 0, 2, 1); }
+static void ram_uncached(void)
+{
+    *entry_of(ept(), 0, 2) = ept()->format->leaf(RAM(0), REGISTERS | PAGE_EXECUTE, 2);
+}
+static void host_write_through(void) { *entry_of(&host, MIB(4), 2) |= BIT(3); }
+static void snooped_where_reserved(void) { *entry_of(dma(), 0, 2) |= BIT(11); }
+static void unit_can_snoop(void) { unit->ecap |= VTD_ECAP_SC; }
+static void phantoms(void) { controls[0] |= BIT(9); }
+static void no_snoop(void) { controls[0] |= BIT(11); }
+static void translations_kept(void) { ats[0] |= BIT(15); }
+static void no_redirection(void) { acs[0] &= (uint16_t)~BIT(2); }
+static void no_redirection_above(void) { acs[3] &= (uint16_t)~BIT(4); }
+static void direct_translated(void) { acs[3] |= BIT(6); }
 static void unit_mapped(void) { bar_over(UNIT_BASE); }
 static void apic_mapped(void) { bar_over(0xfee00000); }
 static void ept_in_guest(void)
@@ -191,6 +214,18 @@ static const struct {
     {registers_of_no_bar, "I2", "alpha", "nor a BAR"},
     {registers_cached, "I2", "alpha", "cached or executable"},
     {registers_executable, "I2", "alpha", "cached or executable"},
+    {registers_write_through, "I2", "alpha", "cached or executable"},
+    {ram_write_through, "I2", "alpha", "not mapped write-back"},
+    {ram_uncached, "I2", "alpha", "not mapped write-back"},
+    {host_write_through, "I2", "host", "memory type"},
+    {snooped_where_reserved, "I3", "alpha", "snoop control"},
+    {unit_can_snoop, "I3", "alpha", "snoop control"},
+    {phantoms, "I4", "alpha", "phantom functions"},
+    {no_snoop, "I4", "alpha", "pass the caches by"},
+    {translations_kept, "I4", "alpha", "ATS is on"},
+    {no_redirection, "I4", "alpha", "ACS is off"},
+    {no_redirection_above, "I4", "alpha", "ACS is off"},
+    {direct_translated, "I4", "alpha", "ACS is off"},
     {unit_mapped, "I2", "alpha", "registers of the IOMMU"},
     {apic_mapped, "I2", "alpha", "registers of the IOMMU or of the local APIC"},
     {ept_in_guest, "I2", "alpha", "points at a table outside"},

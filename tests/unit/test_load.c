@@ -50,6 +50,28 @@ uint64_t clock_tsc_khz(void)
     return 2100000;
 }
 
+static bool translating, snooping;
+static size_t flushed;
+
+bool iommu_enabled(void)
+{
+    return translating;
+}
+
+bool iommu_snoops(void)
+{
+    return snooping;
+}
+
+void cache_flush_range(const volatile void *address, size_t size)
+{
+    const volatile uint8_t *bytes = address;
+    assert_ptr_equal(address, memory);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(bytes[i], 0); /* overwritten before, not after */
+    flushed += size;
+}
+
 struct guest *guest_at(unsigned index)
 {
     return index < ARRAY_SIZE(guests) ? &guests[index] : NULL;
@@ -108,6 +130,20 @@ static int fresh(void **state)
     windows = 0;
     host_log_clear();
     return 0;
+}
+
+/* A device whose unit cannot make it snoop would read from memory what caches have overwritten. */
+static void overwriting_reaches_memory(void **state)
+{
+    for (unsigned kind = 0; kind < 4; kind++) {
+        translating = (kind & 1) != 0;
+        snooping = (kind & 2) != 0;
+        flushed = 0;
+        memset(memory, 0xee, MIB(4));
+        assert_int_equal(load_scrub(&guests[0]), STATUS_OK);
+        assert_int_equal(flushed, kind == 1 ? MIB(4) : 0);
+    }
+    translating = false;
 }
 
 /* The start_info's command line (PVH start of day, version 1: its address at offset 24). */
@@ -313,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_image_and_start_state, fresh),
         cmocka_unit_test_setup(test_scrubbing, fresh),
+        cmocka_unit_test_setup(overwriting_reaches_memory, fresh),
         cmocka_unit_test_setup(test_refusals, fresh),
         cmocka_unit_test_setup(test_arguments, fresh),
         cmocka_unit_test_setup(test_longest_arguments, fresh),

@@ -65,54 +65,6 @@ static int check_leak(void **state)
     return pages_in_use() == 0 ? 0 : -1;
 }
 
-/* --- formats: literal entries, from the manuals --- */
-static void test_format_bits(void **state)
-{
-    const uint64_t at = 0x123456000;
-    assert_int_equal(page_format_host.leaf(at, PAGE_READ, 1), at | 0x61 | BIT(63));
-    assert_int_equal(page_format_host.leaf(at, RW, 1), at | 0x63 | BIT(63));
-    assert_int_equal(page_format_host.leaf(at, PAGE_READ | PAGE_EXECUTE, 1), at | 0x61);
-    assert_int_equal(page_format_host.leaf(at, RW | PAGE_DEVICE, 1), at | 0x7b | BIT(63));
-    assert_int_equal(page_format_host.leaf(PAGE_1G, RW, 2), PAGE_1G | 0xe3 | BIT(63));
-    assert_int_equal(page_format_host.table(at), at | 0x23);
-
-    assert_int_equal(page_format_npt.leaf(at, RWX, 1), at | 0x67);
-    assert_int_equal(page_format_npt.leaf(at, RW | PAGE_DEVICE, 1), at | 0x7f | BIT(63));
-    assert_int_equal(page_format_npt.table(at), at | 0x27);
-    assert_int_equal(page_format_npt.rights(at | 0x63, 1), 0); /* supervisor: the walk faults */
-
-    assert_int_equal(page_format_ept.leaf(at, RWX, 1), at | 0x37);
-    assert_int_equal(page_format_ept.leaf(at, PAGE_READ, 1), at | 0x31);
-    assert_int_equal(page_format_ept.leaf(PAGE_1G, RWX, 3), PAGE_1G | 0xb7);
-    assert_int_equal(page_format_ept.leaf(at, RW | PAGE_DEVICE, 1), at | 0x03 | BIT(52));
-    assert_int_equal(page_format_ept.table(at), at | 0x07);
-    assert_int_equal(page_format_ept.rights(at | 0x03 | BIT(52), 1), RW | PAGE_DEVICE);
-
-    assert_int_equal(page_format_vtd.leaf(at, RWX, 1), at | 0x03);
-    assert_int_equal(page_format_vtd.leaf(PAGE_2M, PAGE_READ, 2), PAGE_2M | 0x81);
-    assert_int_equal(page_format_vtd.table(at), at | 0x03);
-}
-
-static void test_rights_round_trip(void **state)
-{
-    static const unsigned rights[] = {PAGE_READ, RW, PAGE_READ | PAGE_EXECUTE, RWX,
-                                      RW | PAGE_DEVICE};
-    for (size_t f = 0; f < ARRAY_SIZE(formats); f++) {
-        unsigned visible = formats[f] == &page_format_vtd ? RW : RWX | PAGE_DEVICE;
-        for (size_t r = 0; r < ARRAY_SIZE(rights); r++) {
-            for (unsigned level = 1; level <= 3; level++) {
-                uint64_t entry = formats[f]->leaf(PAGE_1G * 5, rights[r], level);
-                assert_true(formats[f]->is_leaf(entry, level));
-                assert_int_equal(formats[f]->rights(entry, level), rights[r] & visible);
-                assert_int_equal(entry & formats[f]->address_mask, PAGE_1G * 5);
-            }
-        }
-        assert_int_equal(formats[f]->rights(0, 1), 0);
-        for (unsigned level = 2; level <= 5; level++)
-            assert_false(formats[f]->is_leaf(formats[f]->table(PAGE_SIZE), level));
-    }
-}
-
 /* --- creation --- */
 static void test_create_limits(void **state)
 {
@@ -454,8 +406,6 @@ static void test_every_written_entry_is_flushed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_format_bits),
-        TEST(test_rights_round_trip),
         TEST(test_create_limits),
         TEST(test_input_limits),
         TEST(test_bad_arguments),

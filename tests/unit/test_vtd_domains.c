@@ -93,6 +93,34 @@ static void it_works_on_every_kind_of_unit(void **state)
     }
 }
 
+/* SNP is a reserved bit to a unit without snoop control (the model says so), and one domain serves
+ * every unit: it is set exactly where all usable units have it. */
+static void requests_snoop_where_every_unit_can_make_them(void **state)
+{
+    struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP | VTD_ECAP_SC);
+    assert_true(iommu_snoops());
+    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_true(vtd_model_dma(unit, source, 0x1000, true).snooped);
+    assert_int_equal(iommu_domain_unmap(&domain, 0x5000, 0x1000), STATUS_OK);
+    assert_true(vtd_model_dma(unit, source, 0x1000, true).snooped); /* pages that were split */
+
+    unit = start(MODEL_CAP, MODEL_ECAP);
+    assert_false(iommu_snoops());
+    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_true(vtd_model_dma(unit, source, 0x1000, true).allowed);
+    assert_sound();
+
+    machine_reset();
+    unit = vtd_model_add(0xfed00000, MODEL_CAP, MODEL_ECAP | VTD_ECAP_SC);
+    vtd_model_add(0xfed10000, MODEL_CAP, MODEL_ECAP);
+    machine_drhd(0, false, 0xfed10000);
+    machine_scope(SCOPE_ENDPOINT, 0, "1f.0");
+    machine_drhd(0, true, 0xfed00000);
+    assert_int_equal(machine_start(), STATUS_OK);
+    assert_false(iommu_snoops());
+    assert_sound();
+}
+
 static void unmapping_reaches_the_caches(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
@@ -417,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attaching_and_detaching_cost_three_descriptors_each),
         cmocka_unit_test(it_works_on_every_kind_of_unit),
+        cmocka_unit_test(requests_snoop_where_every_unit_can_make_them),
         cmocka_unit_test(unmapping_reaches_the_caches),
         cmocka_unit_test(without_page_selection_the_domain_is_invalidated),
         cmocka_unit_test(the_interrupt_range_is_never_mapped),

@@ -97,6 +97,7 @@ struct vtd_model_result {
     bool allowed;
     uint8_t reason;
     uint64_t physical;    /* DMA */
+    bool snooped;         /* caches are looked at even if the request says not to */
     uint8_t vector;       /* interrupts */
     uint32_t destination; /* APIC id */
 };

@@ -235,6 +235,8 @@ static uint8_t look_up_context(struct vtd_model *unit, uint16_t source, uint64_t
     return present ? 0 : root & VTD_ROOT_P ? 2 : 1;
 }
 
+#define SNOOPED 4u
+
 static uint8_t walk(struct vtd_model *unit, uint64_t table, unsigned levels, uint64_t address,
                     uint64_t *physical, unsigned *rights)
 {
@@ -246,7 +248,8 @@ static uint8_t walk(struct vtd_model *unit, uint64_t table, unsigned levels, uin
         if ((entry & 3) == 0)
             return 0;
         bool leaf = level == 1 || (entry & BIT(7)) != 0;
-        if ((entry & (BIT(11) | BITS(63, 52))) != 0 ||
+        uint64_t snoop = leaf && (unit->ecap & VTD_ECAP_SC) != 0 ? 0 : BIT(11);
+        if ((entry & (snoop | BITS(63, 52))) != 0 ||
             (level > 1 && leaf && (level > 3 || !(VTD_CAP_SLLPS(unit->cap) & BIT(level - 2))))) {
             vtd_model_violation("second-level entry %#llx has reserved bits",
                                 (unsigned long long)entry);
@@ -258,6 +261,7 @@ static uint8_t walk(struct vtd_model *unit, uint64_t table, unsigned levels, uin
             if (table < VTD_INTERRUPT_RANGE_END && table + BIT(shift) > VTD_INTERRUPT_RANGE_BASE)
                 return 0xe;
             *physical = table | (address & (BIT(shift) - 1));
+            *rights |= entry & BIT(11) ? SNOOPED : 0;
             return 0;
         }
     }
@@ -303,7 +307,9 @@ struct vtd_model_result vtd_model_dma(struct vtd_model *unit, uint16_t source, u
     }
     if ((rights & (write ? 2u : 1u)) == 0)
         return blocked(unit, source, page, write ? 5 : 6, write, silent);
-    return (struct vtd_model_result){.allowed = true, .physical = physical | (address & 0xfff)};
+    return (struct vtd_model_result){.allowed = true,
+                                     .physical = physical | (address & 0xfff),
+                                     .snooped = (rights & SNOOPED) != 0};
 }
 
 /* --- interrupts --- */

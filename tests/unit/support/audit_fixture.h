@@ -25,6 +25,9 @@
 #define GPA_BAR0    GUEST_BAR_BASE
 #define GPA_BAR3    (GUEST_BAR_BASE + BAR_SIZE)
 #define MSIX        0x70
+#define EXPRESS     0xa0
+#define ATS         0x140
+#define ACS         0x150
 #define REGISTERS   (PAGE_READ | PAGE_WRITE | PAGE_DEVICE)
 #define UNIT_BASE   UINT64_C(0xfed90000)
 #define RESERVED    MIB(512)
@@ -117,7 +120,7 @@ const struct frame_range *frames_range(size_t index)
 #define FUNCTIONS 5 /* two guests', one of nobody, a bridge, one that firmware uses */
 
 static struct pci_function *functions[FUNCTIONS];
-static uint16_t commands[FUNCTIONS];
+static uint16_t commands[FUNCTIONS], controls[FUNCTIONS], ats[FUNCTIONS], acs[FUNCTIONS];
 static uint32_t msix_table[FUNCTIONS];
 
 static int index_of(rid_t rid)
@@ -151,6 +154,14 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
     switch (offset) {
     case PCI_COMMAND:
         return commands[index];
+    case EXPRESS + 8: /* device control */
+        return controls[index];
+    case ATS + 6:
+        return ats[index];
+    case ACS + 4: /* offered: all but egress control */
+        return 0x5f;
+    case ACS + 6:
+        return acs[index];
     case MSIX + 2: /* control: three vectors */
         return 2;
     case MSIX + 4:
@@ -223,6 +234,12 @@ static struct pci_function *function_new(unsigned index, owner_t owner)
     struct pci_function *function = machine_function(RID(0, 1, 0x10, index), NULL);
     function->owner = owner;
     function->cap_msix = MSIX;
+    function->cap_pcie = EXPRESS;
+    function->cap_ats = ATS;
+    function->cap_acs = ACS;
+    controls[index] = 0x2010; /* as after a reset, but that Enable No Snoop is off */
+    ats[index] = 0;
+    acs[index] = 0x1f;
     function->bar[0] = (struct pci_bar){.base = BAR0(index), .size = BAR_SIZE};
     function->bar[3] = (struct pci_bar){.base = BAR3(index), .size = BAR_SIZE};
     functions[index] = function;
@@ -287,6 +304,7 @@ static void build(const struct page_table_format *format)
         guest_new(n, format);
     function_new(2, OWNER_NOBODY);
     function_new(3, OWNER_HYPERVISOR)->is_bridge = true;
+    functions[0]->bridge = functions[3];
     commands[3] |= PCI_COMMAND_BUS_MASTER;
     assert_int_equal(page_table_create(&host, &page_format_host, 4, 2, false), STATUS_OK);
     map(&host, MIB(2), HOST_DATA, MIB(2), PAGE_READ | PAGE_EXECUTE);
