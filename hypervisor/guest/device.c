@@ -255,11 +255,16 @@ static enum status check_reserved(const struct guest *guest, const struct pci_fu
     return STATUS_OK;
 }
 
+static const char unusable[] =
+    "it, or its PF, could not be reset or detached before; only a reboot makes it usable";
+
 static enum status check_assignable(const struct guest *guest, const struct pci_function *function,
                                     bool unsafe_interrupts)
 {
     if (function->is_bridge)
         return refuse(guest, function, STATUS_DENIED, "a bridge is never given to a guest");
+    if (pci_unusable(function))
+        return refuse(guest, function, STATUS_DENIED, unusable);
     if (OWNER_IS_GUEST(function->owner)) {
         const struct guest *owner = guest_of_owner(function->owner);
         log_event("device.refused",
@@ -284,6 +289,21 @@ static enum status check_assignable(const struct guest *guest, const struct pci_
     return status == STATUS_OK ? check_reserved(guest, function) : status;
 }
 
+/* Power-on state for what the firmware or a driver may have used. VFs that were just enabled, and
+ * what was reset when its last owner lost it, are in it. */
+static enum status clean(const struct guest *guest, struct pci_function *function)
+{
+    enum status status = pci_function_reset(function);
+    if (status == STATUS_OK)
+        return pci_life_set(function, PCI_CLEAN) ? STATUS_OK : STATUS_DENIED;
+    (void)refuse(guest, function, status,
+                 "the device cannot be reset, so it may carry state or DMA of its former owner");
+    /* Without a way to reset it nothing was tried, and a neighbour that is in the way may go. */
+    if (status != STATUS_UNSUPPORTED)
+        (void)!pci_life_set(function, PCI_UNUSABLE);
+    return status;
+}
+
 enum status device_assign(struct guest *guest, struct guest_device *device,
                           struct pci_function *function, struct pf_device *pf, unsigned slot,
                           uint64_t *next_bar)
@@ -299,15 +319,8 @@ enum status device_assign(struct guest *guest, struct guest_device *device,
     status = prepare_msix(guest, device);
     if (status == STATUS_OK)
         status = assign_bars(guest, device, next_bar);
-    /* What the firmware did with a whole function is unknown: power-on state first. VFs that were
-     * just enabled are in it. */
-    if (status == STATUS_OK && !function->is_vf && !function->pristine) {
-        status = pci_function_reset(function);
-        if (status != STATUS_OK)
-            (void)refuse(guest, function, status,
-                         "the device cannot be reset, so it may carry state or DMA of its former "
-                         "owner");
-    }
+    if (status == STATUS_OK && function->life != PCI_CLEAN)
+        status = clean(guest, function);
     if (status == STATUS_OK) {
         status = iommu_firmware_detach(function);
         if (status != STATUS_OK)
@@ -340,86 +353,106 @@ enum status device_unmap(struct guest_device *device)
 
 void device_release(struct guest_device *device)
 {
+    struct pci_function *function = device->function;
     for (unsigned number = 0; number < PCI_BARS; number++)
         if (device->bars[number].size != 0)
             give_back_registers(device, number);
     drop_msix(device);
-    device->function->owner = OWNER_NOBODY;
-    /* Nothing of a guest's is left in it: the guest never ran. */
-    iommu_firmware_attach(device->function);
+    if (device->attached) /* its context entry is present: nobody else's, in any case */
+        (void)!pci_life_set(function, PCI_UNUSABLE);
+    if (function->life == PCI_UNUSABLE)
+        return;
+    function->owner = OWNER_NOBODY;
+    /* Nothing of a guest's is left in it: the guest never ran, or it was reset. */
+    iommu_firmware_attach(function);
 }
 
 enum status device_attach(struct guest_device *device)
 {
+    struct pci_function *function = device->function;
     if (device->attached)
         return STATUS_OK;
-    if (device->function->owner != device->guest->owner)
-        return refuse(device->guest, device->function, STATUS_DENIED,
-                      "it could not be reset or detached before; only a reboot makes it usable");
+    if (pci_unusable(function) || function->life != PCI_CLEAN ||
+        function->owner != device->guest->owner)
+        return refuse(device->guest, function, STATUS_DENIED, unusable);
     device->disabled = false;
-    device->function->pristine = false;
     virtual_config_reset(device);
     virtual_msix_reset(device);
-    enum status status = iommu_attach(device->function, &device->guest->domain);
+    enum status status = iommu_attach(function, &device->guest->domain);
     if (status != STATUS_OK)
-        return refuse(device->guest, device->function, status,
+        return refuse(device->guest, function, status,
                       "its context entry could not be written; it stays blocked");
-    iommu_fault_reporting(device->function, true);
+    device->attached = pci_life_set(function, PCI_USED);
+    iommu_fault_reporting(function, true);
     if (device->pf != NULL)
-        device->pf->driver->vf_reset(device->pf, device->function->vf_index);
-    pci_command_set(device->function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF,
-                    PCI_COMMAND_BUS_MASTER);
-    device->attached = true;
+        device->pf->driver->vf_reset(device->pf, function->vf_index);
+    pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
     return STATUS_OK;
 }
 
 void device_detach_start(struct guest_device *device)
 {
-    if (!device->attached || device->resetting)
+    if (!device->attached || device->function->life != PCI_USED)
         return;
     pci_bus_master(device->function, false);
     virtual_msix_reset(device);
-    device->reset_status = pci_reset_start(device->function, &device->reset);
-    device->resetting = true;
+    (void)!pci_life_set(device->function, PCI_RESETTING);
+    enum status status = pci_reset_start(device->function, &device->reset);
+    device->reset_status = status == STATUS_OK     ? STATUS_BUSY
+                           : status == STATUS_BUSY ? STATUS_DENIED
+                                                   : status;
 }
 
-bool device_detach_ready(const struct guest_device *device)
+bool device_detach_ready(struct guest_device *device)
 {
-    return !device->resetting || device->reset_status != STATUS_OK ||
-           deadline_passed(device->reset.ready);
+    if (device->function->life == PCI_RESETTING && device->reset_status == STATUS_BUSY)
+        device->reset_status = pci_reset_poll(device->function, &device->reset);
+    return device->function->life != PCI_RESETTING || device->reset_status != STATUS_BUSY;
 }
 
-/* What cannot be brought to a known state is never given to anybody again. */
+/* What cannot be brought to a known state is never given to anybody again, and its registers are
+ * out of reach of the guest that had it. */
 static void keep_back(struct guest_device *device, const char *event, enum status status)
 {
-    device->function->owner = OWNER_HYPERVISOR;
+    struct guest *guest = device->guest;
+    (void)!pci_life_set(device->function, PCI_UNUSABLE);
     log_event(event,
               "guest=%s rid=%s status=%s message=\"bus mastering stays off and the device is kept "
               "back until a reboot\"",
-              device->guest->name, rid_text(device->function->rid).text, status_name(status));
+              guest->name, rid_text(device->function->rid).text, status_name(status));
+    if (device_unmap(device) != STATUS_OK)
+        return;
+    for (unsigned number = 0; number < PCI_BARS; number++) {
+        struct guest_bar *bar = &device->bars[number];
+        if (bar->size == 0)
+            continue;
+        give_back_registers(device, number);
+        guest->pulled_end = MAX(guest->pulled_end, bar->guest_base + bar->size);
+        bar->size = 0;
+    }
 }
 
 enum status device_detach_finish(struct guest_device *device)
 {
-    if (!device->resetting)
-        return STATUS_OK;
-    enum status status = device->reset_status;
-    if (status == STATUS_OK)
-        status = pci_reset_finish(device->function, &device->reset);
-    device->function->pristine = status == STATUS_OK;
-    if (status != STATUS_OK)
-        keep_back(device, "device.reset_failed", status);
-    status = iommu_detach(device->function, &device->guest->domain);
-    if (status != STATUS_OK)
-        keep_back(device, "device.detach_failed", status);
+    struct pci_function *function = device->function;
+    if (function->life != PCI_RESETTING)
+        return device->attached ? STATUS_DENIED : STATUS_OK;
+    enum status reset = device->reset_status;
+    enum status detach = iommu_detach(function, &device->guest->domain);
     if (device->pf != NULL) {
         const struct pf_driver *driver = device->pf->driver;
         void (*released)(struct pf_device *, uint16_t) =
             driver->vf_release != NULL ? driver->vf_release : driver->vf_reset;
-        released(device->pf, device->function->vf_index);
+        released(device->pf, function->vf_index);
     }
-    device->attached = device->resetting = false;
-    return status;
+    device->attached = detach != STATUS_OK;
+    if (reset != STATUS_OK)
+        keep_back(device, "device.reset_failed", reset);
+    if (detach != STATUS_OK)
+        keep_back(device, "device.detach_failed", detach);
+    if (reset != STATUS_OK || detach != STATUS_OK)
+        return detach != STATUS_OK ? detach : reset;
+    return pci_life_set(function, PCI_CLEAN) ? STATUS_OK : STATUS_DENIED;
 }
 
 void device_disable(struct guest_device *device)

@@ -35,9 +35,9 @@ struct guest_device {
     struct pci_function *function;
     struct pf_device *pf; /* of a VF, else NULL */
     unsigned slot;        /* device number on the guest's virtual bus 0 */
-    bool attached;        /* context entry present */
-    bool resetting;       /* between device_detach_start() and _finish() */
-    enum status reset_status;
+    bool attached; /* context entry present, or not known to be gone from the unit's caches */
+    enum status
+        reset_status; /* between device_detach_start() and _finish(); STATUS_BUSY: goes on */
     struct pci_reset reset;
     bool disabled;    /* policy took bus mastering away until the next start */
     uint16_t command; /* the guest's view of the command register */
@@ -65,18 +65,24 @@ MUST_CHECK enum status device_check_neighbours(const struct guest *guest,
 /* Takes its BARs out of the guest's memory tables; the guest must not be in guest mode, and its
  * cores must flush what they cached before it is again. */
 MUST_CHECK enum status device_unmap(struct guest_device *device);
-/* The reverse of device_assign(), for a device that is not attached; the guest's memory tables keep
- * what they map, so they go with it, or device_unmap() comes first. */
+/* The reverse of device_assign(); the guest's memory tables keep what they map, so they go with it,
+ * or device_unmap() comes first. The function is free then, unless it is unusable. */
 void device_release(struct guest_device *device);
 /* Before a start: registers as after power-on, context entry present. Bus mastering stays off
- * until the guest asks for it. */
+ * until the guest asks for it. STATUS_DENIED for a function that is not clean. */
 MUST_CHECK enum status device_attach(struct guest_device *device);
-/* After an end: bus mastering off and the reset begun; 100 ms later, once device_detach_ready(),
- * the rest: context entry gone, caches invalidated. A device that does not get through either is
- * kept back. An error of device_detach_finish() means that the unit did not confirm: the device may
- * still reach the guest's memory, which must not be used for anything else. */
+/* After an end: bus mastering off and the reset begun; device_detach_ready() carries it on, without
+ * waiting, until it returns true; then the rest: context entry gone, caches invalidated. After an
+ * error of device_detach_finish() the function is unusable, and its registers are out of the
+ * guest's reach; if `attached` is still set, the unit did not confirm: the device may still reach
+ * the guest's memory, which must not be used for anything else. The guest must not be in guest
+ * mode. */
 void device_detach_start(struct guest_device *device);
-bool device_detach_ready(const struct guest_device *device);
+static inline bool device_detaching(const struct guest_device *device)
+{
+    return device->function->life == PCI_RESETTING;
+}
+bool device_detach_ready(struct guest_device *device);
 MUST_CHECK enum status device_detach_finish(struct guest_device *device);
 /* The answer to faults: bus mastering off, and it stays off until the next start. */
 void device_disable(struct guest_device *device);

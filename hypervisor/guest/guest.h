@@ -93,8 +93,9 @@ struct guest *guest_at(unsigned index); /* in the configuration's order; NULL pa
 struct guest *guest_find(const char *name);
 struct guest *guest_of_owner(owner_t owner);
 
-MUST_CHECK enum status
-guest_start(struct guest *guest); /* GUEST_CREATED or GUEST_STOPPED: reloads */
+/* From GUEST_CREATED or GUEST_STOPPED: reloads. STATUS_BUSY in other states and while it takes part
+ * in a move. When a device cannot be attached the guest goes by GUEST_STOPPING to GUEST_STOPPED. */
+MUST_CHECK enum status guest_start(struct guest *guest);
 /* Takes its cores back; guests_service() takes its devices back 100 ms later and logs
  * guest.stopped. STATUS_NOT_FOUND when it is not running, STATUS_TIMEOUT when a core is lost. */
 MUST_CHECK enum status guest_stop(struct guest *guest, const char *reason);

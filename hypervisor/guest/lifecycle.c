@@ -14,6 +14,8 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 
+#define NOT_STARTED "not-started" /* the reason of a guest whose start failed */
+
 static unsigned changes;
 
 unsigned guests_changes(void)
@@ -42,21 +44,30 @@ static void detach_start(struct guest *guest)
         device_detach_start(guest->devices[i]);
 }
 
-static bool detach_ready(const struct guest *guest)
+/* One look at each, and at most one of them taken back in a turn of the control loop: others have
+ * business there, too. False: call again. What failed is logged, and remembered in the device. */
+static bool detach_goes_on(struct guest *guest)
 {
-    for (unsigned i = 0; i < guest->device_count; i++)
-        if (!device_detach_ready(guest->devices[i]))
-            return false;
-    return true;
+    bool all = true, finished = false;
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        struct guest_device *device = guest->devices[i];
+        if (!device_detach_ready(device) || (finished && device_detaching(device))) {
+            all = false;
+        } else if (device_detaching(device)) {
+            (void)!device_detach_finish(device);
+            finished = true;
+        }
+    }
+    return all;
 }
 
-/* False when a device may still reach the guest's memory. */
-static bool detach_finish(struct guest *guest)
+/* A device may still reach the guest's memory. */
+static bool any_attached(const struct guest *guest)
 {
-    bool confirmed = true;
     for (unsigned i = 0; i < guest->device_count; i++)
-        confirmed = device_detach_finish(guest->devices[i]) == STATUS_OK && confirmed;
-    return confirmed;
+        if (guest->devices[i]->attached)
+            return true;
+    return false;
 }
 
 static enum status attach_devices(struct guest *guest)
@@ -69,26 +80,36 @@ static enum status attach_devices(struct guest *guest)
     return STATUS_OK;
 }
 
+/* Every core is out of guest mode. */
+static void end(struct guest *guest)
+{
+    guest->state = GUEST_STOPPING;
+    detach_start(guest);
+}
+
 /* Memory, devices and vCPUs as at power-on; nothing runs yet. */
 static enum status prepare(struct guest *guest)
 {
     struct vcpu_state start;
     if (guest->quarantined)
         return STATUS_DENIED;
-    if ((guest->state != GUEST_CREATED && guest->state != GUEST_STOPPED) || guest->holds != 0)
+    if ((guest->state != GUEST_CREATED && guest->state != GUEST_STOPPED) || guest->holds != 0 ||
+        guest_moving(guest))
         return STATUS_BUSY;
     enum status status = load_guest(guest, &start);
-    if (status == STATUS_OK)
-        status = attach_devices(guest);
-    if (status != STATUS_OK) {
-        detach_start(guest);
-        if (!detach_finish(guest))
-            guest->state = GUEST_LOST;
+    if (status != STATUS_OK)
         return status;
-    }
     guest->end_noted = 0;
     guest->stop_reason[0] = '\0';
     guest->exit_status = 0;
+    status = attach_devices(guest);
+    if (status != STATUS_OK) {
+        /* What is attached already goes the way of every end. */
+        guest_note_end(guest, NOT_STARTED, 0);
+        guest->started_at = clock_microseconds();
+        end(guest);
+        return status;
+    }
     guest->faults = 0;
     guest->devices_disabled = false;
     guest->pci_address = 0;
@@ -168,14 +189,7 @@ uint64_t guest_exits(const struct guest *guest)
     return sum;
 }
 
-/* Every core is out of guest mode. */
-static void end(struct guest *guest)
-{
-    guest->state = GUEST_STOPPING;
-    detach_start(guest);
-}
-
-/* The devices are through their reset: they go, then the memory's content. */
+/* The devices are through their reset and gone: the memory's content follows. */
 static void finish(struct guest *guest)
 {
     guest->state = GUEST_STOPPED;
@@ -184,7 +198,7 @@ static void finish(struct guest *guest)
         guest->paused = false;
         guest_release(guest);
     }
-    if (!detach_finish(guest)) {
+    if (any_attached(guest)) {
         guest->state = GUEST_LOST;
         log_event("guest.lost",
                   "name=%s message=\"a device of it could not be detached; its memory is not used "
@@ -269,7 +283,7 @@ static void start_again(struct guest *guest)
 
 static void check(struct guest *guest)
 {
-    if (guest->state == GUEST_STOPPING && detach_ready(guest))
+    if (guest->state == GUEST_STOPPING && detach_goes_on(guest))
         finish(guest);
     if (guest->restarting && guest->state == GUEST_STOPPED)
         start_again(guest);
@@ -349,7 +363,7 @@ void guests_stop_all(void)
 static bool as_expected(const struct guest *guest)
 {
     const struct config_guest *config = guest->config;
-    bool ended = guest->state == GUEST_STOPPED;
+    bool ended = guest->state == GUEST_STOPPED && !text_equal(guest->stop_reason, NOT_STARTED);
     bool exited = ended && text_equal(guest->stop_reason, "exit");
     if (guest->faults < config->expect_faults)
         return false;

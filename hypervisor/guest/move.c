@@ -12,6 +12,11 @@ static struct move {
     bool held; /* the former owner is out of guest mode */
 } move;
 
+bool guest_moving(const struct guest *guest)
+{
+    return move.device != NULL && (move.from == guest || move.to == guest);
+}
+
 static bool settled(const struct guest *guest)
 {
     return guest->state == GUEST_CREATED || guest->state == GUEST_STOPPED ||
@@ -25,6 +30,13 @@ enum status guest_move(struct guest_device *device, struct guest *to)
         return STATUS_BUSY;
     if (to->device_count == CONFIG_MAX_DEVICES)
         return STATUS_FULL;
+    if (pci_unusable(device->function)) {
+        log_event("device.refused",
+                  "guest=%s device=%s status=denied message=\"it could not be reset or detached "
+                  "before; only a reboot makes it usable\"",
+                  to->name, rid_text(device->function->rid).text);
+        return STATUS_DENIED;
+    }
     enum status status = device_check_neighbours(to, device->function);
     bool running = from->state == GUEST_RUNNING;
     if (status == STATUS_OK && running)
@@ -96,12 +108,19 @@ void guest_move_service(void)
     enum status status = done.from->state == GUEST_LOST ? STATUS_DENIED : STATUS_OK;
     if (status == STATUS_OK)
         status = device_detach_finish(device);
-    if (status == STATUS_OK)
-        status = take(device);
+    /* Without a reset that has worked nobody gets it. One that is not known to be cut off from its
+     * guest's memory stays in its list, so that this memory is not used again. */
+    bool taken = !device->attached && done.from->state != GUEST_LOST && take(device) == STATUS_OK;
+    if (status == STATUS_OK && (!taken || pci_unusable(device->function)))
+        status = STATUS_DENIED;
     if (done.held)
         guest_release(done.from);
     if (status != STATUS_OK) {
-        log_failure(&done, status, "it could not be taken from its guest");
+        log_failure(&done, status,
+                    taken ? "no guest has it until a reboot"
+                          : "it could not be taken from its guest");
+        if (taken)
+            pages_free(device, ALIGN_UP(sizeof *device, PAGE_SIZE) / PAGE_SIZE);
         return;
     }
     status = give(device, done.to);

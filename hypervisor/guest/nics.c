@@ -67,6 +67,10 @@ static enum status split(struct nic *nic, const struct config_nic *config)
                              .vfs = (uint16_t)config->vfs,
                              .unsafe_controllers = config->unsafe_controllers};
     (void)text_copy(pf->name, sizeof pf->name, config->name);
+    if (pci_unusable(function))
+        return refuse(config, STATUS_DENIED,
+                      "the device could not be brought to a known state; only a reboot makes it "
+                      "usable");
     if (function->cap_sriov == 0)
         return refuse(config, STATUS_UNSUPPORTED,
                       "the device has no SR-IOV capability; without vfs it can be passed through "

@@ -31,7 +31,9 @@ static void change(const char *name, enum status (*function)(struct guest *), co
 {
     struct guest *guest = named(name);
     enum status status = guest != NULL ? function(guest) : STATUS_OK;
-    if (status == STATUS_BUSY || status == STATUS_NOT_FOUND)
+    if (status == STATUS_BUSY && guest_moving(guest))
+        console_printf("%s takes part in a move; wait for device.moved\n", guest->name);
+    else if (status == STATUS_BUSY || status == STATUS_NOT_FOUND)
         console_printf("%s is %s\n", guest->name, command_state(guest));
     else if (status != STATUS_OK)
         console_printf("%s could not be %s: %s\n", guest->name, what, status_name(status));

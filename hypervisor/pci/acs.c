@@ -66,6 +66,10 @@ static bool redirects(const struct pci_function *function, uint64_t required)
 {
     if (function->cap_acs == 0)
         return false;
+    /* In reset it sends nothing and must not be touched; restore() in reset.c sets the bits again.
+     */
+    if (function->in_reset && !function->is_bridge)
+        return true;
     uint16_t offered = pci_read16(function->rid, function->cap_acs + ACS_CAPABILITY);
     uint16_t control = pci_read16(function->rid, function->cap_acs + ACS_CONTROL);
     return (offered & required & ~(uint64_t)control) == 0 && (control & UNWANTED) == 0;

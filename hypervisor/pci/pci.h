@@ -56,6 +56,16 @@ enum pci_reset_method {
     PCI_RESET_METHODS,
 };
 
+/* What is known of a function's state, and so who may have it (life.c has the transitions). */
+enum pci_life {
+    PCI_UNKNOWN,   /* as firmware or a driver left it: reset before a guest gets it */
+    PCI_CLEAN,     /* reset, and nobody has used it since */
+    PCI_USED,      /* its guest's context entry is present */
+    PCI_RESETTING, /* bus mastering off; the context entry is still there */
+    PCI_UNUSABLE,  /* its reset failed, or its unit did not let it go: nobody's until a reboot */
+    PCI_LIVES,
+};
+
 /* What a reset makes a function forget. */
 struct pci_saved {
     uint32_t bar[PCI_BARS];
@@ -82,7 +92,7 @@ struct pci_function {
     struct pci_function *bridge; /* the bridge it sits behind, NULL on a root bus */
     struct pci_function *pf;     /* of a VF */
     uint16_t vf_index;           /* of a VF, from 0 */
-    bool pristine;               /* reset since a guest last had it */
+    enum pci_life life;          /* changed by pci_life_set() only */
     bool firmware_master;        /* firmware left bus mastering on, and no reset has come since */
     owner_t owner;               /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
     enum pci_reset_method reset_method; /* the one that has worked; PCI_RESET_NONE: not known yet */
@@ -140,6 +150,15 @@ void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t
 /* Bus mastering of one function; a VF's own bit. */
 void pci_bus_master(const struct pci_function *function, bool on);
 
+/* --- life.c --- */
+
+/* False, with the reason logged, for a step that the table of transitions does not have: the
+ * function is unusable then. What is unusable belongs to the hypervisor from then on. */
+MUST_CHECK bool pci_life_set(struct pci_function *function, enum pci_life life);
+/* Unusable itself, or a VF of a PF that is. */
+bool pci_unusable(const struct pci_function *function);
+const char *pci_life_name(enum pci_life life);
+
 /* --- MSI-X (PCIe 7.7.2) --- */
 struct msix_layout {
     uint16_t vectors; /* 1..2048 */
@@ -155,24 +174,35 @@ void msix_enable(const struct pci_function *function, bool enable, bool mask_all
 /* --- reset.c: FLR, else AF, PM, secondary bus reset. Configuration (BARs, command) is restored
  * with bus mastering off. --- */
 
-/* A reset under way, and when the function may be touched again. */
+/* A reset under way: what is being waited for, and until when at most. */
+enum pci_reset_step {
+    PCI_RESET_DRAIN,  /* pending requests, 1 s */
+    PCI_RESET_HELD,   /* D3hot, 10 ms; the bus in reset, 2 ms */
+    PCI_RESET_SETTLE, /* 10 ms to 1 s by method */
+    PCI_RESET_LINK,   /* of a bus reset: the link, 1 s */
+    PCI_RESET_JOINED, /* the bus reset that another function began */
+    PCI_RESET_ANSWER, /* the function, 1 s */
+    PCI_RESET_QUIET,  /* what is pending even after it, 1 s */
+};
+
 struct pci_reset {
     enum pci_reset_method method;
+    enum pci_reset_step step;
+    bool leads; /* it began the bus reset that it is part of */
     struct deadline ready;
 };
-/* Bus mastering off, pending requests waited for (1 s at most), reset begun: by the method that
- * pci_function_reset() found, else by the first that is offered. Then `ready` must pass, 10 ms to
- * 1 s by method. A bus reset takes in what shares the bus; a function that is taken in already
- * joins it. STATUS_UNSUPPORTED when there is no way to reset the function alone (the log says
- * why), STATUS_BUSY for a PF with VFs. */
+/* Bus mastering off, and the reset prepared: by the method that pci_function_reset() found, else by
+ * the first that is offered. Neither this nor pci_reset_poll() waits for anything. A bus reset
+ * takes in what shares the bus; a function that is taken in already joins it. STATUS_UNSUPPORTED
+ * when there is no way to reset the function alone (the log says why), STATUS_BUSY for a PF with
+ * VFs. */
 MUST_CHECK enum status pci_reset_start(struct pci_function *function, struct pci_reset *reset);
-/* Waits for what is left of that time, then until the function answers (1 s at most); restores its
- * configuration. STATUS_TIMEOUT; STATUS_DEVICE when it kept its registers through the reset or does
- * not take them back. */
-MUST_CHECK enum status pci_reset_finish(struct pci_function *function,
-                                        const struct pci_reset *reset);
-/* Both, for when there is nothing else to do meanwhile. Tries one method after the other until one
- * has worked, and remembers it. */
+/* The next step if it is due. STATUS_BUSY: call it again, 7 s in all at most. STATUS_OK: reset, and
+ * its configuration restored. STATUS_TIMEOUT: it does not answer, or requests stay pending;
+ * STATUS_DEVICE: it kept its registers through the reset or does not take them back. */
+MUST_CHECK enum status pci_reset_poll(struct pci_function *function, struct pci_reset *reset);
+/* Both, for boot, when there is nothing else to do meanwhile. Tries one method after the other
+ * until one has worked, and remembers it. */
 MUST_CHECK enum status pci_function_reset(struct pci_function *function);
 /* Functions that firmware left asleep (D3hot, D1, D2) come to D0, their BARs as they were: 10 ms
  * each. One that does not stays the hypervisor's, with the reason logged. Bridges sleep on. */

@@ -15,6 +15,7 @@
 #define PM_TIME      MILLISECONDS(10)   /* each way: PCIe 5.9 */
 #define HOLD_TIME    MILLISECONDS(2)    /* Trst is 1 ms */
 #define BUS_TIME     MILLISECONDS(1000) /* conventional: Trhfa, 2^25 clocks at 33 MHz */
+#define JOINED_TIME  MILLISECONDS(6000) /* longer than all steps of the other function's */
 
 /* A bit that every reset clears; IO and memory decoding are two more. */
 #define WITNESSES (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF)
@@ -181,9 +182,6 @@ static void quiesce(struct pci_function *function)
     function->in_reset = true;
     pci_command_set(function, (uint16_t)PCI_COMMAND_INTX_OFF, (uint16_t)PCI_COMMAND_BUS_MASTER);
     function->saved.witness = pci_read16(function->rid, PCI_COMMAND) & (uint16_t)WITNESSES;
-    if (!WAIT_UNTIL(!pending(function), PENDING_TIME))
-        log_event("pci.reset", "rid=%s message=\"requests are still pending; reset all the same\"",
-                  rid_text(function->rid).text);
 }
 
 static bool has_link(const struct pci_function *bridge)
@@ -211,25 +209,50 @@ static bool link_is_active(const struct pci_function *bridge)
             PCIE_LINK_STATUS_ACTIVE) != 0;
 }
 
-static void reset_bus(struct pci_function *bridge)
+/* --- the steps of a reset: each poll looks once and never waits --- */
+
+static bool quiet(const struct pci_function *function)
 {
-    struct pci_function *other;
-    for (size_t i = 0; (other = next_below(bridge, &i)) != NULL;)
-        quiesce(other);
-    bridge->in_reset = true;
-    bridge->link_was_active = link_is_active(bridge); /* QEMU's ports never say so */
-    pci_update16(bridge->rid, PCI_BRIDGE_CONTROL, 0, PCI_BRIDGE_CONTROL_RESET);
-    clock_delay(HOLD_TIME);
-    pci_update16(bridge->rid, PCI_BRIDGE_CONTROL, PCI_BRIDGE_CONTROL_RESET, 0);
+    return !pending(function);
+}
+
+/* Of the function, and of all that a bus reset takes in with it. */
+static bool all(const struct pci_function *function, const struct pci_reset *reset,
+                bool (*test)(const struct pci_function *))
+{
+    const struct pci_function *other;
+    for (size_t i = 0; reset->leads && (other = next_below(function->bridge, &i)) != NULL;)
+        if (other->in_reset && !test(other))
+            return false;
+    return test(function);
+}
+
+static enum status go_on(struct pci_reset *reset, enum pci_reset_step step, uint64_t time)
+{
+    reset->step = step;
+    reset->ready = deadline_in(time);
+    return STATUS_BUSY;
 }
 
 static void begin(struct pci_function *function, enum pci_reset_method method,
                   struct pci_reset *reset)
 {
-    rid_t rid = function->rid;
-    uint64_t time = RESET_TIME;
+    struct pci_function *bridge = function->bridge, *other;
+    *reset = (struct pci_reset){.method = method, .leads = method == PCI_RESET_BUS};
+    for (size_t i = 0; reset->leads && (other = next_below(bridge, &i)) != NULL;)
+        quiesce(other);
     quiesce(function);
-    switch (method) {
+    if (reset->leads) {
+        bridge->in_reset = true;
+        bridge->link_was_active = link_is_active(bridge); /* QEMU's ports never say so */
+    }
+    (void)go_on(reset, PCI_RESET_DRAIN, PENDING_TIME);
+}
+
+static enum status issue(const struct pci_function *function, struct pci_reset *reset)
+{
+    rid_t rid = function->rid;
+    switch (reset->method) {
     case PCI_RESET_FLR:
         pci_update16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL, 0, PCIE_DEVICE_CONTROL_FLR);
         break;
@@ -238,22 +261,29 @@ static void begin(struct pci_function *function, enum pci_reset_method method,
         break;
     case PCI_RESET_PM:
         pci_update16(rid, function->cap_pm + PM_CONTROL, PM_CONTROL_STATE, PM_CONTROL_D3HOT);
-        clock_delay(PM_TIME);
-        pci_update16(rid, function->cap_pm + PM_CONTROL, PM_CONTROL_STATE, 0);
-        time = PM_TIME;
-        break;
+        return go_on(reset, PCI_RESET_HELD, PM_TIME);
     default:
-        reset_bus(function->bridge);
-        time = bus_time(function->bridge);
-        break;
+        pci_update16(function->bridge->rid, PCI_BRIDGE_CONTROL, 0, PCI_BRIDGE_CONTROL_RESET);
+        return go_on(reset, PCI_RESET_HELD, HOLD_TIME);
     }
-    *reset = (struct pci_reset){method, deadline_in(time)};
+    return go_on(reset, PCI_RESET_SETTLE, RESET_TIME);
+}
+
+static enum status let_go(const struct pci_function *function, struct pci_reset *reset)
+{
+    const struct pci_function *bridge = function->bridge;
+    if (reset->method == PCI_RESET_PM) {
+        pci_update16(function->rid, function->cap_pm + PM_CONTROL, PM_CONTROL_STATE, 0);
+        return go_on(reset, PCI_RESET_SETTLE, PM_TIME);
+    }
+    pci_update16(bridge->rid, PCI_BRIDGE_CONTROL, PCI_BRIDGE_CONTROL_RESET, 0);
+    return go_on(reset, PCI_RESET_SETTLE, bus_time(bridge));
 }
 
 /* After its reset: a function that shares the bus may have been brought back with another one. */
-static enum status recover(struct pci_function *function)
+static enum status recover(const struct pci_function *function)
 {
-    if (!WAIT_UNTIL(answers(function), ANSWER_TIME))
+    if (!answers(function))
         return fail(function, STATUS_TIMEOUT, "the function does not answer after its reset");
     if (!function->in_reset)
         return STATUS_OK;
@@ -262,32 +292,78 @@ static enum status recover(struct pci_function *function)
     if (kept)
         return fail(function, STATUS_DEVICE,
                     "its command register came through the reset unchanged: it was none");
-    if (!holds)
-        return fail(function, STATUS_DEVICE,
-                    "its BARs or command register do not take back what they held");
-    if (!WAIT_UNTIL(!pending(function), PENDING_TIME))
-        return fail(function, STATUS_TIMEOUT, "requests are pending even after the reset");
-    function->in_reset = false;
-    return STATUS_OK;
+    return holds ? STATUS_OK
+                 : fail(function, STATUS_DEVICE,
+                        "its BARs or command register do not take back what they held");
 }
 
-enum status pci_reset_finish(struct pci_function *function, const struct pci_reset *reset)
+/* The others on the bus get their registers back whatever became of the one that is reset. Whoever
+ * has one that does not take them finds out by itself, and one that nobody has is clean no more. */
+static enum status end(struct pci_function *function, const struct pci_reset *reset,
+                       enum status status)
 {
-    clock_wait(reset->ready);
-    if (reset->method == PCI_RESET_BUS) {
-        struct pci_function *bridge = function->bridge, *other;
-        bridge->in_reset = false;
-        if (bridge->link_was_active && !WAIT_UNTIL(link_is_active(bridge), ANSWER_TIME))
-            return fail(function, STATUS_TIMEOUT, "its link does not come up after the bus reset");
-        for (size_t i = 0; (other = next_below(bridge, &i)) != NULL;)
-            if (other != function && other->in_reset)
-                (void)recover(other); /* whoever has it finds out by itself */
+    struct pci_function *other;
+    if (status == STATUS_OK)
+        function->in_reset = false;
+    for (size_t i = 0; reset->leads && (other = next_below(function->bridge, &i)) != NULL;) {
+        if (other == function || !other->in_reset)
+            continue;
+        if (recover(other) == STATUS_OK)
+            other->in_reset = false;
+        else if (other->life == PCI_CLEAN)
+            (void)!pci_life_set(other, PCI_UNKNOWN);
     }
-    enum status status = recover(function);
+    if (reset->leads)
+        function->bridge->in_reset = false;
     if (status == STATUS_OK)
         log_event("pci.reset", "rid=%s method=%s status=ok", rid_text(function->rid).text,
                   names[reset->method]);
     return status;
+}
+
+enum status pci_reset_poll(struct pci_function *function, struct pci_reset *reset)
+{
+    bool over = deadline_passed(reset->ready);
+    enum status status;
+    switch (reset->step) {
+    case PCI_RESET_DRAIN:
+        if (!all(function, reset, quiet)) {
+            if (!over)
+                return STATUS_BUSY;
+            log_event("pci.reset",
+                      "rid=%s message=\"requests are still pending; reset all the same\"",
+                      rid_text(function->rid).text);
+        }
+        return issue(function, reset);
+    case PCI_RESET_HELD:
+        return over ? let_go(function, reset) : STATUS_BUSY;
+    case PCI_RESET_SETTLE:
+        return over ? go_on(reset, PCI_RESET_LINK, ANSWER_TIME) : STATUS_BUSY;
+    case PCI_RESET_LINK:
+        if (reset->leads && function->bridge->link_was_active && !link_is_active(function->bridge))
+            return !over ? STATUS_BUSY
+                         : end(function, reset,
+                               fail(function, STATUS_TIMEOUT,
+                                    "its link does not come up after the bus reset"));
+        return go_on(reset, PCI_RESET_ANSWER, ANSWER_TIME);
+    case PCI_RESET_JOINED:
+        if (function->bridge->in_reset && !over)
+            return STATUS_BUSY;
+        return go_on(reset, PCI_RESET_ANSWER, ANSWER_TIME);
+    case PCI_RESET_ANSWER:
+        if (!over && !all(function, reset, answers))
+            return STATUS_BUSY;
+        status = recover(function);
+        return status == STATUS_OK ? go_on(reset, PCI_RESET_QUIET, PENDING_TIME)
+                                   : end(function, reset, status);
+    default:
+        if (quiet(function))
+            return end(function, reset, STATUS_OK);
+        return !over ? STATUS_BUSY
+                     : end(function, reset,
+                           fail(function, STATUS_TIMEOUT,
+                                "requests are pending even after the reset"));
+    }
 }
 
 /* Resetting a PF would take its VFs away from under their owners. */
@@ -309,7 +385,8 @@ enum status pci_reset_start(struct pci_function *function, struct pci_reset *res
     if (status != STATUS_OK)
         return status;
     if (function->in_reset && bridge != NULL && bridge->in_reset) {
-        *reset = (struct pci_reset){PCI_RESET_BUS, deadline_in(bus_time(bridge))};
+        *reset = (struct pci_reset){.method = PCI_RESET_BUS};
+        (void)go_on(reset, PCI_RESET_JOINED, JOINED_TIME);
         return STATUS_OK;
     }
     enum pci_reset_method method = function->reset_method;
@@ -334,7 +411,8 @@ enum status pci_function_reset(struct pci_function *function)
             continue;
         tried = true;
         begin(function, method, &reset);
-        status = pci_reset_finish(function, &reset);
+        while ((status = pci_reset_poll(function, &reset)) == STATUS_BUSY)
+            clock_relax();
         if (status == STATUS_OK) {
             function->reset_method = method;
             return STATUS_OK;
@@ -371,6 +449,6 @@ void pci_wake(void)
                                       : " message=\"it does not come to D0 with its registers as "
                                         "they were; nobody gets it\"");
         if (status != STATUS_OK)
-            function->owner = OWNER_HYPERVISOR;
+            (void)!pci_life_set(function, PCI_UNUSABLE);
     }
 }

@@ -182,6 +182,7 @@ static struct pci_function describe_vf(const struct sriov *sriov, uint16_t index
         .pf = sriov->pf,
         .vf_index = index,
         .owner = OWNER_NOBODY,
+        .life = PCI_CLEAN, /* VF Enable has just made it (PCIe 9.2.2.2) */
     };
     for (unsigned i = 0; i < PCI_BARS; i++) {
         vf.bar[i] = sriov->vf_bar[i];

@@ -1,7 +1,7 @@
 // SOURCES: hypervisor/pci/sriov.c hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c
 // SOURCES: hypervisor/pci/ram.c hypervisor/pci/placement.c hypervisor/pci/bridge_window.c
-// SOURCES: hypervisor/pci/msix.c hypervisor/pci/reset.c hypervisor/pci/acs.c
+// SOURCES: hypervisor/pci/msix.c hypervisor/pci/reset.c hypervisor/pci/life.c hypervisor/pci/acs.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/support/clock.c
 /* A device's configuration space is outside data: capability lists, BARs, the SR-IOV capability and

@@ -1,4 +1,5 @@
 // SOURCES: hypervisor/guest/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 /* Giving functions to guests: what they get, who may have what, and what is left behind when a step
@@ -59,13 +60,46 @@ static void test_assign(void **state)
     expect_nothing_left();
 }
 
-static void test_a_vf_is_not_reset_before(void **state)
+static void test_a_vf_is_reset_unless_it_is_clean(void **state)
 {
-    function.is_vf = true;
-    assert_int_equal(assign(0), STATUS_OK);
-    expect_trace("map table, decode, config");
-    assert_ptr_equal(device.pf, &pf);
-    device_release(&device);
+    static const enum pci_life lives[] = {PCI_CLEAN, PCI_UNKNOWN};
+    for (unsigned i = 0; i < 2; i++) {
+        if (i != 0)
+            fresh(state);
+        function.is_vf = true;
+        function.life = lives[i];
+        assert_int_equal(assign(0), STATUS_OK);
+        expect_trace(i == 0 ? "map table, decode, config"
+                            : "map table, whole reset, decode, config");
+        assert_int_equal(function.life, PCI_CLEAN);
+        assert_ptr_equal(device.pf, &pf);
+        device_release(&device);
+        expect_nothing_left();
+        done(state);
+    }
+    fresh(state);
+}
+
+/* A reset that failed is not tried again for the next guest; without a way to reset nothing was. */
+static void test_what_cannot_be_reset_is_nobodys(void **state)
+{
+    failing = "whole reset";
+    failure = STATUS_UNSUPPORTED;
+    assert_int_equal(assign(0), STATUS_UNSUPPORTED);
+    assert_int_equal(function.owner, OWNER_NOBODY);
+    failure = STATUS_DEVICE;
+    next_bar = GUEST_BAR_BASE;
+    assert_int_equal(assign(0), STATUS_DEVICE);
+    assert_int_equal(function.owner, OWNER_HYPERVISOR);
+    assert_int_equal(function.life, PCI_UNUSABLE);
+    failing = NULL;
+    trace[0] = '\0';
+    for (unsigned guest = 0; guest < 2; guest++)
+        assert_int_equal(assign(guest), STATUS_DENIED);
+    assert_int_equal(host_log_count("device.refused", "only a reboot makes it usable"), 2);
+    expect_trace("");
+    function.owner = OWNER_NOBODY;
+    expect_nothing_left();
 }
 
 static void test_without_msix(void **state)
@@ -237,8 +271,9 @@ static void test_firmwares_functions_that_stay(void **state)
         region_count = 0;
         firmware_keeps(0x7b000000, 0x800000);
         failing = steps[i];
+        failure = i == 1 ? STATUS_UNSUPPORTED : STATUS_DEVICE;
         next_bar = GUEST_BAR_BASE;
-        expect_refusal(i == 0 ? STATUS_NO_MEMORY : STATUS_DEVICE, NULL);
+        expect_refusal(i == 0 ? STATUS_NO_MEMORY : failure, NULL);
         assert_true(firmwares);
         expect_nothing_left();
     }
@@ -333,9 +368,10 @@ static void test_steps_of_assigning_that_fail(void **state)
     static const struct {
         const char *name;
         enum status status;
-    } steps[] = {{"map table", STATUS_NO_MEMORY}, {"whole reset", STATUS_DEVICE}};
+    } steps[] = {{"map table", STATUS_NO_MEMORY}, {"whole reset", STATUS_UNSUPPORTED}};
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
         failing = steps[i].name;
+        failure = steps[i].status;
         next_bar = GUEST_BAR_BASE;
         expect_refusal(steps[i].status, NULL);
         expect_nothing_left();
@@ -367,7 +403,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
     const struct CMUnitTest tests[] = {
         TEST(test_assign),
-        TEST(test_a_vf_is_not_reset_before),
+        TEST(test_a_vf_is_reset_unless_it_is_clean),
+        TEST(test_what_cannot_be_reset_is_nobodys),
         TEST(test_without_msix),
         TEST(test_msix_table_at_either_end),
         TEST(test_msix_table_over_two_pages),

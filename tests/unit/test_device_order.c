@@ -1,4 +1,5 @@
 // SOURCES: hypervisor/guest/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 /* A device's way through its guest's life, in the order of invariant I6. */
@@ -8,6 +9,7 @@ static void assign_vf(void)
 {
     function.is_vf = true;
     function.vf_index = 5;
+    function.life = PCI_CLEAN;
     assert_int_equal(assign(0), STATUS_OK);
     trace[0] = '\0';
 }
@@ -39,9 +41,11 @@ static void test_order_of_giving_and_taking(void **state)
         while (!device_detach_ready(&device))
             host_clock_advance(1000);
         assert_true(clock_microseconds() - start >= MILLISECONDS(100));
+        assert_true(device_detach_ready(&device)); /* looked at again, asked once */
         assert_int_equal(device_detach_finish(&device), STATUS_OK);
         expect_trace("reset finish, detach, vf reset");
         assert_false(device.attached);
+        assert_int_equal(function.life, PCI_CLEAN);
         assert_int_equal(function.owner, OWNER_GUEST(0));
         assert_int_equal(device_detach_finish(&device), STATUS_OK);
         expect_trace("");
@@ -77,35 +81,75 @@ static void test_a_device_that_does_not_let_go(void **state)
 {
     static const struct {
         const char *name, *event;
-        enum status result;
+        bool attached;
         const char *trace;
     } cases[] = {
-        {"reset start", "device.reset_failed", STATUS_OK, "detach, vf reset"},
-        {"reset finish", "device.reset_failed", STATUS_OK, "reset finish, detach, vf reset"},
-        {"detach", "device.detach_failed", STATUS_TIMEOUT, "reset finish, detach, vf reset"},
+        {"reset start", "device.reset_failed", false, "detach, vf reset"},
+        {"reset finish", "device.reset_failed", false, "detach, vf reset"},
+        {"detach", "device.detach_failed", true, "detach, vf reset"},
     };
-    assign_vf();
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        failing = NULL;
-        function.owner = OWNER_GUEST(0);
+        if (i != 0)
+            fresh(state);
+        assign_vf();
         assert_int_equal(device_attach(&device), STATUS_OK);
         failing = cases[i].name;
         failure = STATUS_TIMEOUT;
         host_log_clear();
         detach();
         trace[0] = '\0';
-        assert_int_equal(device_detach_finish(&device), cases[i].result);
+        assert_int_equal(device_detach_finish(&device), STATUS_TIMEOUT);
         expect_trace(cases[i].trace);
         assert_int_equal(host_log_count(cases[i].event, "status=timeout"), 1);
-        assert_false(device.attached);
+        assert_int_equal(device.attached, cases[i].attached); /* the unit did not confirm */
         assert_int_equal(function.owner, OWNER_HYPERVISOR);
+        assert_int_equal(function.life, PCI_UNUSABLE);
+        /* Its registers are out of reach, also for the guest that had it. */
+        struct page_walk walk;
+        page_table_walk(&guests[0].memory, GUEST_BAR_BASE, &walk);
+        assert_false(walk.present);
+        assert_int_equal(frames_owner(BAR0), OWNER_MMIO);
+        assert_true(guests[0].pulled_end > GUEST_BAR_BASE);
         failing = NULL;
+        device.attached = false;
+        assert_int_equal(device_attach(&device), STATUS_DENIED);
+        expect_trace("");
+        device_release(&device);
+        struct guest_device other = {0};
+        assert_int_equal(device_assign(&guests[1], &other, &function, &pf, 1, &next_bar),
+                         STATUS_DENIED);
+        assert_int_equal(function.owner, OWNER_HYPERVISOR);
+        done(state);
+    }
+    fresh(state);
+}
+
+/* A context entry may be present: freeing the function would leave it without an owner. */
+static void test_an_attached_device_is_not_freed(void **state)
+{
+    assign_vf();
+    assert_int_equal(device_attach(&device), STATUS_OK);
+    assert_int_equal(device_unmap(&device), STATUS_OK);
+    device_release(&device);
+    assert_int_equal(function.owner, OWNER_HYPERVISOR);
+    assert_int_equal(function.life, PCI_UNUSABLE);
+}
+
+/* Whatever brought it here, a function that is not known to be clean does not reach a guest. */
+static void test_only_what_is_clean_is_attached(void **state)
+{
+    static const enum pci_life lives[] = {PCI_UNKNOWN, PCI_USED, PCI_RESETTING, PCI_UNUSABLE};
+    assign_vf();
+    for (size_t i = 0; i < ARRAY_SIZE(lives); i++) {
+        function.life = lives[i];
         assert_int_equal(device_attach(&device), STATUS_DENIED);
         expect_trace("");
     }
-    struct guest_device other = {0};
-    assert_int_equal(device_assign(&guests[1], &other, &function, &pf, 1, &next_bar), STATUS_BUSY);
-    function.owner = OWNER_GUEST(0);
+    static struct pci_function unusable_pf = {.life = PCI_UNUSABLE};
+    function.life = PCI_CLEAN;
+    function.pf = &unusable_pf;
+    assert_int_equal(device_attach(&device), STATUS_DENIED);
+    function.pf = NULL;
     device_release(&device);
 }
 
@@ -130,6 +174,8 @@ int main(void)
         TEST(test_a_device_that_is_not_attached_is_left_alone),
         TEST(test_attach_fails),
         TEST(test_a_device_that_does_not_let_go),
+        TEST(test_an_attached_device_is_not_freed),
+        TEST(test_only_what_is_clean_is_attached),
         TEST(test_disable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 // SOURCES: hypervisor/guest/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 /* A PF driver that takes VFs out of service hears of it once they are reset and detached. */
@@ -16,6 +17,7 @@ static void a_vf_is_released_after_its_reset(void **state)
     driver.vf_release = vf_release;
     function.is_vf = true;
     function.vf_index = 5;
+    function.life = PCI_CLEAN;
     assert_int_equal(assign(0), STATUS_OK);
     assert_int_equal(device_attach(&device), STATUS_OK);
     trace[0] = '\0';

@@ -1,5 +1,5 @@
 // SOURCES: hypervisor/guest/move.c hypervisor/base/format.c hypervisor/base/status.c
-// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+// SOURCES: hypervisor/base/string.c hypervisor/base/text.c hypervisor/pci/life.c
 /* Moving a function: in the order of invariant I6, and what becomes of it when something fails. */
 #include <stdlib.h>
 #include <string.h>
@@ -52,10 +52,11 @@ enum status device_check_neighbours(const struct guest *guest, const struct pci_
 void device_detach_start(struct guest_device *detached)
 {
     note("silence", NULL);
-    detached->resetting = detached->attached;
+    if (detached->attached)
+        function.life = PCI_RESETTING;
 }
 
-bool device_detach_ready(const struct guest_device *detached)
+bool device_detach_ready(struct guest_device *detached)
 {
     return ready;
 }
@@ -63,7 +64,8 @@ bool device_detach_ready(const struct guest_device *detached)
 enum status device_detach_finish(struct guest_device *detached)
 {
     note("detach", NULL);
-    detached->attached = detached->resetting = false;
+    detached->attached = detach_status == STATUS_TIMEOUT; /* the unit did not confirm */
+    function.life = detach_status == STATUS_OK ? PCI_CLEAN : PCI_UNUSABLE;
     return detach_status;
 }
 
@@ -113,6 +115,7 @@ void device_disable(struct guest_device *disabled)
 
 static int fresh(void **state)
 {
+    function = (struct pci_function){.rid = RID(0, 1, 0x10, 0)};
     alpha = (struct guest){.name = "alpha", .state = GUEST_RUNNING};
     beta = (struct guest){.name = "beta", .index = 1, .state = GUEST_RUNNING};
     device = pages_allocate(1);
@@ -232,6 +235,37 @@ static void test_a_function_that_does_not_let_go(void **state)
     assert_int_equal(alpha.device_count, 1);
 }
 
+/* Its reset failed: its former owner loses it, and nobody else gets it. */
+static void test_a_function_that_cannot_be_reset(void **state)
+{
+    detach_status = STATUS_DEVICE;
+    assert_int_equal(guest_move(device, &beta), STATUS_OK);
+    ready = true;
+    guest_move_service();
+    assert_string_equal(order, "hold:alpha silence detach unmap:alpha release-frames:alpha "
+                               "release:alpha");
+    assert_int_equal(host_log_count("device.move_failed", "until a reboot"), 1);
+    assert_int_equal(alpha.device_count + beta.device_count, 0);
+}
+
+static void test_an_unusable_function_stays_where_it_is(void **state)
+{
+    function.life = PCI_UNUSABLE;
+    assert_int_equal(guest_move(device, &beta), STATUS_DENIED);
+    assert_int_equal(host_log_count("device.refused", "guest=beta"), 1);
+    assert_string_equal(order, "");
+}
+
+static void test_both_guests_take_part(void **state)
+{
+    assert_false(guest_moving(&alpha) || guest_moving(&beta));
+    assert_int_equal(guest_move(device, &beta), STATUS_OK);
+    assert_true(guest_moving(&alpha) && guest_moving(&beta));
+    ready = true;
+    guest_move_service();
+    assert_false(guest_moving(&alpha) || guest_moving(&beta));
+}
+
 static void test_it_goes_back(void **state)
 {
     add_fails[1] = true;
@@ -275,6 +309,9 @@ int main(void)
         TEST(test_the_former_owner_ends),
         TEST(test_the_former_owner_is_lost),
         TEST(test_a_function_that_does_not_let_go),
+        TEST(test_a_function_that_cannot_be_reset),
+        TEST(test_an_unusable_function_stays_where_it_is),
+        TEST(test_both_guests_take_part),
         TEST(test_it_goes_back),
         TEST(test_nobody_can_take_it),
         TEST(test_it_cannot_be_attached),

@@ -1,5 +1,5 @@
 // SOURCES: hypervisor/pci/reset.c hypervisor/pci/functions.c hypervisor/pci/capabilities.c
-// SOURCES: hypervisor/pci/acs.c
+// SOURCES: hypervisor/pci/acs.c hypervisor/pci/life.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Function level reset: order, what is restored, and devices that do not come back. */
 #include "hypervisor/base/clock.h"

@@ -71,7 +71,7 @@ void model_frame(uint64_t base, uint64_t size, owner_t owner)
     frames[frame_count++] = (struct frame_range){base, size, owner};
 }
 
-const struct frame_range *frames_range(size_t index)
+__attribute__((weak)) const struct frame_range *frames_range(size_t index)
 {
     return index < frame_count ? &frames[index] : NULL;
 }
@@ -314,7 +314,6 @@ static void sriov_written(struct model_function *pf, unsigned offset, const uint
         remove_vfs(pf);
         pf->sriov_quiet_until = clock_microseconds() + MILLISECONDS(1000);
     }
-    (void)offset;
 }
 
 /* --- routing and access --- */
@@ -375,7 +374,8 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
         return ones;
     if (in_sriov(function, offset) && clock_microseconds() < function->sriov_quiet_until)
         violation("SR-IOV capability read within a second of clearing VF Enable", rid);
-    if (function->pending_stuck && function->cap_pcie != 0 && offset == function->cap_pcie + 0x0a)
+    if ((function->pending_stuck || clock_microseconds() < function->pending_until) &&
+        function->cap_pcie != 0 && offset == function->cap_pcie + 0x0a)
         return model_get(function, offset, width) | 0x20;
     return model_get(function, offset, width);
 }

@@ -37,6 +37,7 @@ struct model_function {
     unsigned resets;
     uint64_t resetting_until;
     bool pending_stuck;      /* Transactions Pending never clears */
+    uint64_t pending_until;  /* or clears at this time */
     bool dies_in_reset;      /* never answers again */
     unsigned ignored_resets; /* this many of its resets change nothing */
     uint64_t held_since;     /* of a bridge: Secondary Bus Reset is set */

@@ -61,15 +61,16 @@ enum status pci_function_reset(struct pci_function *function)
 enum status pci_reset_start(struct pci_function *function, struct pci_reset *reset)
 {
     assert_false(master);
+    assert_int_equal(function->life, PCI_RESETTING);
     reset->ready = deadline_in(MILLISECONDS(100));
     reset_done_at = reset->ready.at_microseconds;
     return step("reset start");
 }
 
-enum status pci_reset_finish(struct pci_function *function, const struct pci_reset *reset)
+enum status pci_reset_poll(struct pci_function *function, struct pci_reset *reset)
 {
     assert_int_equal(reset->ready.at_microseconds, reset_done_at);
-    return step("reset finish");
+    return deadline_passed(reset->ready) ? step("reset finish") : STATUS_BUSY;
 }
 
 bool iommu_enabled(void)

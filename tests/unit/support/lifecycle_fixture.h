@@ -1,0 +1,167 @@
+/* Two guests on cores that obey, dawdle or are lost, and a device; the code around lifecycle.c and
+ * hold.c is the fixture's own. Static on purpose. */
+#pragma once
+
+#include <string.h>
+
+#include "hypervisor/guest/control_call.h"
+#include "hypervisor/guest/device.h"
+#include "hypervisor/guest/load.h"
+#include "hypervisor/guest/move.h"
+#include "hypervisor/guest/virtual_serial.h"
+#include "hypervisor/pci/pf_driver.h"
+#include "hypervisor/x86/apic.h"
+#include "hypervisor/x86/cpu.h"
+#include "tests/unit/support/host.h"
+
+/* --- two guests on cores 1 to 3; the second one has a device --- */
+
+static struct cpu cpus[4];
+static struct vcpu vcpus[3];
+static struct config_guest configs[2];
+static struct guest guests[2];
+static struct guest_device device, second;
+static struct pci_function function, second_function;
+static unsigned kicks, wakes, scrubs, attaches, detach_starts, detach_finishes, disables;
+static bool cores_obey, reset_done;
+static enum status load_status, attach_status, detach_status;
+static unsigned started; /* guests that ran while another was loaded */
+
+struct guest *guest_at(unsigned index)
+{
+    return index < ARRAY_SIZE(guests) ? &guests[index] : NULL;
+}
+
+struct pf_device *nic_device(uint32_t index)
+{
+    return NULL;
+}
+
+void log_drain(void)
+{
+}
+
+void virtual_serial_reset(struct virtual_serial *serial)
+{
+}
+
+void guest_move_service(void)
+{
+}
+
+static const struct guest *moving;
+
+bool guest_moving(const struct guest *guest)
+{
+    return guest == moving;
+}
+
+/* A core that obeys leaves guest mode while its stop is waited for. */
+void control_calls_service(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(vcpus) && cores_obey; i++) {
+        struct cpu *cpu = vcpus[i].cpu;
+        vcpus[i].in_guest = cpu->vcpu == &vcpus[i] && vcpus[i].hold_request == 0;
+        if (vcpus[i].stop_request == 0 || cpu->vcpu != &vcpus[i])
+            continue;
+        cpu->vcpu = NULL;
+        vcpus[i].guest->vcpus_running--;
+    }
+}
+
+bool apic_send(uint32_t destination, uint32_t command)
+{
+    wakes++;
+    return destination != 103; /* one APIC that does not send */
+}
+
+void cpu_kick(struct cpu *cpu)
+{
+    kicks++;
+}
+
+enum status load_guest(struct guest *guest, struct vcpu_state *start)
+{
+    for (unsigned i = 0; i < 2; i++)
+        started += guests[i].state == GUEST_RUNNING;
+    memset(start, 0, sizeof *start);
+    start->rip = 0x1000 + guest->index;
+    return load_status;
+}
+
+enum status load_scrub(struct guest *guest)
+{
+    assert_int_not_equal(guest->state, GUEST_RUNNING);
+    if (guest == &guests[1])
+        assert_int_equal(detach_starts, detach_finishes);
+    scrubs++;
+    return STATUS_OK;
+}
+
+enum status device_attach(struct guest_device *attached)
+{
+    attaches++;
+    attached->attached = attach_status == STATUS_OK;
+    if (attached->attached)
+        attached->function->life = PCI_USED;
+    return attach_status;
+}
+
+void device_detach_start(struct guest_device *detached)
+{
+    assert_int_equal(guests[1].vcpus_running, 0);
+    if (!detached->attached)
+        return;
+    detach_starts++;
+    detached->function->life = PCI_RESETTING;
+}
+
+bool device_detach_ready(struct guest_device *detached)
+{
+    return reset_done;
+}
+
+enum status device_detach_finish(struct guest_device *detached)
+{
+    assert_true(reset_done && device_detaching(detached));
+    detach_finishes++;
+    detached->attached = detach_status != STATUS_OK;
+    detached->function->life = detached->attached ? PCI_UNUSABLE : PCI_CLEAN;
+    return detach_status;
+}
+
+void device_disable(struct guest_device *disabled)
+{
+    disables++;
+}
+
+static int fresh(void **state)
+{
+    memset(configs, 0, sizeof configs);
+    memset(vcpus, 0, sizeof vcpus);
+    for (unsigned i = 0; i < 4; i++)
+        cpus[i] = (struct cpu){.index = i, .apic_id = 100 + i};
+    for (unsigned i = 0; i < 2; i++)
+        guests[i] = (struct guest){.index = i, .config = &configs[i], .state = GUEST_CREATED};
+    strcpy(guests[0].name, "alpha");
+    strcpy(guests[1].name, "beta");
+    for (unsigned i = 0; i < 3; i++) {
+        struct guest *guest = &guests[i == 0 ? 0 : 1];
+        vcpus[i].cpu = &cpus[i + 1];
+        vcpus[i].guest = guest;
+        vcpus[i].index = guest->cpu_count;
+        guest->vcpus[guest->cpu_count++] = &vcpus[i];
+    }
+    function = second_function = (struct pci_function){.life = PCI_CLEAN};
+    device = (struct guest_device){.guest = &guests[1], .function = &function};
+    second = (struct guest_device){.guest = &guests[1], .function = &second_function};
+    moving = NULL;
+    guests[1].devices[guests[1].device_count++] = &device;
+    kicks = wakes = scrubs = attaches = detach_starts = detach_finishes = disables = 0;
+    cores_obey = reset_done = true;
+    load_status = attach_status = detach_status = STATUS_OK;
+    started = 0;
+    host_clock_set(0);
+    host_log_clear();
+    return 0;
+}
