@@ -69,7 +69,7 @@ static void triple_fault(void)
     __asm__ volatile("ud2");
 }
 
-__attribute__((interrupt)) static void again(struct frame *frame)
+__attribute__((interrupt)) static void again(volatile struct frame *frame)
 {
     frame->flags |= TRAP_FLAG;
 }

@@ -7,6 +7,8 @@
 #define VECTOR_GP  13
 #define MSR_EOI    0x80b
 
+/* What an exception pushes. It belongs to the handler's caller, but to a compiler it is an
+ * argument: unless it is volatile, GCC 14 drops what a handler writes to it. */
 struct frame {
     uint64_t rip, cs, flags, rsp, ss;
 };
@@ -15,13 +17,14 @@ volatile unsigned attempt_faults, attempt_strays;
 volatile uint64_t attempt_skip = 2;
 static uint64_t state;
 
-__attribute__((interrupt)) static void on_fault(struct frame *frame)
+__attribute__((interrupt)) static void on_fault(volatile struct frame *frame)
 {
     attempt_faults = attempt_faults + 1;
     frame->rip += attempt_skip;
 }
 
-__attribute__((interrupt)) static void on_fault_with_code(struct frame *frame, uint64_t code)
+__attribute__((interrupt)) static void on_fault_with_code(volatile struct frame *frame,
+                                                          uint64_t code)
 {
     (void)code;
     attempt_faults = attempt_faults + 1;
@@ -29,7 +32,7 @@ __attribute__((interrupt)) static void on_fault_with_code(struct frame *frame, u
 }
 
 /* An interrupt with a vector of the exceptions, or an NMI: no error code. */
-__attribute__((interrupt)) static void on_stray(struct frame *frame)
+__attribute__((interrupt)) static void on_stray(volatile struct frame *frame)
 {
     (void)frame;
     attempt_strays = attempt_strays + 1;
