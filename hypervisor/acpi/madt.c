@@ -68,6 +68,8 @@ static void read_entry(struct madt *madt, const uint8_t *entry, uint32_t offset)
         if (read32(entry + 4) != UINT32_MAX)
             add_cpu(madt, read32(entry + 4), read32(entry + 8), offset);
         break;
+    default:
+        break;
     }
 }
 

@@ -294,7 +294,7 @@ static void test_linux(void **state)
                      ALIGN_DOWN(MIB(4) - sizeof initrd, PAGE_SIZE)); /* the highest place */
     assert_memory_equal(memory + ramdisk[0], initrd, sizeof initrd);
     memcpy(&line, params + 0x228, 4);
-    assert_string_equal(memory + line, "tsc_early_khz=2100000 x2apic_phys quiet");
+    assert_string_equal((const char *)memory + line, "tsc_early_khz=2100000 x2apic_phys quiet");
 }
 
 static void test_initrd_refusals(void **state)
@@ -333,7 +333,7 @@ static void test_multiboot(void **state)
     const uint8_t *info = memory + vcpu.registers[GUEST_RBX];
     uint32_t line, modules, module[2];
     memcpy(&line, info + 0x10, 4);
-    assert_string_equal(memory + line, "kernel one two");
+    assert_string_equal((const char *)memory + line, "kernel one two");
     memcpy(&modules, info + 0x18, 4);
     memcpy(module, memory + modules, sizeof module);
     assert_int_equal(module[0] % PAGE_SIZE, 0);

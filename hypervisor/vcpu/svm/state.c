@@ -134,7 +134,8 @@ void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state)
         .dr7 = vmcb->dr7,
     };
     /* The CPL is a field of its own: the attributes of a null SS are left over (APM 2 15.5.1). */
-    state->ss.attributes = (uint16_t)((state->ss.attributes & ~BITS(6, 5)) | vmcb->cpl << 5);
+    state->ss.attributes =
+        (uint16_t)((state->ss.attributes & ~BITS(6, 5)) | (unsigned)vmcb->cpl << 5);
     svm_read_mode(vcpu, state);
 }
 
