@@ -84,6 +84,10 @@ help: ## this list
 
 all: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso ## build the disk image and the GRUB ISO
 
+# What one compiler makes of everything but the unit tests and the fuzz targets.
+.PHONY: programs
+programs: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables
+
 setup: ## install what building, running and testing need (root or sudo)
 	@tests/machine/setup.sh build tools emulators guests
 

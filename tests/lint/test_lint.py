@@ -19,7 +19,7 @@ MAX_LINES = 500
 # Nothing may let it grow further; lower it with what gets smaller. The aim is 10,000.
 MAX_CODE = 23_500
 # Terms of the field that look like slips, and one slip that a test makes on purpose.
-WORDS = "inout,hsa,ue,te,nd,andd,fro,ist,extint,memroy"
+WORDS = "inout,hsa,ue,te,nd,andd,abd,fro,ist,extint,memroy,aer"
 
 
 def files(*patterns: str) -> list[str]:
@@ -59,19 +59,31 @@ def test_headers_compile_alone(compiler):
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_no_warnings(compiler):
-    """The whole hypervisor, every warning an error, with both compilers."""
-    result = make(f"-j{os.cpu_count() or 2}", f"CC={compiler}", f"BUILD=build/{compiler}",
-                  f"build/{compiler}/bulkhead.elf", timeout=900)
+    """The hypervisor, the EFI application, the guests and the tools, every warning an error, with both compilers."""
+    result = make(f"-j{os.cpu_count() or 2}", f"CC={compiler}", f"BUILD=build/{compiler}", "programs", timeout=900)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_no_warnings_in_tests(compiler):
+    """Unit tests and fuzz targets are built with one compiler each, and read by both."""
+    for name in files("tests/unit/test_*.c", "tests/fuzz/fuzz_*.c"):
+        run(compiler, "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-fno-builtin", "-I.",
+            "-fsyntax-only", name)
+
+
 def test_cppcheck():
+    """But for uninitvar, which counts an array as not filled when a loop may fill none of it: clang-tidy knows better."""
     run(TOOL, "cppcheck", "--enable=warning,performance,portability", "--std=c11", "--inline-suppr", "--quiet",
-        "--error-exitcode=1", "--suppress=missingIncludeSystem", "-I.", *CORE_SOURCES)
+        "--error-exitcode=1", "--suppress=missingIncludeSystem", "--suppress=normalCheckLevelMaxBranches",
+        "--suppress=uninitvar", "-I.", *CORE_SOURCES)
 
 
 def test_clang_tidy():
+    # Left out is what this tree does on purpose: `if ((status = f()) != STATUS_OK)`, `i < n && text[i++]`, and bytes of
+    # tables read as words.
     checks = "-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier," \
+             "-bugprone-assignment-in-if-condition,-bugprone-inc-dec-in-conditions,-bugprone-casting-through-void," \
              "clang-analyzer-core.*,misc-redundant-expression,readability-misleading-indentation"
     sources = CORE_SOURCES
     half = (len(sources) + 1) // 2

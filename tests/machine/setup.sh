@@ -212,6 +212,8 @@ fetch_dpdk() {
 fetch_tools() {
     # shellcheck disable=SC2086
     fetch_chosen tools $tools_packages
+    # Where cppcheck looks: beside the loader that starts it.
+    ln -s cppcheck/cfg cppcheck/platforms "$partial/tree/usr/lib/x86_64-linux-gnu"
 }
 
 check_tools() {
