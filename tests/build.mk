@@ -12,12 +12,20 @@ HOST_CC ?= $(CC)
 unit_sources = $(shell sed -n 's|^// SOURCES: ||p' $(1))
 unit_support = $(filter-out $(patsubst -%,tests/unit/support/%,$(filter -%,$(call unit_sources,$(1)))),$(UNIT_SUPPORT))
 
+# Each source is compiled once, whichever tests it is linked into.
+unit_object = $(patsubst %.c,$(BUILD)/unit/objects/%.o,$(1))
 define unit_rule
-$$(BUILD)/unit/$(1): tests/unit/$(1).c $(filter-out -%,$(call unit_sources,tests/unit/$(1).c)) $(call unit_support,tests/unit/$(1).c) $$(wildcard hypervisor/*/*.h tests/unit/support/*.h)
+$$(BUILD)/unit/$(1): $(call unit_object,tests/unit/$(1).c $(filter-out -%,$(call unit_sources,tests/unit/$(1).c)) $(call unit_support,tests/unit/$(1).c))
 	@mkdir -p $$(@D)
-	$$(HOST_CC) $$(UNIT_CFLAGS) $$(filter %.c,$$^) -lcmocka -o $$@
+	$$(HOST_CC) $$(UNIT_CFLAGS) $$^ -lcmocka -o $$@
 endef
 $(foreach test,$(notdir $(wildcard tests/unit/test_*.c)),$(eval $(call unit_rule,$(test:.c=))))
+
+$(BUILD)/unit/objects/%.o: %.c
+	@mkdir -p $(@D)
+	$(HOST_CC) $(UNIT_CFLAGS) -MMD -MP -c $< -o $@
+
+-include $(shell find $(BUILD)/unit/objects -name '*.d' 2>/dev/null)
 
 .PHONY: unit
 unit: $(UNIT_TESTS) ## unit tests on this machine (ASan, UBSan); seconds
