@@ -19,6 +19,7 @@
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/audit.h"
 #include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/monitor/monitor.h"
 #include "hypervisor/pci/pci.h"
 #include "hypervisor/vcpu/vcpu.h"
@@ -215,8 +216,8 @@ static void wake(void *context)
 static void conclude(bool batch)
 {
     bool clean = audit_enforce() && !audit_failed();
+    guest_console_drain();
     bool ok = guests_verdict(clean && config.errors == 0);
-    log_drain();
     if (batch)
         machine_power_off(ok ? DEBUG_EXIT_OK : DEBUG_EXIT_FAILED);
 }

@@ -116,6 +116,24 @@ static void say_modules(const struct info *info)
     }
 }
 
+/* The modules' bytes as they are, so often; 0: not at all. */
+static void send_modules(const struct info *info, uint32_t times)
+{
+    const struct module *module = (const struct module *)(uintptr_t)info->modules;
+    for (; times > 0; times--)
+        for (uint32_t i = 0; i < info->module_count; i++)
+            for (const char *byte = text_at(module[i].start); byte < text_at(module[i].end); byte++)
+                put(*byte);
+}
+
+static void count_lines(uint32_t lines)
+{
+    for (uint32_t i = 0; i < lines; i++) {
+        say(i == 0 ? "line " : "\nline ");
+        say_number(i);
+    }
+}
+
 /* KiB of memory, by the map. */
 static uint32_t say_map(const struct info *info)
 {
@@ -154,5 +172,10 @@ void kernel_main(uint32_t magic, const struct info *info)
         say("touching\n");
         (void)*(volatile const uint8_t *)(uintptr_t)place;
     }
+    send_modules(info, option(line, "send=", 0));
+    count_lines(option(line, "lines=", 0));
+    if (option(line, "stay=", 0) != 0)
+        for (;;)
+            ;
     out32(PORT_EXIT, option(line, "exit=", 0));
 }

@@ -25,5 +25,7 @@ void log_drain(void);
 /* The control loop's share of that: whole lines, core after core, for 10 ms at most and one line.
  */
 void log_service(void);
+/* Whether a core's ring holds lines that are not written out yet. */
+bool log_pending(unsigned core);
 /* Waits until everything has left the machine (100 ms at most): before it is switched off. */
 void log_flush(void);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "boot/boot_info.h"
+#include "hypervisor/base/clock.h"
 #include "hypervisor/guest/config.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/frames.h"
@@ -68,8 +69,10 @@ struct guest {
     unsigned holds; /* guest_hold() without guest_release() so far */
     bool paused;    /* one of these is guest_pause()'s */
     bool restarting;
-    bool quarantined;    /* guest_quarantine(): not started again before a reboot */
-    uint64_t started_at; /* microseconds */
+    bool quarantined;             /* guest_quarantine(): not started again before a reboot */
+    uint64_t started_at;          /* microseconds */
+    bool output_left;             /* it has ended, and the monitor has not written all it sent */
+    struct deadline output_until; /* its end waits for that so long */
     /* faults of its devices */
     uint64_t faults;
     bool devices_disabled;
@@ -120,7 +123,9 @@ uint64_t guest_exits(const struct guest *guest);
  * counts, whichever vCPU makes it. */
 void guest_note_end(struct guest *guest, const char *reason, uint64_t exit_status);
 void guests_start_all(void);
-void guests_stop_all(void); /* before the machine is reset or switched off */
+/* Before the machine is reset or switched off. `meanwhile` is called in each turn of the wait: it
+ * writes out what guests have sent. */
+void guests_stop_all(bool (*meanwhile)(void));
 /* Work for the control loop: guests that ended, time limits, output rings, PF mailboxes. */
 void guests_service(void);
 bool guests_all_ended(void);

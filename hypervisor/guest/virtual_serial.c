@@ -58,15 +58,17 @@ void virtual_serial_destroy(struct virtual_serial *serial)
     pages_free(serial, 1);
 }
 
-void virtual_serial_reset(struct virtual_serial *serial)
+size_t virtual_serial_reset(struct virtual_serial *serial)
 {
     lock_take(&serial->lock);
+    size_t lost = serial->out_head - serial->out_tail;
     serial->ier = serial->lcr = serial->mcr = serial->scr = 0;
     serial->fifos = serial->sent_pending = false;
     serial->divisor[0] = 1;
     serial->divisor[1] = 0;
     serial->out_head = serial->out_tail = serial->in_head = serial->in_tail = 0;
     lock_give(&serial->lock);
+    return lost;
 }
 
 static bool has_input(const struct virtual_serial *serial)
@@ -198,6 +200,14 @@ uint64_t virtual_serial_accesses(struct virtual_serial *serial)
 {
     lock_take(&serial->lock);
     uint64_t count = serial->accesses;
+    lock_give(&serial->lock);
+    return count;
+}
+
+size_t virtual_serial_pending(struct virtual_serial *serial)
+{
+    lock_take(&serial->lock);
+    size_t count = serial->out_head - serial->out_tail;
     lock_give(&serial->lock);
     return count;
 }

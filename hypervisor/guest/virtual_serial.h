@@ -13,8 +13,8 @@ struct virtual_serial;
 /* NULL: no memory. */
 MUST_CHECK struct virtual_serial *virtual_serial_create(void);
 void virtual_serial_destroy(struct virtual_serial *serial);
-/* Registers as after power-on; both rings empty. */
-void virtual_serial_reset(struct virtual_serial *serial);
+/* Registers as after power-on; both rings empty. Bytes of output that nobody had taken. */
+size_t virtual_serial_reset(struct virtual_serial *serial);
 
 /* The eight registers, by offset 0 to 7; any of the guest's cores. */
 uint8_t virtual_serial_read(struct virtual_serial *serial, unsigned offset);
@@ -25,5 +25,7 @@ uint64_t virtual_serial_accesses(struct virtual_serial *serial);
 
 /* Control core: takes up to `size` bytes of output; returns how many there were. */
 size_t virtual_serial_take(struct virtual_serial *serial, char *bytes, size_t size);
+/* Control core: bytes that can be taken. */
+size_t virtual_serial_pending(struct virtual_serial *serial);
 /* Control core: a byte that was typed. False when the guest reads too slowly: it is lost. */
 bool virtual_serial_type(struct virtual_serial *serial, char byte);

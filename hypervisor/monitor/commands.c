@@ -13,6 +13,7 @@
 #include "hypervisor/monitor/audit.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/decode.h"
+#include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/x86/cpu.h"
 
 static void help(unsigned count, char *const words[])
@@ -248,11 +249,18 @@ static void list_frames(unsigned count, char *const words[])
         size_text(frames_bytes(OWNER_HYPERVISOR) - owned).text);
 }
 
+/* Nothing of what guests and cores have said is left behind. */
+static void end_all(void)
+{
+    guests_stop_all(guest_console_service);
+    guest_console_drain();
+}
+
 static void reboot(unsigned count, char *const words[])
 {
     (void)count, (void)words;
     log_event("monitor.reboot", "message=\"asked for at the prompt\"");
-    guests_stop_all();
+    end_all();
     machine_reboot();
 }
 
@@ -260,7 +268,7 @@ static void poweroff(unsigned count, char *const words[])
 {
     (void)count, (void)words;
     log_event("monitor.poweroff", "message=\"asked for at the prompt\"");
-    guests_stop_all();
+    end_all();
     machine_power_off(0);
 }
 

@@ -12,6 +12,7 @@ static bool initialised;
 /* The prompt with what was typed so far, as it stands on the last line; output takes its place. */
 static char prompt[CONSOLE_PROMPT_SIZE];
 static size_t prompt_size;
+static bool guest_line;
 
 void console_init_early(void)
 {
@@ -71,7 +72,29 @@ void console_write(const char *text, size_t size)
     /* An exception before the console's turn has to be seen too. */
     console_init_early();
     erase_prompt();
+    if (guest_line)
+        write_all("\n", 1);
+    guest_line = false;
     write_all(text, size);
+}
+
+void console_write_guest(const char *text, size_t size)
+{
+    if (size == 0)
+        return;
+    erase_prompt();
+    write_all(text, size);
+    guest_line = text[size - 1] != '\n';
+}
+
+bool console_guest_line(void)
+{
+    return guest_line;
+}
+
+void console_bell(void)
+{
+    write_all("\a", 1);
 }
 
 void console_prompt(const char *text, size_t size)

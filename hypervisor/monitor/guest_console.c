@@ -3,14 +3,21 @@
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/guest/virtual_serial.h"
 #include "hypervisor/monitor/console.h"
 
 #define KEY_LEAVE  0x1c /* Ctrl-\ */
+#define KEY_ESCAPE 0x1b
 #define LINE_SIZE  200
-#define PIECE      64
 #define TURN_LIMIT MILLISECONDS(10)
+/* Of the narrowest terminal but one: what it wraps by itself would be a line without a mark, and
+ * what a backspace does in its last column differs. */
+#define SCREEN_COLUMNS 79
+#define TAB_WIDTH      8
+/* A lost guest may send without end; a full ring of every other takes less. */
+#define DRAIN_LIMIT MILLISECONDS(10000)
 
 static struct guest *front;
 
@@ -20,9 +27,24 @@ static struct pending {
     size_t used;
 } pending[CONFIG_MAX_GUESTS];
 
+/* How what the guest in front sent stands on the terminal. */
+static struct {
+    enum sequence { TEXT, ESCAPED, CONTROL } sequence;
+    bool open;       /* its line has begun */
+    bool returned;   /* a carriage return is to be carried out unless a line feed follows */
+    size_t mark;     /* columns that the name takes */
+    unsigned column; /* behind it */
+    size_t sent;     /* bytes in this turn */
+    size_t used;
+    char text[256];
+} screen;
+
 void guest_console_attach(struct guest *guest)
 {
+    console_write("", 0); /* ends the line of who was there before */
     front = guest;
+    screen.sequence = TEXT;
+    screen.returned = false;
 }
 
 struct guest *guest_console_front(void)
@@ -41,64 +63,151 @@ static void flush(const struct guest *guest)
     log_event("guest.output", "name=%s text=\"%s\"", guest->name, text);
 }
 
-static void add(const struct guest *guest, char byte)
+/* True when that made a line. */
+static bool add(const struct guest *guest, char byte)
 {
     struct pending *own = &pending[guest->index];
-    if (byte == '\n')
-        flush(guest);
-    else if (byte != '\r')
+    if (byte != '\r' && byte != '\n')
         own->line[own->used++] = byte;
-    if (own->used == LINE_SIZE)
-        flush(guest);
+    if (byte != '\n' && own->used != LINE_SIZE)
+        return false;
+    flush(guest);
+    return true;
 }
 
-/* Raw: carriage returns are the guest's own, line feeds get theirs from the console. */
-static void show(const char *bytes, size_t size)
+/* --- the guest in front: no sequence of its bytes looks like a line of anybody else's --- */
+
+static void write_screen(void)
 {
-    char plain[PIECE];
-    size_t used = 0;
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i] != '\r')
-            plain[used++] = bytes[i];
-    console_write(plain, used);
+    console_write_guest(screen.text, screen.used);
+    screen.used = 0;
 }
 
-/* A piece of what the guest sent; false when there is no more. */
+static void put(const char *text, size_t size)
+{
+    if (screen.used + size > sizeof screen.text)
+        write_screen();
+    memcpy(screen.text + screen.used, text, size);
+    screen.used += size;
+    screen.sent += size;
+}
+
+static void begin_line(const struct guest *guest, const char *how)
+{
+    char mark[CONFIG_NAME_SIZE + 8];
+    screen.mark = format_text(mark, sizeof mark, "%s%s| ", how, guest->name) - strlen(how);
+    put(mark, screen.mark + strlen(how));
+    screen.column = 0;
+    screen.open = true;
+}
+
+/* True for a byte of a terminal's control sequence (ECMA-48 5.4), which is left out: people would
+ * not see what it does to the lines above. */
+static bool in_sequence(char byte)
+{
+    enum sequence now = screen.sequence;
+    bool parameter = byte >= 0x20 && byte < 0x40;
+    screen.sequence = byte == KEY_ESCAPE                           ? ESCAPED
+                      : now == ESCAPED && byte == '['              ? CONTROL
+                      : now == CONTROL && parameter                ? CONTROL
+                      : now == ESCAPED && parameter && byte < 0x30 ? ESCAPED
+                                                                   : TEXT;
+    return screen.sequence != TEXT || (now != TEXT && byte >= 0x20 && byte < 0x7f);
+}
+
+static void show_byte(const struct guest *guest, char byte)
+{
+    if (in_sequence(byte))
+        return;
+    if (!screen.open)
+        begin_line(guest, "");
+    if (byte == '\n') {
+        put("\n", 1);
+        screen.open = false;
+    } else if (screen.returned) {
+        begin_line(guest, "\r");
+    }
+    screen.returned = byte == '\r';
+    if (byte == '\b' && screen.column > 0) {
+        screen.column--;
+        put("\b", 1);
+    }
+    unsigned count = byte == '\t' ? TAB_WIDTH - screen.column % TAB_WIDTH
+                     : (byte >= ' ' && byte <= '~') || (byte & 0x80) != 0 ? 1
+                                                                          : 0;
+    for (; count > 0; count--, screen.column++) {
+        if (screen.column + screen.mark >= SCREEN_COLUMNS)
+            begin_line(guest, "\n");
+        put(byte == '\t' ? " " : (byte & 0x80) != 0 ? "?" : &byte, 1);
+    }
+}
+
+/* One byte of the guest in front, or of another one's line; true at the end of a line, or when so
+ * much was written that others should have their turn. */
+static bool take_byte(const struct guest *guest, char byte)
+{
+    if (guest != front)
+        return add(guest, byte);
+    show_byte(guest, byte);
+    return byte == '\n' || screen.sent >= LINE_SIZE;
+}
+
+/* What the guest sent, at most a line; false when there is no more. */
 static bool serve(const struct guest *guest)
 {
-    char bytes[PIECE];
-    size_t size = virtual_serial_take(guest->serial, bytes, sizeof bytes);
-    if (guest == front)
-        show(bytes, size);
-    else
-        for (size_t i = 0; i < size; i++)
-            add(guest, bytes[i]);
-    return size != 0;
+    char byte;
+    bool more;
+    screen.open = console_guest_line();
+    screen.sent = 0;
+    do
+        more = virtual_serial_take(guest->serial, &byte, 1) != 0;
+    while (more && !take_byte(guest, byte));
+    write_screen();
+    return more;
 }
 
-void guest_console_service(void)
+bool guest_console_service(void)
 {
+    static unsigned turn; /* whoever used the time up is last in the next turn */
     struct deadline end = deadline_in(TURN_LIMIT);
-    bool empty[CONFIG_MAX_GUESTS] = {false};
-    for (bool more = true; more && !deadline_passed(end);) {
+    unsigned guests = 0, left = 0;
+    while (guest_at(guests) != NULL)
+        guests++;
+    bool more = true;
+    while (more && !deadline_passed(end)) {
         more = false;
-        for (unsigned i = 0; guest_at(i) != NULL; i++) {
-            empty[i] = guest_at(i)->serial == NULL || !serve(guest_at(i));
-            more = more || !empty[i];
+        for (unsigned i = 0; i < guests && !deadline_passed(end); i++) {
+            const struct guest *guest = guest_at(turn++ % guests);
+            more = (guest->serial != NULL && serve(guest)) || more;
         }
     }
-    /* The last line of a guest that has ended may lack its end; one that goes on does not. */
-    for (unsigned i = 0; guest_at(i) != NULL; i++)
-        if (empty[i] && (guest_at(i)->state != GUEST_RUNNING || guest_at(i) == front))
-            flush(guest_at(i));
+    for (unsigned i = 0; i < guests; i++) {
+        struct guest *guest = guest_at(i);
+        if (guest->serial != NULL && virtual_serial_pending(guest->serial) != 0)
+            left++;
+        else if (guest->state != GUEST_RUNNING || guest == front) {
+            /* The last line of a guest that has ended may lack its end; one that goes on does not.
+             */
+            flush(guest);
+            guest->output_left = false;
+        }
+    }
+    return left == 0;
+}
+
+void guest_console_drain(void)
+{
+    if (!WAIT_UNTIL(guest_console_service(), DRAIN_LIMIT))
+        log_event("guest.output_lost",
+                  "message=\"the console did not take all that guests have sent\"");
+    log_drain();
 }
 
 void guest_console_key(char key)
 {
     if (key == KEY_LEAVE) {
-        console_printf("\n");
-        front = NULL;
+        guest_console_attach(NULL);
     } else if (!virtual_serial_type(front->serial, key)) {
-        console_printf("\a"); /* it does not read: the bell of a full keyboard buffer */
+        console_bell(); /* it does not read: the bell of a full keyboard buffer */
     }
 }

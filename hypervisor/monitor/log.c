@@ -153,6 +153,12 @@ void log_service(void)
     }
 }
 
+bool log_pending(unsigned core)
+{
+    return __atomic_load_n(&rings[core].ready, __ATOMIC_ACQUIRE) &&
+           log_ring_available(&rings[core].ring) != 0;
+}
+
 size_t log_tail(char *buffer, size_t size)
 {
     return log_history_copy(&history, buffer, size);

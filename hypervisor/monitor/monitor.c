@@ -56,7 +56,8 @@ static void run_line(void)
     console_printf("%s: no such command; `help` lists them\n", words[0]);
 }
 
-static void take(char key)
+/* True when it ended a line. */
+static bool take(char key)
 {
     if (key == '\r' || key == '\n') {
         console_prompt(screen_line, PROMPT_SIZE + used);
@@ -64,6 +65,7 @@ static void take(char key)
         line[used] = '\0';
         used = 0;
         run_line();
+        return true;
     } else if (key == KEY_ERASE || key == KEY_BACK) {
         used -= used != 0 ? 1 : 0;
     } else if (key == KEY_KILL || key == KEY_CANCEL) {
@@ -71,6 +73,7 @@ static void take(char key)
     } else if (key >= ' ' && key <= '~' && used + 1 < LINE_SIZE) {
         line[used++] = key;
     }
+    return false;
 }
 
 void monitor_service(void)
@@ -82,10 +85,10 @@ void monitor_service(void)
         prompting = true;
         if (guest_console_front() != NULL)
             guest_console_key((char)key);
-        else
-            take((char)key);
+        else if (take((char)key))
+            break; /* an answer may be long, and other cores' calls wait */
     }
-    guest_console_service();
+    (void)guest_console_service();
     if (started && prompting && guest_console_front() == NULL)
         console_prompt(screen_line, PROMPT_SIZE + used);
 }

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b-\x1a\x1c-\x1f]")
 _HEAD = re.compile(r"\[\s*(\d+(?:\.\d+)?)\]\s+([a-z][a-z0-9_]*\.[a-z0-9_.]*[a-z0-9_])(?=\s|$)")
+# What the console puts in front of each line of a guest that it is attached to.
+_GUEST = re.compile(r"(?:^|\s)[A-Za-z0-9_-]{1,31}\| ")
 _PAIR = re.compile(r'\s+([A-Za-z][A-Za-z0-9_.-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)')
 _QUOTED = re.compile(r"\\(.)")
 
@@ -39,11 +41,11 @@ def strip_escapes(text: str) -> str:
 
 
 def parse_line(text: str, index: int = 0) -> LogLine | None:
-    """The event on this line, or None. Firmware may have left text before the bracket; after the event only
-    well-formed pairs may follow, so that a torn or interleaved line is not taken for an event."""
+    """The event on this line, or None. Firmware may have left text before the bracket, a guest not; after the event
+    only well-formed pairs may follow, so that a torn or interleaved line is not taken for an event."""
     text = strip_escapes(text).rstrip("\r\n")
     head = _HEAD.search(text)
-    if not head:
+    if not head or _GUEST.search(text, 0, head.start()):
         return None
     fields: dict[str, str] = {}
     position = head.end()

@@ -52,6 +52,17 @@ def test_what_is_no_event(text):
     assert parse_line(text) is None
 
 
+@pytest.mark.parametrize("text", [
+    "alpha| [1.0] run.verdict result=ok", "   \r\x1b[Kalpha| [1.0] run.verdict result=ok",
+    "a-b_9| [9.9] cpu.online count=4\ra-b_9| [1.0] run.verdict result=ok"])
+def test_what_a_guest_in_front_sends_is_no_event(text):
+    assert parse_line(text) is None
+
+
+def test_the_mark_of_a_guest_in_a_value_hides_no_event():
+    assert parse_line('[1.5] guest.output name=alpha text="alpha| [2.0] run.verdict result=ok"').event == "guest.output"
+
+
 def test_escapes_before_an_event_are_ignored():
     assert parse_line("\x1b[2J\x1b[01;01Hnoise[0.000001] boot.start version=1").event == "boot.start"
 

@@ -120,21 +120,51 @@ static void test_shutdown_ends_a_restart(void **state)
     reset_done = false;
     assert_int_equal(guest_restart(&guests[1]), STATUS_OK);
     reset_done = true;
-    guests_stop_all();
+    guests_stop_all(nothing);
     assert_true(guests_all_ended());
     assert_int_equal(guests[1].state, GUEST_STOPPED);
+}
+
+/* What its cores logged and what it sent is written first, for five seconds at most; neighbours'
+ * calls are answered meanwhile. */
+static void test_an_end_waits_for_the_output(void **state)
+{
+    guests[0].serial = (struct virtual_serial *)&guests[0]; /* looked into by the monitor only */
+    for (unsigned late = 0; late < 2; late++) {
+        assert_int_equal(guest_start(&guests[0]), STATUS_OK);
+        assert_int_equal(guest_stop(&guests[0], "monitor"), STATUS_OK);
+        lines_left = 3;
+        for (unsigned turn = 0; turn < 3; turn++) {
+            guests_service();
+            assert_int_equal(guests[0].state, GUEST_STOPPING);
+            if (turn == 1)
+                log_service();
+        }
+        lines_left = 0;
+        guests_service();
+        assert_int_equal(guests[0].state, GUEST_STOPPING);
+        assert_int_equal(host_log_count("guest.stopped", "name=alpha"), late);
+        if (late == 0)
+            guests[0].output_left = false; /* the monitor is through with it */
+        else
+            host_clock_advance(MILLISECONDS(5000));
+        guests_service();
+        assert_int_equal(guests[0].state, GUEST_STOPPED);
+        assert_int_equal(host_log_count("guest.stopped", "name=alpha"), late + 1);
+    }
+    guests[0].serial = NULL;
 }
 
 static void test_stop_all(void **state)
 {
     guests_start_all();
-    guests_stop_all();
+    guests_stop_all(nothing);
     assert_true(guests_all_ended());
     assert_int_equal(host_log_count("guest.stopped", "reason=shutdown"), 2);
     host_log_clear();
     assert_int_equal(guest_start(&guests[1]), STATUS_OK);
     reset_done = false;
-    guests_stop_all(); /* bounded, though a device is never ready */
+    guests_stop_all(nothing); /* bounded, though a device is never ready */
     assert_int_equal(host_log_count("guest.stop_failed", NULL), 1);
 }
 
@@ -206,6 +236,7 @@ int main(void)
         TEST(test_restart),
         TEST(test_shutdown_ends_a_restart),
         TEST(test_stop_all),
+        TEST(test_an_end_waits_for_the_output),
         TEST(test_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@
 #include "hypervisor/x86/cpu.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
+#include "tests/unit/support/output_fixture.h"
 
 #define GUESTS 3
 #define VFS    8
@@ -96,14 +97,6 @@ enum status load_guest(struct guest *guest, struct vcpu_state *start)
 enum status load_scrub(struct guest *guest)
 {
     return STATUS_OK;
-}
-
-void log_drain(void)
-{
-}
-
-void virtual_serial_reset(struct virtual_serial *serial)
-{
 }
 
 bool apic_send(uint32_t destination, uint32_t command)

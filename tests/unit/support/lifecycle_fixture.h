@@ -13,6 +13,7 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "tests/unit/support/host.h"
+#include "tests/unit/support/output_fixture.h"
 
 /* --- two guests on cores 1 to 3; the second one has a device --- */
 
@@ -35,14 +36,6 @@ struct guest *guest_at(unsigned index)
 struct pf_device *nic_device(uint32_t index)
 {
     return NULL;
-}
-
-void log_drain(void)
-{
-}
-
-void virtual_serial_reset(struct virtual_serial *serial)
-{
 }
 
 void guest_move_service(void)
