@@ -25,6 +25,7 @@
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/clock.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/machine_check.h"
 #include "hypervisor/x86/registers.h"
 #include "hypervisor/x86/rtc.h"
 
@@ -230,6 +231,7 @@ NO_RETURN static void control_loop(bool batch)
     for (;;) {
         (void)iommu_faults_drain();
         guests_service();
+        machine_check_report(false);
         log_service();
         monitor_service();
         /* Once more with the guests' interrupts set up: until then there is little to see. */

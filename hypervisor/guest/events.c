@@ -279,8 +279,10 @@ void guest_core(struct cpu *cpu)
         own->memory = NULL;
         struct guest *guest = vcpu->guest;
         __atomic_store_n(&cpu->vcpu, NULL, __ATOMIC_RELEASE);
-        cpu->state = CPU_IDLE;
+        cpu->state = cpu->corrupt ? CPU_RETIRED : CPU_IDLE;
         __atomic_sub_fetch(&guest->vcpus_running, 1, __ATOMIC_ACQ_REL);
         (void)!apic_send(cpu_at(0)->apic_id, APIC_COMMAND_FIXED(VECTOR_WAKE));
+        if (cpu->corrupt)
+            cpu_halt_forever();
     }
 }

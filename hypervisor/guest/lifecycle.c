@@ -91,6 +91,22 @@ static void end(struct guest *guest)
     detach_start(guest);
 }
 
+/* A core that stopped for good since the guest was created. */
+static bool cores_usable(const struct guest *guest)
+{
+    for (unsigned i = 0; i < guest->cpu_count; i++) {
+        const struct cpu *cpu = guest->vcpus[i]->cpu;
+        if (cpu->state != CPU_FAILED && cpu->state != CPU_RETIRED)
+            continue;
+        log_event("guest.refused",
+                  "guest=%s core=%u message=\"its core is out of order (see cpu.machine_check or "
+                  "cpu.exception above); reset the machine to have it back\"",
+                  guest->name, cpu->index);
+        return false;
+    }
+    return true;
+}
+
 /* Memory, devices and vCPUs as at power-on; nothing runs yet. */
 static enum status prepare(struct guest *guest)
 {
@@ -100,6 +116,8 @@ static enum status prepare(struct guest *guest)
     if ((guest->state != GUEST_CREATED && guest->state != GUEST_STOPPED) || guest->holds != 0 ||
         guest_moving(guest))
         return STATUS_BUSY;
+    if (!cores_usable(guest))
+        return STATUS_DEVICE;
     enum status status = load_guest(guest, &start);
     if (status != STATUS_OK)
         return status;

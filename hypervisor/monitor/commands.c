@@ -223,7 +223,7 @@ static void list_cpus(unsigned count, char *const words[])
     (void)count, (void)words;
     static const char *const words_of_state[] = {
         [CPU_ABSENT] = "absent", [CPU_STARTING] = "starting", [CPU_IDLE] = "idle",
-        [CPU_GUEST] = "guest",   [CPU_FAILED] = "failed",
+        [CPU_GUEST] = "guest",   [CPU_FAILED] = "failed",     [CPU_RETIRED] = "retired",
     };
     for (unsigned i = 0; i < cpu_count(); i++) {
         const struct cpu *cpu = cpu_at(i);

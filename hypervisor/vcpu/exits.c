@@ -122,7 +122,7 @@ static enum outcome on_exception(struct vcpu *vcpu)
     uint64_t others = exits_but_exceptions(vcpu);
 
     if (exit->exception.vector == EXCEPTION_MC)
-        return vcpu_fail(vcpu, "machine-check", "the CPU reported a machine check on this core");
+        return vcpu_machine_check(vcpu);
     vcpu->exception_run = others == vcpu->exceptions_after ? vcpu->exception_run + 1 : 1;
     vcpu->exceptions_after = others;
     if (vcpu->exception_run > EXCEPTION_RUN_LIMIT)

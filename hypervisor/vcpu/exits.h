@@ -32,6 +32,8 @@ const struct vcpu_events *vcpu_events(void);
 /* Reports that the vCPU cannot go on, with its registers; OUTCOME_STOP. */
 enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* A machine check came while the guest ran: it ends, unless nothing of it is lost. */
+enum outcome vcpu_machine_check(struct vcpu *vcpu);
 /* #GP(0), #UD and the like, as the guest's mode wants them; OUTCOME_RESUME. */
 #define EXCEPTION_UD 6
 #define EXCEPTION_GP 13

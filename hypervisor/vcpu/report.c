@@ -3,6 +3,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/machine_check.h"
 #include "hypervisor/x86/registers.h"
 
 #define DETAIL_SIZE  256
@@ -93,11 +94,26 @@ static void log_call_chain(struct vcpu *vcpu, const struct vcpu_state *state)
     log_event("guest.calls", "core=%u vcpu=%u returns=\"%s\"", vcpu->cpu->index, vcpu->index, text);
 }
 
+enum outcome vcpu_machine_check(struct vcpu *vcpu)
+{
+    enum machine_check verdict = machine_check_take(MACHINE_CHECK_IN_GUEST);
+    if (verdict == MACHINE_CHECK_HARMLESS)
+        return OUTCOME_RESUME;
+    vcpu->cpu->corrupt = verdict == MACHINE_CHECK_CORE;
+    return vcpu_fail(vcpu, "machine-check",
+                     "the hardware reported an error in what this core did (cpu.machine_check)%s",
+                     vcpu->cpu->corrupt ? "; the core is not used again" : "");
+}
+
 enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format, ...)
 {
     char detail[DETAIL_SIZE];
     struct vcpu_state state;
     va_list arguments;
+
+    /* An entry fails, or a guest stumbles, because of one that caused no exit of its own. */
+    if (machine_check_pending() && vcpu_machine_check(vcpu) == OUTCOME_STOP)
+        return OUTCOME_STOP;
 
     vcpu_backend()->read_state(vcpu, &state);
     log_registers(vcpu, &state);

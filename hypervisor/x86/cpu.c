@@ -7,6 +7,7 @@
 #include "hypervisor/x86/core_state.h"
 #include "hypervisor/x86/descriptors.h"
 #include "hypervisor/x86/exceptions.h"
+#include "hypervisor/x86/machine_check.h"
 #include "hypervisor/x86/registers.h"
 
 #define EXCEPTION_STACK_PAGES 2
@@ -117,6 +118,7 @@ void core_state_load(struct cpu *cpu)
     exceptions_load();
     msr_write(MSR_EFER, (msr_read(MSR_EFER) & (EFER_LME | EFER_LMA)) | EFER_NXE);
     write_cr0();
+    machine_check_enable();
     write_cr4();
     write_pat();
     reset_floating_point();
@@ -156,6 +158,7 @@ enum status cpu_init_boot(void)
     if (status != STATUS_OK)
         return status;
     cpus[0].apic_id = apic_id();
+    machine_check_log_support();
     return STATUS_OK;
 }
 

@@ -12,7 +12,8 @@
 
 struct vcpu;
 
-enum cpu_state { CPU_ABSENT, CPU_STARTING, CPU_IDLE, CPU_GUEST, CPU_FAILED };
+/* Retired: out of order after a machine check, but what ran there ended properly. */
+enum cpu_state { CPU_ABSENT, CPU_STARTING, CPU_IDLE, CPU_GUEST, CPU_FAILED, CPU_RETIRED };
 
 struct cpu {
     struct cpu *self;            /* GS:0 */
@@ -25,6 +26,7 @@ struct cpu {
     uintptr_t stack_top;
     uint64_t interrupt_count; /* interrupts taken by the hypervisor on this core */
     uint32_t nmi_seen;        /* nmi_count when cpu_wait() last returned */
+    bool corrupt;             /* a machine check said so: to be retired */
 };
 
 /* This core's own; valid from cpu_init_early() / the AP's entry on. */

@@ -6,6 +6,7 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/descriptors.h"
+#include "hypervisor/x86/machine_check.h"
 #include "hypervisor/x86/registers.h"
 
 #define VECTOR_ENTRY_SIZE 16 /* vectors.asm */
@@ -225,6 +226,8 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
               (unsigned long long)frame->rsp, (unsigned long long)address, page_fault, what,
               cpu->index == 0 ? "the control core stops and the monitor with it: reset the machine"
                               : "this core stops, the others go on");
+    if (cpu->index == 0)
+        machine_check_report(true);
     if (!nested) {
         log_registers(frame);
         log_backtrace(frame);
@@ -240,6 +243,8 @@ void trap_handle(struct trap_frame *frame)
         nmi_handle(frame);
     else if (frame->vector >= FIRST_INTERRUPT_VECTOR)
         interrupt_handle(frame);
-    else if (!continue_safe_access(frame))
+    else if (frame->vector == VECTOR_MACHINE_CHECK
+                 ? machine_check_take(MACHINE_CHECK_IN_HYPERVISOR) != MACHINE_CHECK_HARMLESS
+                 : !continue_safe_access(frame))
         exception_panic(frame);
 }

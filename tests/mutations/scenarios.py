@@ -82,6 +82,26 @@ def loop(image: Path, directory: Path) -> str | None:
     return to_the_end(booted(image, directory, guest("alpha", args="do=loop", time_limit=1, expect="stopped")))
 
 
+def two_machine_checks(image: Path, directory: Path) -> str | None:
+    """Two in a row hit the control core and a guest that never heard of them; the machine lives."""
+    with booted(image, directory, guest("alpha", args="do=linger seconds=30"), batch=False) as run:
+        try:
+            run.wait_for("guest.event", timeout=40, name="alpha")
+            for _turn in range(2):
+                last = run.events[-1]
+                for core in (0, 1):
+                    run.qmp("human-monitor-command", **{"command-line": f"mce {core} 0 0xb000000000000000 5 0 0"})
+                    run.wait_for("cpu.machine_check", timeout=30, after=last, core=core)
+                # QEMU hands #MC to the guest itself, which has no handler.
+                run.wait_for("guest.stopped", timeout=30, after=last, name="alpha")
+                last = run.events[-1]
+                run.send("start alpha")
+                run.wait_for("guest.event", timeout=40, after=last, name="alpha")
+        except (MachineTimeout, MachineEnded, OSError) as error:
+            return f"the machine is gone: {type(error).__name__}"
+    return None
+
+
 def live_audit(image: Path, directory: Path) -> str | None:
     """The audit, asked for while a guest has a device with an interrupt."""
     config = NIC + guest("alpha", args="do=linger seconds=30", device="uplink.vf0")

@@ -3,7 +3,7 @@
 // SOURCES: hypervisor/vcpu/instruction.c hypervisor/vcpu/interrupt.c
 // SOURCES: hypervisor/vcpu/cpuid_policy.c hypervisor/vcpu/msr_policy.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/string.c
-// SOURCES: hypervisor/base/status.c
+// SOURCES: hypervisor/base/status.c hypervisor/x86/machine_check.c
 /* Emulated memory: fetching the instruction through the guest's paging, and carrying it out. */
 #include "tests/unit/support/fake_vcpu.h"
 

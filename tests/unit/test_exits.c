@@ -3,7 +3,7 @@
 // SOURCES: hypervisor/vcpu/instruction.c hypervisor/vcpu/interrupt.c
 // SOURCES: hypervisor/vcpu/cpuid_policy.c hypervisor/vcpu/msr_policy.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/string.c
-// SOURCES: hypervisor/base/status.c
+// SOURCES: hypervisor/base/status.c hypervisor/x86/machine_check.c
 /* The dispatcher, one kind of exit after the other. */
 #include "tests/unit/support/fake_vcpu.h"
 
@@ -206,12 +206,52 @@ static void test_exceptions(void **state)
     run();
     expect_stop("exception-storm", "vector=1");
     assert_int_equal(injections, 100000);
+}
 
+static void machine_check(uint64_t status, uint64_t global)
+{
     setup(NULL);
+    bank_status = status;
+    machine_check_global = global;
     then(EXIT_EXCEPTION, 0)->exception.vector = 18;
     run();
-    expect_stop("machine-check", "");
     assert_int_equal(injections, 0);
+    assert_int_equal(bank_status | machine_check_global, 0); /* the next one finds room */
+}
+
+static void test_machine_check(void **state)
+{
+    const uint64_t pending = MCG_STATUS_PENDING, restarts = pending | MCG_STATUS_RESTARTS;
+    const uint64_t consumed = UINT64_C(0xb180000000000000), corrupt = UINT64_C(0xb200000000000000);
+    machine_check(consumed, restarts);
+    expect_stop("machine-check", "hardware reported");
+    assert_false(cpu.corrupt);
+    machine_check(corrupt, restarts);
+    expect_stop("machine-check", "not used again");
+    assert_true(cpu.corrupt);
+    machine_check(0, pending); /* nowhere to go on */
+    expect_stop("machine-check", "");
+    assert_false(cpu.corrupt);
+
+    setup(NULL); /* another core's: the guest goes on where it was */
+    machine_check_global = restarts;
+    then(EXIT_EXCEPTION, 0)->exception.vector = 18;
+    then(EXIT_INVD, 2);
+    run();
+    expect_rip(0x1002);
+    assert_int_equal(stops, 0);
+
+    setup(NULL); /* it made the entry fail, and had no exit of its own */
+    bank_status = consumed;
+    machine_check_global = restarts;
+    then(EXIT_ENTRY_FAILURE, 0)->reason = 0x80000029;
+    run();
+    expect_stop("machine-check", "");
+    setup(NULL);
+    machine_check_global = restarts;
+    then(EXIT_TRIPLE_FAULT, 0);
+    run();
+    expect_stop("triple-fault", "");
 }
 
 /* Another exit in between begins the count again. */
@@ -406,6 +446,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_cpuid),
+        CASE(test_machine_check),
         CASE(test_control_register_in_code),
         CASE(test_cpuid_length_from_code),
         CASE(test_length_cannot_be_told),

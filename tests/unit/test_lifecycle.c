@@ -143,6 +143,20 @@ static void test_a_core_that_dies(void **state)
     assert_int_equal(host_log_count("guest.lost", "name=beta reason=core-failed"), 1);
 }
 
+/* Its guest ended as any other; nothing is started there again. */
+static void test_a_core_that_is_retired(void **state)
+{
+    assert_int_equal(guest_start(&guests[0]), STATUS_OK);
+    guest_note_end(&guests[0], "machine-check", 0);
+    guests_service();
+    guests_service();
+    assert_int_equal(guests[0].state, GUEST_STOPPED);
+    guests[0].vcpus[0]->cpu->state = CPU_RETIRED;
+    assert_int_equal(guest_start(&guests[0]), STATUS_DEVICE);
+    assert_int_equal(guests[0].state, GUEST_STOPPED);
+    assert_int_equal(host_log_count("guest.refused", "guest=alpha core="), 1);
+}
+
 static void test_a_device_that_does_not_come_back(void **state)
 {
     assert_int_equal(guest_start(&guests[1]), STATUS_OK);
@@ -196,6 +210,7 @@ int main(void)
         TEST(test_devices_go_one_at_a_time),
         TEST(test_a_core_that_does_not_come_back),
         TEST(test_a_core_that_dies),
+        TEST(test_a_core_that_is_retired),
         TEST(test_a_device_that_does_not_come_back),
         TEST(test_the_first_reason_counts),
         TEST(test_time_limit),

@@ -42,6 +42,21 @@ static void reasons_become_kinds(void **state)
     }
 }
 
+/* While the guest ran: it is the host's to answer, and the guest is given none. */
+static void machine_checks_are_exceptions(void **state)
+{
+    fields[VMCS_EXIT_INTERRUPTION] = INTERRUPTION_VALID | INTERRUPTION_HARDWARE_EXCEPTION << 8 | 18;
+    fields[VMCS_IDT_VECTORING] = INTERRUPTION_VALID | 0x41;
+    decode(REASON_EXCEPTION_NMI);
+    assert_int_equal(exit_.kind, EXIT_EXCEPTION);
+    assert_int_equal(exit_.exception.vector, 18);
+    assert_false(exit_.exception.has_error);
+    /* One that was another core's lets the guest go on, with the interrupt that it cut short. */
+    assert_int_equal(fields[VMCS_ENTRY_INTERRUPTION], INTERRUPTION_VALID | 0x41);
+    decode(EXIT_REASON_ENTRY_FAILED | REASON_MACHINE_CHECK_AT_ENTRY);
+    assert_int_equal(exit_.kind, EXIT_ENTRY_FAILURE);
+}
+
 static void cpuid_reads_no_more_than_it_needs(void **state)
 {
     fields[VMCS_GUEST_CR4] = CR4_OSXSAVE;
@@ -452,6 +467,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(reasons_become_kinds, fresh),
+        cmocka_unit_test_setup(machine_checks_are_exceptions, fresh),
         cmocka_unit_test_setup(cpuid_reads_no_more_than_it_needs, fresh),
         cmocka_unit_test_setup(other_exits_ask_for_all_registers, fresh),
         cmocka_unit_test_setup(io_is_decoded, fresh),

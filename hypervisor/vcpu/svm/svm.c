@@ -10,6 +10,7 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/machine_check.h"
 #include "hypervisor/x86/registers.h"
 
 #define MSR_VM_CR          0xc0010114
@@ -24,7 +25,12 @@
 #define SVM_EDX_NP         BIT(0)
 #define SVM_EDX_NRIPS      BIT(3)
 
+/* QEMU's emulation: the guest takes #MC itself, whatever is intercepted. */
+#define CPUID_HYPERVISOR 0x40000000
+#define SIGNATURE_TCG    0x54474354 /* "TCGT" */
+
 static bool has_next_rip;
+static bool misses_machine_checks;
 static void *host_save[CPU_MAX]; /* one page a core, VM_HSAVE_PA */
 static uint8_t *msrpm, *iopm;
 
@@ -62,6 +68,7 @@ static enum status svm_probe(void)
         return refused("firmware switched SVM off and locked it (VM_CR.SVMDIS, VM_CR.LOCK): enable "
                        "SVM or virtualization in the firmware's set-up");
     has_next_rip = (features.edx & SVM_EDX_NRIPS) != 0;
+    misses_machine_checks = cpuid(CPUID_HYPERVISOR, 0).ebx == SIGNATURE_TCG;
     if (msrpm != NULL)
         return STATUS_OK;
     msrpm = pages_allocate(SVM_MSRPM_PAGES);
@@ -182,6 +189,9 @@ static enum outcome svm_run(struct vcpu *vcpu)
     enum outcome outcome;
     do {
         run_to_exit(vcpu, &context);
+        if (misses_machine_checks && machine_check_pending() &&
+            vcpu_machine_check(vcpu) == OUTCOME_STOP)
+            return OUTCOME_STOP;
         outcome = vcpu_exit_handle(vcpu);
         if (outcome == OUTCOME_ADVANCE)
             outcome = advance(vcpu, &context);

@@ -14,6 +14,8 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/clock.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/machine_check_internal.h"
+#include "hypervisor/x86/machine_check_registers.h"
 #include "tests/unit/support/host.h"
 
 #define UNUSED __attribute__((unused))
@@ -204,17 +206,28 @@ void cpu_wait(void)
         during_wait();
 }
 
+/* One bank; MCG_STATUS. */
+UNUSED static uint64_t bank_status, machine_check_global;
+
+static uint64_t *fake_msr(uint32_t msr)
+{
+    if (msr == MSR_MCG_STATUS)
+        return &machine_check_global;
+    if (msr == MSR_MC_STATUS(0))
+        return &bank_status;
+    assert_int_equal(msr, 0x808);
+    return &tpr;
+}
+
 bool msr_read_safe(uint32_t msr, uint64_t *value)
 {
-    assert_int_equal(msr, 0x808);
-    *value = tpr;
+    *value = *fake_msr(msr);
     return true;
 }
 
 bool msr_write_safe(uint32_t msr, uint64_t value)
 {
-    assert_int_equal(msr, 0x808);
-    tpr = value;
+    *fake_msr(msr) = value;
     return true;
 }
 
@@ -317,6 +330,12 @@ UNUSED static const struct vcpu_events guest_events = {.mmio = mmio,
                                                        .stopped = stopped};
 
 UNUSED static struct cpu cpu = {.index = 3};
+
+struct cpu *cpu_current(void)
+{
+    return &cpu;
+}
+
 UNUSED static struct vcpu vcpu;
 
 UNUSED static int setup(void **state)
@@ -325,6 +344,9 @@ UNUSED static int setup(void **state)
     memset(&guest, 0, sizeof guest);
     memset(memory, 0x90, sizeof memory);
     vcpu.cpu = &cpu;
+    cpu.corrupt = false;
+    bank_status = machine_check_global = 0;
+    machine_check_support = (struct machine_check_support){.banks = 1, .recovery = true};
     vcpu_state_pvh(&vcpu.start, 0x1000);
     vcpu_set_events(&guest_events);
     cpuid_policy_init(model);

@@ -8,18 +8,31 @@
 static char text[1 << 20];
 static size_t used;
 
-void log_event(const char *event, const char *format, ...)
+static void keep(const char *event, const char *format, va_list arguments)
 {
     char line[LOG_LINE_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
     if (getenv("SHOW_LOG") != NULL)
         fprintf(stderr, "%s %s\n", event, line);
     int added = snprintf(text + used, sizeof text - used, "%s %s\n", event, line);
     if (added > 0 && (size_t)added < sizeof text - used)
         used += (size_t)added;
+}
+
+void log_event(const char *event, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    keep(event, format, arguments);
+    va_end(arguments);
+}
+
+void log_panic(const char *event, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    keep(event, format, arguments);
+    va_end(arguments);
 }
 
 void host_log_clear(void)
