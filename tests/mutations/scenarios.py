@@ -84,9 +84,9 @@ def loop(image: Path, directory: Path) -> str | None:
 
 def two_machine_checks(image: Path, directory: Path) -> str | None:
     """Two in a row hit the control core and a guest that never heard of them; the machine lives."""
-    with booted(image, directory, guest("alpha", args="do=linger seconds=30"), batch=False) as run:
+    with booted(image, directory, guest("alpha", "witness.elf", args="ticks=1000000"), batch=False) as run:
         try:
-            run.wait_for("guest.event", timeout=40, name="alpha")
+            run.wait_for("vcpu.entered", timeout=40, core=1)
             for _turn in range(2):
                 last = run.events[-1]
                 for core in (0, 1):
@@ -96,7 +96,7 @@ def two_machine_checks(image: Path, directory: Path) -> str | None:
                 run.wait_for("guest.stopped", timeout=30, after=last, name="alpha")
                 last = run.events[-1]
                 run.send("start alpha")
-                run.wait_for("guest.event", timeout=40, after=last, name="alpha")
+                run.wait_for("vcpu.entered", timeout=40, after=last, core=1)
         except (MachineTimeout, MachineEnded, OSError) as error:
             return f"the machine is gone: {type(error).__name__}"
     return None
