@@ -106,6 +106,12 @@ test: setup ## every test there is (up to 45 minutes on 2 cores): PYTEST_FLAGS='
 	@$(MAKE) --no-print-directory all
 	@$(PYTEST) $(PYTEST_FLAGS) tests
 
+RELEASE ?= 13
+.PHONY: test-fresh
+test-fresh: ## make run and make test of a clone of HEAD in a bare Debian: RELEASE=12|13 PYTEST_FLAGS= FRESH_FLAGS= (root)
+	@tests/machine/setup.sh fresh
+	@$(PYTHON) tests/machine/fresh.py $(RELEASE) $(if $(PYTEST_FLAGS),--pytest-flags='$(PYTEST_FLAGS)') $(FRESH_FLAGS)
+
 LIFE_ROUNDS ?= 1000
 .PHONY: test-life
 test-life: all ## LIFE_ROUNDS restarts and twice as many moves beside traffic, each audited (a second or two a round)

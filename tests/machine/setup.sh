@@ -6,6 +6,7 @@
 #                        from Debian 13 ("trixie")
 #   setup.sh emulators   QEMU >= 10.0.7, OVMF, Bochs 3.0 and a Linux kernel, from Debian 13 ("trixie")
 #   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3, DPDK
+#   setup.sh fresh       what makes a bare Debian in a directory, for `make test-fresh`
 #
 # The emulators and the tools are unpacked beside the system, never installed into it: Debian 12's QEMU has neither
 # igb nor TCG x2APIC, its Bochs aborts without a display, and each release of a formatter or a linter has another opinion.
@@ -40,6 +41,7 @@ build_packages='
     libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pexpect
     acpica-tools gdb git ca-certificates'
 tools_host_packages='ca-certificates debian-archive-keyring python3 util-linux'
+fresh_packages='debootstrap debian-archive-keyring python3 git mount util-linux'
 emulator_host_packages='
     ca-certificates debian-archive-keyring python3 python3-pexpect mtools
     grub-pc-bin grub-common xorriso fdisk e2fsprogs util-linux binutils'
@@ -326,7 +328,11 @@ for group in "$@"; do
     tools) setup_tools ;;
     emulators) setup_emulators ;;
     guests) setup_guests ;;
+    fresh)
+        # shellcheck disable=SC2086
+        install_packages fresh $fresh_packages
+        ;;
     -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0" ;;
-    *) fail "unknown group '$group' (there are: build, tools, emulators, guests)" ;;
+    *) fail "unknown group '$group' (there are: build, tools, emulators, guests, fresh)" ;;
     esac
 done
