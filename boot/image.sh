@@ -50,6 +50,8 @@ make_disk() {
     [ -d "$grub_lib/x86_64-efi" ] || fail "$grub_lib/x86_64-efi is missing: run 'make setup'"
     stage=$(mktemp -d)
     mkdir -p "$stage/EFI/BOOT" "$stage/EFI/bulkhead" "$stage/bulkhead"
+    # early.cfg has no comments: GRUB reads it before it knows what they are. The prefix names the volume that GRUB was
+    # loaded from, in 2.06 and 2.12; $cmdpath would only in 2.06.
     # shellcheck disable=SC2086 # one word for each module is meant
     grub-mkimage -O x86_64-efi -d "$grub_lib/x86_64-efi" -p /EFI/bulkhead -c "$here/grub/early.cfg" \
         -o "$stage/EFI/BOOT/BOOTX64.EFI" $grub_modules
