@@ -15,6 +15,7 @@
  *   memory = 32M
  *   cpus   = 1
  *   device = uplink.vf0     # or `uplink` for the whole function; may repeat
+ *   accept_flash = uplink   # whole functions only: the guest may write its flash and EEPROM
  *   args   = peer=beta count=1000
  *   initrd = initrd.img     # Linux kernels only
  */
@@ -68,12 +69,15 @@ struct config_guest {
     uint32_t accepted_count;
     uint32_t accept_reserved[CONFIG_MAX_DEVICES]; /* segment << 16 | RID; given although firmware
                                                      keeps memory for them (RMRR) */
-    char args[CONFIG_ARGS_SIZE];                  /* command line of the guest; @memory(NAME) and
-                                                     @memory(hypervisor) are replaced by a host-physical address */
-    enum config_fault_action fault_action;        /* default FAULT_DISABLE_DEVICE */
-    uint32_t fault_threshold;                     /* faults before it is taken; default 8 */
-    uint32_t time_limit;                          /* seconds; 0: none */
-    enum config_expect expect;                    /* `expect = exit 0`, `refused`, `stopped` */
+    uint32_t flash_count;
+    uint32_t accept_flash[CONFIG_MAX_DEVICES]; /* index into nics; given whole although the guest
+                                                  can then write what the device keeps */
+    char args[CONFIG_ARGS_SIZE];               /* command line of the guest; @memory(NAME) and
+                                                  @memory(hypervisor) are replaced by a host-physical address */
+    enum config_fault_action fault_action;     /* default FAULT_DISABLE_DEVICE */
+    uint32_t fault_threshold;                  /* faults before it is taken; default 8 */
+    uint32_t time_limit;                       /* seconds; 0: none */
+    enum config_expect expect;                 /* `expect = exit 0`, `refused`, `stopped` */
     uint32_t expect_status;
     uint32_t expect_faults; /* at least so many; `expect_faults = 3` */
 };

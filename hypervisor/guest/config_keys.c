@@ -172,6 +172,16 @@ static bool set_cpus(struct config_parser *parser, struct word value)
                       &config_this_guest(parser)->cpus);
 }
 
+static bool find_nic(struct config_parser *parser, struct word name, uint32_t *index)
+{
+    const struct config *config = parser->config;
+    for (*index = 0; *index < config->nic_count; (*index)++)
+        if (word_is(name, config->nics[*index].name))
+            return true;
+    return complain_word(parser, name, "no usable nic has the name ",
+                         "; give it a section [nic NAME] without errors");
+}
+
 /* NIC or NIC.vfN */
 static bool set_guest_device(struct config_parser *parser, struct word value)
 {
@@ -193,11 +203,8 @@ static bool set_guest_device(struct config_parser *parser, struct word value)
         break;
     }
     const struct config *config = parser->config;
-    while (device.nic < config->nic_count && !word_is(name, config->nics[device.nic].name))
-        device.nic++;
-    if (device.nic == config->nic_count)
-        return complain_word(parser, name, "no usable nic has the name ",
-                             "; give it a section [nic NAME] without errors");
+    if (!find_nic(parser, name, &device.nic))
+        return false;
     if (!device.whole && device.vf >= config->nics[device.nic].vfs)
         return complain_word(parser, value, "no such VF: ",
                              "; VFs count from vf0, and the nic's vfs key says how many there are");
@@ -227,6 +234,23 @@ static bool set_accept_reserved(struct config_parser *parser, struct word value)
         return complain_word(parser, value,
                              "one function too many: ", "; a guest has at most 8 devices");
     guest->accept_reserved[guest->accepted_count++] = rid;
+    return true;
+}
+
+static bool set_accept_flash(struct config_parser *parser, struct word value)
+{
+    struct config_guest *guest = config_this_guest(parser);
+    uint32_t nic;
+    if (!find_nic(parser, value, &nic))
+        return false;
+    for (uint32_t i = 0; i < guest->flash_count; i++) {
+        if (guest->accept_flash[i] == nic)
+            return complain_word(parser, value, "this guest accepts the flash twice: ", "");
+    }
+    if (guest->flash_count == CONFIG_MAX_DEVICES)
+        return complain_word(parser, value,
+                             "one flash too many: ", "; a guest has at most 8 devices");
+    guest->accept_flash[guest->flash_count++] = nic;
     return true;
 }
 
@@ -314,6 +338,7 @@ static const struct config_key guest_keys[] = {
     {.name = "cpus", .set = set_cpus},
     {.name = "device", .set = set_guest_device, .repeats = true},
     {.name = "accept_reserved", .set = set_accept_reserved, .repeats = true},
+    {.name = "accept_flash", .set = set_accept_flash, .repeats = true},
     {.name = "args", .set = set_args, .may_be_empty = true},
     {.name = "fault_action", .set = set_fault_action},
     {.name = "fault_threshold", .set = set_fault_threshold},

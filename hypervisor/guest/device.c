@@ -105,6 +105,15 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
         const struct pci_bar *physical = &function->bar[number];
         if (physical->size == 0 || physical->io)
             continue; /* I/O BARs are not given: every port is the hypervisor's */
+        if (device_bar_is_flash(function, number)) {
+            log_event(
+                "device.bar_hidden",
+                "guest=%s device=%s bar=%u base=%#llx size=%#llx message=\"the device's flash, "
+                "with its option ROM, is behind it\"",
+                guest->name, rid_text(function->rid).text, number,
+                (unsigned long long)physical->base, (unsigned long long)physical->size);
+            continue;
+        }
         if (physical->base == 0)
             return refuse(guest, function, STATUS_UNSUPPORTED,
                           "the firmware left a BAR of the device without an address; enable its "
@@ -286,7 +295,9 @@ static enum status check_assignable(const struct guest *guest, const struct pci_
                       "there is no interrupt remapping: the device could forge interrupts; set "
                       "unsafe_interrupts = yes in [system] to accept that");
     enum status status = device_check_neighbours(guest, function);
-    return status == STATUS_OK ? check_reserved(guest, function) : status;
+    if (status == STATUS_OK)
+        status = check_reserved(guest, function);
+    return status == STATUS_OK ? device_check_flash(guest, function) : status;
 }
 
 /* Power-on state for what the firmware or a driver may have used. VFs that were just enabled, and

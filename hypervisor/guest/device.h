@@ -62,6 +62,12 @@ MUST_CHECK enum status device_assign(struct guest *guest, struct guest_device *d
  * STATUS_DENIED, with the reason logged. */
 MUST_CHECK enum status device_check_neighbours(const struct guest *guest,
                                                const struct pci_function *function);
+/* device_check.c: STATUS_DENIED, with the reason logged, for a whole function whose flash the
+ * guest's configuration does not accept. */
+MUST_CHECK enum status device_check_flash(const struct guest *guest,
+                                          const struct pci_function *function);
+/* A BAR that no guest gets: the flash of a known device. */
+bool device_bar_is_flash(const struct pci_function *function, unsigned number);
 /* Takes its BARs out of the guest's memory tables; the guest must not be in guest mode, and its
  * cores must flush what they cached before it is again. */
 MUST_CHECK enum status device_unmap(struct guest_device *device);

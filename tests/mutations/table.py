@@ -457,6 +457,16 @@ MUTATIONS = (
              (Edit("hypervisor/pci/enumerate.c", "PCIE_DEVICE_CONTROL_PHANTOM | PCIE_DEVICE_CONTROL_NO_SNOOP, 0);",
                    "PCIE_DEVICE_CONTROL_PHANTOM, 0);"),),
              (Unit("test_pci", failed("phantom_functions_are_switched_off")),)),
+    # --- what outlives a guest in a whole function ---
+    Mutation("flash-given-silently", "a whole function needs a word for its flash",
+             (Edit("hypervisor/guest/device_check.c", "    if (function->is_vf || accepts_flash(guest, function))",
+                   "    if (function->is_vf || accepts_flash(guest, function) || guest->config != NULL)"),),
+             (Unit("test_device", failed("test_flash_must_be_accepted")),)),
+    Mutation("flash-bar-mapped", "the BAR of a known flash is left out",
+             (Edit("hypervisor/guest/device_check.c", "            number == flash_bars[i].bar)",
+                   "            number == flash_bars[i].bar + 6u)"),),
+             (Unit("test_device", failed("test_known_flash_stays_hidden")),)),
+
     # --- the audit itself ---
     Mutation("quarantine-off", "what the audit finds is taken out of service",
              (Edit("hypervisor/monitor/quarantine.c", "    if (clean)\n        return true;", "    if (clean || found != NULL)\n        return clean;"),),

@@ -15,6 +15,7 @@ device = 1af4:1041
 image  = sweep.elf
 memory = 4M
 device = whole
+accept_flash = whole
 args   = what=config
 expect = exit 0
 """

@@ -22,6 +22,7 @@ device = 8086:10c9
 image  = hello.elf
 memory = 4M
 device = left
+accept_flash = left
 args   = ticks=50
 [guest beta]
 image  = hello.elf
@@ -51,8 +52,8 @@ def test_a_switch_without_acs_is_one_group(boot):
 
 
 def test_one_guest_may_have_the_whole_group(boot):
-    text = TEXT.replace("device = left\n", "device = left\ndevice = right\n", 2).split("[guest beta]")[0]
-    text = text.replace("[nic left]\ndevice = left\ndevice = right\n", "[nic left]\n")
+    text = TEXT.replace("accept_flash = left\n", "device = right\naccept_flash = left\naccept_flash = right\n")
+    text = text.split("[guest beta]")[0]
     run = boot.to_the_end(text, nics=(), extra=SWITCH, limit=60)
     verdict(run)
     assert len([line for line in run.events if line.event == "device.assigned"]) == 2

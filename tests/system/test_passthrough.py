@@ -35,6 +35,24 @@ def test_nobody_else_is_touched(run):
     verdict(run)
 
 
+def test_its_flash_stays_out_of_reach(run):
+    hidden = one(run, "device.bar_hidden", guest="alpha", device="01:00.0", bar="1")
+    assert "flash" in hidden["message"]
+
+
+def test_a_whole_function_needs_a_word_for_its_flash(boot):
+    """What a guest writes there outlives it. Without the word it is refused, and the line says what to write."""
+    text = "[nic whole]\ndevice = 8086:10c9\n"
+    for name, word in (("silent", "expect = refused"), ("named", "accept_flash = whole")):
+        text += f"[guest {name}]\nimage = hello.elf\nmemory = 4M\ndevice = whole\n{word}\n"
+    run = boot.to_the_end(text)
+    refused = one(run, "device.refused", guest="silent", device="01:00.0")
+    assert "accept_flash = whole" in refused["message"] and "option ROM" in refused["message"]
+    one(run, "device.assigned", guest="named", rid="01:00.0")
+    stopped(run, "named")
+    verdict(run)
+
+
 def test_it_can_be_had_again(boot):
     """Once its owner is stopped the function is reset and starts over: twice from the prompt."""
     run = boot(scenario="whole", batch=False)

@@ -98,7 +98,8 @@ def test_no_nic(boot):
 def test_a_nic_without_sriov(boot):
     """It cannot be split; and whole it is not given away where it cannot be reset: there is no bridge above."""
     text = ("[nic uplink]\ndevice = 01:00.0\nvfs = 2\n[nic whole]\ndevice = 00:02.0\n" + ALONE + WITH_DEVICE
-            + "[guest owner]\nimage = hello.elf\nmemory = 4M\ndevice = whole\nexpect = refused\n")
+            + "[guest owner]\nimage = hello.elf\nmemory = 4M\ndevice = whole\naccept_flash = whole\n"
+            + "expect = refused\n")
     run = boot.to_the_end(text, nics=(Nic("e1000e"), Nic("e1000e", "root-bus")))
     assert "no SR-IOV capability" in one(run, "nic.refused", nic="uplink")["message"]
     refused(run, "greedy", "missing")

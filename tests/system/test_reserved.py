@@ -125,7 +125,7 @@ def test_a_guest_takes_it_by_name(boot):
     guest = "[guest {}]\nimage = hello.elf\nmemory = 4M\ndevice = uplink\n{}\n"
     text = ("[nic uplink]\ndevice = 01:00.0\n" + guest.format("silent", "expect = refused")
             + guest.format("other", "accept_reserved = 01:00.1\nexpect = refused")
-            + guest.format("named", "accept_reserved = 01:00.0\nargs = status=4\nexpect = exit 4"))
+            + guest.format("named", "accept_reserved = 01:00.0\naccept_flash = uplink\nargs = status=4\nexpect = exit 4"))
     run, debugger = replaced(boot, text, drhd(0xfed90000), rmrr(BASE, BASE + SIZE - 1, (1, 0), (0, 0)))
     with debugger:
         run.wait()

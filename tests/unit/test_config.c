@@ -65,6 +65,7 @@ static void test_complete(void **state)
                        "device = other\n"
                        "accept_reserved = 0001:0a:1f.7\n"
                        "accept_reserved = 00:1a.0\n"
+                       "accept_flash = other\n"
                        "args   = peer=beta  count=0x10 a#b   # not this\n"
                        "fault_action = stop-guest\n"
                        "fault_threshold = 3\n"
@@ -88,7 +89,7 @@ static void test_complete(void **state)
     assert_int_equal(config.nics[0].vendor, 0x8086);
     assert_int_equal(config.nics[0].device, 0x10c9);
     assert_int_equal(config.nics[0].vfs, 2);
-    assert_int_equal(config.nics[0].place.line, 19);
+    assert_int_equal(config.nics[0].place.line, 20);
     assert_false(config.nics[1].by_id);
     assert_int_equal(config.nics[1].rid, 0x10aff);
     assert_int_equal(config.nics[1].vfs, 0);
@@ -112,6 +113,8 @@ static void test_complete(void **state)
     assert_int_equal(alpha->accepted_count, 2);
     assert_int_equal(alpha->accept_reserved[0], 0x10aff);
     assert_int_equal(alpha->accept_reserved[1], 0xd0);
+    assert_int_equal(alpha->flash_count, 1);
+    assert_int_equal(alpha->accept_flash[0], 1);
     assert_string_equal(alpha->args, "peer=beta  count=0x10 a#b");
     assert_int_equal(alpha->fault_action, FAULT_STOP_GUEST);
     assert_int_equal(alpha->fault_threshold, 3);
@@ -216,6 +219,9 @@ static void test_values(void **state)
     expect_complaint(GUEST "accept_reserved = 00:1a.0\naccept_reserved = 0000:00:1a.0\n", "4:19",
                      "accepts the function twice: '0000:00:1a.0'");
     expect_complaint(NIC "accept_reserved = 00:1a.0\n", "4:1", "unknown key");
+    expect_complaint(NIC GUEST "accept_flash = downlink\n", "6:16", "no usable nic");
+    expect_complaint(NIC GUEST "accept_flash = uplink.vf0\n", "6:16", "no usable nic");
+    expect_complaint(NIC GUEST "accept_flash = uplink\naccept_flash = uplink\n", "7:16", "twice");
     expect_complaint("[nic a]\ndevice = 8086:10c9\nvfs = 257\n", "3:7", "0 (no SR-IOV) to 256");
     expect_complaint("[nic a]\ndevice = 01:00.0\n[nic b]\ndevice = 0000:01:00.0\n", "4:10",
                      "another nic is at '0000:01:00.0' already");

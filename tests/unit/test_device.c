@@ -1,5 +1,5 @@
 // SOURCES: hypervisor/guest/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
-// SOURCES: hypervisor/pci/life.c
+// SOURCES: hypervisor/pci/life.c hypervisor/guest/device_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 /* Giving functions to guests: what they get, who may have what, and what is left behind when a step
@@ -212,6 +212,44 @@ static void test_ownership(void **state)
     expect_trace("");
 }
 
+static void test_flash_must_be_accepted(void **state)
+{
+    configs[0].accept_flash[0] = 2;
+    expect_refusal(STATUS_DENIED, "write accept_flash = uplink in");
+    configs[0].flash_count = 0;
+    expect_refusal(STATUS_DENIED, "option ROM");
+    expect_trace("");
+    /* A VF has none. */
+    function.is_vf = true;
+    assert_int_equal(assign(0), STATUS_OK);
+    device_release(&device);
+    expect_nothing_left();
+}
+
+/* And even then its own BAR is nobody's. */
+static void test_known_flash_stays_hidden(void **state)
+{
+    static const uint16_t known[] = {0x10d3, 0x10c9};
+    function.vendor = 0x8086;
+    function.bar[1] = (struct pci_bar){.base = BAR0 + 0x20000, .size = 0x20000};
+    for (size_t i = 0; i < 3; i++) {
+        bool flash = i < ARRAY_SIZE(known);
+        function.device = flash ? known[i] : 0x1572;
+        memset(&device, 0, sizeof device);
+        next_bar = GUEST_BAR_BASE;
+        host_log_clear();
+        assert_int_equal(assign(0), STATUS_OK);
+        assert_int_equal(device.bars[1].size != 0, !flash);
+        assert_int_equal(host_log_count("device.bar_hidden", "bar=1 "), flash ? 1 : 0);
+        assert_int_equal(frames_owner(BAR0 + 0x20000), flash ? OWNER_MMIO : OWNER_GUEST(0));
+        assert_int_equal(device.bars[0].size, 0x20000);
+        device_release(&device);
+        expect_nothing_left();
+    }
+    function.vendor = 0;
+    function.bar[1] = (struct pci_bar){.size = 0};
+}
+
 static void test_without_confinement(void **state)
 {
     covered = false;
@@ -411,6 +449,8 @@ int main(void)
         TEST(test_msix_table_is_mapped_once),
         TEST(test_small_bars_are_hidden),
         TEST(test_ownership),
+        TEST(test_flash_must_be_accepted),
+        TEST(test_known_flash_stays_hidden),
         TEST(test_without_confinement),
         TEST(test_firmwares_functions),
         TEST(test_firmwares_functions_that_stay),

@@ -1,5 +1,6 @@
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/move.c
-// SOURCES: hypervisor/guest/device.c hypervisor/pci/reset.c hypervisor/pci/life.c
+// SOURCES: hypervisor/guest/device.c hypervisor/guest/device_check.c
+// SOURCES: hypervisor/pci/reset.c hypervisor/pci/life.c
 // SOURCES: hypervisor/pci/sriov.c hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c
 // SOURCES: hypervisor/pci/ram.c hypervisor/pci/placement.c hypervisor/pci/bridge_window.c

@@ -188,6 +188,16 @@ static void vf_reset(struct pf_device *pf, uint16_t vf)
 
 static struct guest guests[2];
 static struct config_guest configs[2];
+static struct pci_function function;
+struct pci_function *nic_function(uint32_t index)
+{
+    return index == 3 ? &function : NULL;
+}
+
+const char *nic_name(const struct pci_function *asked)
+{
+    return asked == &function ? "uplink" : "";
+}
 
 struct guest *guest_of_owner(owner_t owner)
 {
@@ -197,7 +207,6 @@ struct guest *guest_of_owner(owner_t owner)
 
 /* --- the function --- */
 
-static struct pci_function function;
 static struct guest_device device;
 static struct pf_driver driver = {.vf_reset = vf_reset};
 static struct pf_device pf = {.driver = &driver};
@@ -215,7 +224,7 @@ static int fresh(void **state)
     host_pages_limit(SIZE_MAX);
     host_clock_set(0);
     for (unsigned i = 0; i < 2; i++) {
-        configs[i] = (struct config_guest){.cpus = 1};
+        configs[i] = (struct config_guest){.cpus = 1, .flash_count = 1, .accept_flash = {3}};
         guests[i] = (struct guest){.index = i, .owner = OWNER_GUEST(i), .config = &configs[i]};
         strcpy(guests[i].name, i == 0 ? "alpha" : "beta");
         assert_int_equal(page_table_create(&guests[i].memory, &page_format_ept, 4, 2, false),

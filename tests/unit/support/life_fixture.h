@@ -83,6 +83,17 @@ struct guest *guest_at(unsigned index)
     return index < GUESTS ? &guests[index] : NULL;
 }
 
+/* The configuration names no NIC: only VFs are given away here. */
+struct pci_function *nic_function(uint32_t index)
+{
+    return NULL;
+}
+
+const char *nic_name(const struct pci_function *function)
+{
+    return "";
+}
+
 struct guest *guest_of_owner(owner_t owner)
 {
     return OWNER_IS_GUEST(owner) ? guest_at(OWNER_GUEST_INDEX(owner)) : NULL;

@@ -1,0 +1,67 @@
+/* What a whole function brings along that outlives the guest. */
+#include "hypervisor/guest/device.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+
+/* BARs behind which the flash lies that the option ROM is in, for writing, too (82576 datasheet
+ * 9.4.11; 82574 9.1.4). */
+static const struct flash_bar {
+    uint16_t vendor, device;
+    uint8_t bar;
+} flash_bars[] = {
+    /* 82571, 82572, 82573 */
+    {0x8086, 0x105e, 1},
+    {0x8086, 0x105f, 1},
+    {0x8086, 0x1060, 1},
+    {0x8086, 0x107d, 1},
+    {0x8086, 0x107e, 1},
+    {0x8086, 0x107f, 1},
+    {0x8086, 0x10b9, 1},
+    {0x8086, 0x108b, 1},
+    {0x8086, 0x108c, 1},
+    {0x8086, 0x109a, 1},
+    /* 82574, 82583 */
+    {0x8086, 0x10d3, 1},
+    {0x8086, 0x10f6, 1},
+    {0x8086, 0x150c, 1},
+    /* 82576 */
+    {0x8086, 0x10c9, 1},
+    {0x8086, 0x10e6, 1},
+    {0x8086, 0x10e7, 1},
+    {0x8086, 0x10e8, 1},
+    {0x8086, 0x150a, 1},
+    {0x8086, 0x150d, 1},
+    {0x8086, 0x1518, 1},
+    {0x8086, 0x1526, 1},
+};
+
+bool device_bar_is_flash(const struct pci_function *function, unsigned number)
+{
+    for (size_t i = 0; !function->is_vf && i < ARRAY_SIZE(flash_bars); i++)
+        if (function->vendor == flash_bars[i].vendor && function->device == flash_bars[i].device &&
+            number == flash_bars[i].bar)
+            return true;
+    return false;
+}
+
+static bool accepts_flash(const struct guest *guest, const struct pci_function *function)
+{
+    for (uint32_t i = 0; i < guest->config->flash_count; i++)
+        if (nic_function(guest->config->accept_flash[i]) == function)
+            return true;
+    return false;
+}
+
+enum status device_check_flash(const struct guest *guest, const struct pci_function *function)
+{
+    if (function->is_vf || accepts_flash(guest, function))
+        return STATUS_OK;
+    log_event("device.refused",
+              "guest=%s device=%s status=denied message=\"a whole function brings its flash and "
+              "EEPROM along: what the guest writes there stays, and may run before the hypervisor "
+              "at the next boot (option ROM); give a VF instead or, to trust this guest with the "
+              "machine, write accept_flash = %s in its section\"",
+              guest->name, rid_text(function->rid).text, nic_name(function));
+    return STATUS_DENIED;
+}
