@@ -293,6 +293,7 @@ void hypervisor_main(const struct boot_info *loaders)
     if (has_dmar && iommu_init(&dmar) != STATUS_OK)
         log_event("iommu.refused", "message=\"no unit could be used: no device is given away\"");
     own_platform_registers();
+    pci_claim_registers();
     iommu_regions_honour();
 
     phase("nics");

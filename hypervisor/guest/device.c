@@ -274,6 +274,9 @@ static enum status check_assignable(const struct guest *guest, const struct pci_
         return refuse(guest, function, STATUS_DENIED, "a bridge is never given to a guest");
     if (pci_unusable(function))
         return refuse(guest, function, STATUS_DENIED, unusable);
+    enum status status = device_check_registers(guest, function);
+    if (status != STATUS_OK)
+        return status;
     if (OWNER_IS_GUEST(function->owner)) {
         const struct guest *owner = guest_of_owner(function->owner);
         log_event("device.refused",
@@ -294,7 +297,7 @@ static enum status check_assignable(const struct guest *guest, const struct pci_
         return refuse(guest, function, STATUS_DENIED,
                       "there is no interrupt remapping: the device could forge interrupts; set "
                       "unsafe_interrupts = yes in [system] to accept that");
-    enum status status = device_check_neighbours(guest, function);
+    status = device_check_neighbours(guest, function);
     if (status == STATUS_OK)
         status = check_reserved(guest, function);
     return status == STATUS_OK ? device_check_flash(guest, function) : status;
@@ -386,6 +389,8 @@ enum status device_attach(struct guest_device *device)
     if (pci_unusable(function) || function->life != PCI_CLEAN ||
         function->owner != device->guest->owner)
         return refuse(device->guest, function, STATUS_DENIED, unusable);
+    if (device_check_registers(device->guest, function) != STATUS_OK)
+        return STATUS_DENIED;
     device->disabled = false;
     virtual_config_reset(device);
     virtual_msix_reset(device);

@@ -62,8 +62,10 @@ MUST_CHECK enum status device_assign(struct guest *guest, struct guest_device *d
  * STATUS_DENIED, with the reason logged. */
 MUST_CHECK enum status device_check_neighbours(const struct guest *guest,
                                                const struct pci_function *function);
-/* device_check.c: STATUS_DENIED, with the reason logged, for a whole function whose flash the
- * guest's configuration does not accept. */
+/* device_check.c: STATUS_DENIED, with the reason logged, for a function whose registers may be
+ * somebody else's, and for a whole one whose flash the guest's configuration does not accept. */
+MUST_CHECK enum status device_check_registers(const struct guest *guest,
+                                              const struct pci_function *function);
 MUST_CHECK enum status device_check_flash(const struct guest *guest,
                                           const struct pci_function *function);
 /* A BAR that no guest gets: the flash of a known device. */

@@ -1,4 +1,7 @@
-/* What a whole function brings along that outlives the guest. */
+/*
+ * What is wrong with a function whoever asks for it: registers that are not its own alone, and
+ * memory inside it that outlives the guest.
+ */
 #include "hypervisor/guest/device.h"
 
 #include "hypervisor/base/format.h"
@@ -51,6 +54,28 @@ static bool accepts_flash(const struct guest *guest, const struct pci_function *
         if (nic_function(guest->config->accept_flash[i]) == function)
             return true;
     return false;
+}
+
+static enum status refuse(const struct guest *guest, const struct pci_function *function,
+                          const char *message)
+{
+    log_event("device.refused", "guest=%s device=%s status=denied message=\"%s\"", guest->name,
+              rid_text(function->rid).text, message);
+    return STATUS_DENIED;
+}
+
+enum status device_check_registers(const struct guest *guest, const struct pci_function *function)
+{
+    if (function->misplaced)
+        return refuse(guest, function,
+                      "its registers lie where others answer, or where no bridge sends its "
+                      "accesses (pci.refused above says which and what to do)");
+    if (pci_bars_hold(function))
+        return STATUS_OK;
+    return refuse(guest, function,
+                  "a BAR of it is not where it was when the function was found: something moved it "
+                  "past the hypervisor, over registers of others perhaps; only a reboot makes it "
+                  "usable");
 }
 
 enum status device_check_flash(const struct guest *guest, const struct pci_function *function)

@@ -59,6 +59,22 @@ static void quieten(const struct pci_function *function)
         pci_bus_master(function, false);
 }
 
+/* The PF's registers rule over its VFs': nobody else gets them. */
+static bool own_registers(const struct pci_function *function)
+{
+    const uint32_t from = BIT(OWNER_NONE) | BIT(OWNER_MMIO) | BIT(OWNER_FIRMWARE);
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        const struct pci_bar *bar = &function->bar[i];
+        uint64_t size = ALIGN_UP(bar->size, PAGE_SIZE);
+        if (bar->io || bar->base == 0 || !IS_ALIGNED(bar->base, PAGE_SIZE))
+            continue;
+        if (frames_take(bar->base, size, from, OWNER_HYPERVISOR) != STATUS_OK ||
+            !frames_owned_by(bar->base, size, OWNER_HYPERVISOR))
+            return false;
+    }
+    return true;
+}
+
 static enum status split(struct nic *nic, const struct config_nic *config)
 {
     struct pci_function *function = nic->function;
@@ -71,6 +87,10 @@ static enum status split(struct nic *nic, const struct config_nic *config)
         return refuse(config, STATUS_DENIED,
                       "the device could not be brought to a known state; only a reboot makes it "
                       "usable");
+    if (function->misplaced || !pci_bars_hold(function))
+        return refuse(config, STATUS_DENIED,
+                      "its registers lie where others answer, or where no bridge sends its "
+                      "accesses (pci.refused above says which and what to do)");
     if (function->cap_sriov == 0)
         return refuse(config, STATUS_UNSUPPORTED,
                       "the device has no SR-IOV capability; without vfs it can be passed through "
@@ -98,6 +118,8 @@ static enum status split(struct nic *nic, const struct config_nic *config)
     if (pf->registers == 0)
         return refuse(config, STATUS_DEVICE, "its registers (BAR 0) have no address");
     function->owner = OWNER_HYPERVISOR;
+    if (!own_registers(function))
+        return refuse(config, STATUS_DENIED, "its registers have another owner in the frame table");
     pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, 0);
     quieten(function);
     status = pf->driver->start(pf, pf->vfs);

@@ -272,6 +272,7 @@ bool audit_run(void)
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         if (guest_at(i)->memory.root != NULL)
             audit_guest_memory(&audit, guest_at(i));
+    audit_bars(&audit);
     audit_units(&audit);
     audit_functions(&audit);
     audit_bus_masters(&audit);

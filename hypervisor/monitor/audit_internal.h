@@ -48,6 +48,9 @@ void audit_units_read(void);
 /* Whether [base, base + size) touches a unit's registers or the range of the local APICs. */
 bool audit_is_platform(uint64_t base, uint64_t size);
 
+/* audit_pci.c: BARs are where they were found and where guests have them mapped (I2). */
+void audit_bars(struct audit *audit);
+
 /* audit_iommu.c: I3, I4 and I5. */
 void audit_units(struct audit *audit);
 /* audit_functions.c: I3 and I4 as the guests' functions and the ports above them keep them. */

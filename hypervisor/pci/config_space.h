@@ -31,6 +31,8 @@
 #define PCI_PREFETCH_BASE_UPPER  0x28
 #define PCI_PREFETCH_LIMIT_UPPER 0x2c
 #define PCI_ROM                  0x30
+#define PCI_BRIDGE_ROM           0x38
+#define PCI_ROM_ENABLE           BIT(0)
 #define PCI_CAP_POINTER          0x34
 #define PCI_INTERRUPT_LINE       0x3c
 #define PCI_BRIDGE_CONTROL       0x3e

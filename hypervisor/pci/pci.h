@@ -94,7 +94,8 @@ struct pci_function {
     uint16_t vf_index;           /* of a VF, from 0 */
     enum pci_life life;          /* changed by pci_life_set() only */
     bool firmware_master;        /* firmware left bus mastering on, and no reset has come since */
-    owner_t owner;               /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
+    bool misplaced; /* a BAR lies where others answer, or where no bridge sends its accesses */
+    owner_t owner;  /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
     enum pci_reset_method reset_method; /* the one that has worked; PCI_RESET_NONE: not known yet */
     /* Mapped when a guest first got the function, and kept. */
     uintptr_t msix_table;
@@ -158,6 +159,17 @@ MUST_CHECK bool pci_life_set(struct pci_function *function, enum pci_life life);
 /* Unusable itself, or a VF of a PF that is. */
 bool pci_unusable(const struct pci_function *function);
 const char *pci_life_name(enum pci_life life);
+
+/* claims.c, once: every function's BARs against all others, the windows of all bridges and the
+ * frame table, in which they get an owner. What lies where it must not is `misplaced`, by name
+ * (`pci.refused`), and given to nobody. Expansion ROMs stop decoding. Enumeration and the owners of
+ * the platform's own registers come first. */
+void pci_claim_registers(void);
+/* bars.c: where memory BAR `number` lies now, by configuration space; a VF's by its PF's SR-IOV
+ * capability. 0 for one that is not implemented. */
+uint64_t pci_bar_now(const struct pci_function *function, unsigned number);
+/* Every memory BAR is where it was when the function was found. */
+bool pci_bars_hold(const struct pci_function *function);
 
 /* --- MSI-X (PCIe 7.7.2) --- */
 struct msix_layout {

@@ -135,6 +135,15 @@ static void save(struct pci_function *function)
     };
     for (unsigned i = 0; i < PCI_BARS; i++)
         saved->bar[i] = pci_read32(rid, PCI_BAR0 + 4 * i);
+    /* Back to where it was found, wherever its last owner may have got it to. */
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        const struct pci_bar *bar = &function->bar[i];
+        if (bar->io || bar->base == 0)
+            continue;
+        saved->bar[i] = (uint32_t)bar->base | (saved->bar[i] & (uint32_t)PCI_BAR_MEM_FLAGS);
+        if (bar->is_64bit && i + 1 < PCI_BARS)
+            saved->bar[i + 1] = (uint32_t)(bar->base >> 32);
+    }
     if (function->cap_pcie == 0)
         return;
     saved->device_control = pci_read16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL);

@@ -2,6 +2,7 @@
 // one entry at a time is falsified, behind everybody's back, and the audit has to name it.
 // SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c
+// SOURCES: hypervisor/monitor/audit_pci.c hypervisor/pci/bars.c
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
@@ -61,6 +62,12 @@ static void msix_given_and_mapped(void)
 }
 static void msix_moved(void) { msix_table[0] = 0x1003; }
 static void msix_nowhere(void) { msix_table[0] = 0x10003; }
+static void bar_moved(void) { moved_to[0] = BAR0(1); }
+static void bar_of_nobody_moved(void) { moved_to[2] = BAR0(1); }
+static void bar_mapped_crosswise(void)
+{
+    *entry_of(ept(), GPA_BAR0, 1) = ept()->format->leaf(BAR0(0) + PAGE_SIZE, REGISTERS, 1);
+}
 static void others_registers(void) { map(ept(), GIB(4), BAR0(1), PAGE_SIZE, REGISTERS); }
 static void registers_of_no_bar(void)
 {
@@ -211,6 +218,10 @@ static const struct {
     {msix_moved, "I2", "alpha", "MSI-X table is mapped"},
     {msix_nowhere, "I2", "alpha", "cannot be read"},
     {others_registers, "I2", "alpha", "does not own"},
+    {bar_moved, "I2", "01:10.0", "moved past the hypervisor"},
+    {bar_moved, "I2", "alpha", "elsewhere than where"},
+    {bar_of_nobody_moved, "I2", "01:10.2", "moved past the hypervisor"},
+    {bar_mapped_crosswise, "I2", "alpha", "elsewhere than where"},
     {registers_of_no_bar, "I2", "alpha", "nor a BAR"},
     {registers_cached, "I2", "alpha", "cached or executable"},
     {registers_executable, "I2", "alpha", "cached or executable"},

@@ -212,6 +212,29 @@ static void test_ownership(void **state)
     expect_trace("");
 }
 
+/* Registers that are somebody else's, too, or were moved there since. */
+static void test_registers_in_the_wrong_place(void **state)
+{
+    function.misplaced = true;
+    expect_refusal(STATUS_DENIED, "pci.refused");
+    function.misplaced = false;
+    moved = true;
+    expect_refusal(STATUS_DENIED, "something moved it");
+    function.is_vf = true;
+    expect_refusal(STATUS_DENIED, "something moved it");
+    expect_trace("");
+    /* And not again once it was given: a start looks again. */
+    moved = false;
+    assert_int_equal(assign(0), STATUS_OK);
+    trace[0] = '\0';
+    moved = true;
+    assert_int_equal(device_attach(&device), STATUS_DENIED);
+    expect_trace("");
+    moved = false;
+    device_release(&device);
+    expect_nothing_left();
+}
+
 static void test_flash_must_be_accepted(void **state)
 {
     configs[0].accept_flash[0] = 2;
@@ -449,6 +472,7 @@ int main(void)
         TEST(test_msix_table_is_mapped_once),
         TEST(test_small_bars_are_hidden),
         TEST(test_ownership),
+        TEST(test_registers_in_the_wrong_place),
         TEST(test_flash_must_be_accepted),
         TEST(test_known_flash_stays_hidden),
         TEST(test_without_confinement),

@@ -51,6 +51,27 @@ bool iommu_enabled(void)
     return true;
 }
 
+static bool moved, registers_taken;
+static owner_t registers_owner;
+
+bool pci_bars_hold(const struct pci_function *function)
+{
+    return !moved;
+}
+
+enum status frames_take(uint64_t base, uint64_t size, uint32_t from, owner_t to)
+{
+    assert_true(base == 0xfe000000 && size == 0x20000);
+    assert_int_equal(from, BIT(OWNER_NONE) | BIT(OWNER_MMIO) | BIT(OWNER_FIRMWARE));
+    registers_owner = registers_taken ? OWNER_GUEST(0) : to;
+    return STATUS_OK;
+}
+
+bool frames_owned_by(uint64_t base, uint64_t size, owner_t owner)
+{
+    return registers_owner == owner;
+}
+
 uintptr_t map_device(uint64_t physical, uint64_t size)
 {
     return 0x1000;
@@ -123,7 +144,8 @@ static int fresh(void **state)
     config.nics[0].rid = pf.rid;
     config.nics[0].vfs = 2;
     probe_status = start_status = enable_status = finish_status = vfs_status = STATUS_OK;
-    vfs_enabled = running = false;
+    vfs_enabled = running = moved = registers_taken = false;
+    registers_owner = OWNER_NONE;
     master = true;
     firmwares = false;
     host_log_clear();
@@ -177,10 +199,31 @@ static void firmware_keeps_its_bus_mastering(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 
+/* The PF's registers are the hypervisor's, and nobody else's. */
+static void registers_that_are_shared(void **state)
+{
+    for (unsigned turn = 0; turn < 3; turn++) {
+        fresh(NULL);
+        pf.misplaced = turn == 0;
+        moved = turn == 1;
+        registers_taken = turn == 2;
+        nics_prepare(&config);
+        nics_finish();
+        assert_int_equal(host_log_count("nic.refused", "nic=uplink"), 1);
+        assert_false(running || vfs_enabled);
+        assert_null(nic_device(0));
+    }
+    fresh(NULL);
+    nics_prepare(&config);
+    assert_int_equal(registers_owner, OWNER_HYPERVISOR);
+    assert_true(running);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_step_that_fails_leaves_no_vf_behind), /* first: a NIC that is ready stays so */
+        TEST(registers_that_are_shared),
         TEST(all_goes_well),
         TEST(firmware_keeps_its_bus_mastering),
     };

@@ -122,6 +122,7 @@ const struct frame_range *frames_range(size_t index)
 static struct pci_function *functions[FUNCTIONS];
 static uint16_t commands[FUNCTIONS], controls[FUNCTIONS], ats[FUNCTIONS], acs[FUNCTIONS];
 static uint32_t msix_table[FUNCTIONS];
+static uint64_t moved_to[FUNCTIONS]; /* BAR 0, by the device itself; 0: it is where it was */
 
 static int index_of(rid_t rid)
 {
@@ -151,6 +152,14 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
 {
     int index = index_of(rid);
     assert_true(index >= 0);
+    if (offset >= 0x10 && offset < 0x28) {
+        unsigned number = (offset - 0x10) / 4;
+        const struct pci_bar *bar = functions[index]->bar;
+        bool upper = number > 0 && bar[number - 1].is_64bit;
+        number -= upper;
+        uint64_t base = number == 0 && moved_to[index] != 0 ? moved_to[index] : bar[number].base;
+        return upper ? (uint32_t)(base >> 32) : (uint32_t)base | (bar[number].is_64bit ? 4 : 0);
+    }
     switch (offset) {
     case PCI_COMMAND:
         return commands[index];
@@ -240,8 +249,8 @@ static struct pci_function *function_new(unsigned index, owner_t owner)
     controls[index] = 0x2010; /* as after a reset, but that Enable No Snoop is off */
     ats[index] = 0;
     acs[index] = 0x1f;
-    function->bar[0] = (struct pci_bar){.base = BAR0(index), .size = BAR_SIZE};
-    function->bar[3] = (struct pci_bar){.base = BAR3(index), .size = BAR_SIZE};
+    function->bar[0] = (struct pci_bar){.base = BAR0(index), .size = BAR_SIZE, .is_64bit = true};
+    function->bar[3] = (struct pci_bar){.base = BAR3(index), .size = BAR_SIZE, .is_64bit = true};
     functions[index] = function;
     commands[index] = PCI_COMMAND_MEMORY;
     msix_table[index] = 3; /* at offset 0 of BAR 3 */
@@ -272,6 +281,10 @@ static void guest_new(unsigned n, const struct page_table_format *format)
 
     struct pci_function *function = function_new(n, owner);
     devices[n] = (struct guest_device){.guest = guest, .function = function, .attached = true};
+    devices[n].bars[0] =
+        (struct guest_bar){.guest_base = GPA_BAR0, .host_base = BAR0(n), .size = BAR_SIZE};
+    devices[n].bars[3] =
+        (struct guest_bar){.guest_base = GPA_BAR3, .host_base = BAR3(n), .size = BAR_SIZE};
     guest->devices[0] = &devices[n];
     guest->device_count = 1;
     assert_int_equal(iommu_domain_create(&guest->domain, owner), STATUS_OK);
@@ -286,6 +299,7 @@ static void build(const struct page_table_format *format)
 {
     owner_count = 0;
     memset(functions, 0, sizeof functions);
+    memset(moved_to, 0, sizeof moved_to);
     memset(listed, 0, sizeof listed);
     listed[0] = (struct frame_range){0, MIB(1), OWNER_FIRMWARE};
     listed[1] = (struct frame_range){MIB(1), MIB(9), OWNER_HYPERVISOR};

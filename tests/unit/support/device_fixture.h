@@ -189,6 +189,13 @@ static void vf_reset(struct pf_device *pf, uint16_t vf)
 static struct guest guests[2];
 static struct config_guest configs[2];
 static struct pci_function function;
+static bool moved;
+
+bool pci_bars_hold(const struct pci_function *asked)
+{
+    return !moved;
+}
+
 struct pci_function *nic_function(uint32_t index)
 {
     return index == 3 ? &function : NULL;
@@ -247,7 +254,7 @@ static int fresh(void **state)
     enabled = covered = remaps = isolated = true;
     region_count = 0;
     firmwares = neighbour_firmwares = false;
-    master = false;
+    master = moved = false;
     failing = NULL;
     failure = STATUS_DEVICE;
     trace[0] = '\0';
