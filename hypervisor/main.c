@@ -286,6 +286,7 @@ void hypervisor_main(const struct boot_info *loaders)
         log_event("pci.refused", "message=\"PCI devices cannot be used\"");
     pci_wake();
     acs_enable_all();
+    pci_errors_silence();
 
     phase("iommu");
     iommu_fault_handler(fault_answer);

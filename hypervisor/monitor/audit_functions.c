@@ -25,6 +25,8 @@ static void audit_controls(struct audit *audit, const struct guest *guest,
         uint16_t control = pci_read16(physical->rid, offset);
         must_be_clear(audit, guest, offset, control, PCIE_DEVICE_CONTROL_PHANTOM,
                       "phantom functions are on: it may send under ids that nobody answers for");
+        must_be_clear(audit, guest, offset, control, PCIE_DEVICE_CONTROL_ERRORS,
+                      "error reporting is on: its guest can raise errors of the whole machine");
         must_be_clear(audit, guest, offset, control, PCIE_DEVICE_CONTROL_NO_SNOOP,
                       "requests of its device may pass the caches by");
     }

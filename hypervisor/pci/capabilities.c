@@ -13,6 +13,7 @@ static const struct capability_size {
         {PCI_CAP_MSIX, 12}, {PCI_CAP_AF, 6},
 },
   extended_sizes[] = {
+      {PCI_EXT_CAP_AER, 0x2c},
       {PCI_EXT_CAP_ACS, 8},
       {PCI_EXT_CAP_ARI, 8},
       {PCI_EXT_CAP_ATS, 8},

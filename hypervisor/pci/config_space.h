@@ -37,6 +37,7 @@
 #define PCI_INTERRUPT_LINE       0x3c
 #define PCI_BRIDGE_CONTROL       0x3e
 #define PCI_BRIDGE_CONTROL_RESET BIT(6)
+#define PCI_BRIDGE_CONTROL_SERR  BIT(1)
 
 #define PCI_BAR_IO        BIT(0)
 #define PCI_BAR_TYPE_64   0x4u
@@ -46,25 +47,28 @@
 #define PCI_BAR_IO_FLAGS  0x3u
 
 /* PCIe capability (7.5.3) */
-#define PCIE_CAPABILITIES            0x02
-#define PCIE_DEVICE_CAP              0x04
-#define PCIE_DEVICE_CAP_FLR          BIT(28)
-#define PCIE_DEVICE_CONTROL          0x08
-#define PCIE_DEVICE_CONTROL_PHANTOM  BIT(9)
-#define PCIE_DEVICE_CONTROL_NO_SNOOP BIT(11)
-#define PCIE_DEVICE_CONTROL_FLR      BIT(15)
-#define PCIE_DEVICE_STATUS           0x0a
-#define PCIE_DEVICE_STATUS_PENDING   BIT(5)
-#define PCIE_LINK_CAP                0x0c
-#define PCIE_LINK_CAP_SPEED(cap)     FIELD(cap, 3, 0) /* 1: 2.5 GT/s, 2: 5 GT/s, ... */
-#define PCIE_LINK_CAP_ACTIVE         BIT(20)          /* Link Status tells whether the link is up */
-#define PCIE_LINK_CONTROL            0x10
-#define PCIE_LINK_STATUS             0x12
-#define PCIE_LINK_STATUS_ACTIVE      BIT(13)
-#define PCIE_DEVICE_CAP2             0x24
-#define PCIE_DEVICE_CAP2_ARI         BIT(5)
-#define PCIE_DEVICE_CONTROL2         0x28
-#define PCIE_DEVICE_CONTROL2_ARI     BIT(5)
+#define PCIE_CAPABILITIES               0x02
+#define PCIE_DEVICE_CAP                 0x04
+#define PCIE_DEVICE_CAP_FLR             BIT(28)
+#define PCIE_DEVICE_CONTROL             0x08
+#define PCIE_DEVICE_CONTROL_ERRORS      BITS(3, 0) /* correctable, non-fatal, fatal, unsupported */
+#define PCIE_DEVICE_CONTROL_PHANTOM     BIT(9)
+#define PCIE_DEVICE_CONTROL_NO_SNOOP    BIT(11)
+#define PCIE_DEVICE_CONTROL_FLR         BIT(15)
+#define PCIE_DEVICE_STATUS              0x0a
+#define PCIE_DEVICE_STATUS_PENDING      BIT(5)
+#define PCIE_LINK_CAP                   0x0c
+#define PCIE_LINK_CAP_SPEED(cap)        FIELD(cap, 3, 0) /* 1: 2.5 GT/s, 2: 5 GT/s, ... */
+#define PCIE_LINK_CAP_ACTIVE            BIT(20) /* Link Status tells whether the link is up */
+#define PCIE_LINK_CONTROL               0x10
+#define PCIE_LINK_STATUS                0x12
+#define PCIE_LINK_STATUS_ACTIVE         BIT(13)
+#define PCIE_ROOT_CONTROL               0x1c
+#define PCIE_ROOT_CONTROL_SYSTEM_ERRORS BITS(2, 0)
+#define PCIE_DEVICE_CAP2                0x24
+#define PCIE_DEVICE_CAP2_ARI            BIT(5)
+#define PCIE_DEVICE_CONTROL2            0x28
+#define PCIE_DEVICE_CONTROL2_ARI        BIT(5)
 
 #define PCIE_TYPE_ENDPOINT        0x0
 #define PCIE_TYPE_LEGACY          0x1

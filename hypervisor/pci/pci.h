@@ -131,20 +131,23 @@ void pci_functions_remove_vfs(const struct pci_function *pf);
 uint16_t pci_capability_find(rid_t rid, uint8_t id);
 uint16_t pci_extended_capability_find(rid_t rid, uint16_t id);
 void pci_capabilities_read(struct pci_function *function);
-#define PCI_CAP_PM        0x01
-#define PCI_CAP_MSI       0x05
-#define PCI_CAP_PCIE      0x10
-#define PCI_CAP_MSIX      0x11
-#define PCI_CAP_AF        0x13
-#define PCI_EXT_CAP_ACS   0x000d
-#define PCI_EXT_CAP_ARI   0x000e
-#define PCI_EXT_CAP_ATS   0x000f
-#define PCI_EXT_CAP_SRIOV 0x0010
+#define PCI_CAP_PM         0x01
+#define PCI_CAP_MSI        0x05
+#define PCI_CAP_PCIE       0x10
+#define PCI_CAP_MSIX       0x11
+#define PCI_CAP_AF         0x13
+#define PCI_EXT_CAP_AER    0x0001
+#define PCI_EXT_CAP_VENDOR 0x000b
+#define PCI_EXT_CAP_ACS    0x000d
+#define PCI_EXT_CAP_ARI    0x000e
+#define PCI_EXT_CAP_ATS    0x000f
+#define PCI_EXT_CAP_SRIOV  0x0010
 
 #define PCI_COMMAND            0x04
 #define PCI_COMMAND_IO         BIT(0)
 #define PCI_COMMAND_MEMORY     BIT(1)
 #define PCI_COMMAND_BUS_MASTER BIT(2)
+#define PCI_COMMAND_SERR       BIT(8)
 #define PCI_COMMAND_INTX_OFF   BIT(10)
 
 void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t clear);
@@ -160,6 +163,9 @@ MUST_CHECK bool pci_life_set(struct pci_function *function, enum pci_life life);
 bool pci_unusable(const struct pci_function *function);
 const char *pci_life_name(enum pci_life life);
 
+/* errors.c, once: no function reports errors, and no port or chipset that is known makes a system
+ * error of what comes from below it. Logs `pci.errors`. */
+void pci_errors_silence(void);
 /* claims.c, once: every function's BARs against all others, the windows of all bridges and the
  * frame table, in which they get an owner. What lies where it must not is `misplaced`, by name
  * (`pci.refused`), and given to nobody. Expansion ROMs stop decoding. Enumeration and the owners of

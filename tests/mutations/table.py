@@ -467,6 +467,17 @@ MUTATIONS = (
                    "            number == flash_bars[i].bar + 6u)"),),
              (Unit("test_device", failed("test_known_flash_stays_hidden")),)),
 
+    # --- errors of the whole machine ---
+    Mutation("errors-reported", "no function reports errors",
+             (Edit("hypervisor/pci/errors.c", "PCIE_DEVICE_CONTROL_ERRORS, 0);", "0, 0);"),),
+             (Unit("test_errors", failed("a_function_reports_nothing")),)),
+    Mutation("system-errors-on", "a root port makes no system error of what comes from below",
+             (Edit("hypervisor/pci/errors.c", "PCIE_ROOT_CONTROL_SYSTEM_ERRORS, 0);", "0, 0);"),),
+             (Unit("test_errors", failed("its_ports_make_no_system_errors")),)),
+    Mutation("chipset-errors-unmasked", "chipsets of XSA-59 make no system error of guests' requests",
+             (Edit("hypervisor/pci/errors.c", "        pci_errors_chipset(function);\n", ""),),
+             (Unit("test_errors", failed("chipsets_of_xsa_59")),)),
+
     # --- where registers lie ---
     Mutation("overlaps-believed", "two functions at one address are given to nobody",
              (Edit("hypervisor/pci/claims.c", "    check_overlaps();\n", "    if (pci_function_at(0) == NULL)\n        check_overlaps();\n"),),

@@ -106,6 +106,7 @@ static void snooped_where_reserved(void) { *entry_of(dma(), 0, 2) |= BIT(11); }
 static void unit_can_snoop(void) { unit->ecap |= VTD_ECAP_SC; }
 static void phantoms(void) { controls[0] |= BIT(9); }
 static void no_snoop(void) { controls[0] |= BIT(11); }
+static void errors_reported(void) { controls[0] |= BIT(3); }
 static void translations_kept(void) { ats[0] |= BIT(15); }
 static void no_redirection(void) { acs[0] &= (uint16_t)~BIT(2); }
 static void no_redirection_above(void) { acs[3] &= (uint16_t)~BIT(4); }
@@ -233,6 +234,7 @@ static const struct {
     {unit_can_snoop, "I3", "alpha", "snoop control"},
     {phantoms, "I4", "alpha", "phantom functions"},
     {no_snoop, "I4", "alpha", "pass the caches by"},
+    {errors_reported, "I4", "alpha", "errors of the whole machine"},
     {translations_kept, "I4", "alpha", "ATS is on"},
     {no_redirection, "I4", "alpha", "ACS is off"},
     {no_redirection_above, "I4", "alpha", "ACS is off"},

@@ -367,6 +367,24 @@ static void test_random_accesses(void **state)
     assert_string_equal(model_last_violation(), "");
 }
 
+/* Whatever is written, wherever: neither Device Control nor SERR nor an error mask follows. */
+static void test_error_reporting_stays_off(void **state)
+{
+    model_put(model, 0xa8, 2, 0x2810);
+    for (unsigned offset = 0x104; offset < 0x130; offset += 4)
+        model_writable(model, offset, 4, 0xffffffff);
+    model_put(model, 0x108, 4, 0x07fff030);
+    static const uint32_t values[] = {0xffffffff, 0x0000010f, 0};
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+        for (unsigned width = 1; width <= 4; width *= 2)
+            for (unsigned offset = 0; offset < PCI_CONFIG_SIZE; offset += width)
+                write(offset, width, values[i]);
+    assert_int_equal(model_get(model, 0xa8, 2), 0x2810);
+    assert_int_equal(physical_command() & PCI_COMMAND_SERR, 0);
+    assert_int_equal(model_get(model, 0x108, 4), 0x07fff030);
+    assert_int_equal(model->resets, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
@@ -384,6 +402,7 @@ int main(void)
         TEST(test_disabled_device_stays_off_the_bus),
         TEST(test_msix_control),
         TEST(test_reset),
+        TEST(test_error_reporting_stays_off),
         TEST(test_random_accesses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,17 @@
+/* Errors on PCI Express that must not reach the machine; errors.c and errors_chipset.c. */
+#pragma once
+
+#include "hypervisor/pci/pci.h"
+
+#define AER_UNCORRECTABLE_MASK 0x08 /* PCIe 7.8.4 */
+#define AER_CORRECTABLE_MASK   0x14
+#define AER_ROOT_COMMAND       0x2c
+#define ERROR_UNSUPPORTED      BIT(20) /* Unsupported Request */
+#define ERROR_ADVISORY         BIT(13) /* Advisory Non-Fatal */
+
+/* Sets bits of the two masks of the structure at `aer`. */
+void pci_errors_mask(const struct pci_function *function, unsigned aer, uint64_t uncorrectable,
+                     uint64_t correctable);
+/* Intel's host bridges, root ports and I/O hubs that turn an unsupported request, or a request that
+ * VT-d stopped, into a system error by registers of their own (XSA-59). Others: nothing. */
+void pci_errors_chipset(const struct pci_function *function);
