@@ -11,6 +11,7 @@ most on 2 cores. A root in which something failed is left there; the next run re
 """
 
 import argparse
+import fcntl
 import os
 import re
 import shlex
@@ -268,6 +269,11 @@ def main() -> int:
     options.root.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(options.root).free < SPACE:
         fail(f"{options.root} has less than {SPACE >> 30} GB free: name another place with --root")
+    lock = open(options.root / "lock", "w", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fail(f"another run uses {options.root}: wait for it, or name another place with --root")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return 0 if all([check(release, options) for release in options.release]) else 1
