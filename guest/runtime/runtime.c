@@ -32,8 +32,7 @@ static uintptr_t next_free;
 static struct gate gates[256];
 static void (*handlers[256])(void);
 
-/* Kept for pci.c. */
-uint64_t runtime_rsdp(void);
+uint64_t runtime_rsdp(void); /* kept for pci.c */
 
 uint64_t runtime_rsdp(void)
 {
@@ -451,8 +450,10 @@ static uint64_t timer_khz(void)
 
 void timer_once(uint8_t vector, uint64_t time)
 {
+    static uint8_t set; /* writing the entry may exit, writing the count never does */
     uint64_t count = timer_khz() * time / 1000;
-    msr_write(MSR_APIC_LVT_TIMER, vector);
+    if (set != vector)
+        msr_write(MSR_APIC_LVT_TIMER, set = vector);
     msr_write(MSR_APIC_INITIAL, count == 0 ? 1 : count > UINT32_MAX ? UINT32_MAX : count);
 }
 

@@ -1,5 +1,6 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/vcpu/cpuid_policy.h"
+#include "hypervisor/vcpu/msr_policy.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/registers.h"
 
@@ -18,6 +19,7 @@ enum status vcpu_backend_select(void)
                   "firmware's set-up, or give QEMU -cpu ...,+x2apic\"");
         return STATUS_UNSUPPORTED;
     }
+    msr_policy_init(cpuid);
     for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
         if (candidates[i]->probe() != STATUS_OK)
             continue;

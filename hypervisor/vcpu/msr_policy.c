@@ -11,8 +11,23 @@
 #define APIC_BASE_ENABLE  BIT(11)
 #define LVT_MASKED        BIT(16)
 #define LVT_VECTOR_UNUSED 0xff
+#define LVT_SMI           BIT(9) /* a delivery mode, which the timer's entry does not have */
 
-enum access { DENY, DIRECT, EMULATE };
+/* What is defined in an entry of the local vector table (SDM 3A figure 11-8). */
+#define LVT_COMMON       (BITS(7, 0) | BIT(12) | LVT_MASKED) /* vector, delivery status, mask */
+#define LVT_DELIVERY     BITS(10, 8)
+#define LVT_PIN          BITS(15, 13) /* polarity, remote IRR, trigger mode */
+#define LVT_PERIODIC     BIT(17)
+#define LVT_TSC_DEADLINE BIT(18)
+
+#define MSR_LVT_CMCI             0x82f
+#define MSR_LVT_TIMER            0x832
+#define MSR_LVT_LINT0            0x835
+#define MSR_LVT_LINT1            0x836
+#define MSR_LVT_ERROR            0x837
+#define CPUID_1_ECX_TSC_DEADLINE BIT(24)
+
+enum access { DENY, DIRECT, EMULATE, DIRECT_IF_PROBED /* else emulated: msr_policy_init() */ };
 
 struct rule {
     uint32_t first, last;
@@ -61,12 +76,47 @@ static bool write_efer(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     return true;
 }
 
+/* True: the core's own APIC answers reserved bits in the timer's entry with #GP, as the manual has
+ * it (SDM 3A 11.12.1.2), so that the guest may write it without an exit. */
+static bool timer_entry_direct;
+static bool has_tsc_deadline;
+
+void msr_policy_init(struct cpuid_result (*read)(uint32_t leaf, uint32_t subleaf))
+{
+    uint64_t before;
+    has_tsc_deadline = (read(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE) != 0;
+    timer_entry_direct = false;
+    if (!msr_read_safe(MSR_LVT_TIMER, &before))
+        return;
+    timer_entry_direct = !msr_write_safe(MSR_LVT_TIMER, LVT_MASKED | LVT_SMI);
+    (void)!msr_write_safe(MSR_LVT_TIMER, before); /* it could be read */
+}
+
+static uint64_t lvt_defined(uint32_t msr)
+{
+    switch (msr) {
+    case MSR_LVT_TIMER:
+        return LVT_COMMON | LVT_PERIODIC | (has_tsc_deadline ? LVT_TSC_DEADLINE : 0);
+    case MSR_LVT_LINT0:
+    case MSR_LVT_LINT1:
+        return LVT_COMMON | LVT_DELIVERY | LVT_PIN;
+    case MSR_LVT_ERROR:
+        return LVT_COMMON;
+    default: /* CMCI, thermal sensor, performance counters */
+        return LVT_COMMON | LVT_DELIVERY;
+    }
+}
+
 /* Local vector table: what is not delivered as an ordinary interrupt would reach the hypervisor
  * (NMI, INIT), the firmware (SMI) or a controller that is not there (ExtINT). Such an entry is
- * written masked: system software sets LINT0 and LINT1 up that way out of habit. */
+ * written masked: system software sets LINT0 and LINT1 up that way out of habit. Reserved bits are
+ * looked at here, because emulated APICs store them and act upon them. */
 static bool write_lvt(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-    if (FIELD(value, 10, 8) != ICR_FIXED) {
+    const uint64_t reserved_mode = LVT_PERIODIC | LVT_TSC_DEADLINE;
+    if ((value & ~lvt_defined(msr)) != 0 || (value & reserved_mode) == reserved_mode)
+        return false;
+    if ((value & LVT_DELIVERY) != 0) {
         if ((value & LVT_MASKED) == 0)
             vcpu->commands_dropped++;
         value = LVT_MASKED | LVT_VECTOR_UNUSED;
@@ -111,10 +161,11 @@ static const struct rule rules[] = {
     {0x80f, 0x80f, .read = DIRECT, .write = DIRECT},                  /* SVR */
     {0x810, 0x827, .read = DIRECT},                                   /* ISR, TMR, IRR */
     {0x828, 0x828, .read = DIRECT, .write = DIRECT},                  /* ESR */
-    {0x82f, 0x82f, .read = DIRECT, .write = EMULATE, .on_write = write_lvt}, /* LVT CMCI */
+    {MSR_LVT_CMCI, MSR_LVT_CMCI, .read = DIRECT, .write = EMULATE, .on_write = write_lvt},
     {MSR_X2APIC_ICR, MSR_X2APIC_ICR, .read = DIRECT, .write = EMULATE, .on_write = write_icr},
-    {0x832, 0x832, .read = DIRECT, .write = DIRECT},                  /* LVT timer: no modes */
-    {0x833, 0x837, .read = DIRECT, .write = EMULATE, .on_write = write_lvt}, /* the other LVTs */
+    {MSR_LVT_TIMER, MSR_LVT_TIMER, .read = DIRECT, .write = DIRECT_IF_PROBED,
+     .on_write = write_lvt},
+    {0x833, MSR_LVT_ERROR, .read = DIRECT, .write = EMULATE, .on_write = write_lvt},
     {0x838, 0x838, .read = DIRECT, .write = DIRECT},                  /* initial count */
     {0x839, 0x839, .read = DIRECT},                                   /* current count */
     {0x83e, 0x83e, .read = DIRECT, .write = DIRECT},                  /* divide configuration */
@@ -162,7 +213,8 @@ uint32_t msr_policy_next(uint32_t msr)
 bool msr_policy_direct(uint32_t msr, bool write)
 {
     const struct rule *rule = rule_of(msr);
-    return rule != NULL && (write ? rule->write : rule->read) == DIRECT;
+    enum access access = rule == NULL ? DENY : write ? rule->write : rule->read;
+    return access == DIRECT || (access == DIRECT_IF_PROBED && timer_entry_direct);
 }
 
 /* A direct register exits only where a back-end's bitmap cannot name it; then it is denied. */
@@ -178,7 +230,7 @@ bool msr_policy_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 bool msr_policy_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
     const struct rule *rule = rule_of(msr);
-    if (rule == NULL || rule->write != EMULATE)
+    if (rule == NULL || (rule->write != EMULATE && rule->write != DIRECT_IF_PROBED))
         return false;
     return rule->on_write == NULL || rule->on_write(vcpu, msr, value);
 }

@@ -7,8 +7,11 @@
 
 #include "hypervisor/base/core.h"
 
+struct cpuid_result;
 struct vcpu;
 
+/* Looks at this core's APIC, whose timer is off; before the bitmaps are built. */
+void msr_policy_init(struct cpuid_result (*read)(uint32_t leaf, uint32_t subleaf));
 /* The guest accesses the register without an exit. Both back-ends fill their bitmaps from this, so
  * every such register is switched by the back-end or reset by core_state_reset(). */
 bool msr_policy_direct(uint32_t msr, bool write);

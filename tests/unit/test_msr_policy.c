@@ -66,11 +66,31 @@ static uint32_t written_msr;
 static uint64_t written_value;
 static bool core_has_msr = true;
 
+static bool apic_is_strict;
+static uint64_t timer_entry;
+
 bool msr_write_safe(uint32_t msr, uint64_t value)
 {
+    if (msr == 0x832 && apic_is_strict && (value & 0xf00) != 0)
+        return false;
+    if (msr == 0x832)
+        timer_entry = value;
     written_msr = msr;
     written_value = value;
     return core_has_msr;
+}
+
+bool msr_read_safe(uint32_t msr, uint64_t *value)
+{
+    *value = timer_entry;
+    return core_has_msr;
+}
+
+static uint32_t features;
+
+static struct cpuid_result model(uint32_t leaf, uint32_t subleaf)
+{
+    return (struct cpuid_result){.ecx = features};
 }
 
 static uint32_t sent_to, sent_command;
@@ -97,6 +117,10 @@ static int setup(void **state)
     memset(&guest_state, 0, sizeof guest_state);
     state_writes = ipi_count = sent = kicks = 0;
     ipi_accepts = core_has_msr = true;
+    features = 1u << 24; /* TSC deadline */
+    apic_is_strict = true;
+    timer_entry = 0x10000;
+    msr_policy_init(model);
     written_msr = 0;
     return 0;
 }
@@ -199,7 +223,7 @@ static void test_writes_stay_here(void **state)
         for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
             written_msr = 0;
             (void)!msr_policy_write(&vcpu, msr, values[i]);
-            bool lvt = msr == 0x82f || (msr >= 0x833 && msr <= 0x837);
+            bool lvt = (msr == 0x82f || (msr >= 0x832 && msr <= 0x837)) && values[i] <= 0x100ff;
             assert_int_equal(written_msr, lvt ? msr : 0);
         }
     }
@@ -278,6 +302,48 @@ static void test_local_vectors(void **state)
     assert_int_equal(vcpu.commands_dropped, 7);
     core_has_msr = false; /* an APIC without CMCI */
     assert_false(msr_policy_write(&vcpu, 0x82f, 0x100fe));
+}
+
+/* Emulated APICs take a delivery mode for the timer, such as SMI, INIT or NMI, and act upon it. */
+static void test_reserved_bits_of_local_vectors(void **state)
+{
+    static const struct {
+        uint32_t msr;
+        uint64_t defined;
+    } entries[] = {{0x82f, 0x117ff}, {0x832, 0x710ff}, {0x833, 0x117ff}, {0x834, 0x117ff},
+                   {0x835, 0x1f7ff}, {0x836, 0x1f7ff}, {0x837, 0x110ff}};
+    apic_is_strict = false;
+    for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
+        for (unsigned bit = 0; bit < 64; bit++) {
+            written_msr = 0;
+            bool written = msr_policy_write(&vcpu, entries[i].msr, BIT(bit));
+            if (written != ((entries[i].defined & BIT(bit)) != 0))
+                print_message("MSR %#x bit %u\n", entries[i].msr, bit);
+            assert_int_equal(written, (entries[i].defined & BIT(bit)) != 0);
+            assert_int_equal(written_msr, written ? entries[i].msr : 0);
+        }
+    assert_false(msr_policy_write(&vcpu, 0x832, 0x600fe)); /* both modes of the timer */
+    features = 0;
+    msr_policy_init(model);
+    assert_false(msr_policy_write(&vcpu, 0x832, 0x400fe)); /* one that the CPU has not */
+    assert_true(msr_policy_write(&vcpu, 0x832, 0x200fe));
+}
+
+/* The timer's entry costs an exit only where the APIC does not refuse reserved bits itself. */
+static void test_timer_entry_is_direct_where_that_is_safe(void **state)
+{
+    assert_true(msr_policy_direct(0x832, true));
+    assert_int_equal(timer_entry, 0x10000);
+    apic_is_strict = false;
+    timer_entry = 0x100ef;
+    msr_policy_init(model);
+    assert_int_equal(timer_entry, 0x100ef);
+    assert_false(msr_policy_direct(0x832, true));
+    assert_true(msr_policy_direct(0x832, false));
+    assert_true(msr_policy_direct(0x838, true) && msr_policy_direct(0x6e0, true));
+    core_has_msr = false; /* no x2APIC: no guests */
+    msr_policy_init(model);
+    assert_false(msr_policy_direct(0x832, true));
 }
 
 /* --- interrupt commands --- */
@@ -379,6 +445,8 @@ int main(void)
         cmocka_unit_test_setup(test_efer, setup),
         cmocka_unit_test_setup(test_constants, setup),
         cmocka_unit_test_setup(test_local_vectors, setup),
+        cmocka_unit_test_setup(test_reserved_bits_of_local_vectors, setup),
+        cmocka_unit_test_setup(test_timer_entry_is_direct_where_that_is_safe, setup),
         cmocka_unit_test_setup(test_command_kinds, setup),
         cmocka_unit_test_setup(test_destinations, setup),
         cmocka_unit_test_setup(test_interrupting, setup),
