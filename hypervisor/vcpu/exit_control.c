@@ -68,12 +68,15 @@ enum outcome exit_control_register(struct vcpu *vcpu)
     uint8_t source = exit->control.source;
     bool accepted = false;
 
+    vcpu_backend()->read_state(vcpu, &state);
     if (source == CONTROL_SOURCE_IN_CODE && !vcpu_control_source(vcpu, &source))
-        return vcpu_fail(vcpu, "unhandled-exit",
-                         "the instruction that accessed CR%u cannot be read", exit->control.number);
+        return vcpu_retry(vcpu, state.rip)
+                   ? OUTCOME_RESUME
+                   : vcpu_fail(vcpu, "unhandled-exit",
+                               "the instruction that accessed CR%u cannot be read",
+                               exit->control.number);
     uint64_t value = vcpu_register(vcpu, source);
 
-    vcpu_backend()->read_state(vcpu, &state);
     if (!exit->control.write) {
         uint64_t tpr = 0;
         switch (exit->control.number) {

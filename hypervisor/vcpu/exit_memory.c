@@ -69,6 +69,9 @@ enum outcome exit_memory(struct vcpu *vcpu)
     vcpu_backend()->read_mode(vcpu, &state);
     size_t size = vcpu_fetch(vcpu, &state, bytes, &code_bits);
     enum status status = instruction_decode(bytes, size, code_bits, &instruction);
+    bool explains = status == STATUS_OK && instruction.write == exit->memory.write;
+    if (!explains && vcpu_retry(vcpu, state.rip))
+        return OUTCOME_RESUME;
     if (status != STATUS_OK)
         return vcpu_fail(vcpu, "memory-access",
                          "address=%#llx access=%s: the instruction is not a "
@@ -76,7 +79,7 @@ enum outcome exit_memory(struct vcpu *vcpu)
                          address, access_name(exit), size > 0 ? bytes[0] : 0u,
                          size > 1 ? bytes[1] : 0u, size > 2 ? bytes[2] : 0u,
                          size > 3 ? bytes[3] : 0u, status_name(status));
-    if (instruction.write != exit->memory.write)
+    if (!explains)
         return vcpu_fail(vcpu, "memory-access",
                          "address=%#llx access=%s: not what the instruction "
                          "does; the guest's page tables or descriptors lie there",
@@ -90,6 +93,7 @@ enum outcome exit_memory(struct vcpu *vcpu)
                          address, access_name(exit), instruction.width);
     if (!instruction.write)
         store_result(vcpu, &instruction, value);
+    vcpu->retries = 0;
     vcpu_backend()->set_rip(vcpu, state.rip + instruction.length);
     return OUTCOME_RESUME;
 }

@@ -215,16 +215,29 @@ exit_handler *const exit_handlers[EXIT_KINDS] = {
     [EXIT_OTHER] = on_other,
 };
 
-enum outcome vcpu_advance_decoded(struct vcpu *vcpu)
+/* Kinds whose handlers may answer OUTCOME_ADVANCE. */
+static const bool advances[EXIT_KINDS] = {
+    [EXIT_CPUID] = true,     [EXIT_MSR_READ] = true,         [EXIT_MSR_WRITE] = true,
+    [EXIT_IO] = true,        [EXIT_XSETBV] = true,           [EXIT_INVD] = true,
+    [EXIT_HYPERCALL] = true, [EXIT_CONTROL_REGISTER] = true,
+};
+
+enum outcome vcpu_exit_handle_decoded(struct vcpu *vcpu)
 {
     struct vcpu_state state;
+    if (!advances[vcpu->exit.kind])
+        return vcpu_exit_handle(vcpu);
     uint8_t length = vcpu_instruction_length(vcpu);
-    if (length == 0)
-        return vcpu_fail(vcpu, "unhandled-exit",
-                         "the instruction that made the %s exit cannot be "
-                         "read",
-                         exit_kind_name(vcpu->exit.kind));
     vcpu_backend()->read_mode(vcpu, &state);
+    if (length == 0)
+        return vcpu_retry(vcpu, state.rip)
+                   ? OUTCOME_RESUME
+                   : vcpu_fail(vcpu, "unhandled-exit",
+                               "the instruction that made the %s exit cannot be read",
+                               exit_kind_name(vcpu->exit.kind));
+    enum outcome outcome = vcpu_exit_handle(vcpu);
+    if (outcome != OUTCOME_ADVANCE)
+        return outcome;
     vcpu_backend()->set_rip(vcpu, state.rip + length);
     return OUTCOME_RESUME;
 }
@@ -260,6 +273,7 @@ void vcpu_run(struct vcpu *vcpu)
     core_state_reset();
     vcpu->xcr0 = 1;
     vcpu->exception_run = 0;
+    vcpu->retries = 0;
     vcpu->init_request = 0;
     while (wait_for_start(vcpu)) {
         vcpu->nmi_request = 0; /* a core that waits for its start-up IPI takes no NMI */

@@ -24,8 +24,9 @@ static inline enum outcome vcpu_exit_handle(struct vcpu *vcpu)
     return exit_handlers[kind](vcpu);
 }
 
-/* OUTCOME_ADVANCE where the CPU does not tell the instruction's length: decodes it. */
-enum outcome vcpu_advance_decoded(struct vcpu *vcpu);
+/* The same where the CPU does not tell the length of the instruction that exited: also goes on
+ * behind it. It is decoded first: what cannot be read any more has had no effect yet. */
+enum outcome vcpu_exit_handle_decoded(struct vcpu *vcpu);
 
 const struct vcpu_events *vcpu_events(void);
 
@@ -34,6 +35,20 @@ enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format
     PRINTF_LIKE(3, 4);
 /* A machine check came while the guest ran: it ends, unless nothing of it is lost. */
 enum outcome vcpu_machine_check(struct vcpu *vcpu);
+/* The guest's memory does not hold the instruction that exited any more: another vCPU has changed
+ * it or its mapping meanwhile. True: the guest is to execute what is there now, with fresh
+ * translations, so that the CPU itself raises what there is to raise. False: it has come to that
+ * VCPU_RETRIES times in a row at the same place, which is no coincidence. */
+#define VCPU_RETRIES 100
+bool vcpu_retry(struct vcpu *vcpu, uint64_t rip);
+/* Does delivering the exception push RF = 1, so that the instruction meets no breakpoint of its own
+ * again when it is repeated? Faults do; #DB pushes what is there, whatever it is (SDM 3B 18.3.1.1).
+ * Neither back-end's injection does that by itself (SDM 3C 27.6.1.1). */
+static inline bool vcpu_pushes_rf(uint8_t vector)
+{
+    const uint32_t others = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 8 | 1u << 18;
+    return vector < 32 && (others >> vector & 1) == 0;
+}
 /* #GP(0), #UD and the like, as the guest's mode wants them; OUTCOME_RESUME. */
 #define EXCEPTION_UD 6
 #define EXCEPTION_GP 13

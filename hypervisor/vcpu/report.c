@@ -43,6 +43,17 @@ enum outcome vcpu_fault(struct vcpu *vcpu, uint8_t vector)
     return OUTCOME_RESUME;
 }
 
+bool vcpu_retry(struct vcpu *vcpu, uint64_t rip)
+{
+    if (vcpu->retry_rip != rip)
+        vcpu->retries = 0;
+    vcpu->retry_rip = rip;
+    if (++vcpu->retries > VCPU_RETRIES)
+        return false;
+    vcpu_backend()->flush_memory(vcpu);
+    return true;
+}
+
 static void log_registers(struct vcpu *vcpu, const struct vcpu_state *state)
 {
 #define U(value) ((unsigned long long)(value))

@@ -142,7 +142,9 @@ struct vcpu {
     uint64_t commands_dropped; /* interrupt commands that were not the guest's to send */
     uint64_t exception_run;    /* exceptions in a row with no other exit between them */
     uint64_t exceptions_after; /* exits of other kinds before that row */
-    struct vcpu_exit exit;     /* the one being handled */
+    uint64_t retry_rip;        /* vcpu_retry(): where, and how often in a row */
+    uint32_t retries;
+    struct vcpu_exit exit; /* the one being handled */
 };
 _Static_assert(offsetof(struct vcpu, registers) == 0, "vmx/entry.asm, svm/entry.asm");
 _Static_assert(offsetof(struct vcpu, cr2) == 128, "vmx/entry.asm, svm/entry.asm");
@@ -183,7 +185,8 @@ struct vcpu_backend {
     uint64_t (*efer)(struct vcpu *vcpu);
     bool (*osxsave)(struct vcpu *vcpu); /* the guest has set CR4.OSXSAVE */
     unsigned (*cpl)(struct vcpu *vcpu);
-    void (*set_rip)(struct vcpu *vcpu, uint64_t rip); /* also ends an interrupt shadow */
+    /* Behind an instruction that is done: also ends an interrupt shadow and clears RF. */
+    void (*set_rip)(struct vcpu *vcpu, uint64_t rip);
     void (*inject)(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
     /* The guest-physical tables lost a mapping: discard what this core cached of them. */
     void (*flush_memory)(struct vcpu *vcpu);

@@ -84,10 +84,12 @@ static void test_memory_refused(void **state)
     run();
     expect_stop("memory-access", "address=0xb0001004");
     memory_exit("\xa5", 1, false); /* movsd */
+    loops = VCPU_RETRIES;
     run();
     expect_stop("memory-access", "not a plain move");
     assert_int_equal(mmio_count, 0);
     memory_exit("\x8b\x18", 2, true); /* the CPU says write, the instruction reads */
+    loops = VCPU_RETRIES;
     run();
     expect_stop("memory-access", "page tables");
     assert_int_equal(mmio_count, 0);
@@ -116,6 +118,44 @@ static void test_code_gets_the_right(void **state)
     expect_rip(0x1000);
     assert_int_equal(flushes, 1);
     assert_int_equal(mmio_count, 0);
+}
+
+/* --- another vCPU changes the code meanwhile --- */
+
+static void store_instead_of_load(struct vcpu *target)
+{
+    if (flushes > 0)
+        memcpy(memory + 0x1000, "\x89\x18", 2);
+}
+
+/* What is there now is executed, with translations read anew. */
+static void test_instruction_changes(void **state)
+{
+    memory_exit("\x8b\x18", 2, true); /* the CPU says write */
+    loops = 1;
+    before_exit = store_instead_of_load;
+    run();
+    expect_rip(0x1002);
+    assert_int_equal(mmio_count, 1);
+    assert_int_equal(flushes, 1);
+    assert_int_equal(vcpu.retries, 0);
+}
+
+static void move_on(struct vcpu *target)
+{
+    guest.rip = 0x1000 + (flushes & 1);
+}
+
+/* Not what happens again and again at the same place is counted, but in a row. */
+static void test_retries_are_counted_by_place(void **state)
+{
+    memory_exit("\xa5\xa5", 2, false);
+    loops = 10 * VCPU_RETRIES;
+    script_size = 0;
+    before_exit = move_on;
+    run();
+    assert_int_equal(stops, 0);
+    assert_int_equal(flushes, 10 * VCPU_RETRIES);
 }
 
 /* --- the guest's own paging --- */
@@ -153,6 +193,7 @@ static void test_fetch_long_mode(void **state)
     put(0x11000 + 510 * 8, 0x12003, 8);
     put(0x12000, 0x13003, 8);
     put(0x13000 + 2 * 8, 0x20003, 8);
+    loops = VCPU_RETRIES;
     run();
     assert_string_equal(stop_reason, "memory-access");
     assert_int_equal(mmio_count, 0);
@@ -218,11 +259,13 @@ static void test_fetch_refuses(void **state)
     memory_exit("", 0, false); /* 5-level paging */
     set_long_mode(0x1000);
     vcpu.start.cr4 |= CR4_LA57;
+    loops = VCPU_RETRIES;
     run();
     expect_stop("memory-access", "");
     memory_exit("", 0, false); /* tables outside of memory */
     set_long_mode(0x1000);
     vcpu.start.cr3 = 0x7ffffffff000;
+    loops = VCPU_RETRIES;
     run();
     expect_stop("memory-access", "");
     memory_exit("", 0, false); /* a table that points at itself ends after four levels */
@@ -230,6 +273,7 @@ static void test_fetch_refuses(void **state)
     memset(memory + 0x10000, 0, 0x1000);
     put(0x10000, 0x10003, 8);
     put(0x10000 + 8, 0x10003, 8);
+    loops = VCPU_RETRIES;
     run();
     expect_stop("memory-access", "");
 }
@@ -251,10 +295,12 @@ static void test_fetch_segment_base(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_memory_write),        CASE(test_memory_read),      CASE(test_memory_refused),
-        CASE(test_code_gets_the_right), CASE(test_fetch_long_mode),  CASE(test_fetch_large_pages),
-        CASE(test_fetch_32_bit_paging), CASE(test_fetch_pae_paging), CASE(test_fetch_refuses),
-        CASE(test_fetch_segment_base),
+        CASE(test_memory_write),        CASE(test_memory_read),
+        CASE(test_memory_refused),      CASE(test_code_gets_the_right),
+        CASE(test_fetch_long_mode),     CASE(test_fetch_large_pages),
+        CASE(test_fetch_32_bit_paging), CASE(test_fetch_pae_paging),
+        CASE(test_fetch_refuses),       CASE(test_fetch_segment_base),
+        CASE(test_instruction_changes), CASE(test_retries_are_counted_by_place),
     };
     return cmocka_run_group_tests_name("memory exits", tests, NULL, NULL);
 }

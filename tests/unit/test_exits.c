@@ -34,9 +34,30 @@ static void test_length_cannot_be_told(void **state)
 {
     vcpu.start.rip = sizeof memory; /* the code is not in memory */
     then(EXIT_CPUID, 0);
+    loops = VCPU_RETRIES;
     run();
     assert_int_equal(stops, 1);
     assert_string_equal(stop_reason, "unhandled-exit");
+    assert_int_equal(flushes, VCPU_RETRIES);
+}
+
+static void code_is_back(struct vcpu *target)
+{
+    if (target->exits[EXIT_IO] == 0 && flushes > 0)
+        memory[0x1000] = 0xe6; /* out imm8, al */
+}
+
+/* Another vCPU takes the code away meanwhile: nothing has been done that would be done twice. */
+static void test_code_is_taken_away(void **state)
+{
+    then(EXIT_IO, 0)->io.width = 1;
+    loops = 1;
+    memset(memory + 0x1000, 0x66, 15); /* prefixes only: no instruction */
+    before_exit = code_is_back;
+    run();
+    assert_int_equal(io_count, 1);
+    assert_int_equal(flushes, 1);
+    expect_rip(0x1002);
 }
 
 static void test_msr(void **state)
@@ -361,6 +382,7 @@ static void test_control_register_in_code(void **state)
     assert_int_equal(vcpu.registers[GUEST_RBX], CR4_PAE);
 
     control(4, CONTROL_SOURCE_IN_CODE, 0); /* a sibling wrote something else there meanwhile */
+    loops = VCPU_RETRIES;
     run();
     expect_stop("unhandled-exit", "CR4");
 }
@@ -450,6 +472,7 @@ int main(void)
         CASE(test_control_register_in_code),
         CASE(test_cpuid_length_from_code),
         CASE(test_length_cannot_be_told),
+        CASE(test_code_is_taken_away),
         CASE(test_msr),
         CASE(test_msr_denied),
         CASE(test_io),

@@ -173,12 +173,15 @@ static void run_to_exit(struct vcpu *vcpu, const struct svm_exit_context *contex
     }
 }
 
-static enum outcome advance(struct vcpu *vcpu, const struct svm_exit_context *context)
+static enum outcome handle(struct vcpu *vcpu, const struct svm_exit_context *context)
 {
     const struct vmcb *vmcb = svm_vmcb(vcpu);
     uint8_t length = svm_instruction_length(vmcb, context);
     if (length == 0)
-        return vcpu_advance_decoded(vcpu);
+        return vcpu_exit_handle_decoded(vcpu);
+    enum outcome outcome = vcpu_exit_handle(vcpu);
+    if (outcome != OUTCOME_ADVANCE)
+        return outcome;
     svm_set_rip(vcpu, vmcb->rip + length);
     return OUTCOME_RESUME;
 }
@@ -192,9 +195,7 @@ static enum outcome svm_run(struct vcpu *vcpu)
         if (misses_machine_checks && machine_check_pending() &&
             vcpu_machine_check(vcpu) == OUTCOME_STOP)
             return OUTCOME_STOP;
-        outcome = vcpu_exit_handle(vcpu);
-        if (outcome == OUTCOME_ADVANCE)
-            outcome = advance(vcpu, &context);
+        outcome = handle(vcpu, &context);
     } while (outcome == OUTCOME_RESUME);
     return outcome;
 }

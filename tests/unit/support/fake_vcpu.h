@@ -116,10 +116,8 @@ UNUSED static enum outcome fake_run(struct vcpu *vcpu)
         if (before_exit != NULL)
             before_exit(vcpu);
         uint8_t length = fake_exit(vcpu);
-        outcome = vcpu_exit_handle(vcpu);
-        if (outcome == OUTCOME_ADVANCE && length == 0) {
-            outcome = vcpu_advance_decoded(vcpu);
-        } else if (outcome == OUTCOME_ADVANCE) {
+        outcome = length != 0 ? vcpu_exit_handle(vcpu) : vcpu_exit_handle_decoded(vcpu);
+        if (outcome == OUTCOME_ADVANCE) {
             fake_set_rip(vcpu, guest.rip + length);
             outcome = OUTCOME_RESUME;
         }
