@@ -46,7 +46,7 @@ static const uint8_t kinds[] = {
     [SVM_EXIT_RDPRU] = EXIT_UNDEFINED + 1,
 };
 
-static void set_exception(struct vcpu_exit *exit, uint8_t vector, bool has_error, uint32_t error)
+void svm_exit_exception(struct vcpu_exit *exit, uint8_t vector, bool has_error, uint32_t error)
 {
     exit->kind = EXIT_EXCEPTION;
     exit->exception.vector = vector;
@@ -88,7 +88,7 @@ static void decode_invalid(struct vcpu *vcpu, const struct svm_exit_context *con
     if (host_state)
         exit->detail = "VMRUN refused the VMCB and left the host's state in it";
     if (exit->detail == NULL && ++vcpu->backend_state[SVM_SLOT_INVALID_RUN] < INVALID_RUN_LIMIT)
-        set_exception(exit, EXCEPTION_GP, true, 0);
+        svm_exit_exception(exit, EXCEPTION_GP, true, 0);
     else
         exit->kind = EXIT_ENTRY_FAILURE;
 }
@@ -139,17 +139,19 @@ void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
         return;
     }
     vcpu->backend_state[SVM_SLOT_INVALID_RUN] = 0;
+    if (svm_nmi_exit(vcpu, exit))
+        return;
     if (code == SVM_EXIT_NPF) {
         decode_memory(vmcb, exit);
         return;
     }
     if (code >= SVM_EXIT_EXCEPTION && code <= SVM_EXIT_EXCEPTION_LAST) {
         uint8_t vector = (uint8_t)(code - SVM_EXIT_EXCEPTION);
-        set_exception(exit, vector, vector == EXCEPTION_AC, (uint32_t)vmcb->exit_info_1);
+        svm_exit_exception(exit, vector, vector == EXCEPTION_AC, (uint32_t)vmcb->exit_info_1);
         return;
     }
     if (code == SVM_EXIT_RDPMC) { /* no counter exists, so every index is out of range */
-        set_exception(exit, EXCEPTION_GP, true, 0);
+        svm_exit_exception(exit, EXCEPTION_GP, true, 0);
         return;
     }
     exit->kind = code < ARRAY_SIZE(kinds) && kinds[code] != 0 ? (enum exit_kind)(kinds[code] - 1)

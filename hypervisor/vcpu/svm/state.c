@@ -1,18 +1,16 @@
 /* Guest state in the VMCB. */
 #include "hypervisor/base/string.h"
+#include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/svm/svm.h"
 #include "hypervisor/x86/registers.h"
 
 #define EXCEPTION_DB    1
-#define EXCEPTION_AC    17
-#define EXCEPTION_MC    18
+#define EXCEPTION_NMI   2
 #define SEGMENT_PRESENT BIT(7)
 #define SEGMENT_LONG    BIT(9) /* as the VMCB packs attributes */
 #define SEGMENT_BIG     BIT(10)
 #define DR6_RESET       0xffff0ff0u
 #define PAT_RESET       UINT64_C(0x0007040600070406) /* APM 2 7.8.2 */
-#define DR6_STEP        BIT(14)
-#define RFLAGS_TF       BIT(8)
 #define ASID            1u /* the same on every core: a core runs one vCPU, and ASIDs are per core */
 
 static void write_segment(struct vmcb_segment *target, const struct vcpu_segment *segment)
@@ -41,7 +39,6 @@ static struct vcpu_segment read_segment(const struct vmcb_segment *segment)
 void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t nested_cr3)
 {
     memset(vmcb, 0, sizeof *vmcb);
-    vmcb->intercept_exceptions = 1u << EXCEPTION_DB | 1u << EXCEPTION_AC | 1u << EXCEPTION_MC;
     /* A CPU without a read shadow: what the guest sees of CR4 is not what it runs with. */
     vmcb->intercept_cr = INTERCEPT_CR_READ(4) | INTERCEPT_CR_WRITE(4);
     /* Not INTR: interrupts are the guest's own. Not HLT: it sleeps on its core. */
@@ -63,6 +60,8 @@ void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t ne
 void svm_vmcb_restart(struct vmcb *vmcb)
 {
     memset(&vmcb->system_call, 0, sizeof vmcb->system_call);
+    vmcb->intercept_exceptions = SVM_INTERCEPTED_EXCEPTIONS;
+    vmcb->intercept_1 &= ~INTERCEPT_IRET; /* no NMI is blocked */
     vmcb->event_injection = 0;
     vmcb->interrupt_state = 0;
     vmcb->guest_pat = PAT_RESET;
@@ -157,10 +156,8 @@ unsigned svm_cpl(struct vcpu *vcpu)
 void svm_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
 {
     struct vmcb *vmcb = svm_vmcb(vcpu);
-    bool nmi = vector == 2;
-    if (nmi && (vmcb->event_injection & EVENT_VALID) != 0) {
-        /* An event that an exit cut short goes first, or its interrupt is lost. */
-        vcpu->nmi_request = 1;
+    if (vector == EXCEPTION_NMI) {
+        svm_nmi_inject(vcpu);
         return;
     }
     /* An interrupt that waits to be delivered again has left the APIC and would be lost for ever;
@@ -169,9 +166,10 @@ void svm_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
         (EVENT_TYPE(vmcb->event_injection) == EVENT_INTERRUPT ||
          EVENT_TYPE(vmcb->event_injection) == EVENT_NMI))
         return;
-    vmcb->event_injection = EVENT_VALID | vector |
-                            (uint64_t)(nmi ? EVENT_NMI : EVENT_EXCEPTION) << 8 |
+    vmcb->event_injection = EVENT_VALID | vector | (uint64_t)EVENT_EXCEPTION << 8 |
                             (has_error ? EVENT_HAS_ERROR | (uint64_t)error << 32 : 0);
+    if (vcpu_pushes_rf(vector))
+        vmcb->rflags |= RFLAGS_RF;
 }
 
 void svm_set_rip(struct vcpu *vcpu, uint64_t rip)
@@ -179,6 +177,7 @@ void svm_set_rip(struct vcpu *vcpu, uint64_t rip)
     struct vmcb *vmcb = svm_vmcb(vcpu);
     vmcb->rip = rip;
     vmcb->interrupt_state &= ~INTERRUPT_SHADOW;
+    vmcb->rflags &= ~RFLAGS_RF; /* or the next instruction would miss its breakpoint */
     /* The emulated instruction is a step like any other; #DB is a trap, RIP is behind it. */
     if ((vmcb->rflags & RFLAGS_TF) != 0 && (vmcb->event_injection & EVENT_VALID) == 0) {
         vmcb->dr6 |= DR6_STEP;

@@ -10,6 +10,8 @@ enum svm_vcpu_slot {
     SVM_SLOT_INVALID_RUN, /* exits with VMEXIT_INVALID in a row */
     SVM_SLOT_HOST_MCE,    /* the host's CR4.MCE, which the guest runs with */
     SVM_SLOT_GUEST_MCE,   /* CR4.MCE as the guest sees it */
+    SVM_SLOT_STEP_FLAGS,  /* RFLAGS and DR6 before the step over IRET */
+    SVM_SLOT_STEP_DR6,
 };
 /* Indices into vcpu->backend. */
 enum svm_vcpu_page { SVM_PAGE_HOST }; /* VMSAVE's image of the host */
@@ -36,7 +38,21 @@ void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
 /* Length of the instruction that exited; 0 when the CPU does not tell. */
 uint8_t svm_instruction_length(const struct vmcb *vmcb, const struct svm_exit_context *context);
 
+void svm_exit_exception(struct vcpu_exit *exit, uint8_t vector, bool has_error, uint32_t error);
+
+/* --- nmi.c: no hardware is touched but the APIC --- */
+/* One NMI for the guest: with the next VMRUN, or when its handler has ended the last one. */
+void svm_nmi_inject(struct vcpu *vcpu);
+/* The exits that end NMI blocking, and what comes between them; false: another exit. */
+bool svm_nmi_exit(struct vcpu *vcpu, struct vcpu_exit *exit);
+
 /* --- state.c --- */
+/* #DB and #AC: a guest that makes them fault while they are delivered would else never leave the
+ * microcode (CVE-2015-8104, CVE-2015-5307). #MC: the machine's business. */
+#define SVM_INTERCEPTED_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
+#define RFLAGS_TF                  BIT(8)
+#define RFLAGS_RF                  BIT(16)
+#define DR6_STEP                   BIT(14)
 /* Intercepts, maps, nested paging. Addresses are physical. */
 void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t nested_cr3);
 /* What no struct vcpu_state carries, as it is after reset: before the first run and each restart.

@@ -96,6 +96,7 @@ _Static_assert(offsetof(struct vmcb, guest_pat) == 0x668, "APM 2 table B-2");
 #define INTERCEPT_RDPMC    (1u << 15)
 #define INTERCEPT_CPUID    (1u << 18)
 #define INTERCEPT_RSM      (1u << 19)
+#define INTERCEPT_IRET     (1u << 20)
 #define INTERCEPT_INVD     (1u << 22)
 #define INTERCEPT_INVLPGA  (1u << 26)
 #define INTERCEPT_IOIO     (1u << 27)
@@ -140,6 +141,7 @@ enum svm_exit_code {
     SVM_EXIT_RDPMC = 0x6f,
     SVM_EXIT_CPUID = 0x72,
     SVM_EXIT_RSM = 0x73,
+    SVM_EXIT_IRET = 0x74,
     SVM_EXIT_INVD = 0x76,
     SVM_EXIT_INVLPGA = 0x7a,
     SVM_EXIT_IOIO = 0x7b,

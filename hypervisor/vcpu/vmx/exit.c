@@ -13,6 +13,7 @@
 #define FIRST_INTERRUPT_VECTOR    32
 
 #define RFLAGS_TF BIT(8)
+#define RFLAGS_RF BIT(16)
 #define CR0_PE    BIT(0)
 #define DR7_GD    BIT(13)
 
@@ -171,28 +172,31 @@ static void open_nmi_window(bool open)
                open ? controls | PRIMARY_NMI_WINDOW : controls & ~PRIMARY_NMI_WINDOW);
 }
 
-static void inject_nmi(void)
+static void inject_nmi(uint64_t blocked_by)
 {
     /* Without virtual NMIs an injected one would block the real ones, for good: IRET would not end
      * that (SDM 3C 26.3), and the core could not be called any more. */
     if (!vmx_has(VMX_PIN, PIN_VIRTUAL_NMI))
         return;
-    if ((vmcs_read(VMCS_ENTRY_INTERRUPTION) & INTERRUPTION_VALID) ||
-        (vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) &
-         (INTERRUPTIBILITY_NMI | INTERRUPTIBILITY_MOV_SS))) {
+    uint64_t blocking = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+    if ((vmcs_read(VMCS_ENTRY_INTERRUPTION) & INTERRUPTION_VALID) || (blocking & blocked_by)) {
         open_nmi_window(true);
         return;
     }
+    if (blocking & INTERRUPTIBILITY_STI) /* the event ends it, and the entry may refuse it */
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPTIBILITY_STI);
     vmcs_write(VMCS_ENTRY_INTERRUPTION,
                INTERRUPTION_VALID | (uint64_t)INTERRUPTION_NMI << 8 | VECTOR_NMI);
     vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 }
 
+/* A CPU that opens the window in the shadow of STI delivers NMIs there (SDM 3C 26.2); to wait for
+ * its end would mean an exit again, for ever. */
 static void decode_nmi_window(struct vcpu_exit *exit)
 {
     (void)exit;
     open_nmi_window(false);
-    inject_nmi();
+    inject_nmi(INTERRUPTIBILITY_NMI | INTERRUPTIBILITY_MOV_SS);
 }
 
 /* The guest ends with it; its registers are shown. */
@@ -293,6 +297,16 @@ static void decode_entry_failure(struct vcpu *vcpu, struct vcpu_exit *exit)
     }
 }
 
+/* An exit for an access to memory saves RF = 1 (SDM 3C 28.3.3), but the next instruction is not to
+ * miss its breakpoint. */
+static __attribute__((noinline)) void finish_flags(uint64_t flags)
+{
+    vmcs_write(VMCS_GUEST_RFLAGS, flags & ~RFLAGS_RF);
+    if ((flags & RFLAGS_TF) != 0)
+        vmcs_write(VMCS_GUEST_PENDING_DEBUG,
+                   vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
+}
+
 /* Past the instruction that exited. The emulated instruction is a step like any other: it ends an
  * interrupt shadow, and single-stepping stops behind it. */
 static inline void finish_instruction(uint64_t rip)
@@ -302,9 +316,9 @@ static inline void finish_instruction(uint64_t rip)
     if (__builtin_expect((blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) != 0, 0))
         vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
                    blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
-    if (__builtin_expect((vmcs_get(VMCS_GUEST_RFLAGS) & RFLAGS_TF) != 0, 0))
-        vmcs_write(VMCS_GUEST_PENDING_DEBUG,
-                   vmcs_read(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
+    uint64_t flags = vmcs_get(VMCS_GUEST_RFLAGS);
+    if (__builtin_expect((flags & (RFLAGS_TF | RFLAGS_RF)) != 0, 0))
+        finish_flags(flags);
 }
 
 static inline void advance(void)
@@ -398,7 +412,7 @@ void vmx_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
      * an exception comes again when its instruction does. */
     (void)vcpu;
     if (vector == VECTOR_NMI) {
-        inject_nmi();
+        inject_nmi(INTERRUPTIBILITY_NMI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_STI);
         return;
     }
     uint64_t waiting = vmcs_read(VMCS_ENTRY_INTERRUPTION);
@@ -416,5 +430,7 @@ void vmx_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
         vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR, error);
     }
     vmcs_write(VMCS_ENTRY_INTERRUPTION, info);
+    if (vcpu_pushes_rf(vector))
+        vmcs_write(VMCS_GUEST_RFLAGS, vmcs_read(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
     vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE); /* whatever it was, the event ends it */
 }

@@ -1,0 +1,105 @@
+/*
+ * A guest's NMIs. On a CPU one blocks the next until IRET ends; an injected one blocks nothing, and
+ * there is no virtual NMI to ask for in the oldest SVM. So the IRET is intercepted. It has not been
+ * carried out then (APM 2 15.9), and an NMI injected at that place would find the first one's frame
+ * still on its stack. The guest goes one instruction further, by the trap flag: IRET loads RFLAGS
+ * whole, so nothing of the flag is left behind it, and an exception that IRET raises instead is
+ * intercepted meanwhile, whichever it is.
+ */
+#include "hypervisor/vcpu/exits.h"
+#include "hypervisor/vcpu/svm/svm.h"
+#include "hypervisor/x86/cpu.h"
+
+#define EXCEPTION_DB   1
+#define EXCEPTION_PF   14
+#define VECTOR_NMI     2
+#define ALL_EXCEPTIONS (~(1u << VECTOR_NMI))
+#define WITH_ERROR_CODE                                                                            \
+    (1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 | 1u << 21 |        \
+     1u << 29 | 1u << 30)
+#define DR6_TRAPS BITS(3, 0)
+
+static bool stepping(const struct vmcb *vmcb)
+{
+    return vmcb->intercept_exceptions == ALL_EXCEPTIONS;
+}
+
+void svm_nmi_inject(struct vcpu *vcpu)
+{
+    struct vmcb *vmcb = svm_vmcb(vcpu);
+    if ((vmcb->intercept_1 & INTERCEPT_IRET) != 0 || stepping(vmcb)) {
+        vcpu->nmi_request = 1; /* one waits, as in a CPU: looked at behind the IRET */
+        return;
+    }
+    if ((vmcb->event_injection & EVENT_VALID) != 0) {
+        /* An event that an exit cut short goes first, or its interrupt is lost. With GIF = 0 the
+         * core's own NMI waits for VMRUN, which delivers the event and exits at once. */
+        vcpu->nmi_request = 1;
+        cpu_kick(vcpu->cpu);
+        return;
+    }
+    vmcb->event_injection = EVENT_VALID | (uint64_t)EVENT_NMI << 8 | VECTOR_NMI;
+    vmcb->intercept_1 |= INTERCEPT_IRET;
+}
+
+static void step_over_iret(struct vcpu *vcpu, struct vmcb *vmcb)
+{
+    vcpu->backend_state[SVM_SLOT_STEP_FLAGS] = vmcb->rflags;
+    vcpu->backend_state[SVM_SLOT_STEP_DR6] = vmcb->dr6;
+    vmcb->dr6 &= ~DR6_TRAPS;
+    vmcb->rflags |= RFLAGS_TF | RFLAGS_RF;       /* RF: a breakpoint on the IRET has been met */
+    vmcb->interrupt_state |= INTERRUPT_SHADOW;   /* no interrupt before it, with TF in its frame */
+    vmcb->intercept_exceptions = ALL_EXCEPTIONS; /* the NMI is blocked still */
+    vmcb->intercept_1 &= ~INTERCEPT_IRET;
+}
+
+/* The IRET is done. What is left of #DB without our own step is the guest's. */
+static void end_step(struct vcpu *vcpu, struct vmcb *vmcb, struct vcpu_exit *exit)
+{
+    uint64_t before = vcpu->backend_state[SVM_SLOT_STEP_DR6];
+    bool own = (vcpu->backend_state[SVM_SLOT_STEP_FLAGS] & RFLAGS_TF) != 0;
+    if (!own && (vmcb->dr6 & DR6_TRAPS) == 0) {
+        vmcb->dr6 = before;
+        exit->kind = EXIT_NMI; /* one that was requested meanwhile is delivered now */
+        return;
+    }
+    if (!own)
+        vmcb->dr6 = (vmcb->dr6 & ~DR6_STEP) | (before & DR6_STEP);
+    svm_exit_exception(exit, EXCEPTION_DB, false, 0);
+    if (vcpu->nmi_request != 0)
+        cpu_kick(vcpu->cpu);
+}
+
+/* The IRET faulted: as if it had not been stepped over. */
+static void fail_step(struct vcpu *vcpu, struct vmcb *vmcb, struct vcpu_exit *exit, uint8_t vector)
+{
+    uint64_t flags = vcpu->backend_state[SVM_SLOT_STEP_FLAGS];
+    vmcb->rflags = (vmcb->rflags & ~RFLAGS_TF) | (flags & RFLAGS_TF);
+    vmcb->dr6 = vcpu->backend_state[SVM_SLOT_STEP_DR6];
+    vmcb->interrupt_state &= ~INTERRUPT_SHADOW;
+    vmcb->intercept_1 |= INTERCEPT_IRET;
+    if (vector == EXCEPTION_PF)
+        vmcb->cr2 = vmcb->exit_info_2; /* the intercepted fault did not load it */
+    bool has_error = (WITH_ERROR_CODE >> vector & 1) != 0;
+    svm_exit_exception(exit, vector, has_error, has_error ? (uint32_t)vmcb->exit_info_1 : 0);
+}
+
+bool svm_nmi_exit(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+    struct vmcb *vmcb = svm_vmcb(vcpu);
+    uint64_t code = vmcb->exit_code;
+    if (code == SVM_EXIT_IRET) {
+        step_over_iret(vcpu, vmcb);
+        exit->kind = EXIT_NMI;
+        return true;
+    }
+    if (!stepping(vmcb) || code < SVM_EXIT_EXCEPTION || code > SVM_EXIT_EXCEPTION_LAST)
+        return false;
+    vmcb->intercept_exceptions = SVM_INTERCEPTED_EXCEPTIONS;
+    uint8_t vector = (uint8_t)(code - SVM_EXIT_EXCEPTION);
+    if (vector == EXCEPTION_DB)
+        end_step(vcpu, vmcb, exit);
+    else
+        fail_step(vcpu, vmcb, exit, vector);
+    return true;
+}
