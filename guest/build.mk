@@ -6,7 +6,7 @@ GUEST_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone
     -Wall -Wextra -Wconversion -Werror -I.
 
 GUEST_COMMON_C := $(sort $(wildcard guest/runtime/*.c guest/igbvf/*.c))
-GUEST_COMMON_O := $(GUEST_COMMON_C:%.c=$(BUILD)/%.o) $(BUILD)/guest/runtime/entry.asm.o
+GUEST_COMMON_O := $(GUEST_COMMON_C:%.c=$(BUILD)/%.o) $(BUILD)/guest/runtime/entry.asm.o $(BUILD)/guest/runtime/second.asm.o
 GUEST_PROGRAMS := $(sort $(notdir $(basename $(wildcard guest/programs/*.c))))
 GUEST_PVH      := $(GUEST_PROGRAMS:%=$(BUILD)/guest/%.elf)
 GUEST_IMAGES   := $(GUEST_PVH) $(BUILD)/guest/multiboot.elf

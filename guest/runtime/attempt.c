@@ -39,7 +39,7 @@ __attribute__((interrupt)) static void on_stray(volatile struct frame *frame)
     __asm__ volatile("wrmsr" : : "c"(MSR_EOI), "a"(0), "d"(0) : "memory");
 }
 
-static void set_gate(unsigned vector, uint64_t handler)
+void attempt_gate(unsigned vector, uint64_t handler)
 {
     struct {
         uint16_t limit;
@@ -54,15 +54,15 @@ static void set_gate(unsigned vector, uint64_t handler)
 
 void attempt_begin(void)
 {
-    set_gate(VECTOR_UD, (uint64_t)(uintptr_t)on_fault);
-    set_gate(VECTOR_GP, (uint64_t)(uintptr_t)on_fault_with_code);
+    attempt_gate(VECTOR_UD, (uint64_t)(uintptr_t)on_fault);
+    attempt_gate(VECTOR_GP, (uint64_t)(uintptr_t)on_fault_with_code);
 }
 
 void attempt_take_strays(void)
 {
-    set_gate(VECTOR_NMI, (uint64_t)(uintptr_t)on_stray);
+    attempt_gate(VECTOR_NMI, (uint64_t)(uintptr_t)on_stray);
     for (unsigned vector = 16; vector < 32; vector++)
-        set_gate(vector, (uint64_t)(uintptr_t)on_stray);
+        attempt_gate(vector, (uint64_t)(uintptr_t)on_stray);
 }
 
 void random_begin(uint64_t seed)

@@ -10,6 +10,8 @@
 extern volatile unsigned attempt_faults;
 extern volatile uint64_t attempt_skip;
 
+/* Takes an exception in a handler of the program's own. */
+void attempt_gate(unsigned vector, uint64_t handler);
 /* Takes #UD and #GP from now on. */
 void attempt_begin(void);
 /* Takes NMIs and interrupts with vectors 16 to 31 from now on, which are exceptions to the runtime.

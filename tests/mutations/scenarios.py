@@ -237,3 +237,11 @@ def invalidations(image: Path, directory: Path) -> str | None:
     if len(re.findall(TRACED[3], trace)) < 2:
         return "invalidations are not waited for"
     return None
+
+
+def events(image: Path, directory: Path) -> str | None:
+    """What guests with two vCPUs see of exceptions, NMIs and local vectors: guest/programs/events.c."""
+    kinds = {"lvt": 1, "flags": 1, "nmi": 2, "unmap": 2}
+    config = "".join(guest(kind, "events.elf", cpus=cpus, args=f"what={kind}", time_limit=30, expect="exit 0")
+                     for kind, cpus in kinds.items())
+    return to_the_end(booted(image, directory, config, cpus=1 + sum(kinds.values())))
