@@ -18,7 +18,8 @@ PLUGINS = ("biosdev", "iodebug", "parallel", "gameport", "extfpuirq", "serial", 
 
 
 def configuration(directory: Path, cpus: int, memory: int, port: int, disks: dict[str, str],
-                  log_errors: bool = True, cpu: str = CPU_MODEL) -> str:
+                  log_errors: bool = True, cpu: str = CPU_MODEL, ips: int = INSTRUCTIONS_PER_SECOND,
+                  strict: bool = False) -> str:
     """Bochs' configuration file. disks: place ("ata0-master") -> type and path. cpu: a model of
     `bochs --help cpu`, and further options of that line after a comma."""
     tree = paths.tree()
@@ -27,7 +28,7 @@ def configuration(directory: Path, cpus: int, memory: int, port: int, disks: dic
         'display_library: rfb, options="timeout=0, no_gui_console"',
         "config_interface: textconfig",
         "plugin_ctrl: " + ", ".join(f"{plugin}=1" for plugin in PLUGINS) + ", speaker=0",
-        f"cpu: model={cpu}, count={cpus}, ips={INSTRUCTIONS_PER_SECOND}, ignore_bad_msrs=1",
+        f"cpu: model={cpu}, count={cpus}, ips={ips}, ignore_bad_msrs={int(not strict)}",
         f"memory: guest={memory}, host={memory}",
         f"romimage: file={tree}/usr/share/bochs/BIOS-bochs-latest",
         f"vgaromimage: file={tree}/usr/share/bochs/VGABIOS-lgpl-latest",
@@ -98,7 +99,7 @@ class Bochs(Machine):
             server.settimeout(0.2)
             cpus, memory = self._size()
             text = configuration(self.directory, cpus, memory, server.getsockname()[1], disks, self.log_errors,
-                                 self._cpu())
+                                 self._cpu(), self.spec.ips or INSTRUCTIONS_PER_SECOND, self.spec.strict)
             (self.directory / "bochsrc").write_text(text)
             with Path(self.directory / "trace.log" if self.spec.trace else os.devnull).open("wb") as output:
                 process = self._spawn([paths.IN_TREE, "--tree", paths.tree(), "bochs", *self._prepare(text)],

@@ -59,6 +59,9 @@ class MachineSpec:
     files:     what else to put onto the ESP (or the ISO): path -> content, or the path of a file here.
     stepped:   Bochs only: its debugger carries out one instruction at a time, and the TSC counts exactly those of
                the busiest CPU (bochs.py says why it does not otherwise).
+    ips:       Bochs only: instructions a second of its own time. With fewer, waits for time (the serial line's above all)
+               take fewer instructions.
+    strict:    Bochs only: registers that it does not have fault, rather than read as zero.
     trace:     what QEMU traces. For a stepped Bochs: a linear address, and the CPUs whose every instruction is written
                down from then on. In trace.log.
     """
@@ -82,6 +85,8 @@ class MachineSpec:
     files: dict[str, bytes | Path] = field(default_factory=dict)
     cpu: str | None = None
     stepped: bool = False
+    ips: int | None = None
+    strict: bool = False
     icount: int | None = None
     trace: tuple[str, ...] = ()
     gdb: int | None = None
