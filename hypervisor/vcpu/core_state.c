@@ -44,7 +44,7 @@ static void extended_state_reset(void)
     core_state_set_xcr0(1);
 }
 
-static void debug_registers_reset(void)
+void core_state_reset_debug(void)
 {
     uint64_t zero = 0, dr6 = 0xffff0ff0, dr7 = 0x400;
     __asm__ volatile("mov %0, %%dr7" : : "r"(dr7));
@@ -63,6 +63,6 @@ void core_state_reset(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
         (void)!msr_write_safe(registers[i], 0); /* not there: nothing to clear */
-    debug_registers_reset();
+    core_state_reset_debug();
     extended_state_reset();
 }

@@ -278,8 +278,10 @@ void vcpu_run(struct vcpu *vcpu)
     while (wait_for_start(vcpu)) {
         vcpu->nmi_request = 0; /* a core that waits for its start-up IPI takes no NMI */
         if (by_sipi) {
+            core_state_reset_debug();
             for (unsigned i = 0; i < GUEST_REGISTERS; i++)
                 vcpu->registers[i] = 0;
+            vcpu->registers[GUEST_RDX] = cpuid(1, 0).eax; /* SDM 3A table 10-1 */
             vcpu_state_sipi(&vcpu->start, (uint8_t)vcpu->sipi_vector);
         }
         apic_open();

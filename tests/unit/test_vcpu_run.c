@@ -175,6 +175,8 @@ static void test_init_restarts(void **state)
     assert_int_equal(loads, 2);
     assert_int_equal(unloads, 2);
     assert_int_equal(quiesces, 2); /* INIT resets the local APIC as the end does */
+    assert_int_equal(debug_resets, 1);
+    assert_int_equal(vcpu.registers[GUEST_RDX], cpuid(1, 0).eax); /* SDM 3A table 10-1 */
     expect_real_mode();
 }
 

@@ -158,9 +158,14 @@ const struct vcpu_backend *vcpu_selected = &vmx_backend;
 
 /* --- the core --- */
 
-UNUSED static unsigned resets, quiesces, waits;
+UNUSED static unsigned resets, debug_resets, quiesces, waits;
 UNUSED static uint64_t xcr0_written, tpr;
 UNUSED static void (*during_wait)(void);
+
+void core_state_reset_debug(void)
+{
+    debug_resets++;
+}
 
 void core_state_reset(void)
 {
@@ -350,7 +355,7 @@ UNUSED static int setup(void **state)
     cpuid_policy_init(model);
     script_size = script_at = 0;
     loads = unloads = flushes = injections = loops = 0;
-    resets = quiesces = waits = 0;
+    resets = debug_resets = quiesces = waits = 0;
     mmio_count = io_count = stops = 0;
     mmio_there = io_there = true;
     loaded = apic_opened = false;
