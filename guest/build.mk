@@ -1,5 +1,5 @@
-# Guest images: one PVH ELF for each guest/programs/*.c, linked with the runtime and the VF driver; and a Multiboot
-# kernel for 32 bits.
+# Guest images: one PVH ELF for each guest/programs/*.c, linked with the runtime and the VF driver; one of
+# guest/architecture/; and a Multiboot kernel for 32 bits.
 
 GUEST_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
     -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-omit-frame-pointer \
@@ -9,7 +9,9 @@ GUEST_COMMON_C := $(sort $(wildcard guest/runtime/*.c guest/igbvf/*.c))
 GUEST_COMMON_O := $(GUEST_COMMON_C:%.c=$(BUILD)/%.o) $(BUILD)/guest/runtime/entry.asm.o $(BUILD)/guest/runtime/second.asm.o
 GUEST_PROGRAMS := $(sort $(notdir $(basename $(wildcard guest/programs/*.c))))
 GUEST_PVH      := $(GUEST_PROGRAMS:%=$(BUILD)/guest/%.elf)
-GUEST_IMAGES   := $(GUEST_PVH) $(BUILD)/guest/multiboot.elf
+GUEST_IMAGES   := $(GUEST_PVH) $(BUILD)/guest/architecture.elf $(BUILD)/guest/multiboot.elf
+ARCHITECTURE_O := $(patsubst %,$(BUILD)/%.o,$(basename $(sort $(wildcard guest/architecture/*.c)))) \
+    $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard guest/architecture/*.asm)))
 
 $(BUILD)/guest/%.o: guest/%.c
 	@mkdir -p $(@D)
@@ -20,6 +22,11 @@ $(GUEST_PVH): $(BUILD)/guest/%.elf: $(BUILD)/guest/programs/%.o $(GUEST_COMMON_O
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
 
+$(BUILD)/guest/architecture.elf: $(ARCHITECTURE_O) $(GUEST_COMMON_O) guest/guest.ld
+	$(call say,LD,$@)
+	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
+
+-include $(ARCHITECTURE_O:.o=.d)
 -include $(GUEST_COMMON_O:.o=.d) $(GUEST_PROGRAMS:%=$(BUILD)/guest/programs/%.d)
 
 $(BUILD)/guest/multiboot/kernel.o: guest/multiboot/kernel.c
