@@ -30,3 +30,10 @@ $(BUILD)/unit/objects/%.o: %.c
 .PHONY: unit
 unit: $(UNIT_TESTS) ## unit tests on this machine (ASan, UBSan); seconds
 	@failed=0; for test in $(UNIT_TESTS); do timeout 120 $$test || failed=1; done; exit $$failed
+
+.PHONY: architecture architecture-table
+architecture: all ## what differs between the bare machine and a guest, in tcg and Bochs: LANES=tcg (two minutes)
+	@$(PYTHON) tests/system/architecture.py $(LANES)
+
+architecture-table: ## write the table of allowed differences into docs/tests.md
+	@$(PYTHON) tests/system/architecture.py --write

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from system import architecture
 from tools.attacks import read_page
 
 from conftest import ROOT, make
@@ -137,6 +138,12 @@ def test_nothing_unfinished():
              if not name.startswith("tests/lint/")
              for number, line in enumerate((ROOT / name).read_text().splitlines(), 1) if pattern.search(line)]
     assert not found, found
+
+
+def test_allowed_differences_are_documented():
+    """`make architecture-table` writes them."""
+    page = architecture.DOCUMENT.read_text()
+    assert architecture.MARK + architecture.documentation() + architecture.END_MARK in page
 
 
 def test_dependencies_run_downwards():

@@ -2,10 +2,13 @@
 one line that says what was seen. A sound tree gives None; a mutated one has to give its symptom."""
 
 import re
+import subprocess
 import time
 from pathlib import Path
 
 from machine import Machine, MachineEnded, MachineSpec, MachineTimeout, dmar, machine
+from machine.machine import MachineError
+from system import architecture as differential
 
 LIMIT = 60
 FATAL = ("cpu.exception", "cpu.panic", "boot.failed", "guest.lost")
@@ -245,3 +248,25 @@ def events(image: Path, directory: Path) -> str | None:
     config = "".join(guest(kind, "events.elf", cpus=cpus, args=f"what={kind}", time_limit=30, expect="exit 0")
                      for kind, cpus in kinds.items())
     return to_the_end(booted(image, directory, config, cpus=1 + sum(kinds.values())))
+
+
+def _architecture(lane: str, image: Path, directory: Path) -> str | None:
+    """The differential test: what a guest sees that the bare machine does not show."""
+    build = image.parent
+    subprocess.run(["make", "--no-print-directory", "build/bulkhead.iso"], cwd=build.parent, check=True,
+                   stdout=subprocess.DEVNULL)
+    bare = differential.on_bare_machine(lane, build)
+    try:
+        guest_text = differential.as_guest(lane, build, directory)
+    except MachineError as error:
+        return str(error).splitlines()[0]
+    wrong = differential.mistakes(lane, differential.compared(lane, bare, guest_text))
+    return "; ".join(wrong)[:20000] if wrong else None
+
+
+def architecture(image: Path, directory: Path) -> str | None:
+    return _architecture("tcg", image, directory)
+
+
+def architecture_vmx(image: Path, directory: Path) -> str | None:
+    return _architecture("bochs", image, directory)
