@@ -112,6 +112,11 @@ test-fresh: ## make run and make test of a clone of HEAD in a bare Debian: RELEA
 	@tests/machine/setup.sh fresh
 	@$(PYTHON) tests/machine/fresh.py $(RELEASE) $(if $(PYTEST_FLAGS),--pytest-flags='$(PYTEST_FLAGS)') $(FRESH_FLAGS)
 
+BUSY ?= 4
+.PHONY: test-busy
+test-busy: all ## the tests beside BUSY=4 loops that take this computer's time; PYTEST_FLAGS picks (three times as long)
+	@BUSY=$(BUSY) tests/busy.py $(PYTEST) $(PYTEST_FLAGS) tests
+
 LIFE_ROUNDS ?= 1000
 .PHONY: test-life
 test-life: all ## LIFE_ROUNDS restarts and twice as many moves beside traffic, each audited (a second or two a round)

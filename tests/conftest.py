@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+from machine.machine import PATIENCE, latest  # noqa: E402
 
 
 def make(*arguments: str, timeout: float = 600) -> subprocess.CompletedProcess:
@@ -36,6 +37,10 @@ def pytest_collection_modifyitems(items):
         return slow, place
 
     items.sort(key=rank)
+    for item in items:
+        limit = item.get_closest_marker("timeout")
+        if limit is not None:
+            item.add_marker(pytest.mark.timeout(limit.args[0] * PATIENCE), append=False)
     if not os.environ.get("BULKHEAD_LONG"):
         for item in items:
             if item.get_closest_marker("long") is not None:
@@ -47,6 +52,16 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "bochs: runs in Bochs, VMX without an IOMMU (up to a minute)")
     config.addinivalue_line("markers", "long: takes minutes; left out unless BULKHEAD_LONG is set")
     config.addinivalue_line("markers", "stack: runs in the stack, VMX with VT-d and SR-IOV (minutes)")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What failed where a machine was involved, above all what hung, shows the end of the machine's log."""
+    outcome = yield
+    report = outcome.get_result()
+    folder = Path(item.fspath).relative_to(ROOT / "tests").parts[0]
+    if report.failed and folder in ("system", "machine", "bench", "mutations") and latest() is not None:
+        report.sections.append(("the latest machine", latest().explain(f"status {latest().status}")))
 
 
 _counts = {"passed": 0, "failed": 0, "skipped": 0}

@@ -8,8 +8,8 @@
 #include "guest/runtime/runtime.h"
 
 #define TRAMPOLINE   0x8000u
-#define COUNTER      0x8100u /* CS:0x100 over there */
-#define SECOND       0x100000u
+#define COUNTER      0x8100u   /* CS:0x100 over there */
+#define LIMIT        20000000u /* microseconds: a busy computer starts a core late */
 #define MSR_ICR      0x830
 #define ICR_INIT     0x4500u
 #define ICR_START_UP 0x4600u
@@ -31,7 +31,7 @@ static void command(uint32_t apic_id, uint32_t low)
 static bool counted(unsigned wanted)
 {
     const volatile uint16_t *counter = (const volatile uint16_t *)COUNTER;
-    uint64_t end = microseconds() + SECOND;
+    uint64_t end = microseconds() + LIMIT;
     while (*counter != wanted && microseconds() < end)
         __asm__ volatile("pause");
     return *counter == wanted;

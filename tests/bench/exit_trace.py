@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine import MachineSpec, machine
+from machine import PATIENCE, MachineSpec, machine
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = 0xffffffff80000000
@@ -42,7 +42,7 @@ def run_traced(limit: float = 120):
     start = next(address for address, name in symbols(ROOT / "build/bulkhead.elf") if name == "cpuid_policy_execute")
     spec = MachineSpec(iso=ROOT / "build/bulkhead.iso", cpus=3, stepped=True, trace=(hex(start), "1", "2"),
                        scenario="bench", files={"/bulkhead/bench.conf": SCENARIO.encode()})
-    with machine("bochs", spec, limit) as run:
+    with machine("bochs", spec, limit * PATIENCE) as run:
         run.wait()
     if not run.outcome().ok:
         raise RuntimeError(run.explain(run.outcome().reason))

@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from machine import MachineSpec, machine
+from machine import PATIENCE, MachineSpec, machine
 
 from .exit_trace import KICK, Exit, exit_profile, run_traced
 
@@ -30,7 +30,7 @@ def compiler() -> str:
 def run_in_bochs(limit: float = 60):
     spec = MachineSpec(iso=ROOT / "build/bulkhead.iso", cpus=2, stepped=True, scenario="bench",
                        files={"/bulkhead/bench.conf": SCENARIO.encode()})
-    with machine("bochs", spec, limit) as run:
+    with machine("bochs", spec, limit * PATIENCE) as run:
         run.wait()
     if not run.outcome().ok:
         raise RuntimeError(run.explain(run.outcome().reason))

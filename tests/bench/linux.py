@@ -2,7 +2,7 @@
 
 import time
 
-from machine import linuxguest
+from machine import PATIENCE, linuxguest
 from system.checks import exits
 
 from .row import TWO_VFS, Row, booted
@@ -23,7 +23,7 @@ def linux_rows() -> list[Row]:
     files = {"/bulkhead/bench.conf": scenario().encode(), **linuxguest.files()}
     with booted("", 200, memory=1024, batch=False, files=files) as run:
         run.wait_for("monitor.ready", timeout=100)
-        end = time.monotonic() + 150
+        end = time.monotonic() + PATIENCE * 150
         while not any("ping:10.0.2.12:1: ok" in e["text"] for e in run.events
                       if e.matches("guest.output", {"name": "alpha"})):
             if time.monotonic() > end or not run.running:

@@ -8,7 +8,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from machine import MachineSpec, machine
+from machine import PATIENCE, MachineSpec, machine
 from machine.machine import Machine
 from machine.spec import Nic
 
@@ -32,7 +32,7 @@ class Measured:
 
 
 def one_by_one(run: Machine) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE * 30
     while not (run.directory / "qmp.sock").exists() and time.monotonic() < end:
         time.sleep(0.05)
     run.qmp("human-monitor-command", **{"command-line": "one-insn-per-tb on"})
@@ -57,7 +57,7 @@ def on_bare_machine(sizes) -> dict[tuple[str, str, int], Measured]:
     spec = MachineSpec(cpus=1, memory=128, iommu=False, boot="none", icount=SHIFT, nics=(Nic(placement="root-bus"),),
                        extra=("-S", "-kernel", str(ROOT / "build/guest/traffic.elf"), "-append", arguments(sizes),
                               *SAME_CLOCK))
-    with machine("tcg", spec, 120) as run:
+    with machine("tcg", spec, 120 * PATIENCE) as run:
         one_by_one(run)
         run.qmp("cont")
         run.wait()

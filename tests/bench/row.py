@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from machine import MachineSpec, machine
+from machine import PATIENCE, MachineSpec, machine
 
 ROOT = Path(__file__).resolve().parents[2]
 CSV = ROOT / "build/bench.csv"
@@ -115,7 +115,7 @@ def booted(text: str, limit: float = 120, **changes):
     """A machine in tcg with this scenario."""
     spec = MachineSpec(image=ROOT / "build/bulkhead.img", scenario="bench",
                        files={"/bulkhead/bench.conf": text.encode()}).but(**changes)
-    return machine("tcg", spec, limit)
+    return machine("tcg", spec, limit * PATIENCE)
 
 
 def tool(name: str, *arguments) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from .bochs import Bochs
 from .kvm import choose_machine, nested_virtualisation
 from .logfmt import LogLine, LogReader, parse_line
-from .machine import (STATUS_FAILED, STATUS_OK, Machine, MachineEnded, MachineError, MachineTimeout, Outcome)
+from .machine import (PATIENCE, STATUS_FAILED, STATUS_OK, Machine, MachineEnded, MachineError, MachineTimeout, Outcome)
 from .qemu import Kvm, Tcg
 from .spec import MachineSpec, Nic, Nvme, scenario_file
 from .stack import Stack
@@ -26,6 +26,6 @@ def machine(name: str, spec: MachineSpec, time_limit: float = 60.0, directory: P
     return MACHINES[name](spec, time_limit, directory)
 
 
-__all__ = ["MACHINES", "STATUS_FAILED", "STATUS_OK", "Bochs", "Kvm", "LogLine", "LogReader", "Machine", "MachineEnded",
+__all__ = ["MACHINES", "PATIENCE", "STATUS_FAILED", "STATUS_OK", "Bochs", "Kvm", "LogLine", "LogReader", "Machine", "MachineEnded",
            "MachineError", "MachineSpec", "MachineTimeout", "Nic", "Nvme", "Outcome", "Stack", "Tcg", "choose_machine",
            "machine", "nested_virtualisation", "parse_line", "scenario_file"]

@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .machine import Machine, MachineError
+from .machine import PATIENCE, Machine, MachineError
 
 # The machine waits for the first go().
 ARGUMENTS = ("-chardev", "socket,id=gdb,path=gdb.sock,server=on,wait=off", "-gdb", "chardev:gdb", "-S")
@@ -26,8 +26,8 @@ def symbol(image: Path, name: str) -> int:
 class Debugger:
     """Attached to a machine that was started with ARGUMENTS. Memory can be reached while the machine stands."""
 
-    def __init__(self, run: Machine, timeout: float = 60) -> None:
-        deadline = time.monotonic() + 10
+    def __init__(self, run: Machine, timeout: float = 60 * PATIENCE) -> None:
+        deadline = time.monotonic() + 10 * PATIENCE
         while not (run.directory / "gdb.sock").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         directory = os.open(run.directory, os.O_PATH)

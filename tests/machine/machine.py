@@ -27,8 +27,11 @@ STATUS_OK = 33      # the hypervisor wrote 0x10 to isa-debug-exit: (0x10 << 1) |
 STATUS_FAILED = 35  # 0x11: it ended in good order, but not as expected
 TAIL_LINES = 60
 KEPT_RUNS = 20
+# Time limits are for machines that hang; on a busy computer everything takes longer.
+PATIENCE = float(os.environ.get("BULKHEAD_PATIENCE", "3"))
 
 _numbers = itertools.count()
+_latest: "list[Machine]" = []  # the one that was started last
 _running: "weakref.WeakSet[Machine]" = weakref.WeakSet()
 _libc = ctypes.CDLL(None)
 
@@ -88,6 +91,15 @@ class Console(SpawnBase):
         self._log(text, "send")
         return self._machine.write(text.encode())
 
+    def expect_list(self, pattern_list, timeout=-1, *arguments, **options):
+        return super().expect_list(pattern_list, self._patient(timeout), *arguments, **options)
+
+    def expect_exact(self, pattern_list, timeout=-1, *arguments, **options):
+        return super().expect_exact(pattern_list, self._patient(timeout), *arguments, **options)
+
+    def _patient(self, timeout):
+        return timeout and PATIENCE * (self.timeout if timeout == -1 else timeout)
+
     def sendline(self, text: str = "") -> int:
         return self.send(text + "\r")
 
@@ -95,7 +107,7 @@ class Console(SpawnBase):
         return self._machine.running
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Runs in the child: when this process is killed outright, so is the emulator."""
     _libc.prctl(1, signal.SIGKILL)
 
@@ -149,6 +161,7 @@ class Machine:
             self._remove_copies()
             raise
         _running.add(self)
+        _latest[:] = [self]
         self._thread = threading.Thread(target=self._pump, name=f"{self.name}-serial", daemon=True)
         self._thread.start()
         return self
@@ -172,8 +185,8 @@ class Machine:
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Waits until the machine ends by itself (or its time limit ends it); returns its exit status."""
-        if not self._ended.wait(timeout):
-            raise MachineTimeout(self.explain(f"still running after {timeout} s"))
+        if not self._ended.wait(timeout and timeout * PATIENCE):
+            raise MachineTimeout(self.explain(f"still running after {timeout * PATIENCE:g} s"))
         if self.expired:
             raise MachineTimeout(self.explain(f"the time limit of {self.time_limit:g} s is over"))
         return self.status
@@ -220,6 +233,7 @@ class Machine:
         """The first event of that name with those fields, of all that were logged (after another one, if given).
         Raises MachineEnded or MachineTimeout, with the end of the log."""
         position = after.index + 1 if after else 0
+        timeout *= PATIENCE
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
@@ -266,7 +280,7 @@ class Machine:
     def _spawn(self, command: list, **options) -> subprocess.Popen:
         with (self.directory / "emulator.log").open("ab") as errors:
             return subprocess.Popen([str(word) for word in command], stderr=errors, cwd=self.directory,
-                                    start_new_session=True, preexec_fn=_die_with_parent, **options)
+                                    start_new_session=True, preexec_fn=die_with_parent, **options)
 
     def _copy(self, name: str) -> Path:
         """A path for a private copy that is removed when the run ends."""
@@ -355,6 +369,11 @@ class Machine:
             owner = path.name.split("-")[0]
             if owner.isdigit() and not Path(f"/proc/{owner}").exists():
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def latest() -> "Machine | None":
+    """The machine that this process started last."""
+    return _latest[0] if _latest else None
 
 
 @atexit.register

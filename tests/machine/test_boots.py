@@ -11,7 +11,7 @@ import pexpect
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from machine import MachineEnded, MachineSpec, MachineTimeout, disk, machine, paths  # noqa: E402
+from machine import PATIENCE, MachineEnded, MachineSpec, MachineTimeout, disk, machine, paths  # noqa: E402
 from machine.boot_media import gpt, make_image, needs_disk_tools, needs_emulators  # noqa: E402
 
 STARTUP = ('@echo -off\r\necho "[0.25] boot.start from=shell"\r\n{extra}echo "[0.50] run.verdict result={verdict}"\r\n'
@@ -24,7 +24,7 @@ def shell_image(path, verdict="ok", code=0x10, extra=""):
 
 
 def boot_shell(name, spec, limit, directory):
-    started = machine(name, spec, limit, directory).start()
+    started = machine(name, spec, limit * PATIENCE, directory).start()
     started.console.expect_exact("to skip", timeout=limit)
     started.console.send("x")
     return started
@@ -67,7 +67,7 @@ def test_iso_boots_and_is_told_the_scenario(tmp_path, name, boot, ok):
     subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", tmp_path / "grub.iso", tmp_path / "root"],
                    check=True, capture_output=True)
     spec = MachineSpec(iso=tmp_path / "grub.iso", boot=boot, scenario="sriov", cpus=2)
-    with machine(name, spec, 60, tmp_path / "run") as started:
+    with machine(name, spec, 60 * PATIENCE, tmp_path / "run") as started:
         assert started.wait_for("boot.start", scenario="sriov.conf", timeout=50)["batch"] == "1"
         started.wait()
         # GRUB switches off without a status: enough on Bochs, which has none, and too little elsewhere.
@@ -77,7 +77,7 @@ def test_iso_boots_and_is_told_the_scenario(tmp_path, name, boot, ok):
 @needs_emulators
 @pytest.mark.timeout(60)
 def test_time_limit_ends_everything_and_shows_the_log(tmp_path):
-    with machine("tcg", MachineSpec(boot="none"), 10, tmp_path) as started:
+    with machine("tcg", MachineSpec(boot="none"), 20, tmp_path) as started:
         process = started._process
         with pytest.raises(MachineTimeout, match="Interactive Shell"):
             started.wait_for("never.logged", timeout=30)
@@ -89,7 +89,7 @@ def test_time_limit_ends_everything_and_shows_the_log(tmp_path):
 @needs_emulators
 @pytest.mark.timeout(60)
 def test_a_machine_that_ends_early_is_told_apart(tmp_path):
-    with machine("tcg", MachineSpec(boot="none"), 30, tmp_path) as started:
+    with machine("tcg", MachineSpec(boot="none"), 30 * PATIENCE, tmp_path) as started:
         started.console.expect_exact("Shell", timeout=20)
         assert started.qmp("query-status")["running"]
         started.stop()
@@ -115,7 +115,7 @@ def test_stack_reports_verdict_and_status(tmp_path):
 @pytest.mark.parametrize("verdict, status", [("ok", 0), ("failed", 1)])
 def test_run_without_a_terminal_returns_the_verdict(tmp_path, verdict, status):
     image = shell_image(tmp_path / "disk", verdict)
-    done = subprocess.run([paths.HERE / "run.py", "--machine", "tcg", "--image", image, "--timeout", "50"],
+    done = subprocess.run([paths.HERE / "run.py", "--machine", "tcg", "--image", image, "--timeout", str(50 * PATIENCE)],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert f"run.verdict result={verdict}" in done.stdout
     assert done.returncode == status, done.stderr
@@ -130,9 +130,9 @@ def test_run_shows_where_it_stopped_when_time_is_over(tmp_path):
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 2 and "no EFI system partition" in done.stderr
     image = make_image(tmp_path / "disk2", {})
-    done = subprocess.run([paths.HERE / "run.py", "--machine", "tcg", "--image", image, "--timeout", "10"], check=False,
+    done = subprocess.run([paths.HERE / "run.py", "--machine", "tcg", "--image", image, "--timeout", "20"], check=False,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert done.returncode == 1 and "time limit of 10 s" in done.stderr and "Shell" in done.stderr
+    assert done.returncode == 1 and "time limit of 20 s" in done.stderr and "Shell" in done.stderr
 
 
 @needs_emulators
@@ -140,7 +140,7 @@ def test_run_shows_where_it_stopped_when_time_is_over(tmp_path):
 @pytest.mark.timeout(60)
 def test_run_with_a_terminal_joins_it_to_the_machine(tmp_path):
     image = shell_image(tmp_path / "disk", extra="pause\r\n")
-    user = pexpect.spawn(str(paths.HERE / "run.py"), ["--machine", "tcg", "--image", str(image)], timeout=40)
+    user = pexpect.spawn(str(paths.HERE / "run.py"), ["--machine", "tcg", "--image", str(image)], timeout=40 * PATIENCE)
     user.expect_exact("to skip")
     user.send("x")
     user.expect_exact("boot.start")
@@ -163,7 +163,7 @@ def test_the_emulator_dies_with_its_starter(tmp_path):
     assert Path(f"/proc/{emulator}").exists()
     starter.kill()
     starter.wait()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 10 * PATIENCE
     while Path(f"/proc/{emulator}").exists() and "Z" not in Path(f"/proc/{emulator}/stat").read_text().split()[2]:
         assert time.monotonic() < deadline
         time.sleep(0.1)

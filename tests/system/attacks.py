@@ -128,15 +128,16 @@ def witness_is_undisturbed(run, ticks) -> None:
     assert one(run, "guest.output", name="witness")["text"] == f"{ticks} timer interrupts, 0 others"
 
 
-def reached(run, guest, address) -> set[str]:
-    """The kinds of access to that address that were blocked and logged."""
-    return {line["access"] for line in of(run, "dma.fault", guest=guest) if line.number("address") == address}
+def blocked_at(run, guest, address) -> set[str]:
+    """The kinds of access of that guest's device to that page that the unit blocked."""
+    rid = requester(one(run, "device.assigned", guest=guest)["rid"])
+    return {access for requester_id, page, access in blocked(run) if (requester_id, page) == (rid, address & ~0xfff)}
 
 
 def each_fault_has_its_owner(run) -> None:
     owners = {line["rid"]: line["guest"] for line in of(run, "device.assigned")}
     faults = of(run, "dma.fault")
-    assert faults and all(owners[line["rid"]] == line["guest"] for line in faults)
+    assert all(owners[line["rid"]] == line["guest"] for line in faults)
 
 
 def traced(run, event) -> list[str]:

@@ -1,11 +1,8 @@
-"""Booting the whole system for a test; a failed one shows the end of the log."""
+"""Booting the whole system for a test."""
 
 import pytest
 
-from conftest import ROOT
-from machine import MachineSpec, machine
-
-_last = []
+from machine import PATIENCE, MachineSpec, machine
 
 
 def configuration(text: str) -> dict[str, bytes]:
@@ -26,9 +23,8 @@ class Boot:
         files = {**(configuration(text) if text is not None else {}), **changes.pop("files", {})}
         wanted = {"image": self.built / "bulkhead.img", "iso": self.built / "bulkhead.iso", "scenario": scenario,
                   "files": files, **changes}
-        run = machine(on, MachineSpec(**wanted), limit)
+        run = machine(on, MachineSpec(**wanted), limit * PATIENCE)
         self.running.append(run)
-        _last[:] = [run]
         return run.start()
 
     def to_the_end(self, *arguments, **options):
@@ -47,12 +43,3 @@ def boot(built):
     starter = Boot(built)
     yield starter
     starter.stop()
-    _last.clear()
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    report = outcome.get_result()
-    if report.failed and _last and str(item.path).startswith(str(ROOT / "tests/system")):
-        report.sections.append(("the machine", _last[0].explain(f"status {_last[0].status}")))

@@ -1,8 +1,11 @@
 """A device that reaches for everything there is: memory, registers, other devices, addresses of no width."""
 
+import re
+
 import pytest
-from system.attacks import (NIC, PLACES, ROGUE, each_fault_has_its_owner, nonsense, nonsense_is_refused, pair,
-                            pair_is_undisturbed, policies, policies_are_carried_out, reached)
+from system.attacks import (NIC, PLACES, ROGUE, TRACE, blocked, blocked_at, each_fault_has_its_owner, logged, nonsense,
+                            nonsense_is_refused, pair, pair_is_undisturbed, policies, policies_are_carried_out, recorded,
+                            requester, traced)
 from system.checks import of, one, stopped, verdict
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(200)]
@@ -11,28 +14,28 @@ pytestmark = [pytest.mark.tcg, pytest.mark.timeout(200)]
 def run(boot):
     memories = "@memory(left),@memory(right),@memory(hypervisor)"
     places = ",".join(f"{address:#x}" for address in PLACES.values())
-    # The unit has one record: while the other two are at it, faults get lost. So this one begins later, by
-    # some accesses to its own memory.
+    # The unit has one record: while the other two are at it, and whenever this computer is busy, faults get lost. This
+    # one begins later, by some accesses to its own memory; what was blocked is read from QEMU's trace, which loses none.
     first = "0,0,0,0,0"
     text = NIC.format(vfs=5) + pair()
     text += ROGUE.format(name="everywhere", vf=2, targets=f"{first},{memories},{places}", rounds=1, action="log", threshold=1,
-                         expect="exit 0", faults=2 * (3 + len(PLACES)))
+                         expect="exit 0", faults=1)
     text += policies(3)
-    return boot.to_the_end(text, cpus=6, limit=180)
+    return boot.to_the_end(text, cpus=6, limit=180, trace=TRACE)
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_nothing_is_within_reach(run, place):
-    assert reached(run, "everywhere", PLACES[place]) == {"read", "write"}
+    assert blocked_at(run, "everywhere", PLACES[place]) == {"read", "write"}
 
 
 def test_memory_is_not_within_reach(run):
     bases = {line["name"]: line.number("base") for line in of(run, "guest.created")}
     for name in ("left", "right"):
-        assert reached(run, "everywhere", bases[name]) == {"read", "write"}
+        assert blocked_at(run, "everywhere", bases[name]) == {"read", "write"}
     image = one(run, "boot.start").number("image")
-    inside = {line["access"] for line in of(run, "dma.fault", guest="everywhere")
-              if image <= line.number("address") < image + (2 << 20)}
+    rid = requester(one(run, "device.assigned", guest="everywhere")["rid"])
+    inside = {access for requester_id, page, access in blocked(run) if requester_id == rid and image <= page < image + (2 << 20)}
     assert inside == {"read", "write"}
 
 
@@ -43,9 +46,16 @@ def test_the_places_are_what_they_are_said_to_be(run):
 
 
 def test_an_address_beyond_the_width_is_told_apart(run):
-    reasons = {line["reason"] for line in of(run, "dma.fault", guest="everywhere")
-               if line.number("address") in (PLACES["49 bits"], PLACES["the sign bit"])}
-    assert reasons == {"0x4"}
+    beyond = (PLACES["49 bits"], PLACES["the sign bit"])
+    reasons = {int(re.search(r" fault (\w+)", line).group(1), 16) for line in traced(run, "vtd_dmar_fault")
+               if int(re.search(r" addr (\w+)", line).group(1), 16) & ~0xfff in beyond}
+    assert reasons == {4}
+    assert {line["reason"] for line in of(run, "dma.fault") if line.number("address") in beyond} <= {"0x4"}
+
+
+def test_the_log_has_what_the_unit_recorded(run):
+    """Nothing hidden, nothing invented, in the unit's order."""
+    assert recorded(run) and recorded(run) == logged(run)
 
 
 def test_each_policy_is_carried_out(run):

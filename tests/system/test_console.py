@@ -4,6 +4,7 @@ import re
 import time
 
 import pytest
+from machine import PATIENCE
 from system.checks import ask, of, one, sound, stopped, verdict
 
 pytestmark = [pytest.mark.timeout(300)]
@@ -74,7 +75,7 @@ def test_a_guest_in_front_forges_no_line(boot):
     run.wait_for("guest.output", timeout=60, name="alpha")
     run.console.send("\x15console alpha\r")
     run.console.expect("serial line of alpha; Ctrl-[^\n]*\n", timeout=30)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE * 120
     while (run.directory / "serial.log").read_bytes().count(b"alpha| " + FORGED) < 60:
         assert time.monotonic() < deadline, run.tail()
         time.sleep(0.2)

@@ -55,7 +55,7 @@ def test_only_the_guilty_guest_ends(boot, group):
         line = one(run, "guest.stopped", name=name)
         assert line["reason"] == reason, line.text
         if reason == "time-limit":
-            assert 2 <= line.number("seconds") <= 12, line.text
+            assert 2 <= line.number("seconds") <= 60, line.text
             continue
         fault = one(run, "guest.fault", name=name)
         assert fault["reason"] == reason and "rip=0x" in fault["message"], fault.text
@@ -77,7 +77,7 @@ SWEEPS = ("msr", "port", "call", "instruction", "command")
 
 
 def sweep(name, device=""):
-    return (f"[guest {name}]\nimage  = sweep.elf\nmemory = 4M\nargs   = what={name}\n{device}time_limit = 90\n"
+    return (f"[guest {name}]\nimage  = sweep.elf\nmemory = 4M\nargs   = what={name}\n{device}time_limit = 270\n"
             "expect = exit 0\n")
 
 

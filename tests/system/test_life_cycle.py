@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from machine import linuxguest, paths
+from machine import PATIENCE, linuxguest, paths
 from system.checks import ask, of, one, sound, stopped, verdict
 
 pytestmark = pytest.mark.timeout(300)
@@ -46,7 +46,7 @@ def finish(run) -> None:
 @pytest.mark.parametrize("lane", LANES)
 def test_paused_and_resumed(boot, lane):
     """A paused guest does nothing at all; its neighbour notices nothing; it goes on where it was."""
-    text = ("[guest alpha]\nimage = hello.elf\nmemory = 4M\ncpus = 2\nargs = ticks=300\n"
+    text = ("[guest alpha]\nimage = hello.elf\nmemory = 4M\ncpus = 2\nargs = ticks=3000\n"
             "[guest beta]\nimage = hello.elf\nmemory = 4M\nargs = ticks=300\n"
             "[guest gamma]\nimage = hostile.elf\nmemory = 4M\nargs = act=spin\n")
     run = boot(text, on=lane, batch=False, limit=120, cpus=5)
@@ -189,7 +189,7 @@ def test_moved_between_running_guests(boot):
                          for name, device in (("alpha", "device = uplink.vf0\n"), ("beta", "")))
     run = boot(text, memory=1024, batch=False, files=linuxguest.files(), limit=150)
     for guest in ("alpha", "beta"):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE * 60
         while not any("linux 6.12" in line["text"] for line in of(run, "guest.output", name=guest)):
             assert time.monotonic() < deadline
             time.sleep(0.2)

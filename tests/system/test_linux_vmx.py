@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from machine import linuxguest, scenario
+from machine import PATIENCE, linuxguest, scenario
 from system.checks import ask, of, one, sound, stopped, verdict
 from system.test_linux import CONSOLE, drift, linux, said
 
@@ -45,7 +45,7 @@ def test_a_shell_on_the_console_and_power_off(boot):
     """One vCPU and Debian 12's kernel, which takes a minute to unpack itself there: typed at, switched off by ACPI."""
     run = boot(linux("alpha", "12", "shell"), on="bochs", batch=False, memory=768, cpus=2, files=linuxguest.files(),
                limit=LIMIT)
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + PATIENCE * LIMIT
     while "linux 6.1." not in said(run, "alpha"):
         assert time.monotonic() < deadline, said(run, "alpha")
         time.sleep(0.5)

@@ -106,7 +106,7 @@ def test_alpha_and_beta_talk(job):
     for name in ("alpha", "beta"):
         stopped(job, name)
         said = [line["text"] for line in of(job, "guest.output", name=name)]
-        assert any(re.match(r"1000 of 1000 echoes answered, 1000 served, 0 wrong", text) for text in said), said
+        assert any(re.match(r"1000 of 1000 echoes answered, 1\d\d\d served, 0 wrong", text) for text in said), said
         assert "memory intact" in said
 
 
@@ -119,19 +119,23 @@ def test_traffic_costs_no_exit(job):
         assert after - before == 1
 
 
-def test_rogue_is_caught_and_silenced(job):
-    faults = of(job, "dma.fault")
-    assert len(faults) == 8 and all(line["guest"] == "rogue" and line["rid"] == "01:10.4" for line in faults)
-    # Which of its accesses are recorded depends on how quickly the unit's one record is read; test_attacks.py
-    # gives it the time to have them all.
+def aims(job) -> list[tuple[int, int]]:
+    """Where rogue's accesses go: both neighbours' memory and the hypervisor."""
     image = one(job, "boot.start").number("image")
     size = int(one(job, "boot.start")["size"].rstrip("K")) << 10
-    targets = [(line.number("base"), 32 << 20) for line in of(job, "guest.created")[:2]] + [(image, size)]
-    for base, size in targets:
-        assert [line for line in faults if base <= line.number("address") < base + size], hex(base)
-    assert [line["action"] for line in faults] == ["log"] * 7 + ["disable-device"]
-    assert {(line["access"], line["reason"]) for line in faults} == {("read", "0x6"), ("write", "0x5")}
-    assert stopped(job, "rogue")["faults"] == "8"
+    return [*((line.number("base"), 32 << 20) for line in of(job, "guest.created")[:2]), (image, size)]
+
+
+def test_rogue_is_caught_and_silenced(job):
+    """At its eighth fault. Which of its accesses are recorded depends on how quickly the unit's one record is read, and
+    one more may be under way."""
+    faults = of(job, "dma.fault")
+    assert 8 <= len(faults) <= 9 and all(line["guest"] == "rogue" and line["rid"] == "01:10.4" for line in faults)
+    for line in faults:
+        assert any(base <= line.number("address") < base + size for base, size in aims(job)), line.text
+    assert [line["action"] for line in faults][:8] == ["log"] * 7 + ["disable-device"]
+    assert {(line["access"], line["reason"]) for line in faults} <= {("read", "0x6"), ("write", "0x5")}
+    assert stopped(job, "rogue").number("faults") == len(faults)
     assert any("taken off the bus" in line["text"] for line in of(job, "guest.output", name="rogue"))
 
 
@@ -144,9 +148,11 @@ def test_the_units_own_records_say_the_same(job, trace):
     logged = [(0x184, line.number("address") & ~0xfff, line["access"], line.number("reason"))
               for line in of(job, "dma.fault")]
     assert recorded == logged
-    # Every single access that was blocked, recorded or not, came from rogue's function.
-    blocked = {re.search(r"sid (0x\w+)", line).group(1) for line in traced(trace, "vtd_dmar_fault")}
-    assert blocked == {"0x184"}
+    # Every single access that was blocked, recorded or not, came from rogue's function; none of its aims was spared.
+    words = [re.search(r"sid (0x\w+) fault \w+ addr (0x\w+)", line).groups() for line in traced(trace, "vtd_dmar_fault")]
+    assert {sid for sid, _address in words} == {"0x184"}
+    for base, size in aims(job):
+        assert [address for _sid, address in words if base <= int(address, 16) < base + size], hex(base)
 
 
 def test_interrupts_are_remapped(trace):
@@ -161,8 +167,8 @@ def test_verdict(job):
 def test_nothing_reaches_the_attacked_memory(boot):
     """The same attack with the machine left running: the hypervisor's bytes are compared from outside."""
     text = (ROOT / "config/sriov.conf").read_text()
-    assert "rounds=4" in text and "count=1000" in text
-    text = text.replace("count=1000", "count=100").replace("rounds=4", "rounds=2 pause=200000")
+    assert "rounds=8 pause=200000" in text and "count=1000" in text
+    text = text.replace("count=1000", "count=100").replace("rounds=8 pause=200000", "rounds=2 pause=500000")
     run = boot(text, batch=False)
     run.wait_for("guest.started", name="rogue", timeout=60)
     image = one(run, "boot.start").number("image")

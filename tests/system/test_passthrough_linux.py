@@ -50,7 +50,7 @@ def test_the_table(run):
     assert whole[0] == "whole cards (e1000e to igb)" and virtual[0] == "virtual functions (igbvf to igbvf)"
     for column in (whole, virtual):
         figures = dict(zip(titles[1:], map(float, column[1:])))
-        assert 0 < figures["round trip, ms"] < 1000 and figures["TCP, Mbit/s"] > 1
+        assert figures["round trip, ms"] > 0 and figures["TCP, Mbit/s"] > 0
         assert all(0 <= count < 400 for title, count in figures.items() if title.startswith("exits")), column
     for guest in ("alpha", "beta"):
         counts = re.findall(r"^ +\d+: +(\d+) +PCI-MSI.*eth\d-(?:tx|rx)-0", said(run, guest), re.MULTILINE)

@@ -8,7 +8,7 @@ import time
 import pytest
 from system.checks import ask, of, one, sound, some, stopped, verdict
 
-from machine import dmar, gdb
+from machine import PATIENCE, dmar, gdb
 from machine.dmar import drhd, rmrr
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
@@ -42,12 +42,16 @@ def replaced(boot, text: str, *structures: bytes, masters: tuple[int, ...] = (),
 
 
 def copy(debugger, registers: int, source: int, target: int, to_memory: bool) -> None:
-    """One transfer by the device, 256 bytes; it takes 100 ms."""
+    """One transfer by the device, 256 bytes; it takes 100 ms, and longer on a busy computer."""
     for offset, value in ((0x80, source), (0x88, target), (0x90, 256), (0x98, 3 if to_memory else 1)):
         debugger.write(registers + offset, struct.pack("<Q", value))
-    debugger.go()
-    time.sleep(0.5)
-    debugger.stop()
+    for _ in range(60):
+        debugger.go()
+        time.sleep(0.5)
+        debugger.stop()
+        if not debugger.read(registers + 0x98, 8)[0] & 1:
+            return
+    raise AssertionError("the transfer never ended")
 
 
 def test_tables_that_lie(boot, tmp_path):
@@ -94,7 +98,7 @@ def test_the_host_reaches_it_and_nothing_else(boot):
     ask(run, f"walk 00:1e.0 {BASE + SIZE:#x}", "blocked: nothing is mapped")
     audits = len(of(run, "audit.ok"))
     run.send("audit")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE * 20
     while len(of(run, "audit.ok")) == audits and time.monotonic() < deadline:
         time.sleep(0.05)
     sound(run)
@@ -113,10 +117,11 @@ def test_the_host_reaches_it_and_nothing_else(boot):
         before = debugger.read(target, 256)
         copy(debugger, registers, EDU_BUFFER, target, to_memory=True)
         assert debugger.read(target, 256) == before != bytes(range(255, -1, -1))
+        debugger.go()  # until it is reported: the unit has one record
+        fault = run.wait_for("dma.fault", timeout=20, rid="00:1e.0", address=f"{target & ~0xfff:#x}")
+        assert fault["access"] == "write"
+        debugger.stop()
     debugger.go()
-    faults = {run.wait_for("dma.fault", timeout=10, rid="00:1e.0", address=f"{target & ~0xfff:#x}")["access"]
-              for target in (victim, BASE + SIZE, BASE - 256)}
-    assert faults == {"write"}
     run.stop()
 
 

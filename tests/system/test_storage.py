@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from machine import Nvme, linuxguest, scenario
+from machine import PATIENCE, Nvme, linuxguest, scenario
 from system.checks import ask, of, one, some, sound, stopped, verdict
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(400)]
@@ -76,7 +76,7 @@ def test_interrupts_arrive(job):
 
 
 def until(run, guest: str, text: str, limit: float = 150) -> None:
-    deadline = time.monotonic() + limit
+    deadline = time.monotonic() + PATIENCE * limit
     while text not in said(run, guest):
         assert run.running and time.monotonic() < deadline, said(run, guest)
         time.sleep(0.2)
@@ -93,7 +93,7 @@ def test_a_stopped_guest_leaves_its_controller_offline(boot):
     before = trace.read_text()
     ask(run, "stop alpha")
     run.wait_for("guest.stopped", timeout=30, name="alpha")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE * 10
     while not (asked := re.findall(r"virt_mngmt .*act=0x(\w+),? ctrlid=(\d+)", trace.read_text()[len(before):])):
         assert time.monotonic() < deadline, trace.read_text()[len(before):]
         time.sleep(0.2)
@@ -101,7 +101,7 @@ def test_a_stopped_guest_leaves_its_controller_offline(boot):
     assert "violations" not in ask(run, "audit")
     ask(run, "domains", r"^\d+ +\(PF driver\) +\d +\w+ +\w+ +01:00\.0$")
     ask(run, "start alpha")
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + PATIENCE * 150
     while said(run, "alpha").count("disk:alpha:16: ok") < 2:
         assert run.running and time.monotonic() < deadline, said(run, "alpha")
         time.sleep(0.2)

@@ -1,0 +1,35 @@
+#!/usr/bin/python3
+"""Runs a command on a busy computer: beside BUSY loops (default: 4) that do nothing but take time.
+
+    BUSY=4 tests/busy.py make unit
+
+The loops end with the command, however it ends, and also when this program is killed outright. Exit status: the
+command's."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from machine.machine import die_with_parent  # noqa: E402
+
+
+def main() -> int:
+    if len(sys.argv) < 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"], preexec_fn=die_with_parent)
+             for _ in range(int(os.environ.get("BUSY", "4")))]
+    try:
+        return subprocess.run(sys.argv[1:]).returncode
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
