@@ -50,7 +50,7 @@ void audit_violation(struct audit *audit, const char *invariant, struct audit_su
         found->guests |= BIT(subject.guest->index);
     else if (subject.part != NULL)
         found->machine = true;
-    else
+    else if (!subject.unknown)
         note_function(found, subject.rid);
     log_event("audit.violation", "invariant=%s subject=%s where=%#llx value=%#llx message=\"%s\"",
               invariant, name, (unsigned long long)where, (unsigned long long)value, message);
@@ -276,6 +276,7 @@ bool audit_run(void)
     audit_units(&audit);
     audit_functions(&audit);
     audit_bus_masters(&audit);
+    audit_pf_devices(&audit);
     findings = audit.findings;
     failed |= findings.violations != 0;
     if (findings.violations == 0)

@@ -17,6 +17,7 @@ struct audit_subject {
     const struct guest *guest; /* NULL: none */
     const char *part;          /* NULL: a function */
     rid_t rid;
+    bool unknown; /* whose doing it is: it is reported, and nobody is taken out of service */
 };
 
 static inline struct audit_subject audit_guest(const struct guest *guest)
@@ -32,6 +33,12 @@ static inline struct audit_subject audit_function(rid_t rid)
 static inline struct audit_subject audit_machine(const char *part)
 {
     return (struct audit_subject){.part = part};
+}
+
+/* On a function's device, where the one who is found is not the one who did it. */
+static inline struct audit_subject audit_unknown(rid_t rid)
+{
+    return (struct audit_subject){.rid = rid, .unknown = true};
 }
 
 /* Logs the violation and notes its subject; `message` must be a constant. */
@@ -55,3 +62,5 @@ void audit_bars(struct audit *audit);
 void audit_units(struct audit *audit);
 /* audit_functions.c: I3 and I4 as the guests' functions and the ports above them keep them. */
 void audit_functions(struct audit *audit);
+/* audit_pf.c: who reaches what on devices that VFs share, as their PF drivers find it. */
+void audit_pf_devices(struct audit *audit);

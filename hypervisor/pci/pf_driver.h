@@ -24,6 +24,10 @@ struct pf_device {
     uint64_t state[8]; /* the driver's own */
 };
 
+/* Something on the device that is reached by another than its owner; what `where` and `value` are
+ * is the driver's to say in `message`, which is a constant. */
+typedef void pf_breach(void *context, uint64_t where, uint64_t value, const char *message);
+
 struct pf_driver {
     const char *name;
     /* True when it knows the device. */
@@ -41,6 +45,9 @@ struct pf_driver {
     /* Answers mailbox messages and reset requests; returns whether there was work. Bounded. */
     bool (*service)(struct pf_device *device);
     bool (*link_up)(const struct pf_device *device);
+    /* Asks the device who reaches what on it, reports what should not be so and changes nothing.
+     * NULL: there is nothing to ask. */
+    void (*audit)(struct pf_device *device, pf_breach *report, void *context);
     void (*stop)(struct pf_device *device);
 };
 

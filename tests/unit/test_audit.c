@@ -12,7 +12,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
-// SOURCES: -pages.c
+// SOURCES: hypervisor/monitor/audit_pf.c -pages.c
 #include "tests/unit/support/audit_fixture.h"
 
 /* --- what the falsifiers use --- */

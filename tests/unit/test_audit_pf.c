@@ -11,7 +11,7 @@
 // SOURCES: hypervisor/iommu/vtd_reserved.c tests/unit/model/vtd_model.c
 // SOURCES: tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
-// SOURCES: -pages.c
+// SOURCES: hypervisor/monitor/audit_pf.c -pages.c
 /* A PF that does DMA: the audit knows its domain, and falsified it is named. */
 #include "hypervisor/iommu/pf_dma.h"
 #include "tests/unit/support/audit_fixture.h"
@@ -89,12 +89,43 @@ static void a_pf_without_a_domain_may_not_master_the_bus(void **state)
     assert_int_equal(host_log_count("audit.violation", "invariant=I6 subject=01:10.2"), 1);
 }
 
+static void find(struct pf_device *device, pf_breach *report, void *context)
+{
+    assert_ptr_equal(device, nic);
+    report(context, 3, 6, "what a driver found");
+    report(context, 4, 6, "what a driver found");
+}
+
+static void find_nothing(struct pf_device *device, pf_breach *report, void *context)
+{
+}
+
+/* Reported, and nobody pays for it: who is found need not be who did it. */
+static void what_a_pf_driver_finds_is_a_violation(void **state)
+{
+    build_with_pf();
+    struct pf_driver driver = {.name = "driver"};
+    struct pf_device device = {.function = functions[2], .driver = &driver};
+    nic = &device;
+    assert_true(audit_run());
+    driver.audit = find_nothing;
+    assert_true(audit_run());
+    driver.audit = find;
+    assert_false(audit_run());
+    assert_int_equal(
+        host_log_count("audit.violation", "invariant=I7 subject=01:10.2 where=0x3 value=0x6"), 1);
+    const struct audit_findings *found = audit_findings();
+    assert_int_equal(found->violations, 2);
+    assert_true(found->guests == 0 && found->function_count == 0 && !found->machine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pf_that_masters_the_bus_passes),
         cmocka_unit_test(a_pf_without_a_domain_may_not_master_the_bus),
         cmocka_unit_test(each_falsified_entry_is_named),
+        cmocka_unit_test(what_a_pf_driver_finds_is_a_violation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -210,6 +210,13 @@ struct guest *guest_of_owner(owner_t owner)
     return OWNER_IS_GUEST(owner) ? guest_at(OWNER_GUEST_INDEX(owner)) : NULL;
 }
 
+static struct pf_device *nic; /* the first one's PF */
+
+struct pf_device *nic_device(uint32_t index)
+{
+    return index == 0 ? nic : NULL;
+}
+
 static bool memory_root(const struct vcpu *vcpu, uint64_t *root)
 {
     *root = live_root[vcpu - vcpus];
@@ -298,6 +305,7 @@ static void guest_new(unsigned n, const struct page_table_format *format)
 static void build(const struct page_table_format *format)
 {
     owner_count = 0;
+    nic = NULL;
     memset(functions, 0, sizeof functions);
     memset(moved_to, 0, sizeof moved_to);
     memset(listed, 0, sizeof listed);
