@@ -389,6 +389,9 @@ enum status device_attach(struct guest_device *device)
     if (pci_unusable(function) || function->life != PCI_CLEAN ||
         function->owner != device->guest->owner)
         return refuse(device->guest, function, STATUS_DENIED, unusable);
+    if (device->pf != NULL && device->pf->lost)
+        return refuse(device->guest, function, STATUS_DENIED,
+                      "its PF cannot be reached any more; only a reboot makes it usable");
     if (device_check_registers(device->guest, function) != STATUS_OK)
         return STATUS_DENIED;
     device->disabled = false;

@@ -39,6 +39,7 @@ struct guest_device {
     enum status
         reset_status; /* between device_detach_start() and _finish(); STATUS_BUSY: goes on */
     struct pci_reset reset;
+    bool blocked;     /* its PF is lost: the context entry was taken away for good */
     bool disabled;    /* policy took bus mastering away until the next start */
     uint16_t command; /* the guest's view of the command register */
     struct guest_bar bars[PCI_BARS];
@@ -94,6 +95,11 @@ bool device_detach_ready(struct guest_device *device);
 MUST_CHECK enum status device_detach_finish(struct guest_device *device);
 /* The answer to faults: bus mastering off, and it stays off until the next start. */
 void device_disable(struct guest_device *device);
+
+/* --- pf_lost.c --- */
+/* Once the driver has lost the PF: its VFs' context entries go and bus mastering with them, whether
+ * or not the device heeds anybody. Logs device.blocked. Does nothing for another PF. */
+void devices_block_lost(const struct pf_device *pf);
 
 /* --- virtual_config.c --- */
 void virtual_config_reset(struct guest_device *device);

@@ -339,8 +339,10 @@ void guests_service(void)
     control_calls_service();
     for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
         struct pf_device *pf = nic_device(i);
-        if (pf != NULL)
-            (void)pf->driver->service(pf);
+        if (pf == NULL)
+            continue;
+        (void)pf->driver->service(pf);
+        devices_block_lost(pf);
     }
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         check(guest_at(i));

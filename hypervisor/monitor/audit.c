@@ -79,6 +79,12 @@ const struct guest_device *audit_attached(const struct guest *guest, rid_t rid)
     return NULL;
 }
 
+bool audit_reaches_memory(const struct guest *guest, rid_t rid)
+{
+    const struct guest_device *device = audit_attached(guest, rid);
+    return device != NULL && !device->blocked;
+}
+
 /* I1: the ranges do not overlap, so that no frame has two owners. */
 static void audit_frames(struct audit *audit)
 {
@@ -227,7 +233,7 @@ static void audit_bus_masters(struct audit *audit)
         bool bridge = pci_is_bridge(function);
         if (bridge || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
-        if (audit_attached(guest_of_owner(function->owner), function->rid) == NULL &&
+        if (!audit_reaches_memory(guest_of_owner(function->owner), function->rid) &&
             !iommu_firmware_attached(function->rid) && pf_dma_find(function->rid) == NULL)
             audit_violation(audit, "I6", audit_function(function->rid), PCI_COMMAND, command,
                             "a function without an owner masters the bus");

@@ -48,8 +48,10 @@ void audit_violation(struct audit *audit, const char *invariant, struct audit_su
  * hypervisor's. False when the leaf says nothing about memory. */
 bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject subject,
                 uint64_t address, const struct page_walk *walk);
-/* The device of the guest that has this requester id and a context entry; NULL for none. */
+/* The device of the guest that has this requester id and its interrupt entries; NULL for none. */
 const struct guest_device *audit_attached(const struct guest *guest, rid_t rid);
+/* Whether it has a context entry, too: not when its PF is lost. */
+bool audit_reaches_memory(const struct guest *guest, rid_t rid);
 /* Reads every unit's registers, once; what follows goes by them. */
 void audit_units_read(void);
 /* Whether [base, base + size) touches a unit's registers or the range of the local APICs. */

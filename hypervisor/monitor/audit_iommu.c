@@ -179,7 +179,7 @@ static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
     const struct iommu_domain *domain = NULL;
     if (firmware)
         domain = iommu_domain_of(rid);
-    else if (guest != NULL && audit_attached(guest, rid) != NULL)
+    else if (audit_reaches_memory(guest, rid))
         domain = &guest->domain;
     if (domain == NULL || iommu_unit_of(function) != (int)unit) {
         audit_violation(audit, "I4", audit_function(rid), context->context_high,
@@ -232,7 +232,7 @@ static void audit_missing(struct audit *audit)
         /* A unit that was given up has lost what firmware had. */
         bool firmware = iommu_firmware_attached(function->rid) && seen && reports[unit].usable;
         if (!firmware && pf_dma_find(function->rid) == NULL &&
-            audit_attached(guest_of_owner(function->owner), function->rid) == NULL)
+            !audit_reaches_memory(guest_of_owner(function->owner), function->rid))
             continue;
         if (seen)
             iommu_context_report_at(reports[unit].root_table, (uint16_t)function->rid, &context);

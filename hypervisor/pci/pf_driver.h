@@ -18,6 +18,9 @@ struct pf_device {
     /* NVMe: the configuration accepts VFs that may manage others, which is found and answered but
      * not prevented. */
     bool unsafe_controllers;
+    /* Set by the driver, for good: the PF does not answer it any more, so nothing keeps the VFs
+     * apart. The core blocks them (guest/pf_lost.c). */
+    bool lost;
     uint8_t mac[6]; /* of the PF */
     uint8_t vf_mac[PF_MAX_VFS][6];
     char name[32];     /* the configuration's name, e.g. "uplink" */

@@ -33,6 +33,10 @@ struct guest *guest_at(unsigned index)
     return index < ARRAY_SIZE(guests) ? &guests[index] : NULL;
 }
 
+void devices_block_lost(const struct pf_device *pf)
+{
+}
+
 struct pf_device *nic_device(uint32_t index)
 {
     return NULL;
