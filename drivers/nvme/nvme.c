@@ -10,13 +10,12 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 
-#define MAX_CONTROLLERS   4
-#define WATCH_INTERVAL    MILLISECONDS(50)
-#define LOGGED_INTRUSIONS 16
+#define MAX_CONTROLLERS 4
+#define WATCH_INTERVAL  MILLISECONDS(50)
 
 static struct nvme_controller controllers[MAX_CONTROLLERS];
 
-static struct nvme_controller *controller_of(const struct pf_device *device)
+struct nvme_controller *nvme_controller_of(const struct pf_device *device)
 {
     for (size_t i = 0; i < MAX_CONTROLLERS; i++)
         if (controllers[i].device == device)
@@ -42,7 +41,7 @@ static void report_vf(const struct nvme_controller *controller, uint16_t index, 
 
 static void nvme_stop(struct pf_device *device)
 {
-    struct nvme_controller *controller = controller_of(device);
+    struct nvme_controller *controller = nvme_controller_of(device);
     if (controller == NULL)
         return;
     nvme_close(controller); /* takes every secondary controller offline */
@@ -52,7 +51,7 @@ static void nvme_stop(struct pf_device *device)
 
 static enum status nvme_start(struct pf_device *device, uint16_t vfs)
 {
-    struct nvme_controller *controller = controller_of(NULL);
+    struct nvme_controller *controller = nvme_controller_of(NULL);
     if (controller == NULL)
         return STATUS_FULL;
     *controller = (struct nvme_controller){.device = device};
@@ -76,7 +75,7 @@ static enum status nvme_start(struct pf_device *device, uint16_t vfs)
 
 static enum status nvme_vfs_enabled(struct pf_device *device)
 {
-    struct nvme_controller *controller = controller_of(device);
+    struct nvme_controller *controller = nvme_controller_of(device);
     enum status status = controller != NULL ? STATUS_OK : STATUS_INVALID;
     for (uint16_t vf = 0; vf < device->vfs && status == STATUS_OK; vf++) {
         status = nvme_bring_online(controller, vf);
@@ -90,7 +89,7 @@ static enum status nvme_vfs_enabled(struct pf_device *device)
 
 static void nvme_vf_reset(struct pf_device *device, uint16_t vf)
 {
-    struct nvme_controller *controller = controller_of(device);
+    struct nvme_controller *controller = nvme_controller_of(device);
     if (controller == NULL || vf >= device->vfs)
         return;
     enum status status = nvme_bring_online(controller, vf);
@@ -103,7 +102,7 @@ static void nvme_vf_reset(struct pf_device *device, uint16_t vf)
 
 static void nvme_vf_release(struct pf_device *device, uint16_t vf)
 {
-    struct nvme_controller *controller = controller_of(device);
+    struct nvme_controller *controller = nvme_controller_of(device);
     if (controller == NULL || vf >= device->vfs)
         return;
     enum status status = nvme_take_offline(controller, &controller->vf[vf]);
@@ -112,75 +111,21 @@ static void nvme_vf_release(struct pf_device *device, uint16_t vf)
                   "its secondary controller does not go offline");
 }
 
-/* --- namespaces stay with their owners --- */
-
-static void log_intrusion(struct nvme_controller *controller, uint16_t index, uint16_t intruder)
-{
-    if (controller->intrusions_logged++ < LOGGED_INTRUSIONS)
-        log_event("nvme.intrusion",
-                  "pf=%s namespace=%u vf=%u controller=%u action=offline message=\"a controller "
-                  "attached itself to another's namespace; its VF stays offline until its guest "
-                  "starts again\"",
-                  rid_text(controller->device->function->rid).text, controller->vf[index].namespace,
-                  index, intruder);
-}
-
-/* Takes every controller but its own away from the VF's namespace. The list in the data page is
- * read once: the commands that follow overwrite it. */
-static enum status evict(struct nvme_controller *controller, uint16_t index, uint16_t count)
-{
-    bool intruder[PF_MAX_VFS] = {false};
-    for (unsigned i = 0; i < count; i++) {
-        uint16_t id = nvme_data16(controller, 2 * (i + 1));
-        for (uint16_t vf = 0; vf < controller->device->vfs; vf++)
-            intruder[vf] = intruder[vf] || (vf != index && controller->vf[vf].controller == id);
-    }
-    enum status status = nvme_detach_all(controller, controller->vf[index].namespace);
-    for (uint16_t vf = 0; vf < controller->device->vfs; vf++) {
-        if (!intruder[vf])
-            continue;
-        log_intrusion(controller, index, controller->vf[vf].controller);
-        enum status offline = nvme_take_offline(controller, &controller->vf[vf]);
-        status = status == STATUS_OK ? offline : status;
-    }
-    return status;
-}
-
 /* Some devices let a secondary controller carry out Namespace Attachment, too. What it attaches
  * itself to it can use until this looks, so the looking is often. */
-static bool watch(struct nvme_controller *controller, uint16_t index)
-{
-    struct nvme_vf *vf = &controller->vf[index];
-    uint16_t count;
-    if (nvme_read_attached(controller, vf->namespace, &count) != STATUS_OK)
-        return false;
-    uint16_t wanted = vf->online ? 1 : 0;
-    if (count == wanted && (count == 0 || nvme_data16(controller, 2) == vf->controller))
-        return false;
-    enum status status = evict(controller, index, count);
-    if (status == STATUS_OK && vf->online)
-        status = nvme_attach(controller, vf);
-    if (status != STATUS_OK)
-        report_vf(controller, index, "nvme.vf_failed", status,
-                  "its namespace cannot be given back to it");
-    return true;
-}
-
 static bool nvme_service(struct pf_device *device)
 {
-    struct nvme_controller *controller = controller_of(device);
+    struct nvme_controller *controller = nvme_controller_of(device);
     uint64_t now = clock_microseconds();
     if (controller == NULL || controller->dead || now < controller->watched_at + WATCH_INTERVAL)
         return false;
     controller->watched_at = now;
-    uint16_t index = controller->watch_next;
-    controller->watch_next = (uint16_t)((index + 1) % device->vfs);
-    return watch(controller, index);
+    return nvme_watch(controller);
 }
 
 static bool nvme_link_up(const struct pf_device *device)
 {
-    const struct nvme_controller *controller = controller_of(device);
+    const struct nvme_controller *controller = nvme_controller_of(device);
     return controller != NULL && !controller->dead;
 }
 
@@ -193,5 +138,6 @@ const struct pf_driver nvme_pf_driver = {
     .vf_release = nvme_vf_release,
     .service = nvme_service,
     .link_up = nvme_link_up,
+    .audit = nvme_audit,
     .stop = nvme_stop,
 };

@@ -126,16 +126,15 @@ void nvme_close(struct nvme_controller *controller)
     controller->dma = NULL;
 }
 
-/* What comes after this cannot be matched to a command any more. */
-static enum status give_up(struct nvme_controller *controller, enum nvme_opcode opcode,
-                           enum status status, const char *message)
+void nvme_give_up(struct nvme_controller *controller, enum nvme_opcode opcode, enum status status,
+                  const char *message)
 {
     controller->dead = true;
+    controller->device->lost = true;
     pci_bus_master(controller->device->function, false);
     log_event("nvme.dead", "pf=%s opcode=%#x csts=%#x status=%s message=\"%s\"",
               rid_text(controller->device->function->rid).text, opcode, read(controller, NVME_CSTS),
               status_name(status), message);
-    return status;
 }
 
 static bool answered(const struct nvme_controller *controller,
@@ -164,26 +163,32 @@ enum status nvme_execute(struct nvme_controller *controller, enum nvme_opcode op
     controller->tail = (uint16_t)((controller->tail + 1) % ENTRIES);
     memory_fence();
     write(controller, NVME_DOORBELLS, controller->tail);
-    if (!WAIT_UNTIL(answered(controller, entry), COMMAND_TIME))
-        return give_up(controller, opcode, STATUS_TIMEOUT, "no answer; it is not used any more");
+    if (!WAIT_UNTIL(answered(controller, entry), COMMAND_TIME)) {
+        nvme_give_up(controller, opcode, STATUS_TIMEOUT, "no answer; it is not used any more");
+        return STATUS_TIMEOUT;
+    }
     memory_fence();
     const struct nvme_completion answer = *entry;
     controller->head = (uint16_t)((controller->head + 1) % ENTRIES);
     if (controller->head == 0)
         controller->phase ^= 1;
     write(controller, NVME_DOORBELLS + controller->stride, controller->head);
-    if (answer.id != command.id || answer.queue != 0)
-        return give_up(controller, opcode, STATUS_DEVICE,
-                       "it answered what it was not asked; it is not used any more");
+    if (answer.id != command.id || answer.queue != 0) {
+        /* What comes after this cannot be matched to a command any more. */
+        nvme_give_up(controller, opcode, STATUS_DEVICE,
+                     "it answered what it was not asked; it is not used any more");
+        return STATUS_DEVICE;
+    }
     *result = answer.result;
     unsigned code = NVME_STATUS_CODE(answer.status);
     if (code == 0)
         return STATUS_OK;
-    log_event("nvme.command",
-              "pf=%s opcode=%#x namespace=%u dword10=%#x dword11=%#x code=%#x message=\"the "
-              "controller refused the command\"",
-              rid_text(controller->device->function->rid).text, opcode, namespace, dword10, dword11,
-              code);
+    if (nvme_is_logged(&controller->commands_refused))
+        log_event("nvme.command",
+                  "pf=%s opcode=%#x namespace=%u dword10=%#x dword11=%#x code=%#x message=\"the "
+                  "controller refused the command\"",
+                  rid_text(controller->device->function->rid).text, opcode, namespace, dword10,
+                  dword11, code);
     return STATUS_DEVICE;
 }
 

@@ -21,10 +21,23 @@ struct nvme_controller {
     uint32_t last_namespace;  /* the highest id that there can be */
     uint16_t queues, vectors; /* flexible resources of each VF */
     struct nvme_vf vf[PF_MAX_VFS];
-    uint64_t watched_at; /* microseconds */
-    uint16_t watch_next; /* VF whose namespace is looked at next */
-    unsigned intrusions_logged;
+    uint64_t watched_at;   /* microseconds */
+    uint32_t watched_to;   /* the namespace that the last look ended with; 0: all were seen */
+    bool round_failed;     /* some look since all were seen last */
+    unsigned failed_looks; /* since a round without one */
+    unsigned commands_refused, corrections;
 };
+
+/* Guests can cause as many of these as they like: the first 16 are logged, then every power of
+ * two. */
+static inline bool nvme_is_logged(unsigned *count)
+{
+    unsigned n = ++*count;
+    return n <= 16 || (n & (n - 1)) == 0;
+}
+
+/* nvme.c: NULL when the driver does not drive it. */
+struct nvme_controller *nvme_controller_of(const struct pf_device *device);
 
 MUST_CHECK enum status nvme_refuse(const struct nvme_controller *controller, enum status status,
                                    const char *message);
@@ -34,6 +47,10 @@ MUST_CHECK enum status nvme_refuse(const struct nvme_controller *controller, enu
 MUST_CHECK enum status nvme_open(struct nvme_controller *controller);
 /* Controller disabled, memory taken back. */
 void nvme_close(struct nvme_controller *controller);
+
+/* It is never asked again, and `lost` makes the core block its VFs. Logs nvme.dead. */
+void nvme_give_up(struct nvme_controller *controller, enum nvme_opcode opcode, enum status status,
+                  const char *message);
 
 /* Carries out one admin command with the data page as its buffer and waits for it, two seconds at
  * most. STATUS_DEVICE: the controller refused it; anything worse makes the controller dead. */
@@ -57,11 +74,33 @@ MUST_CHECK enum status nvme_take_stock(struct nvme_controller *controller);
 /* From whatever state to: online, reset by that, with its resources and its namespace. */
 MUST_CHECK enum status nvme_bring_online(struct nvme_controller *controller, uint16_t vf);
 MUST_CHECK enum status nvme_take_offline(struct nvme_controller *controller, struct nvme_vf *vf);
-/* STATUS_DENIED when the VF's controller, which nobody has yet, may do what is the primary's. */
+
+/* nvme_check.c: STATUS_DENIED when the VF's controller, which nobody has yet, offers what reaches
+ * further than its own namespace and the configuration does not accept that. */
 MUST_CHECK enum status nvme_check_secondary(struct nvme_controller *controller, uint16_t vf);
-/* Reads which controllers the namespace is attached to; their count, and the list in the data page
- * as the attachment command takes it. */
-MUST_CHECK enum status nvme_read_attached(struct nvme_controller *controller, uint32_t namespace,
-                                          uint16_t *count);
+
+/* nvme_namespaces.c */
+#define NVME_AT_ONCE 16
+
+/* The allocated namespaces in the order of their ids, after `last`. */
+struct nvme_walk {
+    uint32_t last;
+    unsigned seen;
+    unsigned next, count; /* of `id` */
+    uint32_t id[NVME_AT_ONCE];
+};
+/* STATUS_NOT_FOUND past the last one, STATUS_FULL for more than 4096. Uses the data page for every
+ * sixteenth. */
+MUST_CHECK enum status nvme_next_namespace(struct nvme_controller *controller,
+                                           struct nvme_walk *walk, uint32_t *namespace);
+/* Takes the namespace from every controller that has it. */
 MUST_CHECK enum status nvme_detach_all(struct nvme_controller *controller, uint32_t namespace);
+/* Takes every namespace from the VF's controller. */
+MUST_CHECK enum status nvme_detach_from(struct nvme_controller *controller,
+                                        const struct nvme_vf *vf);
 MUST_CHECK enum status nvme_attach(struct nvme_controller *controller, const struct nvme_vf *vf);
+/* Looks at up to sixteen namespaces and puts right what is attached otherwise than it should be.
+ * True when there was something. A controller that cannot be watched is given up. */
+bool nvme_watch(struct nvme_controller *controller);
+/* See pf_driver.h. */
+void nvme_audit(struct pf_device *device, pf_breach *report, void *context);

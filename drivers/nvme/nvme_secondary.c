@@ -2,8 +2,6 @@
  * each (NVM Express Base 2.0, 8.26 and 8.11). */
 #include "drivers/nvme/nvme_admin.h"
 
-#include "hypervisor/memory/address_space.h"
-
 #define LEAST_QUEUES  2 /* the admin queue pair and one for I/O (8.26.1) */
 #define LEAST_VECTORS 1
 
@@ -136,62 +134,24 @@ static enum status read_secondaries(struct nvme_controller *controller)
     return status;
 }
 
-/* --- namespaces --- */
-
-enum status nvme_read_attached(struct nvme_controller *controller, uint32_t namespace,
-                               uint16_t *count)
-{
-    enum status status = nvme_identify(controller, NVME_ID_ATTACHED_CONTROLLERS, namespace);
-    *count = status == STATUS_OK ? nvme_data16(controller, 0) : 0;
-    return *count <= NVME_LIST_CONTROLLERS
-               ? status
-               : nvme_refuse(controller, STATUS_INVALID, "a controller list is longer than a page");
-}
-
-enum status nvme_detach_all(struct nvme_controller *controller, uint32_t namespace)
-{
-    uint32_t result;
-    uint16_t count;
-    enum status status = nvme_read_attached(controller, namespace, &count);
-    if (status == STATUS_OK && count != 0)
-        status =
-            nvme_execute(controller, NVME_NAMESPACE_ATTACHMENT, namespace, NVME_DETACH, 0, &result);
-    return status;
-}
-
-enum status nvme_attach(struct nvme_controller *controller, const struct nvme_vf *vf)
-{
-    uint32_t result;
-    nvme_data_set_list(controller, vf->controller);
-    return nvme_execute(controller, NVME_NAMESPACE_ATTACHMENT, vf->namespace, NVME_ATTACH, 0,
-                        &result);
-}
-
 /* One for each VF, in the order of their ids; nobody is left with any. */
 static enum status share_namespaces(struct nvme_controller *controller)
 {
+    struct nvme_walk walk = {.last = 0};
     uint16_t taken = 0;
-    uint32_t last = 0;
-    for (unsigned i = 0; i < NVME_LIST_NAMESPACES; i++) {
-        enum status status = nvme_identify(controller, NVME_ID_ALLOCATED_NAMESPACES, last);
-        if (status != STATUS_OK)
-            return status;
-        uint32_t namespace = nvme_data32(controller, 0); /* the next one after `last` */
-        if (namespace == 0)
-            break;
-        if (namespace <= last || namespace > controller->last_namespace)
-            return nvme_refuse(controller, STATUS_INVALID, "its namespace list is out of order");
+    uint32_t namespace;
+    enum status status;
+    while ((status = nvme_next_namespace(controller, &walk, &namespace)) == STATUS_OK) {
         status = nvme_detach_all(controller, namespace);
         if (status != STATUS_OK)
             return status;
         if (taken < controller->device->vfs)
             controller->vf[taken++].namespace = namespace;
-        last = namespace;
     }
-    return taken == controller->device->vfs
-               ? STATUS_OK
-               : nvme_refuse(controller, STATUS_NOT_FOUND,
-                             "it has fewer namespaces than VFs are asked for; each VF gets one");
+    if (status == STATUS_NOT_FOUND && taken < controller->device->vfs)
+        return nvme_refuse(controller, STATUS_NOT_FOUND,
+                           "it has fewer namespaces than VFs are asked for; each VF gets one");
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 /* --- a VF --- */
@@ -200,7 +160,7 @@ enum status nvme_take_offline(struct nvme_controller *controller, struct nvme_vf
 {
     vf->online = false;
     enum status status = manage(controller, NVME_SECONDARY_OFFLINE, NVME_QUEUES, vf->controller, 0);
-    return status == STATUS_OK ? nvme_detach_all(controller, vf->namespace) : status;
+    return status == STATUS_OK ? nvme_detach_from(controller, vf) : status;
 }
 
 static enum status check_online(struct nvme_controller *controller, uint16_t index)
@@ -237,47 +197,6 @@ enum status nvme_bring_online(struct nvme_controller *controller, uint16_t index
         status = nvme_attach(controller, vf);
     vf->online = status == STATUS_OK;
     return status;
-}
-
-/* What a secondary controller that nobody has yet says of itself, by an admin queue of its own. */
-static enum status ask_secondary(const struct pci_function *function, uint16_t *commands)
-{
-    static struct pf_device device;
-    static struct nvme_controller secondary;
-    const struct pci_bar *bar = &function->bar[0];
-    uintptr_t registers = bar->base != 0 && !bar->io ? map_device(bar->base, bar->size) : 0;
-    if (registers == 0)
-        return STATUS_DEVICE;
-    device = (struct pf_device){.function = pci_function_find(function->rid),
-                                .registers = registers,
-                                .registers_size = bar->size};
-    secondary = (struct nvme_controller){.device = &device};
-    enum status status = nvme_open(&secondary);
-    if (status == STATUS_OK)
-        status = nvme_identify(&secondary, NVME_ID_CONTROLLER, 0);
-    if (status == STATUS_OK)
-        *commands = nvme_data16(&secondary, NVME_CONTROLLER_OACS);
-    nvme_close(&secondary);
-    unmap(registers, bar->size);
-    return status;
-}
-
-/* What only the primary controller may do. */
-enum status nvme_check_secondary(struct nvme_controller *controller, uint16_t vf)
-{
-    const struct pf_device *device = controller->device;
-    const struct pci_function *function = pci_function_find(sriov_vf_rid(&device->sriov, vf));
-    uint16_t commands = 0;
-    enum status status = function != NULL ? ask_secondary(function, &commands) : STATUS_NOT_FOUND;
-    if (status != STATUS_OK)
-        return nvme_refuse(controller, status, "a secondary controller does not work");
-    if ((commands & (NVME_OACS_NAMESPACES | NVME_OACS_VIRTUALIZATION)) != 0 &&
-        !device->unsafe_controllers)
-        return nvme_refuse(controller, STATUS_DENIED,
-                           "its secondary controllers say that they carry out Namespace Attachment "
-                           "or Virtualization Management, so that a guest could take another's "
-                           "namespace; unsafe_controllers = yes in its section accepts that");
-    return STATUS_OK;
 }
 
 enum status nvme_take_stock(struct nvme_controller *controller)

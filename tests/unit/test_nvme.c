@@ -1,4 +1,5 @@
 // SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
+// SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_check.c
 // SOURCES: hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
 /* The NVMe PF driver against a model of a controller: what it sets up, and that nothing is left. */
@@ -87,59 +88,10 @@ static void a_vf_without_an_owner_is_offline(void **state)
     assert_false(model.secondary[2].online);
 }
 
-static void look_at_all(unsigned rounds)
-{
-    for (unsigned i = 0; i < rounds; i++) {
-        host_clock_advance(MILLISECONDS(50));
-        (void)nvme_pf_driver.service(&device);
-    }
-}
-
-/* As a secondary controller that carries out Namespace Attachment could do it. */
-static void who_takes_anothers_namespace_loses_its_own(void **state)
-{
-    start(3);
-    look_at_all(3);
-    assert_int_equal(host_log_count("nvme.intrusion", NULL), 0);
-    model.attached[1][FIRST] = false;
-    model.attached[1][FIRST + 2] = true;
-    look_at_all(3);
-    assert_int_equal(host_log_count("nvme.intrusion", "namespace=1 vf=0 controller=7"), 1);
-    assert_false(model.secondary[2].online);
-    assert_int_equal(attachments(3), 0);
-    assert_int_equal(attachments(1), 1);
-    assert_true(model.attached[1][FIRST] && model.secondary[0].online);
-    assert_true(model.secondary[1].online);
-    /* It comes back with its guest's next start. */
-    nvme_pf_driver.vf_reset(&device, 2);
-    assert_true(model.secondary[2].online && model.attached[3][FIRST + 2]);
-}
-
-static void a_namespace_whose_vf_is_offline_is_watched_too(void **state)
-{
-    start(2);
-    nvme_pf_driver.vf_release(&device, 0);
-    model.attached[1][FIRST + 1] = true;
-    look_at_all(2);
-    assert_int_equal(attachments(1), 0);
-    assert_false(model.secondary[1].online);
-}
-
-static void intrusions_do_not_flood_the_log(void **state)
-{
-    start(2);
-    for (unsigned i = 0; i < 100; i++) {
-        model.attached[1][FIRST + 1] = true;
-        look_at_all(2);
-        assert_int_equal(attachments(1), 1);
-    }
-    assert_int_equal(host_log_count("nvme.intrusion", NULL), 16);
-}
-
 static void looking_is_rare_enough(void **state)
 {
     start(2);
-    look_at_all(1);
+    look();
     unsigned before = commands;
     for (unsigned i = 0; i < 1000; i++)
         assert_false(nvme_pf_driver.service(&device));
@@ -157,9 +109,6 @@ int main(void)
         TEST(the_pf_reaches_its_queues_only),
         TEST(the_queues_go_round),
         TEST(a_vf_without_an_owner_is_offline),
-        TEST(who_takes_anothers_namespace_loses_its_own),
-        TEST(a_namespace_whose_vf_is_offline_is_watched_too),
-        TEST(intrusions_do_not_flood_the_log),
         TEST(looking_is_rare_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

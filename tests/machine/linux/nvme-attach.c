@@ -1,15 +1,16 @@
 /* A guest that asks its own NVMe controller for what is another's: it takes a namespace away from
- * its controller and attaches it to its own, at once (Namespace Attachment, NVM Express
- * Base 2.0, 5.22).
+ * one controller and attaches it to another (Namespace Attachment, NVM Express Base 2.0, 5.22).
  *
- *   nvme-attach NAMESPACE CONTROLLER OWN
+ *   nvme-attach NAMESPACE FROM TO      FROM may be "-": it is attached only
  *
- * Prints how each command ended (0: carried out); succeeds when the second was carried out. */
+ * Prints how each command ended (0: carried out); succeeds when all were carried out. */
 #include <fcntl.h>
 #include <linux/nvme_ioctl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 static int attachment(int device, unsigned action, unsigned namespace, unsigned controller)
@@ -33,10 +34,11 @@ int main(int count, char **words)
     int device = open("/dev/nvme0", O_RDWR);
     if (count != 4 || device < 0)
         return 2;
-    unsigned namespace = (unsigned)atoi(words[1]), own = (unsigned)atoi(words[3]);
-    int detached = attachment(device, 1, namespace, (unsigned)atoi(words[2]));
-    int attached = attachment(device, 0, namespace, own);
-    printf("namespace %u: detached %#x, attached to %u %#x\n", namespace, (unsigned)detached, own,
+    unsigned namespace = (unsigned)atoi(words[1]), to = (unsigned)atoi(words[3]);
+    bool taken = strcmp(words[2], "-") != 0;
+    int detached = taken ? attachment(device, 1, namespace, (unsigned)atoi(words[2])) : 0;
+    int attached = attachment(device, 0, namespace, to);
+    printf("namespace %u: detached %#x, attached to %u %#x\n", namespace, (unsigned)detached, to,
            (unsigned)attached);
-    return attached != 0;
+    return detached != 0 || attached != 0;
 }

@@ -18,7 +18,7 @@
 #define FIRST          5 /* id of the first secondary controller */
 #define MODEL_ID       2
 #define CONTROLLERS    (FIRST + SECONDARIES)
-#define MAX_NAMESPACES 8
+#define MAX_NAMESPACES 5000
 #define PART_SIZE      0x4000u
 #define QUEUES_TOTAL   12
 #define VECTORS_TOTAL  9
@@ -42,6 +42,7 @@ static struct {
         unsigned resets;
     } secondary[SECONDARIES];
     unsigned namespaces;
+    bool shared; /* a namespace may be attached to several controllers */
     bool attached[MAX_NAMESPACES + 1][CONTROLLERS];
 } model;
 
@@ -53,7 +54,11 @@ static struct {
     void (*falsify)(unsigned what, uint8_t *data); /* what an Identify command gives */
     bool attach_fails, detach_fails, domain_fails, map_fails;
     bool vf_missing, vf_unmapped;
-    uint16_t vf_commands; /* optional admin commands of the secondary controllers */
+    uint16_t vf_commands;   /* optional admin commands of the secondary controllers */
+    uint32_t vf_capability; /* upper half of their CAP */
+    uint16_t vf_offset;     /* and what else they say of themselves */
+    uint32_t vf_value;
+    void (*meanwhile)(const struct nvme_command *command); /* what a guest does before a command */
 } wrong;
 
 static struct part parts[1 + SECONDARIES]; /* the PF and its VFs */
@@ -237,7 +242,7 @@ static unsigned identify(const struct nvme_command *command, uint8_t *data)
         put32(data, NVME_CONTROLLER_NAMESPACES, MAX_NAMESPACES);
         break;
     case NVME_ID_ALLOCATED_NAMESPACES:
-        for (unsigned n = command->namespace + 1; n <= model.namespaces; n++)
+        for (unsigned n = command->namespace + 1; n <= model.namespaces && count < 1024; n++)
             put32(data, 4 * count++, n);
         break;
     case NVME_ID_ATTACHED_CONTROLLERS:
@@ -311,7 +316,7 @@ static unsigned attachment(const struct nvme_command *command, const uint8_t *da
     for (unsigned i = 1; i <= list[0]; i++) {
         if (list[i] >= CONTROLLERS || model.attached[command->namespace][list[i]] == attach)
             return attach ? 0x118 : 0x11a;
-        for (unsigned id = 0; attach && id < CONTROLLERS; id++)
+        for (unsigned id = 0; attach && !model.shared && id < CONTROLLERS; id++)
             if (model.attached[command->namespace][id])
                 return 0x119; /* private */
         model.attached[command->namespace][list[i]] = attach;
@@ -328,6 +333,7 @@ static unsigned secondary_command(const struct part *part, const struct nvme_com
     assert_int_equal(command->dword10, NVME_ID_CONTROLLER);
     memset(data, 0, PAGE_SIZE);
     put16(data, NVME_CONTROLLER_OACS, wrong.vf_commands);
+    put32(data, wrong.vf_offset, wrong.vf_value);
     return 0;
 }
 
@@ -356,6 +362,8 @@ static void carry_out(struct part *part)
     commands++;
     if (command.opcode == wrong.mute)
         return;
+    if (wrong.meanwhile != NULL)
+        wrong.meanwhile(&command);
     uint32_t result = 0;
     uint8_t *data = dma(part, command.prp1, PAGE_SIZE);
     unsigned code = part == pf ? primary_command(&command, data, &result)
@@ -390,7 +398,7 @@ uint32_t mmio_read32(uintptr_t address)
     case NVME_CAP_LOW:
         return model.cap_low;
     case NVME_CAP_HIGH:
-        return model.cap_high;
+        return model.cap_high | (part != pf ? wrong.vf_capability : 0);
     case NVME_CSTS:
         return part->csts;
     default:
@@ -482,4 +490,11 @@ static void start(uint16_t vfs)
 {
     assert_int_equal(nvme_pf_driver.start(&device, vfs), STATUS_OK);
     assert_int_equal(nvme_pf_driver.vfs_enabled(&device), STATUS_OK);
+}
+
+/* As often as the driver looks. */
+static void look(void)
+{
+    host_clock_advance(MILLISECONDS(50));
+    (void)nvme_pf_driver.service(&device);
 }
