@@ -163,4 +163,4 @@ def test_dependencies_run_downwards():
 def test_what_the_security_page_names_exists():
     """Unit tests, system tests, fuzz targets and mutations that docs/security.md relies on."""
     attacks, missing = read_page()
-    assert len(attacks) == 55 and not missing, missing
+    assert len(attacks) >= 55 and not missing, missing

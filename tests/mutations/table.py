@@ -11,7 +11,7 @@ GUESTS = "hypervisor/guest/guests.c"
 LOAD = "hypervisor/guest/load.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
 FIRMWARE = "hypervisor/iommu/vtd_reserved.c"
-NVME = "drivers/nvme/nvme.c"
+NAMESPACES = "drivers/nvme/nvme_namespaces.c"
 AUDIT_BLIND = Edit("hypervisor/monitor/audit.c", "bool audit_run(void)\n{\n",
                    "bool audit_run(void)\n{\n    if (pci_function_count() != 0)\n        return true;\n")
 
@@ -375,12 +375,37 @@ MUTATIONS = (
              (Edit("drivers/nvme/nvme_secondary.c", "        status = nvme_detach_all(controller, namespace);\n        if (status != STATUS_OK)\n"
                    "            return status;\n        if (taken", "        if (taken"),),
              (Unit("test_nvme", failed("each_vf_gets_its_share_and_one_namespace")),), quick=True),
-    Mutation("namespaces-unwatched", "a controller that attaches itself to another's namespace goes offline",
-             (Edit(NVME, "    if (count == wanted && (count == 0", "    if (count <= wanted || (count != 0"),),
-             (Unit("test_nvme", failed("who_takes_anothers_namespace_loses_its_own")),), quick=True),
+    Mutation("namespaces-unwatched", "what is attached otherwise than it should be is put right",
+             (Edit(NAMESPACES, "        if (status == STATUS_OK && !as_it_should_be(&found)) {",
+                   "        if (status != STATUS_OK && !as_it_should_be(&found)) {"),),
+             (Unit("test_nvme_namespaces", failed("what_was_taken_away_comes_back")),), quick=True),
+    Mutation("found-is-punished", "no controller goes offline because it is in a list",
+             (Edit(NAMESPACES, "        status = status == STATUS_OK ? one : status;\n",
+                   "        status = status == STATUS_OK ? one : status;\n"
+                   "        for (uint16_t vf = 0; vf < controller->device->vfs; vf++)\n"
+                   "            if (controller->vf[vf].controller == found->other[i])\n"
+                   "                (void)!nvme_take_offline(controller, &controller->vf[vf]);\n"),),
+             (Unit("test_nvme_namespaces", failed("a_victim_is_not_punished_for_what_was_given_to_it")),), quick=True),
+    Mutation("spare-namespaces-unwatched", "namespaces that no VF was given are watched, too",
+             (Edit(NAMESPACES, "    return found->others == 0 &&", "    return (found->others == 0 || found->owner == NULL) &&"),),
+             (Unit("test_nvme_namespaces", failed("a_namespace_that_is_nobodys_is_watched_too")),)),
+    Mutation("namespace-inherited", "a VF's controller is detached from every namespace, not only from its own",
+             (Edit("drivers/nvme/nvme_secondary.c", "? nvme_detach_from(controller, vf) : status;",
+                   "? nvme_detach_all(controller, vf->namespace) : status;"),),
+             (Unit("test_nvme_namespaces", failed("a_successor_inherits_nothing")),), quick=True),
     Mutation("secondary-controllers-unasked", "a device is refused whose VFs may manage each other's namespaces",
-             (Edit("drivers/nvme/nvme_secondary.c", "        !device->unsafe_controllers)", "        device->vfs == 0)"),),
+             (Edit("drivers/nvme/nvme_check.c", "    bool accepted = device->unsafe_controllers;",
+                   "    bool accepted = device->vfs != 0;"),),
              (Unit("test_nvme_hostile", failed("secondary_controllers_that_may_too_much")),), quick=True),
+    Mutation("subsystem-reset-overlooked", "a device is refused whose VFs may reset all of it",
+             (Edit("drivers/nvme/nvme_check.c", "    {\"NVM Subsystem Reset\", NVME_CAP_SUBSYS_RESET},\n", ""),),
+             (Unit("test_nvme_hostile", failed("secondary_controllers_that_may_too_much")),)),
+    Mutation("lost-pf-unnoticed", "the core hears of a PF that its driver has lost",
+             (Edit("drivers/nvme/nvme_admin.c", "    controller->device->lost = true;\n", ""),),
+             (Unit("test_nvme_hostile", failed("a_controller_that_falls_silent_costs_one_wait")),)),
+    Mutation("lost-vf-keeps-its-dma", "the VFs of a PF that is lost lose their context entries",
+             (Edit("hypervisor/guest/pf_lost.c", "bool blocked = iommu_block(rid);", "bool blocked = rid != 0;"),),
+             (Unit("test_pf_lost", failed("its_vfs_lose_their_context_entry")),), quick=True),
     Mutation("controller-left-online", "a VF without an owner is offline and has no namespace",
              (Edit(DEVICE, "driver->vf_release != NULL ? driver->vf_release :", "driver->vf_reset != NULL ? driver->vf_reset :"),),
              (Unit("test_device_release", failed(r"\w+")),), quick=True),
@@ -483,6 +508,13 @@ MUTATIONS = (
     Mutation("audit-skips-bars", "the audit reads BARs again",
              (Edit("hypervisor/monitor/audit.c", "    audit_bars(&audit);\n", ""),),
              (Unit("test_audit", failed("each_falsified_entry_is_named")),)),
+    Mutation("audit-skips-pf-drivers", "the audit asks PF drivers who reaches what on their devices",
+             (Edit("hypervisor/monitor/audit.c", "    audit_pf_devices(&audit);\n", ""),),
+             (Unit("test_audit_pf", failed("what_a_pf_driver_finds_is_a_violation")),)),
+    Mutation("audit-blind-to-namespaces", "the audit looks at namespaces that are nobody's",
+             (Edit(NAMESPACES, "        for (unsigned i = 0; i < MIN(found.others, MOST_OTHERS); i++)\n            report(",
+                   "        for (unsigned i = 0; found.owner != NULL && i < MIN(found.others, MOST_OTHERS); i++)\n            report("),),
+             (Unit("test_nvme_namespaces", failed("the_audit_names_what_is_planted")),)),
     Mutation("audit-skips-pf-domains", "the audit looks at what a PF's domain maps",
              (Edit("hypervisor/monitor/audit_iommu.c", "address - PF_DMA_BASE >= dma->pages * PAGE_SIZE ||",
                    "address - PF_DMA_BASE >= GIB(512) ||"),),

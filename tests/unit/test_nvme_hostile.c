@@ -186,23 +186,49 @@ static void secondary_controllers_that_may_too_much(void **state)
 {
     static const struct {
         uint16_t commands;
-        bool accepted;
-        enum status status;
+        uint32_t capability;
+        uint16_t offset;
+        uint32_t value;
+        const char *offers; /* NULL: nothing that matters */
     } cases[] = {
-        {0, false, STATUS_OK},
-        {NVME_OACS_NAMESPACES, false, STATUS_DENIED},
-        {NVME_OACS_NAMESPACES, true, STATUS_OK},
-        {NVME_OACS_VIRTUALIZATION, false, STATUS_DENIED},
-        {NVME_OACS_VIRTUALIZATION | NVME_OACS_NAMESPACES, true, STATUS_OK},
+        {0, 0, 0, 0, NULL},
+        {BIT(4) | BIT(5) | BIT(8) | BIT(9), 0, 0, 0, NULL},
+        {NVME_OACS_SECURITY, 0, 0, 0, "\"Security Send\""},
+        {NVME_OACS_FIRMWARE, 0, 0, 0, "\"Firmware Commit\""},
+        {NVME_OACS_NAMESPACES, 0, 0, 0, "\"Namespace Attachment\""},
+        {NVME_OACS_MANAGEMENT, 0, 0, 0, "\"NVMe-MI Send\""},
+        {NVME_OACS_VIRTUALIZATION, 0, 0, 0, "\"Virtualization Management\""},
+        {NVME_OACS_LOCKDOWN, 0, 0, 0, "\"Lockdown\""},
+        {0, 0, NVME_CONTROLLER_CTRATT, BIT(11), "\"Capacity Management\""},
+        {0, 0, NVME_CONTROLLER_SANICAP, BIT(1), "\"Sanitize\""},
+        {NVME_OACS_FORMAT, 0, 0, 0, NULL}, /* of its own */
+        {0, 0, NVME_CONTROLLER_FNA, BIT(0), NULL},
+        {NVME_OACS_FORMAT, 0, NVME_CONTROLLER_FNA, BIT(0), "\"Format NVM of all namespaces\""},
+        {NVME_OACS_FORMAT, 0, NVME_CONTROLLER_FNA, BIT(1), "\"Format NVM of all namespaces\""},
+        {NVME_OACS_FORMAT, 0, NVME_CONTROLLER_FNA, BIT(2) | BIT(3) | BIT(8), NULL},
+        {0, NVME_CAP_SUBSYS_RESET, 0, 0, "\"NVM Subsystem Reset\""},
+        {0, NVME_CAP_PMR | NVME_CAP_CMB, 0, 0,
+         "\"Persistent Memory Region, Controller Memory Buffer\""},
+        {0xffff, UINT32_MAX & ~0xf00f000fu, NVME_CONTROLLER_FNA, 3,
+         "\"Security Send, Firmware Commit, Namespace Attachment, NVMe-MI Send, Virtualization "
+         "Management, Lockdown, Format NVM of all namespaces, NVM Subsystem Reset, Persistent "
+         "Memory Region, Controller Memory Buffer\""},
     };
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+        bool accepted = i % 2 != 0;
+        const char *offers = cases[i / 2].offers;
         fresh(NULL);
-        device.unsafe_controllers = cases[i].accepted;
-        wrong.vf_commands = cases[i].commands;
+        device.unsafe_controllers = accepted;
+        wrong.vf_commands = cases[i / 2].commands;
+        wrong.vf_capability = cases[i / 2].capability;
+        wrong.vf_offset = cases[i / 2].offset;
+        wrong.vf_value = cases[i / 2].value;
         assert_int_equal(nvme_pf_driver.start(&device, 2), STATUS_OK);
-        assert_int_equal(nvme_pf_driver.vfs_enabled(&device), cases[i].status);
-        assert_int_equal(host_log_count("nvme.refused", "status=denied"),
-                         cases[i].status == STATUS_DENIED);
+        assert_int_equal(nvme_pf_driver.vfs_enabled(&device),
+                         offers == NULL || accepted ? STATUS_OK : STATUS_DENIED);
+        assert_int_equal(host_log_count("nvme.refused", offers), offers != NULL && !accepted);
+        assert_int_equal(host_log_count("nvme.accepted", offers),
+                         offers != NULL && accepted ? 2 : 0);
         for (unsigned vf = 1; vf <= 2; vf++)
             assert_true(!parts[vf].master && parts[vf].domain == NULL && parts[vf].cc == 0);
         assert_int_equal(mappings, 0);
