@@ -144,12 +144,11 @@ static bool in_own_bar(const struct guest *guest, uint64_t physical, uint64_t si
 {
     for (unsigned i = 0; i < guest->device_count; i++) {
         const struct pci_function *function = guest->devices[i]->function;
-        /* The hypervisor's: kept back after a reset that failed; the guest does not run again. */
-        bool own = function->owner == guest->owner || function->owner == OWNER_HYPERVISOR;
         for (unsigned number = 0; number < PCI_BARS; number++) {
             const struct pci_bar *bar = &function->bar[number];
-            if (own && !bar->io && bar->base != 0 && physical >= bar->base &&
-                physical - bar->base < bar->size && size <= bar->size - (physical - bar->base))
+            if (function->owner == guest->owner && !bar->io && bar->base != 0 &&
+                physical >= bar->base && physical - bar->base < bar->size &&
+                size <= bar->size - (physical - bar->base))
                 return true;
         }
     }
@@ -229,9 +228,10 @@ static void audit_bus_masters(struct audit *audit)
     for (size_t i = 0; i < pci_function_count(); i++) {
         const struct pci_function *function = pci_function_at(i);
         uint32_t command = pci_config_read(function->rid, PCI_COMMAND, 2);
-        /* Host and ISA bridges often have the bit hard-wired to one. */
+        /* Host and ISA bridges often have the bit hard-wired to one; what is in reset reads ones.
+         */
         bool bridge = pci_is_bridge(function);
-        if (bridge || (command & PCI_COMMAND_BUS_MASTER) == 0)
+        if (bridge || function->in_reset || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
         if (!audit_reaches_memory(guest_of_owner(function->owner), function->rid) &&
             !iommu_firmware_attached(function->rid) && pf_dma_find(function->rid) == NULL)
@@ -281,6 +281,7 @@ bool audit_run(void)
     audit_bars(&audit);
     audit_units(&audit);
     audit_functions(&audit);
+    audit_lives(&audit);
     audit_bus_masters(&audit);
     audit_pf_devices(&audit);
     findings = audit.findings;

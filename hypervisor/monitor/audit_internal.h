@@ -62,6 +62,8 @@ void audit_bars(struct audit *audit);
 
 /* audit_iommu.c: I3, I4 and I5. */
 void audit_units(struct audit *audit);
+/* audit_life.c: I1, I2 and I4 as owners of functions, their devices and registers keep them. */
+void audit_lives(struct audit *audit);
 /* audit_functions.c: I3 and I4 as the guests' functions and the ports above them keep them. */
 void audit_functions(struct audit *audit);
 /* audit_pf.c: who reaches what on devices that VFs share, as their PF drivers find it. */

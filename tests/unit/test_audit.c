@@ -2,7 +2,8 @@
 // one entry at a time is falsified, behind everybody's back, and the audit has to name it.
 // SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c
-// SOURCES: hypervisor/monitor/audit_pci.c hypervisor/pci/bars.c
+// SOURCES: hypervisor/monitor/audit_pci.c hypervisor/pci/bars.c hypervisor/monitor/audit_life.c
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
@@ -203,6 +204,48 @@ static void writable_and_executable(void)
 }
 static void window_left_open(void) { map(&host, MIB(8), RAM(0), MIB(2), PAGE_READ | PAGE_WRITE); }
 static void host_root_lost(void) { host_root = RAM(0); }
+
+/* What a reset that failed and a move that overlaps a start would leave behind. */
+static void unusable_and_owned(void) { functions[0]->life = PCI_UNUSABLE; }
+static void unusable_and_attached(void)
+{
+    functions[0]->life = PCI_UNUSABLE;
+    functions[0]->owner = OWNER_HYPERVISOR;
+}
+static void vf_of_unusable_pf(void)
+{
+    static struct pci_function pf;
+    pf = (struct pci_function){.rid = RID(0, 1, 0, 0), .life = PCI_UNUSABLE};
+    functions[0]->is_vf = true;
+    functions[0]->pf = &pf;
+}
+static void freed_while_attached(void) { functions[0]->owner = OWNER_NOBODY; }
+static void given_while_attached(void)
+{
+    functions[0]->owner = OWNER_GUEST(1);
+    guests[1].devices[guests[1].device_count++] = &devices[0];
+    guests[0].device_count = 0;
+}
+static void owner_without_device(void) { functions[2]->owner = OWNER_GUEST(0); }
+static void registers_taken(void)
+{
+    assert_int_equal(page_table_unmap(ept(), GPA_BAR0, BAR_SIZE), STATUS_OK);
+}
+static void a_page_of_registers_taken(void)
+{
+    assert_int_equal(page_table_unmap(ept(), GPA_BAR3 + 2 * PAGE_SIZE, PAGE_SIZE), STATUS_OK);
+}
+static void registers_kept(void)
+{
+    functions[0]->life = PCI_UNUSABLE;
+    functions[0]->owner = OWNER_HYPERVISOR;
+    context_of(0)->low = 0;
+    irte_of(0)->low = 0;
+    commands[0] = 0;
+    devices[0].attached = false;
+}
+static void attached_after_the_end(void) { guests[0].state = GUEST_STOPPED; }
+static void attached_but_clean(void) { functions[0]->life = PCI_CLEAN; }
 // clang-format on
 
 static const struct {
@@ -290,6 +333,21 @@ static const struct {
     {firmware_entry_missing, "I4", "01:10.4", "is missing"},
     {firmwares_and_a_guests, "I4", "01:10.4", "without an owner"},
     {firmware_master_left, "I6", "01:10.4", "masters the bus"},
+    {unusable_and_owned, "I4", "01:10.0", "could not be reset or detached has an owner"},
+    {unusable_and_attached, "I4", "01:10.0", "without an owner"},
+    {vf_of_unusable_pf, "I4", "01:10.0", "could not be reset or detached has an owner"},
+    {freed_while_attached, "I4", "01:10.0", "without an owner"},
+    {freed_while_attached, "I4", "alpha", "does not own"},
+    {freed_while_attached, "I1", "alpha", "registers of a function that it does not own"},
+    {given_while_attached, "I4", "01:10.0", "another domain"},
+    {given_while_attached, "I2", "alpha", "neither the guest's RAM nor a BAR"},
+    {owner_without_device, "I4", "01:10.2", "does not have it among its devices"},
+    {registers_taken, "I2", "alpha", "are not mapped"},
+    {a_page_of_registers_taken, "I2", "alpha", "are not mapped"},
+    {registers_kept, "I1", "alpha", "registers of a function that it does not own"},
+    {registers_kept, "I2", "alpha", "neither the guest's RAM nor a BAR"},
+    {attached_after_the_end, "I4", "alpha", "after the end of its guest"},
+    {attached_but_clean, "I4", "alpha", "do not fit together"},
     {master_without_owner, "I6", "01:10.2", "masters the bus"},
     {writable_and_executable, "W^X", "host", "writable and executable"},
     {window_left_open, "I2", "host", "mapped on the control core"},
@@ -331,6 +389,7 @@ static void it_still_passes_once_devices_are_taken_back(void **state)
         iommu_interrupts_release(functions[n]);
         assert_int_equal(iommu_detach(functions[n], &guests[n].domain), STATUS_OK);
         devices[n].attached = false;
+        functions[n]->life = PCI_CLEAN;
     }
     assert_true(audit_run());
     assert_int_equal(host_log_count("audit.ok", "interrupts=0"), 1);
@@ -351,6 +410,7 @@ static void a_refused_unit_that_firmware_left_is_not_judged(void **state)
     build(&page_format_ept);
     for (unsigned n = 0; n < GUEST_COUNT; n++) {
         devices[n].attached = false;
+        functions[n]->life = PCI_CLEAN;
         commands[n] = 0;
     }
     vtd.unit[0].usable = false;

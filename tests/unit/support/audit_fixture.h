@@ -268,7 +268,7 @@ static void guest_new(unsigned n, const struct page_table_format *format)
 {
     struct guest *guest = &guests[n];
     owner_t owner = OWNER_GUEST(n);
-    *guest = (struct guest){.index = n, .owner = owner};
+    *guest = (struct guest){.index = n, .owner = owner, .state = GUEST_RUNNING};
     snprintf(guest->name, sizeof guest->name, n == 0 ? "alpha" : "beta");
     guest->memory_base = RAM(n);
     guest->memory_size = MEMORY;
@@ -287,11 +287,16 @@ static void guest_new(unsigned n, const struct page_table_format *format)
     live_root[n] = physical_address(guest->memory.root);
 
     struct pci_function *function = function_new(n, owner);
-    devices[n] = (struct guest_device){.guest = guest, .function = function, .attached = true};
-    devices[n].bars[0] =
-        (struct guest_bar){.guest_base = GPA_BAR0, .host_base = BAR0(n), .size = BAR_SIZE};
-    devices[n].bars[3] =
-        (struct guest_bar){.guest_base = GPA_BAR3, .host_base = BAR3(n), .size = BAR_SIZE};
+    devices[n] = (struct guest_device){
+        .guest = guest,
+        .function = function,
+        .attached = true,
+        .bars = {[0] = {.guest_base = GPA_BAR0, .host_base = BAR0(n), .size = BAR_SIZE},
+                 [3] = {.guest_base = GPA_BAR3, .host_base = BAR3(n), .size = BAR_SIZE}},
+        .has_msix = true,
+        .msix = {.vectors = 3, .table_bar = 3},
+    };
+    function->life = PCI_USED;
     guest->devices[0] = &devices[n];
     guest->device_count = 1;
     assert_int_equal(iommu_domain_create(&guest->domain, owner), STATUS_OK);
