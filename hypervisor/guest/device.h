@@ -111,6 +111,9 @@ void virtual_config_write(struct guest_device *device, unsigned offset, unsigned
 /* --- virtual_msix.c --- */
 /* True when the guest-physical address lies in a page that holds the device's MSI-X table. */
 bool virtual_msix_covers(const struct guest_device *device, uint64_t address);
+/* True when an access there, in such a page, goes to the device's own registers beside the table.
+ * The guest's own core makes it: a register that is slow to answer keeps nobody else waiting. */
+bool virtual_msix_passes(const struct guest_device *device, uint64_t address);
 /* Access inside such a page: to the table (virtual), to the PBA and other registers that share the
  * page (passed through; MSI-X PBA read-only). */
 uint64_t virtual_msix_read(const struct guest_device *device, uint64_t address, unsigned width);

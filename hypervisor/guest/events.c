@@ -39,7 +39,8 @@ static bool read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t
     return true;
 }
 
-/* --- devices: reads of virtual configuration space here, all else on the control core --- */
+/* --- devices: reads of virtual configuration space and registers beside an MSI-X table here, all
+ * else on the control core --- */
 
 static struct guest_device *device_in_slot(struct guest *guest, unsigned slot)
 {
@@ -112,7 +113,11 @@ static bool mmio(struct vcpu *vcpu, uint64_t address, unsigned width, bool write
         if (!virtual_msix_covers(guest->devices[i], address))
             continue;
         struct access access = {guest->devices[i], address, width, write, *value};
-        ask_control_core(msix_access, &access);
+        /* The device stays this guest's for as long as this core is in the exit: guest_hold(). */
+        if (virtual_msix_passes(access.device, address))
+            msix_access(&access);
+        else
+            ask_control_core(msix_access, &access);
         *value = access.value;
         return true;
     }

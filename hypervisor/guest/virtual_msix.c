@@ -52,6 +52,11 @@ static int64_t table_offset(const struct guest_device *device, uint64_t address)
     return address >= start && address < start + size ? (int64_t)(address - start) : -1;
 }
 
+bool virtual_msix_passes(const struct guest_device *device, uint64_t address)
+{
+    return table_offset(device, address) < 0;
+}
+
 static bool owns_core(const struct guest *guest, uint32_t apic_id)
 {
     for (unsigned cpu = 0; cpu < guest->cpu_count; cpu++)

@@ -124,6 +124,8 @@ static unsigned find_msix_tables(struct audit *audit, const struct guest *guest,
     for (unsigned i = 0; i < guest->device_count; i++) {
         const struct pci_function *function = guest->devices[i]->function;
         struct msix_layout layout;
+        if (!audit_answers(function))
+            continue; /* its pages are the hypervisor's all the same */
         enum status status = msix_layout_read(function, &layout);
         if (status == STATUS_NOT_FOUND)
             continue;
@@ -228,10 +230,9 @@ static void audit_bus_masters(struct audit *audit)
     for (size_t i = 0; i < pci_function_count(); i++) {
         const struct pci_function *function = pci_function_at(i);
         uint32_t command = pci_config_read(function->rid, PCI_COMMAND, 2);
-        /* Host and ISA bridges often have the bit hard-wired to one; what is in reset reads ones.
-         */
+        /* Host and ISA bridges often have the bit hard-wired to one. */
         bool bridge = pci_is_bridge(function);
-        if (bridge || function->in_reset || (command & PCI_COMMAND_BUS_MASTER) == 0)
+        if (bridge || !audit_answers(function) || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
         if (!audit_reaches_memory(guest_of_owner(function->owner), function->rid) &&
             !iommu_firmware_attached(function->rid) && pf_dma_find(function->rid) == NULL)

@@ -43,8 +43,8 @@ void audit_functions(struct audit *audit)
     for (unsigned g = 0; (guest = guest_at(g)) != NULL; g++)
         for (unsigned i = 0; i < guest->device_count; i++) {
             const struct pci_function *at = guest->devices[i]->function;
-            if (at->in_reset)
-                continue; /* it reads ones, sends nothing, and gets its registers back first */
+            if (!audit_answers(at))
+                continue;
             audit_controls(audit, guest, at);
             for (unsigned depth = 0; at != NULL && depth < MAX_DEPTH; depth++, at = at->bridge)
                 if (!acs_is_on(at))

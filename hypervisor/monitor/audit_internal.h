@@ -52,6 +52,12 @@ bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject
 const struct guest_device *audit_attached(const struct guest *guest, rid_t rid);
 /* Whether it has a context entry, too: not when its PF is lost. */
 bool audit_reaches_memory(const struct guest *guest, rid_t rid);
+/* False for a function that is in reset or gone: it sends nothing, and all its registers read ones,
+ * which says nothing about them. Bits 15:11 of the command register are never set otherwise. */
+static inline bool audit_answers(const struct pci_function *function)
+{
+    return pci_config_read(function->rid, PCI_COMMAND, 2) != 0xffff;
+}
 /* Reads every unit's registers, once; what follows goes by them. */
 void audit_units_read(void);
 /* Whether [base, base + size) touches a unit's registers or the range of the local APICs. */
