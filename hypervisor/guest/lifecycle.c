@@ -316,14 +316,20 @@ static void start_again(struct guest *guest)
                   guest->name, status_name(status));
 }
 
-static void check(struct guest *guest)
+/* True when its memory was overwritten or loaded, which takes seconds under emulation: the others'
+ * calls come before the next guest's. */
+static bool check(struct guest *guest)
 {
-    if (guest->state == GUEST_STOPPING && detach_goes_on(guest) && output_written(guest))
+    if (guest->state == GUEST_STOPPING && detach_goes_on(guest) && output_written(guest)) {
         finish(guest);
-    if (guest->restarting && guest->state == GUEST_STOPPED)
+        return true;
+    }
+    if (guest->restarting && guest->state == GUEST_STOPPED) {
         start_again(guest);
+        return !guest->restarting;
+    }
     if (guest->state != GUEST_RUNNING)
-        return;
+        return false;
     uint64_t limit = (uint64_t)guest->config->time_limit * 1000000;
     const char *reason = guest->end_noted != 0      ? guest->stop_reason
                          : cores_failed(guest) != 0 ? "core-failed"
@@ -332,6 +338,7 @@ static void check(struct guest *guest)
                              : NULL;
     if (reason != NULL && guest_stop(guest, reason) != STATUS_OK)
         log_event("guest.stop_failed", "name=%s reason=%s", guest->name, reason);
+    return false;
 }
 
 void guests_service(void)
@@ -345,7 +352,8 @@ void guests_service(void)
         devices_block_lost(pf);
     }
     for (unsigned i = 0; guest_at(i) != NULL; i++)
-        check(guest_at(i));
+        if (check(guest_at(i)))
+            break;
     guest_move_service();
 }
 

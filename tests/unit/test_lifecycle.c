@@ -112,6 +112,19 @@ static void test_devices_go_one_at_a_time(void **state)
     assert_int_equal(guests[1].state, GUEST_STOPPED);
 }
 
+/* Overwriting memory takes its time, too: one guest's in a turn. */
+static void test_guests_go_one_at_a_time(void **state)
+{
+    guests_start_all();
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(guest_stop(&guests[i], "operator"), STATUS_OK);
+    for (unsigned turn = 1; turn <= 2; turn++) {
+        guests_service();
+        assert_int_equal(scrubs, turn);
+    }
+    assert_true(guests_all_ended());
+}
+
 static void test_a_core_that_does_not_come_back(void **state)
 {
     assert_int_equal(guest_start(&guests[1]), STATUS_OK);
@@ -208,6 +221,7 @@ int main(void)
         TEST(test_start_all),
         TEST(test_stop),
         TEST(test_devices_go_one_at_a_time),
+        TEST(test_guests_go_one_at_a_time),
         TEST(test_a_core_that_does_not_come_back),
         TEST(test_a_core_that_dies),
         TEST(test_a_core_that_is_retired),

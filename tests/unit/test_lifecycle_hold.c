@@ -100,6 +100,8 @@ static void test_restart(void **state)
     assert_false(guests_all_ended());
     reset_done = true;
     guests_service();
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+    guests_service();
     assert_int_equal(guests[1].state, GUEST_RUNNING);
     assert_int_equal(scrubs, 1);
     assert_int_equal(host_log_count("guest.stopped", "reason=restart"), 1);
@@ -107,6 +109,7 @@ static void test_restart(void **state)
 
     load_status = STATUS_INVALID;
     assert_int_equal(guest_restart(&guests[1]), STATUS_OK);
+    guests_service();
     guests_service();
     assert_int_equal(guests[1].state, GUEST_STOPPED);
     assert_int_equal(host_log_count("guest.refused", "guest=beta"), 1);

@@ -2,7 +2,7 @@
 // SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c
 // SOURCES: hypervisor/monitor/quarantine.c hypervisor/monitor/audit_pci.c hypervisor/pci/bars.c
-// SOURCES: hypervisor/monitor/audit_pf.c
+// SOURCES: hypervisor/monitor/audit_pf.c hypervisor/monitor/audit_life.c hypervisor/pci/life.c
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
