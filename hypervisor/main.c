@@ -289,7 +289,7 @@ void hypervisor_main(const struct boot_info *loaders)
     pci_errors_silence();
 
     phase("iommu");
-    iommu_fault_handler(fault_answer);
+    (void)iommu_fault_handler(fault_answer);
     interrupt_register(VECTOR_IOMMU_FAULT, wake, NULL);
     if (has_dmar && iommu_init(&dmar) != STATUS_OK)
         log_event("iommu.refused", "message=\"no unit could be used: no device is given away\"");

@@ -191,6 +191,34 @@ static enum status start_link(struct pf_device *device)
     return status == STATUS_OK ? STATUS_OK : refuse(device, status, "the PHY does not answer");
 }
 
+/* Queue 0 as after a reset: one descriptor, whose status is to be written back, in a ring that the
+ * PF must not reach. It is of a packet's first part, so nothing is sent. */
+static void fetch_descriptor(void *context, uint64_t address)
+{
+    struct pf_device *device = context;
+    const unsigned queue = IGB_TX_QUEUE(0);
+    igb_write(device, queue + IGB_QUEUE_BASE_LOW, address);
+    igb_write(device, queue + IGB_QUEUE_BASE_HIGH, address >> 32);
+    igb_write(device, queue + IGB_QUEUE_LENGTH, IGB_LEAST_RING);
+    igb_write(device, queue + IGB_QUEUE_HEAD, 0);
+    igb_write(device, queue + IGB_QUEUE_TAIL, 0);
+    igb_write(device, queue + IGB_QUEUE_CONTROL, IGB_QUEUE_CONTROL_ENABLE);
+    igb_write(device, IGB_TCTL, IGB_TCTL_ENABLE | IGB_TCTL_PAD);
+    igb_write(device, queue + IGB_QUEUE_TAIL, 1);
+}
+
+static enum status igb_dma_test(struct pf_device *device)
+{
+    static const uint32_t descriptor[4] = {[2] = IGB_DESCRIPTOR_DATA | IGB_DESCRIPTOR_ADVANCED |
+                                                 IGB_DESCRIPTOR_REPORT};
+    if (device->registers == 0 || device->registers_size < IGB_MIN_REGISTERS)
+        return STATUS_INVALID;
+    enum status status = reset(device);
+    return status == STATUS_OK ? pf_dma_test(device->function, descriptor, sizeof descriptor,
+                                             fetch_descriptor, device)
+                               : status;
+}
+
 static enum status igb_start(struct pf_device *device, uint16_t vfs)
 {
     if (vfs == 0 || vfs > IGB_POOLS)
@@ -394,6 +422,7 @@ static void igb_stop(struct pf_device *device)
 const struct pf_driver igb_pf_driver = {
     .name = "igb",
     .probe = igb_probe,
+    .dma_test = igb_dma_test,
     .start = igb_start,
     .vfs_enabled = igb_vfs_enabled,
     .vf_reset = igb_vf_reset,

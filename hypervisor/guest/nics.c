@@ -122,6 +122,16 @@ static enum status split(struct nic *nic, const struct config_nic *config)
         return refuse(config, STATUS_DENIED, "its registers have another owner in the frame table");
     pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, 0);
     quieten(function);
+    if (pf->driver->dma_test != NULL) {
+        status = pf->driver->dma_test(pf);
+        log_event("nic.dma_test", "nic=%s rid=%s status=%s", config->name,
+                  rid_text(function->rid).text, status_name(status));
+        if (status != STATUS_OK)
+            return refuse(config, status,
+                          "its DMA to memory outside of its domain was not stopped, or not seen: "
+                          "the firmware's DMAR table names no unit that is above this device; use "
+                          "another slot or update the firmware");
+    }
     status = pf->driver->start(pf, pf->vfs);
     if (status != STATUS_OK)
         return refuse(config, status, "its PF driver could not start it");

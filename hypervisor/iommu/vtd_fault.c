@@ -7,7 +7,7 @@
  * one is raised only when no record was pending before. */
 #define POLL_PERIOD MILLISECONDS(20)
 
-static void (*fault_handler)(const struct iommu_fault *fault);
+static iommu_on_fault *fault_handler;
 static volatile bool fault_event;
 static uint64_t last_look;
 
@@ -79,9 +79,11 @@ const char *iommu_fault_reason(uint8_t reason)
     return "request blocked for a reason this program does not know";
 }
 
-void iommu_fault_handler(void (*handler)(const struct iommu_fault *fault))
+iommu_on_fault *iommu_fault_handler(iommu_on_fault *handler)
 {
+    iommu_on_fault *before = fault_handler;
     fault_handler = handler;
+    return before;
 }
 
 static uint32_t record_offset(const struct vtd_unit *unit, unsigned index)

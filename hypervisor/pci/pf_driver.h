@@ -35,6 +35,9 @@ struct pf_driver {
     const char *name;
     /* True when it knows the device. */
     bool (*probe)(const struct pci_function *function);
+    /* Resets the PF, lets it try a DMA that must be stopped, and tells whether it was
+     * (pf_dma_test()). Before start(); NULL: whatever the PF does needs a domain that works. */
+    enum status (*dma_test)(struct pf_device *device);
     /* Resets the PF and brings it up for `vfs` virtual functions, before VF Enable: internal
      * switch, anti-spoofing, pools, filters. Starts link negotiation and does not wait for it. */
     enum status (*start)(struct pf_device *device, uint16_t vfs);

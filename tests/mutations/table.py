@@ -494,6 +494,10 @@ MUTATIONS = (
              (Edit("hypervisor/pci/errors.c", "        pci_errors_chipset(function);\n", ""),),
              (Unit("test_errors", failed("chipsets_of_xsa_59")),)),
 
+    Mutation("negative-dma-ignored", "a PF whose DMA arrives outside of its domain is not split",
+             (Edit("hypervisor/iommu/pf_dma_test.c", "return changed ? STATUS_DENIED : seen ?", "return changed ? STATUS_OK : seen ?"),),
+             (Unit("test_pf_dma", failed("what_arrives_is_seen")),)),
+
     # --- where registers lie ---
     Mutation("overlaps-believed", "two functions at one address are given to nobody",
              (Edit("hypervisor/pci/claims.c", "    check_overlaps();\n", "    if (pci_function_at(0) == NULL)\n        check_overlaps();\n"),),

@@ -386,9 +386,28 @@ static void stopping_silences_the_port(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 
+/* One descriptor of a ring that the card must not reach, and what came of it is passed on. */
+static void it_tries_a_dma_that_must_be_stopped(void **state)
+{
+    dma_test_status = STATUS_OK;
+    assert_int_equal(driver()->dma_test(&device), STATUS_OK);
+    assert_int_equal(ring_at, 0x123456000);
+    assert_int_equal(get(IGB_TX_QUEUE(0) + IGB_QUEUE_LENGTH), 128);
+    assert_int_equal(get(IGB_TX_QUEUE(0) + IGB_QUEUE_TAIL), 1);
+    assert_int_equal(get(IGB_TX_QUEUE(0) + IGB_QUEUE_CONTROL), 1 << 25);
+    assert_true((get(IGB_TCTL) & IGB_TCTL_ENABLE) != 0);
+    fresh(NULL);
+    dma_test_status = STATUS_DENIED;
+    assert_int_equal(driver()->dma_test(&device), STATUS_DENIED);
+    fresh(NULL);
+    reset_hangs = true;
+    assert_int_equal(driver()->dma_test(&device), STATUS_TIMEOUT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(it_tries_a_dma_that_must_be_stopped, fresh),
         TEST(the_82576_is_known),
         TEST(the_pf_masters_the_bus_in_a_domain_of_its_own),
         TEST(the_switch_is_set_up_for_isolation),

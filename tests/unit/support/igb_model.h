@@ -131,6 +131,23 @@ void pf_dma_close(struct pf_dma *closed)
     dma_open--;
 }
 
+/* The ring that the card is told to fetch from, and what lies there. */
+static enum status dma_test_status;
+static uint64_t ring_at;
+
+enum status pf_dma_test(const struct pci_function *pf, const void *content, size_t size,
+                        void (*provoke)(void *context, uint64_t address), void *context)
+{
+    assert_ptr_equal(pf, &function);
+    assert_int_equal(resets, 1);
+    assert_int_equal(size, 16);
+    assert_int_equal(((const uint32_t *)content)[2], 0x28300000);
+    provoke(context, 0x123456000);
+    ring_at = (uint64_t)get(IGB_TX_QUEUE(0) + IGB_QUEUE_BASE_HIGH) << 32 |
+              get(IGB_TX_QUEUE(0) + IGB_QUEUE_BASE_LOW);
+    return dma_test_status;
+}
+
 static const struct pf_driver *driver(void)
 {
     return &igb_pf_driver;

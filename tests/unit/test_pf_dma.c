@@ -1,0 +1,103 @@
+// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_test.c
+// SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c
+// SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
+// SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
+// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c
+// SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
+// SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
+// SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
+// SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
+/* A PF that tries a DMA which its unit must stop. */
+#include <string.h>
+
+#include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/iommu/vtd.h"
+#include "hypervisor/memory/pages.h"
+#include "tests/unit/model/vtd_machine.h"
+#include "tests/unit/support/host.h"
+
+#define NIC 0x0100
+
+static struct vtd_model *unit;
+static struct pci_function *pf;
+static bool master, silent, unseen;
+static unsigned others;
+
+void pci_bus_master(const struct pci_function *function, bool on)
+{
+    assert_ptr_equal(function, pf);
+    master = on;
+}
+
+static void count(const struct iommu_fault *fault)
+{
+    others++;
+}
+
+static void provoke(void *context, uint64_t address)
+{
+    assert_ptr_equal(context, &unit);
+    assert_true(master);
+    assert_memory_equal(virtual_address(address), "ring", 4);
+    vtd_model_fault(unit, 0x1082, 0x5000, 6, false); /* somebody else's */
+    host_clock_advance(30000);
+    (void)iommu_faults_drain();
+    if (unseen)
+        ((uint8_t *)virtual_address(address))[100] = 1;
+    else if (!silent)
+        (void)vtd_model_dma(unit, NIC, address, false);
+}
+
+static enum status try(void)
+{
+    size_t before = pages_in_use();
+    others = 0;
+    iommu_fault_handler(count);
+    enum status status = pf_dma_test(pf, "ring", 4, provoke, &unit);
+    assert_false(master);
+    assert_null(pf_dma_find(pf->rid));
+    assert_int_equal(pages_in_use(), before);
+    /* Others' faults reach whoever answers for them, then and afterwards. */
+    assert_int_equal(others, 1);
+    assert_ptr_equal(iommu_fault_handler(NULL), count);
+    return status;
+}
+
+static int fresh(void **state)
+{
+    unit = machine_simple(MODEL_CAP, MODEL_ECAP);
+    pf = machine_function(NIC, NULL);
+    silent = unseen = false;
+    struct pf_dma *dma = pf_dma_open(pf, 1); /* the bus' context table stays */
+    assert_non_null(dma);
+    pf_dma_close(dma);
+    return 0;
+}
+
+static void what_is_stopped_is_seen(void **state)
+{
+    assert_int_equal(try(), STATUS_OK);
+}
+
+static void what_arrives_is_seen(void **state)
+{
+    unseen = true;
+    assert_int_equal(try(), STATUS_DENIED);
+}
+
+static void what_tries_nothing_proves_nothing(void **state)
+{
+    silent = true;
+    assert_int_equal(try(), STATUS_TIMEOUT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(what_is_stopped_is_seen, fresh),
+        cmocka_unit_test_setup(what_arrives_is_seen, fresh),
+        cmocka_unit_test_setup(what_tries_nothing_proves_nothing, fresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
