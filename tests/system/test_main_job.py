@@ -10,6 +10,7 @@ from conftest import ROOT
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
 
 GUESTS = ("alpha", "beta", "rogue")
+PF = 0x100
 TRACE = ("vtd_frr_new", "vtd_dmar_fault", "vtd_ir_remap_msi", "vtd_ir_irte_get")
 
 
@@ -144,13 +145,14 @@ def test_the_units_own_records_say_the_same(job, trace):
     recorded = []
     for line in traced(trace, "vtd_frr_new"):
         high, low = (int(word, 16) for word in re.search(r"high (0x\w+) low (0x\w+)", line).groups())
-        recorded.append((high & 0xffff, low & ~0xfff, "read" if high >> 62 & 1 else "write", high >> 32 & 0xff))
+        if high & 0xffff != PF:  # what its driver tried for a test, before there was a VF (nic.dma_test)
+            recorded.append((high & 0xffff, low & ~0xfff, "read" if high >> 62 & 1 else "write", high >> 32 & 0xff))
     logged = [(0x184, line.number("address") & ~0xfff, line["access"], line.number("reason"))
               for line in of(job, "dma.fault")]
     assert recorded == logged
     # Every single access that was blocked, recorded or not, came from rogue's function; none of its aims was spared.
     words = [re.search(r"sid (0x\w+) fault \w+ addr (0x\w+)", line).groups() for line in traced(trace, "vtd_dmar_fault")]
-    assert {sid for sid, _address in words} == {"0x184"}
+    assert {sid for sid, _address in words} - {f"{PF:#x}"} == {"0x184"}
     for base, size in aims(job):
         assert [address for _sid, address in words if base <= int(address, 16) < base + size], hex(base)
 
