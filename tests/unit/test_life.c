@@ -12,6 +12,12 @@
  * commands and configuration space. */
 #include "tests/unit/support/life_fixture.h"
 
+/* No PF is lost here. */
+void devices_block_lost(const struct pf_device *pf)
+{
+    assert_false(pf->lost);
+}
+
 static void until_settled(void)
 {
     for (unsigned i = 0; i < 10000; i++) {

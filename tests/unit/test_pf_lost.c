@@ -11,6 +11,8 @@
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 // SOURCES: hypervisor/monitor/audit_pf.c -pages.c
 // SOURCES: hypervisor/guest/pf_lost.c hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c
+// SOURCES: hypervisor/monitor/audit_life.c hypervisor/pci/life.c hypervisor/monitor/audit_pci.c
+// SOURCES: hypervisor/pci/bars.c
 /* A PF that its driver has lost: its VFs reach nothing any more, other devices everything theirs.
  */
 #include "tests/unit/support/audit_fixture.h"
