@@ -118,6 +118,7 @@ static inline void tlb_flush_page(uintptr_t address)
 #define CR4_VMXE       BIT(13)
 #define CR4_OSXSAVE    BIT(18)
 #define CR4_SMEP       BIT(20)
+#define CR4_PKE        BIT(22)
 
 #define EFER_SCE  BIT(0)
 #define EFER_LME  BIT(8)
@@ -136,6 +137,7 @@ static inline void tlb_flush_page(uintptr_t address)
 #define MSR_MISC_ENABLE     0x1a0
 #define MSR_MTRR_DEF_TYPE   0x2ff
 #define MSR_TSC_DEADLINE    0x6e0
+#define MSR_XSS             0xda0
 #define MSR_X2APIC_FIRST    0x800
 #define MSR_X2APIC_LAST     0x8ff
 #define MSR_X2APIC_ICR      0x830
