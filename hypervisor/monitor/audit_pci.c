@@ -3,11 +3,13 @@
  * configuration space sees (indirect access by its own registers, or a firmware's). */
 #include "hypervisor/monitor/audit_internal.h"
 
-/* A reset clears BARs; they come back before anybody is given the function. */
+/* A reset clears BARs; they come back before anybody is given the function. A VF's are its PF's. */
 static bool readable(const struct pci_function *function)
 {
-    return !function->in_reset &&
-           (!function->is_vf || (function->pf != NULL && !function->pf->in_reset));
+    if (function->is_vf && function->pf == NULL)
+        return false;
+    const struct pci_function *physical = function->is_vf ? function->pf : function;
+    return !function->in_reset && !physical->in_reset && audit_answers(physical);
 }
 
 static void audit_places(struct audit *audit, const struct pci_function *function)
