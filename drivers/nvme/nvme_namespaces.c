@@ -139,7 +139,7 @@ static void log_correction(struct nvme_controller *controller, uint32_t namespac
 enum status nvme_detach_from(struct nvme_controller *controller, const struct nvme_vf *vf)
 {
     struct nvme_walk walk = {.last = 0};
-    uint32_t namespace;
+    uint32_t namespace = 0;
     enum status status;
     while ((status = nvme_next_namespace(controller, &walk, &namespace)) == STATUS_OK) {
         uint16_t count;
@@ -182,7 +182,7 @@ static bool look(struct nvme_controller *controller, bool *corrected)
 {
     struct nvme_walk walk = {.last = controller->watched_to};
     bool well = true;
-    uint32_t namespace;
+    uint32_t namespace = 0;
     for (unsigned i = 0; i < NVME_AT_ONCE; i++) {
         struct attachments found;
         enum status status = nvme_next_namespace(controller, &walk, &namespace);
