@@ -26,6 +26,7 @@ include tests/fuzz/build.mk
 include tests/tools/build.mk
 include tests/mutations/build.mk
 include tests/bench/build.mk
+include tests/prove/build.mk
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)

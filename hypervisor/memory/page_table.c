@@ -2,19 +2,23 @@
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/pages.h"
 
-#define ENTRIES      512u
+/* Bits of an address that one level resolves: 9 in all formats. The proofs build a narrow table. */
+#ifndef PAGE_TABLE_BITS
+#define PAGE_TABLE_BITS 9
+#endif
+#define ENTRIES      (1u << PAGE_TABLE_BITS)
 #define ACCESS       (PAGE_READ | PAGE_WRITE | PAGE_EXECUTE)
 #define LARGEST_LEAF 3u
 
 /* Bytes that one entry at `level` covers. */
 static uint64_t level_size(unsigned level)
 {
-    return BIT(PAGE_SHIFT + 9 * (level - 1));
+    return BIT(PAGE_SHIFT + PAGE_TABLE_BITS * (level - 1));
 }
 
 static unsigned level_index(uint64_t input, unsigned level)
 {
-    return (unsigned)(input >> (PAGE_SHIFT + 9 * (level - 1))) % ENTRIES;
+    return (unsigned)(input >> (PAGE_SHIFT + PAGE_TABLE_BITS * (level - 1))) % ENTRIES;
 }
 
 static uint64_t input_end(const struct page_table *table)
@@ -309,12 +313,13 @@ enum status page_table_unmap(struct page_table *table, uint64_t input, uint64_t 
 enum status page_table_allow_execute(struct page_table *table, uint64_t input)
 {
     const struct page_table_format *format = table->format;
-    uint64_t region = ALIGN_DOWN(input, PAGE_2M);
-    if (!range_valid(table, region, PAGE_2M))
+    const uint64_t size = level_size(2);
+    uint64_t region = ALIGN_DOWN(input, size);
+    if (!range_valid(table, region, size))
         return STATUS_INVALID;
     enum status status = split_at(table, region);
     if (status == STATUS_OK)
-        status = split_at(table, region + PAGE_2M);
+        status = split_at(table, region + size);
     if (status != STATUS_OK)
         return status;
     struct page_walk walk;
@@ -326,14 +331,14 @@ enum status page_table_allow_execute(struct page_table *table, uint64_t input)
         uint64_t *lower = new_table(table);
         if (lower == NULL)
             return STATUS_NO_MEMORY;
-        uint64_t physical = ALIGN_DOWN(walk.physical, PAGE_2M);
+        uint64_t physical = ALIGN_DOWN(walk.physical, size);
         unsigned rights = format->rights(last->entry, last->level) | PAGE_EXECUTE;
         for (unsigned i = 0; i < ENTRIES; i++)
             lower[i] = format->leaf(physical + i * PAGE_SIZE, rights, 1);
         link_table(table, virtual_address(last->entry_address), lower);
         return STATUS_OK;
     }
-    for (uint64_t at = region; next_below(table, &at, region + PAGE_2M, &walk) && walk.present;
+    for (uint64_t at = region; next_below(table, &at, region + size, &walk) && walk.present;
          at += walk.page_size) {
         last = &walk.step[walk.steps - 1];
         write_entry(table, virtual_address(last->entry_address),

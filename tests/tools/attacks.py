@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from mutations import table  # noqa: E402
 
 PAGE = ROOT / "docs/security.md"
-ROW = re.compile(r"^\| (S\d\d) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| (S\d\d[a-z]?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE)
 MUTATIONS = {mutation.name for mutation in table.MUTATIONS}
 
 
