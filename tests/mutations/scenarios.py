@@ -245,7 +245,7 @@ def invalidations(image: Path, directory: Path) -> str | None:
 def events(image: Path, directory: Path) -> str | None:
     """What guests with two vCPUs see of exceptions, NMIs and local vectors: guest/programs/events.c."""
     kinds = {"lvt": 1, "flags": 1, "nmi": 2, "unmap": 2}
-    config = "".join(guest(kind, "events.elf", cpus=cpus, args=f"what={kind}", time_limit=30, expect="exit 0")
+    config = "".join(guest(kind, "events.elf", cpus=cpus, args=f"what={kind}", time_limit=90, expect="exit 0")
                      for kind, cpus in kinds.items())
     return to_the_end(booted(image, directory, config, cpus=1 + sum(kinds.values())))
 

@@ -33,7 +33,7 @@ def test_a_mutation_that_does_not_fit_is_an_error(tmp_path):
 
 def test_the_five_are_caught_by_the_system():
     five = {"context-entry-left", "iotlb-not-flushed", "source-id-unchecked", "msix-table-mapped", "ept-one-frame-more"}
-    assert five == {mutation.name for mutation in QUICK if any(check.lane == "tcg" for check in mutation.checks)}
+    assert five <= {mutation.name for mutation in QUICK if any(check.lane == "tcg" for check in mutation.checks)}
 
 
 @pytest.mark.timeout(600)

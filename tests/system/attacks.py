@@ -145,20 +145,22 @@ def traced(run, event) -> list[str]:
             if line.split(" ", 1)[0] == event]
 
 
-PF = 0x100  # what the NIC's driver tried for a test before there was a VF (nic.dma_test)
-
-
 def requester(rid: str) -> int:
     """"01:10.4" as the unit records it."""
     bus, device, function = (int(part, 16) for part in re.split(r"[:.]", rid)[-3:])
     return bus << 8 | device << 3 | function
 
 
+def pf(run) -> int:
+    """The NIC's own requester id: its driver tried a DMA for a test, before there was a VF (nic.dma_test)."""
+    return requester(one(run, "nic.dma_test")["rid"])
+
+
 def recorded(run) -> list[tuple]:
     """What QEMU's unit wrote into its fault record: requester, address, access, reason."""
     words = (re.search(r"high (0x\w+) low (0x\w+)", line).groups() for line in traced(run, "vtd_frr_new"))
     return [(int(high, 16) & 0xffff, int(low, 16) & ~0xfff, "read" if int(high, 16) >> 62 & 1 else "write",
-             int(high, 16) >> 32 & 0xff) for high, low in words if int(high, 16) & 0xffff != PF]
+             int(high, 16) >> 32 & 0xff) for high, low in words if int(high, 16) & 0xffff != pf(run)]
 
 
 def logged(run) -> list[tuple]:
@@ -171,7 +173,7 @@ def blocked(run) -> set[tuple]:
     """What QEMU's unit blocked, recorded or not: requester, page, access."""
     words = (re.search(r"sid (0x\w+) fault \w+ addr (0x\w+) write (\d)", line).groups() for line in traced(run, "vtd_dmar_fault"))
     return {(int(rid, 16), int(address, 16) & ~0xfff, "write" if write == "1" else "read") for rid, address, write in words
-            if int(rid, 16) != PF}
+            if int(rid, 16) != pf(run)}
 
 
 def outside(run, base: int, size: int) -> bytes:

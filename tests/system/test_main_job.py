@@ -10,7 +10,7 @@ from conftest import ROOT
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
 
 GUESTS = ("alpha", "beta", "rogue")
-PF = 0x100
+PF = 0x100  # of the scenario sriov
 TRACE = ("vtd_frr_new", "vtd_dmar_fault", "vtd_ir_remap_msi", "vtd_ir_irte_get")
 
 

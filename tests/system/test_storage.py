@@ -123,9 +123,10 @@ def rogue(boot, victim: str, steps: str):
 
 
 def put_right(run, namespace: int, owner: str, detached: str, attached: str) -> None:
-    """Five times, and nothing else happened to that namespace; whoever is in a list is called nothing but that."""
+    """Nothing else happened to that namespace, and whoever is in a list is called nothing but that. The guest tries five
+    times; how many of these one look of the driver finds together is up to the computer's load."""
     lines = of(run, "nvme.corrected", namespace=namespace)
-    assert len(lines) == 5
+    assert 1 <= len(lines) <= 5
     for line in lines:
         assert (line["owner"], line["detached"], line["attached"], line["status"]) == (owner, detached, attached, "ok")
 
@@ -147,7 +148,7 @@ def test_nobody_is_punished_for_what_another_attached_to_it(boot):
     run = rogue(boot, linux("victim", "12", 0, ",".join(["disk:victim:16"] * 12)), "give:2:1,give:3:2")
     run.wait_for("nvme.corrected", timeout=150, namespace=2)
     worked = said(run, "victim").count("disk:victim:16: ok")
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 150 * PATIENCE
     while said(run, "victim").count("disk:victim:16: ok") < worked + 2:
         assert run.running and time.monotonic() < deadline, said(run, "victim")
         time.sleep(0.2)
@@ -190,9 +191,11 @@ def test_vfs_of_a_controller_that_is_lost_reach_nothing(boot):
             deadline = time.monotonic() + 3
             while not of(run, "device.blocked") and time.monotonic() < deadline:
                 time.sleep(0.1)
+    run.wait_for("device.blocked", timeout=20)
     one(run, "nvme.dead")
     blocked = one(run, "device.blocked")
     assert (blocked["guest"], blocked["rid"], blocked["status"]) == ("alpha", "01:00.1", "ok")
+    assert said(run, "alpha").count("disk:alpha:16: ok") < 12, "the guest has nothing left to write"
     path = run.directory / "nvme0-1.raw"
     path.write_bytes(bytes(16 << 20))
     ask(run, "walk 01:00.1 0x0", "blocked")

@@ -276,7 +276,7 @@ static const struct {
     {snooped_where_reserved, "I3", "alpha", "snoop control"},
     {unit_can_snoop, "I3", "alpha", "snoop control"},
     {phantoms, "I4", "alpha", "phantom functions"},
-    {no_snoop, "I4", "alpha", "pass the caches by"},
+    {no_snoop, "I4", "alpha", "may bypass the caches"},
     {errors_reported, "I4", "alpha", "errors of the whole machine"},
     {translations_kept, "I4", "alpha", "ATS is on"},
     {no_redirection, "I4", "alpha", "ACS is off"},
