@@ -402,7 +402,8 @@ void guests_stop_all(bool (*meanwhile)(void))
         if (guest_at(i)->state == GUEST_RUNNING && guest_stop(guest_at(i), "shutdown") != STATUS_OK)
             log_event("guest.stop_failed", "name=%s", guest_at(i)->name);
     if (!WAIT_UNTIL(all_ended_by_now(meanwhile), MILLISECONDS(10000)))
-        log_event("guest.stop_failed", "message=\"not every guest ended within ten seconds\"");
+        log_event("guest.stop_failed", "message=\"not every guest ended within ten seconds; the "
+                                       "machine is reset or switched off all the same\"");
 }
 
 /* --- did everything go as the scenario expects? --- */

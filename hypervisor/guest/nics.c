@@ -127,10 +127,14 @@ static enum status split(struct nic *nic, const struct config_nic *config)
         log_event("nic.dma_test", "nic=%s rid=%s status=%s", config->name,
                   rid_text(function->rid).text, status_name(status));
         if (status != STATUS_OK)
-            return refuse(config, status,
-                          "its DMA to memory outside of its domain was not stopped, or not seen: "
-                          "the firmware's DMAR table names no unit that is above this device; use "
-                          "another slot or update the firmware");
+            return refuse(
+                config, status,
+                status == STATUS_DENIED
+                    ? "its DMA to memory outside of its domain was not stopped: the "
+                      "firmware's DMAR table names no unit that is above this device; use "
+                      "another slot or update the firmware"
+                    : "it could not be tried whether the IOMMU stops its DMA; reset the "
+                      "machine, and use another slot if this comes again");
     }
     status = pf->driver->start(pf, pf->vfs);
     if (status != STATUS_OK)

@@ -24,11 +24,11 @@ static void audit_controls(struct audit *audit, const struct guest *guest,
         unsigned offset = physical->cap_pcie + PCIE_DEVICE_CONTROL;
         uint16_t control = pci_read16(physical->rid, offset);
         must_be_clear(audit, guest, offset, control, PCIE_DEVICE_CONTROL_PHANTOM,
-                      "phantom functions are on: it may send under ids that nobody answers for");
+                      "phantom functions are on: it may send under ids that nobody owns");
         must_be_clear(audit, guest, offset, control, PCIE_DEVICE_CONTROL_ERRORS,
                       "error reporting is on: its guest can raise errors of the whole machine");
         must_be_clear(audit, guest, offset, control, PCIE_DEVICE_CONTROL_NO_SNOOP,
-                      "requests of its device may pass the caches by");
+                      "requests of its device may bypass the caches");
     }
     if (function->cap_ats != 0) {
         unsigned offset = function->cap_ats + ATS_CONTROL;

@@ -19,7 +19,8 @@ static void quarantine_function(rid_t rid)
         pci_bus_master(function, false);
     log_event("device.quarantined", "rid=%s status=%s message=\"%s\"", rid_text(rid).text,
               iommu_block(rid) ? "ok" : "timeout",
-              "the audit found a requester that nobody answers for: its DMA is blocked");
+              "the audit found its isolation broken (audit.violation above): its DMA is blocked "
+              "until a reboot");
 }
 
 bool audit_enforce(void)

@@ -144,6 +144,8 @@ void machine_check_report(bool dying)
         uint32_t dropped = __atomic_exchange_n(&from->dropped, 0, __ATOMIC_RELAXED);
         if (dropped != 0 && !dying)
             log_event("cpu.machine_check",
-                      "core=%u dropped=%u message=\"more than could be noted\"", core, dropped);
+                      "core=%u dropped=%u message=\"more machine checks came than could be kept; "
+                      "see those above\"",
+                      core, dropped);
     }
 }
