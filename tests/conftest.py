@@ -28,12 +28,14 @@ def built() -> Path:
 
 def pytest_collection_modifyitems(items):
     """Quick tests first: what is broken shows early."""
-    order = ["tests/unit", "tests/lint", "tests/machine", "tests/fuzz", "tests/prove", "tests/system", "tests/bench"]
+    order = ["tests/unit", "tests/lint", "tests/machine", "tests/fuzz", "tests/system", "tests/bench"]
 
     def rank(item):
         path = str(Path(item.fspath).relative_to(ROOT))
         place = next((i for i, folder in enumerate(order) if path.startswith(folder)), len(order))
         slow = sum(item.get_closest_marker(name) is not None for name in ("bochs", "stack"))
+        if path.startswith("tests/prove"):
+            slow = 3  # they have run beside the others by then
         return slow, place
 
     items.sort(key=rank)

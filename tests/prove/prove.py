@@ -117,16 +117,35 @@ def sources(proof: Proof, planted: bool) -> list[str]:
     return [str(copy) if source == name else source for source in proof.sources]
 
 
-def run(proof: Proof, variant: tuple[str, ...], planted: bool) -> Answer:
+_running: set[subprocess.Popen] = set()
+
+
+def stop() -> None:
+    """Ends what still runs."""
+    for child in list(_running):
+        child.kill()
+
+
+def limited(lowest: bool):
+    """For the child: a limit of CPU time, and its priority."""
+    def prepare() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT))
+        if lowest:
+            os.nice(19)
+    return prepare
+
+
+def run(proof: Proof, variant: tuple[str, ...], planted: bool, lowest: bool = False) -> Answer:
     command = [str(CBMC), "cbmc", "-I.", *CHECKS, *proof.flags, *variant, "--unwind", str(proof.unwind)]
     if proof.unwindset:
         command += ["--unwindset", proof.unwindset]
     command += [str(proof.path.relative_to(ROOT)), "tests/prove/support.c", *sources(proof, planted)]
     log = WORK / ("-".join([proof.name, *re.findall(r"page_format_(\w+)", " ".join(variant)), *["planted"] * planted]) + ".log")
     with log.open("w") as output:
-        child = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,
-                                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT)))
+        child = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, preexec_fn=limited(lowest))
+        _running.add(child)
         _, status, used = os.wait4(child.pid, 0)
+        _running.discard(child)
         child.returncode = code = os.waitstatus_to_exitcode(status)
     text = log.read_text(errors="replace")
     counts = re.search(r"\*\* (\d+) of (\d+) failed", text)

@@ -1,0 +1,39 @@
+"""Proofs take minutes of one processor and nothing else, so they run beside the other tests from the beginning, at the
+lowest priority; the tests that ask for their answers come last."""
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from conftest import ROOT
+from prove import prove
+
+_answers = {}
+
+
+def pytest_collection_finish(session):
+    chosen = {item.callspec.params["proof"] for item in session.items if "proof" in getattr(item, "fixturenames", ())}
+    if not chosen or session.config.option.collectonly:
+        return
+    if subprocess.run([prove.CBMC, "cbmc", "--version"], cwd=ROOT, capture_output=True).returncode != 0:
+        return
+    prove.WORK.mkdir(parents=True, exist_ok=True)
+    alone = len(chosen) == len(session.items)
+    pool = ThreadPoolExecutor((os.cpu_count() or 2) if alone else 1)
+    for job in prove.jobs([proof for proof in prove.proofs() if proof in chosen]):
+        _answers[job] = pool.submit(prove.run, *job, lowest=not alone)
+
+
+def pytest_sessionfinish(session):
+    for future in _answers.values():
+        future.cancel()
+    prove.stop()
+
+
+@pytest.fixture
+def answers():
+    if not _answers:
+        pytest.skip("cbmc is not there: run make setup")
+    return _answers
