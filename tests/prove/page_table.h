@@ -1,4 +1,4 @@
-/* The page-table engine with four entries a table: 64 pages in three levels. Its pages come from a
+/* The page-table engine with few entries a table, in three levels. Its pages come from a
  * pool here, whose physical addresses are made up. */
 #pragma once
 
@@ -7,11 +7,11 @@
 #include "hypervisor/memory/pages.h"
 #include "tests/prove/prove.h"
 
-#define ENTRIES   4u
+#define ENTRIES   (1u << PAGE_TABLE_BITS)
 #define POOL      4u /* three tables on the way to a page, and one that a split takes */
 #define POOL_BASE BIT(40)
 #define LEVELS    3u
-#define INPUT_END (PAGE_SIZE << 6)
+#define INPUT_END (PAGE_SIZE << LEVELS * PAGE_TABLE_BITS)
 
 static uint64_t pool[POOL][ENTRIES];
 static unsigned pool_used;

@@ -1,10 +1,10 @@
 // clang-format off
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
-// UNWIND: 6
-// VARIANTS: -DFORMAT=page_format_ept -DFORMAT_RIGHTS=15 | -DFORMAT=page_format_npt -DFORMAT_RIGHTS=15
-// DEFINES: -DPAGE_TABLE_BITS=2
+// UNWIND: 4
+// VARIANTS: -DFORMAT=page_format_ept -DFORMAT_RIGHTS=15 | -DFORMAT=page_format_npt -DFORMAT_RIGHTS=15 | -DFORMAT=page_format_host -DFORMAT_RIGHTS=15
+// DEFINES: -DPAGE_TABLE_BITS=1
 // FLAGS: --object-bits 12
-// BOUND: 4 entries a table, 3 levels; a large page of 4 pages without the right to execute
+// BOUND: 2 entries a table, 3 levels; a large page of 2 pages without the right to execute
 // PLANT: hypervisor/memory/page_table.c ==> unsigned rights = format->rights(last->entry, last->level) | PAGE_EXECUTE; ==> unsigned rights = format->rights(last->entry, last->level) | PAGE_EXECUTE | PAGE_WRITE;
 // clang-format on
 /* Letting code run splits the large page and gives no other right: the translation stays, and so

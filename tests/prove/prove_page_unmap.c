@@ -1,10 +1,10 @@
 // clang-format off
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
-// UNWIND: 6
-// VARIANTS: -DFORMAT=page_format_ept -DFORMAT_RIGHTS=15 | -DFORMAT=page_format_vtd -DFORMAT_RIGHTS=19
-// DEFINES: -DPAGE_TABLE_BITS=2
+// UNWIND: 4
+// VARIANTS: -DFORMAT=page_format_ept -DFORMAT_RIGHTS=15 | -DFORMAT=page_format_npt -DFORMAT_RIGHTS=15 | -DFORMAT=page_format_vtd -DFORMAT_RIGHTS=19 | -DFORMAT=page_format_host -DFORMAT_RIGHTS=15
+// DEFINES: -DPAGE_TABLE_BITS=1
 // FLAGS: --object-bits 12
-// BOUND: 4 entries a table, 3 levels; a large page of 4 pages, of which any one is unmapped
+// BOUND: 2 entries a table, 3 levels; a large page of 2 pages, of which any one is unmapped
 // PLANT: hypervisor/memory/page_table.c ==> write_entry(table, virtual_address(walk.step[walk.steps - 1].entry_address), 0); ==> write_entry(table, virtual_address(walk.step[0].entry_address), 0);
 // clang-format on
 /* Unmapping one page of a large one leaves the others as they were, whether or not there is memory
