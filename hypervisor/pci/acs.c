@@ -60,15 +60,22 @@ void acs_enable_all(void)
     }
 }
 
+/* It sends nothing, must not be touched, and gets its bits again at the end (reset.c). One that a
+ * reset of the bus took in may be in any state; after a reset that failed `in_reset` stays. */
+static bool being_reset(const struct pci_function *function)
+{
+    return function->in_reset && !function->is_bridge &&
+           (function->life == PCI_RESETTING ||
+            (function->bridge != NULL && function->bridge->in_reset));
+}
+
 /* Every required bit that the port has is on. A bit that it lacks stands for a path it lacks
  * (6.12.1.1: each is mandatory exactly where the path exists). */
 static bool redirects(const struct pci_function *function, uint64_t required)
 {
     if (function->cap_acs == 0)
         return false;
-    /* In reset it sends nothing and must not be touched; restore() in reset.c sets the bits again.
-     */
-    if (function->in_reset && !function->is_bridge)
+    if (being_reset(function))
         return true;
     uint16_t offered = pci_read16(function->rid, function->cap_acs + ACS_CAPABILITY);
     uint16_t control = pci_read16(function->rid, function->cap_acs + ACS_CONTROL);

@@ -196,6 +196,30 @@ static void vfs_of_one_pf_are_separate_unless_they_say_otherwise(void **state)
     assert_int_equal(turns(first, second), NOBODY);
 }
 
+/* In reset it sends nothing; once that has failed, what its registers say counts. */
+static void a_reset_counts_while_it_goes_on(void **state)
+{
+    struct model_function *card = model_endpoint(RID(0, 1, 0, 0), 0x8086, 0x1533, 0x020000);
+    model_pcie(card, 0xa0, 0, true);
+    model_put(card, 0x0e, 1, 0x80);
+    model_acs(card, 0x100, ALL_ACS);
+    port(RID(0, 0, 1, 0), 1, 1, PCIE_TYPE_ROOT_PORT, ALL_ACS);
+    nic(RID(0, 1, 0, 1), true);
+    enumerate();
+    struct pci_function *function = pci_function_find(RID(0, 1, 0, 0));
+    const struct pci_function *other = pci_function_find(RID(0, 1, 0, 1)), *culprit;
+    model_put(card, 0x106, 2, 0);
+    assert_true(acs_reaches(function, other, &culprit));
+    function->in_reset = true;
+    function->life = PCI_RESETTING;
+    assert_false(acs_reaches(function, other, &culprit));
+    function->life = PCI_UNUSABLE;
+    assert_true(acs_reaches(function, other, &culprit));
+    function->life = PCI_CLEAN; /* its neighbour leads a reset of the bus */
+    function->bridge->in_reset = true;
+    assert_false(acs_reaches(function, other, &culprit));
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -207,6 +231,7 @@ int main(void)
         TEST(conventional_buses_are_shared),
         TEST(groups_are_closed),
         TEST(siblings_need_acs_of_their_own),
+        TEST(a_reset_counts_while_it_goes_on),
         TEST(the_82576_is_known_not_to_talk_sideways),
         TEST(vfs_of_one_pf_are_separate_unless_they_say_otherwise),
     };
