@@ -226,10 +226,11 @@ static enum status invalidate_function(struct vtd_unit *unit, rid_t rid, uint16_
     return vtd_invalidate(unit, list, ARRAY_SIZE(list));
 }
 
-/* P goes first and everything else only when hardware no longer looks at it. */
+/* P goes first and everything else only when hardware no longer looks at it. FPD stays: a function
+ * that floods the fault registers does not begin again because it was blocked. */
 static void clear_entry(const struct vtd_unit *unit, volatile struct vtd_context_entry *entry)
 {
-    entry->low = 0;
+    entry->low &= VTD_CONTEXT_FPD;
     memory_fence();
     entry->high = 0;
     vtd_publish(unit, entry, sizeof *entry);
@@ -305,17 +306,27 @@ enum status iommu_detach(const struct pci_function *function, struct iommu_domai
 bool iommu_block(rid_t rid)
 {
     bool blocked = true;
+    const struct attachment *attachment = attachment_of(rid);
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *unit = &vtd.unit[i];
         volatile struct vtd_context_entry *entry =
             unit->root != NULL && unit->segment == RID_SEGMENT(rid)
                 ? context_entry(unit, rid, false)
                 : NULL;
-        if (entry == NULL || (entry->low & VTD_CONTEXT_P) == 0)
+        if (entry == NULL)
             continue;
-        uint16_t domain = (uint16_t)FIELD(entry->high, 23, 8);
-        clear_entry(unit, entry);
-        blocked = invalidate_function(unit, rid, domain, domain) == STATUS_OK && blocked;
+        /* What was cached before the entry changed is filed under the id on record. */
+        bool present = (entry->low & VTD_CONTEXT_P) != 0;
+        uint16_t domain = present ? (uint16_t)FIELD(entry->high, 23, 8) : 0, recorded = domain;
+        if (attachment != NULL && attachment->unit == unit)
+            recorded = attachment->domain->id;
+        if (present) {
+            clear_entry(unit, entry);
+            blocked = invalidate_function(unit, rid, domain, domain) == STATUS_OK && blocked;
+        }
+        if (recorded != domain)
+            blocked = invalidate_function(unit, rid, recorded, recorded) == STATUS_OK && blocked;
+        blocked = blocked && !unit->broken;
     }
     return blocked;
 }
