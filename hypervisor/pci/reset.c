@@ -457,7 +457,10 @@ void pci_wake(void)
                   status == STATUS_OK ? ""
                                       : " message=\"it does not come to D0 with its registers as "
                                         "they were; nobody gets it\"");
-        if (status != STATUS_OK)
-            (void)!pci_life_set(function, PCI_UNUSABLE);
+        if (status == STATUS_OK)
+            continue;
+        /* Its BARs may lie anywhere: it must not answer in the place of others. */
+        pci_command_set(function, 0, (uint16_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
+        (void)!pci_life_set(function, PCI_UNUSABLE);
     }
 }

@@ -135,9 +135,11 @@ static void who_sleeps_on_is_given_to_nobody(void **state)
     device = card(RID(0, 1, 0, 0));
     model_capability(device, PM, PCI_CAP_PM);
     model_put(device, PM + 4, 2, 3);
+    model_put(device, 4, 2, 3);
     function = add(device, bridge, OWNER_NOBODY);
     pci_wake();
     assert_int_equal(function->owner, OWNER_HYPERVISOR);
+    assert_int_equal(model_get(device, 4, 2) & 3, 0); /* wherever its BARs may lie now */
     assert_int_equal(host_log_count("pci.woken", "rid=01:00.0 state=D3 status=timeout message="),
                      1);
 }
