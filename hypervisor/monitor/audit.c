@@ -124,7 +124,7 @@ static unsigned find_msix_tables(struct audit *audit, const struct guest *guest,
     for (unsigned i = 0; i < guest->device_count; i++) {
         const struct pci_function *function = guest->devices[i]->function;
         struct msix_layout layout;
-        if (!audit_answers(function))
+        if (!audit_settled(function))
             continue; /* its pages are the hypervisor's all the same */
         enum status status = msix_layout_read(function, &layout);
         if (status == STATUS_NOT_FOUND)

@@ -20,7 +20,7 @@ static void audit_controls(struct audit *audit, const struct guest *guest,
 {
     /* In a VF they are reserved, and the PF's count (PCIe 9.3.5.4). */
     const struct pci_function *physical = function->pf != NULL ? function->pf : function;
-    if (physical->cap_pcie != 0) {
+    if (physical->cap_pcie != 0 && audit_settled(physical)) {
         unsigned offset = physical->cap_pcie + PCIE_DEVICE_CONTROL;
         uint16_t control = pci_read16(physical->rid, offset);
         must_be_clear(audit, guest, offset, control, PCIE_DEVICE_CONTROL_PHANTOM,
@@ -30,7 +30,7 @@ static void audit_controls(struct audit *audit, const struct guest *guest,
         must_be_clear(audit, guest, offset, control, PCIE_DEVICE_CONTROL_NO_SNOOP,
                       "requests of its device may bypass the caches");
     }
-    if (function->cap_ats != 0) {
+    if (function->cap_ats != 0 && audit_settled(function)) {
         unsigned offset = function->cap_ats + ATS_CONTROL;
         must_be_clear(audit, guest, offset, pci_read16(function->rid, offset), ATS_CONTROL_ENABLE,
                       "ATS is on: its device keeps translations of its own");
@@ -43,11 +43,9 @@ void audit_functions(struct audit *audit)
     for (unsigned g = 0; (guest = guest_at(g)) != NULL; g++)
         for (unsigned i = 0; i < guest->device_count; i++) {
             const struct pci_function *at = guest->devices[i]->function;
-            if (!audit_answers(at))
-                continue;
             audit_controls(audit, guest, at);
             for (unsigned depth = 0; at != NULL && depth < MAX_DEPTH; depth++, at = at->bridge)
-                if (!acs_is_on(at))
+                if (audit_settled(at) && !acs_is_on(at))
                     audit_violation(audit, "I4", audit_guest(guest), at->rid, at->cap_acs,
                                     "ACS is off on the way to the IOMMU: requests could turn "
                                     "around below it");

@@ -58,6 +58,12 @@ static inline bool audit_answers(const struct pci_function *function)
 {
     return pci_config_read(function->rid, PCI_COMMAND, 2) != 0xffff;
 }
+/* And not in a reset that goes on or failed: what it cleared is not restored, so its registers are
+ * not judged. A bridge's flag is about the bus below; its own registers keep their values. */
+static inline bool audit_settled(const struct pci_function *function)
+{
+    return (function->is_bridge || !function->in_reset) && audit_answers(function);
+}
 /* Reads every unit's registers, once; what follows goes by them. */
 void audit_units_read(void);
 /* Whether [base, base + size) touches a unit's registers or the range of the local APICs. */
