@@ -3,13 +3,24 @@
  * configuration space sees (indirect access by its own registers, or a firmware's). */
 #include "hypervisor/monitor/audit_internal.h"
 
+#include "hypervisor/pci/config_space.h"
+
 /* A reset clears BARs; they come back before anybody is given the function. A VF's are its PF's. */
 static bool readable(const struct pci_function *function)
 {
     if (function->is_vf && function->pf == NULL)
         return false;
     const struct pci_function *physical = function->is_vf ? function->pf : function;
-    return !function->in_reset && !physical->in_reset && audit_answers(physical);
+    return !function->in_reset && audit_settled(physical);
+}
+
+/* Whether it answers at its memory BARs at all. VFs have one bit for all, in their PF (9.3.3.3). */
+static bool decodes(const struct pci_function *function)
+{
+    if (function->is_vf)
+        return (pci_read16(function->pf->rid, function->pf->cap_sriov + SRIOV_CONTROL) &
+                SRIOV_CONTROL_VF_MEMORY) != 0;
+    return (pci_read16(function->rid, PCI_COMMAND) & PCI_COMMAND_MEMORY) != 0;
 }
 
 static void audit_places(struct audit *audit, const struct pci_function *function)
@@ -44,7 +55,7 @@ void audit_bars(struct audit *audit)
 {
     const struct pci_function *function;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
-        if (readable(function))
+        if (readable(function) && decodes(function))
             audit_places(audit, function);
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         for (unsigned n = 0; n < guest_at(i)->device_count; n++) {
