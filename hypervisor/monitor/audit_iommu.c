@@ -68,15 +68,15 @@ static bool same_as_core(const struct guest *guest, uint64_t address, uint64_t p
     return walk.present && walk.physical == physical && (walk.rights & PAGE_DEVICE) == 0;
 }
 
-/* SNP is reserved on units without snoop control, and wanted where all have it. */
+/* As domains were made since boot: a unit may be given up later, and the others' tables stay. SNP
+ * is reserved on units without snoop control. */
 static bool snoops_rightly(const struct page_walk *walk)
 {
-    unsigned usable = 0, able = 0;
-    for (unsigned unit = 0; unit < unit_count; unit++) {
-        usable += reports[unit].usable;
-        able += reports[unit].usable && (reports[unit].extended_capability & ECAP_SC) != 0;
-    }
-    return usable == 0 || ((walk->rights & PAGE_SNOOPED) != 0) == (able == usable);
+    bool snooped = (walk->rights & PAGE_SNOOPED) != 0, reserved = false;
+    for (unsigned unit = 0; unit < unit_count; unit++)
+        reserved = reserved ||
+                   (reports[unit].usable && (reports[unit].extended_capability & ECAP_SC) == 0);
+    return snooped == iommu_snoops() && !(snooped && reserved);
 }
 
 static void audit_domain(struct audit *audit, const struct guest *guest, uint64_t root,

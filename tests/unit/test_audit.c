@@ -104,7 +104,17 @@ static void ram_uncached(void)
 }
 static void host_write_through(void) { *entry_of(&host, MIB(4), 2) |= BIT(3); }
 static void snooped_where_reserved(void) { *entry_of(dma(), 0, 2) |= BIT(11); }
-static void unit_can_snoop(void) { unit->ecap |= VTD_ECAP_SC; }
+static void unit_cannot_snoop(void)
+{
+    vtd.snoop = true;
+    *entry_of(dma(), 0, 2) |= BIT(11);
+    *entry_of(dma(), MIB(2), 2) |= BIT(11);
+}
+static void not_snooped(void)
+{
+    vtd.snoop = true;
+    unit->ecap |= VTD_ECAP_SC;
+}
 static void phantoms(void) { controls[0] |= BIT(9); }
 static void no_snoop(void) { controls[0] |= BIT(11); }
 static void errors_reported(void) { controls[0] |= BIT(3); }
@@ -274,7 +284,8 @@ static const struct {
     {ram_uncached, "I2", "alpha", "not mapped write-back"},
     {host_write_through, "I2", "host", "memory type"},
     {snooped_where_reserved, "I3", "alpha", "snoop control"},
-    {unit_can_snoop, "I3", "alpha", "snoop control"},
+    {unit_cannot_snoop, "I3", "alpha", "snoop control"},
+    {not_snooped, "I3", "alpha", "snoop control"},
     {phantoms, "I4", "alpha", "phantom functions"},
     {no_snoop, "I4", "alpha", "may bypass the caches"},
     {errors_reported, "I4", "alpha", "errors of the whole machine"},
