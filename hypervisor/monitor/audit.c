@@ -28,11 +28,16 @@ bool audit_failed(void)
 
 static void note_function(struct audit_findings *found, rid_t rid)
 {
-    for (unsigned i = 0; i < found->function_count; i++)
-        if (found->functions[i] == rid)
+    for (size_t i = 0; i < pci_function_count(); i++)
+        if (pci_function_at(i)->rid == rid) {
+            found->functions[i / 64] |= BIT(i % 64);
             return;
-    if (found->function_count < AUDIT_MAX_FUNCTIONS)
-        found->functions[found->function_count++] = rid;
+        }
+    for (unsigned i = 0; i < found->stranger_count; i++)
+        if (found->strangers[i] == rid)
+            return;
+    if (found->stranger_count < AUDIT_MAX_STRANGERS)
+        found->strangers[found->stranger_count++] = rid;
     else
         found->machine = true;
 }

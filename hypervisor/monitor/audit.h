@@ -8,15 +8,17 @@
 
 #include "hypervisor/pci/pci.h"
 
-#define AUDIT_MAX_FUNCTIONS 16
+#define AUDIT_MAX_STRANGERS 16
 
 /* Whom the violations concern. */
 struct audit_findings {
     unsigned violations;
-    uint64_t guests; /* a bit for each guest's index */
-    rid_t functions[AUDIT_MAX_FUNCTIONS];
-    unsigned function_count;
-    bool machine; /* something that every guest depends on, or more functions than there is room */
+    uint64_t guests;                            /* a bit for each guest's index */
+    uint64_t functions[PCI_MAX_FUNCTIONS / 64]; /* a bit for each pci_function_at() */
+    rid_t strangers[AUDIT_MAX_STRANGERS];       /* requester ids without a function */
+    unsigned stranger_count;
+    /* Something that every guest depends on, or so many strangers that somebody writes tables. */
+    bool machine;
 };
 
 /* True when there was no violation. */

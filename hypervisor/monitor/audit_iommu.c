@@ -229,10 +229,12 @@ static void audit_missing(struct audit *audit)
         struct iommu_context_report context = {.present = false};
         int unit = iommu_unit_of(function);
         bool seen = unit >= 0 && (unsigned)unit < unit_count;
-        /* A unit that was given up has lost what firmware had. */
-        bool firmware = iommu_firmware_attached(function->rid) && seen && reports[unit].usable;
-        if (!firmware && pf_dma_find(function->rid) == NULL &&
-            !audit_reaches_memory(guest_of_owner(function->owner), function->rid))
+        /* A unit that was given up has lost what firmware and PFs had; quarantine takes an entry
+         * and leaves it on record. */
+        bool host =
+            (iommu_firmware_attached(function->rid) || pf_dma_find(function->rid) != NULL) &&
+            seen && reports[unit].usable && function->life != PCI_UNUSABLE;
+        if (!host && !audit_reaches_memory(guest_of_owner(function->owner), function->rid))
             continue;
         if (seen)
             iommu_context_report_at(reports[unit].root_table, (uint16_t)function->rid, &context);

@@ -25,7 +25,9 @@ static bool has_bar_at(const struct guest *guest, uint64_t address)
 static void audit_owner(struct audit *audit, const struct pci_function *function)
 {
     const struct guest *guest = guest_of_owner(function->owner);
-    if (guest != NULL && pci_unusable(function))
+    /* A VF that was blocked because of its PF stays with its guest, and reaches nothing. */
+    if (guest != NULL && (function->life == PCI_UNUSABLE ||
+                          (pci_unusable(function) && audit_reaches_memory(guest, function->rid))))
         audit_violation(audit, "I4", audit_function(function->rid), function->owner, function->life,
                         "a function that could not be reset or detached has an owner");
     if (guest != NULL && !lists(guest, function))

@@ -4,23 +4,46 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/guest/device.h"
+
+static void block(rid_t rid, bool logged)
+{
+    bool blocked = iommu_block(rid);
+    if (!logged)
+        log_event("device.quarantined", "rid=%s status=%s message=\"%s\"", rid_text(rid).text,
+                  blocked ? "ok" : "timeout",
+                  "the audit found its isolation broken (audit.violation above): its DMA is "
+                  "blocked until a reboot");
+}
+
+/* Without its PF's driver nothing keeps VFs apart. */
+static void lose_pf(const struct pci_function *function)
+{
+    for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
+        struct pf_device *pf = nic_device(i);
+        if (pf == NULL || pf->function != function)
+            continue;
+        pf->lost = true;
+        devices_block_lost(pf);
+    }
+}
 
 /* An owner's function goes with its owner, whose stop takes the context entry and resets it. */
-static void quarantine_function(rid_t rid)
+static void quarantine_function(struct pci_function *function)
 {
-    struct pci_function *function = pci_function_find(rid);
-    struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
+    struct guest *guest = guest_of_owner(function->owner);
     if (guest != NULL) {
         guest_quarantine(guest);
         return;
     }
-    if (function != NULL && !pci_is_bridge(function))
+    if (!pci_is_bridge(function)) {
         pci_bus_master(function, false);
-    log_event("device.quarantined", "rid=%s status=%s message=\"%s\"", rid_text(rid).text,
-              iommu_block(rid) ? "ok" : "timeout",
-              "the audit found its isolation broken (audit.violation above): its DMA is blocked "
-              "until a reboot");
+        (void)!pci_life_set(function, PCI_UNUSABLE);
+    }
+    iommu_interrupts_release(function);
+    block(function->rid, function->quarantined);
+    function->quarantined = true;
+    lose_pf(function);
 }
 
 bool audit_enforce(void)
@@ -29,8 +52,11 @@ bool audit_enforce(void)
     const struct audit_findings *found = audit_findings();
     if (clean)
         return true;
-    for (unsigned i = 0; i < found->function_count; i++)
-        quarantine_function(found->functions[i]);
+    for (size_t i = 0; i < pci_function_count(); i++)
+        if ((found->functions[i / 64] & BIT(i % 64)) != 0)
+            quarantine_function(pci_function_at(i));
+    for (unsigned i = 0; i < found->stranger_count; i++)
+        block(found->strangers[i], false);
     struct guest *guest;
     for (unsigned i = 0; (guest = guest_at(i)) != NULL; i++)
         if (found->machine || (found->guests & BIT(i)) != 0)

@@ -20,7 +20,7 @@
 #define MEMORY      MIB(4)
 #define RAM(n)      (GIB(1) + (uint64_t)(n) * GIB(1))
 #define BAR0(n)     (UINT64_C(0xc000020000) + (uint64_t)(n) * 0x4000)
-#define BAR3(n)     (UINT64_C(0xc000040000) + (uint64_t)(n) * 0x4000)
+#define BAR3(n)     (UINT64_C(0xc000140000) + (uint64_t)(n) * 0x4000)
 #define BAR_SIZE    UINT64_C(0x4000)
 #define GPA_BAR0    GUEST_BAR_BASE
 #define GPA_BAR3    (GUEST_BAR_BASE + BAR_SIZE)
@@ -28,6 +28,7 @@
 #define EXPRESS     0xa0
 #define ATS         0x140
 #define ACS         0x150
+#define SRIOV       0x160
 #define REGISTERS   (PAGE_READ | PAGE_WRITE | PAGE_DEVICE)
 #define UNIT_BASE   UINT64_C(0xfed90000)
 #define RESERVED    MIB(512)
@@ -117,12 +118,14 @@ const struct frame_range *frames_range(size_t index)
 
 /* --- functions and guests --- */
 
-#define FUNCTIONS 5 /* two guests', one of nobody, a bridge, one that firmware uses */
+#define FUNCTIONS 25 /* two guests', one of nobody, a bridge, one that firmware uses; a test's */
 
 static struct pci_function *functions[FUNCTIONS];
 static uint16_t commands[FUNCTIONS], controls[FUNCTIONS], ats[FUNCTIONS], acs[FUNCTIONS];
 static uint32_t msix_table[FUNCTIONS];
 static uint64_t moved_to[FUNCTIONS]; /* BAR 0, by the device itself; 0: it is where it was */
+static uint16_t sriov_control = 9;   /* VF Enable, VF MSE */
+static bool vf_bars_lost;
 
 static int index_of(rid_t rid)
 {
@@ -134,7 +137,10 @@ static int index_of(rid_t rid)
 
 size_t pci_function_count(void)
 {
-    return FUNCTIONS;
+    size_t count = 0;
+    while (count < FUNCTIONS && functions[count] != NULL)
+        count++;
+    return count;
 }
 
 struct pci_function *pci_function_at(size_t index)
@@ -146,6 +152,19 @@ struct pci_function *pci_function_find(rid_t rid)
 {
     int index = index_of(rid);
     return index < 0 ? NULL : functions[index];
+}
+
+/* The PF's VF BARs, in which its first VF's are. */
+static uint32_t vf_bar_read(const struct pci_function *pf, unsigned number)
+{
+    const struct pci_bar *bar = NULL;
+    for (size_t i = 0; i < pci_function_count() && !vf_bars_lost; i++)
+        if (functions[i]->is_vf && functions[i]->pf == pf)
+            bar = functions[i]->bar;
+    if (bar == NULL)
+        return 0;
+    bool upper = number > 0 && bar[number - 1].is_64bit;
+    return upper ? (uint32_t)(bar[number - 1].base >> 32) : (uint32_t)bar[number].base;
 }
 
 uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
@@ -161,7 +180,11 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
         uint64_t base = number == 0 && moved_to[index] != 0 ? moved_to[index] : bar[number].base;
         return upper ? (uint32_t)(base >> 32) : (uint32_t)base | (bar[number].is_64bit ? 4 : 0);
     }
+    if (offset >= SRIOV + 0x24 && offset < SRIOV + 0x3c)
+        return vf_bar_read(functions[index], (offset - SRIOV - 0x24) / 4);
     switch (offset) {
+    case SRIOV + 8:
+        return sriov_control;
     case PCI_COMMAND:
         return commands[index];
     case EXPRESS + 8: /* device control */
@@ -314,6 +337,8 @@ static void build(const struct page_table_format *format)
     nic = NULL;
     memset(functions, 0, sizeof functions);
     memset(moved_to, 0, sizeof moved_to);
+    sriov_control = 9;
+    vf_bars_lost = false;
     memset(listed, 0, sizeof listed);
     listed[0] = (struct frame_range){0, MIB(1), OWNER_FIRMWARE};
     listed[1] = (struct frame_range){MIB(1), MIB(9), OWNER_HYPERVISOR};
