@@ -82,17 +82,6 @@ static bool redirects(const struct pci_function *function, uint64_t required)
     return (offered & required & ~(uint64_t)control) == 0 && (control & UNWANTED) == 0;
 }
 
-static bool is_behind(const struct pci_function *function, const struct pci_function *bridge)
-{
-    const struct pci_function *above = function->bridge;
-    for (unsigned depth = 0; above != NULL && depth < MAX_DEPTH; depth++) {
-        if (above == bridge)
-            return true;
-        above = above->bridge;
-    }
-    return false;
-}
-
 static const struct pci_function *physical(const struct pci_function *function)
 {
     return function->is_vf && function->pf != NULL ? function->pf : function;
@@ -125,10 +114,10 @@ static bool turns_inside(const struct pci_function *from, const struct pci_funct
 static bool turns_at(const struct pci_function *bridge, const struct pci_function *to)
 {
     if (bridge->pcie_type == PCIE_TYPE_DOWNSTREAM)
-        return !redirects(bridge, REQUIRED) && !is_behind(to, bridge) &&
-               (bridge->bridge == NULL || is_behind(to, bridge->bridge));
+        return !redirects(bridge, REQUIRED) && !pci_is_behind(to, bridge) &&
+               (bridge->bridge == NULL || pci_is_behind(to, bridge->bridge));
     return bridge->pcie_type != PCIE_TYPE_UPSTREAM && bridge->pcie_type != PCIE_TYPE_ROOT_PORT &&
-           is_behind(to, bridge);
+           pci_is_behind(to, bridge);
 }
 
 bool acs_reaches(const struct pci_function *from, const struct pci_function *to,

@@ -114,6 +114,19 @@ static inline bool pci_is_bridge(const struct pci_function *function)
     return function->is_bridge || function->class_code >> 16 == 0x06;
 }
 
+/* Whether the bridge is on the function's way to the root; false for the bridge itself. */
+static inline bool pci_is_behind(const struct pci_function *function,
+                                 const struct pci_function *bridge)
+{
+    const struct pci_function *above = function->bridge;
+    for (unsigned depth = 0; above != NULL && depth < 256; depth++) {
+        if (above == bridge)
+            return true;
+        above = above->bridge;
+    }
+    return false;
+}
+
 /* Walks all buses through bridges (bounded by bus ranges, each bus once), reads headers, BARs
  * (sized with decoding off; the original values are restored) and capabilities. Bus mastering is
  * cleared on every function that is not a bridge, first of all, before anything is sized. Logs
@@ -216,7 +229,7 @@ struct pci_reset {
  * when there is no way to reset the function alone (the log says why), STATUS_BUSY for a PF with
  * VFs. */
 MUST_CHECK enum status pci_reset_start(struct pci_function *function, struct pci_reset *reset);
-/* The next step if it is due. STATUS_BUSY: call it again, 7 s in all at most. STATUS_OK: reset, and
+/* The next step if it is due. STATUS_BUSY: call it again, 8 s in all at most. STATUS_OK: reset, and
  * its configuration restored. STATUS_TIMEOUT: it does not answer, or requests stay pending;
  * STATUS_DEVICE: it kept its registers through the reset or does not take them back. */
 MUST_CHECK enum status pci_reset_poll(struct pci_function *function, struct pci_reset *reset);

@@ -10,7 +10,6 @@
 #define ROOT_LIMIT       UINT64_C(0xfd000000)
 #define WINDOW_GRANULE   MIB(1)
 #define MAX_RESERVATIONS 128
-#define MAX_DEPTH        256
 
 static struct reservation {
     const struct pci_function *pf;
@@ -52,17 +51,6 @@ static bool overlap(struct area area, uint64_t base, uint64_t size, uint64_t *en
     return true;
 }
 
-/* True for the bridge `inside` and those above it: their windows contain the area by design. */
-static bool is_above(const struct pci_function *bridge, const struct pci_function *inside)
-{
-    for (unsigned depth = 0; inside != NULL && depth < MAX_DEPTH; depth++) {
-        if (bridge == inside)
-            return true;
-        inside = inside->bridge;
-    }
-    return false;
-}
-
 static bool blocked_by_function(const struct pci_function *function,
                                 const struct pci_function *inside, struct area area, uint64_t *end)
 {
@@ -71,7 +59,9 @@ static bool blocked_by_function(const struct pci_function *function,
         if (!bar->io && bar->base != 0 && overlap(area, bar->base, bar->size, end))
             return true;
     }
-    if (!function->is_bridge || is_above(function, inside))
+    /* The windows of the bridge `inside` and of those above it contain the area by design. */
+    if (!function->is_bridge || function == inside ||
+        (inside != NULL && pci_is_behind(inside, function)))
         return false;
     for (unsigned prefetchable = 0; prefetchable < 2; prefetchable++) {
         struct bridge_window window;

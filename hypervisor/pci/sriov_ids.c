@@ -51,17 +51,6 @@ rid_t sriov_vf_rid(const struct sriov *sriov, uint16_t index)
     return (sriov->pf->rid & 0xffff0000) | (id & 0xffff);
 }
 
-static bool is_above(const struct pci_function *bridge, const struct pci_function *function)
-{
-    const struct pci_function *above = function->bridge;
-    for (unsigned depth = 0; above != NULL && depth < 256; depth++) {
-        if (above == bridge)
-            return true;
-        above = above->bridge;
-    }
-    return false;
-}
-
 /* A bus other than the PF's own must reach the device and nobody else: inside what the bridge above
  * forwards, and behind no other bridge. */
 static const char *bus_problem(const struct pci_function *pf, uint8_t bus)
@@ -75,7 +64,7 @@ static const char *bus_problem(const struct pci_function *pf, uint8_t bus)
     const struct pci_function *other;
     for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++)
         if (other->is_bridge && RID_SEGMENT(other->rid) == RID_SEGMENT(pf->rid) &&
-            !is_above(other, pf) && other->secondary_bus != 0 && bus >= other->secondary_bus &&
+            !pci_is_behind(pf, other) && other->secondary_bus != 0 && bus >= other->secondary_bus &&
             bus <= other->subordinate_bus)
             return "the VF's bus number belongs to another bridge";
     return NULL;
