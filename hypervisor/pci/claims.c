@@ -1,15 +1,16 @@
 /*
  * Where the registers of all functions lie, asked for or not: runs once, after the platform's own
  * registers have an owner and before anything is given away. Two functions at one address, or one
- * where no bridge sends its accesses, are the firmware's error or its trick: whoever gets the one
- * may reach the other.
+ * where no bridge sends its accesses, come from a mistake in the firmware or from an attack through
+ * it: the owner of one may reach the other.
  */
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/bridge_window.h"
 #include "hypervisor/pci/config_space.h"
 
-#define MAX_DEPTH           256
+/* Ranges that claims leave free in the frame table, for guests' memory. */
+#define CLAIM_RESERVE       256
 #define INTERFACE_SUBTRACTS 0x01 /* a bridge that forwards what nobody else takes */
 
 static bool in_use(const struct pci_bar *bar)
@@ -71,18 +72,9 @@ static void check_overlaps(void)
                     check_pair(one, number, other, second);
 }
 
-static bool is_above(const struct pci_function *bridge, const struct pci_function *function)
-{
-    const struct pci_function *above = function->bridge;
-    for (unsigned depth = 0; above != NULL && depth < MAX_DEPTH; depth++) {
-        if (above == bridge)
-            return true;
-        above = above->bridge;
-    }
-    return false;
-}
-
-/* Every bridge above forwards the whole of it, no other bridge a byte of it. */
+/* Every bridge above forwards the whole of it, no other bridge a byte of it. A bridge that does not
+ * decode counts, too: the first function behind it that is used switches it on
+ * (pci_command_set()). */
 static void check_window(const struct pci_function *bridge, const struct bridge_window window[2],
                          struct pci_function *function, unsigned number)
 {
@@ -93,9 +85,10 @@ static void check_window(const struct pci_function *bridge, const struct bridge_
         if (!window[i].enabled || !overlap(bar->base, bar->size, window[i].base, size))
             continue;
         touched = true;
-        forwarded |= bar->base >= window[i].base && bar->base - window[i].base <= size - bar->size;
+        forwarded |= bar->size <= size && bar->base >= window[i].base &&
+                     bar->base - window[i].base <= size - bar->size;
     }
-    bool above = is_above(bridge, function);
+    bool above = pci_is_behind(function, bridge);
     if (!in_use(bar) || (above ? forwarded : !touched) || !misplace(function))
         return;
     log_event(
@@ -145,6 +138,9 @@ static void claim(struct pci_function *function, unsigned number)
     if (touches_hypervisor(bar->base, bar->size))
         problem = "the firmware placed it over registers of the platform (interrupt controllers, "
                   "DMA remapping units, configuration space)";
+    else if (frames_range(FRAME_MAX_RANGES - CLAIM_RESERVE) != NULL)
+        problem = "the frame table's remaining room is kept for guests' memory; take out cards "
+                  "that are not used, or disable them in the firmware set-up";
     else if (frames_take(base, size, BIT(OWNER_NONE), OWNER_MMIO) != STATUS_OK)
         problem = "it is no physical address, or the frame table has no room for it";
     if (problem != NULL && misplace(function))

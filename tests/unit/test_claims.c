@@ -154,6 +154,14 @@ static void each_bridge_above_must_forward(void **state)
     claim();
     assert_true(misplaced(B));
     assert_false(misplaced(A));
+    /* Nor is a BAR that is larger than the window. */
+    fresh(NULL);
+    model_bar(b, 2,
+              (struct model_bar){
+                  .size = 0x200000, .base = 0xc000000000, .is_64bit = true, .prefetchable = true});
+    claim();
+    assert_true(misplaced(B));
+    assert_int_equal(host_log_count("pci.refused", "rid=02:00.0 bar=2"), 1);
     /* A bridge that takes what nobody else does forwards everything. */
     fresh(NULL);
     model_put(port_b, 0x08, 4, 0x06040100);
@@ -222,6 +230,35 @@ static void without_room_nothing_is_given(void **state)
     assert_int_equal(host_log_count("pci.refused", "has no room"), 3);
 }
 
+/* A machine full of cards leaves guests their memory. */
+static void claims_leave_room_in_the_frame_table(void **state)
+{
+    for (unsigned i = 0; i < FRAME_MAX_RANGES - 256; i++)
+        model_frame(0x1000000 + i * 0x2000, PAGE_SIZE, OWNER_FIRMWARE);
+    claim();
+    assert_int_equal(taken_count, 4);
+    fresh(NULL);
+    for (unsigned i = 0; i <= FRAME_MAX_RANGES - 256; i++)
+        model_frame(0x1000000 + i * 0x2000, PAGE_SIZE, OWNER_FIRMWARE);
+    claim();
+    assert_int_equal(taken_count, 0);
+    assert_true(misplaced(A) && misplaced(B) && misplaced(C));
+    assert_int_equal(host_log_count("pci.refused", "kept for guests' memory"), 3);
+}
+
+/* It is switched on with the first function behind it. */
+static void windows_of_a_bridge_that_does_not_decode_count(void **state)
+{
+    model_put(port_a, PCI_COMMAND, 2, 0);
+    claim();
+    assert_false(misplaced(A));
+    fresh(NULL);
+    model_window(port_b, true, 0x80000000, 0x800fffff);
+    model_put(port_b, PCI_COMMAND, 2, 0);
+    claim();
+    assert_true(misplaced(A));
+}
+
 static void expansion_roms_do_not_decode(void **state)
 {
     model_writable(a, 0x30, 4, 0xffff0001);
@@ -282,6 +319,8 @@ int main(void)
         cmocka_unit_test_setup(both_windows_of_a_switch_count, fresh),
         cmocka_unit_test_setup(the_platforms_registers_are_not_a_devices, fresh),
         cmocka_unit_test_setup(without_room_nothing_is_given, fresh),
+        cmocka_unit_test_setup(claims_leave_room_in_the_frame_table, fresh),
+        cmocka_unit_test_setup(windows_of_a_bridge_that_does_not_decode_count, fresh),
         cmocka_unit_test_setup(expansion_roms_do_not_decode, fresh),
         cmocka_unit_test_setup(a_bar_that_moved_is_seen, fresh),
         cmocka_unit_test_setup(a_vfs_bar_is_its_share_of_the_pfs, fresh),

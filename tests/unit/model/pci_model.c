@@ -13,7 +13,7 @@ static struct model_function functions[MAX_FUNCTIONS];
 static size_t top; /* entries from here on were never used */
 static struct model_function *mirror;
 static bool root[256];
-static struct frame_range frames[64];
+static struct frame_range frames[FRAME_MAX_RANGES];
 static size_t frame_count;
 static unsigned violations, writes, masters_while_sizing;
 static char last_violation[128];
