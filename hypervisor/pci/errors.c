@@ -2,7 +2,10 @@
  * Errors that a function reports travel up as messages and can end as SERR, NMI or a machine check
  * of the whole machine (PCIe 6.2). A guest provokes them at will: with an access that its function
  * does not support, or a request that the IOMMU or ACS stops. So functions report nothing, and what
- * their ports see of them reaches nobody. Runs once; a reset restores what it finds.
+ * their ports see of them reaches nobody. The price: what a port finds on its own link or inside
+ * itself (surprise down, flow control, receiver overflow) reaches nobody either, because the root
+ * raises neither a system error nor an interrupt for any message; AER's status registers keep it.
+ * Runs once; a reset restores what it finds.
  */
 #include "hypervisor/pci/errors.h"
 
@@ -12,14 +15,18 @@
 
 #define CLASS_EVENT_COLLECTOR 0xa /* PCIe device type: Root Complex Event Collector */
 
-/* Uncorrectable errors (PCIe 7.8.4.3). All that there are: nothing that happens inside of one
+/* Uncorrectable errors (PCIe 7.8.4.3). All that a function has: nothing that happens inside of one
  * guest's function matters to anybody else. */
-#define UNCORRECTABLE (BITS(5, 4) | BITS(26, 12))
+#define UNCORRECTABLE (BITS(5, 4) | BITS(25, 12))
+/* Bits that version 2 of the structure brought; reserved before, and to be left alone. Bit 26
+ * (poisoned TLP egress blocked) came without a new version, is masked by default and so stays. */
+#define UNCORRECTABLE_2 BITS(25, 22)
+#define CORRECTABLE_2   BITS(15, 14)
 /* At a port: those that a request or completion from below makes. Its own link's and its own
  * inside (data link protocol, surprise down, flow control, receiver overflow, internal) are not. */
 #define FROM_BELOW                                                                                 \
     (ERROR_POISONED | ERROR_TIMEOUT | ERROR_ABORT | ERROR_UNEXPECTED | ERROR_MALFORMED |           \
-     ERROR_ECRC | ERROR_UNSUPPORTED | ERROR_ACS | BITS(26, 23))
+     ERROR_ECRC | ERROR_UNSUPPORTED | ERROR_ACS | BITS(25, 23))
 #define ERROR_POISONED   BIT(12)
 #define ERROR_TIMEOUT    BIT(14)
 #define ERROR_ABORT      BIT(15)
@@ -40,6 +47,10 @@ void pci_errors_mask(const struct pci_function *function, unsigned aer, uint64_t
                      uint64_t correctable)
 {
     rid_t rid = function->rid;
+    if ((pci_read32(rid, aer) >> 16 & 0xf) < 2) {
+        uncorrectable &= ~UNCORRECTABLE_2;
+        correctable &= ~CORRECTABLE_2;
+    }
     unsigned masks[] = {aer + AER_UNCORRECTABLE_MASK, aer + AER_CORRECTABLE_MASK};
     pci_config_write(rid, masks[0], 4, pci_read32(rid, masks[0]) | (uint32_t)uncorrectable);
     pci_config_write(rid, masks[1], 4, pci_read32(rid, masks[1]) | (uint32_t)correctable);
@@ -56,15 +67,17 @@ static void silence(const struct pci_function *function)
     if (express == 0)
         return;
     pci_update16(rid, express + PCIE_DEVICE_CONTROL, PCIE_DEVICE_CONTROL_ERRORS, 0);
-    if (is_root(function))
+    if (is_root(function) && express + PCIE_ROOT_CONTROL + 2 <= PCI_LEGACY_SIZE)
         pci_update16(rid, express + PCIE_ROOT_CONTROL, PCIE_ROOT_CONTROL_SYSTEM_ERRORS, 0);
     unsigned aer = pci_extended_capability_find(rid, PCI_EXT_CAP_AER);
     if (aer == 0)
         return;
     pci_errors_mask(function, aer, function->is_bridge ? FROM_BELOW : UNCORRECTABLE,
                     function->is_bridge ? ERROR_ADVISORY : CORRECTABLE);
-    if (is_root(function))
-        pci_config_write(rid, aer + AER_ROOT_COMMAND, 4, 0);
+    if (is_root(function) && aer + AER_ROOT_COMMAND + 4 <= PCI_CONFIG_SIZE)
+        pci_config_write(rid, aer + AER_ROOT_COMMAND, 4,
+                         pci_read32(rid, aer + AER_ROOT_COMMAND) &
+                             (uint32_t)~AER_ROOT_COMMAND_INTERRUPTS);
 }
 
 void pci_errors_silence(void)

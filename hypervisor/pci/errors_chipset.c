@@ -127,7 +127,7 @@ void pci_errors_chipset(const struct pci_function *function)
                   rid_text(function->rid).text, function->vendor, function->device,
                   problem == NULL ? "ok" : "unsupported",
                   problem == NULL
-                      ? "it makes no system errors of guests' requests any more (XSA-59)"
+                      ? "it no longer turns guests' requests into system errors (XSA-59)"
                       : problem);
     }
 }

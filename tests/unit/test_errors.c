@@ -57,6 +57,7 @@ static struct model_function *reporting(rid_t rid, unsigned type, unsigned secon
     model_pcie(f, PCIE, type, true);
     model_extended(f, 0x100, PCI_EXT_CAP_ARI);
     model_extended(f, AER, PCI_EXT_CAP_AER);
+    model_put(f, AER + 2, 2, 2); /* the version; the list ends here */
     model_put(f, PCI_COMMAND, 2, 0x0142);
     model_put(f, PCIE + 8, 2, 0x281f);
     model_writable(f, PCIE + 0x1c, 2, 0x001f);
@@ -65,10 +66,11 @@ static struct model_function *reporting(rid_t rid, unsigned type, unsigned secon
         model_writable(f, 0x3e, 2, 0x0043);
         model_put(f, 0x3e, 2, 0x0003);
     }
-    model_writable(f, AER + 8, 4, 0x07fff030);
-    model_writable(f, AER + 0x14, 4, 0x0000f1c1);
-    model_writable(f, AER + 0x2c, 4, 7);
-    model_put(f, AER + 0x2c, 4, 7);
+    /* Reserved bits, too, show who writes them. */
+    model_writable(f, AER + 8, 4, 0xffffffff);
+    model_writable(f, AER + 0x14, 4, 0xffffffff);
+    model_writable(f, AER + 0x2c, 4, 0xffffffff);
+    model_put(f, AER + 0x2c, 4, 0x40000007);
     return f;
 }
 
@@ -100,11 +102,11 @@ static void a_function_reports_nothing(void **state)
     assert_int_equal(model_get(nic, PCI_COMMAND, 2), 0x0042);
     assert_int_equal(model_get(nic, PCIE + 8, 2) & 0xf, 0);
     assert_int_equal(model_get(nic, PCIE + 8, 2) & 0x20f0, 0x2010); /* the rest is its own */
-    assert_int_equal(model_get(nic, AER + 8, 4), 0x07fff030);
+    assert_int_equal(model_get(nic, AER + 8, 4), 0x03fff030);
     assert_int_equal(model_get(nic, AER + 0x14, 4), 0x0000f1c1);
     /* No root control, no root error command in an endpoint. */
     assert_int_equal(model_get(nic, PCIE + 0x1c, 2), 0x001f);
-    assert_int_equal(model_get(nic, AER + 0x2c, 4), 7);
+    assert_int_equal(model_get(nic, AER + 0x2c, 4), 0x40000007);
     assert_int_equal(model_get(old, PCI_COMMAND, 2), 0x0002);
     assert_int_equal(host_log_count("pci.errors", "functions=2 ports=1 reporting=off"), 1);
 }
@@ -124,14 +126,40 @@ static void its_ports_make_no_system_errors(void **state)
         assert_int_equal(model_get(all[i], 0x3e, 2), 0x0001);
         assert_int_equal(model_get(all[i], PCIE + 8, 2) & 0xf, 0);
         /* Unsupported requests, aborts, ACS and the like; what the link itself does stays. */
-        assert_int_equal(model_get(all[i], AER + 8, 4), 0x07bdd000);
+        assert_int_equal(model_get(all[i], AER + 8, 4), 0x03bdd000);
         assert_int_equal(model_get(all[i], AER + 0x14, 4), 0x2000);
     }
     assert_int_equal(model_get(root, PCIE + 0x1c, 2), 0x0018);
-    assert_int_equal(model_get(root, AER + 0x2c, 4), 0);
+    assert_int_equal(model_get(root, AER + 0x2c, 4), 0x40000000);
     assert_int_equal(model_get(collector, PCIE + 0x1c, 2), 0x0018);
-    assert_int_equal(model_get(collector, AER + 0x2c, 4), 0);
-    assert_int_equal(model_get(down, AER + 0x2c, 4), 7);
+    assert_int_equal(model_get(collector, AER + 0x2c, 4), 0x40000000);
+    assert_int_equal(model_get(down, AER + 0x2c, 4), 0x40000007);
+}
+
+/* Before version 2 of the structure its later bits are reserved. */
+static void reserved_bits_stay_as_they_are(void **state)
+{
+    struct model_function *nic = reporting(RID(0, 0, 3, 0), 9, 0);
+    model_put(nic, AER + 2, 2, 1);
+    struct model_function *root = reporting(RID(0, 0, 1, 0), PCIE_TYPE_ROOT_PORT, 1);
+    model_put(root, AER + 2, 2, 1);
+    silence();
+    assert_int_equal(model_get(nic, AER + 8, 4), 0x003ff030);
+    assert_int_equal(model_get(nic, AER + 0x14, 4), 0x000031c1);
+    assert_int_equal(model_get(root, AER + 8, 4), 0x003dd000);
+}
+
+/* A capability at the end of its space is shorter than a root port's should be. */
+static void nothing_behind_the_end_is_written(void **state)
+{
+    struct model_function *root = model_bridge(RID(0, 0, 1, 0), 1, 1);
+    model_pcie(root, 0xec, PCIE_TYPE_ROOT_PORT, true);
+    model_extended(root, 0x100, PCI_EXT_CAP_ARI);
+    model_extended(root, 0xfd4, PCI_EXT_CAP_AER);
+    model_writable(root, 0x108, 2, 0xffff);
+    model_put(root, 0x108, 2, 0x1f);
+    silence();
+    assert_int_equal(model_get(root, 0x108, 2), 0x1f);
 }
 
 /* Memory and chipset errors of the machine are not ours to hide. */
@@ -233,9 +261,10 @@ static void the_link_to_the_chipset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_function_reports_nothing),  TEST(its_ports_make_no_system_errors),
-        TEST(a_host_bridge_keeps_its_own), TEST(chipsets_of_xsa_59),
-        TEST(the_link_to_the_chipset),
+        TEST(a_function_reports_nothing),        TEST(its_ports_make_no_system_errors),
+        TEST(a_host_bridge_keeps_its_own),       TEST(chipsets_of_xsa_59),
+        TEST(the_link_to_the_chipset),           TEST(reserved_bits_stay_as_they_are),
+        TEST(nothing_behind_the_end_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
