@@ -70,6 +70,10 @@
 #define PCIE_DEVICE_CONTROL2            0x28
 #define PCIE_DEVICE_CONTROL2_ARI        BIT(5)
 
+/* What no function that a guest may have is allowed to do. */
+#define PCIE_DEVICE_CONTROL_FORBIDDEN                                                              \
+    (PCIE_DEVICE_CONTROL_ERRORS | PCIE_DEVICE_CONTROL_PHANTOM | PCIE_DEVICE_CONTROL_NO_SNOOP)
+
 #define PCIE_TYPE_ENDPOINT        0x0
 #define PCIE_TYPE_LEGACY          0x1
 #define PCIE_TYPE_ROOT_PORT       0x4

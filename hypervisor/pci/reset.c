@@ -152,26 +152,27 @@ static void save(struct pci_function *function)
         saved->device_control2 = pci_read16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL2);
 }
 
-/* BARs first, decoding after them, bus mastering not at all. False when they do not hold. */
+/* BARs first, decoding after them, bus mastering and what the last owner may have switched on past
+ * the hypervisor not at all. False when they do not hold. */
 static bool restore(const struct pci_function *function)
 {
     rid_t rid = function->rid;
     const struct pci_saved *saved = &function->saved;
-    uint16_t command = saved->command & (uint16_t)~PCI_COMMAND_BUS_MASTER;
+    uint16_t command = saved->command & (uint16_t)~(PCI_COMMAND_BUS_MASTER | PCI_COMMAND_SERR);
     bool holds = true;
     for (unsigned i = 0; !function->is_vf && i < PCI_BARS; i++) {
         pci_config_write(rid, PCI_BAR0 + 4 * i, 4, saved->bar[i]);
         holds = holds && pci_read32(rid, PCI_BAR0 + 4 * i) == saved->bar[i];
     }
     if (!function->is_vf) {
-        pci_config_write(rid, PCI_ROM, 4, saved->rom);
+        pci_config_write(rid, PCI_ROM, 4, saved->rom & (uint32_t)~PCI_ROM_ENABLE);
         pci_config_write(rid, PCI_CACHE_LINE, 1, saved->cache_line);
         pci_config_write(rid, PCI_INTERRUPT_LINE, 1, saved->interrupt_line);
     }
     if (function->cap_pcie != 0) {
         pci_config_write(rid, function->cap_pcie + PCIE_DEVICE_CONTROL, 2,
                          saved->device_control &
-                             (uint32_t)~(PCIE_DEVICE_CONTROL_FLR | PCIE_DEVICE_CONTROL_PHANTOM));
+                             (uint32_t)~(PCIE_DEVICE_CONTROL_FLR | PCIE_DEVICE_CONTROL_FORBIDDEN));
         pci_config_write(rid, function->cap_pcie + PCIE_LINK_CONTROL, 2, saved->link_control);
         if (has_control2(function))
             pci_config_write(rid, function->cap_pcie + PCIE_DEVICE_CONTROL2, 2,
