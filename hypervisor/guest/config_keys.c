@@ -249,7 +249,7 @@ static bool set_accept_flash(struct config_parser *parser, struct word value)
     }
     if (guest->flash_count == CONFIG_MAX_DEVICES)
         return complain_word(parser, value,
-                             "one flash too many: ", "; a guest has at most 8 devices");
+                             "too many accept_flash keys: ", "; a guest has at most 8 devices");
     guest->accept_flash[guest->flash_count++] = nic;
     return true;
 }

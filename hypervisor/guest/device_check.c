@@ -1,50 +1,37 @@
 /*
- * What is wrong with a function whoever asks for it: registers that are not its own alone, and
- * memory inside it that outlives the guest.
+ * Checks of a function that hold for every guest: registers that are not its own alone, and memory
+ * inside it that outlives the guest.
  */
 #include "hypervisor/guest/device.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 
-/* BARs behind which the flash lies that the option ROM is in, for writing, too (82576 datasheet
- * 9.4.11; 82574 9.1.4). */
-static const struct flash_bar {
-    uint16_t vendor, device;
-    uint8_t bar;
-} flash_bars[] = {
-    /* 82571, 82572, 82573 */
-    {0x8086, 0x105e, 1},
-    {0x8086, 0x105f, 1},
-    {0x8086, 0x1060, 1},
-    {0x8086, 0x107d, 1},
-    {0x8086, 0x107e, 1},
-    {0x8086, 0x107f, 1},
-    {0x8086, 0x10b9, 1},
-    {0x8086, 0x108b, 1},
-    {0x8086, 0x108c, 1},
-    {0x8086, 0x109a, 1},
-    /* 82574, 82583 */
-    {0x8086, 0x10d3, 1},
-    {0x8086, 0x10f6, 1},
-    {0x8086, 0x150c, 1},
-    /* 82576 */
-    {0x8086, 0x10c9, 1},
-    {0x8086, 0x10e6, 1},
-    {0x8086, 0x10e7, 1},
-    {0x8086, 0x10e8, 1},
-    {0x8086, 0x150a, 1},
-    {0x8086, 0x150d, 1},
-    {0x8086, 0x1518, 1},
-    {0x8086, 0x1526, 1},
+/* Intel's functions with a BAR behind which the flash lies that the option ROM is in, for writing,
+ * too (82576 datasheet 9.4.11; 82574 9.1.4). */
+static const uint16_t flash_devices[] = {
+    0x105e, 0x105f, 0x1060, 0x107d, 0x107e, 0x107f, 0x10b9,         /* 82571, 82572 */
+    0x108b, 0x108c, 0x109a,                                         /* 82573 */
+    0x10d3, 0x10f6, 0x150c,                                         /* 82574, 82583 */
+    0x10c9, 0x10e6, 0x10e7, 0x10e8, 0x150a, 0x150d, 0x1518, 0x1526, /* 82576 */
 };
+
+/* BAR 1. With 64-bit BARs that is the upper half of BAR 0, and the NVM decides where the flash is:
+ * it may be any but BAR 0 and the MSI-X table's. */
+static bool may_be_flash(const struct pci_function *function, unsigned number)
+{
+    struct msix_layout msix;
+    if (!function->bar[0].is_64bit)
+        return number == 1;
+    return number != 0 && !function->bar[number].io &&
+           (msix_layout_read(function, &msix) != STATUS_OK || number != msix.table_bar);
+}
 
 bool device_bar_is_flash(const struct pci_function *function, unsigned number)
 {
-    for (size_t i = 0; !function->is_vf && i < ARRAY_SIZE(flash_bars); i++)
-        if (function->vendor == flash_bars[i].vendor && function->device == flash_bars[i].device &&
-            number == flash_bars[i].bar)
-            return true;
+    for (size_t i = 0; !function->is_vf && i < ARRAY_SIZE(flash_devices); i++)
+        if (function->vendor == 0x8086 && function->device == flash_devices[i])
+            return may_be_flash(function, number);
     return false;
 }
 

@@ -273,6 +273,16 @@ static void test_known_flash_stays_hidden(void **state)
     function.bar[1] = (struct pci_bar){.size = 0};
 }
 
+/* With 64-bit BARs it lies where the NVM has it: neither in BAR 0 nor where the MSI-X table is. */
+static void test_flash_behind_64_bit_bars(void **state)
+{
+    struct pci_function nic = {.vendor = 0x8086, .device = 0x10c9, .bar = {{.is_64bit = true}}};
+    layout_status = STATUS_OK;
+    layout = (struct msix_layout){.vectors = 10, .table_bar = 4, .pba_bar = 4};
+    assert_false(device_bar_is_flash(&nic, 0) || device_bar_is_flash(&nic, 4));
+    assert_true(device_bar_is_flash(&nic, 2));
+}
+
 static void test_without_confinement(void **state)
 {
     covered = false;
@@ -475,6 +485,7 @@ int main(void)
         TEST(test_registers_in_the_wrong_place),
         TEST(test_flash_must_be_accepted),
         TEST(test_known_flash_stays_hidden),
+        TEST(test_flash_behind_64_bit_bars),
         TEST(test_without_confinement),
         TEST(test_firmwares_functions),
         TEST(test_firmwares_functions_that_stay),
