@@ -132,26 +132,27 @@
 #define IGB_MAILBOX_WORDS      16
 
 /* Queue registers as the PF sees them (8.10.2 and on, 8.12.8 and on) */
-#define IGB_RX_QUEUE(n)          (0xc000u + 0x40u * (n))
-#define IGB_TX_QUEUE(n)          (0xe000u + 0x40u * (n))
-#define IGB_QUEUE_BASE_LOW       0x00
-#define IGB_QUEUE_BASE_HIGH      0x04
-#define IGB_QUEUE_LENGTH         0x08
-#define IGB_QUEUE_FORMAT         0x0c /* receive queues: SRRCTL */
-#define IGB_QUEUE_HEAD           0x10
-#define IGB_QUEUE_CACHE          0x14 /* RXCTL, TXCTL: DCA and relaxed ordering, 8.13 */
-#define IGB_QUEUE_TAIL           0x18
-#define IGB_QUEUE_CONTROL        0x28
-#define IGB_QUEUE_CONTROL_ENABLE (UINT32_C(1) << 25)
-#define IGB_LEAST_RING           128u
-/* Transmit descriptors (7.2.2.3), third word */
-#define IGB_DESCRIPTOR_DATA       (UINT32_C(3) << 20)
-#define IGB_DESCRIPTOR_REPORT     (UINT32_C(1) << 27)
-#define IGB_DESCRIPTOR_ADVANCED   (UINT32_C(1) << 29)
+#define IGB_RX_QUEUE(n)           (0xc000u + 0x40u * (n))
+#define IGB_TX_QUEUE(n)           (0xe000u + 0x40u * (n))
+#define IGB_QUEUE_BASE_LOW        0x00
+#define IGB_QUEUE_BASE_HIGH       0x04
+#define IGB_QUEUE_LENGTH          0x08
+#define IGB_QUEUE_FORMAT          0x0c /* receive queues: SRRCTL */
+#define IGB_QUEUE_HEAD            0x10
+#define IGB_QUEUE_CACHE           0x14 /* RXCTL, TXCTL: DCA and relaxed ordering, 8.13 */
+#define IGB_QUEUE_TAIL            0x18
+#define IGB_QUEUE_CONTROL         0x28
+#define IGB_QUEUE_CONTROL_ENABLE  (UINT32_C(1) << 25)
 #define IGB_QUEUE_DROPPED         0x30 /* receive queues: RQDPC; cleared by reading */
 #define IGB_QUEUE_WRITE_BACK_LOW  0x38 /* transmit queues */
 #define IGB_QUEUE_WRITE_BACK_HIGH 0x3c
 #define IGB_QUEUE_THRESHOLDS      (UINT32_C(1) << 16) /* RXDCTL after power-on: WTHRESH 1 */
+#define IGB_LEAST_RING            128u
+
+/* Transmit descriptors (7.2.2.3), third word */
+#define IGB_DESCRIPTOR_DATA     (UINT32_C(3) << 20)
+#define IGB_DESCRIPTOR_REPORT   (UINT32_C(1) << 27)
+#define IGB_DESCRIPTOR_ADVANCED (UINT32_C(1) << 29)
 
 /* VF n's interrupts: its three vectors are the port's 22 - 3n and on. */
 #define IGB_IVAR(n)       (0x1700u + 4u * (n)) /* 8.8.15: queues n and n + 8 */

@@ -124,17 +124,21 @@ static enum status split(struct nic *nic, const struct config_nic *config)
     quieten(function);
     if (pf->driver->dma_test != NULL) {
         status = pf->driver->dma_test(pf);
-        log_event("nic.dma_test", "nic=%s rid=%s status=%s", config->name,
-                  rid_text(function->rid).text, status_name(status));
-        if (status != STATUS_OK)
-            return refuse(
-                config, status,
-                status == STATUS_DENIED
-                    ? "its DMA to memory outside of its domain was not stopped: the "
-                      "firmware's DMAR table names no unit that is above this device; use "
-                      "another slot or update the firmware"
-                    : "it could not be tried whether the IOMMU stops its DMA; reset the "
-                      "machine, and use another slot if this comes again");
+        log_event("nic.dma_test", "nic=%s rid=%s status=%s%s", config->name,
+                  rid_text(function->rid).text, status_name(status),
+                  status == STATUS_TIMEOUT
+                      ? " message=\"the PF made no access, as cards do without a link: that the "
+                        "IOMMU stops it is not shown, only the firmware's DMAR table says so; plug "
+                        "in a cable and reboot to have it tried\""
+                      : "");
+        if (status != STATUS_OK && status != STATUS_TIMEOUT)
+            return refuse(config, status,
+                          status == STATUS_DENIED
+                              ? "its DMA to memory outside of its domain was not stopped: the "
+                                "firmware's DMAR table lists no unit that covers this device; use "
+                                "another slot or update the firmware"
+                              : "it could not be tried whether the IOMMU stops its DMA; reset the "
+                                "machine, and use another slot if this comes again");
     }
     status = pf->driver->start(pf, pf->vfs);
     if (status != STATUS_OK)

@@ -28,7 +28,8 @@ const struct pf_dma *pf_dma_find(rid_t rid);
 /* pf_dma_test.c: whether the unit really stops the PF. `provoke` makes the PF, which has been reset
  * and masters the bus now, access the page at `address`, which begins with `content` and lies in no
  * domain. STATUS_OK: the unit recorded it and the page is as it was. STATUS_DENIED: the page
- * changed. STATUS_TIMEOUT: neither, within 200 ms. STATUS_NO_MEMORY. Afterwards bus mastering is
- * off and the domain is gone; the PF must be reset. */
+ * changed. STATUS_TIMEOUT: neither, within 200 ms, which shows nothing. STATUS_NO_MEMORY.
+ * Afterwards bus mastering is off and the domain is gone; the PF must be reset. Unless the result
+ * is STATUS_OK the page stays taken: the access may still be under way. */
 MUST_CHECK enum status pf_dma_test(const struct pci_function *pf, const void *content, size_t size,
                                    void (*provoke)(void *context, uint64_t address), void *context);

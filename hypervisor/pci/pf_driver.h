@@ -36,7 +36,8 @@ struct pf_driver {
     /* True when it knows the device. */
     bool (*probe)(const struct pci_function *function);
     /* Resets the PF, lets it try a DMA that must be stopped, and tells whether it was
-     * (pf_dma_test()). Before start(); NULL: whatever the PF does needs a domain that works. */
+     * (pf_dma_test()); STATUS_DEVICE when it does not come out of a reset. Before start(); NULL:
+     * whatever the PF does needs a domain that works. */
     enum status (*dma_test)(struct pf_device *device);
     /* Resets the PF and brings it up for `vfs` virtual functions, before VF Enable: internal
      * switch, anti-spoofing, pools, filters. Starts link negotiation and does not wait for it. */

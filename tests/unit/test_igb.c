@@ -399,15 +399,61 @@ static void it_tries_a_dma_that_must_be_stopped(void **state)
     fresh(NULL);
     dma_test_status = STATUS_DENIED;
     assert_int_equal(driver()->dma_test(&device), STATUS_DENIED);
+    assert_int_equal(tail_at, 1);
+    assert_int_equal(resets, 2); /* no queue stays armed */
+    assert_int_equal(get(IGB_TX_QUEUE(0) + IGB_QUEUE_CONTROL), 0);
     fresh(NULL);
     reset_hangs = true;
+    assert_int_equal(driver()->dma_test(&device), STATUS_DEVICE);
+}
+
+/* A fault may be lost; a card may fetch nothing at all, or only with a link. */
+static void it_tries_three_times(void **state)
+{
+    dma_test_status = STATUS_OK;
+    quiet_tests = 2;
+    assert_int_equal(driver()->dma_test(&device), STATUS_OK);
+    assert_int_equal(dma_tests, 3);
+    fresh(NULL);
+    assert_int_not_equal(link_at, 0);
+    fresh(NULL);
+    quiet_tests = 3;
+    no_cable = true;
+    uint64_t before = clock_microseconds();
     assert_int_equal(driver()->dma_test(&device), STATUS_TIMEOUT);
+    assert_in_range(clock_microseconds() - before, 3000000, 6000000);
+    assert_int_equal(dma_tests, 3);
+    assert_int_equal(link_at, 0);
+    fresh(NULL);
+    queue_stays_off = true;
+    dma_test_status = STATUS_TIMEOUT;
+    before = clock_microseconds();
+    assert_int_equal(driver()->dma_test(&device), STATUS_TIMEOUT);
+    assert_in_range(clock_microseconds() - before, 300000, 2000000);
+    assert_int_equal(tail_at, 0);
+}
+
+static void a_card_that_reads_all_ones_is_lost(void **state)
+{
+    start(2);
+    put(IGB_VFLRE, UINT32_MAX); /* one register proves nothing */
+    (void)driver()->service(&device);
+    assert_false(device.lost);
+    assert_true(driver()->link_up(&device));
+    memset(registers, 0xff, sizeof registers);
+    assert_false(driver()->service(&device));
+    assert_true(device.lost);
+    assert_false(driver()->link_up(&device));
+    assert_false(driver()->service(&device));
+    assert_int_equal(host_log_count("igb.lost", "pf="), 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(it_tries_a_dma_that_must_be_stopped, fresh),
+        TEST(it_tries_three_times),
+        TEST(a_card_that_reads_all_ones_is_lost),
         TEST(the_82576_is_known),
         TEST(the_pf_masters_the_bus_in_a_domain_of_its_own),
         TEST(the_switch_is_set_up_for_isolation),

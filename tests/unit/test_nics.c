@@ -111,6 +111,14 @@ static bool probe(const struct pci_function *function)
     return true;
 }
 
+static enum status dma_status;
+
+static enum status dma_test(struct pf_device *device)
+{
+    assert_false(running);
+    return dma_status;
+}
+
 static enum status start(struct pf_device *device, uint16_t vfs)
 {
     assert_int_equal(master, firmwares);
@@ -130,7 +138,7 @@ static void stop(struct pf_device *device)
 }
 
 static const struct pf_driver driver = {
-    .probe = probe, .start = start, .vfs_enabled = vfs_up, .stop = stop};
+    .probe = probe, .dma_test = dma_test, .start = start, .vfs_enabled = vfs_up, .stop = stop};
 const struct pf_driver *const pf_drivers[] = {&driver, NULL};
 
 static int fresh(void **state)
@@ -143,6 +151,7 @@ static int fresh(void **state)
     strcpy(config.nics[0].name, "uplink");
     config.nics[0].rid = pf.rid;
     config.nics[0].vfs = 2;
+    dma_status = STATUS_OK;
     probe_status = start_status = enable_status = finish_status = vfs_status = STATUS_OK;
     vfs_enabled = running = moved = registers_taken = false;
     registers_owner = OWNER_NONE;
@@ -219,11 +228,32 @@ static void registers_that_are_shared(void **state)
     assert_true(running);
 }
 
+/* Memory that changed is proof; a card that did nothing proves nothing, as without a cable. */
+static void what_came_of_the_dma_test(void **state)
+{
+    dma_status = STATUS_DENIED;
+    nics_prepare(&config);
+    assert_false(running || vfs_enabled);
+    assert_int_equal(host_log_count("nic.refused", "lists no unit that covers this device"), 1);
+    fresh(NULL);
+    dma_status = STATUS_DEVICE;
+    nics_prepare(&config);
+    assert_false(running || vfs_enabled);
+    assert_int_equal(host_log_count("nic.refused", "could not be tried"), 1);
+    fresh(NULL);
+    dma_status = STATUS_TIMEOUT;
+    nics_prepare(&config);
+    assert_true(running && vfs_enabled);
+    assert_int_equal(host_log_count("nic.refused", NULL), 0);
+    assert_int_equal(host_log_count("nic.dma_test", "status=timeout message=\"the PF made no"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_step_that_fails_leaves_no_vf_behind), /* first: a NIC that is ready stays so */
         TEST(registers_that_are_shared),
+        TEST(what_came_of_the_dma_test),
         TEST(all_goes_well),
         TEST(firmware_keeps_its_bus_mastering),
     };
