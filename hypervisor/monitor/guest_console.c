@@ -11,6 +11,8 @@
 #define KEY_LEAVE  0x1c /* Ctrl-\ */
 #define KEY_ESCAPE 0x1b
 #define LINE_SIZE  200
+/* Bytes of one guest in a turn: some neither show nor fill a line. */
+#define TAKE_LIMIT 256
 #define TURN_LIMIT MILLISECONDS(10)
 /* Of the narrowest terminal but one: what it wraps by itself would be a line without a mark, and
  * what a backspace does in its last column differs. */
@@ -152,16 +154,17 @@ static bool take_byte(const struct guest *guest, char byte)
     return byte == '\n' || screen.sent >= LINE_SIZE;
 }
 
-/* What the guest sent, at most a line; false when there is no more. */
+/* What the guest sent, at most a line and TAKE_LIMIT bytes; false when there is no more. */
 static bool serve(const struct guest *guest)
 {
     char byte;
     bool more;
+    unsigned taken = 0;
     screen.open = console_guest_line();
     screen.sent = 0;
     do
         more = virtual_serial_take(guest->serial, &byte, 1) != 0;
-    while (more && !take_byte(guest, byte));
+    while (more && !take_byte(guest, byte) && ++taken < TAKE_LIMIT);
     write_screen();
     return more;
 }

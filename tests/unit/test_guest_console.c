@@ -322,6 +322,22 @@ static void test_everybody_has_a_turn(void **state)
     assert_non_null(strstr(outputs, "name=beta text=\"heard\""));
 }
 
+/* Nor does one whose bytes neither show nor fill a line: it has 256 of them in a turn. */
+static void test_bytes_without_effect_end_a_turn(void **state)
+{
+    for (unsigned first = 0; first < 2; first++) {
+        setup(NULL);
+        for (unsigned i = 0; i < 300; i++)
+            send(first, "\r", 1);
+        send(first, "flood\n", 6);
+        send(!first, "heard\n", 6);
+        assert_true(guest_console_service());
+        const char *heard = strstr(outputs, "text=\"heard\""),
+                   *flood = strstr(outputs, "text=\"flood\"");
+        assert_true(heard != NULL && flood != NULL && heard < flood);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_turn_is_short, setup),
         cmocka_unit_test_setup(test_the_last_line_of_one_that_ended, setup),
         cmocka_unit_test_setup(test_everybody_has_a_turn, setup),
+        cmocka_unit_test_setup(test_bytes_without_effect_end_a_turn, setup),
     };
     return cmocka_run_group_tests_name("guest console", tests, NULL, NULL);
 }
