@@ -442,18 +442,18 @@ static uint64_t timer_khz(void)
         wait_microseconds(2000);
         /* An emulator's core may be held up here: what counts is the time that really passed. */
         khz = (UINT32_MAX - msr_read(MSR_APIC_CURRENT)) * 1000 / (microseconds() - from);
-        if (khz == 0)
-            khz = 1;
+        khz += khz == 0;
     }
     return khz;
 }
 
 void timer_once(uint8_t vector, uint64_t time)
 {
-    static uint8_t set; /* writing the entry may exit, writing the count never does */
     uint64_t count = timer_khz() * time / 1000;
-    if (set != vector)
-        msr_write(MSR_APIC_LVT_TIMER, set = vector);
+    if ((uint8_t)msr_read(MSR_APIC_LVT_TIMER) != vector) { /* of this core; only writing exits */
+        msr_write(MSR_APIC_DIVIDE, 0xb);
+        msr_write(MSR_APIC_LVT_TIMER, vector);
+    }
     msr_write(MSR_APIC_INITIAL, count == 0 ? 1 : count > UINT32_MAX ? UINT32_MAX : count);
 }
 
