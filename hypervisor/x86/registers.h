@@ -127,7 +127,9 @@ static inline void tlb_flush_page(uintptr_t address)
 #define EFER_SVME BIT(12)
 
 #define RFLAGS_FIXED BIT(1)
+#define RFLAGS_TF    BIT(8)
 #define RFLAGS_IF    BIT(9)
+#define RFLAGS_RF    BIT(16)
 
 #define MSR_TSC             0x10
 #define MSR_APIC_BASE       0x1b

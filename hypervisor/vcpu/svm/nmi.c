@@ -8,6 +8,7 @@
  */
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/svm/svm.h"
+#include "hypervisor/x86/registers.h"
 #include "hypervisor/x86/cpu.h"
 
 #define EXCEPTION_DB   1

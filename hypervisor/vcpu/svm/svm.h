@@ -50,8 +50,6 @@ bool svm_nmi_exit(struct vcpu *vcpu, struct vcpu_exit *exit);
 /* #DB and #AC: a guest that makes them fault while they are delivered would else never leave the
  * microcode (CVE-2015-8104, CVE-2015-5307). #MC: the machine's business. */
 #define SVM_INTERCEPTED_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
-#define RFLAGS_TF                  BIT(8)
-#define RFLAGS_RF                  BIT(16)
 #define DR6_STEP                   BIT(14)
 /* Intercepts, maps, nested paging. Addresses are physical. */
 void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t nested_cr3);

@@ -9,7 +9,6 @@
 #define CR4_PCIDE     BIT(17)
 #define EFER_RESERVED (~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
 
-#define RFLAGS_TF    BIT(8)
 #define RFLAGS_VM    BIT(17)
 #define RFLAGS_ZEROS (BITS(63, 22) | BIT(15) | BIT(5) | BIT(3))
 

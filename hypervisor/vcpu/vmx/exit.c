@@ -12,10 +12,8 @@
 #define VECTOR_GENERAL_PROTECTION 13
 #define FIRST_INTERRUPT_VECTOR    32
 
-#define RFLAGS_TF BIT(8)
-#define RFLAGS_RF BIT(16)
-#define CR0_PE    BIT(0)
-#define DR7_GD    BIT(13)
+#define CR0_PE BIT(0)
+#define DR7_GD BIT(13)
 
 /* DR6: B0..B3, BD and BS of the exit qualification are set; the rest has fixed values (SDM
  * 3B 18.2.3, 3C 28.2.1). */
