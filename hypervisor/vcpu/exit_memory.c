@@ -93,7 +93,6 @@ enum outcome exit_memory(struct vcpu *vcpu)
                          address, access_name(exit), instruction.width);
     if (!instruction.write)
         store_result(vcpu, &instruction, value);
-    vcpu->retries = 0;
     vcpu_backend()->set_rip(vcpu, state.rip + instruction.length);
     return OUTCOME_RESUME;
 }

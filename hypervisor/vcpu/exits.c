@@ -137,9 +137,8 @@ static enum outcome on_exception(struct vcpu *vcpu)
 
 /* INVD would discard what other owners have written, WBINVD would stall the caches they share. A
  * guest's memory is write-back and its devices' requests snoop: by SNP in the domain's entries
- * where the units have it (ECAP.SC), else because Enable No Snoop is off in the device. A device
- * that ignores that bit reads memory as it was last written back, and its guest cannot mend that.
- */
+ * where the units have it (ECAP.SC), otherwise because Enable No Snoop is off in the device. A
+ * device that ignores that bit reads stale memory, and its guest can do nothing about it. */
 static enum outcome on_invd(struct vcpu *vcpu)
 {
     (void)vcpu;
@@ -229,12 +228,14 @@ enum outcome vcpu_exit_handle_decoded(struct vcpu *vcpu)
         return vcpu_exit_handle(vcpu);
     uint8_t length = vcpu_instruction_length(vcpu);
     vcpu_backend()->read_mode(vcpu, &state);
-    if (length == 0)
+    if (length == 0) {
+        vcpu_exit_count(vcpu, vcpu->exit.kind);
         return vcpu_retry(vcpu, state.rip)
                    ? OUTCOME_RESUME
                    : vcpu_fail(vcpu, "unhandled-exit",
                                "the instruction that made the %s exit cannot be read",
                                exit_kind_name(vcpu->exit.kind));
+    }
     enum outcome outcome = vcpu_exit_handle(vcpu);
     if (outcome != OUTCOME_ADVANCE)
         return outcome;

@@ -35,10 +35,10 @@ enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format
     PRINTF_LIKE(3, 4);
 /* A machine check came while the guest ran: it ends, unless nothing of it is lost. */
 enum outcome vcpu_machine_check(struct vcpu *vcpu);
-/* The guest's memory does not hold the instruction that exited any more: another vCPU has changed
- * it or its mapping meanwhile. True: the guest is to execute what is there now, with fresh
- * translations, so that the CPU itself raises what there is to raise. False: it has come to that
- * VCPU_RETRIES times in a row at the same place, which is no coincidence. */
+/* The guest's memory no longer holds the instruction that exited: another vCPU has changed it or
+ * its mapping meanwhile. True: the guest executes what is there now, with fresh translations, and
+ * the CPU raises any fault itself. False: this has happened VCPU_RETRIES times in a row at the same
+ * RIP with no other exit between, which is no coincidence. Call it for an exit already counted. */
 #define VCPU_RETRIES 100
 bool vcpu_retry(struct vcpu *vcpu, uint64_t rip);
 /* Does delivering the exception push RF = 1, so that the instruction meets no breakpoint of its own

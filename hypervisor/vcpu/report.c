@@ -45,9 +45,10 @@ enum outcome vcpu_fault(struct vcpu *vcpu, uint8_t vector)
 
 bool vcpu_retry(struct vcpu *vcpu, uint64_t rip)
 {
-    if (vcpu->retry_rip != rip)
+    if (vcpu->retry_rip != rip || (uint8_t)(vcpu->retry_exit + 1) != vcpu->recent_next)
         vcpu->retries = 0;
     vcpu->retry_rip = rip;
+    vcpu->retry_exit = vcpu->recent_next;
     if (++vcpu->retries > VCPU_RETRIES)
         return false;
     vcpu_backend()->flush_memory(vcpu);

@@ -144,6 +144,7 @@ struct vcpu {
     uint64_t exceptions_after; /* exits of other kinds before that row */
     uint64_t retry_rip;        /* vcpu_retry(): where, and how often in a row */
     uint32_t retries;
+    uint8_t retry_exit;    /* recent_next at the last one */
     struct vcpu_exit exit; /* the one being handled */
 };
 _Static_assert(offsetof(struct vcpu, registers) == 0, "vmx/entry.asm, svm/entry.asm");
