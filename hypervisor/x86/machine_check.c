@@ -22,7 +22,7 @@ static struct notes {
     volatile uint32_t dropped;
 } notes[CPU_MAX];
 
-struct machine_check_support machine_check_support;
+struct machine_check_support machine_check_supports[CPU_MAX];
 
 static void put(const struct note *note)
 {
@@ -36,8 +36,9 @@ static void put(const struct note *note)
     __atomic_store_n(&own->written, written + 1, __ATOMIC_RELEASE);
 }
 
-/* SDM 3B 16.9.3, 16.10.4; APM 2 9.3.2. Corrected errors and those that a bank does not signal are
- * not why the exception came. Recovery: errors that nobody has consumed yet are signalled too. */
+/* For the thread that the error hit: SDM 3B 16.9.3, 16.10.4; APM 2 9.3.2. Corrected errors and
+ * those that a bank does not signal are not why the exception came. With recovery, errors that
+ * nobody has consumed yet are signalled too. */
 static enum machine_check judge(uint64_t status)
 {
     const uint64_t signalled = MC_STATUS_VALID | MC_STATUS_UNCORRECTED | MC_STATUS_ENABLED;
@@ -45,19 +46,31 @@ static enum machine_check judge(uint64_t status)
         return MACHINE_CHECK_HARMLESS;
     if ((status & MC_STATUS_CORRUPT) != 0)
         return MACHINE_CHECK_CORE;
-    if (!machine_check_support.recovery)
+    if (!machine_check_support()->recovery)
         return MACHINE_CHECK_FATAL;
     if ((status & MC_STATUS_REQUIRED) == 0)
         return MACHINE_CHECK_HARMLESS;
-    /* What else required action is not known any more. */
+    /* An error that was lost may have required an action too: nobody knows which. */
     return (status & MC_STATUS_OVERFLOW) != 0 ? MACHINE_CHECK_CORE : MACHINE_CHECK_FATAL;
+}
+
+/* A broadcast reaches every thread, and threads share banks; MCG_STATUS is each thread's own. RIPV
+ * without EIPV: what this thread ran is not involved (SDM 3B 16.10.4). A local one has no other. */
+static bool hit_another(uint64_t global)
+{
+    const uint64_t told = MCG_STATUS_RESTARTS | MCG_STATUS_AT_RIP | MCG_STATUS_LOCAL;
+    return machine_check_support()->recovery && (global & told) == MCG_STATUS_RESTARTS;
 }
 
 enum machine_check machine_check_scan(enum machine_check_place place, uint64_t global)
 {
-    enum machine_check worst = MACHINE_CHECK_HARMLESS;
-    bool any = false;
-    for (unsigned bank = 0; bank < machine_check_support.banks; bank++) {
+    const uint64_t told = MCG_STATUS_RESTARTS | MCG_STATUS_AT_RIP;
+    /* EIPV: the error is in what ran here, even if another thread has cleared its bank. */
+    const enum machine_check least =
+        (global & told) == MCG_STATUS_RESTARTS ? MACHINE_CHECK_HARMLESS : MACHINE_CHECK_FATAL;
+    enum machine_check worst = least;
+    bool any = false, bystander = hit_another(global);
+    for (unsigned bank = 0; bank < machine_check_support()->banks; bank++) {
         struct note note = {.global = global, .bank = (uint8_t)bank, .place = (uint8_t)place};
         if (!msr_read_safe(MSR_MC_STATUS(bank), &note.status) ||
             (note.status & MC_STATUS_VALID) == 0)
@@ -67,11 +80,16 @@ enum machine_check machine_check_scan(enum machine_check_place place, uint64_t g
         if ((note.status & MC_STATUS_HAS_MISC) != 0)
             (void)!msr_read_safe(MSR_MC_MISC(bank), &note.misc);
         enum machine_check verdict = judge(note.status);
-        note.verdict = (uint8_t)verdict;
-        put(&note);
+        /* The bank is left to the thread that was hit. */
+        bool leave = bystander && verdict != MACHINE_CHECK_HARMLESS;
+        if (leave && verdict == MACHINE_CHECK_FATAL)
+            verdict = MACHINE_CHECK_HARMLESS;
         worst = MAX(worst, verdict);
+        note.verdict = (uint8_t)MAX(verdict, least);
+        put(&note);
         any = true;
-        (void)!msr_write_safe(MSR_MC_STATUS(bank), 0); /* one that cannot be cleared stays valid */
+        if (!leave)
+            (void)!msr_write_safe(MSR_MC_STATUS(bank), 0); /* if that fails, it stays valid */
     }
     if (!any && place != MACHINE_CHECK_BEFORE_BOOT)
         put(&(struct note){.global = global, .bank = NO_BANK, .place = (uint8_t)place});
@@ -81,19 +99,18 @@ enum machine_check machine_check_scan(enum machine_check_place place, uint64_t g
 bool machine_check_pending(void)
 {
     uint64_t global;
-    return machine_check_support.banks != 0 && msr_read_safe(MSR_MCG_STATUS, &global) &&
+    return machine_check_support()->banks != 0 && msr_read_safe(MSR_MCG_STATUS, &global) &&
            (global & MCG_STATUS_PENDING) != 0;
 }
 
 enum machine_check machine_check_take(enum machine_check_place place)
 {
     uint64_t global = 0;
-    if (machine_check_support.banks != 0)
+    bool banks = machine_check_support()->banks != 0;
+    if (banks)
         (void)!msr_read_safe(MSR_MCG_STATUS, &global);
     enum machine_check worst = machine_check_scan(place, global);
-    if ((global & MCG_STATUS_RESTARTS) == 0)
-        worst = MAX(worst, MACHINE_CHECK_FATAL);
-    if (machine_check_support.banks != 0)
+    if (banks)
         (void)!msr_write_safe(MSR_MCG_STATUS, 0); /* last: from now on another may come */
     return worst;
 }
@@ -101,17 +118,18 @@ enum machine_check machine_check_take(enum machine_check_place place)
 static const char *meaning(const struct note *note)
 {
     static const char *const verdicts[] = {
-        [MACHINE_CHECK_HARMLESS] = "not fatal to what ran here, which goes on",
-        [MACHINE_CHECK_FATAL] = "what ran here cannot go on: a guest ends, the hypervisor stops",
-        [MACHINE_CHECK_CORE] =
-            "the core's state is corrupt: what ran here ends, no guest runs here until a reset",
+        [MACHINE_CHECK_HARMLESS] = "nothing that ran on this core is lost; it continues",
+        [MACHINE_CHECK_FATAL] = "what ran on this core cannot continue; a guest is stopped, the "
+                                "hypervisor halts the core",
+        [MACHINE_CHECK_CORE] = "the core's state is corrupt; what ran on it is stopped, and it "
+                               "runs no guest until the machine is reset",
     };
     if (note->place == MACHINE_CHECK_BEFORE_BOOT)
-        return "left over from before this boot; cleared";
+        return "left from before this boot; cleared";
     if (note->bank == NO_BANK)
-        return (note->global & MCG_STATUS_RESTARTS) != 0
-                   ? "no bank of this core has an error: another core was hit, this one goes on"
-                   : "no bank of this core has an error, but what ran here cannot go on";
+        return (note->global & (MCG_STATUS_RESTARTS | MCG_STATUS_AT_RIP)) == MCG_STATUS_RESTARTS
+                   ? "no bank of this core holds an error; another core was hit, this one continues"
+                   : "no bank of this core holds an error, but what ran on it cannot continue";
     return verdicts[note->verdict];
 }
 
@@ -144,8 +162,8 @@ void machine_check_report(bool dying)
         uint32_t dropped = __atomic_exchange_n(&from->dropped, 0, __ATOMIC_RELAXED);
         if (dropped != 0 && !dying)
             log_event("cpu.machine_check",
-                      "core=%u dropped=%u message=\"more machine checks came than could be kept; "
-                      "see those above\"",
+                      "core=%u dropped=%u message=\"more machine checks occurred than could be "
+                      "recorded; see the ones above\"",
                       core, dropped);
     }
 }

@@ -1,16 +1,16 @@
 /*
- * Machine checks: SDM 3B 16, APM 2 9. Whoever is hit, a guest or the hypervisor, has the banks of
- * its core read, noted and cleared here, so that the next machine check finds room; the control
- * core logs what was noted.
+ * Machine checks: SDM 3B 16, APM 2 9. Whether a guest or the hypervisor is hit, the core's banks
+ * are read, noted and cleared here, so that the next machine check finds room; the control core
+ * logs what was noted.
  */
 #pragma once
 
 #include "hypervisor/base/core.h"
 
 enum machine_check {
-    MACHINE_CHECK_HARMLESS, /* nothing of what ran here is lost: it goes on */
-    MACHINE_CHECK_FATAL,    /* what ran here cannot go on; the core can */
-    MACHINE_CHECK_CORE,     /* nor can the core */
+    MACHINE_CHECK_HARMLESS, /* nothing that ran here is lost: it continues */
+    MACHINE_CHECK_FATAL,    /* what ran here cannot continue; the core can */
+    MACHINE_CHECK_CORE,     /* neither can the core */
 };
 enum machine_check_place {
     MACHINE_CHECK_IN_GUEST,
@@ -24,10 +24,11 @@ void machine_check_enable(void);
 /* Boot only: one line about the boot core. */
 void machine_check_log_support(void);
 
-/* A machine check on this core waits to be looked at (MCG_STATUS.MCIP). */
+/* A machine check on this core has not been handled yet (MCG_STATUS.MCIP). */
 bool machine_check_pending(void);
-/* Reads, notes and clears this core's banks; what that means for the one it interrupted. Locks
- * nothing and logs nothing: #MC may interrupt the log itself. */
+/* Reads, notes and clears this core's banks; returns what that means for what was interrupted.
+ * Banks whose error hit another thread are left to that one. Locks nothing and logs nothing: #MC
+ * may interrupt the log itself. */
 enum machine_check machine_check_take(enum machine_check_place place);
-/* Logs what the cores have noted. `dying`: on a control core that will not come to it again. */
+/* Logs what the cores have noted. `dying`: the control core will not get to do it again. */
 void machine_check_report(bool dying);

@@ -8,8 +8,8 @@
 #define CPUID_1_EDX_MCA      BIT(14)
 #define FEATURE_CONTROL_LOCK BIT(0)
 
-/* Without it each machine check reaches all cores. What firmware left unlocked is still ours to
- * say, before the lock that VMX needs. */
+/* Without it each machine check reaches all cores (Intel). If firmware left the register unlocked,
+ * it can still be set here, before VMX needs it locked. */
 static bool enable_local(uint64_t capabilities)
 {
     uint64_t control;
@@ -29,23 +29,24 @@ void machine_check_enable(void)
     if ((cpuid(1, 0).edx & needed) != needed || !msr_read_safe(MSR_MCG_CAP, &capabilities))
         return;
     unsigned banks = MIN(MCG_CAP_BANKS(capabilities), MACHINE_CHECK_BANKS);
-    machine_check_support.banks = banks;
-    machine_check_support.recovery = (capabilities & MCG_CAP_RECOVERY) != 0;
+    struct machine_check_support *support = machine_check_support();
+    support->banks = banks;
+    support->recovery = (capabilities & MCG_CAP_RECOVERY) != 0;
     (void)machine_check_scan(MACHINE_CHECK_BEFORE_BOOT, 0);
     if ((capabilities & MCG_CAP_CTL) != 0)
         (void)!msr_write_safe(MSR_MCG_CTL, ~UINT64_C(0));
     for (unsigned bank = 0; bank < banks; bank++)
         (void)!msr_write_safe(MSR_MC_CTL(bank), ~UINT64_C(0));
-    machine_check_support.local = enable_local(capabilities);
+    support->local = enable_local(capabilities);
     (void)!msr_write_safe(MSR_MCG_STATUS, 0);
 }
 
 void machine_check_log_support(void)
 {
-    log_event("cpu.machine_checks", "banks=%u recovery=%s local=%s message=\"%s\"",
-              machine_check_support.banks, machine_check_support.recovery ? "yes" : "no",
-              machine_check_support.local ? "yes" : "no",
-              machine_check_support.banks == 0
-                  ? "no machine-check architecture: an error of the hardware is not explained"
-                  : "logged as cpu.machine_check; whom one hits ends");
+    const struct machine_check_support *support = machine_check_support();
+    log_event("cpu.machine_checks", "banks=%u recovery=%s local=%s message=\"%s\"", support->banks,
+              support->recovery ? "yes" : "no", support->local ? "yes" : "no",
+              support->banks == 0
+                  ? "no machine-check architecture; hardware errors cannot be explained"
+                  : "logged as cpu.machine_check; the guest it hits is stopped");
 }

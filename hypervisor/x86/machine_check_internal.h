@@ -1,14 +1,21 @@
 /* What machine_check.c and machine_check_init.c share. */
 #pragma once
 
+#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/machine_check.h"
 
-/* The same on all cores of a machine. */
+/* By core: a hybrid CPU's cores differ. */
 extern struct machine_check_support {
     unsigned banks; /* 0: no machine-check architecture */
     bool recovery;  /* MCG_CAP.MCG_SER_P */
     bool local;     /* LMCE is on */
-} machine_check_support;
+} machine_check_supports[CPU_MAX];
 
-/* Notes and clears each valid bank; the worst verdict. `global` is MCG_STATUS. */
+static inline struct machine_check_support *machine_check_support(void)
+{
+    return &machine_check_supports[cpu_current()->index];
+}
+
+/* Notes each valid bank and clears it, unless its error hit another thread; the worst verdict.
+ * `global` is MCG_STATUS. */
 enum machine_check machine_check_scan(enum machine_check_place place, uint64_t global);

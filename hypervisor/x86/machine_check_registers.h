@@ -15,10 +15,12 @@
 
 #define MCG_CAP_BANKS(cap)    ((unsigned)FIELD(cap, 7, 0))
 #define MCG_CAP_CTL           BIT(8)  /* MCG_CTL exists */
-#define MCG_CAP_RECOVERY      BIT(24) /* MCG_SER_P: the two bits below tell */
+#define MCG_CAP_RECOVERY      BIT(24) /* MCG_SER_P (Intel): MC_STATUS_REQUIRED is defined */
 #define MCG_CAP_LOCAL         BIT(27) /* MCG_LMCE_P */
 #define MCG_STATUS_RESTARTS   BIT(0)  /* RIPV: RIP on the stack is where to go on */
+#define MCG_STATUS_AT_RIP     BIT(1)  /* EIPV: the instruction at RIP has to do with the error */
 #define MCG_STATUS_PENDING    BIT(2)  /* MCIP: one more shuts the machine down */
+#define MCG_STATUS_LOCAL      BIT(3)  /* LMCE_S: this thread alone was told */
 #define MCG_EXT_CTL_LOCAL     BIT(0)
 #define FEATURE_CONTROL_LOCAL BIT(20) /* IA32_FEATURE_CONTROL: LMCE may be used */
 
@@ -29,4 +31,4 @@
 #define MC_STATUS_HAS_MISC    BIT(59)
 #define MC_STATUS_HAS_ADDRESS BIT(58)
 #define MC_STATUS_CORRUPT     BIT(57) /* PCC: the processor's context */
-#define MC_STATUS_REQUIRED    BIT(55) /* AR (Intel), TCC (AMD): the program that was interrupted */
+#define MC_STATUS_REQUIRED    BIT(55) /* AR; AMD has TCC here, which is not looked at */

@@ -243,11 +243,12 @@ static void machine_check(uint64_t status, uint64_t global)
 static void test_machine_check(void **state)
 {
     const uint64_t pending = MCG_STATUS_PENDING, restarts = pending | MCG_STATUS_RESTARTS;
+    const uint64_t hit = restarts | MCG_STATUS_AT_RIP;
     const uint64_t consumed = UINT64_C(0xb180000000000000), corrupt = UINT64_C(0xb200000000000000);
-    machine_check(consumed, restarts);
+    machine_check(consumed, hit);
     expect_stop("machine-check", "hardware reported");
     assert_false(cpu.corrupt);
-    machine_check(corrupt, restarts);
+    machine_check(corrupt, hit);
     expect_stop("machine-check", "not used again");
     assert_true(cpu.corrupt);
     machine_check(0, pending); /* nowhere to go on */
@@ -264,7 +265,7 @@ static void test_machine_check(void **state)
 
     setup(NULL); /* it made the entry fail, and had no exit of its own */
     bank_status = consumed;
-    machine_check_global = restarts;
+    machine_check_global = hit;
     then(EXIT_ENTRY_FAILURE, 0)->reason = 0x80000029;
     run();
     expect_stop("machine-check", "");

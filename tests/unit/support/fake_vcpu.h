@@ -211,6 +211,7 @@ void cpu_wait(void)
 
 /* One bank; MCG_STATUS. */
 UNUSED static uint64_t bank_status, machine_check_global;
+UNUSED static bool global_sticks;
 
 static uint64_t *fake_msr(uint32_t msr)
 {
@@ -230,7 +231,8 @@ bool msr_read_safe(uint32_t msr, uint64_t *value)
 
 bool msr_write_safe(uint32_t msr, uint64_t value)
 {
-    *fake_msr(msr) = value;
+    if (msr != MSR_MCG_STATUS || !global_sticks)
+        *fake_msr(msr) = value;
     return true;
 }
 
@@ -349,7 +351,8 @@ UNUSED static int setup(void **state)
     vcpu.cpu = &cpu;
     cpu.corrupt = false;
     bank_status = machine_check_global = 0;
-    machine_check_support = (struct machine_check_support){.banks = 1, .recovery = true};
+    global_sticks = false;
+    *machine_check_support() = (struct machine_check_support){.banks = 1, .recovery = true};
     vcpu_state_pvh(&vcpu.start, 0x1000);
     vcpu_set_events(&guest_events);
     cpuid_policy_init(model);
