@@ -106,35 +106,44 @@ static void log_call_chain(struct vcpu *vcpu, const struct vcpu_state *state)
     log_event("guest.calls", "core=%u vcpu=%u returns=\"%s\"", vcpu->cpu->index, vcpu->index, text);
 }
 
+static enum outcome stop(struct vcpu *vcpu, const char *reason, const char *what)
+{
+    char detail[DETAIL_SIZE];
+    struct vcpu_state state;
+    vcpu_backend()->read_state(vcpu, &state);
+    log_registers(vcpu, &state);
+    log_recent(vcpu);
+    log_call_chain(vcpu, &state);
+    (void)format_text(detail, sizeof detail, "rip=%#llx %s", (unsigned long long)state.rip, what);
+    vcpu_events()->stopped(vcpu, reason, detail);
+    return OUTCOME_STOP;
+}
+
+/* Does not come back here by way of vcpu_fail(): MCG_STATUS may not let itself be cleared. */
 enum outcome vcpu_machine_check(struct vcpu *vcpu)
 {
     enum machine_check verdict = machine_check_take(MACHINE_CHECK_IN_GUEST);
     if (verdict == MACHINE_CHECK_HARMLESS)
         return OUTCOME_RESUME;
     vcpu->cpu->corrupt = verdict == MACHINE_CHECK_CORE;
-    return vcpu_fail(vcpu, "machine-check",
-                     "the hardware reported an error in what this core did (cpu.machine_check)%s",
-                     vcpu->cpu->corrupt ? "; the core is not used again" : "");
+    return stop(vcpu, "machine-check",
+                vcpu->cpu->corrupt ? "the hardware reported an error on this core "
+                                     "(see cpu.machine_check); the core is not used again"
+                                   : "the hardware reported an error on this core "
+                                     "(see cpu.machine_check)");
 }
 
 enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format, ...)
 {
-    char detail[DETAIL_SIZE];
-    struct vcpu_state state;
+    char what[DETAIL_SIZE];
     va_list arguments;
 
-    /* An entry fails, or a guest stumbles, because of one that caused no exit of its own. */
+    /* One that caused no exit of its own may be why an entry failed or a guest crashed. */
     if (machine_check_pending() && vcpu_machine_check(vcpu) == OUTCOME_STOP)
         return OUTCOME_STOP;
 
-    vcpu_backend()->read_state(vcpu, &state);
-    log_registers(vcpu, &state);
-    log_recent(vcpu);
-    log_call_chain(vcpu, &state);
-    size_t used = format_text(detail, sizeof detail, "rip=%#llx ", (unsigned long long)state.rip);
     va_start(arguments, format);
-    format_text_list(detail + used, sizeof detail - used, format, arguments);
+    format_text_list(what, sizeof what, format, arguments);
     va_end(arguments);
-    vcpu_events()->stopped(vcpu, reason, detail);
-    return OUTCOME_STOP;
+    return stop(vcpu, reason, what);
 }

@@ -274,6 +274,13 @@ static void test_machine_check(void **state)
     then(EXIT_TRIPLE_FAULT, 0);
     run();
     expect_stop("triple-fault", "");
+
+    setup(NULL); /* MCG_STATUS cannot be cleared: one report all the same */
+    global_sticks = true;
+    machine_check_global = pending;
+    then(EXIT_TRIPLE_FAULT, 0);
+    run();
+    expect_stop("machine-check", "hardware reported");
 }
 
 /* Another exit in between begins the count again. */
