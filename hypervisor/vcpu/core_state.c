@@ -56,8 +56,8 @@ void core_state_reset_debug(void)
     __asm__ volatile("mov %0, %%dr6" : : "r"(dr6));
 }
 
-/* No guest reaches them: neither XCR0 nor CR4 has their bit. What firmware left is another matter,
- * and a guest that is given them one day must find nothing of the last one's. */
+/* No guest reaches them: its XCR0 and CR4 never have their bits. This clears what firmware left,
+ * and keeps one guest's values from the next, should guests ever be given them. */
 static void protection_keys_reset(void)
 {
     uint64_t cr4 = cr4_read();
@@ -73,7 +73,7 @@ void core_state_reset(void)
     /* Direct for guests; which of them a back-end switches itself makes no difference. */
     static const uint32_t registers[] = {
         MSR_STAR,           MSR_LSTAR,   MSR_CSTAR, MSR_SFMASK,
-        MSR_KERNEL_GS_BASE, MSR_TSC_AUX, MSR_XSS}; /* no guest's; firmware's otherwise */
+        MSR_KERNEL_GS_BASE, MSR_TSC_AUX, MSR_XSS}; /* no guest writes it, but firmware may have */
 
     for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
         (void)!msr_write_safe(registers[i], 0); /* not there: nothing to clear */

@@ -8,7 +8,7 @@
 #include "hypervisor/base/core.h"
 
 void core_state_reset(void);
-/* The debug registers alone: INIT resets them, and not the rest (SDM 3A table 10-1). */
+/* The debug registers alone: INIT resets them but not the rest (SDM 3A table 10-1). */
 void core_state_reset_debug(void);
 /* XSETBV 0; the value has passed the policy. */
 void core_state_set_xcr0(uint64_t value);

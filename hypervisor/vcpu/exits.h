@@ -24,8 +24,8 @@ static inline enum outcome vcpu_exit_handle(struct vcpu *vcpu)
     return exit_handlers[kind](vcpu);
 }
 
-/* The same where the CPU does not tell the length of the instruction that exited: also goes on
- * behind it. It is decoded first: what cannot be read any more has had no effect yet. */
+/* The same where the CPU does not report the length of the instruction that exited; also advances
+ * RIP. The instruction is decoded first: if it can no longer be read, it has had no effect yet. */
 enum outcome vcpu_exit_handle_decoded(struct vcpu *vcpu);
 
 const struct vcpu_events *vcpu_events(void);
@@ -33,7 +33,7 @@ const struct vcpu_events *vcpu_events(void);
 /* Reports that the vCPU cannot go on, with its registers; OUTCOME_STOP. */
 enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format, ...)
     PRINTF_LIKE(3, 4);
-/* A machine check came while the guest ran: it ends, unless nothing of it is lost. */
+/* A machine check came while the guest ran: the guest is stopped unless nothing of it is lost. */
 enum outcome vcpu_machine_check(struct vcpu *vcpu);
 /* The guest's memory no longer holds the instruction that exited: another vCPU has changed it or
  * its mapping meanwhile. True: the guest executes what is there now, with fresh translations, and
@@ -41,9 +41,9 @@ enum outcome vcpu_machine_check(struct vcpu *vcpu);
  * RIP with no other exit between, which is no coincidence. Call it for an exit already counted. */
 #define VCPU_RETRIES 100
 bool vcpu_retry(struct vcpu *vcpu, uint64_t rip);
-/* Does delivering the exception push RF = 1, so that the instruction meets no breakpoint of its own
- * again when it is repeated? Faults do; #DB pushes what is there, whatever it is (SDM 3B 18.3.1.1).
- * Neither back-end's injection does that by itself (SDM 3C 27.6.1.1). */
+/* Does delivering the exception push RF = 1, so that the instruction does not hit its own
+ * breakpoint again when it is repeated? Faults do; #DB pushes RF unchanged (SDM 3B 18.3.1.1).
+ * Neither VMX nor SVM does that when it injects (SDM 3C 27.6.1.1). */
 static inline bool vcpu_pushes_rf(uint8_t vector)
 {
     const uint32_t others = 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 8 | 1u << 18;
@@ -71,7 +71,8 @@ size_t vcpu_call_chain(struct vcpu *vcpu, const struct vcpu_state *state, uint64
                        size_t most);
 /* Length of the instruction at RIP; 0 when it cannot be told. */
 uint8_t vcpu_instruction_length(struct vcpu *vcpu);
-/* The general register of the MOV to or from a control register at RIP; false likewise. */
+/* The general register of the MOV to or from a control register at RIP; false: it cannot be read.
+ */
 bool vcpu_control_source(struct vcpu *vcpu, uint8_t *general);
 
 /* exit_memory.c, exit_control.c, cpuid_policy.c */

@@ -76,8 +76,8 @@ static bool write_efer(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     return true;
 }
 
-/* True: the core's own APIC answers reserved bits in the timer's entry with #GP, as the manual has
- * it (SDM 3A 11.12.1.2), so that the guest may write it without an exit. */
+/* True: the core's own APIC raises #GP for reserved bits in the timer's entry, as SDM 3A 11.12.1.2
+ * requires, so the guest may write it without an exit. */
 static bool timer_entry_direct;
 static bool has_tsc_deadline;
 
@@ -110,7 +110,7 @@ static uint64_t lvt_defined(uint32_t msr)
 /* Local vector table: what is not delivered as an ordinary interrupt would reach the hypervisor
  * (NMI, INIT), the firmware (SMI) or a controller that is not there (ExtINT). Such an entry is
  * written masked: system software sets LINT0 and LINT1 up that way out of habit. Reserved bits are
- * looked at here, because emulated APICs store them and act upon them. */
+ * checked here because emulated APICs store them and act on them. */
 static bool write_lvt(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
     const uint64_t reserved_mode = LVT_PERIODIC | LVT_TSC_DEADLINE;

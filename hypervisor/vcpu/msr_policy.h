@@ -10,7 +10,7 @@
 struct cpuid_result;
 struct vcpu;
 
-/* Looks at this core's APIC, whose timer is off; before the bitmaps are built. */
+/* Probes this core's APIC while its timer is off; call it before the bitmaps are built. */
 void msr_policy_init(struct cpuid_result (*read)(uint32_t leaf, uint32_t subleaf));
 /* The guest accesses the register without an exit. Both back-ends fill their bitmaps from this, so
  * every such register is switched by the back-end or reset by core_state_reset(). */

@@ -78,7 +78,7 @@ enum exit_kind {
 };
 const char *exit_kind_name(enum exit_kind kind);
 
-#define CONTROL_SOURCE_IN_CODE 0xff /* the CPU does not tell: the instruction does */
+#define CONTROL_SOURCE_IN_CODE 0xff /* the CPU does not report it: decode it */
 
 struct vcpu_exit {
     enum exit_kind kind;
@@ -186,7 +186,7 @@ struct vcpu_backend {
     uint64_t (*efer)(struct vcpu *vcpu);
     bool (*osxsave)(struct vcpu *vcpu); /* the guest has set CR4.OSXSAVE */
     unsigned (*cpl)(struct vcpu *vcpu);
-    /* Behind an instruction that is done: also ends an interrupt shadow and clears RF. */
+    /* After an instruction has completed: also ends an interrupt shadow and clears RF. */
     void (*set_rip)(struct vcpu *vcpu, uint64_t rip);
     void (*inject)(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
     /* The guest-physical tables lost a mapping: discard what this core cached of them. */

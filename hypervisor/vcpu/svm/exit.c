@@ -14,8 +14,8 @@
 #define NPF_EXECUTE  BIT(4)
 #define NPF_IN_WALK  BIT(33) /* of the guest's own page tables */
 
-/* A guest that loads reserved bits into CR3 gets here under QEMU's TCG, and #GP is the
- * answer; a state that VMRUN itself refuses comes back at once, for ever. */
+/* Under QEMU's TCG a guest that loads reserved bits into CR3 gets here and is given #GP; a state
+ * that VMRUN itself refuses would come back at once, forever. */
 #define INVALID_RUN_LIMIT 4096
 
 static const uint8_t kinds[] = {

@@ -1,15 +1,14 @@
 /*
- * A guest's NMIs. On a CPU one blocks the next until IRET ends; an injected one blocks nothing, and
- * there is no virtual NMI to ask for in the oldest SVM. So the IRET is intercepted. It has not been
- * carried out then (APM 2 15.9), and an NMI injected at that place would find the first one's frame
- * still on its stack. The guest goes one instruction further, by the trap flag: IRET loads RFLAGS
- * whole, so nothing of the flag is left behind it, and an exception that IRET raises instead is
- * intercepted meanwhile, whichever it is.
+ * A guest's NMIs. On a CPU an NMI blocks the next one until IRET ends; an injected one blocks
+ * nothing, and early SVM has no virtual NMI. So IRET is intercepted. The exit comes before the IRET
+ * is executed (APM 2 15.9), and an NMI injected there would find the first one's frame still on its
+ * stack. The guest is stepped over the IRET with the trap flag: IRET loads all of RFLAGS, so the
+ * flag does not survive it, and meanwhile any exception that IRET raises instead is intercepted.
  */
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/svm/svm.h"
-#include "hypervisor/x86/registers.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/registers.h"
 
 #define EXCEPTION_DB   1
 #define EXCEPTION_PF   14
@@ -29,12 +28,12 @@ void svm_nmi_inject(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = svm_vmcb(vcpu);
     if ((vmcb->intercept_1 & INTERCEPT_IRET) != 0 || stepping(vmcb)) {
-        vcpu->nmi_request = 1; /* one waits, as in a CPU: looked at behind the IRET */
+        vcpu->nmi_request = 1; /* one stays pending, as in a CPU, until the IRET is done */
         return;
     }
     if ((vmcb->event_injection & EVENT_VALID) != 0) {
-        /* An event that an exit cut short goes first, or its interrupt is lost. With GIF = 0 the
-         * core's own NMI waits for VMRUN, which delivers the event and exits at once. */
+        /* An event that an exit interrupted must be delivered first, or it is lost. While GIF = 0
+         * the core's own NMI waits for VMRUN, which delivers the event and exits at once. */
         vcpu->nmi_request = 1;
         cpu_kick(vcpu->cpu);
         return;
@@ -48,20 +47,20 @@ static void step_over_iret(struct vcpu *vcpu, struct vmcb *vmcb)
     vcpu->backend_state[SVM_SLOT_STEP_FLAGS] = vmcb->rflags;
     vcpu->backend_state[SVM_SLOT_STEP_DR6] = vmcb->dr6;
     vmcb->dr6 &= ~DR6_TRAPS;
-    vmcb->rflags |= RFLAGS_TF | RFLAGS_RF;       /* RF: a breakpoint on the IRET has been met */
-    vmcb->interrupt_state |= INTERRUPT_SHADOW;   /* no interrupt before it, with TF in its frame */
-    vmcb->intercept_exceptions = ALL_EXCEPTIONS; /* the NMI is blocked still */
+    vmcb->rflags |= RFLAGS_TF | RFLAGS_RF;       /* RF: a breakpoint on the IRET was already hit */
+    vmcb->interrupt_state |= INTERRUPT_SHADOW;   /* or an interrupt would push TF in its frame */
+    vmcb->intercept_exceptions = ALL_EXCEPTIONS; /* NMIs are still blocked */
     vmcb->intercept_1 &= ~INTERCEPT_IRET;
 }
 
-/* The IRET is done. What is left of #DB without our own step is the guest's. */
+/* The IRET is done. Any cause of the #DB other than our step is the guest's. */
 static void end_step(struct vcpu *vcpu, struct vmcb *vmcb, struct vcpu_exit *exit)
 {
     uint64_t before = vcpu->backend_state[SVM_SLOT_STEP_DR6];
     bool own = (vcpu->backend_state[SVM_SLOT_STEP_FLAGS] & RFLAGS_TF) != 0;
     if (!own && (vmcb->dr6 & DR6_TRAPS) == 0) {
         vmcb->dr6 = before;
-        exit->kind = EXIT_NMI; /* one that was requested meanwhile is delivered now */
+        exit->kind = EXIT_NMI; /* delivers one requested in the meantime */
         return;
     }
     if (!own)
@@ -71,7 +70,7 @@ static void end_step(struct vcpu *vcpu, struct vmcb *vmcb, struct vcpu_exit *exi
         cpu_kick(vcpu->cpu);
 }
 
-/* The IRET faulted: as if it had not been stepped over. */
+/* The IRET faulted: undoes the step. */
 static void fail_step(struct vcpu *vcpu, struct vmcb *vmcb, struct vcpu_exit *exit, uint8_t vector)
 {
     uint64_t flags = vcpu->backend_state[SVM_SLOT_STEP_FLAGS];

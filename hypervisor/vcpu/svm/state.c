@@ -39,7 +39,7 @@ static struct vcpu_segment read_segment(const struct vmcb_segment *segment)
 void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t nested_cr3)
 {
     memset(vmcb, 0, sizeof *vmcb);
-    /* A CPU without a read shadow: what the guest sees of CR4 is not what it runs with. */
+    /* SVM has no read shadow, and the CR4 that the guest sees is not the one it runs with. */
     vmcb->intercept_cr = INTERCEPT_CR_READ(4) | INTERCEPT_CR_WRITE(4);
     /* Not INTR: interrupts are the guest's own. Not HLT: it sleeps on its core. */
     vmcb->intercept_1 = INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID |
@@ -132,7 +132,7 @@ void svm_read_state(struct vcpu *vcpu, struct vcpu_state *state)
         .idtr_limit = vmcb->idtr.limit,
         .dr7 = vmcb->dr7,
     };
-    /* The CPL is a field of its own: the attributes of a null SS are left over (APM 2 15.5.1). */
+    /* The CPL has its own field: the attributes of a null SS are stale (APM 2 15.5.1). */
     state->ss.attributes =
         (uint16_t)((state->ss.attributes & ~BITS(6, 5)) | (unsigned)vmcb->cpl << 5);
     svm_read_mode(vcpu, state);

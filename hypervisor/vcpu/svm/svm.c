@@ -25,7 +25,7 @@
 #define SVM_EDX_NP         BIT(0)
 #define SVM_EDX_NRIPS      BIT(3)
 
-/* QEMU's emulation: the guest takes #MC itself, whatever is intercepted. */
+/* Under QEMU's TCG the guest takes #MC itself, even if it is intercepted. */
 #define CPUID_HYPERVISOR 0x40000000
 #define SIGNATURE_TCG    0x54474354 /* "TCGT" */
 

@@ -41,14 +41,14 @@ uint8_t svm_instruction_length(const struct vmcb *vmcb, const struct svm_exit_co
 void svm_exit_exception(struct vcpu_exit *exit, uint8_t vector, bool has_error, uint32_t error);
 
 /* --- nmi.c: no hardware is touched but the APIC --- */
-/* One NMI for the guest: with the next VMRUN, or when its handler has ended the last one. */
+/* Delivers one NMI to the guest: at the next VMRUN, or once its handler of the last one is done. */
 void svm_nmi_inject(struct vcpu *vcpu);
-/* The exits that end NMI blocking, and what comes between them; false: another exit. */
+/* Handles the exits by which NMI blocking ends; false: it is another exit. */
 bool svm_nmi_exit(struct vcpu *vcpu, struct vcpu_exit *exit);
 
 /* --- state.c --- */
-/* #DB and #AC: a guest that makes them fault while they are delivered would else never leave the
- * microcode (CVE-2015-8104, CVE-2015-5307). #MC: the machine's business. */
+/* #DB and #AC: otherwise a guest that makes their delivery fault never leaves the microcode
+ * (CVE-2015-8104, CVE-2015-5307). #MC belongs to the hypervisor. */
 #define SVM_INTERCEPTED_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
 #define DR6_STEP                   BIT(14)
 /* Intercepts, maps, nested paging. Addresses are physical. */

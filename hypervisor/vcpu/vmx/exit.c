@@ -181,15 +181,15 @@ static void inject_nmi(uint64_t blocked_by)
         open_nmi_window(true);
         return;
     }
-    if (blocking & INTERRUPTIBILITY_STI) /* the event ends it, and the entry may refuse it */
+    if (blocking & INTERRUPTIBILITY_STI) /* the event ends it, and entry may fail with it */
         vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPTIBILITY_STI);
     vmcs_write(VMCS_ENTRY_INTERRUPTION,
                INTERRUPTION_VALID | (uint64_t)INTERRUPTION_NMI << 8 | VECTOR_NMI);
     vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 }
 
-/* A CPU that opens the window in the shadow of STI delivers NMIs there (SDM 3C 26.2); to wait for
- * its end would mean an exit again, for ever. */
+/* A CPU that opens the window in the shadow of STI delivers NMIs there (SDM 3C 26.2); waiting for
+ * the shadow to end would cause the same exit again, forever. */
 static void decode_nmi_window(struct vcpu_exit *exit)
 {
     (void)exit;
@@ -295,7 +295,7 @@ static void decode_entry_failure(struct vcpu *vcpu, struct vcpu_exit *exit)
     }
 }
 
-/* An exit for an access to memory saves RF = 1 (SDM 3C 28.3.3), but the next instruction is not to
+/* An exit for a memory access saves RF = 1 (SDM 3C 28.3.3), with which the next instruction would
  * miss its breakpoint. */
 static __attribute__((noinline)) void finish_flags(uint64_t flags)
 {
