@@ -326,11 +326,11 @@ static void clear_interrupts(struct pf_device *device, uint16_t vf)
     igb_write(device, IGB_PBACLR, 0);
 }
 
-static void igb_vf_reset(struct pf_device *device, uint16_t vf)
+static enum status igb_vf_reset(struct pf_device *device, uint16_t vf)
 {
     struct igb_port *port = igb_port_of(device);
     if (port == NULL || vf >= device->vfs)
-        return;
+        return STATUS_INVALID;
     igb_update(device, IGB_VFTE, BIT(vf), 0);
     igb_update(device, IGB_VFRE, BIT(vf), 0);
     for (unsigned queue = vf; queue < IGB_QUEUES; queue += IGB_POOLS) {
@@ -348,6 +348,7 @@ static void igb_vf_reset(struct pf_device *device, uint16_t vf)
     /* The next owner's driver waits for "reset done", which its predecessor's read has cleared. The
      * other VFs see the bit again too; it only makes them look at the link. */
     igb_update(device, IGB_CTRL_EXT, 0, IGB_CTRL_EXT_PFRSTD);
+    return STATUS_OK;
 }
 
 static enum status igb_vfs_enabled(struct pf_device *device)
@@ -355,7 +356,7 @@ static enum status igb_vfs_enabled(struct pf_device *device)
     if (igb_port_of(device) == NULL)
         return STATUS_INVALID;
     for (uint16_t vf = 0; vf < device->vfs; vf++)
-        igb_vf_reset(device, vf);
+        (void)!igb_vf_reset(device, vf);
     uint32_t wanted = (uint32_t)(BIT(device->vfs) - 1);
     if ((igb_read(device, IGB_VFRE) & wanted) != wanted ||
         (igb_read(device, IGB_VFTE) & wanted) != wanted)

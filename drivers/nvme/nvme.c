@@ -87,17 +87,18 @@ static enum status nvme_vfs_enabled(struct pf_device *device)
     return status;
 }
 
-static void nvme_vf_reset(struct pf_device *device, uint16_t vf)
+static enum status nvme_vf_reset(struct pf_device *device, uint16_t vf)
 {
     struct nvme_controller *controller = nvme_controller_of(device);
     if (controller == NULL || vf >= device->vfs)
-        return;
+        return STATUS_INVALID;
     enum status status = nvme_bring_online(controller, vf);
     if (status == STATUS_OK)
-        return;
+        return STATUS_OK;
     (void)!nvme_take_offline(controller, &controller->vf[vf]);
     report_vf(controller, vf, "nvme.vf_failed", status,
-              "its secondary controller does not come online; its guest finds a dead controller");
+              "its secondary controller does not come online; its guest is not started");
+    return status;
 }
 
 static void nvme_vf_release(struct pf_device *device, uint16_t vf)

@@ -12,14 +12,6 @@
 
 #define GUEST_BAR_END UINT64_C(0xfe000000)
 
-static enum status refuse(const struct guest *guest, const struct pci_function *function,
-                          enum status status, const char *message)
-{
-    log_event("device.refused", "guest=%s device=%s status=%s message=\"%s\"", guest->name,
-              rid_text(function->rid).text, status_name(status), message);
-    return status;
-}
-
 /* MMIO that the firmware's map lists has an owner in the frames table, other MMIO has none yet. */
 static enum status claim_registers(uint64_t base, uint64_t size, owner_t owner)
 {
@@ -115,9 +107,10 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
             continue;
         }
         if (physical->base == 0)
-            return refuse(guest, function, STATUS_UNSUPPORTED,
-                          "the firmware left a BAR of the device without an address; enable its "
-                          "slot or 64-bit decoding in the firmware set-up");
+            return device_refuse(
+                guest, function, STATUS_UNSUPPORTED,
+                "the firmware left a BAR of the device without an address; enable its "
+                "slot or 64-bit decoding in the firmware set-up");
         if (!IS_ALIGNED(physical->base | physical->size, PAGE_SIZE)) {
             /* XSA-class: what shares a page cannot be kept apart. Leaving such a BAR out is safe.
              */
@@ -132,8 +125,8 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
         }
         uint64_t base = ALIGN_UP(*next_bar, physical->size);
         if (base < *next_bar || base > GUEST_BAR_END || physical->size > GUEST_BAR_END - base)
-            return refuse(guest, function, STATUS_NO_MEMORY,
-                          "the device's BARs do not fit into the guest's device window");
+            return device_refuse(guest, function, STATUS_NO_MEMORY,
+                                 "the device's BARs do not fit into the guest's device window");
         device->bars[number] = (struct guest_bar){
             .guest_base = base,
             .host_base = physical->base,
@@ -145,9 +138,10 @@ static enum status assign_bars(struct guest *guest, struct guest_device *device,
         enum status status = map_bar(device, number);
         if (status != STATUS_OK) {
             device->bars[number].size = 0; /* nothing to give back */
-            return refuse(guest, function, status,
-                          "a BAR of the device overlaps memory that has another owner, or cannot "
-                          "be mapped");
+            return device_refuse(
+                guest, function, status,
+                "a BAR of the device overlaps memory that has another owner, or cannot "
+                "be mapped");
         }
     }
     return STATUS_OK;
@@ -160,11 +154,11 @@ static enum status prepare_msix(struct guest *guest, struct guest_device *device
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     if (status != STATUS_OK)
-        return refuse(guest, function, status,
-                      "its MSI-X capability places the table outside a BAR or over the PBA");
+        return device_refuse(guest, function, status,
+                             "its MSI-X capability places the table outside a BAR or over the PBA");
     if (device->msix.vectors > GUEST_MSIX_MAX)
-        return refuse(guest, function, STATUS_UNSUPPORTED,
-                      "it has more MSI-X vectors than can be virtualised (256)");
+        return device_refuse(guest, function, STATUS_UNSUPPORTED,
+                             "it has more MSI-X vectors than can be virtualised (256)");
     const struct pci_bar *bar = &function->bar[device->msix.table_bar];
     device->vectors = pages_allocate(vector_pages(device));
     /* Once for each function: addresses are not given out again (another core may remember what was
@@ -179,128 +173,11 @@ static enum status prepare_msix(struct guest *guest, struct guest_device *device
     device->msix_table = function->msix_table;
     if (device->vectors == NULL || device->msix_table == 0) {
         drop_msix(device);
-        return refuse(guest, function, STATUS_NO_MEMORY, "no memory left for its MSI-X table");
+        return device_refuse(guest, function, STATUS_NO_MEMORY,
+                             "no memory left for its MSI-X table");
     }
     device->has_msix = true;
     return STATUS_OK;
-}
-
-/* Functions that reach each other behind the IOMMU's back go to one guest or to none. The
- * hypervisor's bridges do not count: they are on the way, not at the end of it. */
-/* All that would have to go to one guest. */
-static void log_group(const struct pci_function *function)
-{
-    struct acs_group group;
-    char text[240] = "";
-    size_t used = 0;
-    acs_group(function, &group);
-    for (size_t i = 0; i < group.count && used < sizeof text; i++)
-        used += format_text(text + used, sizeof text - used, "%s%s", i != 0 ? " " : "",
-                            rid_text(pci_function_at(group.members[i])->rid).text);
-    log_event("device.group", "device=%s count=%zu members=\"%s%s\"", rid_text(function->rid).text,
-              group.count, text, used < sizeof text ? "" : "...");
-}
-
-enum status device_check_neighbours(const struct guest *guest, const struct pci_function *function)
-{
-    const struct pci_function *other, *culprit;
-    for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++) {
-        bool foreign = OWNER_IS_GUEST(other->owner) ? other->owner != guest->owner
-                                                    : other->owner == OWNER_HYPERVISOR ||
-                                                          iommu_firmware_attached(other->rid);
-        if (!foreign || other == function || pci_is_bridge(other) ||
-            (!acs_reaches(function, other, &culprit) && !acs_reaches(other, function, &culprit)))
-            continue;
-        const struct guest *owner = guest_of_owner(other->owner);
-        log_event("device.refused",
-                  "guest=%s device=%s status=denied culprit=%s other=%s owner=%s message=\"no ACS "
-                  "at the culprit: this device and the other one reach each other without passing "
-                  "the IOMMU; move one to a slot of its own%s\"",
-                  guest->name, rid_text(function->rid).text, rid_text(culprit->rid).text,
-                  rid_text(other->rid).text,
-                  owner != NULL                         ? owner->name
-                  : iommu_firmware_attached(other->rid) ? "firmware"
-                                                        : "hypervisor",
-                  owner != NULL ? ", or give both to one guest" : "");
-        log_group(function);
-        return STATUS_DENIED;
-    }
-    return STATUS_OK;
-}
-
-static bool accepts_reserved(const struct config_guest *config, rid_t rid)
-{
-    for (uint32_t i = 0; i < config->accepted_count; i++)
-        if (config->accept_reserved[i] == rid)
-            return true;
-    return false;
-}
-
-/* Firmware may use the function at any time, in memory that no guest gets. */
-static enum status check_reserved(const struct guest *guest, const struct pci_function *function)
-{
-    bool accepted = accepts_reserved(guest->config, function->rid);
-    const struct short_text name = rid_text(function->rid);
-    struct iommu_region region;
-    for (unsigned cursor = 0; iommu_region_next(function, &cursor, &region);) {
-        if (!accepted) {
-            log_event(
-                "device.refused",
-                "guest=%s device=%s status=denied base=%#llx size=%#llx message=\"firmware "
-                "keeps this memory for the function's DMA (RMRR) and may use it at any time; "
-                "turn that off in the firmware set-up, or write accept_reserved = %s for this "
-                "guest: firmware then loses the function\"",
-                guest->name, name.text, (unsigned long long)region.base,
-                (unsigned long long)region.size, name.text);
-            return STATUS_DENIED;
-        }
-        log_event("device.reserved",
-                  "guest=%s device=%s base=%#llx size=%#llx message=\"accepted by the "
-                  "configuration: firmware loses the function, whose DMA no longer reaches this "
-                  "memory (RMRR); the guest does not reach it either\"",
-                  guest->name, name.text, (unsigned long long)region.base,
-                  (unsigned long long)region.size);
-    }
-    return STATUS_OK;
-}
-
-static const char unusable[] =
-    "it, or its PF, could not be reset or detached before; only a reboot makes it usable";
-
-static enum status check_assignable(const struct guest *guest, const struct pci_function *function,
-                                    bool unsafe_interrupts)
-{
-    if (function->is_bridge)
-        return refuse(guest, function, STATUS_DENIED, "a bridge is never given to a guest");
-    if (pci_unusable(function))
-        return refuse(guest, function, STATUS_DENIED, unusable);
-    enum status status = device_check_registers(guest, function);
-    if (status != STATUS_OK)
-        return status;
-    if (OWNER_IS_GUEST(function->owner)) {
-        const struct guest *owner = guest_of_owner(function->owner);
-        log_event("device.refused",
-                  "guest=%s device=%s status=busy owner=%s message=\"%s has this device; a "
-                  "function belongs to exactly one guest\"",
-                  guest->name, rid_text(function->rid).text, owner != NULL ? owner->name : "?",
-                  owner != NULL ? owner->name : "another guest");
-        return STATUS_BUSY;
-    }
-    if (function->owner != OWNER_NOBODY)
-        return refuse(guest, function, STATUS_BUSY,
-                      "the hypervisor drives this function itself (SR-IOV is on); take a VF");
-    if (!iommu_enabled() || iommu_unit_of(function) < 0)
-        return refuse(guest, function, STATUS_UNSUPPORTED,
-                      "no working IOMMU covers this device, so its DMA cannot be confined; enable "
-                      "VT-d in the firmware set-up");
-    if (!iommu_remaps_interrupts() && !unsafe_interrupts)
-        return refuse(guest, function, STATUS_DENIED,
-                      "there is no interrupt remapping: the device could forge interrupts; set "
-                      "unsafe_interrupts = yes in [system] to accept that");
-    status = device_check_neighbours(guest, function);
-    if (status == STATUS_OK)
-        status = check_reserved(guest, function);
-    return status == STATUS_OK ? device_check_flash(guest, function) : status;
 }
 
 /* Power-on state for what the firmware or a driver may have used. VFs that were just enabled, and
@@ -310,8 +187,9 @@ static enum status clean(const struct guest *guest, struct pci_function *functio
     enum status status = pci_function_reset(function);
     if (status == STATUS_OK)
         return pci_life_set(function, PCI_CLEAN) ? STATUS_OK : STATUS_DENIED;
-    (void)refuse(guest, function, status,
-                 "the device cannot be reset, so it may carry state or DMA of its former owner");
+    (void)!device_refuse(
+        guest, function, status,
+        "the device cannot be reset, so it may carry state or DMA of its former owner");
     /* Without a way to reset it nothing was tried, and a neighbour that is in the way may go. */
     if (status != STATUS_UNSUPPORTED)
         (void)!pci_life_set(function, PCI_UNUSABLE);
@@ -322,7 +200,7 @@ enum status device_assign(struct guest *guest, struct guest_device *device,
                           struct pci_function *function, struct pf_device *pf, unsigned slot,
                           uint64_t *next_bar)
 {
-    enum status status = check_assignable(guest, function, guest->unsafe_interrupts);
+    enum status status = device_check(guest, function, false);
     if (status != STATUS_OK)
         return status;
     device->guest = guest;
@@ -338,7 +216,8 @@ enum status device_assign(struct guest *guest, struct guest_device *device,
     if (status == STATUS_OK) {
         status = iommu_firmware_detach(function);
         if (status != STATUS_OK)
-            (void)refuse(guest, function, status, "its unit does not let go of firmware's memory");
+            (void)!device_refuse(guest, function, status,
+                                 "its unit does not let go of firmware's memory");
     }
     if (status != STATUS_OK) {
         if (device_unmap(device) == STATUS_OK)
@@ -381,30 +260,94 @@ void device_release(struct guest_device *device)
     iommu_firmware_attach(function);
 }
 
+void device_disable(struct guest_device *device)
+{
+    device->disabled = true;
+    device->command &= (uint16_t)~PCI_COMMAND_BUS_MASTER;
+    pci_bus_master(device->function, false);
+    iommu_fault_reporting(device->function, false);
+}
+
+void device_withdraw(struct guest_device *device)
+{
+    struct guest *guest = device->guest;
+    if (device_unmap(device) != STATUS_OK)
+        return;
+    for (unsigned number = 0; number < PCI_BARS; number++) {
+        struct guest_bar *bar = &device->bars[number];
+        if (bar->size == 0)
+            continue;
+        give_back_registers(device, number);
+        guest->pulled_end = MAX(guest->pulled_end, bar->guest_base + bar->size);
+        bar->size = 0;
+    }
+}
+
+/* What cannot be brought to a known state is never given to anybody again, and its registers are
+ * out of reach of the guest that had it. */
+static void keep_back(struct guest_device *device, const char *event, enum status status)
+{
+    (void)!pci_life_set(device->function, PCI_UNUSABLE);
+    device_disable(device);
+    log_event(event,
+              "guest=%s rid=%s status=%s message=\"bus mastering stays off and the device is kept "
+              "back until a reboot\"",
+              device->guest->name, rid_text(device->function->rid).text, status_name(status));
+    device_withdraw(device);
+}
+
+enum status device_lose(struct guest_device *device)
+{
+    struct pci_function *function = device->function;
+    pci_bus_master(function, false);
+    enum status status =
+        device->attached ? iommu_detach(function, &device->guest->domain) : STATUS_OK;
+    device->attached = status != STATUS_OK;
+    virtual_msix_reset(device);
+    (void)!pci_life_set(function, PCI_UNUSABLE);
+    device_disable(device); /* after that: an entry that is gone says nothing about faults */
+    return status;
+}
+
 enum status device_attach(struct guest_device *device)
 {
     struct pci_function *function = device->function;
+    struct guest *guest = device->guest;
+    struct pf_device *pf = device->pf;
     if (device->attached)
         return STATUS_OK;
-    if (pci_unusable(function) || function->life != PCI_CLEAN ||
-        function->owner != device->guest->owner)
-        return refuse(device->guest, function, STATUS_DENIED, unusable);
-    if (device->pf != NULL && device->pf->lost)
-        return refuse(device->guest, function, STATUS_DENIED,
-                      "its PF cannot be reached any more; only a reboot makes it usable");
-    if (device_check_registers(device->guest, function) != STATUS_OK)
+    if (pci_unusable(function) || function->owner != guest->owner)
+        return device_refuse(guest, function, STATUS_DENIED, device_unusable);
+    if (device_check_registers(guest, function) != STATUS_OK)
         return STATUS_DENIED;
+    /* A neighbour's bus reset may have left it so (pci/reset.c). */
+    enum status status = function->life == PCI_UNKNOWN ? clean(guest, function) : STATUS_OK;
+    if (status != STATUS_OK)
+        return status;
+    if (function->life != PCI_CLEAN)
+        return device_refuse(guest, function, STATUS_DENIED,
+                             "its last guest has not given it back");
+    if (pf != NULL)
+        status = pf->driver->vf_reset(pf, function->vf_index);
+    if (pf != NULL && pf->lost)
+        status = STATUS_DENIED;
+    if (status != STATUS_OK)
+        return device_refuse(guest, function, status,
+                             "its PF's driver could not prepare it, see above");
     device->disabled = false;
     virtual_config_reset(device);
     virtual_msix_reset(device);
-    enum status status = iommu_attach(function, &device->guest->domain);
-    if (status != STATUS_OK)
-        return refuse(device->guest, function, status,
-                      "its context entry could not be written; it stays blocked");
+    status = iommu_attach(function, &guest->domain);
+    if (status != STATUS_OK) {
+        /* What the unit may have cached stays on record. */
+        device->attached = iommu_domain_of(function->rid) != NULL;
+        if (device->attached)
+            keep_back(device, "device.attach_failed", status);
+        return device_refuse(guest, function, status,
+                             "its context entry could not be written; it stays blocked");
+    }
     device->attached = pci_life_set(function, PCI_USED);
     iommu_fault_reporting(function, true);
-    if (device->pf != NULL)
-        device->pf->driver->vf_reset(device->pf, function->vf_index);
     pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
     return STATUS_OK;
 }
@@ -429,28 +372,6 @@ bool device_detach_ready(struct guest_device *device)
     return device->function->life != PCI_RESETTING || device->reset_status != STATUS_BUSY;
 }
 
-/* What cannot be brought to a known state is never given to anybody again, and its registers are
- * out of reach of the guest that had it. */
-static void keep_back(struct guest_device *device, const char *event, enum status status)
-{
-    struct guest *guest = device->guest;
-    (void)!pci_life_set(device->function, PCI_UNUSABLE);
-    log_event(event,
-              "guest=%s rid=%s status=%s message=\"bus mastering stays off and the device is kept "
-              "back until a reboot\"",
-              guest->name, rid_text(device->function->rid).text, status_name(status));
-    if (device_unmap(device) != STATUS_OK)
-        return;
-    for (unsigned number = 0; number < PCI_BARS; number++) {
-        struct guest_bar *bar = &device->bars[number];
-        if (bar->size == 0)
-            continue;
-        give_back_registers(device, number);
-        guest->pulled_end = MAX(guest->pulled_end, bar->guest_base + bar->size);
-        bar->size = 0;
-    }
-}
-
 enum status device_detach_finish(struct guest_device *device)
 {
     struct pci_function *function = device->function;
@@ -460,9 +381,10 @@ enum status device_detach_finish(struct guest_device *device)
     enum status detach = iommu_detach(function, &device->guest->domain);
     if (device->pf != NULL) {
         const struct pf_driver *driver = device->pf->driver;
-        void (*released)(struct pf_device *, uint16_t) =
-            driver->vf_release != NULL ? driver->vf_release : driver->vf_reset;
-        released(device->pf, function->vf_index);
+        if (driver->vf_release != NULL)
+            driver->vf_release(device->pf, function->vf_index);
+        else
+            (void)!driver->vf_reset(device->pf, function->vf_index);
     }
     device->attached = detach != STATUS_OK;
     if (reset != STATUS_OK)
@@ -472,12 +394,4 @@ enum status device_detach_finish(struct guest_device *device)
     if (reset != STATUS_OK || detach != STATUS_OK)
         return detach != STATUS_OK ? detach : reset;
     return pci_life_set(function, PCI_CLEAN) ? STATUS_OK : STATUS_DENIED;
-}
-
-void device_disable(struct guest_device *device)
-{
-    device->disabled = true;
-    device->command &= (uint16_t)~PCI_COMMAND_BUS_MASTER;
-    pci_bus_master(device->function, false);
-    iommu_fault_reporting(device->function, false);
 }

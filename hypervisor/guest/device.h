@@ -39,7 +39,6 @@ struct guest_device {
     enum status
         reset_status; /* between device_detach_start() and _finish(); STATUS_BUSY: goes on */
     struct pci_reset reset;
-    bool blocked;     /* its PF is lost: the context entry was taken away for good */
     bool disabled;    /* policy took bus mastering away until the next start */
     uint16_t command; /* the guest's view of the command register */
     struct guest_bar bars[PCI_BARS];
@@ -59,16 +58,17 @@ struct guest_device {
 MUST_CHECK enum status device_assign(struct guest *guest, struct guest_device *device,
                                      struct pci_function *function, struct pf_device *pf,
                                      unsigned slot, uint64_t *next_bar);
-/* Functions that reach each other behind the IOMMU's back go to one guest or to none:
- * STATUS_DENIED, with the reason logged. */
-MUST_CHECK enum status device_check_neighbours(const struct guest *guest,
-                                               const struct pci_function *function);
-/* device_check.c: STATUS_DENIED, with the reason logged, for a function whose registers may be
- * somebody else's, and for a whole one whose flash the guest's configuration does not accept. */
+/* device_check.c. Whether device_assign() would refuse the function; `moved`: whoever has it now.
+ * Changes nothing; the reason is logged. */
+MUST_CHECK enum status device_check(const struct guest *guest, const struct pci_function *function,
+                                    bool moved);
+/* STATUS_DENIED, with the reason logged, for a function whose registers may be somebody else's. */
 MUST_CHECK enum status device_check_registers(const struct guest *guest,
                                               const struct pci_function *function);
-MUST_CHECK enum status device_check_flash(const struct guest *guest,
-                                          const struct pci_function *function);
+/* Logs device.refused and returns `status`. */
+MUST_CHECK enum status device_refuse(const struct guest *guest, const struct pci_function *function,
+                                     enum status status, const char *message);
+extern const char device_unusable[]; /* the message for what pci_unusable() says of it */
 /* A BAR that no guest gets: the flash of a known device. */
 bool device_bar_is_flash(const struct pci_function *function, unsigned number);
 /* Takes its BARs out of the guest's memory tables; the guest must not be in guest mode, and its
@@ -78,7 +78,9 @@ MUST_CHECK enum status device_unmap(struct guest_device *device);
  * or device_unmap() comes first. The function is free then, unless it is unusable. */
 void device_release(struct guest_device *device);
 /* Before a start: registers as after power-on, context entry present. Bus mastering stays off
- * until the guest asks for it. STATUS_DENIED for a function that is not clean. */
+ * until the guest asks for it. After an error `attached` is set only if the unit may have cached
+ * the context entry: the function is unusable then, and the guest's memory must not be used again.
+ */
 MUST_CHECK enum status device_attach(struct guest_device *device);
 /* After an end: bus mastering off and the reset begun; device_detach_ready() carries it on, without
  * waiting, until it returns true; then the rest: context entry gone, caches invalidated. After an
@@ -96,9 +98,16 @@ MUST_CHECK enum status device_detach_finish(struct guest_device *device);
 /* The answer to faults: bus mastering off, and it stays off until the next start. */
 void device_disable(struct guest_device *device);
 
+/* Without a reset, whatever its guest does: bus mastering off, interrupts and context entry gone,
+ * the function unusable. An error leaves `attached` set, as device_detach_finish() does. */
+MUST_CHECK enum status device_lose(struct guest_device *device);
+/* Takes its registers from the guest, which must not be in guest mode and keeps the device. */
+void device_withdraw(struct guest_device *device);
+
 /* --- pf_lost.c --- */
-/* Once the driver has lost the PF: its VFs' context entries go and bus mastering with them, whether
- * or not the device heeds anybody. Logs device.blocked. Does nothing for another PF. */
+/* Once the driver has lost the PF: it and its VFs are unusable. Their guests lose the VFs' context
+ * entries first, whether or not the device heeds anybody, then their registers, and run on. Logs
+ * device.blocked. Does nothing for another PF. */
 void devices_block_lost(const struct pf_device *pf);
 
 /* --- virtual_config.c --- */

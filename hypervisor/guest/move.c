@@ -26,21 +26,24 @@ static bool settled(const struct guest *guest)
 enum status guest_move(struct guest_device *device, struct guest *to)
 {
     struct guest *from = device->guest;
-    if (move.device != NULL || !settled(from) || !settled(to))
+    const struct pci_function *function = device->function;
+    if (move.device != NULL || !settled(from))
+        return STATUS_BUSY;
+    if (to->quarantined || to->state == GUEST_LOST)
+        return device_refuse(to, function, STATUS_DENIED,
+                             to->quarantined ? "the guest is quarantined until a reboot"
+                                             : "the guest is lost until a reboot");
+    if (!settled(to))
         return STATUS_BUSY;
     if (to->device_count == CONFIG_MAX_DEVICES)
         return STATUS_FULL;
-    if (pci_unusable(device->function)) {
-        log_event("device.refused",
-                  "guest=%s device=%s status=denied message=\"it could not be reset or detached "
-                  "before; only a reboot makes it usable\"",
-                  to->name, rid_text(device->function->rid).text);
-        return STATUS_DENIED;
-    }
-    enum status status = device_check_neighbours(to, device->function);
+    if (device->pf != NULL && device->pf->lost)
+        return device_refuse(to, function, STATUS_DENIED, device_unusable);
+    enum status status = device_check(to, function, true);
+    if (status != STATUS_OK)
+        return status;
     bool running = from->state == GUEST_RUNNING;
-    if (status == STATUS_OK && running)
-        status = guest_hold(from);
+    status = running ? guest_hold(from) : STATUS_OK;
     if (status != STATUS_OK)
         return status;
     move = (struct move){.device = device, .from = from, .to = to, .held = running};
@@ -68,6 +71,14 @@ static enum status take(struct guest_device *device)
     return STATUS_OK;
 }
 
+/* A guest's newest device is its last. */
+static bool lists(const struct guest *guest, const struct guest_device *device)
+{
+    return guest->device_count != 0 && guest->devices[guest->device_count - 1] == device;
+}
+
+/* After an error the device may be in the guest's list all the same: if it could not be taken out
+ * of its memory again, or the unit may still let it reach that. */
 static enum status give(struct guest_device *device, struct guest *guest)
 {
     struct pci_function *function = device->function;
@@ -82,7 +93,7 @@ static enum status give(struct guest_device *device, struct guest *guest)
     status = guest_add_device(guest, device, function, pf);
     if (status == STATUS_OK && running) {
         status = device_attach(device);
-        if (status != STATUS_OK && take(device) != STATUS_OK)
+        if (status != STATUS_OK && (device->attached || take(device) != STATUS_OK))
             device_disable(device);
     }
     if (running)
@@ -118,7 +129,8 @@ void guest_move_service(void)
     if (status != STATUS_OK) {
         log_failure(&done, status,
                     taken ? "no guest has it until a reboot"
-                          : "it could not be taken from its guest");
+                          : "it could not be taken from its guest, which cannot use it until a "
+                            "reboot");
         if (taken)
             pages_free(device, ALIGN_UP(sizeof *device, PAGE_SIZE) / PAGE_SIZE);
         return;
@@ -129,9 +141,12 @@ void guest_move_service(void)
                   done.from->name, done.to->name);
         return;
     }
-    bool back = give(device, done.from) == STATUS_OK;
+    bool back = !lists(done.to, device) && give(device, done.from) == STATUS_OK;
+    bool kept = !back && (lists(done.to, device) || lists(done.from, device));
     log_failure(&done, status,
-                back ? "its former owner has it again" : "no guest has it until a reboot");
-    if (!back)
+                back   ? "its former owner has it again"
+                : kept ? "it could not be taken back from the guest that was to get it, and is off"
+                       : "no guest has it until a reboot");
+    if (!back && !kept)
         pages_free(device, ALIGN_UP(sizeof *device, PAGE_SIZE) / PAGE_SIZE);
 }

@@ -85,8 +85,7 @@ static enum status split(struct nic *nic, const struct config_nic *config)
     (void)text_copy(pf->name, sizeof pf->name, config->name);
     if (pci_unusable(function))
         return refuse(config, STATUS_DENIED,
-                      "the device could not be brought to a known state; only a reboot makes it "
-                      "usable");
+                      "the device could not be brought to a known state; " PCI_UNTIL_REBOOT);
     if (function->misplaced || !pci_bars_hold(function))
         return refuse(config, STATUS_DENIED,
                       "its registers lie where others answer, or where no bridge sends its "

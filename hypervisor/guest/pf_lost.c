@@ -5,32 +5,39 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/guest/device.h"
 
+/* The context entry first: bringing the cores out of guest mode can take a second. */
 static void block(struct guest_device *device)
 {
-    rid_t rid = device->function->rid;
-    pci_bus_master(device->function, false);
-    bool blocked = iommu_block(rid);
-    device_disable(device); /* after that: an entry that is gone says nothing about faults */
-    device->blocked = true;
-    guests_changed();
-    log_event("device.blocked", "guest=%s rid=%s pf=%s status=%s message=\"%s\"",
-              device->guest->name, rid_text(rid).text, rid_text(device->pf->function->rid).text,
-              status_name(blocked ? STATUS_OK : STATUS_TIMEOUT),
-              blocked
+    struct guest *guest = device->guest;
+    enum status status = device_lose(device);
+    log_event("device.blocked", "guest=%s rid=%s pf=%s status=%s message=\"%s\"", guest->name,
+              rid_text(device->function->rid).text, rid_text(device->pf->function->rid).text,
+              status_name(status),
+              status == STATUS_OK
                   ? "its PF cannot be reached any more: context entry gone and bus mastering off "
-                    "until a reboot; its guest runs on without it"
+                    "until a reboot; its guest runs on without it and is not started again"
                   : "its PF cannot be reached any more; the IOMMU did not confirm that it is "
                     "blocked: its guest is stopped, reboot");
-    if (!blocked && guest_stop(device->guest, "device-lost") != STATUS_OK)
-        log_event("guest.stop_failed", "name=%s", device->guest->name);
+    bool running = guest->state == GUEST_RUNNING;
+    if (running && (status != STATUS_OK || guest_hold(guest) != STATUS_OK)) {
+        running = false;
+        if (guest_stop(guest, "device-lost") != STATUS_OK)
+            log_event("guest.stop_failed", "name=%s", guest->name);
+    }
+    device_withdraw(device);
+    if (running)
+        guest_release(guest);
+    guests_changed();
 }
 
 void devices_block_lost(const struct pf_device *pf)
 {
     struct guest *guest;
-    for (unsigned i = 0; pf->lost && (guest = guest_at(i)) != NULL; i++)
+    if (!pf->lost)
+        return;
+    (void)!pci_life_set(pf->function, PCI_UNUSABLE);
+    for (unsigned i = 0; (guest = guest_at(i)) != NULL; i++)
         for (unsigned n = 0; n < guest->device_count; n++)
-            if (guest->devices[n]->pf == pf && guest->devices[n]->attached &&
-                !guest->devices[n]->blocked)
+            if (guest->devices[n]->pf == pf && guest->devices[n]->function->life != PCI_UNUSABLE)
                 block(guest->devices[n]);
 }

@@ -152,7 +152,8 @@ static void command_write(struct guest_device *device, uint16_t value)
 void virtual_config_write(struct guest_device *device, unsigned offset, unsigned width,
                           uint32_t value)
 {
-    if (offset >= CONFIG_DWORDS * 4)
+    /* A guest that runs on without a device has no say in it. */
+    if (offset >= CONFIG_DWORDS * 4 || device->function->life != PCI_USED)
         return;
     /* Narrow writes become a dword with the other bytes as the guest sees them. */
     unsigned aligned = offset & ~3u;

@@ -233,7 +233,7 @@ void virtual_msix_write(struct guest_device *device, uint64_t address, unsigned 
                         uint64_t value)
 {
     int64_t offset = table_offset(device, address);
-    if (!IS_ALIGNED(address, width))
+    if (!IS_ALIGNED(address, width) || device->function->life != PCI_USED)
         return;
     if (offset < 0) {
         uintptr_t physical = neighbour(device, address, width);

@@ -86,8 +86,7 @@ const struct guest_device *audit_attached(const struct guest *guest, rid_t rid)
 
 bool audit_reaches_memory(const struct guest *guest, rid_t rid)
 {
-    const struct guest_device *device = audit_attached(guest, rid);
-    return device != NULL && !device->blocked;
+    return audit_attached(guest, rid) != NULL;
 }
 
 /* I1: the ranges do not overlap, so that no frame has two owners. */
@@ -237,7 +236,10 @@ static void audit_bus_masters(struct audit *audit)
         uint32_t command = pci_config_read(function->rid, PCI_COMMAND, 2);
         /* Host and ISA bridges often have the bit hard-wired to one. */
         bool bridge = pci_is_bridge(function);
-        if (bridge || !audit_answers(function) || (command & PCI_COMMAND_BUS_MASTER) == 0)
+        /* The device of a lost PF may ignore the command register: that it has no context entry is
+         * all there is to see (I4). */
+        bool lost = function->pf != NULL && function->pf->life == PCI_UNUSABLE;
+        if (bridge || lost || !audit_answers(function) || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
         if (!audit_reaches_memory(guest_of_owner(function->owner), function->rid) &&
             !iommu_firmware_attached(function->rid) && pf_dma_find(function->rid) == NULL)

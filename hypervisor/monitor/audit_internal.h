@@ -35,7 +35,7 @@ static inline struct audit_subject audit_machine(const char *part)
     return (struct audit_subject){.part = part};
 }
 
-/* On a function's device, where the one who is found is not the one who did it. */
+/* On a function's device, where the function that is found need not be the one that caused it. */
 static inline struct audit_subject audit_unknown(rid_t rid)
 {
     return (struct audit_subject){.rid = rid, .unknown = true};
@@ -50,7 +50,7 @@ bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject
                 uint64_t address, const struct page_walk *walk);
 /* The device of the guest that has this requester id and its interrupt entries; NULL for none. */
 const struct guest_device *audit_attached(const struct guest *guest, rid_t rid);
-/* Whether it has a context entry, too: not when its PF is lost. */
+/* Whether it has a context entry. */
 bool audit_reaches_memory(const struct guest *guest, rid_t rid);
 /* False for a function that is in reset or gone: it sends nothing, and all its registers read ones,
  * which says nothing about them. Bits 15:11 of the command register are never set otherwise. */

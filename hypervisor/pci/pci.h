@@ -62,7 +62,8 @@ enum pci_life {
     PCI_CLEAN,     /* reset, and nobody has used it since */
     PCI_USED,      /* its guest's context entry is present */
     PCI_RESETTING, /* bus mastering off; the context entry is still there */
-    PCI_UNUSABLE,  /* its reset failed, or its unit did not let it go: nobody's until a reboot */
+    PCI_UNUSABLE, /* its reset failed, its unit did not let it go, or its PF is lost: nobody's until
+                     a reboot */
     PCI_LIVES,
 };
 
@@ -176,6 +177,7 @@ MUST_CHECK bool pci_life_set(struct pci_function *function, enum pci_life life);
 /* Unusable itself, or a VF of a PF that is. */
 bool pci_unusable(const struct pci_function *function);
 const char *pci_life_name(enum pci_life life);
+#define PCI_UNTIL_REBOOT "only a reboot makes it usable" /* for messages */
 
 /* errors.c, once: no function reports errors, and no port or chipset that is known makes a system
  * error of what comes from below it. Logs `pci.errors`. */

@@ -19,7 +19,7 @@ struct pf_device {
      * not prevented. */
     bool unsafe_controllers;
     /* Set by the driver, for good: the PF does not answer it any more, so nothing keeps the VFs
-     * apart. The core blocks them (guest/pf_lost.c). */
+     * apart. The core makes them unusable (guest/pf_lost.c). */
     bool lost;
     uint8_t mac[6]; /* of the PF */
     uint8_t vf_mac[PF_MAX_VFS][6];
@@ -44,8 +44,9 @@ struct pf_driver {
     enum status (*start)(struct pf_device *device, uint16_t vfs);
     /* After VF Enable and the 100 ms: what must be set per VF. */
     enum status (*vfs_enabled)(struct pf_device *device);
-    /* VF n changed owner or was reset: filters, mailbox and queues as after power-on. */
-    void (*vf_reset)(struct pf_device *device, uint16_t vf);
+    /* VF n gets an owner or was reset: filters, mailbox and queues as after power-on. After an
+     * error, which is logged, nobody gets the VF. */
+    enum status (*vf_reset)(struct pf_device *device, uint16_t vf);
     /* VF n has lost its owner, after its reset: it does nothing until the next vf_reset(). NULL:
      * vf_reset() does for that, too. */
     void (*vf_release)(struct pf_device *device, uint16_t vf);

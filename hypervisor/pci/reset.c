@@ -307,8 +307,8 @@ static enum status recover(const struct pci_function *function)
                         "its BARs or command register do not take back what they held");
 }
 
-/* The others on the bus get their registers back whatever became of the one that is reset. Whoever
- * has one that does not take them finds out by itself, and one that nobody has is clean no more. */
+/* The others on the bus get their registers back whatever became of the one that is reset. One that
+ * does not take them is clean no more; one that is in use or in reset fails its own reset. */
 static enum status end(struct pci_function *function, const struct pci_reset *reset,
                        enum status status)
 {

@@ -27,7 +27,7 @@ static void test_order_of_giving_and_taking(void **state)
     device.disabled = true;
     for (unsigned round = 0; round < 3; round++) {
         assert_int_equal(device_attach(&device), STATUS_OK);
-        expect_trace("config, msix off, attach, faults on, vf reset, decode");
+        expect_trace("vf reset, config, msix off, attach, faults on, decode");
         assert_true(device.attached && !device.disabled);
         assert_int_equal(device_attach(&device), STATUS_OK); /* nothing more */
         expect_trace("");
@@ -71,7 +71,65 @@ static void test_attach_fails(void **state)
     assert_int_equal(device_attach(&device), STATUS_DEVICE);
     assert_int_equal(host_log_count("device.refused", "context entry"), 1);
     assert_false(device.attached);
-    expect_trace("config, msix off, attach");
+    expect_trace("vf reset, config, msix off, attach");
+    device_release(&device);
+    expect_nothing_left();
+}
+
+/* The unit may have cached the entry: nobody gets the function, nor the guest's memory. */
+static void test_an_attachment_that_stays_on_record(void **state)
+{
+    assign_vf();
+    failing = "attach";
+    on_record = &guests[0].domain;
+    assert_int_equal(device_attach(&device), STATUS_DEVICE);
+    assert_true(device.attached);
+    assert_int_equal(function.life, PCI_UNUSABLE);
+    assert_int_equal(function.owner, OWNER_HYPERVISOR);
+    assert_int_equal(frames_owner(BAR0), OWNER_MMIO);
+    assert_int_equal(host_log_count("device.attach_failed", "guest=alpha rid=01:00.0"), 1);
+    device.attached = false;
+    device_release(&device);
+}
+
+/* Its PF's driver comes before the context entry: what it cannot prepare is not attached. */
+static void test_a_vf_that_its_driver_cannot_prepare(void **state)
+{
+    assign_vf();
+    failing = "vf reset";
+    assert_int_equal(device_attach(&device), STATUS_DEVICE);
+    expect_trace("vf reset");
+    failing = NULL;
+    lost_by_reset = true;
+    assert_int_equal(device_attach(&device), STATUS_DENIED);
+    expect_trace("vf reset");
+    assert_false(device.attached);
+    assert_int_equal(function.life, PCI_CLEAN);
+    assert_int_equal(host_log_count("device.refused", "guest=alpha"), 2);
+    lost_by_reset = false;
+    assert_int_equal(device_attach(&device), STATUS_OK);
+    device.attached = false;
+    function.life = PCI_CLEAN;
+    device_release(&device);
+    expect_nothing_left();
+}
+
+/* All but that somebody has it is known before a move begins. */
+static void test_a_move_is_checked_beforehand(void **state)
+{
+    assert_int_equal(assign(0), STATUS_OK);
+    assert_int_equal(device_check(&guests[1], &function, false), STATUS_BUSY);
+    assert_int_equal(device_check(&guests[1], &function, true), STATUS_OK);
+    remaps = false;
+    assert_int_equal(device_check(&guests[1], &function, true), STATUS_DENIED);
+    guests[1].unsafe_interrupts = true;
+    assert_int_equal(device_check(&guests[1], &function, true), STATUS_OK);
+    configs[1].flash_count = 0;
+    assert_int_equal(device_check(&guests[1], &function, true), STATUS_DENIED);
+    configs[1].flash_count = 1;
+    region_count = 1;
+    assert_int_equal(device_check(&guests[1], &function, true), STATUS_DENIED);
+    region_count = 0;
     device_release(&device);
     expect_nothing_left();
 }
@@ -84,9 +142,9 @@ static void test_a_device_that_does_not_let_go(void **state)
         bool attached;
         const char *trace;
     } cases[] = {
-        {"reset start", "device.reset_failed", false, "detach, vf reset"},
-        {"reset finish", "device.reset_failed", false, "detach, vf reset"},
-        {"detach", "device.detach_failed", true, "detach, vf reset"},
+        {"reset start", "device.reset_failed", false, "detach, vf reset, master off, faults off"},
+        {"reset finish", "device.reset_failed", false, "detach, vf reset, master off, faults off"},
+        {"detach", "device.detach_failed", true, "detach, vf reset, master off, faults off"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         if (i != 0)
@@ -104,6 +162,7 @@ static void test_a_device_that_does_not_let_go(void **state)
         assert_int_equal(device.attached, cases[i].attached); /* the unit did not confirm */
         assert_int_equal(function.owner, OWNER_HYPERVISOR);
         assert_int_equal(function.life, PCI_UNUSABLE);
+        assert_true(device.disabled);
         /* Its registers are out of reach, also for the guest that had it. */
         struct page_walk walk;
         page_table_walk(&guests[0].memory, GUEST_BAR_BASE, &walk);
@@ -138,7 +197,7 @@ static void test_an_attached_device_is_not_freed(void **state)
 /* Whatever brought it here, a function that is not known to be clean does not reach a guest. */
 static void test_only_what_is_clean_is_attached(void **state)
 {
-    static const enum pci_life lives[] = {PCI_UNKNOWN, PCI_USED, PCI_RESETTING, PCI_UNUSABLE};
+    static const enum pci_life lives[] = {PCI_USED, PCI_RESETTING, PCI_UNUSABLE};
     assign_vf();
     for (size_t i = 0; i < ARRAY_SIZE(lives); i++) {
         function.life = lives[i];
@@ -150,6 +209,23 @@ static void test_only_what_is_clean_is_attached(void **state)
     function.pf = &unusable_pf;
     assert_int_equal(device_attach(&device), STATUS_DENIED);
     function.pf = NULL;
+    device_release(&device);
+}
+
+/* A neighbour's bus reset has left it with other registers than it had. */
+static void test_what_is_not_known_is_reset_again(void **state)
+{
+    assign_vf();
+    function.life = PCI_UNKNOWN;
+    failing = "whole reset";
+    failure = STATUS_UNSUPPORTED; /* for now */
+    assert_int_equal(device_attach(&device), STATUS_UNSUPPORTED);
+    assert_int_equal(function.life, PCI_UNKNOWN);
+    failing = NULL;
+    trace[0] = '\0';
+    assert_int_equal(device_attach(&device), STATUS_OK);
+    expect_trace("whole reset, vf reset, config, msix off, attach, faults on, decode");
+    assert_true(device.attached && function.life == PCI_USED);
     device_release(&device);
 }
 
@@ -173,6 +249,10 @@ int main(void)
         TEST(test_order_of_giving_and_taking),
         TEST(test_a_device_that_is_not_attached_is_left_alone),
         TEST(test_attach_fails),
+        TEST(test_an_attachment_that_stays_on_record),
+        TEST(test_a_vf_that_its_driver_cannot_prepare),
+        TEST(test_a_move_is_checked_beforehand),
+        TEST(test_what_is_not_known_is_reset_again),
         TEST(test_a_device_that_does_not_let_go),
         TEST(test_an_attached_device_is_not_freed),
         TEST(test_only_what_is_clean_is_attached),

@@ -1,5 +1,5 @@
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/move.c
-// SOURCES: hypervisor/guest/device.c hypervisor/guest/device_check.c
+// SOURCES: hypervisor/guest/device.c hypervisor/guest/device_check.c hypervisor/guest/pf_lost.c
 // SOURCES: hypervisor/pci/reset.c hypervisor/pci/life.c
 // SOURCES: hypervisor/pci/sriov.c hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c
@@ -11,12 +11,6 @@
 /* A function's whole life, from VF Enable to a reset that fails, with nothing mocked between the
  * commands and configuration space. */
 #include "tests/unit/support/life_fixture.h"
-
-/* No PF is lost here. */
-void devices_block_lost(const struct pf_device *pf)
-{
-    assert_false(pf->lost);
-}
 
 static void until_settled(void)
 {
@@ -132,6 +126,48 @@ static void a_device_that_is_not_let_go_stays(void **state)
     assert_int_equal(vf(0)->life, PCI_UNUSABLE);
     stop(0);
     assert_int_equal(guests[0].state, GUEST_LOST); /* its memory may still be reached */
+}
+
+/* Its VFs are nobody's again, whatever their guests are doing: running, stopping, stopped, and one
+ * in the middle of a move. */
+static void a_lost_pf_leaves_nothing_usable(void **state)
+{
+    for (unsigned moving = 0; moving < 2; moving++) {
+        if (moving != 0) {
+            assert_int_equal(done(NULL), 0);
+            fresh(NULL);
+        }
+        struct guest_device *device = give(0, 0);
+        (void)give(1, 1);
+        (void)give(2, 2);
+        run(0);
+        run(1);
+        assert_int_equal(guest_stop(&guests[1], "test"), STATUS_OK);
+        if (moving != 0)
+            assert_int_equal(guest_move(device, &guests[2]), STATUS_OK);
+        pf.lost = true;
+        if (moving == 0) /* also before the control loop hears of it */
+            assert_int_equal(guest_move(device, &guests[2]), STATUS_DENIED);
+        until_settled();
+        turn();
+        assert_int_equal(guests[0].state, GUEST_RUNNING); /* without it */
+        assert_int_equal(guests[1].state, GUEST_STOPPED);
+        assert_int_equal(host_log_count("device.blocked", "status=ok"), 3);
+        assert_int_equal(host_log_count("guest.stop_failed", NULL), 0);
+        assert_int_equal(host_log_count("device.assigned", NULL), 3);
+        for (unsigned n = 0; n < 3; n++) {
+            assert_int_equal(vf(n)->life, PCI_UNUSABLE);
+            assert_int_equal(context_of(vf(n)->rid), -1);
+        }
+        assert_true(pci_unusable(vf(7))); /* nobody's before */
+        sound();
+        assert_int_equal(guests[0].device_count, 1 - moving);
+        stop(0);
+        assert_int_equal(guests[0].state, GUEST_STOPPED);
+        assert_int_equal(vf(0)->life, PCI_UNUSABLE);
+        assert_int_equal(guest_start(&guests[2]), STATUS_DENIED);
+        until_settled();
+    }
 }
 
 /* `move vf0 alpha gamma` and `start alpha`, before the control loop comes round. */
@@ -259,6 +295,7 @@ int main(void)
         TEST(a_failed_reset_sticks_after_an_end),
         TEST(a_failed_reset_sticks_after_a_move),
         TEST(a_device_that_is_not_let_go_stays),
+        TEST(a_lost_pf_leaves_nothing_usable),
         TEST(a_start_during_a_move),
         TEST(a_restart_during_a_move),
         TEST(any_order_of_commands),

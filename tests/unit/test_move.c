@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hypervisor/base/log.h"
 #include "hypervisor/guest/device.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/memory/pages.h"
@@ -15,7 +16,9 @@ static struct pci_function function = {.rid = RID(0, 1, 0x10, 0)};
 static struct pf_device pf;
 static char order[512];
 static bool ready, add_fails[2]; /* for alpha, beta */
-static enum status detach_status, attach_status, hold_status, neighbours, unmap_status;
+static enum status detach_status, attach_status, hold_status, check, unmap_status;
+static unsigned unmaps_left; /* until unmap_status is the answer */
+static bool entry_stays;     /* of an attachment that fails */
 
 static void note(const char *what, const struct guest *guest)
 {
@@ -44,9 +47,20 @@ void guest_release(struct guest *guest)
     guest->holds--;
 }
 
-enum status device_check_neighbours(const struct guest *guest, const struct pci_function *moved)
+const char device_unusable[] = "unusable";
+
+enum status device_refuse(const struct guest *guest, const struct pci_function *refused,
+                          enum status status, const char *message)
 {
-    return neighbours;
+    log_event("device.refused", "guest=%s message=\"%s\"", guest->name, message);
+    return status;
+}
+
+/* device_check.c's own tests have the rest of it. */
+enum status device_check(const struct guest *guest, const struct pci_function *checked, bool moved)
+{
+    assert_true(moved && checked == &function);
+    return pci_unusable(checked) ? STATUS_DENIED : check;
 }
 
 void device_detach_start(struct guest_device *detached)
@@ -73,7 +87,7 @@ enum status device_unmap(struct guest_device *unmapped)
 {
     note("unmap", unmapped->guest);
     assert_true(unmapped->guest->state != GUEST_RUNNING || unmapped->guest->holds != 0);
-    return unmap_status;
+    return unmaps_left != 0 && unmaps_left-- != 0 ? STATUS_OK : unmap_status;
 }
 
 void device_release(struct guest_device *released)
@@ -100,7 +114,7 @@ enum status guest_add_device(struct guest *guest, struct guest_device *added,
 enum status device_attach(struct guest_device *attached)
 {
     note("attach", attached->guest);
-    attached->attached = attach_status == STATUS_OK;
+    attached->attached = attach_status == STATUS_OK || entry_stays;
     return attach_status;
 }
 
@@ -127,7 +141,10 @@ static int fresh(void **state)
     order[0] = '\0';
     ready = false;
     add_fails[0] = add_fails[1] = false;
-    detach_status = attach_status = hold_status = neighbours = unmap_status = STATUS_OK;
+    detach_status = attach_status = hold_status = check = unmap_status = STATUS_OK;
+    unmaps_left = 0;
+    entry_stays = false;
+    pf.lost = false;
     host_log_clear();
     return 0;
 }
@@ -174,8 +191,7 @@ static void test_between_stopped_guests(void **state)
 
 static void test_refusals_change_nothing(void **state)
 {
-    static const enum guest_state states[] = {GUEST_EMPTY, GUEST_STOPPING, GUEST_REFUSED,
-                                              GUEST_LOST};
+    static const enum guest_state states[] = {GUEST_EMPTY, GUEST_STOPPING, GUEST_REFUSED};
     for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
         beta.state = states[i];
         assert_int_equal(guest_move(device, &beta), STATUS_BUSY);
@@ -187,10 +203,10 @@ static void test_refusals_change_nothing(void **state)
     beta.device_count = CONFIG_MAX_DEVICES;
     assert_int_equal(guest_move(device, &beta), STATUS_FULL);
     beta.device_count = 0;
-    neighbours = STATUS_DENIED;
+    check = STATUS_DENIED;
     assert_int_equal(guest_move(device, &beta), STATUS_DENIED);
     assert_string_equal(order, "");
-    neighbours = STATUS_OK;
+    check = STATUS_OK;
     hold_status = STATUS_TIMEOUT;
     assert_int_equal(guest_move(device, &beta), STATUS_TIMEOUT);
     assert_string_equal(order, "hold:alpha");
@@ -252,7 +268,25 @@ static void test_an_unusable_function_stays_where_it_is(void **state)
 {
     function.life = PCI_UNUSABLE;
     assert_int_equal(guest_move(device, &beta), STATUS_DENIED);
+    assert_string_equal(order, "");
+    function.life = PCI_USED;
+    pf.lost = true;
+    assert_int_equal(guest_move(device, &beta), STATUS_DENIED);
     assert_int_equal(host_log_count("device.refused", "guest=beta"), 1);
+    assert_string_equal(order, "");
+}
+
+/* Guests that could not run with it are refused by name. */
+static void test_a_guest_that_cannot_have_it(void **state)
+{
+    beta.quarantined = true;
+    assert_int_equal(guest_move(device, &beta), STATUS_DENIED);
+    beta.quarantined = false;
+    beta.state = GUEST_LOST;
+    assert_int_equal(guest_move(device, &beta), STATUS_DENIED);
+    assert_int_equal(host_log_count("device.refused", "guest=beta message=\"the guest is quarant"),
+                     1);
+    assert_int_equal(host_log_count("device.refused", "guest=beta message=\"the guest is lost"), 1);
     assert_string_equal(order, "");
 }
 
@@ -299,6 +333,34 @@ static void test_it_cannot_be_attached(void **state)
     assert_int_equal(host_log_count("device.move_failed", NULL), 1);
 }
 
+/* What cannot be taken out of the new guest again stays that guest's, off: the pages of the device
+ * are its own then, and nobody else gets them. */
+static void test_it_can_be_neither_attached_nor_taken_back(void **state)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (i != 0) {
+            pages_free(device, 1);
+            fresh(state);
+        }
+        attach_status = STATUS_TIMEOUT;
+        entry_stays = i == 0; /* else its registers cannot be unmapped */
+        unmaps_left = 1;
+        unmap_status = STATUS_NO_MEMORY;
+        assert_int_equal(guest_move(device, &beta), STATUS_OK);
+        ready = true;
+        guest_move_service();
+        assert_int_equal(alpha.device_count, 0);
+        assert_int_equal(beta.device_count, 1);
+        assert_ptr_equal(beta.devices[0], device);
+        assert_ptr_equal(device->guest, &beta);
+        assert_int_equal(device->attached, entry_stays);
+        assert_non_null(strstr(order, "attach:beta"));
+        assert_non_null(strstr(order, "disable release:beta"));
+        assert_int_equal(host_log_count("device.move_failed", "could not be taken back"), 1);
+        assert_int_equal(alpha.holds + beta.holds, 0);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
@@ -315,6 +377,8 @@ int main(void)
         TEST(test_it_goes_back),
         TEST(test_nobody_can_take_it),
         TEST(test_it_cannot_be_attached),
+        TEST(test_it_can_be_neither_attached_nor_taken_back),
+        TEST(test_a_guest_that_cannot_have_it),
     };
     return cmocka_run_group_tests_name("moving functions", tests, NULL, NULL);
 }

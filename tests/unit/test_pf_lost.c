@@ -12,24 +12,79 @@
 // SOURCES: hypervisor/monitor/audit_pf.c -pages.c
 // SOURCES: hypervisor/guest/pf_lost.c hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c
 // SOURCES: hypervisor/monitor/audit_life.c hypervisor/pci/life.c hypervisor/monitor/audit_pci.c
-// SOURCES: hypervisor/pci/bars.c
+// SOURCES: hypervisor/pci/bars.c hypervisor/guest/device.c hypervisor/guest/device_check.c
 /* A PF that its driver has lost: its VFs reach nothing any more, other devices everything theirs.
  */
 #include "tests/unit/support/audit_fixture.h"
 
 static struct pf_device pf, other_pf;
-static unsigned stops, disables;
+static unsigned stops, holds;
 
 /* --- what it stands on and is not asked about here --- */
 
-void device_disable(struct guest_device *device)
+enum status frames_transfer(uint64_t base, uint64_t size, owner_t from, owner_t to)
 {
-    assert_int_equal(commands[index_of(device->function->rid)] & PCI_COMMAND_BUS_MASTER, 0);
-    disables++;
+    if (!frames_owned_by(base, size, from))
+        return STATUS_DENIED;
+    owns(base, size, to);
+    return STATUS_OK;
+}
+
+enum status pci_function_reset(struct pci_function *function)
+{
+    return STATUS_DEVICE;
+}
+
+enum status pci_reset_start(struct pci_function *function, struct pci_reset *reset)
+{
+    return STATUS_OK;
+}
+
+enum status pci_reset_poll(struct pci_function *function, struct pci_reset *reset)
+{
+    return STATUS_OK;
+}
+
+void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t clear)
+{
+}
+
+void virtual_config_reset(struct guest_device *device)
+{
+}
+
+void virtual_msix_reset(struct guest_device *device)
+{
+    iommu_interrupts_release(device->function);
+}
+
+struct pci_function *nic_function(uint32_t index)
+{
+    return NULL;
+}
+
+const char *nic_name(const struct pci_function *function)
+{
+    return "";
+}
+
+static enum status hold_status;
+
+enum status guest_hold(struct guest *guest)
+{
+    holds += hold_status == STATUS_OK;
+    return hold_status;
+}
+
+void guest_release(struct guest *guest)
+{
+    holds--;
 }
 
 enum status guest_stop(struct guest *guest, const char *reason)
 {
+    assert_int_equal(guest->state, GUEST_RUNNING);
+    guest->state = GUEST_STOPPING;
     stops++;
     return STATUS_OK;
 }
@@ -52,15 +107,19 @@ static void build_with_vfs(void)
     other_pf = (struct pf_device){.function = functions[3]};
     devices[0].pf = &pf;
     devices[1].pf = &other_pf;
+    devices[0].bars[0].host_base = BAR0(0);
+    functions[0]->pf = pf.function;
+    functions[1]->pf = other_pf.function;
     guests[0].state = guests[1].state = GUEST_RUNNING;
-    stops = disables = 0;
+    hold_status = STATUS_OK;
+    stops = holds = 0;
 }
 
 static void its_vfs_lose_their_context_entry(void **state)
 {
     build_with_vfs();
     devices_block_lost(&pf);
-    assert_true(context_of(0) != 0 && disables == 0);
+    assert_true(context_of(0) != 0 && functions[0]->life == PCI_USED);
     pf.lost = true;
     for (unsigned i = 0; i < 3; i++)
         devices_block_lost(&pf);
@@ -71,8 +130,71 @@ static void its_vfs_lose_their_context_entry(void **state)
     assert_int_equal(
         host_log_count("device.blocked", "guest=alpha rid=01:10.0 pf=01:10.2 status=ok"), 1);
     assert_int_equal(host_log_count("device.blocked", NULL), 1);
-    assert_true(disables == 1 && stops == 0);
+    assert_true(holds == 0 && stops == 0);
     assert_true(audit_run()); /* a blocked device has no entry, and may have none */
+}
+
+/* One answer for all who ask: the function is unusable, and so is a VF that nobody has. */
+static void what_is_lost_is_unusable(void **state)
+{
+    build_with_vfs();
+    pf.lost = true;
+    devices_block_lost(&pf);
+    const struct pci_function spare = {.is_vf = true, .pf = pf.function};
+    assert_true(pci_unusable(functions[0]) && pci_unusable(&spare));
+    assert_false(pci_unusable(functions[1]));
+    assert_false(devices[0].attached);
+    assert_int_equal(devices[0].function->owner, OWNER_HYPERVISOR);
+    assert_int_equal(device_check(&guests[1], functions[0], true), STATUS_DENIED);
+    struct page_walk walk;
+    page_table_walk(&guests[0].memory, GPA_BAR0, &walk);
+    assert_false(walk.present);
+    /* Its guest's end finds nothing to reset or detach. */
+    device_detach_start(&devices[0]);
+    assert_true(device_detach_ready(&devices[0]));
+    assert_int_equal(device_detach_finish(&devices[0]), STATUS_OK);
+    assert_int_equal(functions[0]->life, PCI_UNUSABLE);
+    assert_int_equal(device_attach(&devices[0]), STATUS_DENIED);
+}
+
+/* In the middle of its reset, too, which would find it clean. */
+static void a_reset_does_not_make_it_clean(void **state)
+{
+    build_with_vfs();
+    guests[0].state = GUEST_STOPPING;
+    device_detach_start(&devices[0]);
+    assert_int_equal(functions[0]->life, PCI_RESETTING);
+    pf.lost = true;
+    devices_block_lost(&pf);
+    assert_true(device_detach_ready(&devices[0]));
+    assert_int_equal(device_detach_finish(&devices[0]), STATUS_OK);
+    assert_int_equal(functions[0]->life, PCI_UNUSABLE);
+    assert_int_equal(stops, 0); /* it is stopping already */
+    assert_true(audit_run());
+}
+
+/* Nor is its guest to blame for a device that keeps mastering the bus. */
+static void a_device_that_ignores_its_command_register(void **state)
+{
+    build_with_vfs();
+    pf.lost = true;
+    devices_block_lost(&pf);
+    commands[0] |= PCI_COMMAND_BUS_MASTER;
+    assert_true(audit_run());
+    functions[2]->life = PCI_UNKNOWN; /* of another PF it would be one */
+    functions[0]->life = PCI_UNUSABLE;
+    assert_false(audit_run());
+}
+
+/* A core may still be in guest mode: no registers go before it is out. */
+static void a_guest_that_cannot_be_held_is_stopped(void **state)
+{
+    build_with_vfs();
+    hold_status = STATUS_TIMEOUT;
+    pf.lost = true;
+    devices_block_lost(&pf);
+    assert_true(stops == 1 && holds == 0);
+    assert_int_equal(context_of(0) & VTD_CONTEXT_P, 0);
 }
 
 /* The audit believes no flag: an entry that came back is named. */
@@ -88,17 +210,6 @@ static void an_entry_that_comes_back_is_a_violation(void **state)
     assert_true(host_log_count("audit.violation", "invariant=I4") >= 1);
 }
 
-/* Its domain is still on record, so that the end of its guest takes the usual way. */
-static void it_is_detached_as_usual_afterwards(void **state)
-{
-    build_with_vfs();
-    pf.lost = true;
-    devices_block_lost(&pf);
-    assert_ptr_equal(iommu_domain_of(functions[0]->rid), &guests[0].domain);
-    assert_int_equal(iommu_detach(functions[0], &guests[0].domain), STATUS_OK);
-    assert_null(iommu_domain_of(functions[0]->rid));
-}
-
 static void a_unit_that_does_not_confirm_stops_the_guest(void **state)
 {
     build_with_vfs();
@@ -106,7 +217,10 @@ static void a_unit_that_does_not_confirm_stops_the_guest(void **state)
     unit->queue_silent = true;
     devices_block_lost(&pf);
     assert_int_equal(host_log_count("device.blocked", "status=timeout"), 1);
-    assert_true(stops == 1 && disables == 1);
+    assert_true(stops == 1 && holds == 0);
+    assert_true(devices[0].attached); /* its guest's memory is not used again */
+    devices_block_lost(&pf);
+    assert_int_equal(stops, 1);
 }
 
 int main(void)
@@ -114,7 +228,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_vfs_lose_their_context_entry),
         cmocka_unit_test(an_entry_that_comes_back_is_a_violation),
-        cmocka_unit_test(it_is_detached_as_usual_afterwards),
+        cmocka_unit_test(what_is_lost_is_unusable),
+        cmocka_unit_test(a_reset_does_not_make_it_clean),
+        cmocka_unit_test(a_device_that_ignores_its_command_register),
+        cmocka_unit_test(a_guest_that_cannot_be_held_is_stopped),
         cmocka_unit_test(a_unit_that_does_not_confirm_stops_the_guest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,8 @@ static int fresh(void **state)
     model_extended(model, 0x100, 0x0001);
     model_extended(model, 0x160, 0x0010);
     model_put(model, 4, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF);
-    function = (struct pci_function){.rid = model->rid, .vendor = 0x8086, .device = 0x10c9};
+    function = (struct pci_function){
+        .rid = model->rid, .vendor = 0x8086, .device = 0x10c9, .life = PCI_USED};
     pci_capabilities_read(&function);
     device = (struct guest_device){
         .guest = &guest,
@@ -282,6 +283,20 @@ static void test_disabled_device_stays_off_the_bus(void **state)
     assert_int_equal(physical_command(), 0x0406);
 }
 
+/* A guest that runs on without a device that is kept back, reset or lost. */
+static void test_only_a_device_in_use_is_written_to(void **state)
+{
+    static const enum pci_life lives[] = {PCI_UNKNOWN, PCI_CLEAN, PCI_RESETTING, PCI_UNUSABLE};
+    for (size_t i = 0; i < ARRAY_SIZE(lives); i++) {
+        function.life = lives[i];
+        write(4, 2, 0x0406);
+        write(0x42, 2, 0x8000);
+        assert_int_equal(physical_command() & PCI_COMMAND_BUS_MASTER, 0);
+        assert_int_equal(read(4, 2), 0);
+        assert_true(updates == 0 && !device.msix_enabled);
+    }
+}
+
 static void test_msix_control(void **state)
 {
     assert_int_equal(read(0x42, 2), 9); /* table size */
@@ -400,6 +415,7 @@ int main(void)
         TEST(test_narrow_writes_to_bars),
         TEST(test_command),
         TEST(test_disabled_device_stays_off_the_bus),
+        TEST(test_only_a_device_in_use_is_written_to),
         TEST(test_msix_control),
         TEST(test_reset),
         TEST(test_error_reporting_stays_off),

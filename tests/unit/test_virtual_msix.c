@@ -32,6 +32,19 @@ static void test_masked_vectors_keep_their_values(void **state)
     assert_int_equal(used_entries(), 0);
 }
 
+/* As after a detach that the unit did not confirm: its guest runs on. */
+static void test_an_unusable_device_gets_no_entries(void **state)
+{
+    enable(true);
+    accesses = 0;
+    function.life = PCI_UNUSABLE;
+    write(at(0, 0), 8, 0xfee00000);
+    write(at(0, 8), 8, 0x41);
+    assert_int_equal(used_entries(), 0);
+    assert_int_equal(accesses, 0);
+    assert_int_equal(read(at(0, 8), 8), UINT64_C(1) << 32);
+}
+
 static void test_widths(void **state)
 {
     write(at(2, 0), 8, UINT64_C(0x1122334455667788));
@@ -293,6 +306,7 @@ int main(void)
         TEST(test_table_after_reset),
         TEST(test_masked_vectors_keep_their_values),
         TEST(test_widths),
+        TEST(test_an_unusable_device_gets_no_entries),
         TEST(test_unmasking_programs_the_device),
         TEST(test_changes_while_unmasked),
         TEST(test_forged_messages_are_refused),

@@ -94,6 +94,13 @@ enum status iommu_attach(const struct pci_function *function, struct iommu_domai
     return step("attach");
 }
 
+static struct iommu_domain *on_record; /* after an attachment that failed */
+
+struct iommu_domain *iommu_domain_of(rid_t rid)
+{
+    return on_record;
+}
+
 enum status iommu_detach(const struct pci_function *function, struct iommu_domain *domain)
 {
     assert_false(master);
@@ -180,10 +187,13 @@ void virtual_msix_reset(struct guest_device *device)
     step("msix off");
 }
 
-static void vf_reset(struct pf_device *pf, uint16_t vf)
+static bool lost_by_reset;
+
+static enum status vf_reset(struct pf_device *of, uint16_t vf)
 {
     assert_int_equal(vf, 5);
-    step("vf reset");
+    of->lost = lost_by_reset;
+    return step("vf reset");
 }
 
 static struct guest guests[2];
@@ -254,7 +264,8 @@ static int fresh(void **state)
     enabled = covered = remaps = isolated = true;
     region_count = 0;
     firmwares = neighbour_firmwares = false;
-    master = moved = false;
+    master = moved = lost_by_reset = pf.lost = false;
+    on_record = NULL;
     failing = NULL;
     failure = STATUS_DEVICE;
     trace[0] = '\0';

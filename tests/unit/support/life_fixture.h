@@ -57,9 +57,10 @@ static bool pf_service(struct pf_device *of)
 
 static unsigned vf_resets[VFS];
 
-static void vf_reset(struct pf_device *of, uint16_t vf)
+static enum status vf_reset(struct pf_device *of, uint16_t vf)
 {
     vf_resets[vf]++;
+    return STATUS_OK;
 }
 
 static const struct pf_driver driver = {.service = pf_service, .vf_reset = vf_reset};
@@ -205,6 +206,12 @@ enum status iommu_detach(const struct pci_function *function, struct iommu_domai
     return detach_status;
 }
 
+struct iommu_domain *iommu_domain_of(rid_t rid)
+{
+    int index = context_of(rid);
+    return index < 0 ? NULL : (struct iommu_domain *)(uintptr_t)contexts[index].domain;
+}
+
 bool iommu_region_next(const struct pci_function *function, unsigned *cursor,
                        struct iommu_region *region)
 {
@@ -293,6 +300,7 @@ static int fresh(void **state)
     memset(contexts, 0, sizeof contexts);
     memset(vf_resets, 0, sizeof vf_resets);
     detach_status = STATUS_OK;
+    pf.lost = false;
     for (unsigned i = 0; i < GUESTS; i++) {
         cpus[i + 1] = (struct cpu){.index = i + 1, .apic_id = i + 1};
         vcpus[i] = (struct vcpu){.cpu = &cpus[i + 1], .guest = &guests[i]};

@@ -165,7 +165,7 @@ static inline int fresh(void **state)
         bar[TABLE + i * 16 + 12] = 1;
     remaps = true;
     remapping_status = STATUS_OK;
-    function = (struct pci_function){.rid = RID(0, 1, 0x10, 1)};
+    function = (struct pci_function){.rid = RID(0, 1, 0x10, 1), .life = PCI_USED};
     device = (struct guest_device){
         .guest = &guest,
         .function = &function,
