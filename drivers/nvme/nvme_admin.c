@@ -146,6 +146,7 @@ static bool answered(const struct nvme_controller *controller,
 enum status nvme_execute(struct nvme_controller *controller, enum nvme_opcode opcode,
                          uint32_t namespace, uint32_t dword10, uint32_t dword11, uint32_t *result)
 {
+    controller->code = 0;
     if (controller->dead || controller->dma == NULL)
         return STATUS_TIMEOUT;
     const struct nvme_command command = {
@@ -181,6 +182,7 @@ enum status nvme_execute(struct nvme_controller *controller, enum nvme_opcode op
     }
     *result = answer.result;
     unsigned code = NVME_STATUS_CODE(answer.status);
+    controller->code = code;
     if (code == 0)
         return STATUS_OK;
     if (nvme_is_logged(&controller->commands_refused))

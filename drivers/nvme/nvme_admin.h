@@ -17,12 +17,14 @@ struct nvme_controller {
     bool dead;                /* broke the protocol or did not answer: never asked again */
     unsigned stride;          /* bytes from one doorbell to the next */
     uint16_t tail, head, last_id, phase;
+    unsigned code;            /* status type and code of the latest command; 0: success, or none */
     uint16_t id;              /* CNTLID */
     uint32_t last_namespace;  /* the highest id that there can be */
     uint16_t queues, vectors; /* flexible resources of each VF */
     struct nvme_vf vf[PF_MAX_VFS];
     uint64_t watched_at;   /* microseconds */
     uint32_t watched_to;   /* the namespace that the last look ended with; 0: all were seen */
+    uint32_t audited_to;   /* the same of the audit */
     bool round_failed;     /* some look since all were seen last */
     unsigned failed_looks; /* since a round without one */
     unsigned commands_refused, corrections;
@@ -95,12 +97,12 @@ MUST_CHECK enum status nvme_next_namespace(struct nvme_controller *controller,
                                            struct nvme_walk *walk, uint32_t *namespace);
 /* Takes the namespace from every controller that has it. */
 MUST_CHECK enum status nvme_detach_all(struct nvme_controller *controller, uint32_t namespace);
-/* Takes every namespace from the VF's controller. */
+/* Takes every namespace from the VF's controller. STATUS_TIMEOUT when a second does not do. */
 MUST_CHECK enum status nvme_detach_from(struct nvme_controller *controller,
                                         const struct nvme_vf *vf);
 MUST_CHECK enum status nvme_attach(struct nvme_controller *controller, const struct nvme_vf *vf);
-/* Looks at up to sixteen namespaces and puts right what is attached otherwise than it should be.
- * True when there was something. A controller that cannot be watched is given up. */
+/* Looks at up to sixteen namespaces, for 20 ms, and corrects wrong attachments; the next call goes
+ * on from there. True when there was something. A controller that cannot be watched is given up. */
 bool nvme_watch(struct nvme_controller *controller);
 /* See pf_driver.h. */
 void nvme_audit(struct pf_device *device, pf_breach *report, void *context);

@@ -3,12 +3,16 @@
  * and nobody is punished for what they say. */
 #include "drivers/nvme/nvme_admin.h"
 
+#include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 
 #define MOST_NAMESPACES   4096
 #define MOST_OTHERS       16 /* controllers that one look takes a namespace from */
 #define MOST_FAILED_LOOKS 16
+/* The control core has other business as well. Looked at between two commands. */
+#define LOOK_TIME   MILLISECONDS(20)
+#define DETACH_TIME MILLISECONDS(1000)
 
 /* --- the lists --- */
 
@@ -62,7 +66,11 @@ static enum status attachment(struct nvme_controller *controller, enum nvme_atta
 {
     uint32_t result;
     nvme_data_set_list(controller, id);
-    return nvme_execute(controller, NVME_NAMESPACE_ATTACHMENT, namespace, action, 0, &result);
+    enum status status =
+        nvme_execute(controller, NVME_NAMESPACE_ATTACHMENT, namespace, action, 0, &result);
+    /* A guest's controller may have changed the list since it was read. */
+    unsigned already = action == NVME_ATTACH ? NVME_ALREADY_ATTACHED : NVME_NOT_ATTACHED;
+    return status == STATUS_DEVICE && controller->code == already ? STATUS_OK : status;
 }
 
 enum status nvme_attach(struct nvme_controller *controller, const struct nvme_vf *vf)
@@ -131,17 +139,23 @@ static void log_correction(struct nvme_controller *controller, uint32_t namespac
               rid_text(controller->device->function->rid).text, namespace, owner, others,
               found->owner != NULL && !found->owned ? owner : "-", status_name(status),
               status == STATUS_OK
-                  ? "the namespace was attached otherwise than it should be, by whom is not known"
-                  : "the namespace is attached otherwise than it should be; it is tried again");
+                  ? "the namespace had wrong attachments; the cause is unknown"
+                  : "the namespace has wrong attachments; correcting them is tried again");
 }
 
-/* What its last guest had attached it to does not wait for the next. */
+/* The next guest must not find attachments that the last one made. All namespaces are looked at or
+ * the VF is not used, so this does not go on in a later turn. */
 enum status nvme_detach_from(struct nvme_controller *controller, const struct nvme_vf *vf)
 {
     struct nvme_walk walk = {.last = 0};
+    struct deadline until = deadline_in(DETACH_TIME);
     uint32_t namespace = 0;
     enum status status;
     while ((status = nvme_next_namespace(controller, &walk, &namespace)) == STATUS_OK) {
+        if (deadline_passed(until))
+            return nvme_refuse(controller, STATUS_TIMEOUT,
+                               "its namespaces cannot be looked through within a second; delete "
+                               "those that are not used");
         uint16_t count;
         bool listed = false;
         status = read_attached(controller, namespace, &count);
@@ -181,9 +195,10 @@ static enum status put_right(struct nvme_controller *controller, uint32_t namesp
 static bool look(struct nvme_controller *controller, bool *corrected)
 {
     struct nvme_walk walk = {.last = controller->watched_to};
+    struct deadline until = deadline_in(LOOK_TIME);
     bool well = true;
     uint32_t namespace = 0;
-    for (unsigned i = 0; i < NVME_AT_ONCE; i++) {
+    for (unsigned i = 0; i < NVME_AT_ONCE && (i == 0 || !deadline_passed(until)); i++) {
         struct attachments found;
         enum status status = nvme_next_namespace(controller, &walk, &namespace);
         controller->watched_to = status == STATUS_OK ? namespace : 0;
@@ -220,7 +235,8 @@ bool nvme_watch(struct nvme_controller *controller)
 void nvme_audit(struct pf_device *device, pf_breach *report, void *context)
 {
     struct nvme_controller *controller = nvme_controller_of(device);
-    struct nvme_walk walk = {.last = 0};
+    struct nvme_walk walk = {.last = controller != NULL ? controller->audited_to : 0};
+    struct deadline until = deadline_in(LOOK_TIME);
     uint32_t namespace = 0;
     enum status status = STATUS_NOT_FOUND;
     while (controller != NULL && !controller->dead &&
@@ -235,7 +251,13 @@ void nvme_audit(struct pf_device *device, pf_breach *report, void *context)
         if (found.owner != NULL && !found.owned)
             report(context, namespace, found.owner->controller,
                    "a namespace is not attached to its owner's controller");
+        if (deadline_passed(until)) {
+            controller->audited_to = namespace;
+            return;
+        }
     }
+    if (controller != NULL)
+        controller->audited_to = 0;
     if (status != STATUS_NOT_FOUND)
         report(context, namespace, status, "which controllers have a namespace cannot be read");
 }

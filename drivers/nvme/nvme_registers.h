@@ -124,5 +124,7 @@ enum nvme_resource { NVME_QUEUES = 0, NVME_INTERRUPTS = 1 };
 /* Namespace Attachment (5.22): the data is a Controller List (4.4.1), 16 bits each: their count and
  * their ids. */
 enum nvme_attachment { NVME_ATTACH = 0, NVME_DETACH = 1 };
+#define NVME_ALREADY_ATTACHED 0x118 /* command specific status (figure 102) */
+#define NVME_NOT_ATTACHED     0x11a
 #define NVME_LIST_CONTROLLERS 2047
 #define NVME_LIST_NAMESPACES  1024
