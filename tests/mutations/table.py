@@ -7,6 +7,7 @@ from .kinds import Edit, Mutation, System, Unit, failed
 from .table_life import LIFE_MUTATIONS
 
 DEVICE = "hypervisor/guest/device.c"
+CHECK = "hypervisor/guest/device_check.c"
 RESET = "hypervisor/pci/reset.c"
 GUESTS = "hypervisor/guest/guests.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
@@ -81,7 +82,7 @@ MUTATIONS = (
                    "return base < base + size && base + size > VTD_INTERRUPT_RANGE_END && base == 0;"),),
              (Unit("test_vtd_domains", failed("the_interrupt_range_is_never_mapped")),)),
     Mutation("firmware-regions-ignored", "a function that firmware uses through an RMRR is given away by name only",
-             (Edit(DEVICE, "        status = check_reserved(guest, function);",
+             (Edit(CHECK, "        status = check_reserved(guest, function);",
                    "        status = guest == NULL ? check_reserved(guest, function) : STATUS_OK;"),),
              (Unit("test_device", failed("test_firmwares_functions")),)),
     Mutation("firmware-regions-free", "memory that firmware keeps for a device is never a guest's",
@@ -102,7 +103,7 @@ MUTATIONS = (
              (Edit(DEVICE, "        status = iommu_firmware_detach(function);", "        status = STATUS_OK;"),),
              (Unit("test_device", failed("test_firmwares_functions")),)),
     Mutation("firmware-neighbour-ignored", "who reaches a function that firmware uses is not given away",
-             (Edit(DEVICE, "other->owner == OWNER_HYPERVISOR ||\n"
+             (Edit(CHECK, "other->owner == OWNER_HYPERVISOR ||\n"
                    "                                                          iommu_firmware_attached(other->rid);",
                    "other->owner == OWNER_HYPERVISOR;"),),
              (Unit("test_device", failed("test_neighbours_without_acs")),)),
@@ -134,14 +135,15 @@ MUTATIONS = (
              (Unit("test_life", failed("a_failed_reset_sticks_after_an_end")),
               Unit("test_life", failed("a_failed_reset_sticks_after_a_move"))), quick=True),
     Mutation("unusable-assigned", "an unusable function is not assigned",
-             (Edit(DEVICE, "    if (pci_unusable(function))\n", "    if (function == NULL)\n"),
-              Edit(DEVICE, "    if (function->owner != OWNER_NOBODY)\n", "    if (function->owner == OWNER_LOADER)\n")),
+             (Edit(CHECK, "    if (pci_unusable(function))\n", "    if (function == NULL)\n"),
+              Edit(CHECK, "    if (!moved && function->owner != OWNER_NOBODY)\n", "    if (function->owner == OWNER_LOADER)\n")),
              (Unit("test_life", failed("a_failed_reset_sticks_after_an_end")),)),
-    Mutation("unusable-moved", "an unusable function is not moved",
-             (Edit("hypervisor/guest/move.c", "    if (pci_unusable(device->function)) {", "    if (device == NULL) {"),),
+    Mutation("unusable-moved", "a function that its new owner would be refused is not moved",
+             (Edit("hypervisor/guest/move.c", "    enum status status = device_check(to, function, true);",
+                   "    enum status status = to != NULL ? STATUS_OK : STATUS_DENIED;"),),
              (Unit("test_life", failed("a_failed_reset_sticks_after_an_end")),)),
     Mutation("unclean-attached", "a context entry is written for a clean function only",
-             (Edit(DEVICE, "    if (pci_unusable(function) || function->life != PCI_CLEAN ||\n", "    if ("),),
+             (Edit(DEVICE, "    if (function->life != PCI_CLEAN)\n        return", "    if (function->life == PCI_LIVES)\n        return"),),
              (Unit("test_device_order", failed("test_only_what_is_clean_is_attached")),)),
     Mutation("vfs-not-reset-on-assignment", "a VF that is not known to be clean is reset before a guest gets it",
              (Edit(DEVICE, "    if (status == STATUS_OK && function->life != PCI_CLEAN)",
