@@ -38,8 +38,8 @@ def stopped(run, guest: str, reason: str = "exit", status: int = 0):
 def sound(run) -> None:
     """Nothing broke that must hold whatever guests and configurations do."""
     for event in ("audit.violation", "boot.failed", "guest.lost", "guest.stop_failed", "guest.scrub_failed",
-                  "guest.access_lost", "device.detach_failed", "device.reset_failed", "frames.refused",
-                  "cpu.kick-failed", "cpu.irq-pending", "cpu.exception", "iommu.queue", "memory.lost"):
+                  "guest.access_lost", "device.attach_failed", "device.detach_failed", "device.reset_failed",
+                  "frames.refused", "cpu.kick-failed", "cpu.irq-pending", "cpu.exception", "iommu.queue", "memory.lost"):
         lines = of(run, event)
         assert not lines, lines[0].text
     audits = of(run, "audit.ok")
