@@ -139,24 +139,6 @@ static void a_start_that_failed(void **state)
     passes();
 }
 
-/* Blocked until a reboot; its end is that of every device. */
-static void a_pf_that_is_lost(void **state)
-{
-    commands[0] = PCI_COMMAND_MEMORY;
-    assert_true(iommu_block(functions[0]->rid));
-    devices[0].blocked = true;
-    passes();
-    guests[0].state = GUEST_STOPPING;
-    reset_goes_on(0);
-    passes();
-    reset_is_over(0);
-    assert_int_equal(iommu_detach(functions[0], &guests[0].domain), STATUS_OK);
-    devices[0].attached = false;
-    functions[0]->life = PCI_CLEAN;
-    guests[0].state = GUEST_STOPPED;
-    passes();
-}
-
 static void a_pf_whose_memory_cannot_be_taken_back(void **state)
 {
     functions[2]->owner = OWNER_HYPERVISOR;
@@ -211,7 +193,6 @@ int main(void)
         TEST(a_reset_that_failed),
         TEST(a_unit_that_does_not_let_go),
         TEST(a_start_that_failed),
-        TEST(a_pf_that_is_lost),
         TEST(only_units_with_snoop_control_are_left),
         TEST(what_does_not_decode_answers_nowhere),
         TEST(vfs_decode_by_their_pf),

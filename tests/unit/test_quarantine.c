@@ -12,9 +12,11 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
-// SOURCES: hypervisor/guest/pf_lost.c -pages.c
+// SOURCES: hypervisor/guest/pf_lost.c hypervisor/guest/device.c hypervisor/guest/device_check.c
+// SOURCES: -pages.c
 #include "hypervisor/iommu/pf_dma.h"
 #include "tests/unit/support/audit_fixture.h"
+#include "tests/unit/support/device_stubs.h"
 
 static unsigned quarantined; /* a bit for each guest */
 
@@ -23,9 +25,13 @@ void guest_quarantine(struct guest *guest)
     quarantined |= 1u << guest->index;
 }
 
-void device_disable(struct guest_device *device)
+enum status guest_hold(struct guest *guest)
 {
-    device->disabled = true;
+    return STATUS_OK;
+}
+
+void guest_release(struct guest *guest)
+{
 }
 
 enum status guest_stop(struct guest *guest, const char *reason)
@@ -159,7 +165,7 @@ static void a_pf_is_lost(void **state)
     map(&dma->domain.table, MIB(8), RAM(0), PAGE_SIZE, PAGE_READ);
     assert_false(audit_enforce());
     assert_int_equal(quarantined, 0);
-    assert_true(pf.lost && devices[1].blocked);
+    assert_true(pf.lost && functions[1]->life == PCI_UNUSABLE);
     assert_int_equal(functions[2]->life, PCI_UNUSABLE);
     assert_false(vtd_model_dma(unit, (uint16_t)functions[2]->rid, PF_DMA_BASE, true).allowed);
     assert_false(vtd_model_dma(unit, (uint16_t)functions[1]->rid, 0x1000, true).allowed);
