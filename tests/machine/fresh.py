@@ -54,7 +54,7 @@ if [ -n "$cache" ]; then
     mount -t overlay -o "lowerdir=$cache,upperdir=$root/cache.new,workdir=$root/cache.work" cache \
         "$root/var/cache/bulkhead"
 fi
-exec chroot "$root" /bin/sh -c "cd /root/bulkhead && $1"
+exec chroot "$root" /bin/sh -c "cd /srv/bulkhead && $1"
 """.replace("DEVICES", " ".join(DEVICES))
 
 
@@ -182,9 +182,9 @@ class Root:
         if output(*git, "status", "--porcelain"):
             say("there are uncommitted changes here: they are not part of this")
         say(f"HEAD is {output(*git, 'log', '-1', '--format=%h %s').strip()}")
-        bundle = self.place / "root/bulkhead.bundle"
+        bundle = self.place / "srv/bulkhead.bundle"
         output(*git, "bundle", "create", "-q", str(bundle), "HEAD")
-        output("chroot", str(self.place), "sh", "-c", "cd /root && rm -rf bulkhead && "
+        output("chroot", str(self.place), "sh", "-c", "cd /srv && rm -rf bulkhead && "
                "git clone -q bulkhead.bundle bulkhead && rm bulkhead.bundle")
 
     def run(self, name: str, command: str, limit: float) -> tuple[bool, Path, float]:
@@ -232,7 +232,7 @@ def check(release: str, options) -> bool:
     report.append(f"make test {test_passed} passed, {test_failed} failed, {skipped} skipped, {duration(seconds)}")
     passed, failed = passed + test_passed, failed + max(test_failed, not (fine and test_passed))
     if failed and not options.keep:
-        say(f"{root.place} is left for a look: its clone is in root/bulkhead, the logs are in {logs}")
+        say(f"{root.place} is left for a look: its clone is in srv/bulkhead, the logs are in {logs}")
     elif not options.keep:
         root.remove()
     print(f"Debian {release}: {'; '.join(report)}\n{passed} passed, {failed} failed", flush=True)
