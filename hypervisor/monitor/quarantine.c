@@ -34,6 +34,9 @@ static void quarantine_function(struct pci_function *function)
     struct guest *guest = guest_of_owner(function->owner);
     if (guest != NULL) {
         guest_quarantine(guest);
+        /* An entry that has outlived its guest's run has no stop to go with. */
+        if (guest->state != GUEST_RUNNING && guest->state != GUEST_STOPPING)
+            (void)!iommu_block(function->rid);
         return;
     }
     if (!pci_is_bridge(function)) {

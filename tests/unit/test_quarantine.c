@@ -74,10 +74,20 @@ static void the_guest_whose_tables_are_wrong(void **state)
 
 static void the_owner_of_the_function(void **state)
 {
+    guests[0].state = GUEST_RUNNING;
     context_of(0)->high = context_of(1)->high;
     assert_false(audit_enforce());
     assert_int_equal(quarantined, 1);
     assert_int_equal(context_of(0)->low & 1, 1); /* its stop takes the entry away */
+}
+
+static void an_entry_that_outlived_its_guest(void **state)
+{
+    guests[0].state = GUEST_STOPPED;
+    context_of(0)->high = context_of(1)->high;
+    assert_false(audit_enforce());
+    assert_int_equal(quarantined, 1);
+    assert_int_equal(context_of(0)->low & 1, 0);
 }
 
 /* The unit has cached the entry; afterwards neither memory nor the cache lets the requester in. */
@@ -211,6 +221,7 @@ int main(void)
         cmocka_unit_test_setup(nobody_without_a_violation, sound),
         cmocka_unit_test_setup(the_guest_whose_tables_are_wrong, sound),
         cmocka_unit_test_setup(the_owner_of_the_function, sound),
+        cmocka_unit_test_setup(an_entry_that_outlived_its_guest, sound),
         cmocka_unit_test_setup(a_requester_that_nobody_answers_for, sound),
         cmocka_unit_test_setup(everybody_where_the_unit_fails, sound),
         cmocka_unit_test_setup(more_strangers_than_can_be_listed, sound),
