@@ -333,7 +333,7 @@ bool cpuid_policy_xcr0_valid(uint64_t value)
     uint64_t avx512 = value & XCR0_AVX512;
     if ((value & ~machine.xcr0) != 0 || (value & XCR0_X87) == 0)
         return false;
-    if ((value & XCR0_AVX) != 0 && (value & XCR0_SSE) == 0)
+    if ((value & (XCR0_AVX | XCR0_SSE)) == XCR0_AVX)
         return false;
     return avx512 == 0 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX) != 0);
 }
