@@ -128,11 +128,12 @@ enum outcome exit_control_register(struct vcpu *vcpu)
 /* SDM 2C "XSETBV": only XCR0 exists. CPUs check CPL before the exit; Bochs does not. */
 enum outcome exit_xsetbv(struct vcpu *vcpu)
 {
-    uint64_t value = (vcpu->registers[GUEST_RDX] << 32) | (uint32_t)vcpu->registers[GUEST_RAX];
     if (!vcpu_backend()->osxsave(vcpu))
         return vcpu_fault(vcpu, EXCEPTION_UD);
-    if (vcpu_backend()->cpl(vcpu) != 0 || (uint32_t)vcpu->registers[GUEST_RCX] != 0 ||
-        !cpuid_policy_xcr0_valid(value))
+    if (vcpu_backend()->cpl(vcpu) != 0 || (uint32_t)vcpu->registers[GUEST_RCX] != 0)
+        return vcpu_fault(vcpu, EXCEPTION_GP);
+    uint64_t value = (vcpu->registers[GUEST_RDX] << 32) | (uint32_t)vcpu->registers[GUEST_RAX];
+    if (!cpuid_policy_xcr0_valid(value))
         return vcpu_fault(vcpu, EXCEPTION_GP);
     core_state_set_xcr0(value);
     vcpu->xcr0 = value;
