@@ -106,11 +106,13 @@ bool machine_check_pending(void)
 enum machine_check machine_check_take(enum machine_check_place place)
 {
     uint64_t global = 0;
-    bool banks = machine_check_support()->banks != 0;
-    if (banks)
-        (void)!msr_read_safe(MSR_MCG_STATUS, &global);
+    bool known = machine_check_support()->banks != 0 && msr_read_safe(MSR_MCG_STATUS, &global);
+    /* Each machine check sets MCIP. SVM holds the exception back while GIF is 0 (APM 2 15.17); if
+     * machine_check_pending() found it there first, it has been taken, and arrives afterwards. */
+    if (known && (global & MCG_STATUS_PENDING) == 0)
+        return MACHINE_CHECK_HARMLESS;
     enum machine_check worst = machine_check_scan(place, global);
-    if (banks)
+    if (known)
         (void)!msr_write_safe(MSR_MCG_STATUS, 0); /* last: from now on another may come */
     return worst;
 }

@@ -27,8 +27,8 @@ void machine_check_log_support(void);
 /* A machine check on this core has not been handled yet (MCG_STATUS.MCIP). */
 bool machine_check_pending(void);
 /* Reads, notes and clears this core's banks; returns what that means for what was interrupted.
- * Banks whose error hit another thread are left to that one. Locks nothing and logs nothing: #MC
- * may interrupt the log itself. */
+ * Banks whose error hit another thread are left to that one; a machine check that has been taken
+ * already means nothing. Locks nothing and logs nothing: #MC may interrupt the log itself. */
 enum machine_check machine_check_take(enum machine_check_place place);
 /* Logs what the cores have noted. `dying`: the control core will not get to do it again. */
 void machine_check_report(bool dying);

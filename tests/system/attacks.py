@@ -40,7 +40,7 @@ TALK = """
 image  = ping.elf
 memory = 16M
 device = uplink.vf{vf}
-args   = ip=10.0.0.{own} peer=10.0.0.{peer} count={count} mode=msix limit=150
+args   = ip=10.0.0.{own} peer=10.0.0.{peer} count={count} mode=msix limit=400
 expect = exit 0
 """
 

@@ -78,6 +78,25 @@ def test_a_guest_that_is_hit_ends_alone(boot):
     run.wait()
 
 
+def test_a_guest_that_exits_all_the_time_ends_alone(boot):
+    """Half of them hit the core while it handles an exit: SVM keeps the exception back until the exit is handled."""
+    run = boot("[guest busy]\nimage = hostile.elf\nmemory = 4M\nargs = act=cpuid\nexpect = stopped\n", cpus=2,
+               batch=False, limit=150)
+    core = running(run, "busy")["busy"]
+    for turn in range(12):
+        last = run.events[-1]
+        if turn != 0:
+            run.send("start busy")
+            run.wait_for("vcpu.entered", timeout=30, after=last, core=core)
+        hit(run, core, 0, CONSUMED)
+        noted(run, core, 0, after=last)
+        assert run.wait_for("guest.stopped", timeout=30, after=last, name="busy")["reason"] == "machine-check"
+    assert len(of(run, "cpu.machine_check")) == 12
+    sound(run)
+    run.send("poweroff")
+    run.wait()
+
+
 def test_the_control_core_is_hit(boot):
     run = boot("[guest witness]\nimage = witness.elf\nmemory = 4M\nargs = ticks=3000\nexpect = exit 0\n", cpus=3,
                batch=False, limit=120)

@@ -177,6 +177,23 @@ static void cores_differ(void **state)
     assert_int_equal(bank[5][1], 0);
 }
 
+/* SVM keeps #MC back while GIF is 0: what was found pending meanwhile is delivered afterwards. */
+static void taken_before_it_was_delivered(void **state)
+{
+    bank[3][1] = AR;
+    global = HIT;
+    assert_true(machine_check_pending());
+    assert_int_equal(machine_check_take(MACHINE_CHECK_IN_GUEST), MACHINE_CHECK_FATAL);
+    assert_int_equal(machine_check_take(MACHINE_CHECK_IN_HYPERVISOR), MACHINE_CHECK_HARMLESS);
+    assert_int_equal(machine_check_take(MACHINE_CHECK_IN_GUEST), MACHINE_CHECK_HARMLESS);
+    machine_check_report(false);
+    assert_int_equal(host_log_count("cpu.machine_check", ""), 1);
+
+    bank[3][1] = AR; /* the next one counts again */
+    global = HIT;
+    assert_int_equal(machine_check_take(MACHINE_CHECK_IN_HYPERVISOR), MACHINE_CHECK_FATAL);
+}
+
 static void without_a_way_back(void **state)
 {
     global = MCG_STATUS_PENDING;
@@ -271,10 +288,17 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, setup)
     const struct CMUnitTest tests[] = {
-        CASE(verdicts),       CASE(without_a_way_back), CASE(every_bank_is_told),
-        CASE(local_delivery), CASE(what_firmware_left), CASE(more_than_can_be_noted),
-        CASE(without_banks),  CASE(who_was_hit),        CASE(the_sibling_looks_first),
+        CASE(verdicts),
+        CASE(without_a_way_back),
+        CASE(every_bank_is_told),
+        CASE(local_delivery),
+        CASE(what_firmware_left),
+        CASE(more_than_can_be_noted),
+        CASE(without_banks),
+        CASE(who_was_hit),
+        CASE(the_sibling_looks_first),
         CASE(cores_differ),
+        CASE(taken_before_it_was_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
