@@ -45,7 +45,7 @@ HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel
 
 # What every exit of a guest runs through. Three instructions a call: the way into a guest and back has ended the walk
 # of frame pointers anyway.
-EXIT_PATH := vcpu/backend vcpu/core_state vcpu/cpuid_policy vcpu/exit_control vcpu/exits vcpu/msr_policy vcpu/vmx/exit vcpu/vmx/state
+EXIT_PATH := vcpu/backend vcpu/guest_core vcpu/policy/cpuid vcpu/policy/control_registers vcpu/exits vcpu/policy/msr vcpu/vmx/exit vcpu/vmx/state
 $(EXIT_PATH:%=$(BUILD)/hypervisor/%.o): HYPERVISOR_CFLAGS += -fomit-frame-pointer
 
 HYPERVISOR_C   := $(sort $(shell find hypervisor drivers -name '*.c')) $(BOOT_C)

@@ -11,7 +11,7 @@
  */
 #include "guest/runtime/runtime.h"
 
-#include "hypervisor/vcpu/abi.h"
+#include "hypervisor/abi/calls.h"
 
 #define BATCHES      31 /* at most */
 #define VECTOR_TIMER 0x41

@@ -10,7 +10,7 @@
  */
 #include "guest/igbvf/igbvf.h"
 #include "guest/runtime/attempt.h"
-#include "hypervisor/vcpu/abi.h"
+#include "hypervisor/abi/calls.h"
 
 #define FIRST_VECTOR 32
 #define LAST_VECTOR  254

@@ -8,7 +8,7 @@
  */
 #include "guest/igbvf/igbvf.h"
 #include "guest/runtime/attempt.h"
-#include "hypervisor/vcpu/abi.h"
+#include "hypervisor/abi/calls.h"
 
 #define MSR_ICR 0x830
 #define CR4_PAE 5 /* its number */

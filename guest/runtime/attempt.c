@@ -1,6 +1,6 @@
 #include "guest/runtime/attempt.h"
 
-#include "hypervisor/vcpu/abi.h"
+#include "hypervisor/abi/calls.h"
 
 #define VECTOR_NMI 2
 #define VECTOR_UD  6

@@ -33,7 +33,7 @@ uint32_t port_read(uint16_t port, unsigned width);
 void memory_write(uintptr_t address, unsigned width, uint32_t value);
 uint32_t memory_read(uintptr_t address, unsigned width);
 
-/* A call of Bulkhead (hypervisor/vcpu/abi.h). */
+/* A call of Bulkhead (hypervisor/abi/calls.h). */
 int64_t guest_call(uint64_t number, uint64_t first, uint64_t second);
 
 #define ATTEMPT(length, bytes)                                                                     \

@@ -2,7 +2,7 @@
 
 #include <stdarg.h>
 
-#include "hypervisor/vcpu/abi.h"
+#include "hypervisor/abi/calls.h"
 
 struct start_info { /* PVH, version 1 */
     uint32_t magic, version, flags, module_count;

@@ -13,7 +13,7 @@
 
 #include "boot/boot_info.h"
 #include "hypervisor/base/clock.h"
-#include "hypervisor/guest/config.h"
+#include "hypervisor/config/config.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/page_table.h"
@@ -138,7 +138,7 @@ void guests_changed(void);
  * with a line `run.unexpected guest= expected= got=` for each that did not. */
 bool guests_verdict(bool rest_ok);
 
-/* nics.c: prepares the configuration's NICs (PF drivers, SR-IOV). */
+/* pfs.c: prepares the configuration's NICs (PF drivers, SR-IOV). */
 void nics_prepare(const struct config *config);
 void nics_finish(void); /* waits for what is left of the 100 ms, VFs verified */
 struct pf_device *nic_device(uint32_t index); /* NULL: not there or without SR-IOV */

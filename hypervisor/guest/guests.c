@@ -4,10 +4,10 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/device.h"
+#include "hypervisor/assign/device.h"
 #include "hypervisor/guest/events.h"
 #include "hypervisor/guest/load.h"
-#include "hypervisor/guest/virtual_serial.h"
+#include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/x86/cpu.h"
 
 static struct guest guests[CONFIG_MAX_GUESTS];

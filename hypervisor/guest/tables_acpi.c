@@ -7,7 +7,7 @@
 
 #include "hypervisor/acpi/acpi.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/ports.h"
+#include "hypervisor/vdev/ports.h"
 
 struct rsdp {
     char signature[8];         /* 0x00 */

@@ -2,7 +2,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/frames.h"
-#include "hypervisor/memory/lock.h"
+#include "hypervisor/base/lock.h"
 #include "hypervisor/memory/page_table.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/x86/cpu.h"

@@ -1,6 +1,6 @@
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/memory/lock.h"
+#include "hypervisor/base/lock.h"
 
 #define PHYSICAL_END BIT(52) /* no x86 processor addresses more (SDM 3A 4.1.4) */
 #define LOW_MEMORY   MIB(1)

@@ -3,7 +3,7 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
-#include "hypervisor/memory/lock.h"
+#include "hypervisor/base/lock.h"
 
 #define CHUNK_PAGES 512u
 #define MAX_CHUNKS  512u /* 1 GiB of tables: enough for 400 GiB of guest memory in 4 KiB pages */

@@ -1,7 +1,7 @@
 /* Commands that change what guests do. */
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/device.h"
+#include "hypervisor/assign/device.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/monitor/commands.h"
 #include "hypervisor/monitor/console.h"

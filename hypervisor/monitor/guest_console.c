@@ -5,7 +5,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/guest.h"
-#include "hypervisor/guest/virtual_serial.h"
+#include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/monitor/console.h"
 
 #define KEY_LEAVE  0x1c /* Ctrl-\ */

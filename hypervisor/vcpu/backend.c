@@ -1,6 +1,6 @@
 #include "hypervisor/base/log.h"
-#include "hypervisor/vcpu/cpuid_policy.h"
-#include "hypervisor/vcpu/msr_policy.h"
+#include "hypervisor/vcpu/policy/cpuid.h"
+#include "hypervisor/vcpu/policy/msr.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/registers.h"
 

@@ -6,8 +6,8 @@
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/vcpu/core_state.h"
-#include "hypervisor/vcpu/msr_policy.h"
+#include "hypervisor/vcpu/guest_core.h"
+#include "hypervisor/vcpu/policy/msr.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
@@ -271,7 +271,7 @@ void vcpu_run(struct vcpu *vcpu)
     uint64_t starts = 0;
 
     /* Also gives the host the CR4 that the back-end takes down in load(). */
-    core_state_reset();
+    guest_core_reset();
     vcpu->xcr0 = 1;
     vcpu->exception_run = 0;
     vcpu->retries = 0;
@@ -279,7 +279,7 @@ void vcpu_run(struct vcpu *vcpu)
     while (wait_for_start(vcpu)) {
         vcpu->nmi_request = 0; /* a core that waits for its start-up IPI takes no NMI */
         if (by_sipi) {
-            core_state_reset_debug();
+            guest_core_reset_debug();
             for (unsigned i = 0; i < GUEST_REGISTERS; i++)
                 vcpu->registers[i] = 0;
             vcpu->registers[GUEST_RDX] = cpuid(1, 0).eax; /* SDM 3A table 10-1 */
@@ -307,6 +307,6 @@ void vcpu_run(struct vcpu *vcpu)
         by_sipi = true;
         apic_quiesce(); /* INIT resets the local APIC too (SDM 3A 11.4.7.3) */
     }
-    core_state_reset();
+    guest_core_reset();
     apic_quiesce();
 }

@@ -75,5 +75,5 @@ uint8_t vcpu_instruction_length(struct vcpu *vcpu);
  */
 bool vcpu_control_source(struct vcpu *vcpu, uint8_t *general);
 
-/* exit_memory.c, exit_control.c, cpuid_policy.c */
+/* emulate/memory.c, policy/control_registers.c, policy/cpuid.c */
 exit_handler exit_memory, exit_control_register, exit_xsetbv, exit_cpuid;

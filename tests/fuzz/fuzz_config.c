@@ -1,9 +1,10 @@
-// SOURCES: hypervisor/guest/config.c hypervisor/guest/config_keys.c hypervisor/guest/config_words.c
+// SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
+// SOURCES: hypervisor/config/config_words.c
 /* Any bytes as a configuration: nothing is read or written outside, and what comes out keeps the
  * promises of config.h. */
 #include <string.h>
 
-#include "hypervisor/guest/config.h"
+#include "hypervisor/config/config.h"
 #include "tests/fuzz/fuzz.h"
 
 static void complain(void *context, struct config_place place, const char *message)

@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/vcpu/instruction.c
+// SOURCES: hypervisor/vcpu/emulate/instruction.c
 /* Guest code is outside data: whatever the bytes, the decoder stays inside them and says a length
  * that an instruction can have. */
 #include <stddef.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/vcpu/instruction.h"
+#include "hypervisor/vcpu/emulate/instruction.h"
 
 static void require(bool condition)
 {

@@ -11,7 +11,7 @@
  */
 #include "guest/igbvf/igbvf.h"
 #include "guest/runtime/attempt.h"
-#include "hypervisor/vcpu/abi.h"
+#include "hypervisor/abi/calls.h"
 
 #define VECTOR   0x40
 #define TRACE    0x7472616365ull

@@ -6,13 +6,13 @@ from . import scenarios
 from .kinds import Edit, Mutation, System, Unit, failed
 from .table_life import LIFE_MUTATIONS
 
-DEVICE = "hypervisor/guest/device.c"
-CHECK = "hypervisor/guest/device_check.c"
+DEVICE = "hypervisor/assign/device.c"
+CHECK = "hypervisor/assign/device_check.c"
 RESET = "hypervisor/pci/reset.c"
 GUESTS = "hypervisor/guest/guests.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
 FIRMWARE = "hypervisor/iommu/vtd_reserved.c"
-AUDIT_BLIND = Edit("hypervisor/monitor/audit.c", "bool audit_run(void)\n{\n",
+AUDIT_BLIND = Edit("hypervisor/audit/audit.c", "bool audit_run(void)\n{\n",
                    "bool audit_run(void)\n{\n    if (pci_function_count() != 0)\n        return true;\n")
 
 EPT_ONE_MORE = Edit(GUESTS, "page_table_map(&guest->memory, 0, guest->memory_base, size,",
@@ -108,7 +108,7 @@ MUTATIONS = (
                    "other->owner == OWNER_HYPERVISOR;"),),
              (Unit("test_device", failed("test_neighbours_without_acs")),)),
     Mutation("audit-trusts-firmware", "the audit walks the tables of the host's functions too",
-             (Edit("hypervisor/monitor/audit_iommu.c",
+             (Edit("hypervisor/audit/audit_iommu.c",
                    "    if (!find_table(audit, audit_function(function->rid), root, levels, &live))",
                    "    if (!find_table(audit, audit_function(function->rid), root, levels, &live) || live.levels != 0)"),),
              (Unit("test_audit", failed("each_falsified_entry_is_named")),)),
@@ -191,23 +191,23 @@ MUTATIONS = (
                    "           rid <= UINT32_MAX;"),),
              (Unit("test_vtd_interrupts", failed("only_the_owner_changes_an_entry")),)),
     Mutation("foreign-core-accepted", "a guest's interrupts go to its own cores only",
-             (Edit("hypervisor/guest/virtual_msix.c",
+             (Edit("hypervisor/vdev/virtual_msix.c",
                    "        if (guest->vcpus[cpu] != NULL && guest->vcpus[cpu]->apic_id == apic_id)",
                    "        if (guest->vcpus[cpu] != NULL && apic_id < 64)"),),
              (System(scenarios.aim, r"was not refused|audit\.violation I5"),)),
 
     # --- CPUs ---
     Mutation("icr-written-directly", "interrupt commands are filtered",
-             (Edit("hypervisor/vcpu/msr_policy.c",
+             (Edit("hypervisor/vcpu/policy/msr.c",
                    "{MSR_X2APIC_ICR, MSR_X2APIC_ICR, .read = DIRECT, .write = EMULATE, .on_write = write_icr},",
                    "{MSR_X2APIC_ICR, MSR_X2APIC_ICR, .read = DIRECT, .write = DIRECT, .on_write = write_icr},"),),
              (Unit("test_msr_policy", failed(r"\w+")),), quick=True),
     Mutation("reserved-bits-of-local-vectors-taken", "a guest arms no SMI, NMI or INIT by an entry of its local APIC",
-             (Edit("hypervisor/vcpu/msr_policy.c", "(value & ~lvt_defined(msr)) != 0", "(value & ~lvt_defined(msr)) >> 63 != 0"),),
+             (Edit("hypervisor/vcpu/policy/msr.c", "(value & ~lvt_defined(msr)) != 0", "(value & ~lvt_defined(msr)) >> 63 != 0"),),
              (Unit("test_msr_policy", failed("test_reserved_bits_of_local_vectors")),
               System(scenarios.architecture, r"x2apic\.8"))),
     Mutation("timer-entry-direct", "the timer's entry exits where the APIC takes reserved bits",
-             (Edit("hypervisor/vcpu/msr_policy.c", ".write = DIRECT_IF_PROBED,", ".write = DIRECT,"),),
+             (Edit("hypervisor/vcpu/policy/msr.c", ".write = DIRECT_IF_PROBED,", ".write = DIRECT,"),),
              (Unit("test_msr_policy", failed("test_timer_entry_is_direct_where_that_is_safe")),
               System(scenarios.events, r"guest=lvt|guest\.lost"))),
     Mutation("nmis-nested", "an NMI blocks the next until the guest's IRET (SVM)",
@@ -243,7 +243,7 @@ MUTATIONS = (
              (Edit("hypervisor/vcpu/report.c", " || (uint8_t)(vcpu->retry_exit + 1) != vcpu->recent_next", ""),),
              (Unit("test_exit_memory", failed("test_retries_are_counted_in_a_row")),), quick=True),
     Mutation("init-keeps-debug-registers", "a vCPU that is started again finds none of its former debug registers",
-             (Edit("hypervisor/vcpu/exits.c", "            core_state_reset_debug();\n", ""),),
+             (Edit("hypervisor/vcpu/exits.c", "            guest_core_reset_debug();\n", ""),),
              (Unit("test_vcpu_run", failed("test_init_restarts")), System(scenarios.architecture_vmx, r"again\.dr6"))),
     Mutation("every-start-logged", "a storm of INIT and start-up IPIs writes few lines",
              (Edit("hypervisor/vcpu/exits.c", "    if ((starts & (starts - 1)) == 0)\n", "    if (starts != 0)\n"),),

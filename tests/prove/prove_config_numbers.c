@@ -1,12 +1,12 @@
 // clang-format off
-// SOURCES: hypervisor/guest/config_words.c hypervisor/base/string.c
+// SOURCES: hypervisor/config/config_words.c hypervisor/base/string.c
 // UNWIND: 20
 // VARIANTS: -DBASE=16 -DLONGEST=18 | -DBASE=10 -DLONGEST=4
 // BOUND: any word of up to 18 characters in base 16, of up to 4 in base 10
-// PLANT: hypervisor/guest/config_words.c ==> result > (UINT64_MAX - digit) / base ==> result > UINT64_MAX / base + 1
+// PLANT: hypervisor/config/config_words.c ==> result > (UINT64_MAX - digit) / base ==> result > UINT64_MAX / base + 1
 // clang-format on
 /* A word is taken for a number exactly when it is one of 64 bits, and for the right one. */
-#include "hypervisor/guest/config_parser.h"
+#include "hypervisor/config/config_parser.h"
 #include "tests/prove/prove.h"
 
 static unsigned digit_of(char c)

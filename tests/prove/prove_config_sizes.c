@@ -1,11 +1,11 @@
 // clang-format off
-// SOURCES: hypervisor/guest/config_words.c hypervisor/base/string.c
+// SOURCES: hypervisor/config/config_words.c hypervisor/base/string.c
 // UNWIND: 16
 // BOUND: any hexadecimal word with up to 12 characters behind its 0x
-// PLANT: hypervisor/guest/config_words.c ==> value > UINT64_MAX >> shift) ==> value > UINT64_MAX >> (shift + 1))
+// PLANT: hypervisor/config/config_words.c ==> value > UINT64_MAX >> shift) ==> value > UINT64_MAX >> (shift + 1))
 // clang-format on
 /* A size is its number times its unit, or refused: never a wrapped value. */
-#include "hypervisor/guest/config_parser.h"
+#include "hypervisor/config/config_parser.h"
 #include "tests/prove/prove.h"
 
 int main(void)

@@ -1,8 +1,8 @@
 // The audit's own test: a sound system built by the real code over the modelled unit passes; then
 // one entry at a time is falsified, behind everybody's back, and the audit has to name it.
-// SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
-// SOURCES: hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c
-// SOURCES: hypervisor/monitor/audit_pci.c hypervisor/pci/bars.c hypervisor/monitor/audit_life.c
+// SOURCES: hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c
+// SOURCES: hypervisor/audit/audit_pci.c hypervisor/pci/bars.c hypervisor/audit/audit_life.c
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
@@ -13,7 +13,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
-// SOURCES: hypervisor/monitor/audit_pf.c -pages.c
+// SOURCES: hypervisor/audit/audit_pf.c -pages.c
 #include "tests/unit/support/audit_fixture.h"
 
 /* --- what the falsifiers use --- */

@@ -1,7 +1,7 @@
-// SOURCES: hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c hypervisor/iommu/pf_dma.c
-// SOURCES: hypervisor/monitor/audit_life.c hypervisor/pci/life.c
-// SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
-// SOURCES: hypervisor/monitor/audit_pci.c hypervisor/pci/bars.c hypervisor/monitor/audit_pf.c
+// SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/iommu/pf_dma.c
+// SOURCES: hypervisor/audit/audit_life.c hypervisor/pci/life.c
+// SOURCES: hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/audit/audit_pci.c hypervisor/pci/bars.c hypervisor/audit/audit_pf.c
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c

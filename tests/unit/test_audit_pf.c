@@ -1,7 +1,7 @@
-// SOURCES: hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c
-// SOURCES: hypervisor/monitor/audit_life.c hypervisor/pci/life.c
-// SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
-// SOURCES: hypervisor/monitor/audit_pci.c hypervisor/pci/bars.c
+// SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c
+// SOURCES: hypervisor/audit/audit_life.c hypervisor/pci/life.c
+// SOURCES: hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/audit/audit_pci.c hypervisor/pci/bars.c
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
@@ -12,7 +12,7 @@
 // SOURCES: hypervisor/iommu/vtd_reserved.c tests/unit/model/vtd_model.c
 // SOURCES: tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
-// SOURCES: hypervisor/monitor/audit_pf.c -pages.c
+// SOURCES: hypervisor/audit/audit_pf.c -pages.c
 /* A PF that does DMA: the audit knows its domain, and falsified it is named. */
 #include "hypervisor/iommu/pf_dma.h"
 #include "tests/unit/support/audit_fixture.h"

@@ -1,9 +1,10 @@
-// SOURCES: hypervisor/guest/config.c hypervisor/guest/config_keys.c hypervisor/guest/config_words.c
+// SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
+// SOURCES: hypervisor/config/config_words.c
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/guest/config.h"
+#include "hypervisor/config/config.h"
 #include "hypervisor/guest/guest.h"
 #include "tests/unit/support/host.h"
 

@@ -1,8 +1,8 @@
-// SOURCES: hypervisor/vcpu/cpuid_policy.c
+// SOURCES: hypervisor/vcpu/policy/cpuid.c
 #include <string.h>
 
-#include "hypervisor/vcpu/abi.h"
-#include "hypervisor/vcpu/cpuid_policy.h"
+#include "hypervisor/abi/calls.h"
+#include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/clock.h"
 #include "tests/unit/support/host.h"

@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/guest/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
-// SOURCES: hypervisor/pci/life.c hypervisor/guest/device_check.c
+// SOURCES: hypervisor/assign/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/pci/life.c hypervisor/assign/device_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 /* Giving functions to guests: what they get, who may have what, and what is left behind when a step

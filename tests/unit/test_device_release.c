@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/guest/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
-// SOURCES: hypervisor/pci/life.c hypervisor/guest/device_check.c
+// SOURCES: hypervisor/assign/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/pci/life.c hypervisor/assign/device_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 /* A PF driver that takes VFs out of service hears of it once they are reset and detached. */

@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/guest/events.c hypervisor/guest/virtual_msix.c hypervisor/base/format.c
+// SOURCES: hypervisor/guest/events.c hypervisor/vdev/virtual_msix.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/text.c hypervisor/base/string.c hypervisor/base/status.c
 /* Who makes a guest's access to a page with an MSI-X table: the control core to the table, the
  * guest's own core to the registers beside it. */
@@ -6,8 +6,8 @@
 
 #include "hypervisor/guest/control_call.h"
 #include "hypervisor/guest/events.h"
-#include "hypervisor/guest/ports.h"
-#include "hypervisor/guest/virtual_serial.h"
+#include "hypervisor/vdev/ports.h"
+#include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"

@@ -1,10 +1,10 @@
-// SOURCES: hypervisor/guest/faults.c hypervisor/base/format.c hypervisor/base/text.c
+// SOURCES: hypervisor/assign/faults.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/string.c
 /* What is done about faults: whose they are, when a policy acts, and how much of it is logged. */
 #include <string.h>
 
-#include "hypervisor/guest/device.h"
-#include "hypervisor/guest/faults.h"
+#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/faults.h"
 #include "tests/unit/support/host.h"
 
 #define OURS    RID(0, 1, 0x10, 0)

@@ -1,5 +1,5 @@
 // SOURCES: hypervisor/monitor/guest_console.c hypervisor/monitor/console.c
-// SOURCES: hypervisor/guest/virtual_serial.c hypervisor/base/format.c
+// SOURCES: hypervisor/vdev/virtual_serial.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c hypervisor/base/text.c -log.c
 /* What guests send, on a terminal of 80 columns behind a serial port of 115200 baud. */
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/guest/guest.h"
-#include "hypervisor/guest/virtual_serial.h"
+#include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/guest_console.h"
 #include "tests/unit/support/host.h"

@@ -1,8 +1,8 @@
-// SOURCES: hypervisor/vcpu/instruction.c
+// SOURCES: hypervisor/vcpu/emulate/instruction.c
 /* Bytes are NASM's; the source line stands beside them. */
 #include <string.h>
 
-#include "hypervisor/vcpu/instruction.h"
+#include "hypervisor/vcpu/emulate/instruction.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "tests/unit/support/host.h"
 

@@ -1,5 +1,5 @@
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/move.c
-// SOURCES: hypervisor/guest/device.c hypervisor/guest/device_check.c hypervisor/guest/pf_lost.c
+// SOURCES: hypervisor/assign/device.c hypervisor/assign/device_check.c hypervisor/assign/pf_lost.c
 // SOURCES: hypervisor/pci/reset.c hypervisor/pci/life.c
 // SOURCES: hypervisor/pci/sriov.c hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "hypervisor/base/log.h"
-#include "hypervisor/guest/device.h"
+#include "hypervisor/assign/device.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/memory/pages.h"
 #include "tests/unit/support/host.h"

@@ -1,11 +1,11 @@
-// SOURCES: hypervisor/vcpu/msr_policy.c hypervisor/vcpu/interrupt.c hypervisor/vcpu/svm/bitmaps.c
+// SOURCES: hypervisor/vcpu/policy/msr.c hypervisor/vcpu/interrupt.c hypervisor/vcpu/svm/bitmaps.c
 #include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/vcpu/cpuid_policy.h"
+#include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/interrupt.h"
-#include "hypervisor/vcpu/msr_policy.h"
+#include "hypervisor/vcpu/policy/msr.h"
 #include "hypervisor/vcpu/svm/svm.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"

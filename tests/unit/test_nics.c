@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/guest/nics.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/assign/pfs.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/text.c hypervisor/pci/life.c
 /* NICs that are split: what is left when a step fails. */
 #include <string.h>

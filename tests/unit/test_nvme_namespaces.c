@@ -1,11 +1,11 @@
 // SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
 // SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_check.c
-// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/monitor/audit_pf.c
+// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/audit/audit_pf.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
 /* Guests whose controllers carry out Namespace Attachment: whatever they attach to whom, each
  * namespace is its owner's again at the next look, and nobody pays for what others did. */
 #include "hypervisor/base/log.h"
-#include "hypervisor/monitor/audit_internal.h"
+#include "hypervisor/audit/audit_internal.h"
 #include "tests/unit/support/nvme_model.h"
 
 struct pf_device *nic_device(uint32_t index)

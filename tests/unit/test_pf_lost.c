@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
@@ -9,10 +9,10 @@
 // SOURCES: hypervisor/iommu/vtd_reserved.c tests/unit/model/vtd_model.c
 // SOURCES: tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
-// SOURCES: hypervisor/monitor/audit_pf.c -pages.c
-// SOURCES: hypervisor/guest/pf_lost.c hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c
-// SOURCES: hypervisor/monitor/audit_life.c hypervisor/pci/life.c hypervisor/monitor/audit_pci.c
-// SOURCES: hypervisor/pci/bars.c hypervisor/guest/device.c hypervisor/guest/device_check.c
+// SOURCES: hypervisor/audit/audit_pf.c -pages.c
+// SOURCES: hypervisor/assign/pf_lost.c hypervisor/audit/audit_functions.c hypervisor/pci/acs.c
+// SOURCES: hypervisor/audit/audit_life.c hypervisor/pci/life.c hypervisor/audit/audit_pci.c
+// SOURCES: hypervisor/pci/bars.c hypervisor/assign/device.c hypervisor/assign/device_check.c
 /* A PF that its driver has lost: its VFs reach nothing any more, other devices everything theirs.
  */
 #include "tests/unit/support/audit_fixture.h"

@@ -1,13 +1,13 @@
-// SOURCES: hypervisor/guest/ports.c hypervisor/guest/virtual_serial.c hypervisor/base/string.c
-// SOURCES: hypervisor/guest/virtual_rtc.c hypervisor/base/calendar.c
+// SOURCES: hypervisor/vdev/ports.c hypervisor/vdev/virtual_serial.c hypervisor/base/string.c
+// SOURCES: hypervisor/vdev/virtual_rtc.c hypervisor/base/calendar.c
 /* The ports of Linux guests: a 16550 as drivers probe it, configuration mechanism 1, sleep, reset,
  * exit. */
 #include <string.h>
 
 #include "hypervisor/guest/events.h"
 #include "hypervisor/guest/guest.h"
-#include "hypervisor/guest/ports.h"
-#include "hypervisor/guest/virtual_serial.h"
+#include "hypervisor/vdev/ports.h"
+#include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/memory/pages.h"
 #include "tests/unit/support/host.h"
 

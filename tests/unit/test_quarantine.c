@@ -1,8 +1,8 @@
 // Whom a violation takes out of service, from the falsified table to the entry that goes.
-// SOURCES: hypervisor/monitor/audit.c hypervisor/monitor/audit_iommu.c hypervisor/pci/msix.c
-// SOURCES: hypervisor/monitor/audit_functions.c hypervisor/pci/acs.c
-// SOURCES: hypervisor/monitor/quarantine.c hypervisor/monitor/audit_pci.c hypervisor/pci/bars.c
-// SOURCES: hypervisor/monitor/audit_pf.c hypervisor/monitor/audit_life.c hypervisor/pci/life.c
+// SOURCES: hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c
+// SOURCES: hypervisor/audit/quarantine.c hypervisor/audit/audit_pci.c hypervisor/pci/bars.c
+// SOURCES: hypervisor/audit/audit_pf.c hypervisor/audit/audit_life.c hypervisor/pci/life.c
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
@@ -12,7 +12,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
-// SOURCES: hypervisor/guest/pf_lost.c hypervisor/guest/device.c hypervisor/guest/device_check.c
+// SOURCES: hypervisor/assign/pf_lost.c hypervisor/assign/device.c hypervisor/assign/device_check.c
 // SOURCES: -pages.c
 #include "hypervisor/iommu/pf_dma.h"
 #include "tests/unit/support/audit_fixture.h"

@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/guest/virtual_config.c hypervisor/pci/functions.c
+// SOURCES: hypervisor/vdev/virtual_config.c hypervisor/pci/functions.c
 // SOURCES: hypervisor/pci/capabilities.c hypervisor/pci/msix.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c hypervisor/base/string.c hypervisor/base/text.c
 // SOURCES: tests/unit/model/pci_model.c
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/guest/device.h"
+#include "hypervisor/assign/device.h"
 #include "hypervisor/pci/config_space.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"

@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/guest/virtual_msix.c hypervisor/base/format.c hypervisor/base/text.c
+// SOURCES: hypervisor/vdev/virtual_msix.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/status.c
 /* The virtual MSI-X table: what a guest reads, and what the device is told. */
 #include "tests/unit/support/msix_fixture.h"

@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/guest/virtual_msix.c hypervisor/base/format.c hypervisor/base/text.c
+// SOURCES: hypervisor/vdev/virtual_msix.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/status.c
 /* What shares its pages with a device's MSI-X table: registers, and the pending bits. */
 #include "tests/unit/support/msix_fixture.h"

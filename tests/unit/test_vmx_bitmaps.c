@@ -1,6 +1,6 @@
 // SOURCES: hypervisor/vcpu/vmx/bitmaps.c
 /* The MSR bitmap says what the policy says, bit for bit; every port exits. */
-#include "hypervisor/vcpu/msr_policy.h"
+#include "hypervisor/vcpu/policy/msr.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 #include "tests/unit/support/host.h"
 

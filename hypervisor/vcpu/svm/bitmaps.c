@@ -1,5 +1,5 @@
 #include "hypervisor/base/string.h"
-#include "hypervisor/vcpu/msr_policy.h"
+#include "hypervisor/vcpu/policy/msr.h"
 #include "hypervisor/vcpu/svm/svm.h"
 
 #define MSRS_PER_RANGE  0x2000u

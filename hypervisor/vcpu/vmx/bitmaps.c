@@ -1,6 +1,6 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/pages.h"
-#include "hypervisor/vcpu/msr_policy.h"
+#include "hypervisor/vcpu/policy/msr.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 
 #define MSR_HIGH_BASE   0xc0000000u

@@ -1,7 +1,7 @@
 /* Guest state in the current VMCS: SDM 3C 25.4 (guest-state area), 25.6.6 (masks and shadows). */
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
-#include "hypervisor/vcpu/cpuid_policy.h"
+#include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 #include "hypervisor/x86/registers.h"

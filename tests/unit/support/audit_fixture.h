@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/guest/device.h"
+#include "hypervisor/assign/device.h"
 #include "hypervisor/iommu/vtd.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
-#include "hypervisor/monitor/audit.h"
+#include "hypervisor/audit/audit.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/host.h"
 

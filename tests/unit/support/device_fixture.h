@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/guest/device.h"
+#include "hypervisor/assign/device.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
 #include "tests/unit/support/host.h"

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 #include "hypervisor/base/string.h"
-#include "hypervisor/vcpu/abi.h"
-#include "hypervisor/vcpu/core_state.h"
-#include "hypervisor/vcpu/cpuid_policy.h"
+#include "hypervisor/abi/calls.h"
+#include "hypervisor/vcpu/guest_core.h"
+#include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/clock.h"
@@ -162,18 +162,18 @@ UNUSED static unsigned resets, debug_resets, quiesces, waits;
 UNUSED static uint64_t xcr0_written, tpr;
 UNUSED static void (*during_wait)(void);
 
-void core_state_reset_debug(void)
+void guest_core_reset_debug(void)
 {
     debug_resets++;
 }
 
-void core_state_reset(void)
+void guest_core_reset(void)
 {
     assert_false(loaded);
     resets++;
 }
 
-void core_state_set_xcr0(uint64_t value)
+void guest_core_set_xcr0(uint64_t value)
 {
     xcr0_written = value;
 }

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "hypervisor/guest/control_call.h"
-#include "hypervisor/guest/device.h"
+#include "hypervisor/assign/device.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/guest/move.h"
-#include "hypervisor/guest/virtual_serial.h"
+#include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/pci/pf_driver.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/guest/device.h"
+#include "hypervisor/assign/device.h"
 #include "tests/unit/support/host.h"
 
 #define BAR_BASE UINT64_C(0xc0400000)

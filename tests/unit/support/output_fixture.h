@@ -2,7 +2,7 @@
 #pragma once
 
 #include "hypervisor/base/log.h"
-#include "hypervisor/guest/virtual_serial.h"
+#include "hypervisor/vdev/virtual_serial.h"
 
 static unsigned lines_left; /* of core 1's log */
 

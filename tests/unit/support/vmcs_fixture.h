@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "hypervisor/memory/address_space.h"
-#include "hypervisor/vcpu/cpuid_policy.h"
+#include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"

@@ -1,0 +1,397 @@
+/*
+ * Giving a function to a guest and taking it back, in the order of invariant I6: bus mastering off,
+ * reset, context entry gone, caches invalidated; memory is scrubbed and freed only then.
+ */
+#include "hypervisor/assign/device.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/pages.h"
+
+#define GUEST_BAR_END UINT64_C(0xfe000000)
+
+/* MMIO that the firmware's map lists has an owner in the frames table, other MMIO has none yet. */
+static enum status claim_registers(uint64_t base, uint64_t size, owner_t owner)
+{
+    enum status status = frames_transfer(base, size, OWNER_NONE, owner);
+    return status == STATUS_OK ? status : frames_transfer(base, size, OWNER_MMIO, owner);
+}
+
+/* The pages of the MSI-X table, as offsets in their BAR; empty (size, size) in other BARs. */
+static void table_pages(const struct guest_device *device, unsigned number, uint64_t *start,
+                        uint64_t *end)
+{
+    *start = *end = device->bars[number].size;
+    if (!device->has_msix || device->msix.table_bar != number)
+        return;
+    *start = ALIGN_DOWN((uint64_t)device->msix.table_offset, PAGE_SIZE);
+    *end = ALIGN_UP(device->msix.table_offset + (uint64_t)device->msix.vectors * 16, PAGE_SIZE);
+}
+
+static void give_back_registers(struct guest_device *device, unsigned number)
+{
+    const struct guest_bar *bar = &device->bars[number];
+    owner_t owner = device->guest->owner;
+    uint64_t hole_start, hole_end;
+    table_pages(device, number, &hole_start, &hole_end);
+    uint64_t hole = bar->host_base + hole_start, hole_size = hole_end - hole_start;
+    enum status status = STATUS_OK;
+    if (hole_size != 0 && frames_owned_by(hole, hole_size, OWNER_HYPERVISOR))
+        status = frames_transfer(hole, hole_size, OWNER_HYPERVISOR, owner);
+    if (status == STATUS_OK)
+        status = frames_transfer(bar->host_base, bar->size, owner, OWNER_MMIO);
+    if (status != STATUS_OK)
+        log_event(
+            "frames.refused", "base=%#llx size=%#llx status=%s message=\"a BAR kept its owner\"",
+            (unsigned long long)bar->host_base, (unsigned long long)bar->size, status_name(status));
+}
+
+/* Registers go to the guest, the MSI-X table's pages to the hypervisor: in the frames table first,
+ * then, following it, in the guest's memory tables. After a failure the frames are as before. */
+static enum status map_bar(struct guest_device *device, unsigned number)
+{
+    const struct guest_bar *bar = &device->bars[number];
+    owner_t owner = device->guest->owner;
+    const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;
+    uint64_t hole_start, hole_end;
+    table_pages(device, number, &hole_start, &hole_end);
+    enum status status = claim_registers(bar->host_base, bar->size, owner);
+    if (status != STATUS_OK)
+        return status;
+    if (hole_end > hole_start)
+        status = frames_transfer(bar->host_base + hole_start, hole_end - hole_start, owner,
+                                 OWNER_HYPERVISOR);
+    if (status == STATUS_OK && hole_start != 0)
+        status = page_table_map(&device->guest->memory, bar->guest_base, bar->host_base, hole_start,
+                                rights);
+    if (status == STATUS_OK && hole_end < bar->size)
+        status = page_table_map(&device->guest->memory, bar->guest_base + hole_end,
+                                bar->host_base + hole_end, bar->size - hole_end, rights);
+    /* A part may be mapped: what cannot be taken out again stays the guest's. */
+    if (status != STATUS_OK &&
+        page_table_unmap(&device->guest->memory, bar->guest_base, bar->size) == STATUS_OK)
+        give_back_registers(device, number);
+    return status;
+}
+
+static size_t vector_pages(const struct guest_device *device)
+{
+    return ALIGN_UP(device->msix.vectors * sizeof(struct guest_vector), PAGE_SIZE) / PAGE_SIZE;
+}
+
+static void drop_msix(struct guest_device *device)
+{
+    if (device->vectors != NULL)
+        pages_free(device->vectors, vector_pages(device));
+    device->vectors = NULL;
+    device->msix_table = 0;
+    device->has_msix = false;
+}
+
+static enum status assign_bars(struct guest *guest, struct guest_device *device, uint64_t *next_bar)
+{
+    const struct pci_function *function = device->function;
+    for (unsigned number = 0; number < PCI_BARS; number++) {
+        const struct pci_bar *physical = &function->bar[number];
+        if (physical->size == 0 || physical->io)
+            continue; /* I/O BARs are not given: every port is the hypervisor's */
+        if (device_bar_is_flash(function, number)) {
+            log_event(
+                "device.bar_hidden",
+                "guest=%s device=%s bar=%u base=%#llx size=%#llx message=\"the device's flash, "
+                "with its option ROM, is behind it\"",
+                guest->name, rid_text(function->rid).text, number,
+                (unsigned long long)physical->base, (unsigned long long)physical->size);
+            continue;
+        }
+        if (physical->base == 0)
+            return device_refuse(
+                guest, function, STATUS_UNSUPPORTED,
+                "the firmware left a BAR of the device without an address; enable its "
+                "slot or 64-bit decoding in the firmware set-up");
+        if (!IS_ALIGNED(physical->base | physical->size, PAGE_SIZE)) {
+            /* XSA-class: what shares a page cannot be kept apart. Leaving such a BAR out is safe.
+             */
+            log_event("device.bar_hidden",
+                      "guest=%s device=%s bar=%u base=%#llx size=%#llx "
+                      "message=\"smaller than a page, so it may share one with another device\"",
+                      guest->name, rid_text(function->rid).text, number,
+                      (unsigned long long)physical->base, (unsigned long long)physical->size);
+            if (device->has_msix && device->msix.table_bar == number)
+                drop_msix(device); /* no interrupts without the table's registers */
+            continue;
+        }
+        uint64_t base = ALIGN_UP(*next_bar, physical->size);
+        if (base < *next_bar || base > GUEST_BAR_END || physical->size > GUEST_BAR_END - base)
+            return device_refuse(guest, function, STATUS_NO_MEMORY,
+                                 "the device's BARs do not fit into the guest's device window");
+        device->bars[number] = (struct guest_bar){
+            .guest_base = base,
+            .host_base = physical->base,
+            .size = physical->size,
+            .is_64bit = physical->is_64bit,
+            .prefetchable = physical->prefetchable,
+        };
+        *next_bar = base + physical->size;
+        enum status status = map_bar(device, number);
+        if (status != STATUS_OK) {
+            device->bars[number].size = 0; /* nothing to give back */
+            return device_refuse(
+                guest, function, status,
+                "a BAR of the device overlaps memory that has another owner, or cannot "
+                "be mapped");
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status prepare_msix(struct guest *guest, struct guest_device *device)
+{
+    struct pci_function *function = device->function;
+    enum status status = msix_layout_read(function, &device->msix);
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    if (status != STATUS_OK)
+        return device_refuse(guest, function, status,
+                             "its MSI-X capability places the table outside a BAR or over the PBA");
+    if (device->msix.vectors > GUEST_MSIX_MAX)
+        return device_refuse(guest, function, STATUS_UNSUPPORTED,
+                             "it has more MSI-X vectors than can be virtualised (256)");
+    const struct pci_bar *bar = &function->bar[device->msix.table_bar];
+    device->vectors = pages_allocate(vector_pages(device));
+    /* Once for each function: addresses are not given out again (another core may remember what was
+     * there), and guests may come and go any number of times. */
+    uint64_t size = (uint64_t)device->msix.vectors * 16;
+    uint64_t base = bar->base + device->msix.table_offset;
+    if (function->msix_table_base != base || function->msix_table_size < size) {
+        function->msix_table = map_device(base, size);
+        function->msix_table_base = base;
+        function->msix_table_size = function->msix_table != 0 ? size : 0;
+    }
+    device->msix_table = function->msix_table;
+    if (device->vectors == NULL || device->msix_table == 0) {
+        drop_msix(device);
+        return device_refuse(guest, function, STATUS_NO_MEMORY,
+                             "no memory left for its MSI-X table");
+    }
+    device->has_msix = true;
+    return STATUS_OK;
+}
+
+/* Power-on state for what the firmware or a driver may have used. VFs that were just enabled, and
+ * what was reset when its last owner lost it, are in it. */
+static enum status clean(const struct guest *guest, struct pci_function *function)
+{
+    enum status status = pci_function_reset(function);
+    if (status == STATUS_OK)
+        return pci_life_set(function, PCI_CLEAN) ? STATUS_OK : STATUS_DENIED;
+    (void)!device_refuse(
+        guest, function, status,
+        "the device cannot be reset, so it may carry state or DMA of its former owner");
+    /* Without a way to reset it nothing was tried, and a neighbour that is in the way may go. */
+    if (status != STATUS_UNSUPPORTED)
+        (void)!pci_life_set(function, PCI_UNUSABLE);
+    return status;
+}
+
+enum status device_assign(struct guest *guest, struct guest_device *device,
+                          struct pci_function *function, struct pf_device *pf, unsigned slot,
+                          uint64_t *next_bar)
+{
+    enum status status = device_check(guest, function, false);
+    if (status != STATUS_OK)
+        return status;
+    device->guest = guest;
+    device->function = function;
+    device->pf = pf;
+    device->slot = slot;
+    function->owner = guest->owner;
+    status = prepare_msix(guest, device);
+    if (status == STATUS_OK)
+        status = assign_bars(guest, device, next_bar);
+    if (status == STATUS_OK && function->life != PCI_CLEAN)
+        status = clean(guest, function);
+    if (status == STATUS_OK) {
+        status = iommu_firmware_detach(function);
+        if (status != STATUS_OK)
+            (void)!device_refuse(guest, function, status,
+                                 "its unit does not let go of firmware's memory");
+    }
+    if (status != STATUS_OK) {
+        if (device_unmap(device) == STATUS_OK)
+            device_release(device);
+        return status;
+    }
+    pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
+    virtual_config_reset(device);
+    log_event("device.assigned", "guest=%s rid=%s slot=00:%02x.0 vectors=%u", guest->name,
+              rid_text(function->rid).text, slot, device->has_msix ? device->msix.vectors : 0u);
+    return STATUS_OK;
+}
+
+enum status device_unmap(struct guest_device *device)
+{
+    for (unsigned number = 0; number < PCI_BARS; number++) {
+        const struct guest_bar *bar = &device->bars[number];
+        if (bar->size == 0)
+            continue;
+        enum status status = page_table_unmap(&device->guest->memory, bar->guest_base, bar->size);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+void device_release(struct guest_device *device)
+{
+    struct pci_function *function = device->function;
+    for (unsigned number = 0; number < PCI_BARS; number++)
+        if (device->bars[number].size != 0)
+            give_back_registers(device, number);
+    drop_msix(device);
+    if (device->attached) /* its context entry is present: nobody else's, in any case */
+        (void)!pci_life_set(function, PCI_UNUSABLE);
+    if (function->life == PCI_UNUSABLE)
+        return;
+    function->owner = OWNER_NOBODY;
+    /* Nothing of a guest's is left in it: the guest never ran, or it was reset. */
+    iommu_firmware_attach(function);
+}
+
+void device_disable(struct guest_device *device)
+{
+    device->disabled = true;
+    device->command &= (uint16_t)~PCI_COMMAND_BUS_MASTER;
+    pci_bus_master(device->function, false);
+    iommu_fault_reporting(device->function, false);
+}
+
+void device_withdraw(struct guest_device *device)
+{
+    struct guest *guest = device->guest;
+    if (device_unmap(device) != STATUS_OK)
+        return;
+    for (unsigned number = 0; number < PCI_BARS; number++) {
+        struct guest_bar *bar = &device->bars[number];
+        if (bar->size == 0)
+            continue;
+        give_back_registers(device, number);
+        guest->pulled_end = MAX(guest->pulled_end, bar->guest_base + bar->size);
+        bar->size = 0;
+    }
+}
+
+/* What cannot be brought to a known state is never given to anybody again, and its registers are
+ * out of reach of the guest that had it. */
+static void keep_back(struct guest_device *device, const char *event, enum status status)
+{
+    (void)!pci_life_set(device->function, PCI_UNUSABLE);
+    device_disable(device);
+    log_event(event,
+              "guest=%s rid=%s status=%s message=\"bus mastering stays off and the device is kept "
+              "back until a reboot\"",
+              device->guest->name, rid_text(device->function->rid).text, status_name(status));
+    device_withdraw(device);
+}
+
+enum status device_lose(struct guest_device *device)
+{
+    struct pci_function *function = device->function;
+    pci_bus_master(function, false);
+    enum status status =
+        device->attached ? iommu_detach(function, &device->guest->domain) : STATUS_OK;
+    device->attached = status != STATUS_OK;
+    virtual_msix_reset(device);
+    (void)!pci_life_set(function, PCI_UNUSABLE);
+    device_disable(device); /* after that: an entry that is gone says nothing about faults */
+    return status;
+}
+
+enum status device_attach(struct guest_device *device)
+{
+    struct pci_function *function = device->function;
+    struct guest *guest = device->guest;
+    struct pf_device *pf = device->pf;
+    if (device->attached)
+        return STATUS_OK;
+    if (pci_unusable(function) || function->owner != guest->owner)
+        return device_refuse(guest, function, STATUS_DENIED, device_unusable);
+    if (device_check_registers(guest, function) != STATUS_OK)
+        return STATUS_DENIED;
+    /* A neighbour's bus reset may have left it so (pci/reset.c). */
+    enum status status = function->life == PCI_UNKNOWN ? clean(guest, function) : STATUS_OK;
+    if (status != STATUS_OK)
+        return status;
+    if (function->life != PCI_CLEAN)
+        return device_refuse(guest, function, STATUS_DENIED,
+                             "its last guest has not given it back");
+    if (pf != NULL)
+        status = pf->driver->vf_reset(pf, function->vf_index);
+    if (pf != NULL && pf->lost)
+        status = STATUS_DENIED;
+    if (status != STATUS_OK)
+        return device_refuse(guest, function, status,
+                             "its PF's driver could not prepare it, see above");
+    device->disabled = false;
+    virtual_config_reset(device);
+    virtual_msix_reset(device);
+    status = iommu_attach(function, &guest->domain);
+    if (status != STATUS_OK) {
+        /* What the unit may have cached stays on record. */
+        device->attached = iommu_domain_of(function->rid) != NULL;
+        if (device->attached)
+            keep_back(device, "device.attach_failed", status);
+        return device_refuse(guest, function, status,
+                             "its context entry could not be written; it stays blocked");
+    }
+    device->attached = pci_life_set(function, PCI_USED);
+    iommu_fault_reporting(function, true);
+    pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
+    return STATUS_OK;
+}
+
+void device_detach_start(struct guest_device *device)
+{
+    if (!device->attached || device->function->life != PCI_USED)
+        return;
+    pci_bus_master(device->function, false);
+    virtual_msix_reset(device);
+    (void)!pci_life_set(device->function, PCI_RESETTING);
+    enum status status = pci_reset_start(device->function, &device->reset);
+    device->reset_status = status == STATUS_OK     ? STATUS_BUSY
+                           : status == STATUS_BUSY ? STATUS_DENIED
+                                                   : status;
+}
+
+bool device_detach_ready(struct guest_device *device)
+{
+    if (device->function->life == PCI_RESETTING && device->reset_status == STATUS_BUSY)
+        device->reset_status = pci_reset_poll(device->function, &device->reset);
+    return device->function->life != PCI_RESETTING || device->reset_status != STATUS_BUSY;
+}
+
+enum status device_detach_finish(struct guest_device *device)
+{
+    struct pci_function *function = device->function;
+    if (function->life != PCI_RESETTING)
+        return device->attached ? STATUS_DENIED : STATUS_OK;
+    enum status reset = device->reset_status;
+    enum status detach = iommu_detach(function, &device->guest->domain);
+    if (device->pf != NULL) {
+        const struct pf_driver *driver = device->pf->driver;
+        if (driver->vf_release != NULL)
+            driver->vf_release(device->pf, function->vf_index);
+        else
+            (void)!driver->vf_reset(device->pf, function->vf_index);
+    }
+    device->attached = detach != STATUS_OK;
+    if (reset != STATUS_OK)
+        keep_back(device, "device.reset_failed", reset);
+    if (detach != STATUS_OK)
+        keep_back(device, "device.detach_failed", detach);
+    if (reset != STATUS_OK || detach != STATUS_OK)
+        return detach != STATUS_OK ? detach : reset;
+    return pci_life_set(function, PCI_CLEAN) ? STATUS_OK : STATUS_DENIED;
+}

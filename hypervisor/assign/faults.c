@@ -1,0 +1,92 @@
+#include "hypervisor/assign/faults.h"
+
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/assign/device.h"
+#include "hypervisor/guest/guest.h"
+
+#define RECORDS      64
+#define LOGGED_ALONE 64 /* from here on only every power of two is logged */
+
+static struct fault_record records[RECORDS];
+static uint64_t total;
+
+static const char *const action_words[] = {
+    [FAULT_LOG] = "log",
+    [FAULT_DISABLE_DEVICE] = "disable-device",
+    [FAULT_STOP_GUEST] = "stop-guest",
+};
+
+static struct guest_device *find_device(struct guest *guest, rid_t rid)
+{
+    for (unsigned i = 0; guest != NULL && i < guest->device_count; i++)
+        if (guest->devices[i]->function->rid == rid)
+            return guest->devices[i];
+    return NULL;
+}
+
+static void remember(const struct iommu_fault *fault, const char *guest)
+{
+    struct fault_record *record = &records[total++ % RECORDS];
+    *record = (struct fault_record){.at_microseconds = clock_microseconds(), .fault = *fault};
+    (void)text_copy(record->guest, sizeof record->guest, guest);
+}
+
+static void log_fault(const struct iommu_fault *fault, const char *guest, const char *action)
+{
+    if (fault->interrupt)
+        log_event("irq.fault", "rid=%s index=%llu guest=%s reason=%#x action=%s message=\"%s\"",
+                  rid_text(fault->rid).text, (unsigned long long)fault->address, guest,
+                  fault->reason, action, iommu_fault_reason(fault->reason));
+    else
+        log_event("dma.fault",
+                  "rid=%s guest=%s address=%#llx access=%s reason=%#x action=%s message=\"%s\"%s",
+                  rid_text(fault->rid).text, guest, (unsigned long long)fault->address,
+                  fault->write ? "write" : "read", fault->reason, action,
+                  iommu_fault_reason(fault->reason), fault->overflow ? " lost=yes" : "");
+}
+
+void fault_answer(const struct iommu_fault *fault)
+{
+    struct pci_function *function = pci_function_find(fault->rid);
+    struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
+    struct guest_device *device = find_device(guest, fault->rid);
+    const char *name = guest != NULL ? guest->name : "-";
+    const char *action = action_words[FAULT_LOG];
+    bool acted = false;
+    uint64_t count = total + 1;
+
+    remember(fault, name);
+    if (guest != NULL) {
+        count = ++guest->faults;
+        /* A guest whose device was silenced may have a last record in flight. */
+        if (count >= guest->config->fault_threshold && device != NULL && !device->disabled &&
+            guest->config->fault_action != FAULT_LOG) {
+            acted = true;
+            action = action_words[guest->config->fault_action];
+            device_disable(device);
+            guest->devices_disabled = true;
+        }
+    }
+    if (acted || count <= LOGGED_ALONE || (count & (count - 1)) == 0)
+        log_fault(fault, name, action);
+    if (guest != NULL && guest->devices_disabled &&
+        guest->config->fault_action == FAULT_STOP_GUEST && guest->state == GUEST_RUNNING &&
+        guest_stop(guest, "dma-faults") != STATUS_OK)
+        log_event("guest.stop_failed",
+                  "name=%s message=\"its core did not answer; its device is "
+                  "silenced\"",
+                  guest->name);
+}
+
+const struct fault_record *fault_record(unsigned index)
+{
+    return index < RECORDS && index < total ? &records[(total - 1 - index) % RECORDS] : NULL;
+}
+
+uint64_t fault_total(void)
+{
+    return total;
+}

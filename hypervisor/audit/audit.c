@@ -1,0 +1,302 @@
+#include "hypervisor/audit/audit.h"
+
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/pages.h"
+#include "hypervisor/audit/audit_internal.h"
+#include "hypervisor/vcpu/vcpu.h"
+
+/* Where the pages of a device's MSI-X table lie; nobody but the hypervisor reaches them. */
+struct range {
+    uint64_t start, end;
+};
+
+static struct audit_findings findings;
+static bool failed;
+
+const struct audit_findings *audit_findings(void)
+{
+    return &findings;
+}
+
+bool audit_failed(void)
+{
+    return failed;
+}
+
+static void note_function(struct audit_findings *found, rid_t rid)
+{
+    for (size_t i = 0; i < pci_function_count(); i++)
+        if (pci_function_at(i)->rid == rid) {
+            found->functions[i / 64] |= BIT(i % 64);
+            return;
+        }
+    for (unsigned i = 0; i < found->stranger_count; i++)
+        if (found->strangers[i] == rid)
+            return;
+    if (found->stranger_count < AUDIT_MAX_STRANGERS)
+        found->strangers[found->stranger_count++] = rid;
+    else
+        found->machine = true;
+}
+
+void audit_violation(struct audit *audit, const char *invariant, struct audit_subject subject,
+                     uint64_t where, uint64_t value, const char *message)
+{
+    const struct short_text rid = rid_text(subject.rid);
+    const char *name = subject.guest != NULL  ? subject.guest->name
+                       : subject.part != NULL ? subject.part
+                                              : rid.text;
+    struct audit_findings *found = &audit->findings;
+    found->violations++;
+    if (subject.guest != NULL)
+        found->guests |= BIT(subject.guest->index);
+    else if (subject.part != NULL)
+        found->machine = true;
+    else if (!subject.unknown)
+        note_function(found, subject.rid);
+    log_event("audit.violation", "invariant=%s subject=%s where=%#llx value=%#llx message=\"%s\"",
+              invariant, name, (unsigned long long)where, (unsigned long long)value, message);
+}
+
+bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject subject,
+                uint64_t address, const struct page_walk *walk)
+{
+    audit->leaves++;
+    for (unsigned i = 0; i < walk->steps; i++)
+        if (frames_owner(walk->step[i].entry_address) != OWNER_HYPERVISOR)
+            audit_violation(audit, invariant, subject, walk->step[i].entry_address,
+                            walk->step[i].entry,
+                            "a table lies in memory that is not the hypervisor's");
+    if (!walk->present)
+        audit_violation(audit, invariant, subject, address, walk->physical,
+                        "an entry points at a table outside the hypervisor's memory");
+    return walk->present;
+}
+
+const struct guest_device *audit_attached(const struct guest *guest, rid_t rid)
+{
+    for (unsigned i = 0; guest != NULL && i < guest->device_count; i++)
+        if (guest->devices[i]->function->rid == rid && guest->devices[i]->attached)
+            return guest->devices[i];
+    return NULL;
+}
+
+bool audit_reaches_memory(const struct guest *guest, rid_t rid)
+{
+    return audit_attached(guest, rid) != NULL;
+}
+
+/* I1: the ranges do not overlap, so that no frame has two owners. */
+static void audit_frames(struct audit *audit)
+{
+    uint64_t end = 0;
+    const struct frame_range *range;
+    for (size_t i = 0; (range = frames_range(i)) != NULL; i++) {
+        audit->ranges++;
+        if (range->base < end)
+            audit_violation(audit, "I1", audit_machine("frames"), range->base, range->owner,
+                            "two owners of one frame");
+        end = range->base + range->size;
+    }
+}
+
+/* I1 as well: what firmware keeps for devices (RMRR) is neither free nor a guest's. */
+static void audit_regions(struct audit *audit)
+{
+    struct iommu_region region;
+    for (unsigned n = 0; iommu_region_at(n, &region); n++) {
+        const struct frame_range *range;
+        for (size_t i = 0; (range = frames_range(i)) != NULL; i++)
+            if (range->base < region.base + region.size &&
+                region.base < range->base + range->size &&
+                (range->owner == OWNER_NOBODY || OWNER_IS_GUEST(range->owner)))
+                audit_violation(audit, "I1", audit_machine("frames"), range->base, range->owner,
+                                "memory that firmware keeps for a device is free or a guest's");
+    }
+}
+
+/* --- I2: what a guest's core can reach --- */
+
+/* As the devices' own capabilities say, not as they were read when the devices were assigned. */
+static unsigned find_msix_tables(struct audit *audit, const struct guest *guest,
+                                 struct range tables[CONFIG_MAX_DEVICES])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        const struct pci_function *function = guest->devices[i]->function;
+        struct msix_layout layout;
+        if (!audit_settled(function))
+            continue; /* its pages are the hypervisor's all the same */
+        enum status status = msix_layout_read(function, &layout);
+        if (status == STATUS_NOT_FOUND)
+            continue;
+        if (status != STATUS_OK) {
+            audit_violation(audit, "I2", audit_guest(guest), function->rid, function->cap_msix,
+                            "where a device's MSI-X table lies cannot be read");
+            continue;
+        }
+        uint64_t table = function->bar[layout.table_bar].base + layout.table_offset;
+        tables[count++] =
+            (struct range){ALIGN_DOWN(table, PAGE_SIZE),
+                           ALIGN_UP(table + (uint64_t)layout.vectors * 16, PAGE_SIZE)};
+    }
+    return count;
+}
+
+static bool in_own_bar(const struct guest *guest, uint64_t physical, uint64_t size)
+{
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        const struct pci_function *function = guest->devices[i]->function;
+        for (unsigned number = 0; number < PCI_BARS; number++) {
+            const struct pci_bar *bar = &function->bar[number];
+            if (function->owner == guest->owner && !bar->io && bar->base != 0 &&
+                physical >= bar->base && physical - bar->base < bar->size &&
+                size <= bar->size - (physical - bar->base))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void audit_registers(struct audit *audit, const struct guest *guest, uint64_t address,
+                            const struct page_walk *walk, const struct range *tables,
+                            unsigned table_count)
+{
+    const uint64_t physical = walk->physical, size = walk->page_size;
+    if (!in_own_bar(guest, physical, size))
+        audit_violation(audit, "I2", audit_guest(guest), address, physical,
+                        "mapped is neither the guest's RAM nor a BAR of its devices");
+    if ((walk->rights & (PAGE_DEVICE | PAGE_EXECUTE)) != PAGE_DEVICE)
+        audit_violation(audit, "I2", audit_guest(guest), address, walk->rights,
+                        "device registers are mapped cached or executable");
+    if (audit_is_platform(physical, size))
+        audit_violation(audit, "I2", audit_guest(guest), address, physical,
+                        "registers of the IOMMU or of the local APIC are mapped");
+    for (unsigned i = 0; i < table_count; i++)
+        if (physical < tables[i].end && physical + size > tables[i].start)
+            audit_violation(audit, "I2", audit_guest(guest), address, physical,
+                            "an MSI-X table is mapped: the guest could forge interrupts");
+}
+
+static uint64_t last_entry(const struct page_walk *walk)
+{
+    return walk->step[walk->steps - 1].entry;
+}
+
+/* RAM lies where the guest's memory is and nowhere else; all other leaves are registers. */
+static void audit_tables(struct audit *audit, const struct guest *guest,
+                         const struct page_table *live)
+{
+    struct range tables[CONFIG_MAX_DEVICES];
+    unsigned table_count = find_msix_tables(audit, guest, tables);
+    struct page_walk walk;
+    for (uint64_t address = 0; page_table_next(live, &address, &walk); address += walk.page_size) {
+        if (!audit_leaf(audit, "I2", audit_guest(guest), address, &walk))
+            continue;
+        if (!frames_owned_by(walk.physical, walk.page_size, guest->owner))
+            audit_violation(audit, "I2", audit_guest(guest), address, walk.physical,
+                            "the guest's memory tables map what it does not own");
+        bool ram = address < guest->memory_size && walk.page_size <= guest->memory_size - address &&
+                   walk.physical == guest->memory_base + address;
+        if (!ram)
+            audit_registers(audit, guest, address, &walk, tables, table_count);
+        else if ((walk.rights & (PAGE_DEVICE | PAGE_OTHER_TYPE)) != 0)
+            audit_violation(
+                audit, "I2", audit_guest(guest), address, last_entry(&walk),
+                "RAM is not mapped write-back: what its devices and its core see differs");
+    }
+}
+
+/* The root comes from the control structure that the CPU reads, where that can be read from here,
+ * and is then the only thing that is believed. */
+static void audit_guest_memory(struct audit *audit, const struct guest *guest)
+{
+    const struct vcpu_backend *backend = vcpu_backend();
+    for (unsigned i = 0; backend != NULL && backend->memory_root != NULL && i < guest->cpu_count;
+         i++) {
+        uint64_t root;
+        if (backend->memory_root(guest->vcpus[i], &root) &&
+            (root == 0 || virtual_address(root) != guest->memory.root))
+            audit_violation(audit, "I2", audit_guest(guest), i, root,
+                            "a vCPU walks other tables than its guest's");
+    }
+    audit_tables(audit, guest, &guest->memory);
+}
+
+/* --- the hypervisor itself --- */
+
+/* I6 as it can be seen: whatever has no context entry must not master the bus either. */
+static void audit_bus_masters(struct audit *audit)
+{
+    for (size_t i = 0; i < pci_function_count(); i++) {
+        const struct pci_function *function = pci_function_at(i);
+        uint32_t command = pci_config_read(function->rid, PCI_COMMAND, 2);
+        /* Host and ISA bridges often have the bit hard-wired to one. */
+        bool bridge = pci_is_bridge(function);
+        /* The device of a lost PF may ignore the command register: that it has no context entry is
+         * all there is to see (I4). */
+        bool lost = function->pf != NULL && function->pf->life == PCI_UNUSABLE;
+        if (bridge || lost || !audit_answers(function) || (command & PCI_COMMAND_BUS_MASTER) == 0)
+            continue;
+        if (!audit_reaches_memory(guest_of_owner(function->owner), function->rid) &&
+            !iommu_firmware_attached(function->rid) && pf_dma_find(function->rid) == NULL)
+            audit_violation(audit, "I6", audit_function(function->rid), PCI_COMMAND, command,
+                            "a function without an owner masters the bus");
+    }
+}
+
+/* The hypervisor's own tables on this core: nothing writable is executable, and no guest's memory
+ * is mapped (the control core's window is closed between uses). */
+static void audit_host(struct audit *audit)
+{
+    struct page_table host = {.format = &page_format_host,
+                              .root = virtual_address(address_space_root()),
+                              .levels = 4,
+                              .max_leaf_level = 3};
+    struct page_walk walk;
+    if (host.root == NULL)
+        audit_violation(audit, "W^X", audit_machine("host"), address_space_root(), 0,
+                        "the hypervisor's own tables are not in its memory");
+    for (uint64_t address = 0; host.root != NULL && page_table_next(&host, &address, &walk);
+         address += walk.page_size) {
+        if (!audit_leaf(audit, "W^X", audit_machine("host"), address, &walk))
+            continue;
+        if ((walk.rights & PAGE_WRITE) != 0 && (walk.rights & PAGE_EXECUTE) != 0)
+            audit_violation(audit, "W^X", audit_machine("host"), address, walk.physical,
+                            "writable and executable");
+        if ((walk.rights & PAGE_OTHER_TYPE) != 0)
+            audit_violation(audit, "I2", audit_machine("host"), address, last_entry(&walk),
+                            "mapped with a memory type that nobody asked for");
+        if ((walk.rights & PAGE_DEVICE) == 0 && OWNER_IS_GUEST(frames_owner(walk.physical)))
+            audit_violation(audit, "I2", audit_machine("host"), address, walk.physical,
+                            "a guest's memory is mapped on the control core");
+    }
+}
+
+bool audit_run(void)
+{
+    struct audit audit = {0};
+    audit_units_read();
+    audit_frames(&audit);
+    audit_regions(&audit);
+    audit_host(&audit);
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        if (guest_at(i)->memory.root != NULL)
+            audit_guest_memory(&audit, guest_at(i));
+    audit_bars(&audit);
+    audit_units(&audit);
+    audit_functions(&audit);
+    audit_lives(&audit);
+    audit_bus_masters(&audit);
+    audit_pf_devices(&audit);
+    findings = audit.findings;
+    failed |= findings.violations != 0;
+    if (findings.violations == 0)
+        log_event("audit.ok", "ranges=%llu leaves=%llu contexts=%llu interrupts=%llu",
+                  (unsigned long long)audit.ranges, (unsigned long long)audit.leaves,
+                  (unsigned long long)audit.contexts, (unsigned long long)audit.entries);
+    return findings.violations == 0;
+}

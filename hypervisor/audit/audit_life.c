@@ -1,0 +1,104 @@
+/* The audit of who has which function: what an operation that fails half-way, or two that overlap,
+ * would leave behind. Context entries themselves are audit_iommu.c's. */
+#include "hypervisor/audit/audit_internal.h"
+
+static bool lists(const struct guest *guest, const struct pci_function *function)
+{
+    for (unsigned i = 0; i < guest->device_count; i++)
+        if (guest->devices[i]->function == function)
+            return true;
+    return false;
+}
+
+static bool has_bar_at(const struct guest *guest, uint64_t address)
+{
+    for (unsigned i = 0; i < guest->device_count; i++) {
+        const struct pci_function *function = guest->devices[i]->function;
+        for (unsigned number = 0; number < PCI_BARS && function->owner == guest->owner; number++)
+            if (!function->bar[number].io &&
+                address - function->bar[number].base < function->bar[number].size)
+                return true;
+    }
+    return false;
+}
+
+static void audit_owner(struct audit *audit, const struct pci_function *function)
+{
+    const struct guest *guest = guest_of_owner(function->owner);
+    /* A VF that was blocked because of its PF stays with its guest, and reaches nothing. */
+    if (guest != NULL && (function->life == PCI_UNUSABLE ||
+                          (pci_unusable(function) && audit_reaches_memory(guest, function->rid))))
+        audit_violation(audit, "I4", audit_function(function->rid), function->owner, function->life,
+                        "a function that could not be reset or detached has an owner");
+    if (guest != NULL && !lists(guest, function))
+        audit_violation(audit, "I4", audit_function(function->rid), function->owner, function->life,
+                        "a function's owner does not have it among its devices");
+    for (unsigned number = 0; number < PCI_BARS; number++) {
+        const struct pci_bar *bar = &function->bar[number];
+        if (bar->io || bar->base == 0 || bar->size < PAGE_SIZE)
+            continue;
+        const struct guest *holder = guest_of_owner(frames_owner(bar->base));
+        if (holder != NULL && !has_bar_at(holder, bar->base))
+            audit_violation(audit, "I1", audit_guest(holder), bar->base, function->rid,
+                            "a guest has registers of a function that it does not own");
+    }
+}
+
+/* Its own device where it reads it, but for the pages of the MSI-X table. */
+static void audit_bar(struct audit *audit, const struct guest_device *device, unsigned number)
+{
+    const struct guest_bar *bar = &device->bars[number];
+    uint64_t hole_start = bar->size, hole_end = bar->size;
+    if (device->has_msix && device->msix.table_bar == number) {
+        uint64_t size = (uint64_t)device->msix.vectors * 16;
+        hole_start = ALIGN_DOWN((uint64_t)device->msix.table_offset, PAGE_SIZE);
+        hole_end = ALIGN_UP(device->msix.table_offset + size, PAGE_SIZE);
+    }
+    struct page_walk walk;
+    for (uint64_t at = 0; at < bar->size;) {
+        if (at >= hole_start && at < hole_end) {
+            at = hole_end;
+            continue;
+        }
+        page_table_walk(&device->guest->memory, bar->guest_base + at, &walk);
+        if (!walk.present || walk.physical != bar->host_base + at) {
+            audit_violation(audit, "I2", audit_guest(device->guest), bar->guest_base + at,
+                            walk.present ? walk.physical : 0,
+                            "registers of a running guest's device are not mapped");
+            return;
+        }
+        uint64_t page = walk.page_size;
+        at = ALIGN_DOWN(bar->guest_base + at, page) + page - bar->guest_base;
+    }
+}
+
+static void audit_device(struct audit *audit, const struct guest *guest,
+                         const struct guest_device *device)
+{
+    const struct pci_function *function = device->function;
+    bool used = function->life == PCI_USED || function->life == PCI_RESETTING;
+    bool ended = guest->state == GUEST_CREATED || guest->state == GUEST_STOPPED;
+    if (function->owner != guest->owner && !pci_unusable(function))
+        audit_violation(audit, "I4", audit_guest(guest), function->rid, function->owner,
+                        "a guest has a function among its devices that it does not own");
+    if (used != device->attached && !pci_unusable(function))
+        audit_violation(audit, "I4", audit_guest(guest), function->rid, function->life,
+                        "a device's state and its context entry do not fit together");
+    if (ended && device->attached)
+        audit_violation(audit, "I4", audit_guest(guest), function->rid, guest->state,
+                        "a device has kept its context entry after the end of its guest");
+    for (unsigned number = 0; number < PCI_BARS; number++)
+        if (guest->state == GUEST_RUNNING && device->bars[number].size != 0)
+            audit_bar(audit, device, number);
+}
+
+void audit_lives(struct audit *audit)
+{
+    const struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
+        audit_owner(audit, function);
+    const struct guest *guest;
+    for (unsigned g = 0; (guest = guest_at(g)) != NULL; g++)
+        for (unsigned i = 0; i < guest->device_count; i++)
+            audit_device(audit, guest, guest->devices[i]);
+}

@@ -1,0 +1,309 @@
+/* SDM 2A chapter 2 (prefixes, ModR/M, SIB) and appendix A (opcode maps). */
+#include "hypervisor/vcpu/emulate/instruction.h"
+
+#define REX_W 8u
+#define REX_R 4u
+#define REX_B 1u
+
+/* The bytes, how far they are read, and what the prefixes said. */
+struct cursor {
+    const uint8_t *bytes;
+    size_t size;
+    size_t at;
+    unsigned code_bits;
+    bool operand_override, address_override, lock;
+    bool has_rex;
+    uint8_t rex;
+};
+
+MUST_CHECK static bool take(struct cursor *cursor, uint8_t *byte)
+{
+    if (cursor->at >= cursor->size)
+        return false;
+    *byte = cursor->bytes[cursor->at++];
+    return true;
+}
+
+MUST_CHECK static bool skip(struct cursor *cursor, size_t count)
+{
+    if (count > cursor->size - cursor->at)
+        return false;
+    cursor->at += count;
+    return true;
+}
+
+/* Little endian, sign-extended to 64 bits; 1, 2 or 4 bytes. */
+MUST_CHECK static bool take_immediate(struct cursor *cursor, unsigned width, uint64_t *value)
+{
+    uint64_t result = 0;
+    for (unsigned i = 0; i < width; i++) {
+        uint8_t byte;
+        if (!take(cursor, &byte))
+            return false;
+        result |= (uint64_t)byte << (8 * i);
+    }
+    uint64_t sign = BIT(8 * width - 1);
+    *value = (result ^ sign) - sign;
+    return true;
+}
+
+static bool is_legacy_prefix(struct cursor *cursor, uint8_t byte)
+{
+    switch (byte) {
+    case 0x66:
+        cursor->operand_override = true;
+        return true;
+    case 0x67:
+        cursor->address_override = true;
+        return true;
+    case 0xf0:
+        cursor->lock = true;
+        return true;
+    case 0xf2:
+    case 0xf3:
+    case 0x26:
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+    case 0x64:
+    case 0x65:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Reads prefixes and the first opcode byte. A REX that another prefix follows is ignored. */
+MUST_CHECK static enum status start(struct cursor *cursor, const uint8_t *bytes, size_t size,
+                                    unsigned code_bits, uint8_t *opcode)
+{
+    *cursor = (struct cursor){
+        .bytes = bytes, .size = MIN(size, (size_t)INSTRUCTION_MAX), .code_bits = code_bits};
+    if (code_bits != 16 && code_bits != 32 && code_bits != 64)
+        return STATUS_UNSUPPORTED;
+    while (take(cursor, opcode)) {
+        if (is_legacy_prefix(cursor, *opcode)) {
+            cursor->has_rex = false;
+            cursor->rex = 0;
+        } else if (code_bits == 64 && (*opcode & 0xf0) == 0x40) {
+            cursor->has_rex = true;
+            cursor->rex = *opcode & 0xf;
+        } else {
+            return STATUS_OK;
+        }
+    }
+    return STATUS_INVALID;
+}
+
+static unsigned operand_width(const struct cursor *cursor)
+{
+    if ((cursor->rex & REX_W) != 0)
+        return 8;
+    return (cursor->code_bits == 16) == cursor->operand_override ? 4 : 2;
+}
+
+static unsigned address_width(const struct cursor *cursor)
+{
+    if (cursor->code_bits == 64)
+        return cursor->address_override ? 4 : 8;
+    return (cursor->code_bits == 16) == cursor->address_override ? 4 : 2;
+}
+
+/* Steps over ModR/M, SIB and displacement of a memory operand; `field` is ModR/M.reg (0..7). */
+MUST_CHECK static enum status memory_operand(struct cursor *cursor, uint8_t *field)
+{
+    uint8_t modrm, sib;
+    if (!take(cursor, &modrm))
+        return STATUS_INVALID;
+    unsigned mode = modrm >> 6, rm = modrm & 7;
+    size_t displacement = mode == 1 ? 1 : 0;
+    *field = modrm >> 3 & 7;
+    if (mode == 3)
+        return STATUS_UNSUPPORTED;
+    if (address_width(cursor) == 2) {
+        if (mode == 2 || (mode == 0 && rm == 6))
+            displacement = 2;
+    } else {
+        if (rm == 4) {
+            if (!take(cursor, &sib))
+                return STATUS_INVALID;
+            rm = sib & 7; /* the base; 5 without a mode means a displacement, as in ModR/M */
+        }
+        if (mode == 2 || (mode == 0 && rm == 5))
+            displacement = 4;
+    }
+    return skip(cursor, displacement) ? STATUS_OK : STATUS_INVALID;
+}
+
+/* One row per opcode. Widths: 0 means the operand size. */
+struct form {
+    uint16_t opcode; /* 0x0fxx for the two-byte map */
+    uint8_t width;   /* of the memory operand */
+    uint8_t register_width;
+    bool write, immediate, offset, sign_extend, only_64;
+};
+
+// clang-format off
+static const struct form forms[] = {
+    {.opcode = 0x88, .width = 1, .register_width = 1, .write = true},
+    {.opcode = 0x89, .write = true},
+    {.opcode = 0x8a, .width = 1, .register_width = 1},
+    {.opcode = 0x8b},
+    {.opcode = 0xc6, .width = 1, .register_width = 1, .write = true, .immediate = true},
+    {.opcode = 0xc7, .write = true, .immediate = true},
+    {.opcode = 0xa0, .width = 1, .register_width = 1, .offset = true},
+    {.opcode = 0xa1, .offset = true},
+    {.opcode = 0xa2, .width = 1, .register_width = 1, .write = true, .offset = true},
+    {.opcode = 0xa3, .write = true, .offset = true},
+    {.opcode = 0x63, .width = 4, .sign_extend = true, .only_64 = true}, /* MOVSXD */
+    {.opcode = 0x0fb6, .width = 1},                                     /* MOVZX */
+    {.opcode = 0x0fb7, .width = 2},
+    {.opcode = 0x0fbe, .width = 1, .sign_extend = true},                /* MOVSX */
+    {.opcode = 0x0fbf, .width = 2, .sign_extend = true},
+};
+// clang-format on
+
+static const struct form *form_of(uint16_t opcode, unsigned code_bits)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+        if (forms[i].opcode == opcode && (code_bits == 64 || !forms[i].only_64))
+            return &forms[i];
+    return NULL;
+}
+
+/* The register of ModR/M.reg; without REX, byte registers 4..7 are AH, CH, DH, BH. */
+static void set_register(const struct cursor *cursor, const struct form *form, uint8_t field,
+                         struct instruction *instruction)
+{
+    bool byte_register = form->register_width == 1;
+    if (byte_register && !cursor->has_rex && field >= 4) {
+        instruction->reg = (uint8_t)(field - 4);
+        instruction->high_byte = true;
+    } else {
+        instruction->reg = (uint8_t)(field | ((cursor->rex & REX_R) != 0 ? 8 : 0));
+    }
+}
+
+MUST_CHECK static enum status operands(struct cursor *cursor, const struct form *form,
+                                       struct instruction *instruction)
+{
+    uint8_t field = 0;
+    if (form->offset) {
+        if (!skip(cursor, address_width(cursor)))
+            return STATUS_INVALID;
+        return STATUS_OK; /* the accumulator */
+    }
+    enum status status = memory_operand(cursor, &field);
+    if (status != STATUS_OK)
+        return status;
+    if (!form->immediate) {
+        set_register(cursor, form, field, instruction);
+        return STATUS_OK;
+    }
+    if (field != 0)
+        return STATUS_UNSUPPORTED;
+    instruction->has_immediate = true;
+    return take_immediate(cursor, MIN(instruction->width, 4), &instruction->immediate)
+               ? STATUS_OK
+               : STATUS_INVALID;
+}
+
+enum status instruction_decode(const uint8_t *bytes, size_t size, unsigned code_bits,
+                               struct instruction *instruction)
+{
+    struct cursor cursor;
+    uint8_t byte;
+    *instruction = (struct instruction){0};
+    enum status status = start(&cursor, bytes, size, code_bits, &byte);
+    if (status != STATUS_OK)
+        return status;
+    uint16_t opcode = byte;
+    if (byte == 0x0f) {
+        if (!take(&cursor, &byte))
+            return STATUS_INVALID;
+        opcode = (uint16_t)(0x0f00 | byte);
+    }
+    const struct form *form = form_of(opcode, code_bits);
+    if (form == NULL || cursor.lock)
+        return STATUS_UNSUPPORTED;
+
+    unsigned operand = operand_width(&cursor);
+    instruction->write = form->write;
+    instruction->sign_extend = form->sign_extend;
+    instruction->register_width =
+        (uint8_t)(form->register_width != 0 ? form->register_width : operand);
+    /* MOVSXD with a 16-bit operand reads 16 bits. */
+    instruction->width = (uint8_t)(form->width == 0 ? operand
+                                   : form->only_64  ? MIN(form->width, operand)
+                                                    : form->width);
+    status = operands(&cursor, form, instruction);
+    if (status != STATUS_OK)
+        return status;
+    instruction->length = (uint8_t)cursor.at;
+    return STATUS_OK;
+}
+
+/* --- instructions without memory operand --- */
+
+/* Bytes after the opcode byte of the one-byte map, plus one; 0: not one of ours. */
+static const uint8_t one_byte_tails[256] = {
+    [0x6c] = 1, [0x6d] = 1, [0x6e] = 1, [0x6f] = 1, /* INS, OUTS */
+    [0x90] = 1,                                     /* NOP, PAUSE */
+    [0xe4] = 2, [0xe5] = 2, [0xe6] = 2, [0xe7] = 2, /* IN, OUT with an immediate port */
+    [0xec] = 1, [0xed] = 1, [0xee] = 1, [0xef] = 1, /* IN, OUT with DX */
+    [0xf1] = 1,                                     /* INT1 */
+    [0xf4] = 1,                                     /* HLT */
+};
+
+/* The same after 0F. */
+static const uint8_t two_byte_tails[256] = {
+    [0x01] = 2,                                     /* VMCALL .. by ModR/M: below */
+    [0x06] = 1, [0x08] = 1, [0x09] = 1, [0x0b] = 1, /* CLTS, INVD, WBINVD, UD2 */
+    [0x20] = 2, [0x21] = 2, [0x22] = 2, [0x23] = 2, /* MOV to and from CR, DR */
+    [0x30] = 1, [0x31] = 1, [0x32] = 1, [0x33] = 1, /* WRMSR, RDTSC, RDMSR, RDPMC */
+    [0x37] = 1,                                     /* GETSEC */
+    [0xa2] = 1, [0xaa] = 1,                         /* CPUID, RSM */
+};
+
+enum status instruction_length(const uint8_t *bytes, size_t size, unsigned code_bits,
+                               uint8_t *length)
+{
+    struct cursor cursor;
+    uint8_t opcode;
+    enum status status = start(&cursor, bytes, size, code_bits, &opcode);
+    if (status != STATUS_OK)
+        return status;
+    unsigned tail = one_byte_tails[opcode];
+    if (opcode == 0x0f) {
+        if (!take(&cursor, &opcode))
+            return STATUS_INVALID;
+        tail = two_byte_tails[opcode];
+        /* Group 7 takes memory unless ModR/M says register: VMCALL, XSETBV, MONITOR, SMSW r, ... */
+        if (opcode == 0x01 && cursor.at < cursor.size && cursor.bytes[cursor.at] < 0xc0)
+            return STATUS_UNSUPPORTED;
+    }
+    if (tail == 0)
+        return STATUS_UNSUPPORTED;
+    if (!skip(&cursor, tail - 1))
+        return STATUS_INVALID;
+    *length = (uint8_t)cursor.at;
+    return STATUS_OK;
+}
+
+enum status instruction_control_register(const uint8_t *bytes, size_t size, unsigned code_bits,
+                                         uint8_t *general)
+{
+    struct cursor cursor;
+    uint8_t opcode, modrm;
+    enum status status = start(&cursor, bytes, size, code_bits, &opcode);
+    if (status != STATUS_OK)
+        return status;
+    if (opcode != 0x0f)
+        return STATUS_UNSUPPORTED;
+    if (!take(&cursor, &opcode) || !take(&cursor, &modrm))
+        return STATUS_INVALID;
+    if (opcode != 0x20 && opcode != 0x22)
+        return STATUS_UNSUPPORTED;
+    *general = (uint8_t)((modrm & 7) | ((cursor.rex & REX_B) != 0 ? 8 : 0)); /* whatever the mode */
+    return STATUS_OK;
+}

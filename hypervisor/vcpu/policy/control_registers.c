@@ -1,0 +1,141 @@
+/* Control registers and XCR0: what exits is judged as the CPU would, with the guest's features. */
+#include "hypervisor/vcpu/guest_core.h"
+#include "hypervisor/vcpu/policy/cpuid.h"
+#include "hypervisor/vcpu/exits.h"
+#include "hypervisor/x86/registers.h"
+
+#define SEGMENT_LONG BIT(13)
+#define CR4_PCIDE    BIT(17)
+#define CR3_PCID     BITS(11, 0)
+#define CR0_DEFINED                                                                                \
+    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | BIT(18) | CR0_NW | CR0_CD |    \
+     CR0_PG)
+#define MSR_X2APIC_TPR 0x808
+
+/* SDM 3A 2.5 and 10.8.5. Undefined bits below 32 are ignored by the CPU, above 32 they fault. */
+static bool set_cr0(struct vcpu_state *state, uint64_t value)
+{
+    bool turns_on = (value & CR0_PG) != 0 && (state->cr0 & CR0_PG) == 0;
+    bool turns_off = (value & CR0_PG) == 0 && (state->cr0 & CR0_PG) != 0;
+    bool long_code = (state->cs.attributes & SEGMENT_LONG) != 0;
+
+    if (value >> 32 != 0 || ((value & CR0_PG) != 0 && (value & CR0_PE) == 0) ||
+        ((value & CR0_NW) != 0 && (value & CR0_CD) == 0))
+        return false;
+    if (turns_on && (state->efer & EFER_LME) != 0) {
+        if ((state->cr4 & CR4_PAE) == 0 || long_code)
+            return false;
+        state->efer |= EFER_LMA;
+    }
+    if (turns_off) {
+        if (((state->efer & EFER_LMA) != 0 && long_code) || (state->cr4 & CR4_PCIDE) != 0)
+            return false;
+        state->efer &= ~EFER_LMA;
+    }
+    state->cr0 = (value & CR0_DEFINED) | CR0_ET;
+    return true;
+}
+
+static bool set_cr3(struct vcpu_state *state, uint64_t value)
+{
+    if ((state->efer & EFER_LMA) != 0) {
+        if ((state->cr4 & CR4_PCIDE) != 0)
+            value &= ~BIT(63); /* "keep the TLB": flushing all the same is allowed */
+        if (value >> 52 != 0)
+            return false;
+    }
+    state->cr3 = value;
+    return true;
+}
+
+static bool set_cr4(struct vcpu_state *state, uint64_t value)
+{
+    bool long_mode = (state->efer & EFER_LMA) != 0;
+    if ((value & ~cpuid_policy_cr4()) != 0)
+        return false;
+    if (long_mode && (value & CR4_PAE) == 0)
+        return false;
+    if ((value & ~state->cr4 & CR4_PCIDE) != 0 && (!long_mode || (state->cr3 & CR3_PCID) != 0))
+        return false;
+    state->cr4 = value;
+    return true;
+}
+
+enum outcome exit_control_register(struct vcpu *vcpu)
+{
+    const struct vcpu_exit *exit = &vcpu->exit;
+    struct vcpu_state state;
+    uint8_t source = exit->control.source;
+    bool accepted = false;
+
+    vcpu_backend()->read_state(vcpu, &state);
+    if (source == CONTROL_SOURCE_IN_CODE && !vcpu_control_source(vcpu, &source))
+        return vcpu_retry(vcpu, state.rip)
+                   ? OUTCOME_RESUME
+                   : vcpu_fail(vcpu, "unhandled-exit",
+                               "the instruction that accessed CR%u cannot be read",
+                               exit->control.number);
+    uint64_t value = vcpu_register(vcpu, source);
+
+    if (!exit->control.write) {
+        uint64_t tpr = 0;
+        switch (exit->control.number) {
+        case 0:
+            value = state.cr0;
+            break;
+        case 3:
+            value = state.cr3;
+            break;
+        case 4:
+            value = state.cr4;
+            break;
+        case 8:
+            if (!msr_read_safe(MSR_X2APIC_TPR, &tpr))
+                return vcpu_fault(vcpu, EXCEPTION_GP);
+            value = FIELD(tpr, 7, 4);
+            break;
+        default:
+            return vcpu_fault(vcpu, EXCEPTION_UD);
+        }
+        vcpu_set_register(vcpu, source, value);
+        return OUTCOME_ADVANCE;
+    }
+    switch (exit->control.number) {
+    case 0:
+        accepted = set_cr0(&state, value);
+        break;
+    case 3:
+        accepted = set_cr3(&state, value);
+        break;
+    case 4:
+        accepted = set_cr4(&state, value);
+        break;
+    case 8:
+        if (value > 15 || !msr_write_safe(MSR_X2APIC_TPR, value << 4))
+            return vcpu_fault(vcpu, EXCEPTION_GP);
+        return OUTCOME_ADVANCE;
+    default:
+        return vcpu_fault(vcpu, EXCEPTION_UD);
+    }
+    if (!accepted)
+        return vcpu_fault(vcpu, EXCEPTION_GP);
+    vcpu_backend()->write_state(vcpu, &state);
+    /* What the guest's old tables left in the TLB does not hold under the new mode. */
+    vcpu_backend()->flush_memory(vcpu);
+    return OUTCOME_ADVANCE;
+}
+
+/* SDM 2C "XSETBV": only XCR0 exists. CPUs check CPL before the exit; Bochs does not. */
+enum outcome exit_xsetbv(struct vcpu *vcpu)
+{
+    if (!vcpu_backend()->osxsave(vcpu))
+        return vcpu_fault(vcpu, EXCEPTION_UD);
+    if (vcpu_backend()->cpl(vcpu) != 0 || (uint32_t)vcpu->registers[GUEST_RCX] != 0)
+        return vcpu_fault(vcpu, EXCEPTION_GP);
+    uint64_t value = (vcpu->registers[GUEST_RDX] << 32) | (uint32_t)vcpu->registers[GUEST_RAX];
+    if (!cpuid_policy_xcr0_valid(value))
+        return vcpu_fault(vcpu, EXCEPTION_GP);
+    guest_core_set_xcr0(value);
+    vcpu->xcr0 = value;
+    return OUTCOME_ADVANCE;
+}

@@ -1,0 +1,188 @@
+/*
+ * The configuration space a guest sees. One row per dword that is not simply zero; whatever has no
+ * row reads as zero and ignores writes (deny by default). PCIe 7.5.1.2 (type 0 header), 7.7.2
+ * (MSI-X), 7.5.3 (PCI Express capability).
+ */
+#include "hypervisor/assign/device.h"
+
+#include "hypervisor/base/string.h"
+
+enum rule_kind {
+    RULE_ZERO,
+    RULE_PHYSICAL, /* the function's own value, masked; writes are dropped */
+    RULE_IDENTITY, /* vendor and device id: a VF's own registers read all ones */
+    RULE_COMMAND,  /* command and status */
+    RULE_BAR,
+    RULE_CAP_POINTER,
+    RULE_MSIX_CONTROL,
+    RULE_MSIX_TABLE,
+    RULE_MSIX_PBA,
+    RULE_PCIE_HEADER,
+    RULE_PCIE, /* a register of the physical PCIe capability, masked */
+};
+
+struct rule {
+    enum rule_kind kind;
+    uint32_t mask;            /* bits the guest may see of a physical value */
+    uint16_t register_offset; /* RULE_PCIE: in the capability */
+};
+
+#define COMMAND_WRITABLE (PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER | PCI_COMMAND_INTX_OFF)
+#define STATUS_CAP_LIST  BIT(4)
+#define MSIX_ENABLE      BIT(15)
+#define MSIX_MASK_ALL    BIT(14)
+
+static const struct rule rules[CONFIG_DWORDS] = {
+    [0x00 / 4] = {RULE_IDENTITY, ~0u, 0},
+    [0x04 / 4] = {RULE_COMMAND, 0, 0},
+    [0x08 / 4] = {RULE_PHYSICAL, ~0u, 0}, /* revision, class */
+    [0x0c / 4] = {RULE_ZERO, 0, 0},       /* header type 0, single function */
+    [0x10 / 4] = {RULE_BAR, 0, 0},
+    [0x14 / 4] = {RULE_BAR, 0, 0},
+    [0x18 / 4] = {RULE_BAR, 0, 0},
+    [0x1c / 4] = {RULE_BAR, 0, 0},
+    [0x20 / 4] = {RULE_BAR, 0, 0},
+    [0x24 / 4] = {RULE_BAR, 0, 0},
+    [0x2c / 4] = {RULE_PHYSICAL, ~0u, 0}, /* subsystem ids */
+    [0x30 / 4] = {RULE_ZERO, 0, 0},       /* no expansion ROM */
+    [0x34 / 4] = {RULE_CAP_POINTER, 0, 0},
+    [0x3c / 4] = {RULE_ZERO, 0, 0}, /* no INTx */
+    [(CONFIG_CAP_MSIX + 0) / 4] = {RULE_MSIX_CONTROL, 0, 0},
+    [(CONFIG_CAP_MSIX + 4) / 4] = {RULE_MSIX_TABLE, 0, 0},
+    [(CONFIG_CAP_MSIX + 8) / 4] = {RULE_MSIX_PBA, 0, 0},
+    [(CONFIG_CAP_PCIE + 0) / 4] = {RULE_PCIE_HEADER, 0, 0},
+    /* Device Capabilities without FLR (bit 28): a reset is the hypervisor's to issue. */
+    [(CONFIG_CAP_PCIE + 4) / 4] = {RULE_PCIE, (uint32_t)~BIT(28), 4},
+    [(CONFIG_CAP_PCIE + 8) / 4] = {RULE_PCIE, 0xffff, 8}, /* Device Control, read-only */
+    [(CONFIG_CAP_PCIE + 12) / 4] = {RULE_PCIE, ~0u, 12},  /* Link Capabilities */
+    [(CONFIG_CAP_PCIE + 16) / 4] = {RULE_PCIE, ~0u, 16},  /* Link Control and Status */
+};
+
+void virtual_config_reset(struct guest_device *device)
+{
+    device->command = 0;
+    for (unsigned bar = 0; bar < PCI_BARS; bar++)
+        device->bars[bar].sizing_low = device->bars[bar].sizing_high = false;
+}
+
+static uint32_t bar_read(const struct guest_device *device, unsigned number)
+{
+    const struct guest_bar *bar = &device->bars[number];
+    if (bar->size != 0) {
+        uint32_t flags = (bar->is_64bit ? 4u : 0u) | (bar->prefetchable ? 8u : 0u);
+        uint64_t value = bar->sizing_low ? ~(bar->size - 1) : bar->guest_base;
+        return ((uint32_t)value & ~0xfu) | flags;
+    }
+    if (number > 0 && device->bars[number - 1].is_64bit && device->bars[number - 1].size != 0) {
+        bar = &device->bars[number - 1];
+        return (uint32_t)((bar->sizing_high ? ~(bar->size - 1) : bar->guest_base) >> 32);
+    }
+    return 0;
+}
+
+/* A BAR can be sized but not moved: any other write than all ones restores the address. */
+static void bar_write(struct guest_device *device, unsigned number, uint32_t value)
+{
+    struct guest_bar *bar = &device->bars[number];
+    if (bar->size != 0)
+        bar->sizing_low = value >= 0xfffffff0u;
+    else if (number > 0 && device->bars[number - 1].is_64bit)
+        device->bars[number - 1].sizing_high = value == ~0u;
+}
+
+static uint32_t dword_read(const struct guest_device *device, unsigned offset)
+{
+    const struct pci_function *function = device->function;
+    const struct rule *rule = &rules[offset / 4];
+    switch (rule->kind) {
+    case RULE_PHYSICAL:
+        return pci_config_read(function->rid, offset, 4) & rule->mask;
+    case RULE_IDENTITY:
+        return (uint32_t)function->device << 16 | function->vendor;
+    case RULE_COMMAND:
+        return (uint32_t)STATUS_CAP_LIST << 16 | device->command;
+    case RULE_BAR:
+        return bar_read(device, (offset - 0x10) / 4);
+    case RULE_CAP_POINTER:
+        return device->has_msix ? CONFIG_CAP_MSIX : (function->cap_pcie != 0 ? CONFIG_CAP_PCIE : 0);
+    case RULE_MSIX_CONTROL:
+        if (!device->has_msix)
+            return 0;
+        return PCI_CAP_MSIX | (function->cap_pcie != 0 ? CONFIG_CAP_PCIE << 8 : 0) |
+               (uint32_t)(device->msix.vectors - 1) << 16 |
+               (device->msix_enabled ? (uint32_t)MSIX_ENABLE << 16 : 0) |
+               (device->msix_function_mask ? (uint32_t)MSIX_MASK_ALL << 16 : 0);
+    case RULE_MSIX_TABLE:
+        return device->has_msix ? device->msix.table_offset | device->msix.table_bar : 0;
+    case RULE_MSIX_PBA:
+        return device->has_msix ? device->msix.pba_offset | device->msix.pba_bar : 0;
+    case RULE_PCIE_HEADER:
+        if (function->cap_pcie == 0)
+            return 0;
+        /* Last in the list; version and type as the function says. */
+        return (pci_config_read(function->rid, function->cap_pcie, 4) & 0xffff0000u) | PCI_CAP_PCIE;
+    case RULE_PCIE:
+        if (function->cap_pcie == 0)
+            return 0;
+        return pci_config_read(function->rid, function->cap_pcie + rule->register_offset, 4) &
+               rule->mask;
+    case RULE_ZERO:
+        break;
+    }
+    return 0;
+}
+
+uint32_t virtual_config_read(const struct guest_device *device, unsigned offset, unsigned width)
+{
+    uint32_t value = offset < CONFIG_DWORDS * 4 ? dword_read(device, offset & ~3u) : 0;
+    value >>= (offset & 3) * 8;
+    return width == 4 ? value : value & ((1u << (width * 8)) - 1);
+}
+
+static void command_write(struct guest_device *device, uint16_t value)
+{
+    device->command = value & COMMAND_WRITABLE;
+    if (device->disabled)
+        device->command &= (uint16_t)~PCI_COMMAND_BUS_MASTER;
+    /* Decoding stays on whatever the guest says: its BARs are mapped for it alone, and turning the
+     * decoder off would only make its own accesses fail on the bus. */
+    pci_bus_master(device->function, (device->command & PCI_COMMAND_BUS_MASTER) != 0);
+}
+
+void virtual_config_write(struct guest_device *device, unsigned offset, unsigned width,
+                          uint32_t value)
+{
+    /* A guest that runs on without a device has no say in it. */
+    if (offset >= CONFIG_DWORDS * 4 || device->function->life != PCI_USED)
+        return;
+    /* Narrow writes become a dword with the other bytes as the guest sees them. */
+    unsigned aligned = offset & ~3u;
+    if (width != 4) {
+        uint32_t field = ((1u << (width * 8)) - 1) << ((offset & 3) * 8);
+        value = (dword_read(device, aligned) & ~field) | (value << ((offset & 3) * 8) & field);
+    }
+    switch (rules[aligned / 4].kind) {
+    case RULE_COMMAND:
+        command_write(device, (uint16_t)value);
+        break;
+    case RULE_BAR:
+        bar_write(device, (aligned - 0x10) / 4, value);
+        break;
+    case RULE_MSIX_CONTROL:
+        if (!device->has_msix)
+            break;
+        device->msix_enabled = (value >> 16 & MSIX_ENABLE) != 0;
+        device->msix_function_mask = (value >> 16 & MSIX_MASK_ALL) != 0;
+        virtual_msix_update(device);
+        break;
+    case RULE_ZERO:
+    case RULE_PHYSICAL:
+    case RULE_IDENTITY:
+    case RULE_CAP_POINTER:
+    case RULE_MSIX_TABLE:
+    case RULE_MSIX_PBA:
+    case RULE_PCIE_HEADER:
+    case RULE_PCIE:
+        break;
+    }
+}
