@@ -1,10 +1,7 @@
 // SOURCES: hypervisor/vcpu/exits.c hypervisor/vcpu/emulate/memory.c
-// SOURCES: hypervisor/vcpu/policy/control_registers.c
-// SOURCES: hypervisor/vcpu/emulate/fetch.c
-// SOURCES: hypervisor/vcpu/report.c hypervisor/vcpu/state.c
-// SOURCES: hypervisor/vcpu/emulate/instruction.c
-// SOURCES: hypervisor/vcpu/interrupt.c
-// SOURCES: hypervisor/vcpu/policy/cpuid.c hypervisor/vcpu/policy/msr.c
+// SOURCES: hypervisor/vcpu/policy/control_registers.c hypervisor/vcpu/emulate/fetch.c
+// SOURCES: hypervisor/vcpu/report.c hypervisor/vcpu/state.c hypervisor/vcpu/emulate/instruction.c
+// SOURCES: hypervisor/vcpu/interrupt.c hypervisor/vcpu/policy/cpuid.c hypervisor/vcpu/policy/msr.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/string.c
 // SOURCES: hypervisor/base/status.c hypervisor/x86/machine_check.c
 /* Emulated memory: fetching the instruction through the guest's paging, and carrying it out. */

@@ -1,13 +1,12 @@
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/move.c
 // SOURCES: hypervisor/assign/device.c hypervisor/assign/device_check.c hypervisor/assign/pf_lost.c
-// SOURCES: hypervisor/pci/reset.c hypervisor/pci/life.c
-// SOURCES: hypervisor/pci/sriov.c hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c
-// SOURCES: hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c
-// SOURCES: hypervisor/pci/ram.c hypervisor/pci/placement.c hypervisor/pci/bridge_window.c
-// SOURCES: hypervisor/pci/acs.c hypervisor/pci/msix.c hypervisor/memory/frames.c
-// SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c hypervisor/base/format.c
-// SOURCES: hypervisor/base/status.c hypervisor/base/string.c hypervisor/base/text.c
-// SOURCES: tests/unit/model/pci_model.c
+// SOURCES: hypervisor/pci/reset.c hypervisor/pci/life.c hypervisor/pci/sriov.c
+// SOURCES: hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c hypervisor/pci/functions.c
+// SOURCES: hypervisor/pci/capabilities.c hypervisor/pci/bars.c hypervisor/pci/ram.c
+// SOURCES: hypervisor/pci/placement.c hypervisor/pci/bridge_window.c hypervisor/pci/acs.c
+// SOURCES: hypervisor/pci/msix.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
 /* A function's whole life, from VF Enable to a reset that fails, with nothing mocked between the
  * commands and configuration space. */
 #include "tests/unit/support/life_fixture.h"

@@ -1,10 +1,8 @@
-// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_test.c
-// SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c
-// SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
+// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_test.c hypervisor/iommu/vtd_discover.c
+// SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
-// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c
-// SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
-// SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c hypervisor/acpi/dmar.c
+// SOURCES: hypervisor/acpi/table.c hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c

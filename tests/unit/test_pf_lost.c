@@ -2,14 +2,12 @@
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
-// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c
-// SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
-// SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c hypervisor/acpi/dmar.c
+// SOURCES: hypervisor/acpi/table.c hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: hypervisor/iommu/vtd_reserved.c tests/unit/model/vtd_model.c
-// SOURCES: tests/unit/model/vtd_model_queue.c
-// SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
-// SOURCES: hypervisor/audit/audit_pf.c -pages.c
+// SOURCES: tests/unit/model/vtd_model_queue.c tests/unit/model/vtd_model_walk.c
+// SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
 // SOURCES: hypervisor/assign/pf_lost.c hypervisor/audit/audit_functions.c hypervisor/pci/acs.c
 // SOURCES: hypervisor/audit/audit_life.c hypervisor/pci/life.c hypervisor/audit/audit_pci.c
 // SOURCES: hypervisor/pci/bars.c hypervisor/assign/device.c hypervisor/assign/device_check.c
