@@ -52,10 +52,16 @@ HYPERVISOR_C   := $(sort $(shell find hypervisor drivers -name '*.c')) $(BOOT_C)
 HYPERVISOR_ASM := $(sort $(shell find hypervisor drivers boot/multiboot2 -name '*.asm'))
 HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUILD)/%.asm.o)
 
+# What runs only at boot: linker.ld puts the sections that are called .boot.* apart, and they are gone once the guests
+# have started.
+BOOT_ONLY := boot/paging.c boot/ranges.c boot/multiboot2/%
+boot_only = $(if $(filter $(BOOT_ONLY),$<),$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@)
+
 $(BUILD)/hypervisor/%.o: hypervisor/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
+	$(boot_only)
 
 $(BUILD)/drivers/%.o: drivers/%.c
 	@mkdir -p $(@D)
@@ -66,11 +72,13 @@ $(BUILD)/boot/%.o: boot/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
+	$(boot_only)
 
 $(BUILD)/%.asm.o: %.asm
 	@mkdir -p $(@D)
 	$(call say,ASM,$<)
 	$(Q)$(NASM) -f elf64 -g -F dwarf -I. -MD $(@:.o=.d) $< -o $@
+	$(boot_only)
 
 $(BUILD)/bulkhead.elf: $(HYPERVISOR_O) linker.ld
 	$(call say,LD,$@)

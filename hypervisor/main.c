@@ -317,8 +317,12 @@ void hypervisor_main(const struct boot_info *loaders)
               (unsigned long long)pages_in_use() * PAGE_SIZE,
               (unsigned long long)(frames_bytes(OWNER_HYPERVISOR) - owned));
     timer_start(TICK_MICROSECONDS);
-    (void)!audit_enforce();
     phase("start");
+    uint64_t dropped = address_space_drop_boot(boot->image_base);
+    log_event("boot.dropped", "bytes=%llu message=\"%s\"", (unsigned long long)dropped,
+              dropped != 0 ? "what runs only at boot is overwritten, unmapped and free memory"
+                           : "what runs only at boot could not be given back; it stays unused");
+    (void)!audit_enforce();
     guests_start_all();
     (void)!audit_enforce();
 

@@ -42,6 +42,9 @@ extern multiboot2_convert
 extern multiboot2_entry_physical
 extern multiboot2_entry_offset
 extern multiboot2_tables_offset
+extern image_boot_text_end_offset
+extern image_boot_rodata_end_offset
+extern image_boot_data_end_offset
 extern image_text_end_offset
 extern image_rodata_end_offset
 extern boot_stack_top_offset
@@ -163,12 +166,20 @@ multiboot2_entry:
     xor edx, edx                        ; offset into the image
 .page:
     lea eax, [ebp + edx + PAGE_PRESENT]
+    cmp edx, image_boot_text_end_offset
+    jb .write
+    cmp edx, image_boot_rodata_end_offset
+    jb .data
+    cmp edx, image_boot_data_end_offset
+    jb .writable
     cmp edx, image_text_end_offset
     jb .write
-    mov dword [edi + 4], PAGE_NX_HIGH
     cmp edx, image_rodata_end_offset
-    jb .write
+    jb .data
+.writable:
     or eax, PAGE_WRITE
+.data:
+    mov dword [edi + 4], PAGE_NX_HIGH
 .write:
     mov [edi], eax
     add edi, 8

@@ -14,7 +14,10 @@
 #define OWN_PAGES_END GIB(4)          /* pages.h */
 #define CR3_ADDRESS   BITS(51, 12)
 
-/* Where the linker put the image (linker.ld). */
+/* Where the linker put the image (linker.ld); first what runs only at boot. */
+extern const char image_start[], image_boot_text_end[];
+extern const char image_boot_rodata_start[], image_boot_rodata_end[];
+extern const char image_boot_data_start[], image_boot_data_end[];
 extern const char image_text_start[], image_text_end[];
 extern const char image_rodata_start[], image_rodata_end[];
 extern const char image_data_start[], image_data_end[];
@@ -27,6 +30,7 @@ static struct page_table shared;
 static struct lock lock;
 static uint64_t next_device = DEVICE_MAP_BASE;
 static uint64_t next_stack = STACK_MAP_BASE;
+static uint64_t trampoline = UINT64_MAX; /* its page, while it is mapped */
 
 static struct core {
     uint64_t cr3;
@@ -65,6 +69,9 @@ static enum status map_image(const struct boot_info *boot)
         const char *start, *end;
         unsigned rights;
     } parts[] = {
+        {image_start, image_boot_text_end, PAGE_READ | PAGE_EXECUTE},
+        {image_boot_rodata_start, image_boot_rodata_end, PAGE_READ},
+        {image_boot_data_start, image_boot_data_end, PAGE_READ | PAGE_WRITE},
         {image_text_start, image_text_end, PAGE_READ | PAGE_EXECUTE},
         {image_rodata_start, image_rodata_end, PAGE_READ},
         {image_data_start, boot_stack_guard, PAGE_READ | PAGE_WRITE},
@@ -73,7 +80,7 @@ static enum status map_image(const struct boot_info *boot)
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
         uint64_t start = (uintptr_t)parts[i].start;
         uint64_t size = ALIGN_UP((uintptr_t)parts[i].end - start, PAGE_SIZE);
-        uint64_t physical = start - (uintptr_t)image_text_start + boot->image_base;
+        uint64_t physical = start - (uintptr_t)image_start + boot->image_base;
         enum status status = map_shared(start, physical, size, parts[i].rights);
         if (status != STATUS_OK)
             return status;
@@ -114,8 +121,8 @@ static uint64_t create_top(void)
 
 enum status address_space_init(const struct boot_info *boot)
 {
-    uint64_t size = (uintptr_t)image_data_end - (uintptr_t)image_text_start;
-    enum status status = pages_init(boot->image_base, (uintptr_t)image_text_start, size);
+    uint64_t size = (uintptr_t)image_data_end - (uintptr_t)image_start;
+    enum status status = pages_init(boot->image_base, (uintptr_t)image_start, size);
     if (status == STATUS_OK)
         status = page_table_create(&shared, &page_format_host, LEVELS, LARGE_LEAF, false);
     if (status == STATUS_OK)
@@ -170,6 +177,7 @@ enum status trampoline_map(uint64_t physical)
         return STATUS_INVALID;
     lock_take(&lock);
     enum status status = map_shared(physical, physical, PAGE_SIZE, PAGE_READ | PAGE_EXECUTE);
+    trampoline = physical;
     lock_give(&lock);
     return status;
 }
@@ -249,6 +257,7 @@ void trampoline_unmap(uint64_t physical)
 {
     if (physical < MIB(1))
         unmap_shared(physical, PAGE_SIZE);
+    trampoline = UINT64_MAX;
 }
 
 uintptr_t stack_create(size_t pages)
@@ -348,4 +357,27 @@ void window_close(void)
         return;
     if (--core->window_users == 0)
         close_window(core);
+}
+
+/* --- the part of the image that runs only at boot --- */
+
+/* Other cores flush their TLBs when they open a window, before they run a guest. */
+uint64_t address_space_drop_boot(uint64_t physical)
+{
+    uint64_t size = (uintptr_t)image_text_start - (uintptr_t)image_start;
+    void *bytes = window_open(physical, size);
+    if (bytes == NULL)
+        return 0;
+    memset(bytes, 0xcc, size); /* INT3: whoever still gets there is told apart from a crash */
+    window_close();
+    unmap_shared((uintptr_t)image_start, size);
+    pages_shrink_image(size);
+    return frames_transfer(physical, size, OWNER_HYPERVISOR, OWNER_NOBODY) == STATUS_OK ? size : 0;
+}
+
+bool address_space_may_execute(uint64_t address)
+{
+    uint64_t size = ALIGN_UP((uintptr_t)image_text_end - (uintptr_t)image_text_start, PAGE_SIZE);
+    return address - input_of((uintptr_t)image_text_start) < size ||
+           ALIGN_DOWN(address, PAGE_SIZE) == trampoline;
 }

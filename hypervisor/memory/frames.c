@@ -15,7 +15,6 @@ static struct {
     uint64_t base, end;
 } ram[BOOT_MAX_RANGES];
 static size_t ram_count;
-static uint64_t image_bytes; /* RAM, too, but never given back */
 
 static struct lock lock;
 
@@ -153,17 +152,16 @@ static bool clip(const struct boot_memory_range *range, uint64_t *base, uint64_t
     return *base < *end;
 }
 
+/* The hypervisor's is the image, so far. */
 static bool is_ram(owner_t owner)
 {
-    return owner == OWNER_NOBODY || owner == OWNER_LOADER;
+    return owner == OWNER_NOBODY || owner == OWNER_LOADER || owner == OWNER_HYPERVISOR;
 }
 
 static enum status note_ram(void)
 {
     ram_count = 0;
-    image_bytes = 0;
     for (size_t i = 0; i < range_count; i++) {
-        image_bytes += ranges[i].owner == OWNER_HYPERVISOR ? ranges[i].size : 0;
         if (!is_ram(ranges[i].owner))
             continue;
         if (ram_count > 0 && ram[ram_count - 1].end == ranges[i].base) {
@@ -373,7 +371,7 @@ uint64_t frames_bytes(owner_t owner)
 
 uint64_t frames_ram_bytes(owner_t owner)
 {
-    uint64_t bytes = owner == OWNER_HYPERVISOR ? image_bytes : 0;
+    uint64_t bytes = 0;
     lock_take(&lock);
     for (size_t i = 0; i < range_count; i++)
         for (size_t r = 0; r < ram_count && ranges[i].owner == owner; r++) {

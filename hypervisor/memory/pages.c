@@ -179,6 +179,13 @@ enum status pages_init(uint64_t image_physical, uintptr_t image_virtual, uint64_
     return grow() ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
+void pages_shrink_image(uint64_t bytes)
+{
+    image.physical += bytes;
+    image.virtual += bytes;
+    image.size -= bytes;
+}
+
 void pages_use_direct_map(void)
 {
     direct_map_offset = DIRECT_MAP_BASE;

@@ -87,6 +87,11 @@ class Debugger:
         values = bytes.fromhex(self._ask("g")[:16 * len(REGISTERS)])
         return {name: int.from_bytes(values[8 * i:8 * i + 8], "little") for i, name in enumerate(REGISTERS)}
 
+    def jump(self, core: int, address: int) -> None:
+        """That core goes on there."""
+        self._ask(f"Hg{core + 1:x}")
+        self._ask(f"P10={address.to_bytes(8, 'little').hex()}")
+
     def read(self, address: int, size: int, physical: bool = True) -> bytes:
         self._ask(f"Qqemu.PhyMemMode:{physical:d}")
         return b"".join(bytes.fromhex(self._ask(f"m{at:x},{min(CHUNK, address + size - at):x}"))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/memory/address_space.h"
 #include "hypervisor/x86/registers.h"
 #include "tests/unit/support/host.h"
 
@@ -38,18 +39,39 @@ static struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
     return (struct cpuid_result){.eax = leaf == 0x80000008u ? 0x3027u : 0x80000008u};
 }
 
+static uint64_t window_written;
+
+/* The window's addresses mean nothing here. */
+static void *model_memset(void *at, int byte, size_t size)
+{
+    if ((uintptr_t)at < WINDOW_BASE)
+        return memset(at, byte, size);
+    window_written += size;
+    return at;
+}
+
 #define cpuid     model_cpuid
 #define cr3_read  model_cr3_read
 #define cr3_write model_cr3_write
 #define cr4_read  model_cr4_read
 #define cr4_write model_cr4_write
+#define memset    model_memset
 #include "hypervisor/memory/address_space.c"
 
-/* An image in miniature: two pages of text, one of constants, data around a guard page. */
+/* An image in miniature: a page each of text, constants and data that run only at boot; then two
+ * pages of text, one of constants, data around a guard page. */
 __asm__(".pushsection .data\n"
         ".balign 4096\n"
         ".globl image_text_start, image_text_end, image_rodata_start, image_rodata_end\n"
         ".globl image_data_start, image_data_end, boot_stack_guard\n"
+        ".globl image_start, image_boot_text_end, image_boot_rodata_start, image_boot_rodata_end\n"
+        ".globl image_boot_data_start, image_boot_data_end\n"
+        "image_start: .zero 100\n"
+        "image_boot_text_end: .balign 4096\n"
+        "image_boot_rodata_start: .zero 16\n"
+        "image_boot_rodata_end: .balign 4096\n"
+        "image_boot_data_start: .zero 4096\n"
+        "image_boot_data_end:\n"
         "image_text_start: .zero 4196\n"
         "image_text_end: .balign 4096\n"
         "image_rodata_start: .zero 16\n"
@@ -62,8 +84,10 @@ __asm__(".pushsection .data\n"
 
 #define IMAGE_PHYSICAL MIB(16)
 #define CHUNK          MIB(20)
+#define BOOT_PAGES     3
 
 static struct boot_info boot;
+static uint64_t image_shrunk;
 
 void cache_flush_range(const volatile void *address, size_t size)
 {
@@ -73,9 +97,14 @@ void cache_flush_range(const volatile void *address, size_t size)
 enum status pages_init(uint64_t image_physical, uintptr_t image_virtual, uint64_t image_size)
 {
     assert_int_equal(image_physical, IMAGE_PHYSICAL);
-    assert_int_equal(image_virtual, (uintptr_t)image_text_start);
-    assert_int_equal(image_size, 7 * PAGE_SIZE);
+    assert_int_equal(image_virtual, (uintptr_t)image_start);
+    assert_int_equal(image_size, (BOOT_PAGES + 7) * PAGE_SIZE);
     return STATUS_OK;
+}
+
+void pages_shrink_image(uint64_t bytes)
+{
+    image_shrunk += bytes;
 }
 
 void pages_use_direct_map(void)
@@ -147,12 +176,13 @@ static void expect(uint64_t address, uint64_t physical, unsigned rights)
 static void check_image(void)
 {
     uint64_t image = (uintptr_t)image_text_start;
-    expect(image, IMAGE_PHYSICAL, PAGE_READ | PAGE_EXECUTE);
-    expect(image + 0x1fff, IMAGE_PHYSICAL + 0x1fff, PAGE_READ | PAGE_EXECUTE);
-    expect(image + 0x2000, IMAGE_PHYSICAL + 0x2000, PAGE_READ);
-    expect(image + 0x3000, IMAGE_PHYSICAL + 0x3000, PAGE_READ | PAGE_WRITE);
+    const uint64_t physical = IMAGE_PHYSICAL + BOOT_PAGES * PAGE_SIZE;
+    expect(image, physical, PAGE_READ | PAGE_EXECUTE);
+    expect(image + 0x1fff, physical + 0x1fff, PAGE_READ | PAGE_EXECUTE);
+    expect(image + 0x2000, physical + 0x2000, PAGE_READ);
+    expect(image + 0x3000, physical + 0x3000, PAGE_READ | PAGE_WRITE);
     assert_false(look((uintptr_t)boot_stack_guard).present);
-    expect(image + 0x6000, IMAGE_PHYSICAL + 0x6000, PAGE_READ | PAGE_WRITE);
+    expect(image + 0x6000, physical + 0x6000, PAGE_READ | PAGE_WRITE);
     assert_false(look(image + 0x7000).present);
     expect(DIRECT_MAP_BASE + CHUNK + 5, CHUNK + 5, PAGE_READ | PAGE_WRITE);
     assert_int_equal(look(DIRECT_MAP_BASE + CHUNK).page_size, PAGE_2M);
@@ -170,7 +200,39 @@ static void test_image_and_direct_map(void **state)
     size_t leaves = 0;
     for (uint64_t at = 0; page_table_next(&shared, &at, &walk); at += walk.page_size, leaves++)
         assert_true((walk.rights & (PAGE_WRITE | PAGE_EXECUTE)) != (PAGE_WRITE | PAGE_EXECUTE));
-    assert_int_equal(leaves, 6 + 1);
+    assert_int_equal(leaves, BOOT_PAGES + 6 + 1);
+}
+
+/* After boot nothing is executable but the text that stays; what was there is overwritten, free,
+ * and mapped nowhere. */
+static void test_what_runs_only_at_boot_goes(void **state)
+{
+    init();
+    uint64_t image = (uintptr_t)image_start;
+    expect(image, IMAGE_PHYSICAL, PAGE_READ | PAGE_EXECUTE);
+    expect(image + 0x1000, IMAGE_PHYSICAL + 0x1000, PAGE_READ);
+    expect(image + 0x2000, IMAGE_PHYSICAL + 0x2000, PAGE_READ | PAGE_WRITE);
+    assert_false(address_space_may_execute(image & BITS(47, 0)));
+    assert_int_equal(frames_transfer(IMAGE_PHYSICAL, (BOOT_PAGES + 7) * PAGE_SIZE, OWNER_NOBODY,
+                                     OWNER_HYPERVISOR),
+                     STATUS_OK);
+    unsigned loads = cr3_loads;
+    image_shrunk = window_written = 0;
+    assert_int_equal(address_space_drop_boot(IMAGE_PHYSICAL), BOOT_PAGES * PAGE_SIZE);
+    assert_int_equal(window_written, BOOT_PAGES * PAGE_SIZE);
+    assert_int_equal(image_shrunk, BOOT_PAGES * PAGE_SIZE);
+    assert_true(frames_owned_by(IMAGE_PHYSICAL, BOOT_PAGES * PAGE_SIZE, OWNER_NOBODY));
+    assert_int_equal(frames_owner(IMAGE_PHYSICAL + BOOT_PAGES * PAGE_SIZE), OWNER_HYPERVISOR);
+    assert_true(cr3_loads > loads); /* after the tables were changed */
+    for (unsigned page = 0; page < BOOT_PAGES; page++)
+        assert_false(look(image + page * PAGE_SIZE).present);
+    check_image();
+    struct page_walk walk;
+    for (uint64_t at = 0; page_table_next(&shared, &at, &walk); at += walk.page_size)
+        assert_true((walk.rights & PAGE_EXECUTE) == 0 || address_space_may_execute(at));
+    /* Not the hypervisor's: nothing happens. */
+    assert_int_equal(address_space_drop_boot(IMAGE_PHYSICAL), 0);
+    assert_int_equal(host_log_count("memory.refused", "the window"), 1);
 }
 
 static void test_five_levels(void **state)
@@ -274,8 +336,11 @@ static void test_trampoline(void **state)
     assert_int_equal(trampoline_map(0x8000), STATUS_OK);
     expect(0x8000, 0x8000, PAGE_READ | PAGE_EXECUTE);
     assert_false(look(0x9000).present);
+    assert_true(address_space_may_execute(0x8123));
+    assert_false(address_space_may_execute(0x9000));
     trampoline_unmap(0x8000);
     assert_false(look(0x8000).present);
+    assert_false(address_space_may_execute(0x8000));
 }
 
 static void test_stacks(void **state)
@@ -360,6 +425,7 @@ static void test_window_is_private_and_owned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_what_runs_only_at_boot_goes),
         TEST(test_image_and_direct_map),
         TEST(test_five_levels),
         TEST(test_direct_map_grows_without_pages),

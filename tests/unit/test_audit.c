@@ -210,6 +210,10 @@ static void writable_and_executable(void)
 {
     map(&host, MIB(8), HOST_DATA, PAGE_SIZE, PAGE_READ | PAGE_WRITE | PAGE_EXECUTE);
 }
+static void boot_code_left(void)
+{
+    map(&host, MIB(8), HOST_DATA, PAGE_SIZE, PAGE_READ | PAGE_EXECUTE);
+}
 static void window_left_open(void) { map(&host, MIB(8), RAM(0), MIB(2), PAGE_READ | PAGE_WRITE); }
 static void host_root_lost(void) { host_root = RAM(0); }
 
@@ -359,6 +363,7 @@ static const struct {
     {attached_but_clean, "I4", "alpha", "do not fit together"},
     {master_without_owner, "I6", "01:10.2", "masters the bus"},
     {writable_and_executable, "W^X", "host", "writable and executable"},
+    {boot_code_left, "W^X", "host", "resident code"},
     {window_left_open, "I2", "host", "mapped on the control core"},
     {host_root_lost, "W^X", "host", "own tables"},
 };

@@ -258,6 +258,11 @@ uint64_t address_space_root(void)
     return host_root;
 }
 
+bool address_space_may_execute(uint64_t address)
+{
+    return address - MIB(2) < MIB(2);
+}
+
 /* --- the sound system --- */
 
 static struct vtd_model *unit;

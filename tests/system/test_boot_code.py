@@ -1,0 +1,51 @@
+"""What runs only at boot is gone once the guests start: overwritten, unmapped, free."""
+
+import re
+import subprocess
+
+import pytest
+from system.attacks import outside
+from system.checks import of, one
+
+from machine import gdb
+
+pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
+
+TEXT = "[guest witness]\nimage = witness.elf\nmemory = 4M\nargs = ticks=200\nexpect = exit 0\n"
+INT3 = 0xcc
+
+
+def layout(image) -> dict[str, int]:
+    said = subprocess.run(["nm", image], text=True, capture_output=True, check=True).stdout
+    return {name: int(value, 16) for value, name in re.findall(r"^(\w+) \w (\w+)$", said, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("medium", ["disk", "iso"])
+def test_it_is_overwritten_and_free(boot, medium):
+    run = boot(TEXT, batch=False, limit=120, boot=medium)
+    run.wait_for("monitor.ready", timeout=90)
+    symbols = layout(boot.built / "bulkhead.elf")
+    dropped = symbols["image_text_start"] - symbols["image_start"]
+    assert one(run, "boot.dropped").number("bytes") == dropped
+    image = one(run, "boot.start").number("image")
+    # Free memory: a guest may have some of it, but not this one guest all.
+    left = outside(run, image, dropped)
+    assert left.count(INT3) > dropped // 2
+    assert outside(run, image + dropped, 16) != bytes([INT3]) * 16
+    assert not of(run, "audit.violation")
+    run.send("poweroff")
+    run.wait()
+
+
+def test_who_calls_it_faults(boot):
+    run = boot(TEXT, batch=False, limit=120, extra=gdb.ARGUMENTS)
+    with gdb.Debugger(run) as debugger:
+        debugger.go()
+        run.wait_for("run.verdict", timeout=90)
+        debugger.stop()
+        target = gdb.symbol(boot.built / "bulkhead.elf", "multiboot2_convert")
+        debugger.jump(0, target)
+        debugger.go()
+        line = run.wait_for("cpu.exception", timeout=30, core=0)
+    assert line["name"] == "#PF" and line.number("rip") == target == line.number("cr2"), line.text
+    assert line["access"] == "fetch" and line["page"] == "not-present", line.text
