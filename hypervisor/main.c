@@ -255,6 +255,7 @@ void hypervisor_main(const struct boot_info *loaders)
 {
     const struct boot_info *boot = &boot_info;
     uint64_t first_tsc = tsc_read();
+    clock_start(loaders->entry_tsc);
     boot_info = *loaders;
 
     cpu_init_early();

@@ -1,5 +1,5 @@
 /*
- * Time since the hypervisor's first instruction, and bounded waits. Every wait in Bulkhead goes
+ * Time since the loader handed over, and bounded waits. Every wait in Bulkhead goes
  * through deadline_*() so that none is endless; emulators and real buses are slow, so no limit is
  * shorter than 100 ms. Host tests link a clock of their own.
  */

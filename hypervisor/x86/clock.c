@@ -19,8 +19,6 @@
 
 #define SCALE_SHIFT 48
 
-extern uint64_t entry_tsc; /* hypervisor/entry.asm */
-
 /* microseconds = base_microseconds + (TSC - base_tsc) * scale / 2^48. */
 static struct {
     uint64_t khz;
@@ -31,12 +29,17 @@ static struct {
 
 static uint64_t waited; /* of all cores; after boot nobody asks */
 
+void clock_start(uint64_t tsc)
+{
+    /* A start that lies ahead would stop the clock, and no wait would end. */
+    rate.base_tsc = MIN(tsc, tsc_read());
+}
+
 uint64_t clock_microseconds(void)
 {
     uint64_t now = tsc_read();
-    uint64_t base = rate.base_tsc != 0 ? rate.base_tsc : entry_tsc;
     /* Another core's TSC may be a little behind. */
-    uint64_t elapsed = now > base ? now - base : 0;
+    uint64_t elapsed = now > rate.base_tsc ? now - rate.base_tsc : 0;
     return rate.base_microseconds +
            (uint64_t)((unsigned __int128)elapsed * rate.scale >> SCALE_SHIFT);
 }
@@ -75,8 +78,8 @@ static void set_rate(uint64_t khz, const char *source)
     uint64_t now = tsc_read();
     rate.khz = khz;
     rate.scale = (UINT64_C(1000) << SCALE_SHIFT) / khz;
-    /* The slower a TSC, the later it is: time jumps forward to the true distance from the first
-     * instruction. With one faster than assumed it must not jump back, and goes on from here. */
+    /* The slower a TSC, the later it is: time jumps forward to the true distance from the
+     * hand-over. With one faster than assumed it must not jump back, and goes on from here. */
     if (khz > ASSUMED_KHZ) {
         rate.base_tsc = now;
         rate.base_microseconds = before;

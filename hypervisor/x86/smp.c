@@ -75,7 +75,7 @@ void smp_core_main(struct arrival *arrival)
     struct cpu *cpu = arrival->cpu;
     cr3_write(core_roots[cpu->index]);
     core_state_load(cpu);
-    /* The clock counts from the boot core's first instruction; a core whose TSC lies behind that
+    /* The clock counts from the boot core's TSC at the hand-over; a core whose TSC lies behind that
      * would see no time pass. */
     if (tsc_read() < tsc_floor)
         msr_write(MSR_TSC, tsc_floor);
