@@ -1,0 +1,3 @@
+#include "hypervisor/guest/configuration.h"
+
+struct config configuration;

@@ -1,0 +1,80 @@
+/* What the control core does once the guests run. */
+#include "hypervisor/monitor/control_loop.h"
+
+#include "hypervisor/audit/audit.h"
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/guest/guest.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/monitor/guest_console.h"
+#include "hypervisor/monitor/monitor.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/machine_check.h"
+
+/* Guests have set up their devices by then. */
+#define SETTLING_MICROSECONDS MILLISECONDS(500)
+
+/* QEMU's isa-debug-exit: process status = value * 2 + 1. */
+#define DEBUG_EXIT_OK     0x10
+#define DEBUG_EXIT_FAILED 0x11
+
+/* Interrupts only end the control loop's wait; the loop then looks at everything. */
+static void wake(void *context)
+{
+    (void)context;
+}
+
+/* Once the guests that were started at boot have ended: the audit again, then the verdict. */
+static void conclude(bool batch, bool config_sound)
+{
+    bool clean = audit_enforce() && !audit_failed();
+    guest_console_drain();
+    bool ok = guests_verdict(clean && config_sound);
+    if (batch)
+        machine_power_off(ok ? DEBUG_EXIT_OK : DEBUG_EXIT_FAILED);
+}
+
+static void drop_boot_code(uint64_t image_base)
+{
+    uint64_t bytes = address_space_drop_boot(image_base);
+    log_event("boot.dropped", "bytes=%llu message=\"%s\"", (unsigned long long)bytes,
+              bytes != 0 ? "what runs only at boot is overwritten, unmapped and free memory"
+                         : "what runs only at boot could not be given back; it stays unused");
+}
+
+void control_loop(uint64_t image_base, bool batch, bool config_sound)
+{
+    drop_boot_code(image_base);
+    (void)!audit_enforce();
+    guests_start_all();
+    (void)!audit_enforce();
+
+    bool concluded = false, audited = guests_all_ended();
+    unsigned changes = guests_changes();
+    struct deadline settled = deadline_in(SETTLING_MICROSECONDS);
+    interrupt_register(VECTOR_WAKE, wake, NULL);
+    interrupt_register(VECTOR_TIMER, wake, NULL);
+    monitor_start(!batch);
+    for (;;) {
+        (void)iommu_faults_drain();
+        guests_service();
+        machine_check_report(false);
+        log_service();
+        monitor_service();
+        /* Once more with the guests' interrupts set up: until then there is little to see. */
+        if (!audited && !guests_all_ended() && deadline_passed(settled)) {
+            audited = true;
+            (void)!audit_enforce();
+        }
+        if (!concluded && guests_all_ended()) {
+            concluded = true;
+            changes = guests_changes();
+            conclude(batch, config_sound);
+        } else if (changes != guests_changes()) {
+            changes = guests_changes();
+            (void)!audit_enforce();
+        }
+        cpu_wait();
+    }
+}

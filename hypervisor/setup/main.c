@@ -1,0 +1,143 @@
+/* The boot order, readable as a table of contents. Every step that fails says so and the rest goes
+ * on as far as it makes sense: the monitor prompt is reached whatever failed. */
+#include "hypervisor/setup/main.h"
+
+#include "hypervisor/assign/faults.h"
+#include "hypervisor/audit/audit.h"
+#include "hypervisor/base/clock.h"
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/guest/configuration.h"
+#include "hypervisor/guest/events.h"
+#include "hypervisor/guest/guest.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/frames.h"
+#include "hypervisor/memory/pages.h"
+#include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/control_loop.h"
+#include "hypervisor/pci/pci.h"
+#include "hypervisor/setup/setup.h"
+#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/x86/clock.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/registers.h"
+
+#define TICK_MICROSECONDS      5000
+#define CPUID_1_ECX_HYPERVISOR BIT(31) /* reserved for hypervisors (SDM 2A, CPUID) */
+
+static struct boot_info boot; /* the loader's copy goes with its identity map */
+static struct tables tables;
+
+static void phase(const char *name)
+{
+    log_event("boot.phase", "name=%s tsc=%llu waited=%llu", name, (unsigned long long)tsc_read(),
+              (unsigned long long)clock_waited());
+}
+
+/* Without this step there is no going on. */
+static void require(bool done, const char *message)
+{
+    if (done)
+        return;
+    log_event("boot.failed", "message=\"%s\"", message);
+    cpu_halt_forever();
+}
+
+static void expect(enum status status, const char *event, const char *message)
+{
+    if (status != STATUS_OK)
+        log_event(event, "message=\"%s\"", message);
+}
+
+/* Under a hypervisor each look costs an exit: root buses other than the first then wait for
+ * enumeration. */
+static void silence_devices(void)
+{
+    pci_silence((cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) == 0, boot.silenced);
+}
+
+static void greet(uint64_t first_tsc)
+{
+    log_event("boot.start", "loader=%s image=%#llx size=%s tsc=%llu", boot.loader,
+              (unsigned long long)boot.image_base, size_text(boot.image_size).text,
+              (unsigned long long)first_tsc);
+    require(boot.magic == BOOT_INFO_MAGIC && boot.size == sizeof boot,
+            "the loader and the hypervisor are of different versions");
+    if (boot.message[0] != '\0')
+        log_event("boot.loader", "message=\"%s\"", boot.message);
+}
+
+static bool memory_init(void)
+{
+    return frames_init(&boot) == STATUS_OK && address_space_init(&boot) == STATUS_OK;
+}
+
+static enum status find_functions(void)
+{
+    if (tables.mcfg.count == 0)
+        return STATUS_OK; /* tables_read() has said so */
+    enum status status = ecam_init(&tables.mcfg);
+    return status == STATUS_OK ? pci_enumerate(&tables.mcfg) : status;
+}
+
+static void report_size(void)
+{
+    uint64_t owned = frames_ram_bytes(OWNER_HYPERVISOR);
+    log_event("size.hypervisor", "owned=%llu in_use=%llu registers=%llu", (unsigned long long)owned,
+              (unsigned long long)pages_in_use() * PAGE_SIZE,
+              (unsigned long long)(frames_bytes(OWNER_HYPERVISOR) - owned));
+}
+
+void hypervisor_main(const struct boot_info *loaders)
+{
+    uint64_t first_tsc = tsc_read();
+    clock_start(loaders->entry_tsc);
+    boot = *loaders;
+    cpu_init_early();
+    silence_devices();
+    console_init_early();
+    greet(first_tsc);
+
+    phase("memory");
+    require(memory_init(), "the memory map is unusable or there is not enough memory");
+    console_init_framebuffer(&boot.framebuffer);
+    require(cpu_init_boot() == STATUS_OK, "no memory left for the boot core's tables");
+
+    phase("acpi");
+    tables_read(boot.rsdp, &tables);
+    configuration_read(&boot, &configuration);
+
+    phase("pci");
+    expect(find_functions(), "pci.refused", "PCI devices cannot be used");
+    pci_wake();
+    acs_enable_all();
+    pci_errors_silence();
+
+    phase("iommu");
+    (void)iommu_fault_handler(fault_answer);
+    if (tables.has_dmar)
+        expect(iommu_init(&tables.dmar), "iommu.refused",
+               "no unit could be used: no device is given away");
+    platform_registers_claim(&tables);
+    pci_claim_registers();
+    iommu_regions_honour();
+
+    phase("nics");
+    nics_prepare(&configuration); /* its 100 ms run beside the cores' start */
+
+    phase("cores");
+    expect(vcpu_backend_select(), "cpu.refused", "no guest can run; the monitor still does");
+    expect(cpu_start_all(&tables.madt, guest_core), "cpu.refused",
+           "not all cores could be started");
+
+    phase("guests");
+    guests_create(&configuration, &boot); /* overwrites their memory while the VFs settle */
+    nics_finish();
+    guests_finish(&configuration);
+    report_size();
+    timer_start(TICK_MICROSECONDS);
+
+    phase("start");
+    control_loop(boot.image_base, (boot.flags & BOOT_FLAG_BATCH) != 0, configuration.errors == 0);
+}

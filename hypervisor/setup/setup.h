@@ -1,0 +1,27 @@
+/* The steps of the boot order that belong to no subsystem. Nothing in this folder runs once
+ * control_loop() does. */
+#pragma once
+
+#include "boot/boot_info.h"
+#include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/dmar.h"
+#include "hypervisor/config/config.h"
+
+/* What firmware's tables say; empty where a table is missing or unusable. */
+struct tables {
+    struct madt madt;
+    struct mcfg mcfg;
+    struct dmar dmar;
+    bool has_dmar;
+};
+
+/* Reads them, measures the clock, reads the date and notes how the machine is switched off; logs
+ * acpi.refused, iommu.refused, clock.refused. Firmware's reserved regions leave the free memory. */
+void tables_read(uint64_t rsdp, struct tables *tables);
+
+/* Gives interrupt controllers, IOMMUs and configuration space an owner before any device is given
+ * away: a BAR or a reserved region that firmware placed over them is refused with its device. */
+void platform_registers_claim(const struct tables *tables);
+
+/* Logs config.error for each mistake and config.read; the rest of the configuration is used. */
+void configuration_read(const struct boot_info *boot, struct config *config);

@@ -1,0 +1,99 @@
+/* What firmware's tables say: read once, logged, handed on as structures. */
+#include "hypervisor/acpi/acpi.h"
+#include "hypervisor/base/calendar.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/setup/setup.h"
+#include "hypervisor/x86/clock.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/rtc.h"
+
+static struct acpi_directory directory;
+
+static const void *map_table(void *context, uint64_t physical, uint64_t size)
+{
+    (void)context;
+    return map_firmware(physical, size);
+}
+
+static void unmap_table(void *context, const void *bytes, uint64_t size)
+{
+    (void)context;
+    unmap((uintptr_t)bytes, size);
+}
+
+static const struct acpi_memory firmware = {map_table, unmap_table, NULL};
+
+static const void *find(const char *signature, uint32_t *length)
+{
+    return acpi_table_map(&firmware, &directory, signature, length);
+}
+
+static void measure_clock(const struct fadt *fadt)
+{
+    if (clock_init(fadt) != STATUS_OK)
+        log_event("clock.refused",
+                  "message=\"nothing to measure the TSC with: waits are longer and "
+                  "times in the log smaller than they should be\"");
+}
+
+static void read_date(const struct fadt *fadt)
+{
+    enum status status = rtc_init(fadt);
+    if (status != STATUS_OK) {
+        log_event("clock.refused",
+                  "status=%s message=\"the real-time clock gives no date: guests begin with 1970\"",
+                  status_name(status));
+        return;
+    }
+    struct calendar_time now = calendar_time(rtc_seconds());
+    log_event("clock.date", "utc=%04u-%02u-%02uT%02u:%02u:%02uZ", now.year, now.month, now.day,
+              now.hour, now.minute, now.second);
+}
+
+static void read_fadt(void)
+{
+    struct fadt fadt;
+    uint32_t length;
+    const void *table = find("FACP", &length);
+    if (table == NULL || fadt_parse(table, length, &fadt) != STATUS_OK) {
+        log_event("acpi.refused", "table=FACP message=\"no usable FADT: no PM timer to measure the "
+                                  "clock with, no ACPI power-off or reset\"");
+        measure_clock(NULL);
+        read_date(NULL);
+        return;
+    }
+    measure_clock(&fadt);
+    read_date(&fadt);
+    uint8_t slp_typ_a = 0, slp_typ_b = 0;
+    const void *dsdt = find("DSDT", &length);
+    bool has_s5 = dsdt != NULL && dsdt_find_s5(dsdt, length, &slp_typ_a, &slp_typ_b) == STATUS_OK;
+    power_init(&fadt, has_s5, slp_typ_a, slp_typ_b);
+}
+
+void tables_read(uint64_t rsdp, struct tables *tables)
+{
+    uint32_t length;
+    enum status status = acpi_directory_read(&firmware, rsdp, &directory);
+    if (status != STATUS_OK)
+        log_event("acpi.refused",
+                  "table=RSDP address=%#llx status=%s message=\"without ACPI there "
+                  "are no other cores, no PCI configuration space and no IOMMU\"",
+                  (unsigned long long)rsdp, status_name(status));
+    read_fadt();
+    const void *table = find("APIC", &length);
+    if (table == NULL || madt_parse(table, length, &tables->madt) != STATUS_OK)
+        log_event("acpi.refused", "table=APIC message=\"no usable MADT: only one core is used\"");
+    table = find("MCFG", &length);
+    if (table == NULL || mcfg_parse(table, length, &tables->mcfg) != STATUS_OK)
+        log_event("acpi.refused",
+                  "table=MCFG message=\"no memory-mapped PCI configuration space: no devices\"");
+    table = find("DMAR", &length);
+    tables->has_dmar = table != NULL && dmar_parse(table, length, &tables->dmar) == STATUS_OK;
+    if (!tables->has_dmar)
+        log_event("iommu.refused", "message=\"no usable DMAR table: enable VT-d in the firmware "
+                                   "set-up; no device can be given to a guest\"");
+    else
+        iommu_regions_reserve(&tables->dmar);
+}
