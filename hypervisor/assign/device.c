@@ -214,7 +214,7 @@ enum status device_assign(struct guest *guest, struct guest_device *device,
     if (status == STATUS_OK && function->life != PCI_CLEAN)
         status = clean(guest, function);
     if (status == STATUS_OK) {
-        status = iommu_firmware_detach(function);
+        status = iommu_firmware_disconnect(function);
         if (status != STATUS_OK)
             (void)!device_refuse(guest, function, status,
                                  "its unit does not let go of firmware's memory");
@@ -257,7 +257,7 @@ void device_release(struct guest_device *device)
         return;
     function->owner = OWNER_NOBODY;
     /* Nothing of a guest's is left in it: the guest never ran, or it was reset. */
-    iommu_firmware_attach(function);
+    iommu_firmware_connect(function);
 }
 
 void device_disable(struct guest_device *device)
@@ -301,7 +301,7 @@ enum status device_lose(struct guest_device *device)
     struct pci_function *function = device->function;
     pci_bus_master(function, false);
     enum status status =
-        device->attached ? iommu_detach(function, &device->guest->domain) : STATUS_OK;
+        device->attached ? iommu_disconnect(function, &device->guest->domain) : STATUS_OK;
     device->attached = status != STATUS_OK;
     virtual_msix_reset(device);
     (void)!pci_life_set(function, PCI_UNUSABLE);
@@ -337,7 +337,7 @@ enum status device_attach(struct guest_device *device)
     device->disabled = false;
     virtual_config_reset(device);
     virtual_msix_reset(device);
-    status = iommu_attach(function, &guest->domain);
+    status = iommu_connect(function, &guest->domain);
     if (status != STATUS_OK) {
         /* What the unit may have cached stays on record. */
         device->attached = iommu_domain_of(function->rid) != NULL;
@@ -378,7 +378,7 @@ enum status device_detach_finish(struct guest_device *device)
     if (function->life != PCI_RESETTING)
         return device->attached ? STATUS_DENIED : STATUS_OK;
     enum status reset = device->reset_status;
-    enum status detach = iommu_detach(function, &device->guest->domain);
+    enum status detach = iommu_disconnect(function, &device->guest->domain);
     if (device->pf != NULL) {
         const struct pf_driver *driver = device->pf->driver;
         if (driver->vf_release != NULL)

@@ -101,7 +101,7 @@ static enum status check_neighbours(const struct guest *guest, const struct pci_
     for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++) {
         bool foreign = OWNER_IS_GUEST(other->owner) ? other->owner != guest->owner
                                                     : other->owner == OWNER_HYPERVISOR ||
-                                                          iommu_firmware_attached(other->rid);
+                                                          iommu_firmware_connected(other->rid);
         if (!foreign || other == function || pci_is_bridge(other) ||
             (!acs_reaches(function, other, &culprit) && !acs_reaches(other, function, &culprit)))
             continue;
@@ -112,9 +112,9 @@ static enum status check_neighbours(const struct guest *guest, const struct pci_
                   "the IOMMU; move one to a slot of its own%s\"",
                   guest->name, rid_text(function->rid).text, rid_text(culprit->rid).text,
                   rid_text(other->rid).text,
-                  owner != NULL                         ? owner->name
-                  : iommu_firmware_attached(other->rid) ? "firmware"
-                                                        : "hypervisor",
+                  owner != NULL                          ? owner->name
+                  : iommu_firmware_connected(other->rid) ? "firmware"
+                                                         : "hypervisor",
                   owner != NULL ? ", or give both to one guest" : "");
         log_group(function);
         return STATUS_DENIED;

@@ -55,7 +55,7 @@ static const struct pf_driver *driver_for(const struct pci_function *function)
 /* Bus mastering goes; but what firmware keeps memory for goes on with it, and reaches only that. */
 static void quieten(const struct pci_function *function)
 {
-    if (!iommu_firmware_attached(function->rid))
+    if (!iommu_firmware_connected(function->rid))
         pci_bus_master(function, false);
 }
 

@@ -242,7 +242,7 @@ static void audit_bus_masters(struct audit *audit)
         if (bridge || lost || !audit_answers(function) || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
         if (!audit_reaches_memory(guest_of_owner(function->owner), function->rid) &&
-            !iommu_firmware_attached(function->rid) && pf_dma_find(function->rid) == NULL)
+            !iommu_firmware_connected(function->rid) && pf_dma_find(function->rid) == NULL)
             audit_violation(audit, "I6", audit_function(function->rid), PCI_COMMAND, command,
                             "a function without an owner masters the bus");
     }

@@ -175,7 +175,7 @@ static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
         audit_pf_domain(audit, dma, context);
         return;
     }
-    bool firmware = function != NULL && guest == NULL && iommu_firmware_attached(rid);
+    bool firmware = function != NULL && guest == NULL && iommu_firmware_connected(rid);
     const struct iommu_domain *domain = NULL;
     if (firmware)
         domain = iommu_domain_of(rid);
@@ -232,7 +232,7 @@ static void audit_missing(struct audit *audit)
         /* A unit that was given up has lost what firmware and PFs had; quarantine takes an entry
          * and leaves it on record. */
         bool host =
-            (iommu_firmware_attached(function->rid) || pf_dma_find(function->rid) != NULL) &&
+            (iommu_firmware_connected(function->rid) || pf_dma_find(function->rid) != NULL) &&
             seen && reports[unit].usable && function->life != PCI_UNUSABLE;
         if (!host && !audit_reaches_memory(guest_of_owner(function->owner), function->rid))
             continue;

@@ -1,6 +1,6 @@
 /*
  * DMA and interrupt remapping as the rest of Bulkhead sees it. Behind it stands VT-d (vtd_*.h).
- * From iommu_init() on a function without an attached domain can reach nothing (deny by default).
+ * From iommu_init() on a function that is connected to no domain reaches nothing (deny by default).
  *
  * Everything here belongs to the control core and takes no lock, but for the reports at the end,
  * which only read and may be called from anywhere. The fault interrupt sets a flag, no more.
@@ -15,7 +15,7 @@ struct iommu_domain {
     uint16_t id; /* VT-d domain id, never 0 */
     owner_t owner;
     struct page_table table;
-    unsigned functions; /* attached */
+    unsigned functions; /* connected */
 };
 
 /* Finds, checks and programs every unit: root table, invalidation, interrupt remapping, faults,
@@ -32,11 +32,11 @@ bool iommu_remaps_interrupts(void);
 bool iommu_snoops(void);
 
 MUST_CHECK enum status iommu_domain_create(struct iommu_domain *domain, owner_t owner);
-/* No function may be attached any more; a domain that has one is kept, and that is logged. */
+/* No function may be connected any more; a domain that has one is kept, and that is logged. */
 void iommu_domain_destroy(struct iommu_domain *domain);
 /* RAM only: PAGE_DEVICE and whatever overlaps 0xFEE00000-0xFEEFFFFF on either side is
  * STATUS_DENIED; STATUS_INVALID beyond the units' address width. Used before functions are
- * attached; invalidates otherwise. When memory runs out nothing of the range stays mapped. */
+ * connected; invalidates otherwise. When memory runs out nothing of the range stays mapped. */
 MUST_CHECK enum status iommu_domain_map(struct iommu_domain *domain, uint64_t address,
                                         uint64_t physical, uint64_t size, unsigned rights);
 MUST_CHECK enum status iommu_domain_unmap(struct iommu_domain *domain, uint64_t address,
@@ -45,19 +45,19 @@ MUST_CHECK enum status iommu_domain_unmap(struct iommu_domain *domain, uint64_t 
 /* One context entry written, one device-selective context invalidation, one domain-selective IOTLB
  * invalidation, one wait. STATUS_NOT_FOUND: no unit covers the function (it stays blocked);
  * STATUS_UNSUPPORTED: its unit was refused; STATUS_DENIED: it shares its requester id with others
- * (conventional PCI); STATUS_BUSY: attached already.
+ * (conventional PCI); STATUS_BUSY: connected already.
  * STATUS_TIMEOUT, STATUS_DEVICE: the unit does not invalidate any more; the entry is gone but may
  * still be cached, so the function stays on the domain's books and the domain's memory must not be
  * given to anybody else. */
-MUST_CHECK enum status iommu_attach(const struct pci_function *function,
-                                    struct iommu_domain *domain);
-MUST_CHECK enum status iommu_detach(const struct pci_function *function,
-                                    struct iommu_domain *domain);
+MUST_CHECK enum status iommu_connect(const struct pci_function *function,
+                                     struct iommu_domain *domain);
+MUST_CHECK enum status iommu_disconnect(const struct pci_function *function,
+                                        struct iommu_domain *domain);
 /* Takes away whatever context entries the requester id has in the units of its segment, on record
  * or not: for one that nobody may have let through. False when a unit may still hold one in its
  * caches. A domain on record for it keeps its memory. */
 bool iommu_block(rid_t rid);
-/* The domain a RID is attached to, NULL when blocked. */
+/* The domain a RID is connected to, NULL when blocked. */
 struct iommu_domain *iommu_domain_of(rid_t rid);
 
 /* --- memory that firmware keeps for its own DMA (RMRR, VT-d 8.4) --- */
@@ -80,12 +80,12 @@ bool iommu_region_at(unsigned index, struct iommu_region *region);
 bool iommu_region_next(const struct pci_function *function, unsigned *cursor,
                        struct iommu_region *region);
 /* The host's function gets at its regions, identity mapped, and at nothing else. Does nothing when
- * it has none or is attached already; logs iommu.firmware, or why its DMA stays blocked. */
-void iommu_firmware_attach(struct pci_function *function);
+ * it has none or is connected already; logs iommu.firmware, or why its DMA stays blocked. */
+void iommu_firmware_connect(struct pci_function *function);
 /* Ends that, for the function's next owner: it has just been reset, so that firmware's bus
- * mastering is not given back later. Errors as of iommu_detach(). */
-MUST_CHECK enum status iommu_firmware_detach(struct pci_function *function);
-bool iommu_firmware_attached(rid_t rid);
+ * mastering is not given back later. Errors as of iommu_disconnect(). */
+MUST_CHECK enum status iommu_firmware_disconnect(struct pci_function *function);
+bool iommu_firmware_connected(rid_t rid);
 
 /* --- interrupt remapping (VT-d 5) --- */
 struct iommu_msi {

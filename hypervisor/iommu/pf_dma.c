@@ -19,7 +19,7 @@ static enum status open(struct pf_dma *dma, const struct pci_function *pf, size_
     dma->pages = pages;
     status = iommu_domain_map(&dma->domain, PF_DMA_BASE, physical_address(dma->memory),
                               pages * PAGE_SIZE, PAGE_READ | PAGE_WRITE);
-    return status == STATUS_OK ? iommu_attach(pf, &dma->domain) : status;
+    return status == STATUS_OK ? iommu_connect(pf, &dma->domain) : status;
 }
 
 struct pf_dma *pf_dma_open(const struct pci_function *pf, size_t pages)
@@ -49,7 +49,7 @@ void pf_dma_close(struct pf_dma *dma)
 {
     pci_bus_master(dma->function, false);
     if (iommu_domain_of(dma->function->rid) == &dma->domain &&
-        iommu_detach(dma->function, &dma->domain) != STATUS_OK) {
+        iommu_disconnect(dma->function, &dma->domain) != STATUS_OK) {
         log_event("iommu.domain",
                   "id=%u rid=%s message=\"the unit did not confirm that the PF is detached: its "
                   "pages stay taken\"",

@@ -32,7 +32,7 @@ struct vtd_unit {
     uint32_t version;
     uint64_t capability, extended;
     bool answers;     /* its registers can be believed */
-    bool usable;      /* functions may be attached */
+    bool usable;      /* functions may be connected */
     bool translating; /* translation was turned on with this program's root table */
     bool queued;      /* invalidations go through the queue */
     bool remapping;   /* interrupt remapping is on */

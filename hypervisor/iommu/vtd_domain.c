@@ -17,30 +17,30 @@
 
 static uint64_t domain_used[VTD_MAX_DOMAINS / 64];
 
-static struct attachment {
+static struct connection {
     rid_t rid;
     struct vtd_unit *unit;
     struct iommu_domain *domain; /* NULL: free slot */
-} attachments[PCI_MAX_FUNCTIONS];
+} connections[PCI_MAX_FUNCTIONS];
 
 void vtd_domains_reset(void)
 {
     memset(domain_used, 0, sizeof domain_used);
-    memset(attachments, 0, sizeof attachments);
+    memset(connections, 0, sizeof connections);
 }
 
-static struct attachment *attachment_of(rid_t rid)
+static struct connection *connection_of(rid_t rid)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(attachments); i++)
-        if (attachments[i].domain != NULL && attachments[i].rid == rid)
-            return &attachments[i];
+    for (size_t i = 0; i < ARRAY_SIZE(connections); i++)
+        if (connections[i].domain != NULL && connections[i].rid == rid)
+            return &connections[i];
     return NULL;
 }
 
 struct iommu_domain *iommu_domain_of(rid_t rid)
 {
-    const struct attachment *attachment = attachment_of(rid);
-    return attachment == NULL ? NULL : attachment->domain;
+    const struct connection *connection = connection_of(rid);
+    return connection == NULL ? NULL : connection->domain;
 }
 
 /* --- domains --- */
@@ -97,17 +97,17 @@ void iommu_domain_destroy(struct iommu_domain *domain)
     *domain = (struct iommu_domain){.id = 0};
 }
 
-/* Invalidates part of a domain (or all of it) in every unit that has a function attached to it. */
+/* Invalidates part of a domain (or all of it) in every unit that has a function connected to it. */
 static enum status invalidate_domain(const struct iommu_domain *domain, uint64_t address,
                                      uint64_t size)
 {
     enum status result = STATUS_OK;
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *unit = &vtd.unit[i];
-        bool attached = false;
-        for (size_t n = 0; n < ARRAY_SIZE(attachments) && !attached; n++)
-            attached = attachments[n].domain == domain && attachments[n].unit == unit;
-        if (!attached)
+        bool connected = false;
+        for (size_t n = 0; n < ARRAY_SIZE(connections) && !connected; n++)
+            connected = connections[n].domain == domain && connections[n].unit == unit;
+        if (!connected)
             continue;
         struct vtd_invalidation request = {.kind = VTD_IOTLB_OF_DOMAIN, .domain = domain->id};
         uint8_t order = 0;
@@ -236,7 +236,7 @@ static void clear_entry(const struct vtd_unit *unit, volatile struct vtd_context
     vtd_publish(unit, entry, sizeof *entry);
 }
 
-enum status iommu_attach(const struct pci_function *function, struct iommu_domain *domain)
+enum status iommu_connect(const struct pci_function *function, struct iommu_domain *domain)
 {
     if (!vtd.enabled || domain->id == 0)
         return STATUS_UNSUPPORTED;
@@ -253,12 +253,12 @@ enum status iommu_attach(const struct pci_function *function, struct iommu_domai
                                "it is behind a conventional PCI bridge and shares its requester "
                                "id; move the card to a PCI Express slot",
                                STATUS_DENIED);
-    if (attachment_of(function->rid) != NULL)
+    if (connection_of(function->rid) != NULL)
         return STATUS_BUSY;
-    struct attachment *slot = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(attachments) && slot == NULL; i++)
-        if (attachments[i].domain == NULL)
-            slot = &attachments[i];
+    struct connection *slot = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(connections) && slot == NULL; i++)
+        if (connections[i].domain == NULL)
+            slot = &connections[i];
     if (slot == NULL)
         return STATUS_FULL;
     volatile struct vtd_context_entry *entry = context_entry(unit, function->rid, true);
@@ -274,31 +274,31 @@ enum status iommu_attach(const struct pci_function *function, struct iommu_domai
     bool caching = (unit->capability & VTD_CAP_CM) != 0;
     enum status status =
         invalidate_function(unit, function->rid, caching ? 0 : domain->id, domain->id);
-    *slot = (struct attachment){function->rid, unit, domain};
+    *slot = (struct connection){function->rid, unit, domain};
     domain->functions++;
     if (status != STATUS_OK) {
-        /* The unit is out of order now. The attachment stays on record: what it may have cached
+        /* The unit is out of order now. The connection stays on record: what it may have cached
          * keeps the domain's memory from being given to anybody else. */
         clear_entry(unit, entry);
     }
     return status;
 }
 
-enum status iommu_detach(const struct pci_function *function, struct iommu_domain *domain)
+enum status iommu_disconnect(const struct pci_function *function, struct iommu_domain *domain)
 {
-    struct attachment *attachment = attachment_of(function->rid);
-    if (attachment == NULL || attachment->domain != domain)
+    struct connection *connection = connection_of(function->rid);
+    if (connection == NULL || connection->domain != domain)
         return STATUS_NOT_FOUND;
     volatile struct vtd_context_entry *entry =
-        context_entry(attachment->unit, function->rid, false);
+        context_entry(connection->unit, function->rid, false);
     if (entry == NULL)
         return STATUS_NOT_FOUND;
-    clear_entry(attachment->unit, entry);
+    clear_entry(connection->unit, entry);
     enum status status =
-        invalidate_function(attachment->unit, function->rid, domain->id, domain->id);
+        invalidate_function(connection->unit, function->rid, domain->id, domain->id);
     if (status != STATUS_OK)
-        return status; /* still on record, see iommu_attach() */
-    attachment->domain = NULL;
+        return status; /* still on record, see iommu_connect() */
+    connection->domain = NULL;
     domain->functions--;
     return STATUS_OK;
 }
@@ -306,7 +306,7 @@ enum status iommu_detach(const struct pci_function *function, struct iommu_domai
 bool iommu_block(rid_t rid)
 {
     bool blocked = true;
-    const struct attachment *attachment = attachment_of(rid);
+    const struct connection *connection = connection_of(rid);
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *unit = &vtd.unit[i];
         volatile struct vtd_context_entry *entry =
@@ -318,8 +318,8 @@ bool iommu_block(rid_t rid)
         /* What was cached before the entry changed is filed under the id on record. */
         bool present = (entry->low & VTD_CONTEXT_P) != 0;
         uint16_t domain = present ? (uint16_t)FIELD(entry->high, 23, 8) : 0, recorded = domain;
-        if (attachment != NULL && attachment->unit == unit)
-            recorded = attachment->domain->id;
+        if (connection != NULL && connection->unit == unit)
+            recorded = connection->domain->id;
         if (present) {
             clear_entry(unit, entry);
             blocked = invalidate_function(unit, rid, domain, domain) == STATUS_OK && blocked;

@@ -184,7 +184,7 @@ static enum status domain_of(uint64_t regions, struct iommu_domain **domain)
     return STATUS_OK;
 }
 
-void iommu_firmware_attach(struct pci_function *function)
+void iommu_firmware_connect(struct pci_function *function)
 {
     uint64_t regions = 0;
     const char *refusal = NULL;
@@ -201,7 +201,7 @@ void iommu_firmware_attach(struct pci_function *function)
     struct iommu_domain *domain;
     enum status status = refusal != NULL ? STATUS_DENIED : domain_of(regions, &domain);
     if (status == STATUS_OK)
-        status = iommu_attach(function, domain);
+        status = iommu_connect(function, domain);
     if (status != STATUS_OK) {
         log_event("iommu.refused",
                   "rid=%s status=%s message=\"its DMA to firmware's memory (RMRR) stays blocked: "
@@ -236,19 +236,19 @@ void iommu_regions_honour(void)
     }
     struct pci_function *function;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
-        iommu_firmware_attach(function);
+        iommu_firmware_connect(function);
 }
 
-bool iommu_firmware_attached(rid_t rid)
+bool iommu_firmware_connected(rid_t rid)
 {
     const struct iommu_domain *domain = iommu_domain_of(rid);
     return domain != NULL && domain->owner == OWNER_FIRMWARE;
 }
 
-enum status iommu_firmware_detach(struct pci_function *function)
+enum status iommu_firmware_disconnect(struct pci_function *function)
 {
     function->firmware_master = false;
-    if (!iommu_firmware_attached(function->rid))
+    if (!iommu_firmware_connected(function->rid))
         return STATUS_OK;
-    return iommu_detach(function, iommu_domain_of(function->rid));
+    return iommu_disconnect(function, iommu_domain_of(function->rid));
 }

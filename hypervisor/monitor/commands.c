@@ -58,7 +58,7 @@ static void list_devices(unsigned count, char *const words[])
                        function->vendor, function->device, function->class_code,
                        iommu_unit_of(function), master ? "on" : "off", owner_name(function->owner),
                        function->is_bridge ? " (bridge)" : "", function->is_vf ? " (VF)" : "",
-                       iommu_firmware_attached(function->rid) ? " (firmware's DMA)" : "");
+                       iommu_firmware_connected(function->rid) ? " (firmware's DMA)" : "");
     }
 }
 
@@ -145,7 +145,7 @@ static void list_domains(unsigned count, char *const words[])
     const struct pci_function *function;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
         const struct iommu_domain *domain = iommu_domain_of(function->rid);
-        if (domain == NULL || !iommu_firmware_attached(function->rid))
+        if (domain == NULL || !iommu_firmware_connected(function->rid))
             continue;
         show_domain(domain, "(firmware)", "-");
         console_printf(" %s\n", rid_text(function->rid).text);

@@ -203,7 +203,7 @@ static void firmware_domain(void) { context_of(4)->high = context_of(0)->high; }
 static void firmware_pass_through(void) { context_of(4)->low |= BIT(3); }
 static void firmware_entry_missing(void) { context_of(4)->low = 0; }
 static void firmwares_and_a_guests(void) { functions[4]->owner = OWNER_GUEST(0); }
-static void firmware_master_left(void) { assert_int_equal(iommu_firmware_detach(functions[4]), STATUS_OK); }
+static void firmware_master_left(void) { assert_int_equal(iommu_firmware_disconnect(functions[4]), STATUS_OK); }
 
 static void master_without_owner(void) { commands[2] |= PCI_COMMAND_BUS_MASTER; }
 static void writable_and_executable(void)
@@ -401,7 +401,7 @@ static void it_still_passes_once_devices_are_taken_back(void **state)
     for (unsigned n = 0; n < GUEST_COUNT; n++) {
         commands[n] = PCI_COMMAND_MEMORY;
         iommu_interrupts_release(functions[n]);
-        assert_int_equal(iommu_detach(functions[n], &guests[n].domain), STATUS_OK);
+        assert_int_equal(iommu_disconnect(functions[n], &guests[n].domain), STATUS_OK);
         devices[n].attached = false;
         functions[n]->life = PCI_CLEAN;
     }

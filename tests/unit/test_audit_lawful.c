@@ -58,7 +58,7 @@ static void a_stop(void **state)
     passes();
     reset_is_over(0);
     passes();
-    assert_int_equal(iommu_detach(functions[0], &guests[0].domain), STATUS_OK);
+    assert_int_equal(iommu_disconnect(functions[0], &guests[0].domain), STATUS_OK);
     devices[0].attached = false;
     functions[0]->life = PCI_CLEAN;
     passes();
@@ -99,7 +99,7 @@ static void keep_back(unsigned n)
 static void a_reset_that_failed(void **state)
 {
     reset_goes_on(0);
-    assert_int_equal(iommu_detach(functions[0], &guests[0].domain), STATUS_OK);
+    assert_int_equal(iommu_disconnect(functions[0], &guests[0].domain), STATUS_OK);
     devices[0].attached = false;
     keep_back(0);
     passes(); /* after a move its guest runs on */
@@ -112,7 +112,7 @@ static void a_unit_that_does_not_let_go(void **state)
     reset_goes_on(0);
     reset_is_over(0);
     unit->queue_silent = true;
-    assert_int_not_equal(iommu_detach(functions[0], &guests[0].domain), STATUS_OK);
+    assert_int_not_equal(iommu_disconnect(functions[0], &guests[0].domain), STATUS_OK);
     keep_back(0);
     passes();
     guests[0].state = GUEST_LOST;
@@ -126,12 +126,12 @@ static void a_start_that_failed(void **state)
     guests[1].state = GUEST_STOPPED;
     iommu_interrupts_release(functions[1]);
     commands[1] = PCI_COMMAND_MEMORY;
-    assert_int_equal(iommu_detach(functions[1], &guests[1].domain), STATUS_OK);
+    assert_int_equal(iommu_disconnect(functions[1], &guests[1].domain), STATUS_OK);
     devices[1].attached = false;
     functions[1]->life = PCI_CLEAN;
     passes();
     unit->queue_silent = true;
-    assert_int_not_equal(iommu_attach(functions[1], &guests[1].domain), STATUS_OK);
+    assert_int_not_equal(iommu_connect(functions[1], &guests[1].domain), STATUS_OK);
     passes();
     reset_goes_on(0);
     passes();

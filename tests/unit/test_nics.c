@@ -41,7 +41,7 @@ void pci_bus_master(const struct pci_function *function, bool on)
 
 static bool firmwares;
 
-bool iommu_firmware_attached(rid_t rid)
+bool iommu_firmware_connected(rid_t rid)
 {
     return firmwares && rid == pf.rid;
 }

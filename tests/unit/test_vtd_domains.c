@@ -1,4 +1,4 @@
-// Domains and context entries: what is attached reaches its domain, and nothing else does.
+// Domains and context entries: what is connected reaches its domain, and nothing else does.
 // SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c
 // SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
@@ -36,12 +36,12 @@ static struct vtd_model *start(uint64_t cap, uint64_t ecap)
     return unit;
 }
 
-static void attaching_and_detaching_cost_three_descriptors_each(void **state)
+static void connecting_and_disconnecting_cost_three_descriptors_each(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
     assert_int_equal(vtd_model_dma(unit, source, 0x1000, true).reason, 1);
     vtd_model_counts_clear(unit);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     const struct vtd_model_counts expected = {.context_device = 1, .iotlb_domain = 1, .wait = 1};
     assert_memory_equal(&unit->counts, &expected, sizeof expected);
     assert_ptr_equal(iommu_domain_of(function->rid), &domain);
@@ -54,7 +54,7 @@ static void attaching_and_detaching_cost_three_descriptors_each(void **state)
     assert_int_equal(vtd_model_dma(unit, (uint16_t)(source + 1), 0x1000, true).reason, 2);
 
     vtd_model_counts_clear(unit);
-    assert_int_equal(iommu_detach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_disconnect(function, &domain), STATUS_OK);
     assert_memory_equal(&unit->counts, &expected, sizeof expected);
     assert_null(iommu_domain_of(function->rid));
     assert_int_equal(vtd_model_dma(unit, source, 0x201234, true).reason, 2);
@@ -77,7 +77,7 @@ static void it_works_on_every_kind_of_unit(void **state)
         struct vtd_model *unit = start(cap, ecap);
         /* Asked before, so that a unit with caching mode remembers the answer. */
         assert_false(vtd_model_dma(unit, source, 0x1000, true).allowed);
-        assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+        assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
         assert_int_equal(vtd_model_dma(unit, source, 0x3ff008, true).physical, GIB(1) + 0x3ff008);
         assert_false(vtd_model_dma(unit, source, MIB(4), true).allowed);
         assert_int_equal(iommu_domain_map(&domain, MIB(4), GIB(2), 0x3000, PAGE_READ), STATUS_OK);
@@ -85,7 +85,7 @@ static void it_works_on_every_kind_of_unit(void **state)
         assert_int_equal(vtd_model_dma(unit, source, MIB(4), true).reason, 5);
         assert_int_equal(iommu_domain_unmap(&domain, MIB(4), 0x3000), STATUS_OK);
         assert_false(vtd_model_dma(unit, source, MIB(4), false).allowed);
-        assert_int_equal(iommu_detach(function, &domain), STATUS_OK);
+        assert_int_equal(iommu_disconnect(function, &domain), STATUS_OK);
         assert_false(vtd_model_dma(unit, source, 0x1000, true).allowed);
         iommu_domain_destroy(&domain);
         assert_sound();
@@ -98,14 +98,14 @@ static void requests_snoop_where_every_unit_can_make_them(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP | VTD_ECAP_SC);
     assert_true(iommu_snoops());
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, source, 0x1000, true).snooped);
     assert_int_equal(iommu_domain_unmap(&domain, 0x5000, 0x1000), STATUS_OK);
     assert_true(vtd_model_dma(unit, source, 0x1000, true).snooped); /* pages that were split */
 
     unit = start(MODEL_CAP, MODEL_ECAP);
     assert_false(iommu_snoops());
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, source, 0x1000, true).allowed);
     assert_sound();
 
@@ -123,7 +123,7 @@ static void requests_snoop_where_every_unit_can_make_them(void **state)
 static void unmapping_reaches_the_caches(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     for (uint64_t page = 0; page < 16; page++)
         assert_true(vtd_model_dma(unit, source, page * PAGE_SIZE, true).allowed);
     vtd_model_counts_clear(unit);
@@ -148,7 +148,7 @@ static void unmapping_reaches_the_caches(void **state)
 static void without_page_selection_the_domain_is_invalidated(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP & ~VTD_CAP_PSI, MODEL_ECAP);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, source, 0x4000, true).allowed);
     vtd_model_counts_clear(unit);
     assert_int_equal(iommu_domain_unmap(&domain, 0x4000, 0x1000), STATUS_OK);
@@ -193,7 +193,7 @@ static void addresses_beyond_the_units_width_are_refused(void **state)
         start((MODEL_CAP & ~BITS(21, 16)) | UINT64_C(35) << 16, MODEL_ECAP); /* 36 bits */
     assert_int_equal(iommu_domain_map(&domain, BIT(36), GIB(8), 0x1000, RW), STATUS_INVALID);
     assert_int_equal(iommu_domain_map(&domain, BIT(36) - 0x1000, GIB(8), 0x1000, RW), STATUS_OK);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, source, BIT(36) - 1, false).allowed);
     assert_int_equal(vtd_model_dma(unit, source, BIT(36), false).reason, 4);
     assert_sound();
@@ -221,7 +221,7 @@ static void domain_ids_run_out_cleanly(void **state)
     for (unsigned i = 0; i < 14; i++)
         iommu_domain_destroy(&more[i]);
     assert_int_equal(pages_in_use(), pages);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, source, 0, true).allowed);
     assert_sound();
 }
@@ -243,20 +243,20 @@ static void a_function_has_one_domain(void **state)
     struct iommu_domain other;
     assert_int_equal(iommu_domain_create(&other, OWNER_GUEST(1)), STATUS_OK);
     assert_int_equal(iommu_domain_map(&other, 0, GIB(3), MIB(4), RW), STATUS_OK);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
-    assert_int_equal(iommu_attach(function, &other), STATUS_BUSY);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_BUSY);
-    assert_int_equal(iommu_detach(function, &other), STATUS_NOT_FOUND);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &other), STATUS_BUSY);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_BUSY);
+    assert_int_equal(iommu_disconnect(function, &other), STATUS_NOT_FOUND);
     assert_int_equal(vtd_model_dma(unit, source, 0, true).physical, GIB(1));
-    iommu_domain_destroy(&domain); /* still attached: refused */
+    iommu_domain_destroy(&domain); /* still connected: refused */
     assert_int_not_equal(domain.id, 0);
     assert_int_equal(host_log_count("iommu.domain", "is not freed"), 1);
     assert_int_equal(vtd_model_dma(unit, source, 0, true).physical, GIB(1));
     /* From one owner to the next, with everything of the first one in the caches. */
-    assert_int_equal(iommu_detach(function, &domain), STATUS_OK);
-    assert_int_equal(iommu_attach(function, &other), STATUS_OK);
+    assert_int_equal(iommu_disconnect(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &other), STATUS_OK);
     assert_int_equal(vtd_model_dma(unit, source, 0, true).physical, GIB(3));
-    assert_int_equal(iommu_detach(function, &domain), STATUS_NOT_FOUND);
+    assert_int_equal(iommu_disconnect(function, &domain), STATUS_NOT_FOUND);
     assert_sound();
 }
 
@@ -267,8 +267,8 @@ static void two_guests_cannot_reach_each_other(void **state)
     struct iommu_domain other;
     assert_int_equal(iommu_domain_create(&other, OWNER_GUEST(1)), STATUS_OK);
     assert_int_equal(iommu_domain_map(&other, MIB(8), GIB(3), MIB(4), RW), STATUS_OK);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
-    assert_int_equal(iommu_attach(vf, &other), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(vf, &other), STATUS_OK);
     assert_true(vtd_model_dma(unit, source, 0, true).allowed);
     assert_false(vtd_model_dma(unit, (uint16_t)vf->rid, 0, true).allowed);
     assert_int_equal(vtd_model_dma(unit, (uint16_t)vf->rid, MIB(8), true).physical, GIB(3));
@@ -295,8 +295,8 @@ static void a_domain_over_two_units_is_invalidated_in_both(void **state)
     assert_int_equal(machine_start(), STATUS_OK);
     assert_int_equal(iommu_domain_create(&domain, OWNER_GUEST(0)), STATUS_OK);
     assert_int_equal(iommu_domain_map(&domain, 0, GIB(1), MIB(4), RW), STATUS_OK);
-    assert_int_equal(iommu_attach(first, &domain), STATUS_OK);
-    assert_int_equal(iommu_attach(second, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(first, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(second, &domain), STATUS_OK);
     assert_true(vtd_model_dma(a, 0x10, 0x1000, true).allowed);
     assert_true(vtd_model_dma(b, 0x18, 0x1000, true).allowed);
     /* Each unit knows its own functions only. */
@@ -305,7 +305,7 @@ static void a_domain_over_two_units_is_invalidated_in_both(void **state)
     assert_int_equal(iommu_domain_unmap(&domain, 0x1000, 0x1000), STATUS_OK);
     assert_false(vtd_model_dma(a, 0x10, 0x1000, true).allowed);
     assert_false(vtd_model_dma(b, 0x18, 0x1000, true).allowed);
-    assert_int_equal(iommu_detach(first, &domain), STATUS_OK);
+    assert_int_equal(iommu_disconnect(first, &domain), STATUS_OK);
     vtd_model_counts_clear(a);
     assert_int_equal(iommu_domain_unmap(&domain, 0x2000, 0x1000), STATUS_OK);
     assert_int_equal(a->counts.wait, 0);
@@ -320,16 +320,16 @@ static void shared_requester_ids_are_refused(void **state)
     to_pci->pcie_type = 7;
     struct pci_function *conventional = machine_bridge(RID(0, 0, 0x1e, 0), NULL, 4);
     conventional->pcie_type = 0xff;
-    assert_int_equal(iommu_attach(machine_function(RID(0, 3, 1, 0), to_pci), &domain),
+    assert_int_equal(iommu_connect(machine_function(RID(0, 3, 1, 0), to_pci), &domain),
                      STATUS_DENIED);
-    assert_int_equal(iommu_attach(machine_function(RID(0, 4, 1, 0), conventional), &domain),
+    assert_int_equal(iommu_connect(machine_function(RID(0, 4, 1, 0), conventional), &domain),
                      STATUS_DENIED);
     struct pci_function *reverse = machine_bridge(RID(0, 0, 0x1d, 0), NULL, 5);
     reverse->pcie_type = 8;
     struct pci_function *below = machine_bridge(RID(0, 5, 0, 0), reverse, 6);
-    assert_int_equal(iommu_attach(machine_function(RID(0, 6, 0, 0), below), &domain),
+    assert_int_equal(iommu_connect(machine_function(RID(0, 6, 0, 0), below), &domain),
                      STATUS_DENIED);
-    assert_int_equal(iommu_attach(machine_function(RID(0, 2, 1, 0), port), &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(machine_function(RID(0, 2, 1, 0), port), &domain), STATUS_OK);
     assert_int_equal(host_log_count("iommu.refused", "shares its requester id"), 3);
     assert_sound();
 }
@@ -341,7 +341,7 @@ static void fault_reporting_can_be_turned_off(void **state)
     assert_false(vtd_model_dma(unit, source, 0, true).allowed);
     assert_int_equal(unit->frcd[0][1], 0);
     iommu_fault_reporting(function, true);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, source, 0, true).allowed);
     iommu_fault_reporting(function, false);
     assert_false(vtd_model_dma(unit, source, GIB(5), true).allowed);
@@ -356,7 +356,7 @@ static void fault_reporting_can_be_turned_off(void **state)
 static void memory_running_out_leaves_nothing_mapped(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP & ~BITS(37, 34), MODEL_ECAP);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     for (size_t pages = 0; pages < 8; pages++) {
         host_pages_limit(pages_in_use() + pages);
         enum status status = iommu_domain_map(&domain, GIB(64), GIB(2), MIB(8), RW);
@@ -369,10 +369,10 @@ static void memory_running_out_leaves_nothing_mapped(void **state)
     }
     struct pci_function *elsewhere = machine_function(RID(0, 9, 0, 0), NULL);
     host_pages_limit(pages_in_use());
-    assert_int_equal(iommu_attach(elsewhere, &domain), STATUS_NO_MEMORY);
+    assert_int_equal(iommu_connect(elsewhere, &domain), STATUS_NO_MEMORY);
     host_pages_limit(SIZE_MAX);
     assert_null(iommu_domain_of(elsewhere->rid));
-    assert_int_equal(iommu_attach(elsewhere, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(elsewhere, &domain), STATUS_OK);
     assert_sound();
 }
 
@@ -395,10 +395,10 @@ static void many_functions_come_and_go(void **state)
         random = random * 1664525 + 1013904223;
         unsigned n = random >> 29, to = random >> 24 & 3;
         if (owner[n] == 4) {
-            assert_int_equal(iommu_attach(functions[n], &domains[to]), STATUS_OK);
+            assert_int_equal(iommu_connect(functions[n], &domains[to]), STATUS_OK);
             owner[n] = to;
         } else {
-            assert_int_equal(iommu_detach(functions[n], &domains[owner[n]]), STATUS_OK);
+            assert_int_equal(iommu_disconnect(functions[n], &domains[owner[n]]), STATUS_OK);
             owner[n] = 4;
         }
         for (unsigned i = 0; i < 8; i++) {
@@ -417,7 +417,7 @@ static void many_functions_come_and_go(void **state)
 static void the_model_notices_broken_rules(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, source, 0, true).allowed);
     assert_sound();
     struct iommu_context_report report;
@@ -433,7 +433,7 @@ static void the_model_notices_broken_rules(void **state)
     assert_true(vtd_model_violations() > 1);
 
     unit = start(MODEL_CAP, MODEL_ECAP & ~VTD_ECAP_C);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     domain.table.root[1] = 0x1003; /* never flushed */
     assert_false(vtd_model_dma(unit, source, GIB(512), true).allowed);
     assert_sound();
@@ -442,7 +442,7 @@ static void the_model_notices_broken_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(attaching_and_detaching_cost_three_descriptors_each),
+        cmocka_unit_test(connecting_and_disconnecting_cost_three_descriptors_each),
         cmocka_unit_test(it_works_on_every_kind_of_unit),
         cmocka_unit_test(requests_snoop_where_every_unit_can_make_them),
         cmocka_unit_test(unmapping_reaches_the_caches),

@@ -64,7 +64,7 @@ static void a_batch_has_one_wait(void **state)
 static void registers_do_the_same(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP & ~VTD_ECAP_QI);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_int_equal(unit->counts.register_context, 1);
     assert_int_equal(unit->counts.register_iotlb, 1);
     assert_int_equal(FIELD(unit->ccmd, 62, 61), 3);
@@ -84,13 +84,13 @@ static void registers_that_refuse_or_hang_are_noticed(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP & ~VTD_ECAP_QI);
     unit->refuses_commands = true;
-    assert_int_equal(iommu_attach(function, &domain), STATUS_DEVICE);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_DEVICE);
     assert_int_equal(host_log_count("iommu.refused", "no longer invalidates"), 1);
 
     unit = start(MODEL_CAP, MODEL_ECAP & ~VTD_ECAP_QI);
     unit->commands_hang = true;
     uint64_t before = clock_microseconds();
-    assert_int_equal(iommu_attach(function, &domain), STATUS_TIMEOUT);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_TIMEOUT);
     assert_in_range(clock_microseconds() - before, VTD_WAIT, 3 * VTD_WAIT);
     assert_false(vtd_model_dma(unit, 0x10, 0, true).allowed);
 }
@@ -100,9 +100,9 @@ static void the_queue_wraps(void **state)
     for (unsigned coherent = 0; coherent < 2; coherent++) {
         struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP & ~(uint64_t)(coherent ^ 1));
         for (unsigned i = 0; i < 5000; i++) {
-            assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+            assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
             assert_true(vtd_model_dma(unit, 0x10, 0, true).allowed);
-            assert_int_equal(iommu_detach(function, &domain), STATUS_OK);
+            assert_int_equal(iommu_disconnect(function, &domain), STATUS_OK);
             assert_false(vtd_model_dma(unit, 0x10, 0, true).allowed);
         }
         assert_int_equal(unit->counts.wait, 10000);
@@ -121,12 +121,12 @@ static void queue_errors_are_recovered_from(void **state)
     for (size_t e = 0; e < ARRAY_SIZE(errors); e++) {
         for (unsigned n = 1; n <= 3; n++) {
             struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
-            assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+            assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
             assert_true(vtd_model_dma(unit, 0x10, 0, true).allowed);
             vtd_model_counts_clear(unit);
             unit->fail_in = n;
             unit->fail_error = errors[e].error;
-            assert_int_equal(iommu_detach(function, &domain), STATUS_OK);
+            assert_int_equal(iommu_disconnect(function, &domain), STATUS_OK);
             assert_false(vtd_model_dma(unit, 0x10, 0, true).allowed);
             assert_int_equal(host_log_count("iommu.queue", errors[e].name), 1);
             assert_int_equal(unit->counts.context_global, 1);
@@ -135,8 +135,8 @@ static void queue_errors_are_recovered_from(void **state)
             assert_int_equal(unit->fsts & ~0xff00u, 0);
             /* And life goes on. */
             for (unsigned i = 0; i < 300; i++) {
-                assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
-                assert_int_equal(iommu_detach(function, &domain), STATUS_OK);
+                assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
+                assert_int_equal(iommu_disconnect(function, &domain), STATUS_OK);
             }
             assert_sound();
         }
@@ -149,7 +149,7 @@ static void the_failing_descriptor_is_named(void **state)
     unit->fail_in = 2;
     unit->fail_error = VTD_FSTS_IQE;
     uint64_t index = unit->iqt / 16 + 1;
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     char expected[128];
     snprintf(expected, sizeof expected, "index=%u low=%#llx high=0", (unsigned)index,
              0xe2ull | (unsigned long long)domain.id << 16);
@@ -163,18 +163,18 @@ static void a_queue_that_always_fails_puts_the_unit_aside(void **state)
     for (size_t e = 0; e < ARRAY_SIZE(errors); e++) {
         struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
         struct pci_function *second = machine_function(RID(0, 0, 3, 0), NULL);
-        assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+        assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
         unit->fail_in = 1;
         unit->fail_again = true;
         unit->fail_error = errors[e];
-        assert_int_not_equal(iommu_detach(function, &domain), STATUS_OK);
+        assert_int_not_equal(iommu_disconnect(function, &domain), STATUS_OK);
         assert_int_equal(host_log_count("iommu.refused", "no longer invalidates"), 1);
         /* Its memory may still be reached: it stays the domain's. */
         assert_ptr_equal(iommu_domain_of(function->rid), &domain);
         assert_int_equal(domain.functions, 1);
         iommu_domain_destroy(&domain);
         assert_int_not_equal(domain.id, 0);
-        assert_int_equal(iommu_attach(second, &domain), STATUS_UNSUPPORTED);
+        assert_int_equal(iommu_connect(second, &domain), STATUS_UNSUPPORTED);
         struct iommu_unit_report report;
         assert_true(iommu_unit_report(0, &report));
         assert_false(report.usable);
@@ -186,29 +186,29 @@ static void a_silent_queue_is_given_up_in_time(void **state)
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
     unit->queue_silent = true;
     uint64_t before = clock_microseconds();
-    assert_int_equal(iommu_attach(function, &domain), STATUS_TIMEOUT);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_TIMEOUT);
     assert_in_range(clock_microseconds() - before, VTD_WAIT, 4 * VTD_WAIT);
     assert_int_equal(host_log_count("iommu.queue", "it is restarted"), 1);
     struct iommu_context_report report;
     iommu_context_report(0, 0x10, &report);
     assert_false(report.present);
     before = clock_microseconds();
-    assert_int_not_equal(iommu_detach(function, &domain), STATUS_OK);
+    assert_int_not_equal(iommu_disconnect(function, &domain), STATUS_OK);
     assert_in_range(clock_microseconds() - before, 0, 1000); /* not waited for again */
 }
 
 static void a_restarted_queue_works(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, 0x10, 0, true).allowed);
     /* The wait itself is what the unit chokes on. */
     unit->fail_in = 3;
     unit->fail_error = VTD_FSTS_IQE;
-    assert_int_equal(iommu_detach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_disconnect(function, &domain), STATUS_OK);
     assert_int_equal(host_log_count("iommu.queue", "it is restarted"), 1);
     assert_false(vtd_model_dma(unit, 0x10, 0, true).allowed);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, 0x10, 0, true).allowed);
     assert_sound();
 }
@@ -216,10 +216,10 @@ static void a_restarted_queue_works(void **state)
 static void the_write_buffer_is_flushed_first(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP | VTD_CAP_RWBF, MODEL_ECAP);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_int_equal(unit->counts.write_buffer, 1);
     unit->stuck = VTD_GLOBAL_WBF;
-    assert_int_equal(iommu_detach(function, &domain), STATUS_TIMEOUT);
+    assert_int_equal(iommu_disconnect(function, &domain), STATUS_TIMEOUT);
     assert_int_equal(host_log_count("iommu.refused", "no longer invalidates"), 1);
 }
 
@@ -227,10 +227,10 @@ static void the_write_buffer_is_flushed_first(void **state)
 static void a_lost_invalidation_is_visible(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
-    assert_int_equal(iommu_attach(function, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, 0x10, 0, true).allowed);
     unit->queue_silent = true;
-    assert_int_not_equal(iommu_detach(function, &domain), STATUS_OK);
+    assert_int_not_equal(iommu_disconnect(function, &domain), STATUS_OK);
     assert_true(vtd_model_dma(unit, 0x10, 0, true).allowed);
     assert_int_equal(vtd_model_violations(), 1);
 }

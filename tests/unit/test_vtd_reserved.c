@@ -159,7 +159,7 @@ static void regions_that_cannot_be(void **state)
         bool blank = cases[i].limit == 0 && cases[i].base == 0;
         assert_int_equal(iommu_region_next(card, &cursor, &region), !blank);
         bool good = strcmp(cases[i].said, "no whole pages") == 0;
-        assert_int_equal(iommu_firmware_attached(card->rid), good);
+        assert_int_equal(iommu_firmware_connected(card->rid), good);
         assert_int_equal(domain_of(card) != 0, good);
         assert_int_equal(host_log_count("iommu.refused", "rid=00:02.0 "), !good && !blank);
         assert_sound();
@@ -214,7 +214,7 @@ static void too_many_regions_are_everybodys(void **state)
     assert_true(iommu_region_next(other, &cursor, &region) && region.refusal != NULL);
     assert_false(iommu_region_next(other, &cursor, &region));
     assert_int_equal(host_log_count("iommu.refused", "more reserved regions"), 1);
-    assert_false(iommu_firmware_attached(card->rid) || iommu_firmware_attached(other->rid));
+    assert_false(iommu_firmware_connected(card->rid) || iommu_firmware_connected(other->rid));
     assert_sound();
 }
 
@@ -230,7 +230,7 @@ static void a_full_frame_table_refuses_the_region(void **state)
     assert_int_equal(machine_start(), STATUS_OK);
     iommu_regions_honour();
     assert_int_equal(host_log_count("iommu.refused", "more pieces than"), 1);
-    assert_false(iommu_firmware_attached(card->rid));
+    assert_false(iommu_firmware_connected(card->rid));
 }
 
 /* --- who reaches it --- */
@@ -319,21 +319,21 @@ static void bus_mastering_comes_back_once_it_is_confined(void **state)
 
     /* For its next owner it is reset: what firmware had it do is gone, and so is the bit. */
     mastering = UINT32_MAX;
-    assert_int_equal(iommu_firmware_detach(usb), STATUS_OK);
-    assert_false(reaches(usb, MIB(100)) || iommu_firmware_attached(usb->rid));
-    assert_int_equal(iommu_firmware_detach(usb), STATUS_OK);
+    assert_int_equal(iommu_firmware_disconnect(usb), STATUS_OK);
+    assert_false(reaches(usb, MIB(100)) || iommu_firmware_connected(usb->rid));
+    assert_int_equal(iommu_firmware_disconnect(usb), STATUS_OK);
     struct iommu_domain guests;
     assert_int_equal(iommu_domain_create(&guests, OWNER_GUEST(0)), STATUS_OK);
-    assert_int_equal(iommu_attach(usb, &guests), STATUS_OK);
-    assert_int_equal(iommu_firmware_detach(usb), STATUS_OK); /* not a guest's */
-    iommu_firmware_attach(usb);
+    assert_int_equal(iommu_connect(usb, &guests), STATUS_OK);
+    assert_int_equal(iommu_firmware_disconnect(usb), STATUS_OK); /* not a guest's */
+    iommu_firmware_connect(usb);
     assert_ptr_equal(iommu_domain_of(usb->rid), &guests);
-    assert_int_equal(iommu_detach(usb, &guests), STATUS_OK);
-    iommu_firmware_attach(usb);
-    assert_true(reaches(usb, MIB(100)) && iommu_firmware_attached(usb->rid));
+    assert_int_equal(iommu_disconnect(usb, &guests), STATUS_OK);
+    iommu_firmware_connect(usb);
+    assert_true(reaches(usb, MIB(100)) && iommu_firmware_connected(usb->rid));
     assert_int_equal(mastering, UINT32_MAX);
     /* Nobody else's while firmware has it. */
-    assert_int_equal(iommu_attach(usb, &guests), STATUS_BUSY);
+    assert_int_equal(iommu_connect(usb, &guests), STATUS_BUSY);
     assert_sound();
 }
 
@@ -379,7 +379,7 @@ static void memory_running_out_leaves_it_blocked(void **state)
         host_pages_limit(before + pages);
         iommu_regions_honour();
         host_pages_limit(SIZE_MAX);
-        if (iommu_firmware_attached(card->rid)) {
+        if (iommu_firmware_connected(card->rid)) {
             assert_true(reaches(card, MIB(100)));
             assert_int_equal(pages, 5); /* four levels and a context table */
             break;
@@ -403,7 +403,7 @@ static void without_a_unit_nothing_is_given_back(void **state)
     assert_int_not_equal(machine_start(), STATUS_OK);
     iommu_regions_honour();
     assert_true(frames_owned_by(MIB(100), MIB(1), OWNER_FIRMWARE));
-    assert_false(iommu_firmware_attached(card->rid));
+    assert_false(iommu_firmware_connected(card->rid));
     assert_int_equal(mastering, UINT32_MAX);
 }
 

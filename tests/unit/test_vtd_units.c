@@ -92,8 +92,8 @@ static void a_unit_that_does_not_answer_costs_only_its_devices(void **state)
     assert_int_equal(host_log_count("iommu.refused", "no VT-d unit answers"), 1);
     struct iommu_domain domain;
     assert_int_equal(iommu_domain_create(&domain, OWNER_GUEST(0)), STATUS_OK);
-    assert_int_equal(iommu_attach(behind_dead, &domain), STATUS_UNSUPPORTED);
-    assert_int_equal(iommu_attach(behind_good, &domain), STATUS_OK);
+    assert_int_equal(iommu_connect(behind_dead, &domain), STATUS_UNSUPPORTED);
+    assert_int_equal(iommu_connect(behind_good, &domain), STATUS_OK);
     assert_null(iommu_domain_of(behind_dead->rid));
 }
 
@@ -143,7 +143,7 @@ static void functions_find_their_unit(void **state)
     assert_int_equal(iommu_unit_of(nowhere), -1);
     struct iommu_domain domain;
     assert_int_equal(iommu_domain_create(&domain, OWNER_GUEST(0)), STATUS_OK);
-    assert_int_equal(iommu_attach(nowhere, &domain), STATUS_NOT_FOUND);
+    assert_int_equal(iommu_connect(nowhere, &domain), STATUS_NOT_FOUND);
 }
 
 static void depth_is_what_all_units_have(void **state)

@@ -331,7 +331,7 @@ static void guest_new(unsigned n, const struct page_table_format *format)
     assert_int_equal(iommu_domain_create(&guest->domain, owner), STATUS_OK);
     assert_int_equal(iommu_domain_map(&guest->domain, 0, RAM(n), MEMORY, PAGE_READ | PAGE_WRITE),
                      STATUS_OK);
-    assert_int_equal(iommu_attach(function, &guest->domain), STATUS_OK);
+    assert_int_equal(iommu_connect(function, &guest->domain), STATUS_OK);
     assert_int_equal(iommu_interrupt_allocate(function, n + 1, 0x40, &message[n]), STATUS_OK);
     commands[n] |= PCI_COMMAND_BUS_MASTER;
 }
@@ -357,7 +357,7 @@ static void build(const struct page_table_format *format)
     iommu_regions_reserve(machine_table());
     assert_int_equal(machine_start(), STATUS_OK);
     function_new(4, OWNER_NOBODY)->firmware_master = true;
-    iommu_firmware_attach(functions[4]);
+    iommu_firmware_connect(functions[4]);
     for (unsigned n = 0; n < GUEST_COUNT; n++)
         guest_new(n, format);
     function_new(2, OWNER_NOBODY);

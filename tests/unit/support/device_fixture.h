@@ -88,7 +88,7 @@ bool iommu_remaps_interrupts(void)
     return remaps;
 }
 
-enum status iommu_attach(const struct pci_function *function, struct iommu_domain *domain)
+enum status iommu_connect(const struct pci_function *function, struct iommu_domain *domain)
 {
     assert_false(master);
     return step("attach");
@@ -101,7 +101,7 @@ struct iommu_domain *iommu_domain_of(rid_t rid)
     return on_record;
 }
 
-enum status iommu_detach(const struct pci_function *function, struct iommu_domain *domain)
+enum status iommu_disconnect(const struct pci_function *function, struct iommu_domain *domain)
 {
     assert_false(master);
     return step("detach");
@@ -121,18 +121,18 @@ bool iommu_region_next(const struct pci_function *function, unsigned *cursor,
     return true;
 }
 
-bool iommu_firmware_attached(rid_t rid)
+bool iommu_firmware_connected(rid_t rid)
 {
     return rid == RID(0, 1, 0, 1) ? neighbour_firmwares : firmwares;
 }
 
-void iommu_firmware_attach(struct pci_function *function)
+void iommu_firmware_connect(struct pci_function *function)
 {
     assert_int_equal(function->owner, OWNER_NOBODY);
     firmwares = region_count != 0;
 }
 
-enum status iommu_firmware_detach(struct pci_function *function)
+enum status iommu_firmware_disconnect(struct pci_function *function)
 {
     if (!firmwares)
         return STATUS_OK;

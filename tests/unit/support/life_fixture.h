@@ -184,7 +184,7 @@ bool iommu_remaps_interrupts(void)
     return true;
 }
 
-enum status iommu_attach(const struct pci_function *function, struct iommu_domain *domain)
+enum status iommu_connect(const struct pci_function *function, struct iommu_domain *domain)
 {
     assert_int_equal(context_of(function->rid), -1);
     for (size_t i = 0; i < ARRAY_SIZE(contexts); i++)
@@ -196,7 +196,7 @@ enum status iommu_attach(const struct pci_function *function, struct iommu_domai
     return STATUS_FULL;
 }
 
-enum status iommu_detach(const struct pci_function *function, struct iommu_domain *domain)
+enum status iommu_disconnect(const struct pci_function *function, struct iommu_domain *domain)
 {
     int index = context_of(function->rid);
     if (index < 0 || contexts[index].domain != domain)
@@ -218,16 +218,16 @@ bool iommu_region_next(const struct pci_function *function, unsigned *cursor,
     return false;
 }
 
-bool iommu_firmware_attached(rid_t rid)
+bool iommu_firmware_connected(rid_t rid)
 {
     return false;
 }
 
-void iommu_firmware_attach(struct pci_function *function)
+void iommu_firmware_connect(struct pci_function *function)
 {
 }
 
-enum status iommu_firmware_detach(struct pci_function *function)
+enum status iommu_firmware_disconnect(struct pci_function *function)
 {
     return STATUS_OK;
 }

@@ -99,7 +99,7 @@ enum status iommu_domain_map(struct iommu_domain *domain, uint64_t address, uint
     return wrong.map_fails ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
-enum status iommu_attach(const struct pci_function *of, struct iommu_domain *domain)
+enum status iommu_connect(const struct pci_function *of, struct iommu_domain *domain)
 {
     assert_false(part_of(of)->master);
     if (wrong.attach_fails)
@@ -108,7 +108,7 @@ enum status iommu_attach(const struct pci_function *of, struct iommu_domain *dom
     return STATUS_OK;
 }
 
-enum status iommu_detach(const struct pci_function *of, struct iommu_domain *domain)
+enum status iommu_disconnect(const struct pci_function *of, struct iommu_domain *domain)
 {
     assert_false(part_of(of)->master);
     assert_ptr_equal(part_of(of)->domain, domain);
