@@ -221,7 +221,8 @@ static void fetch_descriptor(void *context, uint64_t address)
         igb_write(device, queue + IGB_QUEUE_TAIL, 1);
 }
 
-static enum status igb_dma_test(struct pf_device *device)
+static enum status igb_dma_test(struct pf_device *device,
+                                void (*others)(const struct iommu_fault *fault))
 {
     static const uint32_t descriptor[4] = {[2] = IGB_DESCRIPTOR_DATA | IGB_DESCRIPTOR_ADVANCED |
                                                  IGB_DESCRIPTOR_REPORT};
@@ -235,8 +236,8 @@ static enum status igb_dma_test(struct pf_device *device)
             return STATUS_DEVICE;
         if (attempt == DMA_ATTEMPTS - 1 && start_link(device) == STATUS_OK)
             (void)WAIT_UNTIL((igb_read(device, IGB_STATUS) & IGB_STATUS_LINK_UP) != 0, LINK_TIME);
-        status =
-            pf_dma_test(device->function, descriptor, sizeof descriptor, fetch_descriptor, device);
+        status = pf_dma_test(device->function, descriptor, sizeof descriptor, fetch_descriptor,
+                             device, others);
     }
     if (status != STATUS_OK)
         (void)!reset(device); /* the queue still knows the page */

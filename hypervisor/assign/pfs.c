@@ -2,6 +2,7 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/pf_driver.h"
@@ -122,7 +123,7 @@ static enum status split(struct nic *nic, const struct config_nic *config)
     pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, 0);
     quieten(function);
     if (pf->driver->dma_test != NULL) {
-        status = pf->driver->dma_test(pf);
+        status = pf->driver->dma_test(pf, fault_answer);
         log_event("nic.dma_test", "nic=%s rid=%s status=%s%s", config->name,
                   rid_text(function->rid).text, status_name(status),
                   status == STATUS_TIMEOUT

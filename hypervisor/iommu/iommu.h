@@ -116,14 +116,9 @@ struct iommu_fault {
 };
 /* The manual's meaning in words (VT-d annex: fault reasons). Never NULL. */
 const char *iommu_fault_reason(uint8_t reason);
-/* Called on the control core for each record. The handler before, for whoever takes over for a
- * while. */
-typedef void iommu_on_fault(const struct iommu_fault *fault);
-iommu_on_fault *iommu_fault_handler(iommu_on_fault *handler);
-/* Drains the fault records of all units; returns how many. Called from the fault interrupt's
- * deferred work and from the control loop. Bounded: at most one pass over every register. Without
- * a fault interrupt since the last call the registers are looked at every 20 ms only. */
-unsigned iommu_faults_drain(void);
+/* Takes the next record out of the units' registers. False at the end of a pass over all registers,
+ * which comes even while faults go on; without a fault interrupt a pass begins every 20 ms only. */
+bool iommu_fault_next(struct iommu_fault *fault);
 /* Suppresses (or allows) recording for one function: FPD in its context entry. */
 void iommu_fault_reporting(const struct pci_function *function, bool on);
 

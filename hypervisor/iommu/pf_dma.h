@@ -30,6 +30,8 @@ const struct pf_dma *pf_dma_find(rid_t rid);
  * domain. STATUS_OK: the unit recorded it and the page is as it was. STATUS_DENIED: the page
  * changed. STATUS_TIMEOUT: neither, within 200 ms, which shows nothing. STATUS_NO_MEMORY.
  * Afterwards bus mastering is off and the domain is gone; the PF must be reset. Unless the result
- * is STATUS_OK the page stays taken: the access may still be under way. */
+ * is STATUS_OK the page stays taken: the access may still be under way. `others` is given each
+ * fault that is not the PF's. */
 MUST_CHECK enum status pf_dma_test(const struct pci_function *pf, const void *content, size_t size,
-                                   void (*provoke)(void *context, uint64_t address), void *context);
+                                   void (*provoke)(void *context, uint64_t address), void *context,
+                                   void (*others)(const struct iommu_fault *fault));

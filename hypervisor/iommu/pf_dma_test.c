@@ -7,29 +7,22 @@
 
 #define FAULT_TIME MILLISECONDS(200)
 
-static struct {
-    rid_t rid;
-    uint64_t address;
-    bool seen;
-    void (*others)(const struct iommu_fault *fault);
-} expected;
-
-static void on_fault(const struct iommu_fault *fault)
+static bool recorded(rid_t rid, uint64_t address, void (*others)(const struct iommu_fault *fault))
 {
-    if (fault->rid == expected.rid && !fault->interrupt && fault->address == expected.address)
-        expected.seen = true;
-    else if (expected.others != NULL)
-        expected.others(fault);
-}
-
-static bool stopped(void)
-{
-    (void)iommu_faults_drain();
-    return expected.seen;
+    bool found = false;
+    struct iommu_fault fault;
+    while (iommu_fault_next(&fault)) {
+        if (fault.rid == rid && !fault.interrupt && fault.address == address)
+            found = true;
+        else
+            others(&fault);
+    }
+    return found;
 }
 
 enum status pf_dma_test(const struct pci_function *pf, const void *content, size_t size,
-                        void (*provoke)(void *context, uint64_t address), void *context)
+                        void (*provoke)(void *context, uint64_t address), void *context,
+                        void (*others)(const struct iommu_fault *fault))
 {
     uint8_t *page = pages_allocate(1);
     struct pf_dma *dma = page != NULL && size <= PAGE_SIZE ? pf_dma_open(pf, 1) : NULL;
@@ -39,15 +32,11 @@ enum status pf_dma_test(const struct pci_function *pf, const void *content, size
         return STATUS_NO_MEMORY;
     }
     memcpy(page, content, size);
-    expected.rid = pf->rid;
-    expected.address = physical_address(page);
-    expected.seen = false;
-    expected.others = iommu_fault_handler(on_fault);
-    provoke(context, expected.address);
-    (void)WAIT_UNTIL(stopped(), FAULT_TIME);
+    uint64_t address = physical_address(page);
+    provoke(context, address);
+    bool seen = WAIT_UNTIL(recorded(pf->rid, address, others), FAULT_TIME);
     pf_dma_close(dma);
-    bool seen = stopped();
-    (void)iommu_fault_handler(expected.others);
+    seen = recorded(pf->rid, address, others) || seen;
     bool changed = memcmp(page, content, size) != 0;
     for (size_t i = size; i < PAGE_SIZE; i++)
         changed = changed || page[i] != 0;

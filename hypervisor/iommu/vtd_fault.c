@@ -7,9 +7,17 @@
  * one is raised only when no record was pending before. */
 #define POLL_PERIOD MILLISECONDS(20)
 
-static iommu_on_fault *fault_handler;
 static volatile bool fault_event;
 static uint64_t last_look;
+
+/* One look at each register, from each unit's oldest record on. It stands here and on no stack: a
+ * fault's answer may take its time, use the units, and have faults answered meanwhile. */
+static struct {
+    bool under_way;
+    unsigned unit;
+    unsigned looked_at; /* of the unit's registers */
+    uint32_t status;    /* FSTS, as the unit's turn began */
+} pass;
 
 /* Reason codes, annex "Fault conditions" of the VT-d specification. Below 0x20 legacy mode, 0x20 to
  * 0x2f interrupt requests, from 0x30 scalable mode. */
@@ -79,13 +87,6 @@ const char *iommu_fault_reason(uint8_t reason)
     return "request blocked for a reason this program does not know";
 }
 
-iommu_on_fault *iommu_fault_handler(iommu_on_fault *handler)
-{
-    iommu_on_fault *before = fault_handler;
-    fault_handler = handler;
-    return before;
-}
-
 static uint32_t record_offset(const struct vtd_unit *unit, unsigned index)
 {
     return VTD_CAP_FAULT_OFFSET(unit->capability) + index * 16;
@@ -99,6 +100,7 @@ static void free_record(const struct vtd_unit *unit, unsigned index)
 
 void vtd_faults_clear(struct vtd_unit *unit)
 {
+    pass.under_way = false;
     vtd_write32(unit, VTD_FECTL, VTD_FECTL_IM);
     for (unsigned i = 0; i < VTD_CAP_FAULT_COUNT(unit->capability); i++)
         if (vtd_read64(unit, record_offset(unit, i) + 8) & VTD_FRCD_HIGH_F)
@@ -125,59 +127,59 @@ void vtd_faults_enable(struct vtd_unit *unit)
     vtd_write32(unit, VTD_FECTL, 0);
 }
 
-static void report(const struct vtd_unit *unit, uint64_t low, uint64_t high, bool overflow)
+static struct iommu_fault decode(const struct vtd_unit *unit, uint64_t low, uint64_t high)
 {
     uint8_t reason = VTD_FRCD_HIGH_REASON(high);
     bool interrupt = reason >= 0x20 && reason < 0x30;
     /* Of the upper half only these fields are looked at: where a request had no PASID, units leave
      * rubbish in the PASID field. */
-    const struct iommu_fault fault = {
+    return (struct iommu_fault){
         .rid = (rid_t)unit->segment << 16 | VTD_FRCD_HIGH_SID(high),
         .address = interrupt ? VTD_FRCD_LOW_INDEX(low) : low & VTD_FRCD_LOW_ADDRESS,
         .interrupt = interrupt,
         .write = (high & VTD_FRCD_HIGH_READ) == 0,
         .reason = reason,
-        .overflow = overflow,
+        .overflow = (pass.status & VTD_FSTS_PFO) != 0,
     };
-    if (fault_handler != NULL)
-        fault_handler(&fault);
 }
 
-/* One pass over the ring, from the oldest record; what arrives meanwhile is the next pass's. */
-static unsigned drain_unit(struct vtd_unit *unit)
+static bool next_of_unit(const struct vtd_unit *unit, struct iommu_fault *fault)
 {
-    uint32_t status = vtd_read32(unit, VTD_FSTS);
-    if ((status & (VTD_FSTS_PPF | VTD_FSTS_PFO)) == 0)
-        return 0;
     unsigned count = VTD_CAP_FAULT_COUNT(unit->capability);
-    unsigned first = VTD_FSTS_FRI(status);
-    unsigned drained = 0;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned index = (first + i) % count;
+    if (pass.looked_at == 0)
+        pass.status = vtd_read32(unit, VTD_FSTS);
+    if ((pass.status & (VTD_FSTS_PPF | VTD_FSTS_PFO)) == 0)
+        return false;
+    while (pass.looked_at < count) {
+        unsigned index = (VTD_FSTS_FRI(pass.status) + pass.looked_at++) % count;
         uint64_t high = vtd_read64(unit, record_offset(unit, index) + 8);
         if ((high & VTD_FRCD_HIGH_F) == 0)
             continue;
         uint64_t low = vtd_read64(unit, record_offset(unit, index));
         free_record(unit, index);
-        report(unit, low, high, (status & VTD_FSTS_PFO) != 0);
-        drained++;
+        *fault = decode(unit, low, high);
+        return true;
     }
     /* Last: nothing is recorded while it is set, and records must be free before (VT-d 7.3.1). */
-    if (status & VTD_FSTS_PFO)
+    if (pass.status & VTD_FSTS_PFO)
         vtd_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
-    return drained;
+    return false;
 }
 
-unsigned iommu_faults_drain(void)
+bool iommu_fault_next(struct iommu_fault *fault)
 {
-    uint64_t now = clock_microseconds();
-    if (!vtd.enabled || (!fault_event && now - last_look < POLL_PERIOD))
-        return 0;
-    last_look = now;
-    fault_event = false; /* before looking: an event that comes now is seen the next time */
-    unsigned drained = 0;
-    for (unsigned i = 0; i < vtd.unit_count; i++)
-        if (vtd.unit[i].translating)
-            drained += drain_unit(&vtd.unit[i]);
-    return drained;
+    if (!pass.under_way) {
+        uint64_t now = clock_microseconds();
+        if (!vtd.enabled || (!fault_event && now - last_look < POLL_PERIOD))
+            return false;
+        last_look = now;
+        fault_event = false; /* before looking: an event that comes now is seen the next time */
+        pass.under_way = true;
+        pass.unit = pass.looked_at = 0;
+    }
+    for (; pass.unit < vtd.unit_count; pass.unit++, pass.looked_at = 0)
+        if (vtd.unit[pass.unit].translating && next_of_unit(&vtd.unit[pass.unit], fault))
+            return true;
+    pass.under_way = false;
+    return false;
 }

@@ -4,7 +4,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/assign/device.h"
-#include "hypervisor/assign/faults.h"
+#include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/iommu/pf_dma.h"

@@ -4,6 +4,7 @@
 #include "hypervisor/audit/audit.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
@@ -57,7 +58,7 @@ void control_loop(uint64_t image_base, bool batch, bool config_sound)
     interrupt_register(VECTOR_TIMER, wake, NULL);
     monitor_start(!batch);
     for (;;) {
-        (void)iommu_faults_drain();
+        faults_answer();
         guests_service();
         machine_check_report(false);
         log_service();

@@ -1,7 +1,7 @@
 #include "hypervisor/monitor/decode.h"
 
 #include "hypervisor/base/format.h"
-#include "hypervisor/assign/faults.h"
+#include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/pages.h"

@@ -8,6 +8,8 @@
 
 #define PF_MAX_VFS 64
 
+struct iommu_fault;
+
 struct pf_device {
     struct pci_function *function;
     const struct pf_driver *driver;
@@ -38,7 +40,8 @@ struct pf_driver {
     /* Resets the PF, lets it try a DMA that must be stopped, and tells whether it was
      * (pf_dma_test()); STATUS_DEVICE when it does not come out of a reset. Before start(); NULL:
      * whatever the PF does needs a domain that works. */
-    enum status (*dma_test)(struct pf_device *device);
+    enum status (*dma_test)(struct pf_device *device,
+                            void (*others)(const struct iommu_fault *fault));
     /* Resets the PF and brings it up for `vfs` virtual functions, before VF Enable: internal
      * switch, anti-spoofing, pools, filters. Starts link negotiation and does not wait for it. */
     enum status (*start)(struct pf_device *device, uint16_t vfs);

@@ -2,7 +2,6 @@
  * on as far as it makes sense: the monitor prompt is reached whatever failed. */
 #include "hypervisor/setup/main.h"
 
-#include "hypervisor/assign/faults.h"
 #include "hypervisor/audit/audit.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
@@ -115,7 +114,6 @@ void hypervisor_main(const struct boot_info *loaders)
     pci_errors_silence();
 
     phase("iommu");
-    (void)iommu_fault_handler(fault_answer);
     if (tables.has_dmar)
         expect(iommu_init(&tables.dmar), "iommu.refused",
                "no unit could be used: no device is given away");

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/assign/faults.h"
+#include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/monitor/console.h"

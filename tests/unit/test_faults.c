@@ -1,10 +1,10 @@
-// SOURCES: hypervisor/assign/faults.c hypervisor/base/format.c hypervisor/base/text.c
+// SOURCES: hypervisor/guest/faults.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/string.c
 /* What is done about faults: whose they are, when a policy acts, and how much of it is logged. */
 #include <string.h>
 
 #include "hypervisor/assign/device.h"
-#include "hypervisor/assign/faults.h"
+#include "hypervisor/guest/faults.h"
 #include "tests/unit/support/host.h"
 
 #define OURS    RID(0, 1, 0x10, 0)
@@ -47,6 +47,14 @@ enum status guest_stop(struct guest *stopping, const char *reason)
     guest.state = stop_status == STATUS_OK ? GUEST_STOPPING : GUEST_LOST;
     stopped++;
     return stop_status;
+}
+
+static unsigned waiting;
+
+bool iommu_fault_next(struct iommu_fault *fault)
+{
+    *fault = (struct iommu_fault){.rid = OURS, .address = waiting * PAGE_SIZE, .reason = 5};
+    return waiting != 0 && waiting-- != 0;
 }
 
 const char *iommu_fault_reason(uint8_t reason)
@@ -172,6 +180,17 @@ static void test_nobodys_faults_harm_nobody(void **state)
     assert_int_equal(disabled, 0);
 }
 
+static void test_all_of_a_pass_are_answered(void **state)
+{
+    config.fault_action = FAULT_LOG;
+    waiting = 5;
+    faults_answer();
+    assert_int_equal(guest.faults, 5);
+    assert_int_equal(host_log_count("dma.fault", "action=log"), 5);
+    faults_answer();
+    assert_int_equal(guest.faults, 5);
+}
+
 static void test_a_flood_is_logged_by_powers_of_two(void **state)
 {
     config.fault_action = FAULT_LOG;
@@ -227,6 +246,7 @@ int main(void)
         TEST(test_stop),
         TEST(test_a_guest_that_does_not_stop),
         TEST(test_nobodys_faults_harm_nobody),
+        TEST(test_all_of_a_pass_are_answered),
         TEST(test_a_flood_is_logged_by_powers_of_two),
         TEST(test_late_thresholds_are_logged),
         TEST(test_records),

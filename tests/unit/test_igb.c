@@ -390,7 +390,7 @@ static void stopping_silences_the_port(void **state)
 static void it_tries_a_dma_that_must_be_stopped(void **state)
 {
     dma_test_status = STATUS_OK;
-    assert_int_equal(driver()->dma_test(&device), STATUS_OK);
+    assert_int_equal(driver()->dma_test(&device, NULL), STATUS_OK);
     assert_int_equal(ring_at, 0x123456000);
     assert_int_equal(get(IGB_TX_QUEUE(0) + IGB_QUEUE_LENGTH), 128);
     assert_int_equal(get(IGB_TX_QUEUE(0) + IGB_QUEUE_TAIL), 1);
@@ -398,13 +398,13 @@ static void it_tries_a_dma_that_must_be_stopped(void **state)
     assert_true((get(IGB_TCTL) & IGB_TCTL_ENABLE) != 0);
     fresh(NULL);
     dma_test_status = STATUS_DENIED;
-    assert_int_equal(driver()->dma_test(&device), STATUS_DENIED);
+    assert_int_equal(driver()->dma_test(&device, NULL), STATUS_DENIED);
     assert_int_equal(tail_at, 1);
     assert_int_equal(resets, 2); /* no queue stays armed */
     assert_int_equal(get(IGB_TX_QUEUE(0) + IGB_QUEUE_CONTROL), 0);
     fresh(NULL);
     reset_hangs = true;
-    assert_int_equal(driver()->dma_test(&device), STATUS_DEVICE);
+    assert_int_equal(driver()->dma_test(&device, NULL), STATUS_DEVICE);
 }
 
 /* A fault may be lost; a card may fetch nothing at all, or only with a link. */
@@ -412,7 +412,7 @@ static void it_tries_three_times(void **state)
 {
     dma_test_status = STATUS_OK;
     quiet_tests = 2;
-    assert_int_equal(driver()->dma_test(&device), STATUS_OK);
+    assert_int_equal(driver()->dma_test(&device, NULL), STATUS_OK);
     assert_int_equal(dma_tests, 3);
     fresh(NULL);
     assert_int_not_equal(link_at, 0);
@@ -420,7 +420,7 @@ static void it_tries_three_times(void **state)
     quiet_tests = 3;
     no_cable = true;
     uint64_t before = clock_microseconds();
-    assert_int_equal(driver()->dma_test(&device), STATUS_TIMEOUT);
+    assert_int_equal(driver()->dma_test(&device, NULL), STATUS_TIMEOUT);
     assert_in_range(clock_microseconds() - before, 3000000, 6000000);
     assert_int_equal(dma_tests, 3);
     assert_int_equal(link_at, 0);
@@ -428,7 +428,7 @@ static void it_tries_three_times(void **state)
     queue_stays_off = true;
     dma_test_status = STATUS_TIMEOUT;
     before = clock_microseconds();
-    assert_int_equal(driver()->dma_test(&device), STATUS_TIMEOUT);
+    assert_int_equal(driver()->dma_test(&device, NULL), STATUS_TIMEOUT);
     assert_in_range(clock_microseconds() - before, 300000, 2000000);
     assert_int_equal(tail_at, 0);
 }

@@ -3,6 +3,7 @@
 /* NICs that are split: what is left when a step fails. */
 #include <string.h>
 
+#include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/pf_driver.h"
@@ -113,9 +114,16 @@ static bool probe(const struct pci_function *function)
 
 static enum status dma_status;
 
-static enum status dma_test(struct pf_device *device)
+void fault_answer(const struct iommu_fault *fault)
+{
+    fail();
+}
+
+static enum status dma_test(struct pf_device *device,
+                            void (*others)(const struct iommu_fault *fault))
 {
     assert_false(running);
+    assert_ptr_equal(others, fault_answer);
     return dma_status;
 }
 

@@ -157,7 +157,8 @@ static uint32_t tail_at;
 static uint64_t link_at;
 
 enum status pf_dma_test(const struct pci_function *pf, const void *content, size_t size,
-                        void (*provoke)(void *context, uint64_t address), void *context)
+                        void (*provoke)(void *context, uint64_t address), void *context,
+                        void (*others)(const struct iommu_fault *fault))
 {
     assert_ptr_equal(pf, &function);
     assert_int_equal(resets, ++dma_tests);

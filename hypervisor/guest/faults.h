@@ -3,7 +3,9 @@
 
 #include "hypervisor/iommu/iommu.h"
 
-/* For iommu_fault_handler(). Logs `dma.fault` or `irq.fault` with the action taken. */
+/* One pass over the units' fault records. Logs `dma.fault` or `irq.fault` with the action taken. */
+void faults_answer(void);
+/* One fault that somebody else took from the records. */
 void fault_answer(const struct iommu_fault *fault);
 
 /* The latest faults for the monitor: 0 is the newest; NULL past the end. */

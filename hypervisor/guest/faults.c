@@ -1,4 +1,4 @@
-#include "hypervisor/assign/faults.h"
+#include "hypervisor/guest/faults.h"
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
@@ -79,6 +79,13 @@ void fault_answer(const struct iommu_fault *fault)
                   "name=%s message=\"its core did not answer; its device is "
                   "silenced\"",
                   guest->name);
+}
+
+void faults_answer(void)
+{
+    struct iommu_fault fault;
+    while (iommu_fault_next(&fault))
+        fault_answer(&fault);
 }
 
 const struct fault_record *fault_record(unsigned index)
