@@ -9,6 +9,8 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/msix.h"
 
 #define GUEST_BAR_END UINT64_C(0xfe000000)
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "hypervisor/guest/guest.h"
+#include "hypervisor/pci/msix.h"
 #include "hypervisor/pci/pf_driver.h"
 
 #define GUEST_MSIX_MAX  256  /* vectors of one device; a function with more is refused */

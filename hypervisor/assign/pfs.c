@@ -5,6 +5,7 @@
 #include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/pf_driver.h"
 
 static struct nic {

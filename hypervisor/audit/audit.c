@@ -6,6 +6,9 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/audit/audit_internal.h"
+#include "hypervisor/pci/config_access.h"
+#include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/msix.h"
 #include "hypervisor/vcpu/vcpu.h"
 
 /* Where the pages of a device's MSI-X table lie; nobody but the hypervisor reaches them. */

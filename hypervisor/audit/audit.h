@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/pci/function.h"
 
 #define AUDIT_MAX_STRANGERS 16
 

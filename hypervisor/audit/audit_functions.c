@@ -3,7 +3,10 @@
  * them, and what moves a BAR unseen can move these as well. */
 #include "hypervisor/audit/audit_internal.h"
 
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/acs.h"
 
 #define MAX_DEPTH 256
 

@@ -4,6 +4,8 @@
 #include "hypervisor/assign/device.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/audit/audit.h"
+#include "hypervisor/pci/config_access.h"
+#include "hypervisor/pci/config_space.h"
 
 /* What was looked at and what was wrong. */
 struct audit {

@@ -3,7 +3,9 @@
  * configuration space sees (indirect access by its own registers, or a firmware's). */
 #include "hypervisor/audit/audit_internal.h"
 
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
 
 /* A reset clears BARs; they come back before anybody is given the function. A VF's are its PF's. */
 static bool readable(const struct pci_function *function)

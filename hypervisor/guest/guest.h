@@ -17,7 +17,7 @@
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/page_table.h"
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/pci/function.h"
 #include "hypervisor/vcpu/vcpu.h"
 
 #define GUEST_TABLES_BASE UINT64_C(0x000e0000)

@@ -9,7 +9,7 @@
 
 #include "hypervisor/acpi/dmar.h"
 #include "hypervisor/memory/page_table.h"
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/pci/function.h"
 
 struct iommu_domain {
     uint16_t id; /* VT-d domain id, never 0 */

@@ -9,6 +9,7 @@
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/pci/config_space.h"
 
 #define PCIE_TYPE_TO_PCI   0x7 /* PCI Express to PCI/PCI-X bridge (PCIe 7.5.3.2) */
 #define PCIE_TYPE_FROM_PCI 0x8 /* PCI/PCI-X to PCI Express bridge */

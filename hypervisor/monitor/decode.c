@@ -6,6 +6,8 @@
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/console.h"
+#include "hypervisor/pci/config_access.h"
+#include "hypervisor/pci/config_space.h"
 
 /* VT-d's reason codes, as the unit would record them. */
 enum {

@@ -1,7 +1,7 @@
 /* What hardware structures say, for people at the prompt. */
 #pragma once
 
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/pci/rid.h"
 
 const char *decode_on_off(uint64_t value, unsigned bit);
 /* "bb:dd.f" or "ssss:bb:dd.f"; false for anything else. */

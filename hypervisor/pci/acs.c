@@ -1,7 +1,10 @@
 /* Access Control Services (PCIe 6.12, 7.7.7): no request turns around below the IOMMU. */
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/acs.h"
 
 #define WANTED                                                                                     \
     (ACS_SOURCE_VALIDATION | ACS_TRANSLATION_BLOCKING | ACS_REQUEST_REDIRECT |                     \

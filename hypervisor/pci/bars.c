@@ -1,5 +1,8 @@
 /* Base address registers: sizing by writing all ones (PCIe 7.5.1.2.1). */
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/bars.h"
+#include "hypervisor/pci/function.h"
 
 #define CLASS_HOST_BRIDGE 0x0600
 

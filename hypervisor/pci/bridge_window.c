@@ -1,6 +1,8 @@
 #include "hypervisor/pci/bridge_window.h"
 
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
 
 #define PREFETCH_64BIT 0x1u
 #define GRANULE_MASK   0xfff0u

@@ -1,7 +1,7 @@
 /* The memory windows a PCI-to-PCI bridge forwards (PCI-to-PCI Bridge Architecture 3.2.5.6, .8). */
 #pragma once
 
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/pci/function.h"
 
 struct bridge_window {
     uint64_t base, limit; /* first and last byte, 1 MiB granules; meaningful when enabled */

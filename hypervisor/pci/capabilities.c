@@ -2,7 +2,10 @@
  * Capability lists (PCIe 7.5.1.1.11, 7.6). A device may lie: both walks are bounded by the number
  * of entries that fit into their space, so a loop ends by itself.
  */
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/pci/function.h"
 
 /* The least each capability occupies: one that would stick out of its space is not there. */
 static const struct capability_size {

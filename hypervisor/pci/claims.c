@@ -7,7 +7,10 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/bridge_window.h"
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/setup.h"
 
 /* Ranges that claims leave free in the frame table, for guests' memory. */
 #define CLAIM_RESERVE       256

@@ -1,11 +1,11 @@
 /*
- * Offsets and bits of configuration space that only the PCI room needs. Names follow the
- * specification: PCIe 7.5.1 (headers), 7.5.3 (PCIe capability), 7.7.7 (ACS), 7.7.1 (MSI-X), 9.3.3
- * (SR-IOV); PCI-to-PCI bridge windows are PCI-to-PCI Bridge Architecture 3.2.5.
+ * Offsets and bits of configuration space. Names follow the specification: PCIe 7.5.1
+ * (headers), 7.5.3 (PCIe capability), 7.7.7 (ACS), 7.7.1 (MSI-X), 9.3.3 (SR-IOV); PCI-to-PCI bridge
+ * windows are PCI-to-PCI Bridge Architecture 3.2.5.
  */
 #pragma once
 
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/base/core.h"
 
 #ifndef PCI_CONFIG_SIZE /* the proofs walk a smaller one */
 #define PCI_CONFIG_SIZE 4096
@@ -14,6 +14,12 @@
 #define PCI_STANDARD_HEADER 0x40
 
 #define PCI_VENDOR_ID            0x00
+#define PCI_COMMAND              0x04
+#define PCI_COMMAND_IO           BIT(0)
+#define PCI_COMMAND_MEMORY       BIT(1)
+#define PCI_COMMAND_BUS_MASTER   BIT(2)
+#define PCI_COMMAND_SERR         BIT(8)
+#define PCI_COMMAND_INTX_OFF     BIT(10)
 #define PCI_STATUS               0x06
 #define PCI_STATUS_CAPS          BIT(4)
 #define PCI_CLASS_REVISION       0x08
@@ -47,6 +53,19 @@
 #define PCI_BAR_PREFETCH  BIT(3)
 #define PCI_BAR_MEM_FLAGS 0xfu
 #define PCI_BAR_IO_FLAGS  0x3u
+
+/* Capability ids */
+#define PCI_CAP_PM         0x01
+#define PCI_CAP_MSI        0x05
+#define PCI_CAP_PCIE       0x10
+#define PCI_CAP_MSIX       0x11
+#define PCI_CAP_AF         0x13
+#define PCI_EXT_CAP_AER    0x0001
+#define PCI_EXT_CAP_VENDOR 0x000b
+#define PCI_EXT_CAP_ACS    0x000d
+#define PCI_EXT_CAP_ARI    0x000e
+#define PCI_EXT_CAP_ATS    0x000f
+#define PCI_EXT_CAP_SRIOV  0x0010
 
 /* PCIe capability (7.5.3) */
 #define PCIE_CAPABILITIES               0x02
@@ -139,40 +158,3 @@
 #define SRIOV_SYSTEM_PAGE       0x20
 #define SRIOV_VF_BAR0           0x24
 #define SRIOV_SIZE              0x40
-
-static inline uint8_t pci_read8(rid_t rid, unsigned offset)
-{
-    return (uint8_t)pci_config_read(rid, offset, 1);
-}
-
-static inline uint16_t pci_read16(rid_t rid, unsigned offset)
-{
-    return (uint16_t)pci_config_read(rid, offset, 2);
-}
-
-static inline uint32_t pci_read32(rid_t rid, unsigned offset)
-{
-    return pci_config_read(rid, offset, 4);
-}
-
-/* Clears, then sets bits of a 16-bit register. */
-static inline void pci_update16(rid_t rid, unsigned offset, uint64_t clear, uint64_t set)
-{
-    uint32_t value = pci_config_read(rid, offset, 2);
-    pci_config_write(rid, offset, 2, (value & ~(uint32_t)clear) | (uint32_t)set);
-}
-
-/* bars.c: sizes `count` consecutive BAR registers at `offset` and restores what they held. The
- * caller has switched decoding off. Reserved encodings and masks that no decoder can have count as
- * not implemented. */
-void pci_bars_size(rid_t rid, unsigned offset, unsigned count, struct pci_bar bar[]);
-/* BARs of a function, with its decoding off meanwhile. */
-void pci_bars_read(struct pci_function *function);
-/* Writes the base of a memory BAR register (and of its upper half). */
-void pci_bar_write(rid_t rid, unsigned offset, const struct pci_bar *bar, uint64_t base);
-
-/* functions.c: an empty table. */
-void pci_functions_clear(void);
-/* ram.c: true when a byte of the range is RAM (free, the hypervisor's, the loader's): firmware that
- * puts registers there must not be believed. */
-bool pci_overlaps_ram(uint64_t base, uint64_t size);

@@ -1,5 +1,8 @@
 /* Configuration space by memory-mapped access (PCIe 7.2.2: 1 MiB a bus, 4 KiB a function). */
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/setup.h"
+#include "hypervisor/pci/ram.h"
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"

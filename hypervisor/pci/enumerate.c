@@ -2,7 +2,13 @@
  * Finding all functions. One pass finds them and takes bus mastering away at once; only then are
  * BARs sized and capabilities read.
  */
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/setup.h"
+#include "hypervisor/pci/silence.h"
+#include "hypervisor/pci/ram.h"
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"

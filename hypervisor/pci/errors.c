@@ -11,7 +11,11 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/setup.h"
 
 #define CLASS_EVENT_COLLECTOR 0xa /* PCIe device type: Root Complex Event Collector */
 

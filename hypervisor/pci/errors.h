@@ -1,7 +1,7 @@
 /* Errors on PCI Express that must not reach the machine; errors.c and errors_chipset.c. */
 #pragma once
 
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/pci/function.h"
 
 #define AER_UNCORRECTABLE_MASK      0x08 /* PCIe 7.8.4 */
 #define AER_CORRECTABLE_MASK        0x14

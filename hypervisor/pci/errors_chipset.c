@@ -9,7 +9,11 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/ram.h"
 
 #define VENDOR_INTEL 0x8086
 

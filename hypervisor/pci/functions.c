@@ -2,7 +2,9 @@
  * The table of functions. Entries never move: others keep pointers to them (`bridge`, `pf`, a
  * guest's devices); removal only takes an entry out of the order.
  */
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
 
 #include "hypervisor/base/string.h"
 

@@ -3,7 +3,8 @@
  * clean, what a guest used comes back only through a reset, and nothing leads out of "unusable" but
  * a reboot.
  */
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/pci/life.h"
+#include "hypervisor/pci/function.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"

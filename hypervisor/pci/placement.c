@@ -3,7 +3,8 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/bridge_window.h"
-#include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/ram.h"
 
 /* Above this lie registers that no BAR shows: the PCH's sideband at 0xfd000000, I/O APICs, HPET,
  * TPM, IOMMUs and local APICs from 0xfe000000, flash at the top. */

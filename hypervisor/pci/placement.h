@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/pci/function.h"
 
 /* Forgets all reservations. */
 void placement_clear(void);

@@ -1,4 +1,6 @@
-#include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/ram.h"
+
+#include "hypervisor/memory/frames.h"
 
 bool pci_overlaps_ram(uint64_t base, uint64_t size)
 {

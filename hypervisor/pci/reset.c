@@ -7,7 +7,13 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/pci/reset.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/acs.h"
+#include "hypervisor/pci/setup.h"
 
 #define PENDING_TIME MILLISECONDS(1000) /* longer than any default completion timeout */
 #define ANSWER_TIME  MILLISECONDS(1000)

@@ -4,7 +4,11 @@
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/acs.h"
 #include "hypervisor/pci/placement.h"
 #include "hypervisor/pci/sriov_ids.h"
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/pci/function.h"
 
 struct sriov {
     struct pci_function *pf;

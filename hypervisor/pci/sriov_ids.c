@@ -2,7 +2,9 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
 
 enum status sriov_refuse(const struct pci_function *pf, unsigned offset, uint32_t value,
                          enum status status, const char *message)

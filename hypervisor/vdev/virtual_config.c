@@ -6,6 +6,8 @@
 #include "hypervisor/assign/device.h"
 
 #include "hypervisor/base/string.h"
+#include "hypervisor/pci/config_access.h"
+#include "hypervisor/pci/config_space.h"
 
 enum rule_kind {
     RULE_ZERO,

@@ -9,6 +9,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/pci/msix.h"
 
 #define ENTRY_SIZE           16u
 #define ENTRY_ADDRESS_LOW    0u

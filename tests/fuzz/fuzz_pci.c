@@ -10,6 +10,11 @@
 #include <string.h>
 
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/msix.h"
+#include "hypervisor/pci/acs.h"
+#include "hypervisor/pci/setup.h"
+#include "hypervisor/pci/ram.h"
 #include "hypervisor/pci/sriov.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/model/pci_model.h"

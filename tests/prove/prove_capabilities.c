@@ -7,7 +7,9 @@
 // PLANT: hypervisor/pci/capabilities.c ==> return offset + size <= PCI_LEGACY_SIZE ? (uint16_t)offset : 0; ==> return (uint16_t)offset;
 // clang-format on
 /* Every walk ends, reads inside its space, and what it finds lies whole in it. */
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
 #include "tests/prove/prove.h"
 
 uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)

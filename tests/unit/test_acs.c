@@ -4,6 +4,9 @@
 // SOURCES: hypervisor/base/status.c tests/unit/model/pci_model.c
 /* ACS: the bits, and which paths to the root count as isolated. */
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/acs.h"
+#include "hypervisor/pci/setup.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

@@ -12,6 +12,7 @@
 // SOURCES: tests/unit/model/vtd_machine.c -pages.c
 /* States that lawful operations pass through, in which the audit may run: none is a violation. */
 #include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/pci/config_space.h"
 #include "tests/unit/support/audit_fixture.h"
 
 #define AFTER_RESET 0x2810 /* Device Control: Enable No Snoop is on (PCIe 7.5.3.4) */

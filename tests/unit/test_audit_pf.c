@@ -12,6 +12,7 @@
 // SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
 /* A PF that does DMA: the audit knows its domain, and falsified it is named. */
 #include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/pci/config_space.h"
 #include "tests/unit/support/audit_fixture.h"
 
 static struct pf_dma *dma;

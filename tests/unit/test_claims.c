@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/setup.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

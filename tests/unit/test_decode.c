@@ -11,6 +11,8 @@
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/decode.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/pci/config_access.h"
+#include "hypervisor/pci/config_space.h"
 #include "tests/unit/support/host.h"
 
 /* --- the console and a unit with one domain --- */

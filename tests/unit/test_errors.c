@@ -7,7 +7,9 @@
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/pci/rid.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/setup.h"
 #include "hypervisor/pci/errors.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"

@@ -1,7 +1,8 @@
 // SOURCES: hypervisor/pci/msix.c hypervisor/pci/functions.c hypervisor/base/format.c
 // SOURCES: tests/unit/model/pci_model.c
 /* MSI-X layouts as devices really have them, and as none may. */
-#include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/msix.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

@@ -5,7 +5,11 @@
 /* Finding functions: order of the first accesses, bridges that lie, capability lists, BARs. */
 #include <string.h>
 
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/setup.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

@@ -4,7 +4,9 @@
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
-#include "hypervisor/pci/config_space.h"
+#include "hypervisor/memory/frames.h"
+#include "hypervisor/pci/config_access.h"
+#include "hypervisor/pci/setup.h"
 #include "tests/unit/support/host.h"
 
 #define MAPPED UINT64_C(0x700000000000) /* + physical: the mapping of this test */

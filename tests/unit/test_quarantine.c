@@ -14,6 +14,7 @@
 // SOURCES: hypervisor/assign/pf_lost.c hypervisor/assign/device.c hypervisor/assign/device_check.c
 // SOURCES: -pages.c
 #include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/pci/config_space.h"
 #include "tests/unit/support/audit_fixture.h"
 #include "tests/unit/support/device_stubs.h"
 

@@ -4,6 +4,9 @@
 /* Function level reset: order, what is restored, and devices that do not come back. */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/acs.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

@@ -4,6 +4,9 @@
 /* Which reset a function gets, what a bus reset must not reach, and resets that are none. */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/setup.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

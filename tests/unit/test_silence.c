@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/config_access.h"
+#include "hypervisor/pci/silence.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

@@ -8,6 +8,9 @@
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/function.h"
+#include "hypervisor/pci/acs.h"
+#include "hypervisor/pci/setup.h"
 #include "hypervisor/pci/sriov.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"

@@ -8,6 +8,8 @@
 
 #include "hypervisor/assign/device.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/pci/function.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

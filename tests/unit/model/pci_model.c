@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "hypervisor/base/clock.h"
+#include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/silence.h"
 
 #define MAX_FUNCTIONS 640
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "hypervisor/pci/pci.h"
+#include "hypervisor/pci/function.h"
 
 struct model_sriov {
     uint16_t offset; /* of the capability */

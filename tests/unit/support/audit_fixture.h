@@ -14,6 +14,8 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/audit/audit.h"
+#include "hypervisor/pci/config_access.h"
+#include "hypervisor/pci/config_space.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/host.h"
 

@@ -9,6 +9,9 @@
 #include "hypervisor/assign/device.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/pci/acs.h"
+#include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/msix.h"
 #include "tests/unit/support/host.h"
 
 #define BAR0 UINT64_C(0xfe000000)

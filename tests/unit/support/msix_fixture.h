@@ -7,6 +7,7 @@
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/assign/device.h"
+#include "hypervisor/pci/msix.h"
 #include "tests/unit/support/host.h"
 
 #define BAR_BASE UINT64_C(0xc0400000)

@@ -1,0 +1,73 @@
+/* PCI functions: what is known of each, and the table of all. */
+#pragma once
+
+#include "hypervisor/memory/frames.h"
+#include "hypervisor/pci/bars.h"
+#include "hypervisor/pci/life.h"
+#include "hypervisor/pci/reset.h"
+#include "hypervisor/pci/rid.h"
+
+struct pci_function {
+    rid_t rid;
+    uint16_t vendor, device;
+    uint32_t class_code; /* base << 16 | sub << 8 | interface */
+    uint8_t header_type; /* without the multi-function bit */
+    bool is_bridge;      /* PCI-to-PCI bridge, root and switch ports included */
+    bool is_vf;
+    uint8_t secondary_bus, subordinate_bus; /* bridges */
+    uint8_t pcie_type;            /* device/port type of the PCIe capability, 0xff without one */
+    struct pci_bar bar[PCI_BARS]; /* of a VF: its share of the PF's VF BARs */
+    /* offsets in configuration space, 0 when absent */
+    uint16_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
+    uint16_t cap_sriov, cap_ari, cap_acs, cap_ats;
+    struct pci_function *bridge; /* the bridge it sits behind, NULL on a root bus */
+    struct pci_function *pf;     /* of a VF */
+    uint16_t vf_index;           /* of a VF, from 0 */
+    enum pci_life life;          /* changed by pci_life_set() only */
+    bool firmware_master;        /* firmware left bus mastering on, and no reset has come since */
+    bool quarantined;            /* by the audit, and logged */
+    bool misplaced; /* a BAR lies where others answer, or where no bridge sends its accesses */
+    owner_t owner;  /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
+    enum pci_reset_method reset_method; /* the one that has worked; PCI_RESET_NONE: not known yet */
+    /* Mapped when a guest first got the function, and kept. */
+    uintptr_t msix_table;
+    uint64_t msix_table_base, msix_table_size; /* physical; bytes that are mapped */
+    bool in_reset;        /* its registers are in `saved`; of a bridge: its bus is being reset */
+    bool link_was_active; /* of a bridge, before that */
+    struct pci_saved saved;
+};
+
+#define PCI_MAX_FUNCTIONS 512
+
+/* A PCI-to-PCI bridge, or one to something else (host, ISA). */
+static inline bool pci_is_bridge(const struct pci_function *function)
+{
+    return function->is_bridge || function->class_code >> 16 == 0x06;
+}
+
+/* Whether the bridge is on the function's way to the root; false for the bridge itself. */
+static inline bool pci_is_behind(const struct pci_function *function,
+                                 const struct pci_function *bridge)
+{
+    const struct pci_function *above = function->bridge;
+    for (unsigned depth = 0; above != NULL && depth < 256; depth++) {
+        if (above == bridge)
+            return true;
+        above = above->bridge;
+    }
+    return false;
+}
+
+size_t pci_function_count(void);
+struct pci_function *pci_function_at(size_t index); /* NULL past the end */
+struct pci_function *pci_function_find(rid_t rid);
+/* The bus behind a bridge, -1 if there is none: for DMAR scopes. */
+int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context);
+void pci_functions_clear(void);
+/* Used by sriov.c to add VFs, and to remove all VFs of a PF again. */
+MUST_CHECK struct pci_function *pci_function_add(const struct pci_function *function);
+void pci_functions_remove_vfs(const struct pci_function *pf);
+
+void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t clear);
+/* Bus mastering of one function; a VF's own bit. */
+void pci_bus_master(const struct pci_function *function, bool on);
