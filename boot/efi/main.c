@@ -4,7 +4,7 @@
 
 #include "boot/paging.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/pci/silence.h"
+#include "boot/silence.h"
 
 EFI_SYSTEM_TABLE *efi_system;
 EFI_HANDLE efi_image;

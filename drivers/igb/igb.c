@@ -51,7 +51,7 @@ struct igb_port *igb_port_of(const struct pf_device *device)
 static bool igb_probe(const struct pci_function *function)
 {
     for (size_t i = 0; i < ARRAY_SIZE(models); i++)
-        if (function->vendor == 0x8086 && function->device == models[i].device)
+        if (function->vendor == PCI_VENDOR_INTEL && function->device == models[i].device)
             return !function->is_vf;
     return false;
 }

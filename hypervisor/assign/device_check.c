@@ -32,7 +32,7 @@ static bool may_be_flash(const struct pci_function *function, unsigned number)
 bool device_bar_is_flash(const struct pci_function *function, unsigned number)
 {
     for (size_t i = 0; !function->is_vf && i < ARRAY_SIZE(flash_devices); i++)
-        if (function->vendor == 0x8086 && function->device == flash_devices[i])
+        if (function->vendor == PCI_VENDOR_INTEL && function->device == flash_devices[i])
             return may_be_flash(function, number);
     return false;
 }

@@ -8,8 +8,6 @@
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/acs.h"
 
-#define MAX_DEPTH 256
-
 /* Bits that must stay clear: `value` is the register's. */
 static void must_be_clear(struct audit *audit, const struct guest *guest, unsigned offset,
                           uint16_t value, uint64_t bits, const char *message)
@@ -45,9 +43,9 @@ void audit_functions(struct audit *audit)
     const struct guest *guest;
     for (unsigned g = 0; (guest = guest_at(g)) != NULL; g++)
         for (unsigned i = 0; i < guest->device_count; i++) {
-            const struct pci_function *at = guest->devices[i]->function;
-            audit_controls(audit, guest, at);
-            for (unsigned depth = 0; at != NULL && depth < MAX_DEPTH; depth++, at = at->bridge)
+            const struct pci_function *function = guest->devices[i]->function;
+            audit_controls(audit, guest, function);
+            PCI_FOR_EACH_UPWARD (at, function)
                 if (audit_settled(at) && !acs_is_on(at))
                     audit_violation(audit, "I4", audit_guest(guest), at->rid, at->cap_acs,
                                     "ACS is off on the way to the IOMMU: requests could turn "

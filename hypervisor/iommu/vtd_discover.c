@@ -6,7 +6,6 @@
 #include "hypervisor/memory/address_space.h"
 
 /* Bridges between a function and its root port; PCI has 256 buses. */
-#define MAX_HOPS 256
 
 static unsigned scope_count(const struct dmar_structure *structure)
 {
@@ -183,10 +182,8 @@ struct vtd_unit *vtd_unit_of(const struct pci_function *function)
         function = function->pf;
     struct dmar_structure structure;
     bool found = false;
-    unsigned hops = 0;
-    for (const struct pci_function *at = function; at != NULL && !found && hops < MAX_HOPS;
-         at = at->bridge, hops++)
-        found = find_by_scope(at->rid, at != function, &structure);
+    PCI_FOR_EACH_UPWARD (at, function)
+        found = found || find_by_scope(at->rid, at != function, &structure);
     if (!found && !find_include_all(RID_SEGMENT(function->rid), &structure))
         return NULL;
     for (unsigned i = 0; i < vtd.unit_count; i++)
@@ -197,9 +194,7 @@ struct vtd_unit *vtd_unit_of(const struct pci_function *function)
 
 bool vtd_scope_covers(const struct dmar_structure *structure, const struct pci_function *function)
 {
-    unsigned hops = 0;
-    for (const struct pci_function *at = function; at != NULL && hops < MAX_HOPS;
-         at = at->bridge, hops++)
+    PCI_FOR_EACH_UPWARD (at, function)
         if (scope_names(structure, at->rid, at != function))
             return true;
     return false;

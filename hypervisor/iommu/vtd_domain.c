@@ -11,11 +11,6 @@
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/pci/config_space.h"
 
-#define PCIE_TYPE_TO_PCI   0x7 /* PCI Express to PCI/PCI-X bridge (PCIe 7.5.3.2) */
-#define PCIE_TYPE_FROM_PCI 0x8 /* PCI/PCI-X to PCI Express bridge */
-#define PCIE_TYPE_NONE     0xff
-#define MAX_HOPS           256
-
 static uint64_t domain_used[VTD_MAX_DOMAINS / 64];
 
 static struct connection {
@@ -200,11 +195,10 @@ static struct vtd_context_entry *context_entry(const struct vtd_unit *unit, rid_
  * it: they cannot be told from its neighbours' (VT-d 3.9.1). */
 static bool has_own_requester_id(const struct pci_function *function)
 {
-    const struct pci_function *at = function->is_vf && function->pf ? function->pf : function;
-    unsigned hops = 0;
-    for (at = at->bridge; at != NULL && hops < MAX_HOPS; at = at->bridge, hops++)
-        if (at->pcie_type == PCIE_TYPE_TO_PCI || at->pcie_type == PCIE_TYPE_FROM_PCI ||
-            at->pcie_type == PCIE_TYPE_NONE)
+    const struct pci_function *pf = function->is_vf && function->pf ? function->pf : function;
+    PCI_FOR_EACH_UPWARD (at, pf->bridge)
+        if (at->pcie_type == PCIE_TYPE_TO_PCI_BRIDGE ||
+            at->pcie_type == PCIE_TYPE_FROM_PCI_BRIDGE || at->pcie_type == PCIE_TYPE_NONE)
             return false;
     return true;
 }

@@ -9,8 +9,7 @@
 #define WANTED                                                                                     \
     (ACS_SOURCE_VALIDATION | ACS_TRANSLATION_BLOCKING | ACS_REQUEST_REDIRECT |                     \
      ACS_COMPLETION_REDIRECT | ACS_UPSTREAM_FORWARDING)
-#define MAX_DEPTH 256
-#define UNWANTED  (ACS_EGRESS_CONTROL | ACS_DIRECT_TRANSLATED)
+#define UNWANTED (ACS_EGRESS_CONTROL | ACS_DIRECT_TRANSLATED)
 /* Without these a request could go sideways, or carry another function's id. */
 #define REQUIRED                                                                                   \
     (ACS_SOURCE_VALIDATION | ACS_REQUEST_REDIRECT | ACS_COMPLETION_REDIRECT |                      \
@@ -23,15 +22,10 @@ static const struct {
     uint16_t vendor, device;
 } no_peer_to_peer[] = {
     /* Intel 82576 */
-    {0x8086, 0x10c9}, {0x8086, 0x10e6}, {0x8086, 0x10e7}, {0x8086, 0x10e8},
-    {0x8086, 0x150a}, {0x8086, 0x150d}, {0x8086, 0x1518}, {0x8086, 0x1526},
+    {PCI_VENDOR_INTEL, 0x10c9}, {PCI_VENDOR_INTEL, 0x10e6}, {PCI_VENDOR_INTEL, 0x10e7},
+    {PCI_VENDOR_INTEL, 0x10e8}, {PCI_VENDOR_INTEL, 0x150a}, {PCI_VENDOR_INTEL, 0x150d},
+    {PCI_VENDOR_INTEL, 0x1518}, {PCI_VENDOR_INTEL, 0x1526},
 };
-
-static bool is_port(const struct pci_function *function)
-{
-    return function->pcie_type == PCIE_TYPE_ROOT_PORT ||
-           function->pcie_type == PCIE_TYPE_DOWNSTREAM;
-}
 
 void acs_enable(const struct pci_function *function)
 {
@@ -95,7 +89,8 @@ static const struct pci_function *physical(const struct pci_function *function)
 static bool same_device(const struct pci_function *one, const struct pci_function *other)
 {
     return one->rid >> 3 == other->rid >> 3 ||
-           (one->bridge != NULL && one->bridge == other->bridge && is_port(one->bridge));
+           (one->bridge != NULL && one->bridge == other->bridge &&
+            pci_is_downstream_port(one->bridge));
 }
 
 /* A device with VFs that lets them reach each other, or their PF, must have ACS (9.3.7.5). */
@@ -129,12 +124,10 @@ bool acs_reaches(const struct pci_function *from, const struct pci_function *to,
     *culprit = from;
     if (same_device(physical(from), physical(to)) && turns_inside(from, to))
         return true;
-    const struct pci_function *bridge = from->bridge;
-    for (unsigned depth = 0; bridge != NULL && depth < MAX_DEPTH; depth++) {
+    PCI_FOR_EACH_UPWARD (bridge, from->bridge) {
         *culprit = bridge;
         if (turns_at(bridge, to))
             return true;
-        bridge = bridge->bridge;
     }
     *culprit = NULL;
     return false;

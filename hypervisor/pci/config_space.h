@@ -13,6 +13,7 @@
 #define PCI_LEGACY_SIZE     256
 #define PCI_STANDARD_HEADER 0x40
 
+#define PCI_VENDOR_INTEL         0x8086
 #define PCI_VENDOR_ID            0x00
 #define PCI_COMMAND              0x04
 #define PCI_COMMAND_IO           BIT(0)
@@ -103,6 +104,7 @@
 #define PCIE_TYPE_TO_PCI_BRIDGE   0x7
 #define PCIE_TYPE_FROM_PCI_BRIDGE 0x8
 #define PCIE_TYPE_INTEGRATED      0x9
+#define PCIE_TYPE_EVENT_COLLECTOR 0xa /* of a root complex */
 #define PCIE_TYPE_NONE            0xff
 
 /* Power management (7.5.2) */
@@ -128,11 +130,13 @@
 #define MSIX_CONTROL_MASK   BIT(14)
 #define MSIX_TABLE          0x04
 #define MSIX_PBA            0x08
+#define MSIX_ENTRY_SIZE     16u
 
-/* ACS (7.7.7) */
-#define ATS_CONTROL        0x06 /* PCIe 10.5.1.3 */
+/* ATS (10.5.1) */
+#define ATS_CONTROL        0x06
 #define ATS_CONTROL_ENABLE BIT(15)
 
+/* ACS (7.7.7) */
 #define ACS_CAPABILITY           0x04
 #define ACS_CONTROL              0x06
 #define ACS_SOURCE_VALIDATION    BIT(0)

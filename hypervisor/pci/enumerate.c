@@ -7,7 +7,7 @@
 #include "hypervisor/pci/capabilities.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/setup.h"
-#include "hypervisor/pci/silence.h"
+#include "boot/silence.h"
 #include "hypervisor/pci/ram.h"
 
 #include "hypervisor/base/clock.h"
@@ -16,16 +16,13 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/pci/placement.h"
 
-#define BUSES   256
-#define DEVICES 32
-
 /* The buses of one segment. */
 struct walk {
     uint16_t segment;
     uint8_t first, last;
-    bool reached[BUSES];                /* walked or queued */
-    struct pci_function *behind[BUSES]; /* the bridge above a bus */
-    uint8_t queue[BUSES];
+    bool reached[PCI_BUSES];                /* walked or queued */
+    struct pci_function *behind[PCI_BUSES]; /* the bridge above a bus */
+    uint8_t queue[PCI_BUSES];
     size_t queued, done;
 };
 
@@ -99,8 +96,7 @@ static void found(struct walk *walk, rid_t rid, uint32_t id, uint8_t header)
         pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);
         take_vfs_over(rid);
     }
-    bool bridge_class = function.class_code >> 16 == 0x06;
-    function.owner = function.is_bridge || bridge_class ? OWNER_HYPERVISOR : OWNER_NOBODY;
+    function.owner = pci_is_bridge(&function) ? OWNER_HYPERVISOR : OWNER_NOBODY;
     struct pci_function *added = pci_function_add(&function);
     if (added == NULL)
         log_event(
@@ -115,19 +111,19 @@ static void found(struct walk *walk, rid_t rid, uint32_t id, uint8_t header)
  * (PCIe 6.13): each of the 256 may be there without the ones before it. */
 static bool forwards_ari(const struct pci_function *bridge)
 {
-    unsigned capability = bridge != NULL ? pci_capability_find(bridge->rid, PCI_CAP_PCIE) : 0;
-    return capability != 0 && capability + PCIE_DEVICE_CONTROL2 + 2 <= PCI_LEGACY_SIZE &&
-           (pci_read16(bridge->rid, capability + PCIE_CAPABILITIES) & 0xf) >= 2 &&
-           (pci_read16(bridge->rid, capability + PCIE_DEVICE_CONTROL2) &
-            PCIE_DEVICE_CONTROL2_ARI) != 0;
+    if (bridge == NULL)
+        return false;
+    uint16_t capability = pci_capability_find(bridge->rid, PCI_CAP_PCIE);
+    uint16_t control2 = pci_device_control2(bridge->rid, capability);
+    return control2 != 0 && (pci_read16(bridge->rid, control2) & PCIE_DEVICE_CONTROL2_ARI) != 0;
 }
 
 /* Returns whether anything answered on the bus. */
 static bool walk_bus(struct walk *walk, uint8_t bus)
 {
     bool any = false, ari = forwards_ari(walk->behind[bus]);
-    for (unsigned device = 0; device < DEVICES; device++) {
-        unsigned functions = ari ? 8 : 1;
+    for (unsigned device = 0; device < PCI_DEVICES; device++) {
+        unsigned functions = ari ? PCI_FUNCTIONS : 1;
         for (unsigned index = 0; index < functions; index++) {
             rid_t rid = RID(walk->segment, bus, device, index);
             uint32_t id = pci_read32(rid, PCI_VENDOR_ID);
@@ -135,7 +131,7 @@ static bool walk_bus(struct walk *walk, uint8_t bus)
                 continue;
             uint8_t header = pci_read8(rid, PCI_HEADER_TYPE);
             if (index == 0 && (header & PCI_HEADER_MULTI) != 0)
-                functions = 8;
+                functions = PCI_FUNCTIONS;
             any = true;
             found(walk, rid, id, header);
         }
@@ -202,7 +198,7 @@ static const char *kind(const struct pci_function *function)
         [PCIE_TYPE_TO_PCI_BRIDGE] = "pcie-to-pci-bridge",
         [PCIE_TYPE_FROM_PCI_BRIDGE] = "pci-to-pcie-bridge",
         [PCIE_TYPE_INTEGRATED] = "integrated-endpoint",
-        [0xa] = "event-collector",
+        [PCIE_TYPE_EVENT_COLLECTOR] = "event-collector",
     };
     if (function->pcie_type == PCIE_TYPE_NONE)
         return function->is_bridge ? "pci-bridge" : "conventional";

@@ -17,8 +17,6 @@
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/setup.h"
 
-#define CLASS_EVENT_COLLECTOR 0xa /* PCIe device type: Root Complex Event Collector */
-
 /* Uncorrectable errors (PCIe 7.8.4.3). All that a function has: nothing that happens inside of one
  * guest's function matters to anybody else. */
 #define UNCORRECTABLE (BITS(5, 4) | BITS(25, 12))
@@ -44,7 +42,7 @@
 static bool is_root(const struct pci_function *function)
 {
     return function->pcie_type == PCIE_TYPE_ROOT_PORT ||
-           function->pcie_type == CLASS_EVENT_COLLECTOR;
+           function->pcie_type == PCIE_TYPE_EVENT_COLLECTOR;
 }
 
 void pci_errors_mask(const struct pci_function *function, unsigned aer, uint64_t uncorrectable,

@@ -15,8 +15,6 @@
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/ram.h"
 
-#define VENDOR_INTEL 0x8086
-
 #define VTD_ERRORS            0x1ac /* I/O hub: how the DMA remapping's errors are signalled */
 #define VTD_ERRORS_OFF        BIT(31)
 #define PORT_ERRORS           0x20c /* XPUNCERRMSK: a completion with Unsupported Request sent */
@@ -117,7 +115,7 @@ static const char *mask_dmi(const struct pci_function *function)
 
 void pci_errors_chipset(const struct pci_function *function)
 {
-    for (size_t i = 0; function->vendor == VENDOR_INTEL && i < ARRAY_SIZE(chipsets); i++) {
+    for (size_t i = 0; function->vendor == PCI_VENDOR_INTEL && i < ARRAY_SIZE(chipsets); i++) {
         if (function->device < chipsets[i].first || function->device > chipsets[i].last)
             continue;
         const char *problem = NULL;

@@ -3,6 +3,7 @@
 
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/pci/bars.h"
+#include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/life.h"
 #include "hypervisor/pci/reset.h"
 #include "hypervisor/pci/rid.h"
@@ -45,16 +46,25 @@ static inline bool pci_is_bridge(const struct pci_function *function)
     return function->is_bridge || function->class_code >> 16 == 0x06;
 }
 
+/* Root ports and downstream ports of switches: one link below them, to one device. */
+static inline bool pci_is_downstream_port(const struct pci_function *function)
+{
+    return function->pcie_type == PCIE_TYPE_ROOT_PORT ||
+           function->pcie_type == PCIE_TYPE_DOWNSTREAM;
+}
+
+/* The function and every bridge on its way to the root. It ends: a bridge is in the table before
+ * what is behind it. */
+#define PCI_FOR_EACH_UPWARD(at, from)                                                              \
+    for (const struct pci_function *at = (from); at != NULL; at = at->bridge)
+
 /* Whether the bridge is on the function's way to the root; false for the bridge itself. */
 static inline bool pci_is_behind(const struct pci_function *function,
                                  const struct pci_function *bridge)
 {
-    const struct pci_function *above = function->bridge;
-    for (unsigned depth = 0; above != NULL && depth < 256; depth++) {
+    PCI_FOR_EACH_UPWARD (above, function->bridge)
         if (above == bridge)
             return true;
-        above = above->bridge;
-    }
     return false;
 }
 
@@ -68,6 +78,10 @@ void pci_functions_clear(void);
 MUST_CHECK struct pci_function *pci_function_add(const struct pci_function *function);
 void pci_functions_remove_vfs(const struct pci_function *pf);
 
+/* Offset of Device Control 2, which came with version 2 of the PCIe capability (PCIe 7.5.3.16); 0
+ * without it, or without the capability. */
+uint16_t pci_device_control2(rid_t rid, uint16_t cap_pcie);
+/* Command register. The bridges above get the decoding and mastering bits of `set` as well. */
 void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t clear);
 /* Bus mastering of one function; a VF's own bit. */
 void pci_bus_master(const struct pci_function *function, bool on);

@@ -71,17 +71,22 @@ int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context)
     return function != NULL && function->is_bridge ? function->secondary_bus : -1;
 }
 
+uint16_t pci_device_control2(rid_t rid, uint16_t cap_pcie)
+{
+    return cap_pcie != 0 && cap_pcie + PCIE_DEVICE_CONTROL2 + 2 <= PCI_LEGACY_SIZE &&
+                   (pci_read16(rid, cap_pcie + PCIE_CAPABILITIES) & 0xf) >= 2
+               ? (uint16_t)(cap_pcie + PCIE_DEVICE_CONTROL2)
+               : 0;
+}
+
 void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t clear)
 {
     /* A bridge forwards downstream only with Memory Space on, and upstream only with Bus Master on
      * (PCIe 7.5.1.1.3); firmware that started no driver below it may have left both off. */
     uint16_t forward =
         set & (uint16_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
-    const struct pci_function *bridge = function->bridge;
-    for (unsigned depth = 0; forward != 0 && bridge != NULL && depth < 256; depth++) {
+    PCI_FOR_EACH_UPWARD (bridge, forward != 0 ? function->bridge : NULL)
         pci_update16(bridge->rid, PCI_COMMAND, 0, forward);
-        bridge = bridge->bridge;
-    }
     pci_update16(function->rid, PCI_COMMAND, clear, set);
 }
 

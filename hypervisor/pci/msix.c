@@ -7,8 +7,6 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 
-#define ENTRY_SIZE 16u
-
 static bool inside_bar(const struct pci_function *function, unsigned bar, uint64_t offset,
                        uint64_t size)
 {
@@ -40,7 +38,7 @@ enum status msix_layout_read(const struct pci_function *function, struct msix_la
         .table_offset = table & ~7u,
         .pba_offset = pba & ~7u,
     };
-    uint64_t table_size = (uint64_t)layout->vectors * ENTRY_SIZE;
+    uint64_t table_size = (uint64_t)layout->vectors * MSIX_ENTRY_SIZE;
     uint64_t pba_size = ALIGN_UP(layout->vectors, UINT64_C(64)) / 8;
     if (!inside_bar(function, layout->table_bar, layout->table_offset, table_size))
         return refuse(function, MSIX_TABLE, table,

@@ -121,14 +121,6 @@ static bool answers(const struct pci_function *function)
                            : pci_read16(function->rid, PCI_VENDOR_ID) == function->vendor;
 }
 
-/* Device Control 2 came with version 2 of the capability. */
-static bool has_control2(const struct pci_function *function)
-{
-    return function->cap_pcie != 0 &&
-           function->cap_pcie + PCIE_DEVICE_CONTROL2 + 2 <= PCI_LEGACY_SIZE &&
-           (pci_read16(function->rid, function->cap_pcie + PCIE_CAPABILITIES) & 0xf) >= 2;
-}
-
 static void save(struct pci_function *function)
 {
     rid_t rid = function->rid;
@@ -154,8 +146,9 @@ static void save(struct pci_function *function)
         return;
     saved->device_control = pci_read16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL);
     saved->link_control = pci_read16(rid, function->cap_pcie + PCIE_LINK_CONTROL);
-    if (has_control2(function))
-        saved->device_control2 = pci_read16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL2);
+    uint16_t control2 = pci_device_control2(rid, function->cap_pcie);
+    if (control2 != 0)
+        saved->device_control2 = pci_read16(rid, control2);
 }
 
 /* BARs first, decoding after them, bus mastering and what the last owner may have switched on past
@@ -180,9 +173,9 @@ static bool restore(const struct pci_function *function)
                          saved->device_control &
                              (uint32_t)~(PCIE_DEVICE_CONTROL_FLR | PCIE_DEVICE_CONTROL_FORBIDDEN));
         pci_config_write(rid, function->cap_pcie + PCIE_LINK_CONTROL, 2, saved->link_control);
-        if (has_control2(function))
-            pci_config_write(rid, function->cap_pcie + PCIE_DEVICE_CONTROL2, 2,
-                             saved->device_control2);
+        uint16_t control2 = pci_device_control2(rid, function->cap_pcie);
+        if (control2 != 0)
+            pci_config_write(rid, control2, 2, saved->device_control2);
     }
     acs_enable(function);
     pci_config_write(rid, PCI_COMMAND, 2, command);
@@ -200,16 +193,11 @@ static void quiesce(struct pci_function *function)
     function->saved.witness = pci_read16(function->rid, PCI_COMMAND) & (uint16_t)WITNESSES;
 }
 
-static bool has_link(const struct pci_function *bridge)
-{
-    return bridge->pcie_type == PCIE_TYPE_ROOT_PORT || bridge->pcie_type == PCIE_TYPE_DOWNSTREAM;
-}
-
 /* From the end of a bus reset to the first access. Above 5 GT/s the 100 ms begin when the link is
  * up, which has its own 100 ms here. */
 static uint64_t bus_time(const struct pci_function *bridge)
 {
-    if (!has_link(bridge))
+    if (!pci_is_downstream_port(bridge))
         return BUS_TIME;
     return PCIE_LINK_CAP_SPEED(pci_read32(bridge->rid, bridge->cap_pcie + PCIE_LINK_CAP)) > 2
                ? 2 * RESET_TIME
@@ -218,7 +206,7 @@ static uint64_t bus_time(const struct pci_function *bridge)
 
 static bool link_is_active(const struct pci_function *bridge)
 {
-    return has_link(bridge) &&
+    return pci_is_downstream_port(bridge) &&
            (pci_read32(bridge->rid, bridge->cap_pcie + PCIE_LINK_CAP) & PCIE_LINK_CAP_ACTIVE) !=
                0 &&
            (pci_read16(bridge->rid, bridge->cap_pcie + PCIE_LINK_STATUS) &

@@ -16,13 +16,10 @@ enum status sriov_refuse(const struct pci_function *pf, unsigned offset, uint32_
 
 static bool port_forwards_ari(const struct pci_function *port)
 {
-    bool is_port =
-        port->pcie_type == PCIE_TYPE_ROOT_PORT || port->pcie_type == PCIE_TYPE_DOWNSTREAM;
-    unsigned version = pci_read16(port->rid, port->cap_pcie + PCIE_CAPABILITIES) & 0xf;
-    if (!is_port || version < 2 || port->cap_pcie + PCIE_DEVICE_CONTROL2 + 2 > PCI_LEGACY_SIZE ||
+    unsigned control = pci_device_control2(port->rid, port->cap_pcie);
+    if (!pci_is_downstream_port(port) || control == 0 ||
         (pci_read32(port->rid, port->cap_pcie + PCIE_DEVICE_CAP2) & PCIE_DEVICE_CAP2_ARI) == 0)
         return false;
-    unsigned control = port->cap_pcie + PCIE_DEVICE_CONTROL2;
     pci_update16(port->rid, control, 0, PCIE_DEVICE_CONTROL2_ARI);
     return (pci_read16(port->rid, control) & PCIE_DEVICE_CONTROL2_ARI) != 0;
 }

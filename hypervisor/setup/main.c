@@ -2,6 +2,7 @@
  * on as far as it makes sense: the monitor prompt is reached whatever failed. */
 #include "hypervisor/setup/main.h"
 
+#include "boot/silence.h"
 #include "hypervisor/audit/audit.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
@@ -17,7 +18,6 @@
 #include "hypervisor/monitor/control_loop.h"
 #include "hypervisor/pci/acs.h"
 #include "hypervisor/pci/setup.h"
-#include "hypervisor/pci/silence.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/clock.h"
@@ -27,7 +27,7 @@
 #define TICK_MICROSECONDS      5000
 #define CPUID_1_ECX_HYPERVISOR BIT(31) /* reserved for hypervisors (SDM 2A, CPUID) */
 
-static struct boot_info boot; /* the loader's copy goes with its identity map */
+    static struct boot_info boot; /* the loader's copy goes with its identity map */
 static struct tables tables;
 
 static void phase(const char *name)

@@ -30,9 +30,6 @@ struct rule {
 };
 
 #define COMMAND_WRITABLE (PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER | PCI_COMMAND_INTX_OFF)
-#define STATUS_CAP_LIST  BIT(4)
-#define MSIX_ENABLE      BIT(15)
-#define MSIX_MASK_ALL    BIT(14)
 
 static const struct rule rules[CONFIG_DWORDS] = {
     [0x00 / 4] = {RULE_IDENTITY, ~0u, 0},
@@ -102,7 +99,7 @@ static uint32_t dword_read(const struct guest_device *device, unsigned offset)
     case RULE_IDENTITY:
         return (uint32_t)function->device << 16 | function->vendor;
     case RULE_COMMAND:
-        return (uint32_t)STATUS_CAP_LIST << 16 | device->command;
+        return (uint32_t)PCI_STATUS_CAPS << 16 | device->command;
     case RULE_BAR:
         return bar_read(device, (offset - 0x10) / 4);
     case RULE_CAP_POINTER:
@@ -112,8 +109,8 @@ static uint32_t dword_read(const struct guest_device *device, unsigned offset)
             return 0;
         return PCI_CAP_MSIX | (function->cap_pcie != 0 ? CONFIG_CAP_PCIE << 8 : 0) |
                (uint32_t)(device->msix.vectors - 1) << 16 |
-               (device->msix_enabled ? (uint32_t)MSIX_ENABLE << 16 : 0) |
-               (device->msix_function_mask ? (uint32_t)MSIX_MASK_ALL << 16 : 0);
+               (device->msix_enabled ? (uint32_t)MSIX_CONTROL_ENABLE << 16 : 0) |
+               (device->msix_function_mask ? (uint32_t)MSIX_CONTROL_MASK << 16 : 0);
     case RULE_MSIX_TABLE:
         return device->has_msix ? device->msix.table_offset | device->msix.table_bar : 0;
     case RULE_MSIX_PBA:
@@ -173,8 +170,8 @@ void virtual_config_write(struct guest_device *device, unsigned offset, unsigned
     case RULE_MSIX_CONTROL:
         if (!device->has_msix)
             break;
-        device->msix_enabled = (value >> 16 & MSIX_ENABLE) != 0;
-        device->msix_function_mask = (value >> 16 & MSIX_MASK_ALL) != 0;
+        device->msix_enabled = (value >> 16 & MSIX_CONTROL_ENABLE) != 0;
+        device->msix_function_mask = (value >> 16 & MSIX_CONTROL_MASK) != 0;
         virtual_msix_update(device);
         break;
     case RULE_ZERO:

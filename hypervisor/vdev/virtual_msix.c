@@ -9,9 +9,9 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/msix.h"
 
-#define ENTRY_SIZE           16u
 #define ENTRY_ADDRESS_LOW    0u
 #define ENTRY_ADDRESS_HIGH   4u
 #define ENTRY_DATA           8u
@@ -41,7 +41,7 @@ bool virtual_msix_covers(const struct guest_device *device, uint64_t address)
     if (!device->has_msix)
         return false;
     uint64_t start = table_bar(device)->guest_base + device->msix.table_offset;
-    uint64_t end = start + (uint64_t)device->msix.vectors * ENTRY_SIZE;
+    uint64_t end = start + (uint64_t)device->msix.vectors * MSIX_ENTRY_SIZE;
     return address >= ALIGN_DOWN(start, PAGE_SIZE) && address < ALIGN_UP(end, PAGE_SIZE);
 }
 
@@ -49,7 +49,7 @@ bool virtual_msix_covers(const struct guest_device *device, uint64_t address)
 static int64_t table_offset(const struct guest_device *device, uint64_t address)
 {
     uint64_t start = table_bar(device)->guest_base + device->msix.table_offset;
-    uint64_t size = (uint64_t)device->msix.vectors * ENTRY_SIZE;
+    uint64_t size = (uint64_t)device->msix.vectors * MSIX_ENTRY_SIZE;
     return address >= start && address < start + size ? (int64_t)(address - start) : -1;
 }
 
@@ -69,7 +69,7 @@ static bool owns_core(const struct guest *guest, uint32_t apic_id)
 static void entry_write(const struct guest_device *device, unsigned number, unsigned field,
                         uint32_t value)
 {
-    mmio_write32(device->msix_table + (uintptr_t)number * ENTRY_SIZE + field, value);
+    mmio_write32(device->msix_table + (uintptr_t)number * MSIX_ENTRY_SIZE + field, value);
 }
 
 /* A guest can go on trying for ever; the log is everybody's. */
@@ -224,8 +224,8 @@ uint64_t virtual_msix_read(const struct guest_device *device, uint64_t address, 
     }
     if (width < 4 || !IS_ALIGNED(address, width))
         return 0;
-    const struct guest_vector *vector = &device->vectors[(uint64_t)offset / ENTRY_SIZE];
-    unsigned field = (unsigned)offset % ENTRY_SIZE;
+    const struct guest_vector *vector = &device->vectors[(uint64_t)offset / MSIX_ENTRY_SIZE];
+    unsigned field = (unsigned)offset % MSIX_ENTRY_SIZE;
     uint64_t value = vector_read(vector, field);
     return width == 8 ? value | vector_read(vector, field + 4) << 32 : value;
 }
@@ -252,8 +252,8 @@ void virtual_msix_write(struct guest_device *device, uint64_t address, unsigned 
     }
     if (width < 4)
         return;
-    unsigned number = (unsigned)((uint64_t)offset / ENTRY_SIZE);
-    unsigned field = (unsigned)offset % ENTRY_SIZE;
+    unsigned number = (unsigned)((uint64_t)offset / MSIX_ENTRY_SIZE);
+    unsigned field = (unsigned)offset % MSIX_ENTRY_SIZE;
     struct guest_vector *vector = &device->vectors[number];
     bool was_masked = vector->masked;
     vector_write(vector, field, (uint32_t)value);

@@ -1,10 +1,10 @@
-// SOURCES: hypervisor/pci/silence.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: boot/silence.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Bus mastering off through the configuration ports, before there is any memory. */
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/pci/config_access.h"
-#include "hypervisor/pci/silence.h"
+#include "boot/silence.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

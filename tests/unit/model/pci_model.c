@@ -7,7 +7,7 @@
 #include "hypervisor/base/clock.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/silence.h"
+#include "boot/silence.h"
 
 #define MAX_FUNCTIONS 640
 

@@ -2,23 +2,20 @@
  * Before anything else: bus mastering off, through the configuration ports (PCI local bus 3.0,
  * 3.2.2.3.2), which need neither memory nor tables. What firmware's drivers left running would
  * otherwise go on writing into memory that by now belongs to the hypervisor, until enumeration
- * gets there. The EFI loader is linked with it as well.
+ * gets there. The EFI application and the hypervisor are both linked with it.
  */
+#include "boot/silence.h"
+
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/silence.h"
 
 #define ADDRESS_PORT 0xcf8
 #define DATA_PORT    0xcfc
 #define ENABLE       0x80000000u
 
-#define BUSES     256
-#define DEVICES   32
-#define FUNCTIONS 8
-
 static struct {
-    bool reached[BUSES]; /* looked at, or queued */
-    uint8_t queue[BUSES];
+    bool reached[PCI_BUSES]; /* looked at, or queued */
+    uint8_t queue[PCI_BUSES];
     unsigned queued;
 } walk;
 
@@ -68,11 +65,11 @@ bool pci_silenced(rid_t rid)
 
 static void silence_bus(unsigned bus)
 {
-    for (unsigned device = 0; device < DEVICES; device++) {
+    for (unsigned device = 0; device < PCI_DEVICES; device++) {
         uint8_t header = silence_function(bus, device, 0);
         if (header == 0xff || (header & PCI_HEADER_MULTI) == 0)
             continue;
-        for (unsigned function = 1; function < FUNCTIONS; function++)
+        for (unsigned function = 1; function < PCI_FUNCTIONS; function++)
             (void)silence_function(bus, device, function);
     }
 }
@@ -81,12 +78,12 @@ void pci_silence(bool all_buses, uint64_t found[PCI_REQUESTERS / 64])
 {
     silenced = found;
     walk.queued = 0;
-    for (unsigned bus = 0; bus < BUSES; bus++)
+    for (unsigned bus = 0; bus < PCI_BUSES; bus++)
         walk.reached[bus] = false;
     queue_bus(0);
     for (unsigned done = 0; done < walk.queued; done++)
         silence_bus(walk.queue[done]);
-    for (unsigned bus = 0; all_buses && bus < BUSES; bus++)
+    for (unsigned bus = 0; all_buses && bus < PCI_BUSES; bus++)
         if (!walk.reached[bus])
             silence_bus(bus);
 }
