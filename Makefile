@@ -54,7 +54,7 @@ HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUIL
 
 # What runs only at boot: linker.ld puts the sections that are called .boot.* apart, and they are gone once the guests
 # have started.
-BOOT_ONLY := $(filter-out hypervisor/acpi/dmar.c hypervisor/acpi/table.c,$(wildcard hypervisor/acpi/*.c)) hypervisor/config/% hypervisor/setup/% \
+BOOT_ONLY := $(filter-out hypervisor/acpi/dmar.c hypervisor/acpi/table.c,$(wildcard hypervisor/acpi/*.c)) hypervisor/config/% hypervisor/setup/% hypervisor/pci/enumerate.c \
     $(wildcard boot/*.c) boot/multiboot2/%
 boot_only = $(if $(filter $(BOOT_ONLY),$<),$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@)
 
