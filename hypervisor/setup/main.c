@@ -27,7 +27,7 @@
 #define TICK_MICROSECONDS      5000
 #define CPUID_1_ECX_HYPERVISOR BIT(31) /* reserved for hypervisors (SDM 2A, CPUID) */
 
-    static struct boot_info boot; /* the loader's copy goes with its identity map */
+static struct boot_info boot; /* the loader's copy goes with its identity map */
 static struct tables tables;
 
 static void phase(const char *name)
