@@ -27,6 +27,7 @@ include tests/tools/build.mk
 include tests/mutations/build.mk
 include tests/bench/build.mk
 include tests/prove/build.mk
+include tests/size/build.mk
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
@@ -41,7 +42,7 @@ STACK_ALIGNMENT := $(if $(findstring clang,$(CC)),-mstack-alignment=8,-mpreferre
 HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
     -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
     -fcf-protection=none -fno-omit-frame-pointer -fno-common -ffunction-sections -fdata-sections \
-    $(STACK_ALIGNMENT) $(WARNINGS) -I.
+    $(STACK_ALIGNMENT) $(WARNINGS) -I. $(EXTRA_CFLAGS)
 
 # What every exit of a guest runs through. Three instructions a call: the way into a guest and back has ended the walk
 # of frame pointers anyway.
@@ -84,7 +85,7 @@ $(BUILD)/%.asm.o: %.asm
 $(BUILD)/bulkhead.elf: $(HYPERVISOR_O) linker.ld
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections --orphan-handling=error \
-	    -T linker.ld $(HYPERVISOR_O) -o $@
+	    -T linker.ld -Map=$(@:.elf=.map) $(HYPERVISOR_O) -o $@
 
 -include $(HYPERVISOR_O:.o=.d)
 

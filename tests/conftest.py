@@ -28,7 +28,7 @@ def built() -> Path:
 
 def pytest_collection_modifyitems(items):
     """Quick tests first: what is broken shows early."""
-    order = ["tests/unit", "tests/lint", "tests/machine", "tests/fuzz", "tests/system", "tests/bench"]
+    order = ["tests/unit", "tests/lint", "tests/size", "tests/machine", "tests/fuzz", "tests/system", "tests/bench"]
 
     def rank(item):
         path = str(Path(item.fspath).relative_to(ROOT))

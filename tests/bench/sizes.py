@@ -2,14 +2,10 @@
 
 import re
 import subprocess
-from pathlib import Path
+
+from size import peers, sources
 
 from .row import ROOT, Row
-
-# Lines without blanks and comments, counted by cloc: Jailhouse e57d1eff, NOVA 8b6c28a0, ACRN d61d98cf8.
-WHOLE = {"Jailhouse x86": 10720, "NOVA x86": 13950, "ACRN": 43684}
-PARTS = {"hypervisor/iommu": ("Jailhouse vtd.c", 853), "hypervisor/vcpu": ("Jailhouse vmx.c", 966),
-         "hypervisor/pci": ("Jailhouse pci.c", 870)}
 
 
 def image_rows() -> list[Row]:
@@ -38,29 +34,18 @@ def memory_rows(run, where: str) -> list[Row]:
     return rows
 
 
-def code_lines(path: Path) -> int:
-    """Lines with something on them that is no comment."""
-    text = path.read_text()
-    if path.suffix == ".asm":
-        text = re.sub(r";.*", "", text)
-    else:
-        text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
-        text = re.sub(r"^\s*//.*", "", text, flags=re.M)
-    return sum(bool(line.strip()) for line in text.splitlines())
-
-
 def line_rows() -> list[Row]:
     totals: dict[str, int] = {}
     for path in sorted([*ROOT.glob("hypervisor/**/*"), *ROOT.glob("drivers/**/*"), *ROOT.glob("boot/**/*")]):
         if path.suffix in (".c", ".h", ".asm"):
             parts = path.relative_to(ROOT).parts
             room = "/".join(parts[:2]) if parts[0] == "hypervisor" and len(parts) > 2 else parts[0]
-            totals[room] = totals.get(room, 0) + code_lines(path)
+            totals[room] = totals.get(room, 0) + sources.count(path)
     resident = sum(count for room, count in totals.items() if room != "boot")
     by = "lines of C and assembly without blanks and comments"
     rows = []
     for room, count in totals.items():
-        name, lines = PARTS.get(room, ("", None))
+        name, lines = peers.PARTS.get(room, ("", None))
         rows.append(Row(f"lines {room}", count, "lines", by, peer=lines, peer_name=name))
     return rows + [Row(f"lines of the hypervisor, beside {name}", resident, "lines", by + ", hypervisor and drivers",
-                       peer=lines, peer_name=name, limit=10000) for name, lines in WHOLE.items()]
+                       peer=lines, peer_name=name, limit=10000) for name, lines in peers.WHOLE.items()]

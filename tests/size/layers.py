@@ -1,0 +1,83 @@
+"""hypervisor/layers.txt: the folders, what each may use, and how long its files stay."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LIFETIMES = ("resident", "boot")
+
+
+@dataclass(frozen=True)
+class Folder:
+    path: str
+    lifetime: str
+    uses: tuple[str, ...]
+    what: str
+
+
+@dataclass
+class Layers:
+    folders: dict[str, Folder] = field(default_factory=dict)
+    boot: set[str] = field(default_factory=set)
+    ground_files: set[str] = field(default_factory=set)
+
+    @classmethod
+    def parse(cls, text: str) -> "Layers":
+        layers = cls()
+        for number, line in enumerate(text.splitlines(), 1):
+            rule, _, what = line.partition("#")
+            words = rule.split()
+            if not words:
+                continue
+            if words[0] == "folder" and len(words) >= 4 and words[2] in LIFETIMES and words[3] == ":":
+                layers.folders[words[1]] = Folder(words[1], words[2], tuple(words[4:]), what.strip())
+            elif words[0] in ("boot", "ground") and len(words) == 2:
+                (layers.boot if words[0] == "boot" else layers.ground_files).add(words[1])
+            else:
+                raise ValueError(f"line {number}: {line}")
+        for folder in layers.folders.values():
+            for used in folder.uses:
+                if used not in layers.folders:
+                    raise ValueError(f"{folder.path} may use {used}, which is no folder here")
+        return layers
+
+    @classmethod
+    def read(cls, root: Path) -> "Layers":
+        return cls.parse((root / "hypervisor/layers.txt").read_text())
+
+    def missing(self, root: Path) -> list[str]:
+        """What the table names and the tree does not have."""
+        return [path for path in [*self.folders, *sorted(self.boot), *sorted(self.ground_files)]
+                if not (root / path).exists()]
+
+    def folder_of(self, file: str) -> str:
+        path = file
+        while "/" in path:
+            path = path.rpartition("/")[0]
+            if path in self.folders:
+                return path
+        raise LookupError(f"{file} belongs to no folder of hypervisor/layers.txt")
+
+    def allowed(self, folder: str) -> set[str]:
+        """The folders that files of this one may use, itself among them."""
+        found = [folder]
+        for one in found:
+            found += [used for used in self.folders[one].uses if used not in found]
+        return set(found)
+
+    def is_boot(self, file: str) -> bool:
+        return file in self.boot or self.folders[self.folder_of(file)].lifetime == "boot"
+
+    def is_ground(self, file: str) -> bool:
+        return file in self.ground_files or self.folder_of(file) == "hypervisor/base"
+
+    def may_use(self, file: str, used: str) -> bool:
+        return self.is_ground(used) or self.folder_of(used) in self.allowed(self.folder_of(file))
+
+    def includes_upwards(self, root: Path, files: list[str]) -> list[tuple[str, str]]:
+        wrong = []
+        for file in files:
+            for header in re.findall(r'^#include "(\S+)"', (root / file).read_text(), re.M):
+                if "/" in header and not self.may_use(file, header):
+                    wrong.append((file, header))
+        return wrong

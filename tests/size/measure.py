@@ -1,0 +1,165 @@
+"""What `make size` and lint ask of the objects: resident, reachable, groups of files, arrows upwards."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+
+from size import roots, sources
+from size.elf import Elf
+from size.graph import Graph, Node, strongly_connected
+from size.layers import Layers
+
+LARGEST_GROUP = 4
+PLACED = re.compile(r"^ (\.\S+) +0x[0-9a-f]+ +0x([0-9a-f]+) (\S+)\.o$")
+OUTPUT = re.compile(r"^(\.\S+)(?: |$)")
+
+
+def placed_sections(text: str, build: str) -> dict[tuple[str, str], str]:
+    """From the linker's map: in which section of the image each section of an object is. Sections left out are not in it."""
+    found, output = {}, ""
+    text = re.sub(r"^( ?\.\S+)\n +(?=0x)", r"\1 ", text.partition("Linker script and memory map")[2], flags=re.M)
+    for line in text.splitlines():
+        if match := OUTPUT.match(line):
+            output = match.group(1)
+        elif (match := PLACED.match(line)) and int(match.group(2), 16) != 0:
+            name = match.group(3).removeprefix(build.rstrip("/") + "/")
+            found[name if name.endswith(".asm") else name + ".c", match.group(1)] = output
+    return found
+
+
+@dataclass
+class Measure:
+    root: Path
+    graph: Graph
+    layers: Layers
+    placed: dict[tuple[str, str], str]
+    mapped: set[str]  # sections of the image that the processor sees
+
+    @classmethod
+    def read(cls, root: Path, build: Path) -> "Measure":
+        """Of an image that was built without inlining: build/bulkhead.elf, its map and its objects."""
+        shown = str(build.relative_to(root)) if build.is_relative_to(root) else str(build)
+        linked = (build / "bulkhead.map").read_text()
+        mapped = {section.name for section in Elf.read(build / "bulkhead.elf").sections if section.allocated}
+        # Not all that lies there: a source that is gone leaves its object behind.
+        objects = [root / name for name in re.findall(r"^LOAD (\S+\.o)$", linked, re.M)]
+        return cls(root, Graph.read(root, build, objects), Layers.read(root), placed_sections(linked, shown), mapped)
+
+    # --- resident ---
+
+    @cached_property
+    def files(self) -> set[str]:
+        """All that the image is made of, headers included."""
+        return set(self.graph.headers).union(*self.graph.headers.values())
+
+    @staticmethod
+    def in_boot(section: str) -> bool:
+        return section.startswith(".boot")
+
+    @cached_property
+    def resident(self) -> set[str]:
+        """Files of which anything stays mapped, and the headers that they include."""
+        stays = {file for (file, _), output in self.placed.items() if output in self.mapped and not self.in_boot(output)}
+        return stays.union(*(self.graph.headers[file] for file in stays if file in self.graph.headers))
+
+    def boot_references(self) -> list[str]:
+        """What stays refers to what is gone after the start."""
+        def output(node: Node) -> str:
+            return self.placed.get(self.graph.sections.get(node, ("", "")), "")
+
+        return sorted(f"{node} -> {target}" for node in self.graph.links if output(node) and not self.in_boot(output(node))
+                      for target in self.graph.links[node] if self.in_boot(output(target)))
+
+    # --- reachable ---
+
+    @cached_property
+    def live(self) -> set[Node]:
+        return set(self.graph.closure({self.graph.find("hypervisor_entry"), *self.graph.kept}))
+
+    def _nodes(self, name: str) -> set[Node]:
+        if not name.startswith("->"):
+            return {self.graph.find(name)}
+        if not self.graph.members.get(name[2:]):
+            raise LookupError(f"{name}: no member that holds functions")
+        return self.graph.members[name[2:]]
+
+    def _cuts(self, cuts: Iterable[tuple[str, str, str]]) -> set[tuple[Node, Node]]:
+        found = set()
+        for start, end, _ in cuts:
+            pairs = {(a, b) for a in self._nodes(start) for b in self._nodes(end) if b in self.graph.edges[a]}
+            if not pairs:
+                raise LookupError(f"tests/size/roots.py cuts {start} -> {end}, which is not there")
+            found |= pairs
+        return found
+
+    @cached_property
+    def reachable_by(self) -> dict[str, set[Node]]:
+        """What a guest makes run, and by which of its doings first."""
+        cuts = self._cuts((*roots.GUEST_CUTS, *roots.BOOT_CUTS))
+        found: dict[str, set[Node]] = {}
+        for what, names in roots.GUEST:
+            reached = set(self.graph.closure(set().union(*map(self._nodes, names)), cuts))
+            found[what] = reached.difference(*found.values())
+        return found
+
+    @cached_property
+    def reachable(self) -> set[Node]:
+        return set().union(*self.reachable_by.values())
+
+    @cached_property
+    def after_start(self) -> set[Node]:
+        """All that can run once the guests have started, whoever asks for it."""
+        names = [name for _, group in roots.GUEST for name in group] + list(roots.CONTROL)
+        return set(self.graph.closure(set().union(*map(self._nodes, names)), self._cuts(roots.BOOT_CUTS)))
+
+    @cached_property
+    def boot_only(self) -> set[Node]:
+        return self.live - self.after_start
+
+    def unexplained_pointers(self) -> list[str]:
+        """Functions whose address only boot code takes: a pointer may have been stored that is called later."""
+        by_member = set().union(*self.graph.members.values())
+        known = roots.BOOT_POINTERS
+        return sorted(str(node) for node, takers in self.graph.taken.items()
+                      if takers and node in self.boot_only and node not in by_member
+                      and not any(fnmatchcase(str(node), pattern) for pattern in known))
+
+    def stale_pointers(self) -> list[str]:
+        nodes = [str(node) for node, takers in self.graph.taken.items() if takers and node in self.boot_only]
+        return [pattern for pattern in roots.BOOT_POINTERS if not any(fnmatchcase(node, pattern) for node in nodes)]
+
+    def not_boot(self) -> list[str]:
+        """What is in a file that layers.txt calls boot-only, and can run or be read later all the same."""
+        return sorted(str(node) for node in self.after_start if not node.file.endswith(".h")
+                      and self.layers.is_boot(node.file))
+
+    def lines(self, nodes: Iterable[Node]) -> int:
+        return self.graph.lines(nodes)
+
+    def code(self, files: Iterable[str]) -> int:
+        return sum(sources.count(self.root / file) for file in files)
+
+    # --- the graph of files ---
+
+    @cached_property
+    def uses(self) -> dict[tuple[str, str], list[str]]:
+        return self.graph.files(self.graph.links)
+
+    @cached_property
+    def groups(self) -> list[list[str]]:
+        """Files that all lead to each other, the ground apart, if there are more than may be."""
+        edges: dict[str, set[str]] = defaultdict(set)
+        for file, used in self.uses:
+            if self.layers.is_ground(file) or not self.layers.is_ground(used):
+                edges[file].add(used)
+                _ = edges[used]
+        return strongly_connected(edges)
+
+    @cached_property
+    def arrows(self) -> dict[tuple[str, str], list[str]]:
+        """Uses that go upwards."""
+        return {pair: names for pair, names in self.uses.items() if not self.layers.may_use(*pair)}

@@ -1,0 +1,54 @@
+"""Where the walks over the graph of functions begin, and where they end. Names as Graph.find() takes them; `->service` stands
+for all functions that a member of this name holds.
+
+What relocations cannot show is written down here: pointers that one function stores and another calls. A name that is gone
+and a cut that cuts nothing are errors, and so is a function whose address only boot code takes and that is not listed.
+"""
+
+# What a guest's exit, interrupt command, fault or mailbox message makes run.
+GUEST = (
+    ("the guest's own core", (
+        "guest_core",  # runs vCPUs and takes every exit
+        "vmx_exit_point", "vmx_launch_kicked", "vmx_resume_kicked",  # host state and NMI windows of VMX name them
+    )),
+    ("the control core for it", (
+        "control_calls_service",  # calls what control_call() was given: the callers refer to that
+        "log_service", "guest_console_service",  # print what it said
+    )),
+    ("interrupts", (
+        "vector_entries", "discard_entry",  # the interrupt descriptor tables
+        "hypervisor/main.c:wake", "on_fault_event",  # interrupt_register()
+    )),
+    ("faults", (
+        "iommu_faults_drain",
+        "fault_answer",  # iommu_fault_handler()
+    )),
+    ("mailboxes", ("->service",)),
+    ("its end", ("hypervisor/guest/lifecycle.c:check",)),  # the control loop sees guest_note_end()
+)
+
+# What else runs after the guests have started: prompt, audit, moves, machine checks, verdict.
+CONTROL = ("control_loop",)
+
+# From, to, and why a guest's doings do not lead on.
+GUEST_CUTS = (
+    ("hypervisor/guest/lifecycle.c:check", "start_again", "only the prompt asks for a restart"),
+)
+
+# Likewise, why nothing leads on after the start.
+BOOT_CUTS = (
+    ("guest_core", "->enable_core", "a core does this before it is idle, and no guest starts on one that is not"),
+    ("guest_core", "log_start_core", "likewise"),
+)
+
+# Functions whose address only boot code takes, and why nobody calls them later: `file:name`, `*` for all of a file.
+BOOT_POINTERS = {
+    "boot/multiboot2/entry.asm:*": "the way into 64-bit mode",
+    "boot/multiboot2/convert.c:pool_page": "an argument of paging_init(), which does not keep it",
+    "drivers/igb/igb.c:fetch_descriptor": "an argument of pf_dma_test(), which does not keep it",
+    "hypervisor/iommu/pf_dma_test.c:on_fault": "pf_dma_test() puts the handler of all other faults back",
+    "hypervisor/main.c:complain": "an argument of config_parse(), which does not keep it",
+    "hypervisor/main.c:map_table": "an argument of the readers of ACPI tables, which run at boot",
+    "hypervisor/main.c:unmap_table": "likewise",
+    "hypervisor/x86/trampoline.asm:*": "the start of the other cores",
+}
