@@ -2,8 +2,12 @@
 
 import re
 import subprocess
+import sys
 
-from size import peers, sources
+from size import peers
+from size.measure import Measure
+from size.ratchet import REACHABLE_AIM, RESIDENT_AIM
+from size.size import columns, figures
 
 from .row import ROOT, Row
 
@@ -35,17 +39,16 @@ def memory_rows(run, where: str) -> list[Row]:
 
 
 def line_rows() -> list[Row]:
-    totals: dict[str, int] = {}
-    for path in sorted([*ROOT.glob("hypervisor/**/*"), *ROOT.glob("drivers/**/*"), *ROOT.glob("boot/**/*")]):
-        if path.suffix in (".c", ".h", ".asm"):
-            parts = path.relative_to(ROOT).parts
-            room = "/".join(parts[:2]) if parts[0] == "hypervisor" and len(parts) > 2 else parts[0]
-            totals[room] = totals.get(room, 0) + sources.count(path)
-    resident = sum(count for room, count in totals.items() if room != "boot")
-    by = "lines of C and assembly without blanks and comments"
+    """As `make size` counts."""
+    subprocess.run(["make", "--no-print-directory", "graph"], cwd=ROOT, check=True, stdout=sys.stderr)
+    measure = Measure.read(ROOT, ROOT / "build/graph")
+    by = "make size"
     rows = []
-    for room, count in totals.items():
-        name, lines = peers.PARTS.get(room, ("", None))
-        rows.append(Row(f"lines {room}", count, "lines", by, peer=lines, peer_name=name))
-    return rows + [Row(f"lines of the hypervisor, beside {name}", resident, "lines", by + ", hypervisor and drivers",
-                       peer=lines, peer_name=name, limit=10000) for name, lines in peers.WHOLE.items()]
+    for folder, lines, *_ in columns(measure):
+        name, theirs = peers.PARTS.get(folder, ("", None))
+        rows.append(Row(f"lines {folder}", lines, "lines", by, peer=theirs, peer_name=name))
+    counts = figures(measure)
+    rows += [Row("lines", counts["total"], "lines", by),
+             Row("lines that a guest reaches", counts["reachable"], "lines", by, limit=REACHABLE_AIM)]
+    return rows + [Row(f"lines that stay, beside {name}", counts["resident"], "lines", by, peer=theirs, peer_name=name,
+                       limit=RESIDENT_AIM) for name, theirs in peers.WHOLE.items()]

@@ -7,8 +7,9 @@ from size.measure import LARGEST_GROUP, Measure
 
 PATH = Path(__file__).with_name("ratchet.txt")
 RESIDENT_AIM, REACHABLE_AIM = 10_000, 6_000
-# A figure that falls this far below the ratchet has to be accepted.
-SLACK = 400
+# What is accepted is rounded up, as compilers differ by a few lines that they find to be of no use. A figure that falls
+# further below the ratchet than SLACK has to be accepted.
+ROUNDING, SLACK = 25, 400
 HEAD = f"""\
 # Written by `make size-accept`; lint holds the hypervisor to it. Each line may only shrink or go.
 # Aims: {RESIDENT_AIM:,} lines resident, {REACHABLE_AIM:,} reachable, no group of more than {LARGEST_GROUP} files, no arrow
@@ -51,6 +52,12 @@ def of(measure: Measure) -> Ratchet:
     return Ratchet(measure.code(measure.resident), measure.lines(measure.reachable),
                    [frozenset(group) for group in measure.groups if len(group) > LARGEST_GROUP], set(measure.arrows),
                    set(measure.layers.includes_upwards(measure.root, sorted(measure.files))))
+
+
+def accepted(measure: Measure) -> Ratchet:
+    now = of(measure)
+    now.resident, now.reachable = (count + ROUNDING - count % ROUNDING for count in (now.resident, now.reachable))
+    return now
 
 
 def broken(now: Ratchet, held: Ratchet) -> list[str]:

@@ -170,7 +170,7 @@ def main() -> int:
         document(measure)
         return 0
     if options.accept:
-        ratchet.PATH.write_text(ratchet.of(measure).text())
+        ratchet.PATH.write_text(ratchet.accepted(measure).text())
         return 0
     report(measure)
     if options.detail:
