@@ -6,8 +6,8 @@ GRAPH_CFLAGS := -O1 -g0 -fno-inline -fno-jump-tables -Wno-error
 graph:
 	@$(MAKE) -s --no-print-directory BUILD=$(GRAPH) EXTRA_CFLAGS='$(GRAPH_CFLAGS)' $(GRAPH)/bulkhead.elf
 
-size: graph ## lines that stay, that a guest reaches, in all: DETAIL=1 by function, and the graph of files
-	@$(PYTHON) tests/size/size.py $(GRAPH) $(if $(DETAIL),--detail)
+size: graph ## lines that stay, that a guest reaches, in all: DETAIL=1 by function, WHY=function the way to it
+	@$(PYTHON) tests/size/size.py $(GRAPH) $(if $(WHY),--why $(WHY),$(if $(DETAIL),--detail))
 
 size-table: graph ## write the table of folders into docs/00-overview.md, and the figures that pages quote
 	@$(PYTHON) tests/size/size.py $(GRAPH) --document

@@ -116,6 +116,20 @@ class Measure:
         names = [name for _, group in roots.GUEST for name in group] + list(roots.CONTROL)
         return set(self.graph.closure(set().union(*map(self._nodes, names)), self._cuts(roots.BOOT_CUTS)))
 
+    def why(self, name: str) -> dict[str, list[Node]]:
+        """A shortest way to a function or table from what a guest does, and from anything else after the start."""
+        guest = [name for _, names in roots.GUEST for name in names]
+        ways = {"a guest": (guest, (*roots.GUEST_CUTS, *roots.BOOT_CUTS)),
+                "the control loop": (roots.CONTROL, roots.BOOT_CUTS)}
+        found = {}
+        for what, (names, cuts) in ways.items():
+            reached = self.graph.closure(set().union(*map(self._nodes, names)), self._cuts(cuts))
+            way = [self.graph.find(name)]
+            while reached.get(way[-1]) is not None:
+                way.append(reached[way[-1]])
+            found[what] = way[::-1] if way[-1] in reached else []
+        return found
+
     @cached_property
     def boot_only(self) -> set[Node]:
         return self.live - self.after_start

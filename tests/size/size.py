@@ -3,6 +3,7 @@
 
   size.py BUILD             lines per folder, beside others' hypervisors; what a guest reaches, and by what
   size.py BUILD --detail    also each file's functions by when they can run, groups of files, arrows upwards
+  size.py BUILD --why NAME  how a function or table is reached after the start
   size.py BUILD --document  writes docs/00-overview.md's table and the figures that other pages quote
   size.py BUILD --accept    writes tests/size/ratchet.txt, which lint holds the hypervisor to
 
@@ -162,10 +163,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path)
     parser.add_argument("--detail", action="store_true")
+    parser.add_argument("--why", metavar="NAME")
     parser.add_argument("--document", action="store_true")
     parser.add_argument("--accept", action="store_true")
     options = parser.parse_args()
     measure = Measure.read(ROOT, options.build.resolve())
+    if options.why:
+        for what, way in measure.why(options.why).items():
+            print(f"{what}: " + (" -> ".join(map(str, way)) or "never"))
+        return 0
     if options.document:
         document(measure)
         return 0

@@ -332,7 +332,7 @@ def test_a_reference_to_boot_code_is_found(tmp_path):
 def test_reached_by_a_guest_and_stored_pointers(tmp_path, monkeypatch):
     found = measured(tmp_path, {
         "low/entry.c": call("hypervisor_entry", "set_up", "loop"),
-        "low/exit.c": call("on_exit", "policy") + call("loop", "prompt") + call("prompt"),
+        "low/exit.c": call("on_exit", "policy"), "low/loop.c": call("loop", "prompt"), "low/prompt.c": call("prompt"),
         "low/policy.c": "void (*handler)(void);\n" + call("policy", "restart") + call("stored"),
         "low/early.c": "extern void (*handler)(void);\nvoid stored(void);\n"
                        "void set_up(void)\n{\n    handler = stored;\n}\n",
@@ -347,6 +347,10 @@ def test_reached_by_a_guest_and_stored_pointers(tmp_path, monkeypatch):
     assert found.unexplained_pointers() == ["low/policy.c:stored"]
     assert found.stale_pointers() == ["low/none.c:*"]
     assert not found.not_boot()
+    assert {what: [node.name for node in way] for what, way in found.why("policy").items()} == \
+        {"a guest": ["on_exit", "policy"], "the control loop": []}
+    assert {what: [node.name for node in way] for what, way in found.why("prompt").items()} == \
+        {"a guest": [], "the control loop": ["loop", "prompt"]}
     monkeypatch.setattr(roots, "GUEST_CUTS", (("policy", "prompt", "no such edge"),))
     with pytest.raises(LookupError, match="which is not there"):
         found._cuts(roots.GUEST_CUTS)
