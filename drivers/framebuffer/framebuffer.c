@@ -1,28 +1,14 @@
 #include "drivers/framebuffer/framebuffer.h"
 
 #include "drivers/framebuffer/font.h"
+#include "drivers/framebuffer/screen.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/memory/address_space.h"
 
-#define MAX_COLUMNS 160
-#define MAX_ROWS    100
-#define CELL_WIDTH  (FONT_WIDTH + 1)
-#define CELL_HEIGHT (FONT_HEIGHT + 1)
-#define MAX_STRIDE  65536u
-#define INK         0x00d0d0d0u
-#define PAPER       0x00000000u
-#define TAB_WIDTH   8u
+struct screen screen;
 
-static struct {
-    uintptr_t pixels; /* 0: no framebuffer */
-    uint32_t stride;  /* bytes */
-    uint32_t scale;   /* screen pixels per font pixel, in both directions */
-    uint32_t columns, rows;
-    uint32_t column, row; /* where the next character goes */
-    char text[MAX_ROWS][MAX_COLUMNS];
-    char shown[MAX_ROWS][MAX_COLUMNS];
-} screen;
+#define INK       0x00d0d0d0u
+#define TAB_WIDTH 8u
 
 static void draw_cell(uint32_t column, uint32_t row, char character)
 {
@@ -101,41 +87,4 @@ void framebuffer_write(const char *text, size_t size)
     for (size_t i = 0; i < size; i++)
         put_character(text[i]);
     show();
-}
-
-static void clear(const struct boot_framebuffer *description)
-{
-    for (uint32_t y = 0; y < description->height; y++)
-        for (uint32_t x = 0; x < description->width; x++)
-            mmio_write32(screen.pixels + (uintptr_t)y * screen.stride + (uintptr_t)x * 4, PAPER);
-}
-
-enum status framebuffer_init(const struct boot_framebuffer *description)
-{
-    if (description->format != BOOT_FRAMEBUFFER_BGRX &&
-        description->format != BOOT_FRAMEBUFFER_RGBX)
-        return STATUS_UNSUPPORTED;
-    if (description->stride > MAX_STRIDE || description->stride / 4 < description->width ||
-        (uint64_t)description->height * description->stride > description->size)
-        return STATUS_INVALID;
-    /* The smallest scale at which a line has a readable number of characters. */
-    uint32_t scale = 1 + (description->width - 1) / (CELL_WIDTH * MAX_COLUMNS);
-    uint32_t columns = MIN(description->width / (CELL_WIDTH * scale), (uint32_t)MAX_COLUMNS);
-    uint32_t rows = MIN(description->height / (CELL_HEIGHT * scale), (uint32_t)MAX_ROWS);
-    if (description->width == 0 || columns == 0 || rows == 0)
-        return STATUS_INVALID;
-    uintptr_t pixels =
-        map_device(description->base, (uint64_t)description->height * description->stride);
-    if (pixels == 0)
-        return STATUS_NO_MEMORY;
-    screen.stride = description->stride;
-    screen.scale = scale;
-    screen.columns = columns;
-    screen.rows = rows;
-    screen.pixels = pixels;
-    screen.column = screen.row = 0;
-    memset(screen.text, ' ', sizeof screen.text);
-    memset(screen.shown, ' ', sizeof screen.shown);
-    clear(description);
-    return STATUS_OK;
 }

@@ -1,13 +1,7 @@
 #include "drivers/keyboard/keyboard.h"
 
+#include "drivers/keyboard/keyboard_registers.h"
 #include "hypervisor/base/mmio.h"
-
-/* 8042: data and status ports, and the status bits. */
-#define PORT_DATA     0x60
-#define PORT_STATUS   0x64
-#define STATUS_OUTPUT BIT(0)
-#define STATUS_MOUSE  BIT(5)
-#define STATUS_NONE   0xff
 
 #define LOOKS        8
 #define CODE_RELEASE 0x80
@@ -23,13 +17,7 @@ static const char shifted[] =
     "\0\033!@#$%^&*()_+\177\tQWERTYUIOP{}\n\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
 _Static_assert(sizeof plain == sizeof shifted, "two layers of one keyboard");
 
-static bool present, shift, control, prefixed;
-
-bool keyboard_init(void)
-{
-    present = port_read8(PORT_STATUS) != STATUS_NONE;
-    return present;
-}
+static bool shift, control, prefixed;
 
 /* The character of a code, or -1: a release, a modifier, a key without a character. */
 static int character(uint8_t code)
@@ -54,7 +42,7 @@ static int character(uint8_t code)
 
 int keyboard_read(void)
 {
-    for (unsigned look = 0; present && look < LOOKS; look++) {
+    for (unsigned look = 0; look < LOOKS; look++) {
         uint8_t status = port_read8(PORT_STATUS);
         if (status == STATUS_NONE || (status & STATUS_OUTPUT) == 0)
             return -1;

@@ -3,7 +3,7 @@
 
 #include "hypervisor/base/core.h"
 
-/* False when nothing answers there; the other functions then do nothing. */
+/* At boot. False when nothing answers there: no other function may be called then. */
 bool serial_init(void);
 /* Waits for room for each byte, 100 ms at most. A port that was not ready for so long is written to
  * again only once it is. */

@@ -16,10 +16,11 @@
 void log_event(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
 /* For a core that is about to die: writes directly, whoever holds the console. */
 void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Gives the calling core its ring, before it runs any guest: what guests do later takes no memory
- * for it. Until then, and where no memory is left, it writes directly. Nothing on the control core.
- */
-void log_start_core(void);
+/* Gives the calling core a ring of `size` bytes, a power of two, before it runs any guest: what
+ * guests do later takes no memory for it. Until then, and without one (NULL), it writes directly,
+ * as the control core always does. */
+void log_start_core(void *bytes, uint32_t size);
+#define LOG_RING_PAGES 2
 /* Writes out what the other cores' rings hold. Control core only. */
 void log_drain(void);
 /* The control loop's share of that: whole lines, core after core, for 10 ms at most and one line.
@@ -29,3 +30,12 @@ void log_service(void);
 bool log_pending(unsigned core);
 /* Waits until everything has left the machine (100 ms at most): before it is switched off. */
 void log_flush(void);
+/* The newest of the last 64 KiB of the log, from the start of a line, terminated; its length. */
+size_t log_tail(char *buffer, size_t size);
+
+/* Where the lines go; until somebody says so only into those 64 KiB. */
+struct log_sink {
+    void (*write)(const char *text, size_t size);
+    void (*flush)(void);
+};
+void log_to(const struct log_sink *sink);

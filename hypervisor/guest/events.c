@@ -257,7 +257,6 @@ const struct vcpu_events guest_events = {
 void guest_core(struct cpu *cpu)
 {
     struct core_view *own = &views[cpu->index];
-    log_start_core();
     enum status status = vcpu_backend() != NULL ? vcpu_backend()->enable_core() : STATUS_OK;
     if (status != STATUS_OK) {
         log_event("cpu.refused", "core=%u status=%s message=\"this core cannot run guests\"",

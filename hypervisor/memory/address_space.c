@@ -292,7 +292,7 @@ bool stack_is_guard(uintptr_t address)
 
 /* --- the window --- */
 
-static struct core *this_core(void)
+static struct core *own_window(void)
 {
     uint64_t cr3 = cr3_read() & CR3_ADDRESS;
     for (unsigned i = 0; i < CPU_MAX; i++)
@@ -312,7 +312,7 @@ static void close_window(struct core *core)
 
 void *window_open(uint64_t physical, uint64_t size)
 {
-    struct core *core = this_core();
+    struct core *core = own_window();
     owner_t owner = frames_owner(physical);
     uint64_t first = ALIGN_DOWN(physical, PAGE_SIZE);
     if (core == NULL || size == 0 || size > REGION_SIZE - PAGE_2M ||
@@ -352,7 +352,7 @@ void *window_open(uint64_t physical, uint64_t size)
 
 void window_close(void)
 {
-    struct core *core = this_core();
+    struct core *core = own_window();
     if (core == NULL || core->window_users == 0)
         return;
     if (--core->window_users == 0)

@@ -1,59 +1,43 @@
 #include "hypervisor/monitor/console.h"
 
-#include "drivers/framebuffer/framebuffer.h"
-#include "drivers/keyboard/keyboard.h"
-#include "drivers/serial/serial.h"
 #include "hypervisor/base/format.h"
-#include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 
-static bool initialised;
+static struct console_device devices[CONSOLE_DEVICES];
+static unsigned device_count;
 
 /* The prompt with what was typed so far, as it stands on the last line; output takes its place. */
 static char prompt[CONSOLE_PROMPT_SIZE];
 static size_t prompt_size;
 static bool guest_line;
 
-void console_init_early(void)
+void console_register(const struct console_device *device)
 {
-    if (!initialised) {
-        (void)serial_init();
-        (void)keyboard_init();
-    }
-    initialised = true;
+    if (device_count < CONSOLE_DEVICES)
+        devices[device_count++] = *device;
 }
 
-void console_init_framebuffer(const struct boot_framebuffer *framebuffer)
-{
-    if (framebuffer->format == BOOT_FRAMEBUFFER_NONE)
-        return;
-    enum status status = framebuffer_init(framebuffer);
-    if (status != STATUS_OK) {
-        log_event(
-            "console.refused",
-            "base=%#llx width=%u height=%u stride=%u reason=%s message=\"the framebuffer "
-            "that the loader describes cannot be used; the log goes to the serial port only\"",
-            (unsigned long long)framebuffer->base, framebuffer->width, framebuffer->height,
-            framebuffer->stride, status_name(status));
-        return;
-    }
-    /* What was said before there was a screen, as much of it as fits. */
-    char tail[2048];
-    framebuffer_write(tail, log_tail(tail, sizeof tail));
-}
-
-static void write_all(const char *text, size_t size)
+static void write_lines(const struct console_device *device, const char *text, size_t size)
 {
     size_t start = 0;
     for (size_t i = 0; i < size; i++) {
         if (text[i] != '\n')
             continue;
-        serial_write(text + start, i - start);
-        serial_write("\r\n", 2);
+        device->write(text + start, i - start);
+        device->write("\r\n", 2);
         start = i + 1;
     }
-    serial_write(text + start, size - start);
-    framebuffer_write(text, size);
+    device->write(text + start, size - start);
+}
+
+static void write_all(const char *text, size_t size)
+{
+    for (unsigned i = 0; i < device_count; i++) {
+        if (devices[i].write != NULL && devices[i].wants_return)
+            write_lines(&devices[i], text, size);
+        else if (devices[i].write != NULL)
+            devices[i].write(text, size);
+    }
 }
 
 static void erase_prompt(void)
@@ -69,8 +53,6 @@ static void erase_prompt(void)
 
 void console_write(const char *text, size_t size)
 {
-    /* An exception before the console's turn has to be seen too. */
-    console_init_early();
     erase_prompt();
     if (guest_line)
         write_all("\n", 1);
@@ -128,13 +110,18 @@ void console_printf(const char *format, ...)
     console_write(text, MIN(length, sizeof text - 1));
 }
 
-void log_flush(void)
-{
-    serial_flush();
-}
-
 int console_read(void)
 {
-    int typed = serial_read();
-    return typed >= 0 ? typed : keyboard_read();
+    int typed = -1;
+    for (unsigned i = 0; i < device_count && typed < 0; i++)
+        if (devices[i].read != NULL)
+            typed = devices[i].read();
+    return typed;
+}
+
+void console_flush(void)
+{
+    for (unsigned i = 0; i < device_count; i++)
+        if (devices[i].flush != NULL)
+            devices[i].flush();
 }

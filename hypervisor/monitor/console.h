@@ -1,14 +1,19 @@
-/* Output to all consoles (serial, framebuffer) and input from the serial line and a PS/2
- * keyboard. */
+/* Output to every console device and input from whichever has some. */
 #pragma once
 
-#include "boot/boot_info.h"
 #include "hypervisor/base/core.h"
 
-/* Serial first: works before memory management. */
-void console_init_early(void);
-/* Framebuffer, once device registers can be mapped. */
-void console_init_framebuffer(const struct boot_framebuffer *framebuffer);
+/* What a console's driver provides; NULL where the device has no such direction. */
+struct console_device {
+    void (*write)(const char *text, size_t size);
+    void (*flush)(void); /* waits until everything has left the machine */
+    int (*read)(void);   /* a byte, or -1 */
+    bool wants_return;   /* to it a newline alone only moves down */
+};
+/* At boot; takes a copy. Input is read in the order of registration. More than CONSOLE_DEVICES are
+ * left out. */
+#define CONSOLE_DEVICES 4
+void console_register(const struct console_device *device);
 void console_write(const char *text, size_t size);
 /* What a guest sent. Anything else that is written next begins a line of its own. */
 void console_write_guest(const char *text, size_t size);
@@ -25,5 +30,5 @@ void console_prompt(const char *text, size_t size);
 void console_prompt_end(void);
 /* A byte that was typed, or -1. */
 int console_read(void);
-/* The newest of the last 64 KiB of the log, from the start of a line, terminated; its length. */
-size_t log_tail(char *buffer, size_t size);
+/* Waits until everything has left the machine: 100 ms a device at most. */
+void console_flush(void);

@@ -14,7 +14,6 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
-#include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/control_loop.h"
 #include "hypervisor/pci/acs.h"
 #include "hypervisor/pci/setup.h"
@@ -96,13 +95,13 @@ void hypervisor_main(const struct boot_info *loaders)
     clock_start(loaders->entry_tsc);
     boot = *loaders;
     cpu_init_early();
+    console_start(); /* an exception from here on is seen */
     silence_devices();
-    console_init_early();
     greet(first_tsc);
 
     phase("memory");
     require(memory_init(), "the memory map is unusable or there is not enough memory");
-    console_init_framebuffer(&boot.framebuffer);
+    console_start_framebuffer(&boot.framebuffer);
     require(cpu_init_boot() == STATUS_OK, "no memory left for the boot core's tables");
 
     phase("acpi");

@@ -25,3 +25,8 @@ void platform_registers_claim(const struct tables *tables);
 
 /* Logs config.error for each mistake and config.read; the rest of the configuration is used. */
 void configuration_read(const struct boot_info *boot, struct config *config);
+
+/* Serial port and keyboard, which need no memory management; from here on the log is seen. */
+void console_start(void);
+/* The screen, once device registers can be mapped; shows the tail of what was said before. */
+void console_start_framebuffer(const struct boot_framebuffer *framebuffer);

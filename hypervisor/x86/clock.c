@@ -32,7 +32,8 @@ static uint64_t waited; /* of all cores; after boot nobody asks */
 void clock_start(uint64_t tsc)
 {
     /* A start that lies ahead would stop the clock, and no wait would end. */
-    rate.base_tsc = MIN(tsc, tsc_read());
+    uint64_t now = tsc_read();
+    rate.base_tsc = MIN(tsc, now);
 }
 
 uint64_t clock_microseconds(void)

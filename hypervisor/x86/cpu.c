@@ -39,6 +39,11 @@ struct cpu *cpu_current(void)
     return cpu;
 }
 
+unsigned this_core(void)
+{
+    return cpu_current()->index;
+}
+
 struct cpu *cpu_at(unsigned index)
 {
     return index < online ? &cpus[index] : NULL;

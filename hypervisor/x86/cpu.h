@@ -7,8 +7,7 @@
 
 #include "hypervisor/acpi/acpi.h"
 #include "hypervisor/base/core.h"
-
-#define CPU_MAX 64
+#include "hypervisor/base/this_core.h"
 
 struct vcpu;
 
@@ -32,7 +31,6 @@ struct cpu {
 /* This core's own; valid from cpu_init_early() / the AP's entry on. */
 struct cpu *cpu_current(void);
 struct cpu *cpu_at(unsigned index); /* NULL past the last one */
-unsigned cpu_count(void);           /* cores that came up, the control core included */
 
 /* Control registers, descriptor tables, exception handlers and per-core data of the boot core:
  * the first thing to call; needs no memory management. */

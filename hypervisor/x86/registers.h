@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hypervisor/base/core.h"
+#include "hypervisor/base/this_core.h"
 
 static inline uint64_t msr_read(uint32_t msr)
 {
@@ -21,10 +22,6 @@ static inline void msr_write(uint32_t msr, uint64_t value)
 /* RDMSR/WRMSR that report a #GP instead of taking it (false). */
 MUST_CHECK bool msr_read_safe(uint32_t msr, uint64_t *value);
 MUST_CHECK bool msr_write_safe(uint32_t msr, uint64_t value);
-
-/* Clears RFLAGS.IF and tells whether it was set; interrupts_restore() takes that back. */
-MUST_CHECK bool interrupts_disable(void);
-void interrupts_restore(bool were_enabled);
 
 /* Reads eight bytes that may not be mapped: false instead of a page fault. */
 MUST_CHECK bool memory_read_safe(uintptr_t address, uint64_t *value);

@@ -8,6 +8,7 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
+#include "hypervisor/memory/pages.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/core_state.h"
 #include "hypervisor/x86/cpu.h"
@@ -85,6 +86,7 @@ void smp_core_main(struct arrival *arrival)
     }
     cpu->apic_id = apic_id();
     cpu->state = CPU_IDLE;
+    log_start_core(pages_allocate(LOG_RING_PAGES), LOG_RING_PAGES * PAGE_SIZE);
     core_entry(cpu);
     cpu->state = CPU_FAILED;
     cpu_halt_forever();

@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers/framebuffer/framebuffer.h"
-#include "drivers/keyboard/keyboard.h"
-#include "drivers/serial/serial.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
@@ -77,50 +74,14 @@ static void terminal_put(char c)
 
 static bool long_lines; /* guest.output lines are wider than the terminal: not shown there */
 
-void serial_write(const char *text, size_t size)
+static void serial_write(const char *text, size_t size)
 {
     host_clock_advance(size * MICROSECONDS_BYTE);
     for (size_t i = 0; i < size; i++)
         terminal_put(text[i]);
 }
 
-bool serial_init(void)
-{
-    return true;
-}
-
-void serial_flush(void)
-{
-}
-
-int serial_read(void)
-{
-    return -1;
-}
-
-bool keyboard_init(void)
-{
-    return false;
-}
-
-int keyboard_read(void)
-{
-    return -1;
-}
-
-enum status framebuffer_init(const struct boot_framebuffer *description)
-{
-    return STATUS_UNSUPPORTED;
-}
-
-void framebuffer_write(const char *text, size_t size)
-{
-}
-
-size_t log_tail(char *buffer, size_t size)
-{
-    return 0;
-}
+static const struct console_device serial = {.write = serial_write, .wants_return = true};
 
 void log_drain(void)
 {
@@ -340,6 +301,7 @@ static void test_bytes_without_effect_end_a_turn(void **state)
 
 int main(void)
 {
+    console_register(&serial);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_text_is_marked, setup),
         cmocka_unit_test_setup(test_a_line_of_the_log_begins_a_row, setup),

@@ -1,4 +1,4 @@
-// SOURCES: drivers/keyboard/keyboard.c -log.c -clock.c -pages.c
+// SOURCES: drivers/keyboard/keyboard.c hypervisor/setup/keyboard.c -log.c -clock.c -pages.c
 /* What is typed on a PS/2 keyboard, as scan codes. */
 #include "drivers/keyboard/keyboard.h"
 #include "hypervisor/base/mmio.h"

@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/monitor/log.c hypervisor/monitor/log_ring.c hypervisor/base/format.c -log.c
+// SOURCES: hypervisor/base/log.c hypervisor/base/log_ring.c hypervisor/base/format.c -log.c
 /* The log itself, with two cores played by this test and a console that remembers. */
 #include <pthread.h>
 #include <sched.h>
@@ -7,16 +7,12 @@
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/memory/pages.h"
-#include "hypervisor/monitor/console.h"
-#include "hypervisor/monitor/log_ring.h"
-#include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/registers.h"
+#include "hypervisor/base/log_ring.h"
+#include "hypervisor/base/this_core.h"
 #include "tests/unit/support/host.h"
 
 static char console[1 << 20];
 static size_t console_used;
-static struct cpu cpus[3] = {{.index = 0}, {.index = 1}, {.index = 2}};
 static unsigned count = 2;
 static unsigned current;
 static int interrupts_off;
@@ -27,7 +23,7 @@ static unsigned lines_during_drain;
 /* How long the console takes for a byte. */
 static unsigned microseconds_per_byte;
 
-void console_write(const char *text, size_t size)
+static void console_write(const char *text, size_t size)
 {
     host_clock_advance(size * microseconds_per_byte);
     assert_true(console_used + size < sizeof console);
@@ -41,9 +37,9 @@ void console_write(const char *text, size_t size)
     }
 }
 
-struct cpu *cpu_current(void)
+unsigned this_core(void)
 {
-    return &cpus[current];
+    return current;
 }
 
 unsigned cpu_count(void)
@@ -63,6 +59,14 @@ void interrupts_restore(bool were_enabled)
     interrupts_off--;
 }
 
+static char ring_bytes[LOG_RING_PAGES * PAGE_SIZE], other_ring_bytes[sizeof ring_bytes];
+static unsigned flushes;
+
+static void console_flush(void)
+{
+    flushes++;
+}
+
 static void clear_console(void)
 {
     console_used = 0;
@@ -75,6 +79,19 @@ static int setup(void **state)
     current = 0;
     host_clock_set(12345678);
     return 0;
+}
+
+static void test_lines_before_there_is_a_sink_are_kept(void **state)
+{
+    char tail[100];
+    log_event("first.line", "seen=%s", "no");
+    log_flush();
+    assert_string_equal(console, "");
+    log_to(&(struct log_sink){console_write, console_flush});
+    (void)log_tail(tail, sizeof tail);
+    assert_string_equal(tail, "[12.345678] first.line seen=no\n");
+    log_flush();
+    assert_int_equal(flushes, 1);
 }
 
 static void test_line_has_time_event_and_rest(void **state)
@@ -112,12 +129,12 @@ static void test_other_cores_lines_wait_for_the_drain(void **state)
     log_event("early.line", "core=%u", 1u);
     assert_non_null(strstr(console, "early.line core=1\n"));
 
-    size_t pages = pages_in_use();
-    log_start_core();
-    assert_int_equal(pages_in_use(), pages + 2);
+    log_start_core(NULL, sizeof ring_bytes); /* no memory: it goes on writing directly */
+    log_event("early.line", "core=%u", 2u);
+    assert_non_null(strstr(console, "early.line core=2\n"));
+    log_start_core(ring_bytes, sizeof ring_bytes);
     current = 0;
-    log_start_core();
-    assert_int_equal(pages_in_use(), pages + 2);
+    log_start_core(ring_bytes, sizeof ring_bytes); /* the control core never has one */
     clear_console();
     current = 1;
     log_event("later.line", "core=%u", 1u);
@@ -188,7 +205,7 @@ static void test_a_flood_does_not_hold_up_the_control_core(void **state)
     for (unsigned i = 0; i < 1000; i++)
         log_event("flood.line", "number=%u", i);
     current = 2;
-    log_start_core();
+    log_start_core(other_ring_bytes, sizeof other_ring_bytes);
     log_event("other.line", "core=%u", 2u);
     current = 0;
     clear_console();
@@ -307,6 +324,7 @@ static void test_ring_between_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_lines_before_there_is_a_sink_are_kept, setup),
         cmocka_unit_test_setup(test_line_has_time_event_and_rest, setup),
         cmocka_unit_test_setup(test_long_line_is_cut, setup),
         cmocka_unit_test_setup(test_other_cores_lines_wait_for_the_drain, setup),

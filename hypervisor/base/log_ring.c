@@ -1,4 +1,4 @@
-#include "hypervisor/monitor/log_ring.h"
+#include "hypervisor/base/log_ring.h"
 
 #include "hypervisor/base/string.h"
 

@@ -2,14 +2,10 @@
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
+#include "hypervisor/base/log_ring.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/memory/pages.h"
-#include "hypervisor/monitor/console.h"
-#include "hypervisor/monitor/log_ring.h"
-#include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/registers.h"
+#include "hypervisor/base/this_core.h"
 
-#define RING_PAGES   2
 #define HISTORY_SIZE KIB(64)
 /* A full ring takes 0.7 s at 115200 baud; neighbours' control calls wait no longer than this and
  * one line. */
@@ -23,6 +19,8 @@ static struct core_ring {
     struct log_ring ring;
     bool ready;
 } rings[CPU_MAX];
+
+static struct log_sink sink;
 
 /* Taken only by cores that write to the console directly: the control core, the others before
  * there are rings, and a dying one. */
@@ -42,7 +40,8 @@ static void unlock_console(void)
 static void write_directly(const char *text, size_t size)
 {
     lock_console();
-    console_write(text, size);
+    if (sink.write != NULL)
+        sink.write(text, size);
     log_history_put(&history, text, size);
     unlock_console();
 }
@@ -67,7 +66,7 @@ static size_t build_line(char line[LOG_LINE_SIZE], const char *event, const char
 
 static struct log_ring *own_ring(void)
 {
-    struct core_ring *own = &rings[cpu_current()->index];
+    struct core_ring *own = &rings[this_core()];
     return own->ready ? &own->ring : NULL;
 }
 
@@ -100,15 +99,12 @@ void log_panic(const char *event, const char *format, ...)
     write_directly(line, length);
 }
 
-void log_start_core(void)
+void log_start_core(void *bytes, uint32_t size)
 {
-    struct core_ring *own = &rings[cpu_current()->index];
-    if (cpu_current()->index == 0 || own->ready)
+    struct core_ring *own = &rings[this_core()];
+    if (bytes == NULL || this_core() == 0)
         return;
-    void *bytes = pages_allocate(RING_PAGES);
-    if (bytes == NULL)
-        return;
-    log_ring_init(&own->ring, bytes, RING_PAGES * PAGE_SIZE);
+    log_ring_init(&own->ring, bytes, size);
     __atomic_store_n(&own->ready, true, __ATOMIC_RELEASE);
 }
 
@@ -157,6 +153,17 @@ bool log_pending(unsigned core)
 {
     return __atomic_load_n(&rings[core].ready, __ATOMIC_ACQUIRE) &&
            log_ring_available(&rings[core].ring) != 0;
+}
+
+void log_flush(void)
+{
+    if (sink.flush != NULL)
+        sink.flush();
+}
+
+void log_to(const struct log_sink *where)
+{
+    sink = *where;
 }
 
 size_t log_tail(char *buffer, size_t size)

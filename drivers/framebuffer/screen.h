@@ -1,0 +1,21 @@
+/* The screen as framebuffer.c keeps it and framebuffer_init() sets it up. */
+#pragma once
+
+#include "drivers/framebuffer/font.h"
+#include "hypervisor/base/core.h"
+
+#define MAX_COLUMNS 160
+#define MAX_ROWS    100
+#define CELL_WIDTH  (FONT_WIDTH + 1)
+#define CELL_HEIGHT (FONT_HEIGHT + 1)
+#define PAPER       0x00000000u
+
+extern struct screen {
+    uintptr_t pixels; /* 0: no framebuffer */
+    uint32_t stride;  /* bytes */
+    uint32_t scale;   /* screen pixels per font pixel, in both directions */
+    uint32_t columns, rows;
+    uint32_t column, row; /* where the next character goes */
+    char text[MAX_ROWS][MAX_COLUMNS];
+    char shown[MAX_ROWS][MAX_COLUMNS];
+} screen;
