@@ -37,7 +37,8 @@ size_t log_ring_available(const struct log_ring *ring)
 size_t log_ring_take(struct log_ring *ring, char *buffer, size_t size)
 {
     uint32_t tail = ring->tail;
-    size = MIN(size, log_ring_available(ring));
+    size_t available = log_ring_available(ring); /* looked at once: it grows meanwhile */
+    size = MIN(size, available);
     size_t first = first_part(ring, tail, size);
     memcpy(buffer, ring->bytes + (tail & (ring->size - 1)), first);
     memcpy(buffer + first, ring->bytes, size - first);
@@ -48,8 +49,8 @@ size_t log_ring_take(struct log_ring *ring, char *buffer, size_t size)
 size_t log_ring_take_line(struct log_ring *ring, char *buffer, size_t size)
 {
     uint32_t tail = ring->tail;
-    size_t available = MIN(size, log_ring_available(ring)), length = 0;
-    while (length < available &&
+    size_t available = log_ring_available(ring), length = 0;
+    while (length < size && length < available &&
            ring->bytes[(tail + (uint32_t)length++) & (ring->size - 1)] != '\n')
         ;
     return log_ring_take(ring, buffer, length);
