@@ -3,6 +3,7 @@
 #include "hypervisor/base/clock.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/interrupts.h"
 
 /* Longer than the control core is ever busy (loading a guest takes seconds under emulation): expiry
  * means that it is dead. */

@@ -12,6 +12,7 @@
 #include "hypervisor/abi/calls.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/interrupts.h"
 
 #define CONSOLE_LINE      200
 #define CONSOLE_WRITE_MAX 4096

@@ -2,6 +2,7 @@
 #include "hypervisor/iommu/vtd.h"
 
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/interrupts.h"
 
 /* Records are also looked for without an interrupt this often: events of a unit may be masked, and
  * one is raised only when no record was pending before. */

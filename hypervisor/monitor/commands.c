@@ -18,6 +18,7 @@
 #include "hypervisor/monitor/decode.h"
 #include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/power.h"
 
 static void help(unsigned count, char *const words[])
 {

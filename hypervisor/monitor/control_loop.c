@@ -11,7 +11,9 @@
 #include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/monitor/monitor.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/interrupts.h"
 #include "hypervisor/x86/machine_check.h"
+#include "hypervisor/x86/power.h"
 
 /* Guests have set up their devices by then. */
 #define SETTLING_MICROSECONDS MILLISECONDS(500)

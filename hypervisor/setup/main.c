@@ -1,5 +1,6 @@
 /* The boot order, readable as a table of contents. Every step that fails says so and the rest goes
  * on as far as it makes sense: the monitor prompt is reached whatever failed. */
+#include "hypervisor/setup/cpu.h"
 #include "hypervisor/setup/main.h"
 
 #include "boot/silence.h"
@@ -18,8 +19,8 @@
 #include "hypervisor/pci/acs.h"
 #include "hypervisor/pci/setup.h"
 #include "hypervisor/setup/setup.h"
+#include "hypervisor/setup/time.h"
 #include "hypervisor/vcpu/vcpu.h"
-#include "hypervisor/x86/clock.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 

@@ -19,6 +19,10 @@ struct tables {
  * acpi.refused, iommu.refused, clock.refused. Firmware's reserved regions leave the free memory. */
 void tables_read(uint64_t rsdp, struct tables *tables);
 
+/* Notes (and maps) what machine_reboot() and machine_power_off() need. `slp_typ_*` are from
+ * dsdt_find_s5(); without it (`has_s5` false) ACPI power-off is not tried. */
+void power_init(const struct fadt *fadt, bool has_s5, uint8_t slp_typ_a, uint8_t slp_typ_b);
+
 /* Gives interrupt controllers, IOMMUs and configuration space an owner before any device is given
  * away: a BAR or a reserved region that firmware placed over them is refused with its device. */
 void platform_registers_claim(const struct tables *tables);

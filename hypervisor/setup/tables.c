@@ -5,8 +5,7 @@
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/setup/setup.h"
-#include "hypervisor/x86/clock.h"
-#include "hypervisor/x86/cpu.h"
+#include "hypervisor/setup/time.h"
 #include "hypervisor/x86/rtc.h"
 
 static struct acpi_directory directory;

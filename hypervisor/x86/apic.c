@@ -3,40 +3,37 @@
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/memory/address_space.h"
 #include "hypervisor/x86/apic_registers.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/exceptions.h"
+#include "hypervisor/x86/interrupts.h"
 #include "hypervisor/x86/registers.h"
 
-/* Set by the boot core before others run; every core is put into the same mode. */
-static bool x2apic;
-static uintptr_t xapic_registers;
+struct apic_mode apic_mode;
 
 bool apic_is_x2apic(void)
 {
-    return x2apic;
+    return apic_mode.x2apic;
 }
 
 uint32_t apic_read(enum apic_register offset)
 {
-    if (x2apic)
+    if (apic_mode.x2apic)
         return (uint32_t)msr_read(MSR_X2APIC_FIRST + offset / 16);
-    return mmio_read32(xapic_registers + offset);
+    return mmio_read32(apic_mode.registers + offset);
 }
 
 void apic_write(enum apic_register offset, uint32_t value)
 {
-    if (x2apic)
+    if (apic_mode.x2apic)
         msr_write(MSR_X2APIC_FIRST + offset / 16, value);
     else
-        mmio_write32(xapic_registers + offset, value);
+        mmio_write32(apic_mode.registers + offset, value);
 }
 
 uint32_t apic_id(void)
 {
     uint32_t id = apic_read(APIC_ID);
-    return x2apic ? id : id >> 24;
+    return apic_mode.x2apic ? id : id >> 24;
 }
 
 void apic_end_of_interrupt(void)
@@ -113,36 +110,6 @@ void apic_open(void)
     interrupts_discard();
 }
 
-static enum status choose_mode(void)
-{
-    struct cpuid_result features = cpuid(1, 0);
-    if ((features.edx & BIT(9)) == 0)
-        return STATUS_UNSUPPORTED;
-    x2apic = (features.ecx & BIT(21)) != 0;
-    if (x2apic || xapic_registers != 0)
-        return STATUS_OK;
-    uint64_t base = msr_read(MSR_APIC_BASE) & BITS(51, 12);
-    xapic_registers = map_device(base, PAGE_SIZE);
-    return xapic_registers != 0 ? STATUS_OK : STATUS_NO_MEMORY;
-}
-
-enum status apic_enable(void)
-{
-    enum status status = choose_mode();
-    if (status != STATUS_OK)
-        return status;
-    uint64_t base = msr_read(MSR_APIC_BASE);
-    /* SDM 3A 11.12.5: from disabled to x2APIC only by way of xAPIC. */
-    if ((base & APIC_BASE_ENABLE) == 0) {
-        base |= APIC_BASE_ENABLE;
-        msr_write(MSR_APIC_BASE, base);
-    }
-    if (x2apic && (base & APIC_BASE_X2APIC) == 0)
-        msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
-    apic_quiesce();
-    return STATUS_OK;
-}
-
 static bool xapic_idle(void)
 {
     return (apic_read(APIC_COMMAND_LOW) & APIC_COMMAND_PENDING) == 0;
@@ -153,7 +120,7 @@ bool apic_send(uint32_t destination, uint32_t command)
     /* Stores that the receiver is to see come first: an x2APIC write orders nothing by itself
      * (SDM 3A 11.12.3). */
     __asm__ volatile("mfence; lfence" ::: "memory");
-    if (x2apic) {
+    if (apic_mode.x2apic) {
         msr_write(MSR_X2APIC_ICR, (uint64_t)destination << 32 | command);
         return true;
     }

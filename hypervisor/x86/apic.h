@@ -6,8 +6,6 @@
 
 #include "hypervisor/base/core.h"
 
-/* Enables this core's APIC with everything masked. STATUS_UNSUPPORTED without an APIC. */
-MUST_CHECK enum status apic_enable(void);
 bool apic_is_x2apic(void);
 uint32_t apic_id(void);
 void apic_end_of_interrupt(void);

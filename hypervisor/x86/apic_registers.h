@@ -37,6 +37,12 @@ enum apic_register {
 #define APIC_COMMAND_PENDING    0x1000u
 #define APIC_TIMER_DIVIDE_BY_16 0x3u
 
+/* Chosen by the boot core before others run; every core is put into the same mode. */
+extern struct apic_mode {
+    bool x2apic;
+    uintptr_t registers; /* in xAPIC mode */
+} apic_mode;
+
 /* This core's APIC, in whichever mode it is. */
 uint32_t apic_read(enum apic_register offset);
 void apic_write(enum apic_register offset, uint32_t value);

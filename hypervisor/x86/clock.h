@@ -1,16 +1,21 @@
 /* The TSC as the hypervisor's clock (base/clock.h). */
 #pragma once
 
-#include "hypervisor/acpi/acpi.h"
 #include "hypervisor/base/core.h"
 
-/* The clock is at 0 where the TSC was at `tsc`: when the loader handed over. The first thing to
- * call. */
-void clock_start(uint64_t tsc);
-/* Measures the TSC against the ACPI PM timer (ACPI 4.8.3.3: 3.579545 MHz); without one takes what
- * CPUID 15h, 40000010h or 16h say, in this order. Takes about 15 ms. Boot core only, before other
- * cores run. `fadt` may be NULL. Until then, and when nothing helps (STATUS_NOT_FOUND), the clock
- * assumes 5 GHz: waits are then too long, never too short. */
-MUST_CHECK enum status clock_init(const struct fadt *fadt);
-
 uint64_t clock_tsc_khz(void);
+
+/* Until it is measured, and when nothing helps, the clock assumes 5 GHz: waits are then too long,
+ * never too short. */
+#define CLOCK_ASSUMED_KHZ UINT64_C(5000000)
+#define CLOCK_SCALE_SHIFT 48
+
+/* What setup/clock.c measures: microseconds = base_microseconds + (TSC - base_tsc) * scale / 2^48.
+ */
+extern struct clock_rate {
+    uint64_t khz;
+    uint64_t scale;
+    uint64_t base_tsc;
+    uint64_t base_microseconds;
+    uint64_t waited; /* of all cores; after boot nobody asks */
+} clock_rate;

@@ -1,7 +1,8 @@
-/* Segment descriptors and task states, one set per core (SDM 3A 3.4.5, 8.7). */
+/* Segment descriptors and task states, one set per core (SDM 3A 3.4.5, 8.7); the gates of all. */
 #pragma once
 
 #include "hypervisor/base/core.h"
+#include "hypervisor/base/this_core.h"
 
 #define SELECTOR_CODE 0x08
 #define SELECTOR_DATA 0x10
@@ -23,7 +24,24 @@ struct task_state {
 _Static_assert(sizeof(struct task_state) == 104, "SDM 3A 8.7");
 _Static_assert(offsetof(struct task_state, ist) == 0x24, "SDM 3A 8.7");
 
-/* Stack tops for the core's exceptions; before descriptors_load() or while it runs. */
-void descriptors_set_stack(unsigned core, enum exception_stack stack, uintptr_t top);
-/* Fills the core's tables and loads GDTR, TR and the segment registers. */
-void descriptors_load(unsigned core);
+extern struct core_tables {
+    uint64_t gdt[5]; /* null, code, data, TSS (two entries) */
+    struct task_state tss;
+} core_tables[CPU_MAX];
+
+struct gate {               /* SDM 3A 7.14.1 */
+    uint16_t offset_low;    /* 0 */
+    uint16_t selector;      /* 2 */
+    uint8_t stack;          /* 4: IST */
+    uint8_t type;           /* 5 */
+    uint16_t offset_middle; /* 6 */
+    uint32_t offset_high;   /* 8 */
+    uint32_t reserved;      /* 12 */
+};
+_Static_assert(sizeof(struct gate) == 16, "SDM 3A 7.14.1");
+
+#define IDT_SIZE 256
+extern struct gate idt[IDT_SIZE];
+/* Used while interrupts that a guest left behind are dropped. Its APIC takes vectors from 16 up
+ * (SDM 3A 11.5.2), so exceptions' numbers are among them and mean nothing. */
+extern struct gate discard_idt[IDT_SIZE];

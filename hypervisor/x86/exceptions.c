@@ -2,38 +2,15 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/base/string.h"
-#include "hypervisor/memory/address_space.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/descriptors.h"
 #include "hypervisor/x86/machine_check.h"
 #include "hypervisor/x86/registers.h"
 
-#define VECTOR_ENTRY_SIZE 16 /* vectors.asm */
-#define MAX_FRAMES        16
+#define MAX_FRAMES 16
 
-extern const uint8_t vector_entries[];
-extern const uint8_t discard_entry[];
 extern const uint8_t msr_read_safe_access[], msr_write_safe_access[], memory_read_safe_access[];
 extern const uint8_t safe_access_failed[];
 extern const uint8_t cpu_wait_window[], cpu_wait_window_end[];
-
-struct gate {               /* SDM 3A 7.14.1 */
-    uint16_t offset_low;    /* 0 */
-    uint16_t selector;      /* 2 */
-    uint8_t stack;          /* 4: IST */
-    uint8_t type;           /* 5 */
-    uint16_t offset_middle; /* 6 */
-    uint32_t offset_high;   /* 8 */
-    uint32_t reserved;      /* 12 */
-};
-_Static_assert(sizeof(struct gate) == 16, "SDM 3A 7.14.1");
-#define GATE_INTERRUPT 0x8e /* present, interrupt gate: IF is cleared */
-
-static struct gate idt[256] __attribute__((aligned(4096)));
-/* Used while interrupts that a guest left behind are dropped. Its APIC takes vectors from 16 up
- * (SDM 3A 11.5.2), so exceptions' numbers are among them and mean nothing. */
-struct gate discard_idt[256] __attribute__((aligned(4096)));
 
 static const struct {
     const char *name;
@@ -72,21 +49,17 @@ static const uint8_t *const safe_accesses[] = {
 #define MAX_NMI_WINDOWS 4
 static struct nmi_window {
     uintptr_t begin, end, resume;
-} nmi_windows[MAX_NMI_WINDOWS];
-static size_t nmi_window_count;
+} nmi_windows[MAX_NMI_WINDOWS] = {
+    {(uintptr_t)cpu_wait_window, (uintptr_t)cpu_wait_window_end, (uintptr_t)cpu_wait_window_end},
+};
+static size_t nmi_window_count = 1;
 
+static bool (*is_guard)(uintptr_t address);
 static volatile bool panicking[CPU_MAX];
 
-static void set_gate(struct gate *gate, uintptr_t entry, enum exception_stack stack)
+void exceptions_know_guards(bool (*check)(uintptr_t address))
 {
-    *gate = (struct gate){
-        .offset_low = (uint16_t)entry,
-        .selector = SELECTOR_CODE,
-        .stack = (uint8_t)stack,
-        .type = GATE_INTERRUPT,
-        .offset_middle = (uint16_t)(entry >> 16),
-        .offset_high = (uint32_t)(entry >> 32),
-    };
+    is_guard = check;
 }
 
 bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume)
@@ -98,33 +71,6 @@ bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume)
         return false;
     nmi_windows[nmi_window_count++] = (struct nmi_window){begin, end, resume};
     return true;
-}
-
-void exceptions_init(void)
-{
-    static const uint8_t stacks[FIRST_INTERRUPT_VECTOR] = {
-        [VECTOR_NMI] = STACK_NMI,
-        [VECTOR_DOUBLE_FAULT] = STACK_DOUBLE_FAULT,
-        [VECTOR_MACHINE_CHECK] = STACK_MACHINE_CHECK,
-    };
-    for (unsigned vector = 0; vector < ARRAY_SIZE(idt); vector++) {
-        uintptr_t entry = (uintptr_t)vector_entries + (uintptr_t)vector * VECTOR_ENTRY_SIZE;
-        set_gate(&idt[vector], entry, vector < ARRAY_SIZE(stacks) ? stacks[vector] : STACK_CURRENT);
-        discard_idt[vector] = idt[vector];
-        if (vector >= 16)
-            set_gate(&discard_idt[vector], (uintptr_t)discard_entry, STACK_CURRENT);
-    }
-    nmi_windows[nmi_window_count++] = (struct nmi_window){
-        (uintptr_t)cpu_wait_window, (uintptr_t)cpu_wait_window_end, (uintptr_t)cpu_wait_window_end};
-}
-
-void exceptions_load(void)
-{
-    struct {
-        uint16_t limit; /* 0 */
-        uint64_t base;  /* 2 */
-    } PACKED idtr = {sizeof idt - 1, (uintptr_t)idt};
-    __asm__ volatile("lidt %0" : : "m"(idtr));
 }
 
 /* Nothing in here may fault: an exception's IRET would let the next NMI in on this very stack. */
@@ -213,7 +159,7 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
     bool guard = false;
     /* A double fault is what a stack overflow becomes; CR2 still tells where. */
     if (!nested && (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT)) {
-        guard = stack_is_guard(address);
+        guard = is_guard != NULL && is_guard(address);
         describe_page_fault(page_fault, sizeof page_fault,
                             frame->vector == VECTOR_PAGE_FAULT ? frame->error : BIT(1), guard);
     }

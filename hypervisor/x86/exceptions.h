@@ -21,16 +21,14 @@ _Static_assert(sizeof(struct trap_frame) == 0xb0, "vectors.asm; keeps the stack 
 #define VECTOR_MACHINE_CHECK      18
 #define FIRST_INTERRUPT_VECTOR    32
 
-/* Builds the interrupt descriptor tables; once. */
-void exceptions_init(void);
-/* Points this core at them. */
-void exceptions_load(void);
-
 /* An NMI that arrives while RIP is in [begin, end) continues at `resume`: for code that looks for
  * a kick and then waits or enters a guest, which the kick must not fall between. Once per window is
  * enough for all cores, a second time changes nothing; the first on the boot core before others
  * run. False when the table is full. */
 MUST_CHECK bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume);
+
+/* Who knows whether an address lies in a stack's guard page: an overflow is then called so. */
+void exceptions_know_guards(bool (*check)(uintptr_t address));
 
 /* Opens interrupts for a moment and drops whatever is pending, each with its EOI. */
 void interrupts_discard(void);

@@ -1,13 +1,11 @@
-/* Interrupts of the control core: who handles which vector, and the periodic timer. */
-#include "hypervisor/base/clock.h"
+/* Who handles which vector. */
+#include "hypervisor/x86/interrupts.h"
+
 #include "hypervisor/base/log.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/apic_registers.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/exceptions.h"
-#include "hypervisor/x86/registers.h"
-
-#define TIMER_WINDOW MILLISECONDS(5)
 
 static struct {
     void (*handler)(void *context);
@@ -47,37 +45,4 @@ void interrupt_handle(const struct trap_frame *frame)
      * (SDM 3A 11.9). */
     if (apic_in_service(vector))
         apic_end_of_interrupt();
-}
-
-/* Timer ticks per second at divide by 16, measured once; the crystal differs between machines. */
-static uint64_t timer_rate(void)
-{
-    static uint64_t rate;
-    if (rate != 0)
-        return rate;
-    apic_write(APIC_LVT_TIMER, APIC_LVT_MASKED | VECTOR_TIMER);
-    apic_write(APIC_TIMER_DIVIDE, APIC_TIMER_DIVIDE_BY_16);
-    apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
-    uint64_t start = clock_microseconds();
-    clock_delay(TIMER_WINDOW);
-    uint32_t ticks = UINT32_MAX - apic_read(APIC_TIMER_CURRENT);
-    uint64_t elapsed = clock_microseconds() - start;
-    apic_write(APIC_TIMER_INITIAL, 0);
-    rate = (uint64_t)ticks * MILLISECONDS(1000) / elapsed;
-    return rate;
-}
-
-void timer_start(uint64_t period_microseconds)
-{
-    uint64_t rate = timer_rate();
-    if (rate == 0) {
-        log_event("timer.refused", "message=\"the local APIC's timer does not count; the monitor "
-                                   "answers only when something else wakes the control core\"");
-        return;
-    }
-    uint64_t count = rate * period_microseconds / MILLISECONDS(1000);
-    count = MAX(MIN(count, (uint64_t)UINT32_MAX), 1u);
-    apic_write(APIC_TIMER_DIVIDE, APIC_TIMER_DIVIDE_BY_16);
-    apic_write(APIC_LVT_TIMER, APIC_LVT_PERIODIC | VECTOR_TIMER);
-    apic_write(APIC_TIMER_INITIAL, (uint32_t)count);
 }

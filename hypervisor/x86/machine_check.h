@@ -18,12 +18,6 @@ enum machine_check_place {
     MACHINE_CHECK_BEFORE_BOOT,
 };
 
-/* Boot only, each core for itself, before CR4.MCE is set: notes what firmware left in the banks,
- * enables all errors of all banks, and local delivery (LMCE) where firmware permits it. */
-void machine_check_enable(void);
-/* Boot only: one line about the boot core. */
-void machine_check_log_support(void);
-
 /* A machine check on this core has not been handled yet (MCG_STATUS.MCIP). */
 bool machine_check_pending(void);
 /* Reads, notes and clears this core's banks; returns what that means for what was interrupted.

@@ -1,4 +1,4 @@
-/* What machine_check.c and machine_check_init.c share. */
+/* What machine_check.c and setup/machine_check.c share. */
 #pragma once
 
 #include "hypervisor/x86/cpu.h"

@@ -1,8 +1,8 @@
-/* Switching the machine off and on again. */
+#include "hypervisor/x86/power.h"
+
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/memory/address_space.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
@@ -18,37 +18,16 @@
 #define PM1_SLEEP_TYPES      ((uint16_t)BITS(12, 10))
 #define PM1_SLEEP            ((uint16_t)BIT(13))
 
-enum reset_space { RESET_MEMORY = 0, RESET_PORT = 1 };
-
 #define EFFECT_LIMIT MILLISECONDS(500)
 
-static struct fadt tables; /* all zero, no reset register: nothing is known */
-static bool tables_known;
-static bool s5_known;
-static uint8_t s5_types[2];
-static uintptr_t reset_register;
-
-void power_init(const struct fadt *fadt, bool has_s5, uint8_t slp_typ_a, uint8_t slp_typ_b)
-{
-    if (fadt == NULL)
-        return;
-    tables = *fadt;
-    tables_known = true;
-    s5_known = has_s5;
-    s5_types[0] = slp_typ_a;
-    s5_types[1] = slp_typ_b;
-    if (fadt->reset_space == RESET_MEMORY && fadt->reset_address != 0)
-        reset_register = map_device(fadt->reset_address, 1);
-}
+struct power_means power_means;
 
 static void reset_by_acpi(void)
 {
-    if (!tables_known || tables.reset_address == 0)
-        return;
-    if (tables.reset_space == RESET_PORT && tables.reset_address <= UINT16_MAX)
-        port_write8((uint16_t)tables.reset_address, tables.reset_value);
-    else if (tables.reset_space == RESET_MEMORY && reset_register != 0)
-        mmio_write8(reset_register, tables.reset_value);
+    if (power_means.reset_port != 0)
+        port_write8(power_means.reset_port, power_means.reset_value);
+    else if (power_means.reset_register != 0)
+        mmio_write8(power_means.reset_register, power_means.reset_value);
     else
         return;
     clock_delay(EFFECT_LIMIT);
@@ -82,31 +61,31 @@ void machine_reboot(void)
 
 static void enable_acpi_mode(uint16_t control)
 {
-    if ((port_read16(control) & PM1_SCI_ENABLE) != 0 || tables.smi_command_port == 0 ||
-        tables.smi_command_port > UINT16_MAX || tables.acpi_enable == 0)
+    if ((port_read16(control) & PM1_SCI_ENABLE) != 0 || power_means.smi_command_port == 0 ||
+        power_means.acpi_enable == 0)
         return;
-    port_write8((uint16_t)tables.smi_command_port, tables.acpi_enable);
+    port_write8(power_means.smi_command_port, power_means.acpi_enable);
     (void)WAIT_UNTIL((port_read16(control) & PM1_SCI_ENABLE) != 0, EFFECT_LIMIT);
 }
 
 static void power_off_by_acpi(void)
 {
-    uint32_t ports[2] = {tables.pm1a_control_port, tables.pm1b_control_port};
-    if (!s5_known || ports[0] == 0 || ports[0] > UINT16_MAX || ports[1] > UINT16_MAX)
+    const uint16_t *ports = power_means.pm1_control_port;
+    if (ports[0] == 0)
         return;
-    enable_acpi_mode((uint16_t)ports[0]);
+    enable_acpi_mode(ports[0]);
     /* The type first, in both, then the bit that starts it (ACPI 16.1.5). */
     uint16_t values[2] = {0, 0};
-    for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         if (ports[i] == 0)
             continue;
-        values[i] = (uint16_t)((port_read16((uint16_t)ports[i]) & ~(PM1_SLEEP_TYPES | PM1_SLEEP)) |
-                               PM1_SLEEP_TYPE(s5_types[i]));
-        port_write16((uint16_t)ports[i], values[i]);
+        values[i] = (uint16_t)((port_read16(ports[i]) & ~(PM1_SLEEP_TYPES | PM1_SLEEP)) |
+                               PM1_SLEEP_TYPE(power_means.s5_type[i]));
+        port_write16(ports[i], values[i]);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++)
         if (ports[i] != 0)
-            port_write16((uint16_t)ports[i], values[i] | PM1_SLEEP);
+            port_write16(ports[i], values[i] | PM1_SLEEP);
     clock_delay(EFFECT_LIMIT);
 }
 

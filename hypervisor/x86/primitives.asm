@@ -3,7 +3,7 @@
 bits 64
 default rel
 
-; struct cpu (cpu.c asserts them)
+; struct cpu (core.c asserts them)
 CPU_NMI_COUNT equ 28
 CPU_NMI_SEEN  equ 56
 

@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include "hypervisor/acpi/acpi.h"
 #include "hypervisor/base/core.h"
 
 /* The clock's registers, by index. */
@@ -33,10 +32,7 @@ enum rtc_register {
 #define RTC_D_VALID    BIT(7)
 #define RTC_HOUR_PM    BIT(7) /* with 12 hours */
 
-/* Boot core, once the clock runs. `fadt` may be NULL. STATUS_NOT_FOUND: firmware says that there
- * is none; STATUS_TIMEOUT: it never stops updating (or there is none); STATUS_INVALID: what it
- * holds is no date. Time then begins with 1970. */
-MUST_CHECK enum status rtc_init(const struct fadt *fadt);
-
 /* Seconds since the beginning of 1970. */
 uint64_t rtc_seconds(void);
+/* The date when the clock was at 0; written at boot. */
+extern uint64_t rtc_start;

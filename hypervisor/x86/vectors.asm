@@ -1,4 +1,4 @@
-; The 256 entry points of the interrupt descriptor table, and those that only discard.
+; The 256 entry points of the interrupt descriptor table.
 ; Each pushes its vector (and a zero where the CPU pushes no error code), so that all arrive at
 ; trap_handle() with a struct trap_frame (exceptions.h).
 
@@ -6,11 +6,8 @@ bits 64
 default rel
 
 extern trap_handle
-extern apic_end_of_interrupt
-extern discard_idt
 
-CPU_INTERRUPT_COUNT equ 48      ; struct cpu (cpu.c asserts it)
-ENTRY_SIZE equ 16               ; VECTOR_ENTRY_SIZE in exceptions.c
+ENTRY_SIZE equ 16               ; VECTOR_ENTRY_SIZE in setup/descriptors.c
 
 section .text
 
@@ -68,53 +65,3 @@ trap_entry:
     pop rax
     add rsp, 16                 ; vector, error code
     iretq
-
-; A stale interrupt of whatever vector, exceptions' numbers included: counted, ended, forgotten.
-align 16
-global discard_entry
-discard_entry:
-    push rax
-    push rcx
-    push rdx
-    push rsi
-    push rdi
-    push r8
-    push r9
-    push r10
-    push r11
-    cld
-    inc qword [gs:CPU_INTERRUPT_COUNT]
-    call apic_end_of_interrupt
-    pop r11
-    pop r10
-    pop r9
-    pop r8
-    pop rdi
-    pop rsi
-    pop rdx
-    pop rcx
-    pop rax
-    iretq
-
-; void interrupts_discard(void)
-global interrupts_discard
-interrupts_discard:
-    pushfq
-    sub rsp, 16
-    sidt [rsp]
-    lidt [discard_idtr]
-    sti
-    nop
-    nop
-    cli
-    lidt [rsp]
-    add rsp, 16
-    popfq
-    ret
-
-section .rodata
-align 8
-    dw 0, 0, 0                  ; the base is aligned, the limit before it
-discard_idtr:
-    dw 256 * 16 - 1
-    dq discard_idt

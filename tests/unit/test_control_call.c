@@ -7,6 +7,7 @@
 #include "hypervisor/guest/control_call.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/interrupts.h"
 #include "tests/unit/support/host.h"
 
 #define CORES 5u

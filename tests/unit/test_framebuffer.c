@@ -1,4 +1,5 @@
-// SOURCES: drivers/framebuffer/framebuffer.c drivers/framebuffer/font.c hypervisor/setup/framebuffer.c
+// SOURCES: drivers/framebuffer/framebuffer.c drivers/framebuffer/font.c
+// SOURCES: hypervisor/setup/framebuffer.c
 /* The text console on a framebuffer that refuses every access outside itself and outside its lines,
  * and from which the text is read back by its glyphs. */
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-// SOURCES: hypervisor/x86/machine_check.c hypervisor/x86/machine_check_init.c
+// SOURCES: hypervisor/x86/machine_check.c hypervisor/setup/machine_check.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/string.c hypervisor/base/text.c
 /* Banks are read, judged, noted and cleared; against an array of registers. */
 #include <string.h>
 
-#include "hypervisor/x86/cpu.h"
+#include "hypervisor/setup/cpu.h"
 #include "hypervisor/x86/machine_check.h"
 #include "hypervisor/x86/machine_check_internal.h"
 #include "hypervisor/x86/machine_check_registers.h"

@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/x86/rtc.c hypervisor/vdev/virtual_rtc.c hypervisor/base/calendar.c
-// SOURCES: hypervisor/base/string.c
+// SOURCES: hypervisor/x86/rtc.c hypervisor/setup/rtc.c hypervisor/vdev/virtual_rtc.c
+// SOURCES: hypervisor/base/calendar.c hypervisor/base/string.c
 /* The date: the host's clock as firmware may have left it, and what a guest reads of it. */
 #include <string.h>
 #include <time.h>
@@ -7,6 +7,7 @@
 #include "hypervisor/base/calendar.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/vdev/virtual_rtc.h"
+#include "hypervisor/setup/time.h"
 #include "hypervisor/x86/rtc.h"
 #include "tests/unit/support/host.h"
 

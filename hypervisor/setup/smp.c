@@ -9,9 +9,9 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/cpu.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/core_state.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
 #define STACK_PAGES   4
@@ -33,7 +33,8 @@ _Static_assert(offsetof(struct arrival, stack_top) == 8, "trampoline.asm");
 extern const uint8_t trampoline_start[], trampoline_end[], trampoline_far_pointer[];
 extern const uint8_t trampoline_gdtr_base[], trampoline_cr3[], trampoline_entry[];
 extern const uint8_t trampoline_gdt[], trampoline_long[];
-extern const uint8_t smp_entry[];
+extern const uint8_t smp_entry[], core_gate[];
+extern uintptr_t core_gate_target;
 
 /* Read by trampoline.asm. */
 struct arrival smp_arrivals[CPU_MAX];
@@ -149,7 +150,8 @@ static enum status place_trampoline(uint64_t *page)
     put_field(copy, trampoline_gdtr_base, *page + trampoline_offset(trampoline_gdt), 4);
     put_field(copy, trampoline_far_pointer, *page + trampoline_offset(trampoline_long), 4);
     put_field(copy, trampoline_cr3, tables, 4);
-    put_field(copy, trampoline_entry, (uintptr_t)smp_entry, 8);
+    put_field(copy, trampoline_entry, (uintptr_t)core_gate, 8);
+    core_gate_target = (uintptr_t)smp_entry;
     unmap((uintptr_t)copy, PAGE_SIZE);
     return trampoline_map(*page);
 }
@@ -173,7 +175,7 @@ static bool all_arrived(void)
 static bool admit(struct arrival *arrival)
 {
     unsigned index = cpu_count();
-    struct cpu *cpu = core_slot(index);
+    struct cpu *cpu = &core_states.cpus[index];
     *cpu = (struct cpu){.self = cpu,
                         .index = index,
                         .apic_id = arrival->apic_id,
@@ -224,11 +226,12 @@ enum status cpu_start_all(const struct madt *madt, void (*entry)(struct cpu *cpu
             switch_off(arrival);
             all_came = false;
         } else if (admit(arrival)) {
-            core_add();
+            core_states.online++;
         }
     }
-    /* One that wakes up after all must find the page, and then its arrival closed; without the page
-     * it would reset the machine. */
+    core_gate_target = 0;
+    /* One that wakes up after all must find the page, and then the gate closed; without the page it
+     * would reset the machine. */
     if (page != 0 && all_came)
         trampoline_unmap(page);
     log_event("cpu.online", "count=%u listed=%u", cpu_count(), madt->cpu_count);

@@ -50,10 +50,10 @@ trampoline_cr3:
     dd 0
     dd 0
 trampoline_entry:
-    dq 0                        ; smp_entry
+    dq 0                        ; core_gate
 trampoline_end:
 
-; In the image from here on, still on the trampoline's page tables and without a stack.
+; In the image from here on (core_gate.asm), without a stack.
 ; Finds the core's struct arrival (smp.c) by the x2APIC id that CPUID gives.
 
 extern smp_arrivals

@@ -1,0 +1,22 @@
+/* Clock, date and timer at boot. */
+#pragma once
+
+#include "hypervisor/acpi/acpi.h"
+#include "hypervisor/base/core.h"
+
+/* The clock is at 0 where the TSC was at `tsc`: when the loader handed over. The first thing to
+ * call. */
+void clock_start(uint64_t tsc);
+/* Measures the TSC against the ACPI PM timer (ACPI 4.8.3.3: 3.579545 MHz); without one takes what
+ * CPUID 15h, 40000010h or 16h say, in this order. Takes about 15 ms. Boot core only, before other
+ * cores run. `fadt` may be NULL. STATUS_NOT_FOUND: nothing helps, and the clock goes on with what
+ * it assumes. */
+MUST_CHECK enum status clock_init(const struct fadt *fadt);
+
+/* Boot core, once the clock runs. `fadt` may be NULL. STATUS_NOT_FOUND: firmware says that there
+ * is none; STATUS_TIMEOUT: it never stops updating (or there is none); STATUS_INVALID: what it
+ * holds is no date. Time then begins with 1970. */
+MUST_CHECK enum status rtc_init(const struct fadt *fadt);
+
+/* A periodic interrupt on the control core. */
+void timer_start(uint64_t period_microseconds);
