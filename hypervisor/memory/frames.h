@@ -7,6 +7,7 @@
 
 #include "boot/boot_info.h"
 #include "hypervisor/base/core.h"
+#include "hypervisor/base/format.h"
 
 typedef uint16_t owner_t;
 #define OWNER_NOBODY             ((owner_t)0) /* free RAM */
@@ -27,23 +28,25 @@ struct frame_range {
 
 #define FRAME_MAX_RANGES 1024
 
-/* Builds the table from the loader's memory map. Sorts, clips overlaps in favour of the more
- * protected type, ignores empty ranges; never takes the first 1 MiB for general use. */
+/* At boot: builds the table from the loader's memory map. Sorts, clips overlaps in favour of the
+ * more protected type, ignores empty ranges; never takes the first 1 MiB for general use. */
 MUST_CHECK enum status frames_init(const struct boot_info *boot);
 
 /* Takes `size` bytes of free RAM for `owner`, aligned to `alignment` (a power of two >= 4 KiB),
  * highest address first below `limit` (0: no limit). STATUS_NO_MEMORY, STATUS_FULL. */
 MUST_CHECK enum status frames_claim(owner_t owner, uint64_t size, uint64_t alignment,
                                     uint64_t limit, uint64_t *base);
-/* Takes one page of usable memory below 1 MiB (the SMP trampoline). */
+/* At boot: takes one page of usable memory below 1 MiB (the SMP trampoline). */
 MUST_CHECK enum status frames_claim_low_page(uint64_t *base);
 /* Changes the owner of an exact range from `from` to `to`. STATUS_DENIED, changing nothing, when
  * any byte of it has another owner than `from`. OWNER_NONE is the owner of all that is unlisted. */
 MUST_CHECK enum status frames_transfer(uint64_t base, uint64_t size, owner_t from, owner_t to);
-/* Gives `to` whatever of the range belongs to an owner whose bit, BIT(owner), is in `from`; the
- * rest keeps its owners. STATUS_FULL: the table has no room, and some of it has changed hands. */
+/* At boot: gives `to` whatever of the range belongs to an owner whose bit, BIT(owner), is in
+ * `from`; the rest keeps its owners. STATUS_FULL: the table has no room, and some of it has changed
+ * hands. */
 MUST_CHECK enum status frames_take(uint64_t base, uint64_t size, uint32_t from, owner_t to);
-/* Gives every range of `owner` back to OWNER_NOBODY (RAM only; the caller has scrubbed it). */
+/* At boot: gives every range of `owner` back to OWNER_NOBODY (RAM only; the caller has scrubbed
+ * it). */
 void frames_release_all(owner_t owner);
 
 owner_t frames_owner(uint64_t address);
@@ -55,5 +58,7 @@ const struct frame_range *frames_range(size_t index);
 uint64_t frames_bytes(owner_t owner);
 /* Bytes of RAM among them; the rest is device registers and configuration space. */
 uint64_t frames_ram_bytes(owner_t owner);
-/* "hypervisor", "firmware", "guest 2", ... */
-const char *frames_owner_kind(owner_t owner);
+/* "hypervisor", "firmware", "guest", ... */
+const char *owner_kind(owner_t owner);
+/* The same, a guest with its index: "guest 2". */
+struct short_text owner_text(owner_t owner);

@@ -46,7 +46,7 @@ static void list_guests(unsigned count, char *const words[])
 static const char *owner_name(owner_t owner)
 {
     const struct guest *guest = guest_of_owner(owner);
-    return guest != NULL ? guest->name : frames_owner_kind(owner);
+    return guest != NULL ? guest->name : owner_kind(owner);
 }
 
 static void list_devices(unsigned count, char *const words[])

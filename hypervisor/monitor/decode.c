@@ -98,7 +98,7 @@ static void print_leaf(uint64_t address, const struct page_walk *walk)
                        (unsigned long long)walk->physical, size_text(walk->page_size).text,
                        (walk->rights & PAGE_READ) != 0 ? "read" : "",
                        (walk->rights & PAGE_WRITE) != 0 ? " write" : "",
-                       frames_owner_kind(frames_owner(walk->physical)));
+                       owner_text(frames_owner(walk->physical)).text);
 }
 
 /* Where the walk ends that a request takes: 0 for what is let through, else VT-d's reason code. */
@@ -184,7 +184,7 @@ static void print_function(const struct pci_function *function)
     bool master = (pci_config_read(function->rid, PCI_COMMAND, 2) & PCI_COMMAND_BUS_MASTER) != 0;
     console_printf("%s %04x:%04x%s, owner %s\n", rid_text(function->rid).text, function->vendor,
                    function->device, function->is_vf ? ", a virtual function" : "",
-                   owner != NULL ? owner->name : frames_owner_kind(function->owner));
+                   owner != NULL ? owner->name : owner_kind(function->owner));
     if (!master)
         console_printf("its bus mastering is off: it sends nothing at all, whatever follows\n");
 }

@@ -1,6 +1,7 @@
 // The hypervisor's own address space, with control registers that are variables.
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // SOURCES: hypervisor/memory/frames.c hypervisor/base/status.c
+// SOURCES: hypervisor/setup/frames.c hypervisor/memory/owners.c hypervisor/base/format.c
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
@@ -57,6 +58,7 @@ static void *model_memset(void *at, int byte, size_t size)
 #define cr4_write model_cr4_write
 #define memset    model_memset
 #include "hypervisor/memory/address_space.c"
+#include "hypervisor/setup/address_space.c"
 
 /* An image in miniature: a page each of text, constants and data that run only at boot; then two
  * pages of text, one of constants, data around a guard page. */
@@ -122,10 +124,10 @@ static int start(void **state)
     host_log_clear();
     host_pages_limit(SIZE_MAX);
     memset(&boot, 0, sizeof boot);
-    memset(&shared, 0, sizeof shared);
-    memset(cores, 0, sizeof cores);
-    next_device = DEVICE_MAP_BASE;
-    next_stack = STACK_MAP_BASE;
+    memset(&address_space.shared, 0, sizeof address_space.shared);
+    memset(address_space.cores, 0, sizeof address_space.cores);
+    address_space.next_device = DEVICE_MAP_BASE;
+    address_space.next_stack = STACK_MAP_BASE;
     boot.image_base = IMAGE_PHYSICAL;
     boot.ranges[boot.range_count++] =
         (struct boot_memory_range){MIB(1), MIB(255), BOOT_MEMORY_USABLE, 0};
@@ -139,13 +141,13 @@ static int end(void **state)
 {
     host_pages_limit(SIZE_MAX);
     for (unsigned i = 0; i < CPU_MAX; i++) {
-        page_table_destroy(&cores[i].window);
-        if (cores[i].top != NULL)
-            cores[i].top[top_index(WINDOW_BASE)] = 0;
-        if (i > 0 && cores[i].top != NULL)
-            pages_free(cores[i].top, 1);
+        page_table_destroy(&address_space.cores[i].window);
+        if (address_space.cores[i].top != NULL)
+            address_space.cores[i].top[top_index(WINDOW_BASE)] = 0;
+        if (i > 0 && address_space.cores[i].top != NULL)
+            pages_free(address_space.cores[i].top, 1);
     }
-    page_table_destroy(&shared);
+    page_table_destroy(&address_space.shared);
     return 0;
 }
 
@@ -198,7 +200,8 @@ static void test_image_and_direct_map(void **state)
     /* nothing is writable and executable, and nothing else is mapped at all */
     struct page_walk walk;
     size_t leaves = 0;
-    for (uint64_t at = 0; page_table_next(&shared, &at, &walk); at += walk.page_size, leaves++)
+    for (uint64_t at = 0; page_table_next(&address_space.shared, &at, &walk);
+         at += walk.page_size, leaves++)
         assert_true((walk.rights & (PAGE_WRITE | PAGE_EXECUTE)) != (PAGE_WRITE | PAGE_EXECUTE));
     assert_int_equal(leaves, BOOT_PAGES + 6 + 1);
 }
@@ -228,7 +231,7 @@ static void test_what_runs_only_at_boot_goes(void **state)
         assert_false(look(image + page * PAGE_SIZE).present);
     check_image();
     struct page_walk walk;
-    for (uint64_t at = 0; page_table_next(&shared, &at, &walk); at += walk.page_size)
+    for (uint64_t at = 0; page_table_next(&address_space.shared, &at, &walk); at += walk.page_size)
         assert_true((walk.rights & PAGE_EXECUTE) == 0 || address_space_may_execute(at));
     /* Not the hypervisor's: nothing happens. */
     assert_int_equal(address_space_drop_boot(IMAGE_PHYSICAL), 0);
@@ -240,13 +243,13 @@ static void test_five_levels(void **state)
     model_cr4 |= CR4_LA57;
     init();
     check_image();
-    assert_int_not_equal(model_cr3, physical_address(shared.root));
-    assert_int_equal(address_space_root(), physical_address(shared.root));
+    assert_int_not_equal(model_cr3, physical_address(address_space.shared.root));
+    assert_int_equal(address_space_root(), physical_address(address_space.shared.root));
     uint64_t other = address_space_create_core(1);
     model_cr4 &= ~CR4_LA57; /* the other core starts with four */
     model_cr3 = other;
     check_image();
-    pages_free(virtual_address(cores[0].cr3), 1);
+    pages_free(virtual_address(address_space.cores[0].cr3), 1);
 }
 
 static void test_direct_map_grows_without_pages(void **state)

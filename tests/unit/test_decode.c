@@ -1,5 +1,6 @@
 // SOURCES: hypervisor/monitor/decode.c hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/string.c
+// SOURCES: hypervisor/memory/owners.c
 /* What people type at the prompt, and the walk they are shown. */
 #include <stdio.h>
 #include <string.h>
@@ -82,11 +83,6 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
 owner_t frames_owner(uint64_t address)
 {
     return OWNER_GUEST(1);
-}
-
-const char *frames_owner_kind(owner_t owner)
-{
-    return owner == OWNER_GUEST(1) ? "guest 1" : "?";
 }
 
 void cache_flush_range(const volatile void *address, size_t size)

@@ -2,6 +2,7 @@
 // SOURCES: hypervisor/pci/life.c hypervisor/assign/device_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+// SOURCES: hypervisor/setup/frames.c
 /* Giving functions to guests: what they get, who may have what, and what is left behind when a step
  * fails. */
 #include "tests/unit/support/device_fixture.h"

@@ -2,6 +2,7 @@
 // SOURCES: hypervisor/pci/life.c hypervisor/assign/device_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+// SOURCES: hypervisor/setup/frames.c
 /* A device's way through its guest's life, in the order of invariant I6. */
 #include "tests/unit/support/device_fixture.h"
 

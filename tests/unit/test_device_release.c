@@ -2,6 +2,7 @@
 // SOURCES: hypervisor/pci/life.c hypervisor/assign/device_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+// SOURCES: hypervisor/setup/frames.c
 /* A PF driver that takes VFs out of service hears of it once they are reset and detached. */
 #include "tests/unit/support/device_fixture.h"
 

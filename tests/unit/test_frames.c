@@ -1,5 +1,6 @@
 // Page frames and their owners.
 // SOURCES: hypervisor/memory/frames.c
+// SOURCES: hypervisor/setup/frames.c hypervisor/memory/owners.c hypervisor/base/format.c
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,17 +325,19 @@ static void test_release_cuts_merged_device_memory(void **state)
 
 static void test_owner_names(void **state)
 {
-    assert_string_equal(frames_owner_kind(OWNER_NOBODY), "free");
-    assert_string_equal(frames_owner_kind(OWNER_HYPERVISOR), "hypervisor");
-    assert_string_equal(frames_owner_kind(OWNER_FIRMWARE), "firmware");
-    assert_string_equal(frames_owner_kind(OWNER_MMIO), "mmio");
-    assert_string_equal(frames_owner_kind(OWNER_LOADER), "loader");
-    assert_string_equal(frames_owner_kind(OWNER_NONE), "none");
-    assert_string_equal(frames_owner_kind(9), "unknown");
-    assert_string_equal(frames_owner_kind(OWNER_GUEST(65519)), "guest 65519");
-    char both[64];
-    snprintf(both, sizeof both, "%s %s", frames_owner_kind(OWNER_GUEST(0)),
-             frames_owner_kind(OWNER_GUEST(12)));
+    assert_string_equal(owner_kind(OWNER_NOBODY), "free");
+    assert_string_equal(owner_kind(OWNER_HYPERVISOR), "hypervisor");
+    assert_string_equal(owner_kind(OWNER_FIRMWARE), "firmware");
+    assert_string_equal(owner_kind(OWNER_MMIO), "mmio");
+    assert_string_equal(owner_kind(OWNER_LOADER), "loader");
+    assert_string_equal(owner_kind(OWNER_NONE), "none");
+    assert_string_equal(owner_kind(9), "unknown");
+    assert_string_equal(owner_kind(OWNER_GUEST(3)), "guest");
+    assert_string_equal(owner_text(OWNER_MMIO).text, "mmio");
+    assert_string_equal(owner_text(OWNER_GUEST(65519)).text, "guest 65519");
+    char both[40];
+    snprintf(both, sizeof both, "%s %s", owner_text(OWNER_GUEST(0)).text,
+             owner_text(OWNER_GUEST(12)).text);
     assert_string_equal(both, "guest 0 guest 12");
 }
 

@@ -1,5 +1,6 @@
 // Taking parts of a range by their owners.
 // SOURCES: hypervisor/memory/frames.c
+// SOURCES: hypervisor/setup/frames.c
 #include <string.h>
 
 #include "hypervisor/memory/frames.h"

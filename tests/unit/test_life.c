@@ -7,6 +7,7 @@
 // SOURCES: hypervisor/pci/msix.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
+// SOURCES: hypervisor/setup/frames.c
 /* A function's whole life, from VF Enable to a reset that fails, with nothing mocked between the
  * commands and configuration space. */
 #include "tests/unit/support/life_fixture.h"

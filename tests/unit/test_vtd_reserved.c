@@ -7,6 +7,7 @@
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/status.c tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
+// SOURCES: hypervisor/setup/frames.c
 #include "boot/boot_info.h"
 #include "hypervisor/memory/pages.h"
 #include "tests/unit/model/vtd_machine.h"

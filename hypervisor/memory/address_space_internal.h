@@ -1,0 +1,44 @@
+/* What address_space.c and setup/address_space.c share. */
+#pragma once
+
+#include "hypervisor/base/lock.h"
+#include "hypervisor/base/this_core.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/page_table.h"
+
+#define LEVELS      4u
+#define LARGE_LEAF  2u              /* 2 MiB: every 64-bit processor has them */
+#define REGION_SIZE (512 * PAGE_1G) /* one top-level entry */
+
+extern struct address_space {
+    /* The boot core's tables. Every other root repeats its top-level entries but the window's, and
+     * these entries exist before the first other root does: what is mapped later appears on all
+     * cores. */
+    struct page_table shared;
+    struct lock lock;
+    uint64_t next_device, next_stack; /* addresses that were never used */
+    uint64_t trampoline;              /* its page, while it is mapped */
+    struct core_space {
+        uint64_t cr3;
+        uint64_t *top; /* the 4-level root */
+        struct page_table window;
+        uint64_t window_base, window_size; /* physical; size 0: closed */
+        unsigned window_users;
+    } cores[CPU_MAX];
+} address_space;
+
+/* The bits that the walker uses. */
+static inline uint64_t input_of(uint64_t address)
+{
+    return address & BITS(47, 0);
+}
+
+static inline unsigned top_index(uint64_t address)
+{
+    return (unsigned)FIELD(address, 47, 39);
+}
+
+/* The caller holds the lock for the first; the second one takes it. */
+MUST_CHECK enum status address_space_map(uint64_t address, uint64_t physical, uint64_t size,
+                                         unsigned rights);
+void address_space_unmap(uint64_t address, uint64_t size);
