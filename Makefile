@@ -58,7 +58,7 @@ HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUIL
 BOOT_ONLY := hypervisor/acpi/% hypervisor/config/% hypervisor/setup/% hypervisor/pci/enumerate.c \
     $(wildcard boot/*.c) boot/multiboot2/%
 # Used by what is not taken apart yet.
-STILL_USED := hypervisor/acpi/dmar.c hypervisor/acpi/table.c hypervisor/setup/frames.c
+STILL_USED := hypervisor/setup/frames.c
 boot_only = $(if $(filter $(BOOT_ONLY),$(filter-out $(STILL_USED),$<)),$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@)
 
 $(BUILD)/hypervisor/%.o: hypervisor/%.c

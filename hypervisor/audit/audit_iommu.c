@@ -278,7 +278,7 @@ static void audit_interrupts(struct audit *audit, const struct iommu_unit_report
                         "the interrupt table lies in memory that is not the hypervisor's");
         return;
     }
-    for (uint32_t index = 0; iommu_irte_report_at(report->interrupt_table, index, &entry); index++)
+    for (uint32_t index = 0; iommu_irte_report(report->interrupt_table, index, &entry); index++)
         if (entry.present)
             audit_interrupt(audit, report->segment, index, &entry);
 }

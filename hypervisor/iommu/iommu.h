@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include "hypervisor/acpi/dmar.h"
 #include "hypervisor/memory/page_table.h"
 #include "hypervisor/pci/function.h"
 
@@ -18,12 +17,6 @@ struct iommu_domain {
     unsigned functions; /* connected */
 };
 
-/* Finds, checks and programs every unit: root table, invalidation, interrupt remapping, faults,
- * translation on. Logs iommu.unit, iommu.refused, iommu.enabled. On STATUS_OK translation is on in
- * every usable unit. A unit that does not answer is refused, and so is every function in its scope.
- * STATUS_NOT_FOUND: no DMAR or no unit; STATUS_DEVICE: no usable one. PCI enumeration comes first
- * (scopes are paths). The table's bytes stay in use: they must remain mapped. */
-MUST_CHECK enum status iommu_init(const struct dmar *dmar);
 bool iommu_enabled(void);
 bool iommu_remaps_interrupts(void);
 /* Whether domains are made so that every request of a device snoops the caches. Where some unit
@@ -67,13 +60,6 @@ struct iommu_region {
     const char *refusal; /* why it is mapped for nobody, or NULL */
 };
 
-/* Takes all regions out of the free memory, before any is given to a guest: what is usable by the
- * loader's map becomes firmware's. Logs iommu.reserved, or iommu.refused with what is wrong. */
-void iommu_regions_reserve(const struct dmar *dmar);
-/* Once the platform's own registers have an owner: maps their regions for the functions that need
- * them, which the host owns so far, and gives these back the bus mastering that firmware had left
- * on. A region that is not firmware's alone is refused. */
-void iommu_regions_honour(void);
 /* Region `index` of all; false past the last. */
 bool iommu_region_at(unsigned index, struct iommu_region *region);
 /* The function's regions one by one, from *cursor = 0; false past its last. VFs have none. */
@@ -99,8 +85,6 @@ struct iommu_msi {
 MUST_CHECK enum status iommu_interrupt_allocate(const struct pci_function *function,
                                                 uint32_t apic_id, uint8_t vector,
                                                 struct iommu_msi *msi);
-MUST_CHECK enum status iommu_interrupt_update(const struct pci_function *function, uint16_t index,
-                                              uint32_t apic_id, uint8_t vector);
 MUST_CHECK enum status iommu_interrupt_free(const struct pci_function *function, uint16_t index);
 /* Frees all of a function's entries. */
 void iommu_interrupts_release(const struct pci_function *function);
@@ -161,8 +145,6 @@ struct iommu_irte_report {
     uint32_t destination;
     uint64_t low, high;
 };
-/* False past the table's end. `destination` is the APIC id, whichever the format. */
-bool iommu_irte_report(unsigned unit, uint32_t index, struct iommu_irte_report *report);
-/* The same from an `interrupt_table` that was read before. */
-bool iommu_irte_report_at(uint64_t interrupt_table, uint32_t index,
-                          struct iommu_irte_report *report);
+/* An entry of the table that `interrupt_table` of a unit's report names. False past its end.
+ * `destination` is the APIC id, whichever the format. */
+bool iommu_irte_report(uint64_t interrupt_table, uint32_t index, struct iommu_irte_report *report);

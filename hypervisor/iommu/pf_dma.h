@@ -15,8 +15,12 @@ struct pf_dma {
     size_t pages;
 };
 
-/* Zeroed pages, mapped for the PF alone; then bus mastering on. The PF must have been reset. NULL,
- * with the reason logged, when there is no memory, no domain or no unit for it. */
+#define PF_DMA_MAX 8
+extern struct pf_dma pf_dma_slots[PF_DMA_MAX];
+
+/* pf_dma_setup.c, at boot. Zeroed pages, mapped for the PF alone; then bus mastering on. The PF
+ * must have been reset. NULL, with the reason logged, when there is no memory, no domain or no unit
+ * for it. */
 MUST_CHECK struct pf_dma *pf_dma_open(const struct pci_function *pf, size_t pages);
 /* Bus mastering off, context entry gone, pages freed. Pages that the unit may still let the device
  * reach stay taken. */

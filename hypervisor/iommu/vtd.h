@@ -21,7 +21,9 @@
  * entries are live. */
 #define VTD_INTERRUPT_ENTRIES    4096u
 #define VTD_INTERRUPT_SIZE_FIELD 11u /* 2^(S + 1) entries */
-#define VTD_INTERRUPT_PAGES      (VTD_INTERRUPT_ENTRIES * sizeof(struct vtd_irte) / PAGE_SIZE)
+/* Entry 0 is never used: a message whose index was never set, or was wiped, hits nothing. */
+#define VTD_INTERRUPT_FIRST 1u
+#define VTD_INTERRUPT_PAGES (VTD_INTERRUPT_ENTRIES * sizeof(struct vtd_irte) / PAGE_SIZE)
 
 struct vtd_unit {
     uint64_t base;           /* physical */
@@ -50,9 +52,21 @@ struct vtd_unit {
     volatile uint32_t *status; /* [0] written by wait descriptors, [1] by skipped ones */
 };
 
+/* What the DMAR table says of a function that is not a VF. */
+struct vtd_scope {
+    rid_t rid;
+    int unit;         /* index of the unit it is behind, -1: none */
+    uint64_t regions; /* bit: index of a reserved region that is kept for it */
+};
+
+struct vtd_connection {
+    rid_t rid;
+    struct vtd_unit *unit;
+    struct iommu_domain *domain; /* NULL: free slot */
+};
+
 struct vtd_state {
     bool enabled;
-    struct dmar dmar;
     unsigned unit_count;
     struct vtd_unit unit[VTD_MAX_UNITS];
     /* What all usable units can do, which is what domains are made of. */
@@ -62,6 +76,18 @@ struct vtd_state {
     uint32_t domain_count; /* domain ids 1 .. domain_count - 1 */
     bool flush;            /* some unit does not snoop its tables */
     bool snoop;            /* every usable unit can make a device's requests snoop (ECAP.SC) */
+    unsigned scope_count;
+    struct vtd_scope scope[PCI_MAX_FUNCTIONS];
+    uint64_t domain_used[VTD_MAX_DOMAINS / 64];
+    struct vtd_connection connections[PCI_MAX_FUNCTIONS];
+    /* One look at each fault record, from each unit's oldest on. It stands here and on no stack: a
+     * fault's answer may take its time, use the units, and have faults answered meanwhile. */
+    struct {
+        bool under_way;
+        unsigned unit;
+        unsigned looked_at; /* of the unit's records */
+        uint32_t status;    /* FSTS, as the unit's turn began */
+    } pass;
 };
 extern struct vtd_state vtd;
 
@@ -70,16 +96,11 @@ static inline bool vtd_coherent(const struct vtd_unit *unit)
     return (unit->extended & VTD_ECAP_C) != 0;
 }
 
-/* --- vtd_discover.c --- */
-/* Fills vtd.unit from the table: maps, identifies and checks every unit; logs iommu.unit. */
-void vtd_discover(void);
+/* --- vtd_unit.c --- */
+/* NULL for a function that was not there at boot. A VF has none of its own. */
+const struct vtd_scope *vtd_scope_of(const struct pci_function *function);
 /* The unit of a function; NULL for none. It may be one that was refused. */
 struct vtd_unit *vtd_unit_of(const struct pci_function *function);
-
-/* Whether one of the structure's scopes is the function itself or a bridge that it is behind. */
-bool vtd_scope_covers(const struct dmar_structure *structure, const struct pci_function *function);
-
-/* --- vtd_unit.c --- */
 uint32_t vtd_read32(const struct vtd_unit *unit, uint32_t offset);
 uint64_t vtd_read64(const struct vtd_unit *unit, uint32_t offset);
 void vtd_write32(const struct vtd_unit *unit, uint32_t offset, uint32_t value);
@@ -93,8 +114,8 @@ void vtd_publish(const struct vtd_unit *unit, const volatile void *memory, size_
 MUST_CHECK enum status vtd_switch(const struct vtd_unit *unit, uint32_t bit, bool on);
 /* Waits until the unit has drained its write buffer; nothing to do without CAP.RWBF. */
 MUST_CHECK enum status vtd_write_buffer_flush(const struct vtd_unit *unit);
-/* Root table, queue, translation, interrupt remapping, PMRs, fault event: in this order. */
-MUST_CHECK enum status vtd_unit_enable(struct vtd_unit *unit);
+/* The register takes one command at a time; whatever is on stays on (VT-d 11.4.4.1). */
+void vtd_command(const struct vtd_unit *unit, uint32_t set, uint32_t clear);
 
 /* --- vtd_queue.c --- */
 enum vtd_invalidation_kind {
@@ -127,17 +148,8 @@ MUST_CHECK enum status vtd_invalidate(struct vtd_unit *unit, const struct vtd_in
 /* Takes over or starts the queue; without ECAP.QI there is nothing to do. */
 MUST_CHECK enum status vtd_queue_start(struct vtd_unit *unit);
 
-/* --- vtd_domain.c --- */
-/* Forgets all domains; only before the first one. */
-void vtd_domains_reset(void);
-
-/* --- vtd_interrupt.c --- */
-/* Table, SIRTP, IEC, CFI off, IRE. STATUS_UNSUPPORTED when the unit has no interrupt remapping. */
-MUST_CHECK enum status vtd_interrupts_enable(struct vtd_unit *unit);
-
 /* --- vtd_fault.c --- */
-/* Masks the fault event and drops what was recorded before. */
-void vtd_faults_clear(struct vtd_unit *unit);
-/* Points the fault event at the control core and unmasks it. Where its APIC id cannot be
- * expressed the event stays masked, and the records are found by polling. */
-void vtd_faults_enable(struct vtd_unit *unit);
+/* Offset of a fault record among the registers. */
+uint32_t vtd_fault_record(const struct vtd_unit *unit, unsigned index);
+void vtd_fault_free(const struct vtd_unit *unit, unsigned index);
+void vtd_fault_event(void *context);

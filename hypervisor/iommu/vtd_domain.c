@@ -7,35 +7,20 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/base/string.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/pci/config_space.h"
 
-static uint64_t domain_used[VTD_MAX_DOMAINS / 64];
-
-static struct connection {
-    rid_t rid;
-    struct vtd_unit *unit;
-    struct iommu_domain *domain; /* NULL: free slot */
-} connections[PCI_MAX_FUNCTIONS];
-
-void vtd_domains_reset(void)
+static struct vtd_connection *connection_of(rid_t rid)
 {
-    memset(domain_used, 0, sizeof domain_used);
-    memset(connections, 0, sizeof connections);
-}
-
-static struct connection *connection_of(rid_t rid)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(connections); i++)
-        if (connections[i].domain != NULL && connections[i].rid == rid)
-            return &connections[i];
+    for (size_t i = 0; i < ARRAY_SIZE(vtd.connections); i++)
+        if (vtd.connections[i].domain != NULL && vtd.connections[i].rid == rid)
+            return &vtd.connections[i];
     return NULL;
 }
 
 struct iommu_domain *iommu_domain_of(rid_t rid)
 {
-    const struct connection *connection = connection_of(rid);
+    const struct vtd_connection *connection = connection_of(rid);
     return connection == NULL ? NULL : connection->domain;
 }
 
@@ -45,8 +30,8 @@ struct iommu_domain *iommu_domain_of(rid_t rid)
 static uint16_t take_id(void)
 {
     for (uint32_t id = 1; id < vtd.domain_count; id++) {
-        if ((domain_used[id / 64] & BIT(id % 64)) == 0) {
-            domain_used[id / 64] |= BIT(id % 64);
+        if ((vtd.domain_used[id / 64] & BIT(id % 64)) == 0) {
+            vtd.domain_used[id / 64] |= BIT(id % 64);
             return (uint16_t)id;
         }
     }
@@ -72,7 +57,7 @@ enum status iommu_domain_create(struct iommu_domain *domain, owner_t owner)
     if (status == STATUS_OK)
         domain->id = id;
     else
-        domain_used[id / 64] &= ~BIT(id % 64);
+        vtd.domain_used[id / 64] &= ~BIT(id % 64);
     return status;
 }
 
@@ -89,7 +74,7 @@ void iommu_domain_destroy(struct iommu_domain *domain)
         return;
     }
     page_table_destroy(&domain->table);
-    domain_used[domain->id / 64] &= ~BIT(domain->id % 64);
+    vtd.domain_used[domain->id / 64] &= ~BIT(domain->id % 64);
     *domain = (struct iommu_domain){.id = 0};
 }
 
@@ -101,8 +86,8 @@ static enum status invalidate_domain(const struct iommu_domain *domain, uint64_t
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *unit = &vtd.unit[i];
         bool connected = false;
-        for (size_t n = 0; n < ARRAY_SIZE(connections) && !connected; n++)
-            connected = connections[n].domain == domain && connections[n].unit == unit;
+        for (size_t n = 0; n < ARRAY_SIZE(vtd.connections) && !connected; n++)
+            connected = vtd.connections[n].domain == domain && vtd.connections[n].unit == unit;
         if (!connected)
             continue;
         struct vtd_invalidation request = {.kind = VTD_IOTLB_OF_DOMAIN, .domain = domain->id};
@@ -250,10 +235,10 @@ enum status iommu_connect(const struct pci_function *function, struct iommu_doma
                                STATUS_DENIED);
     if (connection_of(function->rid) != NULL)
         return STATUS_BUSY;
-    struct connection *slot = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(connections) && slot == NULL; i++)
-        if (connections[i].domain == NULL)
-            slot = &connections[i];
+    struct vtd_connection *slot = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(vtd.connections) && slot == NULL; i++)
+        if (vtd.connections[i].domain == NULL)
+            slot = &vtd.connections[i];
     if (slot == NULL)
         return STATUS_FULL;
     volatile struct vtd_context_entry *entry = context_entry(unit, function->rid, true);
@@ -269,7 +254,7 @@ enum status iommu_connect(const struct pci_function *function, struct iommu_doma
     bool caching = (unit->capability & VTD_CAP_CM) != 0;
     enum status status =
         invalidate_function(unit, function->rid, caching ? 0 : domain->id, domain->id);
-    *slot = (struct connection){function->rid, unit, domain};
+    *slot = (struct vtd_connection){function->rid, unit, domain};
     domain->functions++;
     if (status != STATUS_OK) {
         /* The unit is out of order now. The connection stays on record: what it may have cached
@@ -281,7 +266,7 @@ enum status iommu_connect(const struct pci_function *function, struct iommu_doma
 
 enum status iommu_disconnect(const struct pci_function *function, struct iommu_domain *domain)
 {
-    struct connection *connection = connection_of(function->rid);
+    struct vtd_connection *connection = connection_of(function->rid);
     if (connection == NULL || connection->domain != domain)
         return STATUS_NOT_FOUND;
     volatile struct vtd_context_entry *entry =
@@ -301,7 +286,7 @@ enum status iommu_disconnect(const struct pci_function *function, struct iommu_d
 bool iommu_block(rid_t rid)
 {
     bool blocked = true;
-    const struct connection *connection = connection_of(rid);
+    const struct vtd_connection *connection = connection_of(rid);
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *unit = &vtd.unit[i];
         volatile struct vtd_context_entry *entry =

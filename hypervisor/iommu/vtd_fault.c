@@ -1,24 +1,12 @@
 /* Fault recording (VT-d 7.1): the event interrupt, the records, what their reasons mean. */
 #include "hypervisor/iommu/vtd.h"
 
-#include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/interrupts.h"
-
 /* Records are also looked for without an interrupt this often: events of a unit may be masked, and
  * one is raised only when no record was pending before. */
 #define POLL_PERIOD MILLISECONDS(20)
 
 static volatile bool fault_event;
 static uint64_t last_look;
-
-/* One look at each register, from each unit's oldest record on. It stands here and on no stack: a
- * fault's answer may take its time, use the units, and have faults answered meanwhile. */
-static struct {
-    bool under_way;
-    unsigned unit;
-    unsigned looked_at; /* of the unit's registers */
-    uint32_t status;    /* FSTS, as the unit's turn began */
-} pass;
 
 /* Reason codes, annex "Fault conditions" of the VT-d specification. Below 0x20 legacy mode, 0x20 to
  * 0x2f interrupt requests, from 0x30 scalable mode. */
@@ -88,44 +76,21 @@ const char *iommu_fault_reason(uint8_t reason)
     return "request blocked for a reason this program does not know";
 }
 
-static uint32_t record_offset(const struct vtd_unit *unit, unsigned index)
+uint32_t vtd_fault_record(const struct vtd_unit *unit, unsigned index)
 {
     return VTD_CAP_FAULT_OFFSET(unit->capability) + index * 16;
 }
 
 /* F is the top bit of the record's last 32 bits; written as 1 it frees the record. */
-static void free_record(const struct vtd_unit *unit, unsigned index)
+void vtd_fault_free(const struct vtd_unit *unit, unsigned index)
 {
-    vtd_write32(unit, record_offset(unit, index) + 12, 0x80000000u);
+    vtd_write32(unit, vtd_fault_record(unit, index) + 12, 0x80000000u);
 }
 
-void vtd_faults_clear(struct vtd_unit *unit)
-{
-    pass.under_way = false;
-    vtd_write32(unit, VTD_FECTL, VTD_FECTL_IM);
-    for (unsigned i = 0; i < VTD_CAP_FAULT_COUNT(unit->capability); i++)
-        if (vtd_read64(unit, record_offset(unit, i) + 8) & VTD_FRCD_HIGH_F)
-            free_record(unit, i);
-    vtd_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
-}
-
-static void on_fault_event(void *context)
+void vtd_fault_event(void *context)
 {
     (void)context;
     fault_event = true;
-}
-
-void vtd_faults_enable(struct vtd_unit *unit)
-{
-    uint32_t destination = cpu_at(0)->apic_id;
-    if (destination > 0xfe && !unit->eim)
-        return;
-    interrupt_register(VECTOR_IOMMU_FAULT, on_fault_event, NULL);
-    /* A plain MSI, which no remapping touches (VT-d 5.1.6): fixed delivery, edge. */
-    vtd_write32(unit, VTD_FEDATA, VECTOR_IOMMU_FAULT);
-    vtd_write32(unit, VTD_FEADDR, VTD_MSI_ADDRESS | (destination & 0xff) << 12);
-    vtd_write32(unit, VTD_FEUADDR, unit->eim ? destination & 0xffffff00u : 0);
-    vtd_write32(unit, VTD_FECTL, 0);
 }
 
 static struct iommu_fault decode(const struct vtd_unit *unit, uint64_t low, uint64_t high)
@@ -140,47 +105,47 @@ static struct iommu_fault decode(const struct vtd_unit *unit, uint64_t low, uint
         .interrupt = interrupt,
         .write = (high & VTD_FRCD_HIGH_READ) == 0,
         .reason = reason,
-        .overflow = (pass.status & VTD_FSTS_PFO) != 0,
+        .overflow = (vtd.pass.status & VTD_FSTS_PFO) != 0,
     };
 }
 
 static bool next_of_unit(const struct vtd_unit *unit, struct iommu_fault *fault)
 {
     unsigned count = VTD_CAP_FAULT_COUNT(unit->capability);
-    if (pass.looked_at == 0)
-        pass.status = vtd_read32(unit, VTD_FSTS);
-    if ((pass.status & (VTD_FSTS_PPF | VTD_FSTS_PFO)) == 0)
+    if (vtd.pass.looked_at == 0)
+        vtd.pass.status = vtd_read32(unit, VTD_FSTS);
+    if ((vtd.pass.status & (VTD_FSTS_PPF | VTD_FSTS_PFO)) == 0)
         return false;
-    while (pass.looked_at < count) {
-        unsigned index = (VTD_FSTS_FRI(pass.status) + pass.looked_at++) % count;
-        uint64_t high = vtd_read64(unit, record_offset(unit, index) + 8);
+    while (vtd.pass.looked_at < count) {
+        unsigned index = (VTD_FSTS_FRI(vtd.pass.status) + vtd.pass.looked_at++) % count;
+        uint64_t high = vtd_read64(unit, vtd_fault_record(unit, index) + 8);
         if ((high & VTD_FRCD_HIGH_F) == 0)
             continue;
-        uint64_t low = vtd_read64(unit, record_offset(unit, index));
-        free_record(unit, index);
+        uint64_t low = vtd_read64(unit, vtd_fault_record(unit, index));
+        vtd_fault_free(unit, index);
         *fault = decode(unit, low, high);
         return true;
     }
     /* Last: nothing is recorded while it is set, and records must be free before (VT-d 7.3.1). */
-    if (pass.status & VTD_FSTS_PFO)
+    if (vtd.pass.status & VTD_FSTS_PFO)
         vtd_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
     return false;
 }
 
 bool iommu_fault_next(struct iommu_fault *fault)
 {
-    if (!pass.under_way) {
+    if (!vtd.pass.under_way) {
         uint64_t now = clock_microseconds();
         if (!vtd.enabled || (!fault_event && now - last_look < POLL_PERIOD))
             return false;
         last_look = now;
         fault_event = false; /* before looking: an event that comes now is seen the next time */
-        pass.under_way = true;
-        pass.unit = pass.looked_at = 0;
+        vtd.pass.under_way = true;
+        vtd.pass.unit = vtd.pass.looked_at = 0;
     }
-    for (; pass.unit < vtd.unit_count; pass.unit++, pass.looked_at = 0)
-        if (vtd.unit[pass.unit].translating && next_of_unit(&vtd.unit[pass.unit], fault))
+    for (; vtd.pass.unit < vtd.unit_count; vtd.pass.unit++, vtd.pass.looked_at = 0)
+        if (vtd.unit[vtd.pass.unit].translating && next_of_unit(&vtd.unit[vtd.pass.unit], fault))
             return true;
-    pass.under_way = false;
+    vtd.pass.under_way = false;
     return false;
 }

@@ -7,63 +7,7 @@
  */
 #include "hypervisor/iommu/vtd.h"
 
-#include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/memory/pages.h"
-#include "hypervisor/x86/apic.h"
-
-/* Entry 0 is never used: a message whose index was never set, or was wiped, hits nothing. */
-#define FIRST_INDEX 1u
-
-enum status vtd_interrupts_enable(struct vtd_unit *unit)
-{
-    bool firmware_allows = (vtd.dmar.flags & DMAR_FLAG_INTR_REMAP) != 0;
-    if ((unit->extended & VTD_ECAP_IR) == 0 || !unit->queued || !firmware_allows) {
-        log_event("iommu.interrupts",
-                  "base=%#llx ir=no message=\"%s: a guest could forge interrupts\"",
-                  (unsigned long long)unit->base,
-                  firmware_allows ? "the unit cannot remap interrupts"
-                                  : "the DMAR table says the platform cannot remap interrupts");
-        return STATUS_UNSUPPORTED;
-    }
-    unit->interrupts = pages_allocate(VTD_INTERRUPT_PAGES);
-    if (unit->interrupts == NULL)
-        return STATUS_NO_MEMORY;
-    unit->interrupt_hint = FIRST_INDEX;
-    vtd_publish(unit, unit->interrupts, VTD_INTERRUPT_PAGES * PAGE_SIZE);
-    unit->eim = (unit->extended & VTD_ECAP_EIM) != 0 && apic_is_x2apic();
-
-    uint64_t address = physical_address(unit->interrupts) | VTD_INTERRUPT_SIZE_FIELD |
-                       (unit->eim ? VTD_IRTA_EIME : 0);
-    /* The table of somebody else's remapping is replaced while it is on; the destination format
-     * is not (VT-d 11.4.12). */
-    uint32_t global = vtd_read32(unit, VTD_GSTS);
-    bool on = (global & VTD_GLOBAL_IRE) != 0;
-    if (on && ((vtd_read64(unit, VTD_IRTA) ^ address) & VTD_IRTA_EIME) != 0 &&
-        vtd_switch(unit, VTD_GLOBAL_IRE, false) != STATUS_OK)
-        return STATUS_TIMEOUT;
-    if (vtd_write_buffer_flush(unit) != STATUS_OK)
-        return STATUS_TIMEOUT;
-    vtd_write64(unit, VTD_IRTA, address);
-    vtd_write32(unit, VTD_GCMD, (vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_KEEP) | VTD_GLOBAL_SIRTP);
-    if (!WAIT_UNTIL((vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_SIRTP) != 0, VTD_WAIT))
-        return STATUS_TIMEOUT;
-    static const struct vtd_invalidation entries = {.kind = VTD_IEC_ALL};
-    enum status status = vtd_invalidate(unit, &entries, 1);
-    if (status != STATUS_OK)
-        return status;
-    /* Compatibility format would let any device choose any vector (VT-d 5.1.2.1). */
-    if (vtd_switch(unit, VTD_GLOBAL_CFI, false) != STATUS_OK) {
-        log_event("iommu.interrupts",
-                  "base=%#llx ir=no message=\"compatibility format interrupts stay on\"",
-                  (unsigned long long)unit->base);
-        return STATUS_DEVICE;
-    }
-    if (vtd_switch(unit, VTD_GLOBAL_IRE, true) != STATUS_OK)
-        return STATUS_TIMEOUT;
-    unit->remapping = true;
-    return STATUS_OK;
-}
 
 static bool destination_fits(const struct vtd_unit *unit, uint32_t apic_id)
 {
@@ -90,7 +34,7 @@ static enum status invalidate_entry(struct vtd_unit *unit, uint32_t index)
 
 static bool entry_is_of(const struct vtd_unit *unit, uint32_t index, rid_t rid)
 {
-    return index >= FIRST_INDEX && index < VTD_INTERRUPT_ENTRIES &&
+    return index >= VTD_INTERRUPT_FIRST && index < VTD_INTERRUPT_ENTRIES &&
            (unit->interrupts[index].low & VTD_IRTE_P) != 0 &&
            VTD_IRTE_SID(unit->interrupts[index].high) == (uint16_t)rid;
 }
@@ -104,14 +48,14 @@ enum status iommu_interrupt_allocate(const struct pci_function *function, uint32
     if (vector < 16)
         return STATUS_INVALID;
     uint32_t index = unit->interrupt_hint;
-    uint32_t tried = FIRST_INDEX;
+    uint32_t tried = VTD_INTERRUPT_FIRST;
     while (tried < VTD_INTERRUPT_ENTRIES && (unit->interrupts[index].low & VTD_IRTE_P) != 0) {
-        index = index + 1 < VTD_INTERRUPT_ENTRIES ? index + 1 : FIRST_INDEX;
+        index = index + 1 < VTD_INTERRUPT_ENTRIES ? index + 1 : VTD_INTERRUPT_FIRST;
         tried++;
     }
     if (tried == VTD_INTERRUPT_ENTRIES)
         return STATUS_FULL;
-    unit->interrupt_hint = index + 1 < VTD_INTERRUPT_ENTRIES ? index + 1 : FIRST_INDEX;
+    unit->interrupt_hint = index + 1 < VTD_INTERRUPT_ENTRIES ? index + 1 : VTD_INTERRUPT_FIRST;
 
     volatile struct vtd_irte *entry = &unit->interrupts[index];
     entry->high = entry_high(function->rid);
@@ -126,23 +70,6 @@ enum status iommu_interrupt_allocate(const struct pci_function *function, uint32
         .index = (uint16_t)index,
     };
     return STATUS_OK;
-}
-
-/* Vector and destination share the low half, so one aligned store changes both at once. */
-enum status iommu_interrupt_update(const struct pci_function *function, uint16_t index,
-                                   uint32_t apic_id, uint8_t vector)
-{
-    struct vtd_unit *unit = vtd.enabled ? vtd_unit_of(function) : NULL;
-    if (unit == NULL || !unit->remapping || !destination_fits(unit, apic_id))
-        return STATUS_UNSUPPORTED;
-    if (vector < 16)
-        return STATUS_INVALID;
-    if (!entry_is_of(unit, index, function->rid))
-        return STATUS_DENIED;
-    volatile struct vtd_irte *entry = &unit->interrupts[index];
-    entry->low = entry_low(unit, apic_id, vector);
-    vtd_publish(unit, entry, sizeof *entry);
-    return invalidate_entry(unit, index);
 }
 
 static void clear_entry(const struct vtd_unit *unit, uint32_t index)
@@ -171,7 +98,7 @@ void iommu_interrupts_release(const struct pci_function *function)
     if (unit == NULL || !unit->remapping)
         return;
     unsigned freed = 0;
-    for (uint32_t index = FIRST_INDEX; index < VTD_INTERRUPT_ENTRIES; index++) {
+    for (uint32_t index = VTD_INTERRUPT_FIRST; index < VTD_INTERRUPT_ENTRIES; index++) {
         if (entry_is_of(unit, index, function->rid)) {
             clear_entry(unit, index);
             freed++;

@@ -69,8 +69,7 @@ void iommu_context_report(unsigned index, uint16_t rid, struct iommu_context_rep
     iommu_context_report_at(readable ? vtd_read64(unit, VTD_RTADDR) : 0, rid, report);
 }
 
-bool iommu_irte_report_at(uint64_t interrupt_table, uint32_t index,
-                          struct iommu_irte_report *report)
+bool iommu_irte_report(uint64_t interrupt_table, uint32_t index, struct iommu_irte_report *report)
 {
     *report = (struct iommu_irte_report){.present = false};
     const volatile struct vtd_irte *table = table_at(interrupt_table & VTD_IRTA_MASK);
@@ -87,11 +86,4 @@ bool iommu_irte_report_at(uint64_t interrupt_table, uint32_t index,
     if ((interrupt_table & VTD_IRTA_EIME) == 0)
         report->destination = (report->destination >> 8) & 0xff;
     return true;
-}
-
-bool iommu_irte_report(unsigned unit, uint32_t index, struct iommu_irte_report *report)
-{
-    const struct vtd_unit *remapping = unit_at(unit);
-    bool readable = remapping != NULL && remapping->registers != 0;
-    return iommu_irte_report_at(readable ? vtd_read64(remapping, VTD_IRTA) : 0, index, report);
 }

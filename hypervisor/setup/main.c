@@ -18,6 +18,7 @@
 #include "hypervisor/monitor/control_loop.h"
 #include "hypervisor/pci/acs.h"
 #include "hypervisor/pci/setup.h"
+#include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/time.h"
 #include "hypervisor/vcpu/vcpu.h"

@@ -4,6 +4,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/time.h"
 #include "hypervisor/x86/rtc.h"

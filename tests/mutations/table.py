@@ -11,7 +11,7 @@ CHECK = "hypervisor/assign/device_check.c"
 RESET = "hypervisor/pci/reset.c"
 GUESTS = "hypervisor/guest/guests.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
-FIRMWARE = "hypervisor/iommu/vtd_reserved.c"
+FIRMWARE = "hypervisor/setup/iommu_reserved.c"
 AUDIT_BLIND = Edit("hypervisor/audit/audit.c", "bool audit_run(void)\n{\n",
                    "bool audit_run(void)\n{\n    if (pci_function_count() != 0)\n        return true;\n")
 
@@ -176,7 +176,7 @@ MUTATIONS = (
 
     # --- interrupts ---
     Mutation("compatibility-format-on", "interrupts in compatibility format are blocked",
-             (Edit("hypervisor/iommu/vtd_interrupt.c", "if (vtd_switch(unit, VTD_GLOBAL_CFI, false) != STATUS_OK) {",
+             (Edit("hypervisor/setup/iommu_enable.c", "if (vtd_switch(unit, VTD_GLOBAL_CFI, false) != STATUS_OK) {",
                    "if (vtd_switch(unit, VTD_GLOBAL_CFI, (vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_CFI) != 0) != STATUS_OK) {"),),
              (Unit("test_vtd_interrupts", failed("compatibility_format_is_turned_off")),)),
     Mutation("interrupt-cache-not-flushed", "a changed interrupt entry is invalidated",

@@ -8,7 +8,7 @@ $(BUILD)/dmar: tests/tools/dmar.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c
 dmar: $(BUILD)/dmar ## the tool that explains a machine's DMAR table: build/dmar FILE
 
 # The lookup alone: what discovers and drives units is left out at the link.
-$(BUILD)/units: tests/tools/units.c hypervisor/iommu/vtd_discover.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c \
+$(BUILD)/units: tests/tools/units.c hypervisor/setup/iommu_scopes.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c \
 		$(wildcard hypervisor/*/*.h)
 	@mkdir -p $(@D)
 	$(HOST_CC) $(UNIT_CFLAGS) -ffunction-sections -Wl,--gc-sections $(filter %.c,$^) -o $@

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hypervisor/iommu/vtd.h"
+#include "hypervisor/setup/iommu_internal.h"
 
 #define MAX_BYTES     (1u << 20)
 #define MAX_FUNCTIONS 65536
@@ -70,18 +70,19 @@ int main(int argument_count, char **arguments)
     }
     size_t length = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
-    if (dmar_parse(bytes, (uint32_t)length, &vtd.dmar) != STATUS_OK)
+    struct dmar dmar;
+    if (dmar_parse(bytes, (uint32_t)length, &dmar) != STATUS_OK)
         return 1;
     struct dmar_structure structure;
-    for (uint32_t cursor = 0; dmar_next(&vtd.dmar, &cursor, &structure);)
+    for (uint32_t cursor = 0; dmar_next(&dmar, &cursor, &structure);)
         if (structure.type == DMAR_DRHD && vtd.unit_count < VTD_MAX_UNITS)
             vtd.unit[vtd.unit_count++].dmar_offset = structure.offset;
     for (size_t i = 0; i < count; i++) {
         rid_t rid = functions[i].rid;
-        const struct vtd_unit *unit = vtd_unit_of(&functions[i]);
+        int unit = vtd_unit_find(&dmar, &functions[i]);
         printf("%04x:%02x:%02x.%x ", RID_SEGMENT(rid), rid >> 8 & 0xff, rid >> 3 & 0x1f, rid & 7);
-        if (unit != NULL)
-            printf("%x\n", unit->dmar_offset);
+        if (unit >= 0)
+            printf("%x\n", vtd.unit[unit].dmar_offset);
         else
             printf("none\n");
     }

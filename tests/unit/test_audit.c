@@ -3,13 +3,15 @@
 // SOURCES: hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/audit/audit_pci.c
 // SOURCES: hypervisor/pci/bars.c hypervisor/audit/audit_life.c hypervisor/pci/life.c
-// SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c
-// SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
-// SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
-// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_reserved.c
-// SOURCES: hypervisor/iommu/vtd_unit.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c
-// SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c hypervisor/base/format.c
-// SOURCES: hypervisor/base/text.c hypervisor/base/status.c tests/unit/model/vtd_model.c
+// SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
+// SOURCES: hypervisor/setup/iommu_reserved.c hypervisor/iommu/vtd_reserved.c
+// SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_setup.c
+// SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/setup/iommu_init.c
+// SOURCES: hypervisor/setup/iommu_enable.c hypervisor/iommu/vtd_interrupt.c
+// SOURCES: hypervisor/iommu/vtd_queue.c hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c
+// SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/text.c
+// SOURCES: hypervisor/base/status.c tests/unit/model/vtd_model.c
 // SOURCES: tests/unit/model/vtd_model_queue.c tests/unit/model/vtd_model_walk.c
 // SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
 #include "tests/unit/support/audit_fixture.h"

@@ -1,15 +1,17 @@
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/iommu/pf_dma.c
-// SOURCES: hypervisor/audit/audit_life.c hypervisor/pci/life.c hypervisor/audit/audit.c
-// SOURCES: hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c hypervisor/audit/audit_pci.c
-// SOURCES: hypervisor/pci/bars.c hypervisor/audit/audit_pf.c hypervisor/iommu/vtd_discover.c
-// SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
+// SOURCES: hypervisor/iommu/pf_dma_setup.c hypervisor/audit/audit_life.c hypervisor/pci/life.c
+// SOURCES: hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/audit/audit_pci.c hypervisor/pci/bars.c hypervisor/audit/audit_pf.c
+// SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
+// SOURCES: hypervisor/setup/iommu_reserved.c hypervisor/iommu/vtd_reserved.c
+// SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/vtd_fault.c
+// SOURCES: hypervisor/setup/iommu_init.c hypervisor/setup/iommu_enable.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
 // SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c hypervisor/acpi/dmar.c
 // SOURCES: hypervisor/acpi/table.c hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
-// SOURCES: hypervisor/iommu/vtd_reserved.c tests/unit/model/vtd_model.c
-// SOURCES: tests/unit/model/vtd_model_queue.c tests/unit/model/vtd_model_walk.c
-// SOURCES: tests/unit/model/vtd_machine.c -pages.c
+// SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
+// SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c -pages.c
 /* States that lawful operations pass through, in which the audit may run: none is a violation. */
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/pci/config_space.h"

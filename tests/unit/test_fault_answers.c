@@ -1,12 +1,15 @@
 // Faults from the units' registers to a guest's policy, and what that does to the units.
-// SOURCES: hypervisor/guest/faults.c hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c
-// SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
-// SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
-// SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c hypervisor/acpi/dmar.c
-// SOURCES: hypervisor/acpi/table.c hypervisor/memory/page_table.c hypervisor/memory/formats.c
-// SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
-// SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
-// SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
+// SOURCES: hypervisor/guest/faults.c hypervisor/setup/iommu_discover.c
+// SOURCES: hypervisor/setup/iommu_scopes.c
+// SOURCES: hypervisor/iommu/vtd_reserved.c hypervisor/iommu/vtd_domain.c
+// SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/setup/iommu_init.c
+// SOURCES: hypervisor/setup/iommu_enable.c hypervisor/iommu/vtd_interrupt.c
+// SOURCES: hypervisor/iommu/vtd_queue.c hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c
+// SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/text.c
+// SOURCES: hypervisor/base/status.c tests/unit/model/vtd_model.c
+// SOURCES: tests/unit/model/vtd_model_queue.c tests/unit/model/vtd_model_walk.c
+// SOURCES: tests/unit/model/vtd_machine.c
 #include <string.h>
 
 #include "hypervisor/assign/device.h"

@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/guest/tables.c hypervisor/guest/tables_acpi.c hypervisor/guest/tables_linux.c
-// SOURCES: hypervisor/guest/tables_multiboot.c
+// SOURCES: hypervisor/guest/tables.c hypervisor/guest/tables_acpi.c
+// SOURCES: hypervisor/guest/tables_linux.c hypervisor/guest/tables_multiboot.c
 /* The tables a guest starts from: checksums, addresses, and what iasl makes of the DSDT. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SOURCES: hypervisor/guest/load.c hypervisor/guest/image.c hypervisor/guest/image_linux.c
 // SOURCES: hypervisor/guest/image_multiboot.c hypervisor/guest/tables_multiboot.c
-// SOURCES: hypervisor/guest/tables.c hypervisor/guest/tables_acpi.c hypervisor/guest/tables_linux.c
-// SOURCES: hypervisor/vcpu/state.c hypervisor/base/format.c hypervisor/base/status.c
-// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+// SOURCES: hypervisor/guest/tables.c hypervisor/guest/tables_acpi.c
+// SOURCES: hypervisor/guest/tables_linux.c hypervisor/vcpu/state.c hypervisor/base/format.c
+// SOURCES: hypervisor/base/status.c hypervisor/base/string.c hypervisor/base/text.c
 /* Filling a guest's memory: image, arguments, start state, and that nothing of before is left. */
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 // SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
 // SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_check.c hypervisor/iommu/pf_dma.c
-// SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
+// SOURCES: hypervisor/iommu/pf_dma_setup.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/string.c
 /* The NVMe PF driver against a model of a controller: what it sets up, and that nothing is left. */
 #include "tests/unit/support/nvme_model.h"
 

@@ -1,6 +1,6 @@
 // SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
 // SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_check.c
-// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/audit/audit_pf.c
+// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_setup.c hypervisor/audit/audit_pf.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
 /* Guests whose controllers carry out Namespace Attachment: whatever they attach to whom, each
  * namespace is its owner's again at the next look, and nobody pays for what others did. */

@@ -1,5 +1,8 @@
-// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_test.c hypervisor/iommu/vtd_discover.c
-// SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
+// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_setup.c
+// SOURCES: hypervisor/iommu/pf_dma_test.c hypervisor/setup/iommu_discover.c
+// SOURCES: hypervisor/setup/iommu_scopes.c hypervisor/iommu/vtd_reserved.c
+// SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/vtd_fault.c
+// SOURCES: hypervisor/setup/iommu_init.c hypervisor/setup/iommu_enable.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
 // SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c hypervisor/acpi/dmar.c
 // SOURCES: hypervisor/acpi/table.c hypervisor/memory/page_table.c hypervisor/memory/formats.c

@@ -1,6 +1,8 @@
 // Interrupt remapping entries: whose they are, what they deliver, and to whom.
-// SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c
-// SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
+// SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
+// SOURCES: hypervisor/iommu/vtd_reserved.c
+// SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/vtd_fault.c
+// SOURCES: hypervisor/setup/iommu_init.c hypervisor/setup/iommu_enable.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
 // SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c hypervisor/acpi/dmar.c
 // SOURCES: hypervisor/acpi/table.c hypervisor/memory/page_table.c hypervisor/memory/formats.c
@@ -59,14 +61,17 @@ static void a_message_reaches_its_core_only_from_its_function(void **state)
         assert_int_equal(result.vector, 0x41);
         assert_int_equal(result.destination, 5);
         assert_int_equal(deliver(unit, other, &msi).reason, 0x26);
-        assert_int_equal(iommu_interrupt_update(function, msi.index, 2, 0x52), STATUS_OK);
-        result = deliver(unit, function, &msi);
-        assert_int_equal(result.vector, 0x52);
-        assert_int_equal(result.destination, 2);
         assert_int_equal(iommu_interrupt_free(function, msi.index), STATUS_OK);
         assert_int_equal(deliver(unit, function, &msi).reason, 0x22);
         assert_sound();
     }
+}
+
+static bool report_of(uint32_t index, struct iommu_irte_report *report)
+{
+    struct iommu_unit_report unit;
+    assert_true(iommu_unit_report(0, &unit));
+    return iommu_irte_report(unit.interrupt_table, index, report);
 }
 
 static void forged_messages_are_blocked(void **state)
@@ -109,14 +114,9 @@ static void only_the_owner_changes_an_entry(void **state)
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP, true);
     struct iommu_msi msi;
     assert_int_equal(iommu_interrupt_allocate(function, 5, 0x41, &msi), STATUS_OK);
-    assert_int_equal(iommu_interrupt_update(other, msi.index, 6, 0x42), STATUS_DENIED);
     assert_int_equal(iommu_interrupt_free(other, msi.index), STATUS_DENIED);
-    assert_int_equal(iommu_interrupt_update(function, (uint16_t)(msi.index + 1), 6, 0x42),
-                     STATUS_DENIED);
-    assert_int_equal(iommu_interrupt_update(function, 0xffff, 6, 0x42), STATUS_DENIED);
     assert_int_equal(iommu_interrupt_free(function, 0), STATUS_DENIED);
     assert_int_equal(iommu_interrupt_allocate(function, 5, 15, &msi), STATUS_INVALID);
-    assert_int_equal(iommu_interrupt_update(function, msi.index, 5, 0), STATUS_INVALID);
     assert_int_equal(deliver(unit, function, &msi).vector, 0x41);
     assert_sound();
 }
@@ -129,7 +129,7 @@ static void destinations_are_what_the_unit_can_say(void **state)
     assert_int_equal(deliver(unit, function, &msi).destination, 0x12345);
     assert_int_equal(unit->irt & VTD_IRTA_EIME, VTD_IRTA_EIME);
     struct iommu_irte_report report;
-    assert_true(iommu_irte_report(0, msi.index, &report));
+    assert_true(report_of(msi.index, &report));
     assert_int_equal(report.destination, 0x12345);
 
     unit = start(MODEL_CAP, MODEL_ECAP & ~VTD_ECAP_EIM, true);
@@ -137,14 +137,13 @@ static void destinations_are_what_the_unit_can_say(void **state)
     assert_int_equal(iommu_interrupt_allocate(function, 0x100, 0x41, &msi), STATUS_UNSUPPORTED);
     assert_int_equal(iommu_interrupt_allocate(function, 0xff, 0x41, &msi), STATUS_UNSUPPORTED);
     assert_int_equal(iommu_interrupt_allocate(function, 0xfe, 0x41, &msi), STATUS_OK);
-    assert_int_equal(iommu_interrupt_update(function, msi.index, 0x100, 0x41), STATUS_UNSUPPORTED);
     assert_int_equal(deliver(unit, function, &msi).destination, 0xfe);
 
     unit = start(MODEL_CAP, MODEL_ECAP, false); /* the cores are in xAPIC mode */
     assert_int_equal(unit->irt & VTD_IRTA_EIME, 0);
     assert_int_equal(iommu_interrupt_allocate(function, 7, 0x41, &msi), STATUS_OK);
     assert_int_equal(deliver(unit, function, &msi).destination, 7);
-    assert_true(iommu_irte_report(0, msi.index, &report));
+    assert_true(report_of(msi.index, &report));
     assert_int_equal(report.destination, 7);
     assert_sound();
 }
@@ -169,7 +168,7 @@ static void the_table_fills_and_empties(void **state)
     assert_int_equal(unit->counts.wait, 1);
     unsigned present = 0;
     struct iommu_irte_report report;
-    for (uint32_t i = 0; iommu_irte_report(0, i, &report); i++) {
+    for (uint32_t i = 0; report_of(i, &report); i++) {
         present += report.present;
         assert_int_equal(report.present ? report.source : (uint16_t)other->rid,
                          (uint16_t)other->rid);
@@ -182,8 +181,7 @@ static void the_table_fills_and_empties(void **state)
     vtd_model_counts_clear(unit);
     iommu_interrupts_release(function); /* nothing left: nothing asked of the unit */
     assert_int_equal(unit->counts.wait, 0);
-    assert_false(iommu_irte_report(0, VTD_INTERRUPT_ENTRIES, &report));
-    assert_false(iommu_irte_report(1, 1, &report));
+    assert_false(report_of(VTD_INTERRUPT_ENTRIES, &report));
     assert_sound();
 }
 
@@ -192,11 +190,10 @@ static void without_remapping_nothing_is_given_out(void **state)
     struct iommu_msi msi;
     start(MODEL_CAP, MODEL_ECAP & ~VTD_ECAP_IR, true);
     assert_int_equal(iommu_interrupt_allocate(function, 1, 0x41, &msi), STATUS_UNSUPPORTED);
-    assert_int_equal(iommu_interrupt_update(function, 1, 1, 0x41), STATUS_UNSUPPORTED);
     assert_int_equal(iommu_interrupt_free(function, 1), STATUS_UNSUPPORTED);
     iommu_interrupts_release(function);
     struct iommu_irte_report report;
-    assert_false(iommu_irte_report(0, 1, &report));
+    assert_false(report_of(1, &report));
     assert_sound();
 }
 

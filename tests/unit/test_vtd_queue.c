@@ -1,6 +1,8 @@
 // Invalidation: queue and registers, and what happens when they fail.
-// SOURCES: hypervisor/iommu/vtd_discover.c hypervisor/iommu/vtd_domain.c
-// SOURCES: hypervisor/iommu/vtd_fault.c hypervisor/iommu/vtd_init.c
+// SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
+// SOURCES: hypervisor/iommu/vtd_reserved.c
+// SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/vtd_fault.c
+// SOURCES: hypervisor/setup/iommu_init.c hypervisor/setup/iommu_enable.c
 // SOURCES: hypervisor/iommu/vtd_interrupt.c hypervisor/iommu/vtd_queue.c
 // SOURCES: hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c hypervisor/acpi/dmar.c
 // SOURCES: hypervisor/acpi/table.c hypervisor/memory/page_table.c hypervisor/memory/formats.c

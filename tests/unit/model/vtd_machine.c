@@ -1,5 +1,7 @@
 #include "tests/unit/model/vtd_machine.h"
 
+#include "hypervisor/setup/iommu_internal.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +28,7 @@ void machine_reset(void)
     table[36] = 47; /* host address width, less one */
     table[37] = DMAR_FLAG_INTR_REMAP;
     table_length = 48;
+    memset(&vtd, 0, sizeof vtd);
     vtd_model_reset();
     host_log_clear();
     host_pages_limit(SIZE_MAX);
@@ -84,7 +87,19 @@ struct pci_function *machine_function(rid_t rid, struct pci_function *bridge)
 {
     struct pci_function *function = &functions[function_count++];
     *function = (struct pci_function){.rid = rid, .bridge = bridge, .owner = OWNER_NOBODY};
+    if (vtd.unit_count != 0) /* it comes after iommu_init() */
+        vtd_scope_add(&dmar, function);
     return function;
+}
+
+/* For tests that have no functions of their own. */
+__attribute__((weak)) struct pci_function *pci_function_at(size_t index)
+{
+    return index < function_count ? &functions[index] : NULL;
+}
+
+__attribute__((weak)) void pci_bus_master(const struct pci_function *function, bool on)
+{
 }
 
 struct pci_function *machine_bridge(rid_t rid, struct pci_function *bridge, uint8_t secondary)

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/setup/iommu.h"
 #include "tests/unit/model/vtd_model.h"
 
 /* Empties everything: units, table, functions, log. */

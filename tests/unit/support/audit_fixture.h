@@ -358,12 +358,12 @@ static void build(const struct page_table_format *format)
     machine_scope(SCOPE_ENDPOINT, 1, "10.4");
     iommu_regions_reserve(machine_table());
     assert_int_equal(machine_start(), STATUS_OK);
-    function_new(4, OWNER_NOBODY)->firmware_master = true;
-    iommu_firmware_connect(functions[4]);
     for (unsigned n = 0; n < GUEST_COUNT; n++)
         guest_new(n, format);
     function_new(2, OWNER_NOBODY);
     function_new(3, OWNER_HYPERVISOR)->is_bridge = true;
+    function_new(4, OWNER_NOBODY)->firmware_master = true;
+    iommu_regions_honour();
     functions[0]->bridge = functions[3];
     commands[3] |= PCI_COMMAND_BUS_MASTER;
     assert_int_equal(page_table_create(&host, &page_format_host, 4, 2, false), STATUS_OK);

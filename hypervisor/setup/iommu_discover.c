@@ -1,18 +1,16 @@
-/* Which units there are, whether they can be believed, and which of them a function is behind. */
-#include "hypervisor/iommu/vtd.h"
+/* Which units there are, and whether they can be believed. */
+#include "hypervisor/setup/iommu_internal.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/memory/address_space.h"
 
-/* Bridges between a function and its root port; PCI has 256 buses. */
-
-static unsigned scope_count(const struct dmar_structure *structure)
+static unsigned scope_count(const struct dmar *dmar, const struct dmar_structure *structure)
 {
     unsigned count = 0;
     uint32_t cursor = 0;
     struct dmar_scope scope;
-    while (dmar_scope_next(&vtd.dmar, structure, &cursor, &scope))
+    while (dmar_scope_next(dmar, structure, &cursor, &scope))
         count++;
     return count;
 }
@@ -89,7 +87,7 @@ static void check_capabilities(struct vtd_unit *unit)
     unit->answers = levels != 0 && VTD_CAP_FAULT_OFFSET(unit->capability) != 0;
 }
 
-static void add_unit(const struct dmar_structure *structure)
+static void add_unit(const struct dmar *dmar, const struct dmar_structure *structure)
 {
     bool taken = base_is_taken(structure->base);
     struct vtd_unit *unit = &vtd.unit[vtd.unit_count++];
@@ -111,7 +109,7 @@ static void add_unit(const struct dmar_structure *structure)
         return;
     char scope[24] = "all";
     if ((structure->flags & DRHD_FLAG_INCLUDE_PCI_ALL) == 0)
-        format_text(scope, sizeof scope, "%u", scope_count(structure));
+        format_text(scope, sizeof scope, "%u", scope_count(dmar, structure));
     log_event("iommu.unit", "base=%#llx version=%u.%u cap=%#llx ecap=%#llx segment=%u scope=%s",
               (unsigned long long)unit->base, unit->version >> 4, unit->version & 0xf,
               (unsigned long long)unit->capability, (unsigned long long)unit->extended,
@@ -119,89 +117,19 @@ static void add_unit(const struct dmar_structure *structure)
     check_capabilities(unit);
 }
 
-void vtd_discover(void)
+void vtd_discover(const struct dmar *dmar)
 {
     uint32_t cursor = 0;
     struct dmar_structure structure;
-    while (dmar_next(&vtd.dmar, &cursor, &structure)) {
+    while (dmar_next(dmar, &cursor, &structure)) {
         if (structure.type != DMAR_DRHD)
             continue;
         if (vtd.unit_count < VTD_MAX_UNITS)
-            add_unit(&structure);
+            add_unit(dmar, &structure);
         else
             log_event("iommu.refused",
                       "base=%#llx offset=%#x value=%u message=\"more units than this program has "
                       "room for; its devices stay unused\"",
                       (unsigned long long)structure.base, structure.offset, VTD_MAX_UNITS);
     }
-}
-
-/* True when one of the structure's scopes names this very function. A listed bridge stands for what
- * is behind it as well, so only bridges count for an ancestor. */
-static bool scope_names(const struct dmar_structure *structure, rid_t rid, bool ancestor)
-{
-    uint32_t cursor = 0;
-    struct dmar_scope scope;
-    while (dmar_scope_next(&vtd.dmar, structure, &cursor, &scope)) {
-        if (scope.type != SCOPE_BRIDGE && (ancestor || scope.type != SCOPE_ENDPOINT))
-            continue;
-        uint16_t scope_rid;
-        if (dmar_scope_rid(&scope, structure->segment, pci_secondary_bus, NULL, &scope_rid) ==
-                STATUS_OK &&
-            scope_rid == (uint16_t)rid)
-            return true;
-    }
-    return false;
-}
-
-static bool find_by_scope(rid_t rid, bool ancestor, struct dmar_structure *structure)
-{
-    uint32_t cursor = 0;
-    while (dmar_next(&vtd.dmar, &cursor, structure))
-        if (structure->type == DMAR_DRHD && structure->segment == RID_SEGMENT(rid) &&
-            scope_names(structure, rid, ancestor))
-            return true;
-    return false;
-}
-
-static bool find_include_all(uint16_t segment, struct dmar_structure *structure)
-{
-    uint32_t cursor = 0;
-    while (dmar_next(&vtd.dmar, &cursor, structure))
-        if (structure->type == DMAR_DRHD && structure->segment == segment &&
-            (structure->flags & DRHD_FLAG_INCLUDE_PCI_ALL) != 0)
-            return true;
-    return false;
-}
-
-/* From the function upwards, so that the nearest scope wins wherever it stands in the table; the
- * unit of what is left over comes last (VT-d 8.3). A VF is behind its PF's unit (8.3.3). */
-struct vtd_unit *vtd_unit_of(const struct pci_function *function)
-{
-    if (function->is_vf && function->pf != NULL)
-        function = function->pf;
-    struct dmar_structure structure;
-    bool found = false;
-    PCI_FOR_EACH_UPWARD (at, function)
-        found = found || find_by_scope(at->rid, at != function, &structure);
-    if (!found && !find_include_all(RID_SEGMENT(function->rid), &structure))
-        return NULL;
-    for (unsigned i = 0; i < vtd.unit_count; i++)
-        if (vtd.unit[i].dmar_offset == structure.offset)
-            return &vtd.unit[i];
-    return NULL;
-}
-
-bool vtd_scope_covers(const struct dmar_structure *structure, const struct pci_function *function)
-{
-    PCI_FOR_EACH_UPWARD (at, function)
-        if (scope_names(structure, at->rid, at != function))
-            return true;
-    return false;
-}
-
-int iommu_unit_of(const struct pci_function *function)
-{
-    const struct vtd_unit *unit = vtd_unit_of(function);
-    return unit == NULL ? -1 : (int)(unit - vtd.unit);
 }

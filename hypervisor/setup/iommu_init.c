@@ -1,9 +1,8 @@
 /* Bringing up all units, and what they have in common. */
-#include "hypervisor/iommu/vtd.h"
+#include "hypervisor/setup/iommu_internal.h"
 
 #include "hypervisor/base/log.h"
-
-struct vtd_state vtd;
+#include "hypervisor/base/string.h"
 
 /* A domain is one table for all the units its functions are behind, so its depth must suit them
  * all. Four levels are preferred: every address a guest can have fits, and it is what most machines
@@ -62,9 +61,11 @@ static void find_common_ground(void)
 
 enum status iommu_init(const struct dmar *dmar)
 {
-    vtd = (struct vtd_state){.dmar = *dmar};
-    vtd_domains_reset();
-    vtd_discover();
+    memset(&vtd, 0, sizeof vtd);
+    vtd_discover(dmar);
+    const struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
+        vtd_scope_add(dmar, function);
     if (vtd.unit_count == 0)
         return STATUS_NOT_FOUND;
     find_common_ground();
@@ -74,7 +75,7 @@ enum status iommu_init(const struct dmar *dmar)
     bool queued = true, interrupts = true, eim = true;
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *unit = &vtd.unit[i];
-        if (!unit->answers || vtd_unit_enable(unit) != STATUS_OK || !unit->usable)
+        if (!unit->answers || vtd_unit_enable(unit, dmar) != STATUS_OK || !unit->usable)
             continue;
         units++;
         queued &= unit->queued;
@@ -92,14 +93,4 @@ enum status iommu_init(const struct dmar *dmar)
                                         : "4K",
               vtd.snoop ? "yes" : "no");
     return STATUS_OK;
-}
-
-bool iommu_enabled(void)
-{
-    return vtd.enabled;
-}
-
-bool iommu_snoops(void)
-{
-    return vtd.snoop;
 }

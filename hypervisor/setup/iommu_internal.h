@@ -1,0 +1,21 @@
+/* What the IOMMU's boot files share. */
+#pragma once
+
+#include "hypervisor/iommu/vtd_reserved.h"
+#include "hypervisor/setup/iommu.h"
+
+/* --- iommu_discover.c --- */
+/* Fills vtd.unit from the table: maps, identifies and checks every unit; logs iommu.unit. */
+void vtd_discover(const struct dmar *dmar);
+
+/* --- iommu_scopes.c --- */
+/* Notes what the table says of a function, which is no VF. */
+void vtd_scope_add(const struct dmar *dmar, const struct pci_function *function);
+/* Index of the unit whose scope the function is in; -1 for none. */
+int vtd_unit_find(const struct dmar *dmar, const struct pci_function *function);
+/* Of each reserved region's structure in the table; 0: it stands for all that found no room. */
+extern uint32_t vtd_region_offset[VTD_MAX_REGIONS];
+
+/* --- iommu_enable.c --- */
+/* Queue, root table, translation, PMRs, interrupt remapping, fault event: in this order. */
+MUST_CHECK enum status vtd_unit_enable(struct vtd_unit *unit, const struct dmar *dmar);

@@ -1,0 +1,166 @@
+/*
+ * Memory that firmware keeps for the DMA of some functions (RMRR, VT-d 8.4): nobody else gets it,
+ * and as long as the host owns such a function, firmware goes on using it: a USB keyboard, a
+ * display, a management controller. Once, at boot; iommu/vtd_reserved.c has what comes later.
+ */
+#include "hypervisor/setup/iommu_internal.h"
+
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+
+#define MAX_SIZE GIB(4) /* real tables: 1032 MiB for a graphics unit */
+
+static void refuse(unsigned index, uint64_t base, uint64_t limit, const char *message)
+{
+    vtd_reserved.region[index].refusal = message;
+    vtd_reserved.refused |= BIT(index);
+    log_event("iommu.refused", "base=%#llx limit=%#llx offset=%#x message=\"%s\"",
+              (unsigned long long)base, (unsigned long long)limit, vtd_region_offset[index],
+              message);
+}
+
+static void reserve(unsigned index, uint64_t base, uint64_t limit, unsigned width)
+{
+    struct iommu_region *region = &vtd_reserved.region[index];
+    if (limit < base) {
+        refuse(index, base, limit,
+               "a reserved region ends before it begins: which memory firmware uses is unknown; "
+               "update the firmware");
+        return;
+    }
+    if (limit - base >= MAX_SIZE) {
+        refuse(index, base, limit,
+               "no device needs a reserved region of more than 4G: it is not kept from guests; "
+               "update the firmware");
+        return;
+    }
+    if (limit >> width != 0) {
+        refuse(index, base, limit,
+               "a reserved region lies beyond the machine's addresses; update the firmware");
+        if (base >> width != 0)
+            return;
+        limit = BIT(width) - 1;
+    }
+    region->base = ALIGN_DOWN(base, PAGE_SIZE);
+    region->size = ALIGN_UP(limit + 1, PAGE_SIZE) - region->base;
+    uint64_t before = frames_bytes(OWNER_FIRMWARE);
+    enum status status = frames_take(region->base, region->size, BIT(OWNER_NOBODY), OWNER_FIRMWARE);
+    uint64_t taken = frames_bytes(OWNER_FIRMWARE) - before;
+    if (status != STATUS_OK) {
+        refuse(index, base, limit,
+               "the memory map is cut into more pieces than the frame table holds");
+        return;
+    }
+    log_event("iommu.reserved", "base=%#llx size=%#llx offset=%#x usable=%#llx%s",
+              (unsigned long long)region->base, (unsigned long long)region->size,
+              vtd_region_offset[index], (unsigned long long)taken,
+              region->size != limit + 1 - base
+                  ? " message=\"firmware gave no whole pages; those it touches are reserved\""
+              : taken != 0 ? " message=\"the memory map calls it usable; nobody else gets it\""
+                           : "");
+}
+
+void iommu_regions_reserve(const struct dmar *dmar)
+{
+    uint32_t cursor = 0;
+    struct dmar_structure structure;
+    memset(&vtd_reserved, 0, sizeof vtd_reserved);
+    while (dmar_next(dmar, &cursor, &structure)) {
+        if (structure.type != DMAR_RMRR)
+            continue;
+        if (vtd_reserved.region_count == VTD_MAX_REGIONS) {
+            vtd_region_offset[VTD_MAX_REGIONS - 1] = 0;
+            refuse(VTD_MAX_REGIONS - 1, structure.base, structure.limit,
+                   "more reserved regions than this program has room for; no function is given "
+                   "away unless its guest accepts that by name");
+            return;
+        }
+        if (structure.base == 0 && structure.limit == 0) {
+            log_event("iommu.reserved",
+                      "base=0x0 size=0x0 offset=%#x usable=0 message=\"never filled in by the "
+                      "firmware: no region\"",
+                      structure.offset);
+            continue;
+        }
+        unsigned index = vtd_reserved.region_count++;
+        vtd_region_offset[index] = structure.offset;
+        reserve(index, structure.base, structure.limit, dmar->host_address_width);
+    }
+}
+
+/* Rising, so that what several regions cover is mapped once. */
+static enum status map_regions(struct iommu_domain *domain, uint64_t regions)
+{
+    for (uint64_t at = 0;;) {
+        uint64_t start = UINT64_MAX, end = 0;
+        for (unsigned i = 0; i < vtd_reserved.region_count; i++) {
+            const struct iommu_region *region = &vtd_reserved.region[i];
+            uint64_t region_end = region->base + region->size;
+            if ((regions & BIT(i)) != 0 && region_end > at && MAX(region->base, at) < start) {
+                start = MAX(region->base, at);
+                end = region_end;
+            }
+        }
+        if (start == UINT64_MAX)
+            return STATUS_OK;
+        enum status status =
+            iommu_domain_map(domain, start, start, end - start, PAGE_READ | PAGE_WRITE);
+        if (status != STATUS_OK)
+            return status;
+        at = end;
+    }
+}
+
+/* Ids are for guests first: where they are few, firmware gets a quarter. */
+static enum status new_domain(uint64_t regions)
+{
+    unsigned index = vtd_reserved.domain_count;
+    if (index == MIN(VTD_MAX_FIRMWARE_DOMAINS, vtd.domain_count / 4))
+        return STATUS_FULL;
+    struct iommu_domain *domain = &vtd_reserved.domain[index].domain;
+    enum status status = iommu_domain_create(domain, OWNER_FIRMWARE);
+    if (status != STATUS_OK)
+        return status;
+    status = map_regions(domain, regions);
+    if (status != STATUS_OK) {
+        iommu_domain_destroy(domain);
+        return status;
+    }
+    vtd_reserved.domain[index].regions = regions;
+    vtd_reserved.domain_count++;
+    return STATUS_OK;
+}
+
+/* False when the function's regions cannot be mapped, which is logged. */
+static bool make_domain(const struct pci_function *function)
+{
+    uint64_t regions = vtd_regions_of(function);
+    if (regions == 0 || function->is_bridge || !iommu_enabled() ||
+        (regions & vtd_reserved.refused) != 0 || vtd_firmware_domain(regions) != NULL)
+        return true;
+    enum status status = new_domain(regions);
+    if (status != STATUS_OK)
+        vtd_firmware_refuse(function, status,
+                            status == STATUS_FULL ? "domain ids are left to the guests"
+                                                  : "it has no domain or no context entry");
+    return status == STATUS_OK;
+}
+
+void iommu_regions_honour(void)
+{
+    for (unsigned i = 0; i < vtd_reserved.region_count; i++) {
+        const struct iommu_region *region = &vtd_reserved.region[i];
+        if (region->refusal != NULL)
+            continue;
+        /* Not every map lists what firmware keeps; there it is nobody's so far. */
+        if (frames_take(region->base, region->size, BIT(OWNER_NONE), OWNER_FIRMWARE) != STATUS_OK ||
+            !frames_owned_by(region->base, region->size, OWNER_FIRMWARE))
+            refuse(i, region->base, region->base + region->size - 1,
+                   "a part of the reserved region is the hypervisor's, a boot module or a device's "
+                   "registers: it stays theirs, and no device reaches the region");
+    }
+    struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
+        if (make_domain(function))
+            iommu_firmware_connect(function);
+}
