@@ -8,6 +8,8 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/acs.h"
 #include "hypervisor/pci/msix.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/reserved.h"
 
 /* Intel's functions with a BAR behind which the flash lies that the option ROM is in, for writing,
  * too (82576 datasheet 9.4.11; 82574 9.1.4). */

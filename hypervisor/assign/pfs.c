@@ -4,6 +4,8 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/pf_driver.h"

@@ -9,6 +9,7 @@
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/msix.h"
+#include "hypervisor/iommu/reserved.h"
 #include "hypervisor/vcpu/vcpu.h"
 
 /* Where the pages of a device's MSI-X table lie; nobody but the hypervisor reaches them. */

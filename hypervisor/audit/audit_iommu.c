@@ -3,7 +3,11 @@
  * 65536 requester ids to answer for. */
 #include "hypervisor/audit/audit_internal.h"
 
+#include "hypervisor/iommu/domain.h"
+#include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/iommu/report.h"
+#include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/pages.h"
 
 #define UNITS_MAX        64

@@ -5,6 +5,8 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/assign/device.h"
+#include "hypervisor/iommu/domain.h"
+#include "hypervisor/iommu/interrupt.h"
 
 static void block(rid_t rid, bool logged)
 {

@@ -1,7 +1,7 @@
 /* Faults of guests' devices: attributed, counted, answered by each guest's policy. */
 #pragma once
 
-#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/fault.h"
 
 /* One pass over the units' fault records. Logs `dma.fault` or `irq.fault` with the action taken. */
 void faults_answer(void);

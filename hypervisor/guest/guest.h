@@ -14,7 +14,7 @@
 #include "boot/boot_info.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/config/config.h"
-#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/domain.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/page_table.h"
 #include "hypervisor/pci/function.h"

@@ -7,6 +7,7 @@
 #include "hypervisor/assign/device.h"
 #include "hypervisor/guest/events.h"
 #include "hypervisor/guest/load.h"
+#include "hypervisor/iommu/iommu.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/x86/cpu.h"
 

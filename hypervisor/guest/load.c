@@ -7,6 +7,7 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/image.h"
 #include "hypervisor/guest/tables.h"
+#include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
 
 #define MULTIBOOT_LOADED 0x2badb002u /* Multiboot 3.2 */

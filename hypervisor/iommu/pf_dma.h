@@ -4,7 +4,8 @@
  */
 #pragma once
 
-#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/domain.h"
+#include "hypervisor/iommu/fault.h"
 
 #define PF_DMA_BASE MIB(1) /* where the device sees the first page */
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "hypervisor/base/clock.h"
+#include "hypervisor/iommu/domain.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/vtd_registers.h"
 

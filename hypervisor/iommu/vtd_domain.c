@@ -7,6 +7,7 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/iommu/fault.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/pci/config_space.h"
 

@@ -1,6 +1,8 @@
 /* Fault recording (VT-d 7.1): the event interrupt, the records, what their reasons mean. */
 #include "hypervisor/iommu/vtd.h"
 
+#include "hypervisor/iommu/fault.h"
+
 /* Records are also looked for without an interrupt this often: events of a unit may be masked, and
  * one is raised only when no record was pending before. */
 #define POLL_PERIOD MILLISECONDS(20)

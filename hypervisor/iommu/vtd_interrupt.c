@@ -8,6 +8,7 @@
 #include "hypervisor/iommu/vtd.h"
 
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/iommu/interrupt.h"
 
 static bool destination_fits(const struct vtd_unit *unit, uint32_t apic_id)
 {

@@ -1,6 +1,7 @@
 /* Firmware's memory (RMRR) as setup/iommu_reserved.c has found it and vtd_reserved.c uses it. */
 #pragma once
 
+#include "hypervisor/iommu/reserved.h"
 #include "hypervisor/iommu/vtd.h"
 
 #define VTD_MAX_REGIONS          64 /* bits of a set of regions; real tables have at most 8 */

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "hypervisor/acpi/dmar.h"
-#include "hypervisor/iommu/iommu.h"
 
 /* Takes all regions out of the free memory, before any is given to a guest: what is usable by the
  * loader's map becomes firmware's. Logs iommu.reserved, or iommu.refused with what is wrong. */

@@ -1,6 +1,7 @@
 /* Who owns the registers that are no device's. */
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/report.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/setup/setup.h"
 

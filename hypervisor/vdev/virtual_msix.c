@@ -11,6 +11,8 @@
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/msix.h"
+#include "hypervisor/iommu/interrupt.h"
+#include "hypervisor/iommu/iommu.h"
 
 #define ENTRY_ADDRESS_LOW    0u
 #define ENTRY_ADDRESS_HIGH   4u

@@ -9,6 +9,7 @@
 #include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/report.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/decode.h"
 #include "hypervisor/memory/pages.h"

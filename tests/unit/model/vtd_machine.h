@@ -4,6 +4,12 @@
  */
 #pragma once
 
+#include "hypervisor/iommu/domain.h"
+#include "hypervisor/iommu/fault.h"
+#include "hypervisor/iommu/interrupt.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/report.h"
+#include "hypervisor/iommu/reserved.h"
 #include "hypervisor/setup/iommu.h"
 #include "tests/unit/model/vtd_model.h"
 

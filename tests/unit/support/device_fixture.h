@@ -7,6 +7,9 @@
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/assign/device.h"
+#include "hypervisor/iommu/domain.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/pci/acs.h"

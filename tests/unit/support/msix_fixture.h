@@ -8,6 +8,8 @@
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/assign/device.h"
 #include "hypervisor/pci/msix.h"
+#include "hypervisor/iommu/interrupt.h"
+#include "hypervisor/iommu/iommu.h"
 #include "tests/unit/support/host.h"
 
 #define BAR_BASE UINT64_C(0xc0400000)
