@@ -44,9 +44,8 @@ HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel
     -fcf-protection=none -fno-omit-frame-pointer -fno-common -ffunction-sections -fdata-sections \
     $(STACK_ALIGNMENT) $(WARNINGS) -I. $(EXTRA_CFLAGS)
 
-# What every exit of a guest runs through. Three instructions a call: the way into a guest and back has ended the walk
-# of frame pointers anyway.
-EXIT_PATH := vcpu/backend vcpu/guest_core vcpu/policy/cpuid vcpu/policy/control_registers vcpu/exits vcpu/policy/msr vcpu/vmx/exit vcpu/vmx/state
+# Three instructions a call on the way of every exit, which has ended the walk of frame pointers anyway.
+EXIT_PATH := vcpu/vmx/exit vcpu/policy/cpuid
 $(EXIT_PATH:%=$(BUILD)/hypervisor/%.o): HYPERVISOR_CFLAGS += -fomit-frame-pointer
 
 HYPERVISOR_C   := $(sort $(shell find hypervisor drivers -name '*.c')) $(BOOT_C)

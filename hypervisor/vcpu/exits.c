@@ -192,44 +192,57 @@ static enum outcome on_other(struct vcpu *vcpu)
                      exit_kind_name(exit->kind));
 }
 
-exit_handler *const exit_handlers[EXIT_KINDS] = {
-    [EXIT_NMI] = on_nmi,
-    [EXIT_CPUID] = exit_cpuid,
-    [EXIT_MSR_READ] = on_msr_read,
-    [EXIT_MSR_WRITE] = on_msr_write,
-    [EXIT_IO] = on_io,
-    [EXIT_MEMORY] = exit_memory,
-    [EXIT_HYPERCALL] = on_hypercall,
-    [EXIT_EXCEPTION] = on_exception,
-    [EXIT_TRIPLE_FAULT] = on_triple_fault,
-    [EXIT_INIT] = on_init,
-    [EXIT_SIPI] = on_sipi,
-    [EXIT_HLT] = on_other, /* not intercepted: a halted guest waits for its own interrupts */
-    [EXIT_XSETBV] = exit_xsetbv,
-    [EXIT_INVD] = on_invd,
-    [EXIT_CONTROL_REGISTER] = exit_control_register,
-    [EXIT_UNDEFINED] = on_undefined,
-    [EXIT_TASK_SWITCH] = on_task_switch,
-    [EXIT_ENTRY_FAILURE] = on_entry_failure,
-    [EXIT_OTHER] = on_other,
+struct exit_row {
+    exit_handler *handler;
+    bool advances; /* may answer OUTCOME_ADVANCE */
 };
 
-/* Kinds whose handlers may answer OUTCOME_ADVANCE. */
-static const bool advances[EXIT_KINDS] = {
-    [EXIT_CPUID] = true,     [EXIT_MSR_READ] = true,         [EXIT_MSR_WRITE] = true,
-    [EXIT_IO] = true,        [EXIT_XSETBV] = true,           [EXIT_INVD] = true,
-    [EXIT_HYPERCALL] = true, [EXIT_CONTROL_REGISTER] = true,
+static const struct exit_row rows[EXIT_KINDS] = {
+    [EXIT_NMI] = {on_nmi},
+    [EXIT_CPUID] = {exit_cpuid, .advances = true},
+    [EXIT_MSR_READ] = {on_msr_read, .advances = true},
+    [EXIT_MSR_WRITE] = {on_msr_write, .advances = true},
+    [EXIT_IO] = {on_io, .advances = true},
+    [EXIT_MEMORY] = {exit_memory},
+    [EXIT_HYPERCALL] = {on_hypercall, .advances = true},
+    [EXIT_EXCEPTION] = {on_exception},
+    [EXIT_TRIPLE_FAULT] = {on_triple_fault},
+    [EXIT_INIT] = {on_init},
+    [EXIT_SIPI] = {on_sipi},
+    [EXIT_HLT] = {on_other}, /* not intercepted: a halted guest waits for its own interrupts */
+    [EXIT_XSETBV] = {exit_xsetbv, .advances = true},
+    [EXIT_INVD] = {on_invd, .advances = true},
+    [EXIT_CONTROL_REGISTER] = {exit_control_register, .advances = true},
+    [EXIT_UNDEFINED] = {on_undefined},
+    [EXIT_TASK_SWITCH] = {on_task_switch},
+    [EXIT_ENTRY_FAILURE] = {on_entry_failure},
+    [EXIT_OTHER] = {on_other},
 };
+
+static void count(struct vcpu *vcpu, enum exit_kind kind)
+{
+    uint8_t at = vcpu->recent_next;
+    vcpu->recent_next++;
+    vcpu->recent[at] = (uint8_t)kind;
+    vcpu->exits[kind]++;
+}
+
+enum outcome vcpu_exit_handle(struct vcpu *vcpu)
+{
+    enum exit_kind kind = vcpu->exit.kind;
+    count(vcpu, kind);
+    return rows[kind].handler(vcpu);
+}
 
 enum outcome vcpu_exit_handle_decoded(struct vcpu *vcpu)
 {
     struct vcpu_state state;
-    if (!advances[vcpu->exit.kind])
+    if (!rows[vcpu->exit.kind].advances)
         return vcpu_exit_handle(vcpu);
     uint8_t length = vcpu_instruction_length(vcpu);
     vcpu_backend()->read_mode(vcpu, &state);
     if (length == 0) {
-        vcpu_exit_count(vcpu, vcpu->exit.kind);
+        count(vcpu, vcpu->exit.kind);
         return vcpu_retry(vcpu, state.rip)
                    ? OUTCOME_RESUME
                    : vcpu_fail(vcpu, "unhandled-exit",

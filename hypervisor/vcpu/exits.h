@@ -3,26 +3,9 @@
 
 #include "hypervisor/vcpu/vcpu.h"
 
-/* One handler for each kind of exit; vcpu->exit says more. */
-typedef enum outcome exit_handler(struct vcpu *vcpu);
-extern exit_handler *const exit_handlers[EXIT_KINDS];
-
-static inline void vcpu_exit_count(struct vcpu *vcpu, enum exit_kind kind)
-{
-    uint8_t at = vcpu->recent_next;
-    vcpu->recent_next++;
-    vcpu->recent[at] = (uint8_t)kind;
-    vcpu->exits[kind]++;
-}
-
-/* What a back-end's run() calls for each exit, on the vCPU's own core, with vcpu->exit filled in.
- */
-static inline enum outcome vcpu_exit_handle(struct vcpu *vcpu)
-{
-    enum exit_kind kind = vcpu->exit.kind;
-    vcpu_exit_count(vcpu, kind);
-    return exit_handlers[kind](vcpu);
-}
+/* A back-end's run() calls it for each exit, on the vCPU's own core: vcpu->exit says what it was,
+ * and vcpu->registers holds all general registers. */
+enum outcome vcpu_exit_handle(struct vcpu *vcpu);
 
 /* The same where the CPU does not report the length of the instruction that exited; also advances
  * RIP. The instruction is decoded first: if it can no longer be read, it has had no effect yet. */
@@ -76,4 +59,5 @@ uint8_t vcpu_instruction_length(struct vcpu *vcpu);
 bool vcpu_control_source(struct vcpu *vcpu, uint8_t *general);
 
 /* emulate/memory.c, policy/control_registers.c, policy/cpuid.c */
+typedef enum outcome exit_handler(struct vcpu *vcpu);
 exit_handler exit_memory, exit_control_register, exit_xsetbv, exit_cpuid;

@@ -155,7 +155,6 @@ enum outcome {
     OUTCOME_ADVANCE, /* past the instruction that exited, then on */
     OUTCOME_WAIT,    /* INIT: out of guest mode until the start-up IPI */
     OUTCOME_STOP,
-    OUTCOME_REGISTERS, /* vmx/entry.asm: not handled yet, not all registers were in memory */
 };
 
 struct vcpu_backend {

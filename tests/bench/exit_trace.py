@@ -39,7 +39,7 @@ def symbols(elf: Path) -> list[tuple[int, str]]:
 
 def run_traced(limit: float = 120):
     # From the guest's first CPUID on: what it waits for before that would fill the trace.
-    start = next(address for address, name in symbols(ROOT / "build/bulkhead.elf") if name == "cpuid_policy_execute")
+    start = next(address for address, name in symbols(ROOT / "build/bulkhead.elf") if name == "exit_cpuid")
     spec = MachineSpec(iso=ROOT / "build/bulkhead.iso", cpus=3, stepped=True, trace=(hex(start), "1", "2"),
                        scenario="bench", files={"/bulkhead/bench.conf": SCENARIO.encode()})
     with machine("bochs", spec, limit * PATIENCE) as run:

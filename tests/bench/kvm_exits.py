@@ -21,7 +21,7 @@ ACCURACY = 32 / COUNT
 # Written to QEMU's output, not to a device of its own with the guest's accesses in between.
 COUNTED_BY = f"TSC in Bochs with one CPU, median of 31 batches of {COUNT}"
 TRACED = "Bochs' trace of every instruction"
-CPUID_LIMIT = 100
+CPUID_LIMIT = 130
 TIMES_FEWER = 5
 LINE = re.compile(r"exit kind=(\S+) count=(\d+) ticks=(\d+) empty=(\d+)")
 

@@ -7,7 +7,14 @@
 #include "hypervisor/x86/clock.h"
 #include "tests/unit/support/host.h"
 
-const struct vcpu_backend vmx_backend, svm_backend;
+static bool guest_osxsave;
+
+static bool fake_osxsave(struct vcpu *vcpu)
+{
+    return guest_osxsave;
+}
+
+const struct vcpu_backend vmx_backend = {.osxsave = fake_osxsave}, svm_backend;
 const struct vcpu_backend *vcpu_selected = &vmx_backend;
 
 uint64_t clock_tsc_khz(void)
@@ -41,11 +48,20 @@ static struct cpuid_result everything(uint32_t leaf, uint32_t subleaf)
     return result;
 }
 
+static struct cpuid_result the_hardwares;
+
+static struct cpuid_result hardwares(uint32_t leaf, uint32_t subleaf)
+{
+    return the_hardwares;
+}
+
 static struct cpuid_result filter(uint32_t leaf, uint32_t subleaf, struct cpuid_result hardware,
                                   uint64_t with_cr4)
 {
     struct vcpu vcpu = {.registers = {[0 ... GUEST_REGISTERS - 1] = UINT64_MAX}};
-    cpuid_policy_answer(&vcpu, leaf, subleaf, hardware, (with_cr4 & CR4_OSXSAVE) != 0);
+    guest_osxsave = (with_cr4 & CR4_OSXSAVE) != 0;
+    the_hardwares = hardware;
+    cpuid_policy_answer(&vcpu, leaf, subleaf, hardwares);
     for (unsigned i = GUEST_RAX; i <= GUEST_RBX; i++)
         assert_int_equal(vcpu.registers[i] >> 32, 0);
     for (unsigned i = GUEST_RSP; i < GUEST_REGISTERS; i++)

@@ -56,6 +56,7 @@
 
 #define HIGHEST_BASIC    0x1f
 #define HIGHEST_EXTENDED 0x80000021
+#define LEAF_FEATURES    1
 #define LEAF_FREQUENCY   0x15
 
 /* Facts of this machine, from cpuid_policy_init(). */
@@ -72,13 +73,8 @@ static struct {
 /* Works on the masked answer, in the guest's registers. */
 typedef void adjust_function(struct vcpu *vcpu, uint32_t subleaf);
 
-/* As wide as the registers that an answer goes to: CPUID clears their upper halves. */
-struct answer {
-    uint64_t eax, ebx, ecx, edx;
-};
-
 struct row {
-    struct answer mask;
+    struct cpuid_result mask;
     adjust_function *adjust;
 };
 
@@ -97,6 +93,14 @@ static void adjust_highest(struct vcpu *vcpu, uint32_t subleaf)
     if (machine.synthetic_frequency)
         highest = MAX(highest, (uint32_t)LEAF_FREQUENCY);
     vcpu->registers[GUEST_RAX] = highest;
+}
+
+static void adjust_features(struct vcpu *vcpu, uint32_t subleaf)
+{
+    (void)subleaf;
+    vcpu->registers[GUEST_RCX] |= ECX_HYPERVISOR;
+    if (vcpu_backend()->osxsave(vcpu))
+        vcpu->registers[GUEST_RCX] |= ECX_OSXSAVE;
 }
 
 /* The APIC timer does not stop in HLT, and a guest has no deeper sleep. */
@@ -146,7 +150,7 @@ static void adjust_highest_extended(struct vcpu *vcpu, uint32_t subleaf)
 // clang-format off
 static const struct row basic[HIGHEST_BASIC + 1] = {
     [0x00] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_highest},
-    [0x01] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}}, /* and answer() */
+    [LEAF_FEATURES] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features},
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}},                     /* caches and TLBs */
     [0x04] = {.mask = {ALL, ALL, ALL, ALL}}, /* caches */
     [0x06] = {.adjust = adjust_power},
@@ -154,13 +158,13 @@ static const struct row basic[HIGHEST_BASIC + 1] = {
               .adjust = adjust_structured},
     [0x0b] = {.mask = {ALL, ALL, ALL, ALL}}, /* topology, the core's own id */
     [0x0d] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_xsave},
-    [0x15] = {.adjust = adjust_frequency},
+    [LEAF_FREQUENCY] = {.adjust = adjust_frequency},
     [0x1f] = {.mask = {ALL, ALL, ALL, ALL}}, /* topology */
 };
 
 static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
     [0x00] = {.mask = {0, ALL, ALL, ALL}, .adjust = adjust_highest_extended},
-    [0x01] = {.mask = {ALL, ALL, EXTENDED_1_ECX, EXTENDED_1_EDX}},
+    [LEAF_FEATURES] = {.mask = {ALL, ALL, EXTENDED_1_ECX, EXTENDED_1_EDX}},
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}}, /* brand */
     [0x03] = {.mask = {ALL, ALL, ALL, ALL}},
     [0x04] = {.mask = {ALL, ALL, ALL, ALL}},
@@ -180,7 +184,7 @@ static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
     ((uint32_t)(text)[at] | (uint32_t)(text)[(at) + 1] << 8 | (uint32_t)(text)[(at) + 2] << 16 |   \
      (uint32_t)(text)[(at) + 3] << 24)
 
-static __attribute__((noinline)) void answer_hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
+static void answer_hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
 {
     if (leaf == ABI_CPUID_FEATURES) {
         set_answer(vcpu, machine.abi);
@@ -208,7 +212,7 @@ static __attribute__((noinline)) void answer_hypervisor_leaf(struct vcpu *vcpu, 
     }
 }
 
-static inline const struct row *row_of(uint32_t leaf)
+static const struct row *row_of(uint32_t leaf)
 {
     if (leaf <= machine.last_row || leaf == LEAF_FREQUENCY)
         return &basic[leaf];
@@ -218,50 +222,35 @@ static inline const struct row *row_of(uint32_t leaf)
     return NULL;
 }
 
-static inline __attribute__((always_inline)) void
-answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, struct answer hardware, bool osxsave)
+/* Inline, so that CPUID is too. */
+static inline __attribute__((always_inline)) void answer(struct vcpu *vcpu, uint32_t leaf,
+                                                         uint32_t subleaf, cpuid_query *query)
 {
     const struct row *row = row_of(leaf);
     if (row == NULL) {
         answer_hypervisor_leaf(vcpu, leaf);
         return;
     }
-    vcpu->registers[GUEST_RAX] = hardware.eax & row->mask.eax;
-    vcpu->registers[GUEST_RBX] = hardware.ebx & row->mask.ebx;
-    vcpu->registers[GUEST_RCX] = hardware.ecx & row->mask.ecx;
-    vcpu->registers[GUEST_RDX] = hardware.edx & row->mask.edx;
-    if (leaf == 1)
-        vcpu->registers[GUEST_RCX] |= ECX_HYPERVISOR | (uint64_t)osxsave * ECX_OSXSAVE;
-    else if (row->adjust != NULL)
+    struct cpuid_result hardware = query(leaf, subleaf);
+    set_answer(vcpu,
+               (struct cpuid_result){hardware.eax & row->mask.eax, hardware.ebx & row->mask.ebx,
+                                     hardware.ecx & row->mask.ecx, hardware.edx & row->mask.edx});
+    if (row->adjust != NULL)
         row->adjust(vcpu, subleaf);
 }
 
-void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                         struct cpuid_result hardware, bool osxsave)
+void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, cpuid_query *query)
 {
-    answer(vcpu, leaf, subleaf,
-           (struct answer){hardware.eax, hardware.ebx, hardware.ecx, hardware.edx}, osxsave);
-}
-
-void cpuid_policy_execute(struct vcpu *vcpu, bool osxsave)
-{
-    uint32_t leaf = (uint32_t)vcpu->registers[GUEST_RAX];
-    uint32_t subleaf = (uint32_t)vcpu->registers[GUEST_RCX];
-    struct answer hardware;
-    __asm__ volatile("cpuid"
-                     : "=a"(hardware.eax), "=b"(hardware.ebx), "=c"(hardware.ecx),
-                       "=d"(hardware.edx)
-                     : "a"(leaf), "c"(subleaf));
-    answer(vcpu, leaf, subleaf, hardware, osxsave);
+    answer(vcpu, leaf, subleaf, query);
 }
 
 enum outcome exit_cpuid(struct vcpu *vcpu)
 {
-    cpuid_policy_execute(vcpu, vcpu_backend()->osxsave(vcpu));
+    answer(vcpu, (uint32_t)vcpu->registers[GUEST_RAX], (uint32_t)vcpu->registers[GUEST_RCX], cpuid);
     return OUTCOME_ADVANCE;
 }
 
-static void init_xsave(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf))
+static void init_xsave(cpuid_query *query)
 {
     machine.xcr0 = 0;
     machine.xsave_size = XSAVE_LEGACY_SIZE;
@@ -279,7 +268,7 @@ static void init_xsave(struct cpuid_result (*query)(uint32_t leaf, uint32_t subl
 }
 
 /* Rows: a bit of CR4 and the CPUID bit that permits it. */
-static void init_cr4(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf))
+static void init_cr4(cpuid_query *query)
 {
     struct cpuid_result one = query(1, 0), seven = {0};
     if (machine.highest_basic >= 7)
@@ -301,7 +290,7 @@ static void init_cr4(struct cpuid_result (*query)(uint32_t leaf, uint32_t sublea
             machine.cr4 |= BIT(conditional[i].bit);
 }
 
-void cpuid_policy_init(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf))
+void cpuid_policy_init(cpuid_query *query)
 {
     struct cpuid_result vendor = query(0, 0);
     machine.highest_basic = vendor.eax;

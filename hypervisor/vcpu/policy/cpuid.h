@@ -9,15 +9,14 @@
 
 struct vcpu;
 
-/* Looks once at what does not change: highest leaves, extended state. */
-void cpuid_policy_init(struct cpuid_result (*query)(uint32_t leaf, uint32_t subleaf));
+/* Executes CPUID, or gives a model's answers. */
+typedef struct cpuid_result cpuid_query(uint32_t leaf, uint32_t subleaf);
 
-/* Carries out the guest's CPUID: from its registers, and into them. `osxsave`: the guest has set
- * CR4.OSXSAVE; only leaf 1 (EAX) wants to know. */
-void cpuid_policy_execute(struct vcpu *vcpu, bool osxsave);
+/* Looks once at what does not change: highest leaves, extended state. */
+void cpuid_policy_init(cpuid_query *query);
+
 /* Puts the guest's answer to (leaf, subleaf) into its registers, made from the hardware's. */
-void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                         struct cpuid_result hardware, bool osxsave);
+void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, cpuid_query *query);
 
 /* Extended state components that guests may enable; 0 without XSAVE. */
 uint64_t cpuid_policy_xcr0(void);

@@ -7,13 +7,12 @@
 bits 64
 default rel
 
-OUTCOME_RESUME    equ 0     ; enum outcome
-OUTCOME_REGISTERS equ 4
+OUTCOME_RESUME equ 0        ; enum outcome
 VMCS_HOST_RSP  equ 0x6c14
 CPU_NMI_COUNT  equ 28       ; struct cpu, asserted in core.c
 CPU_NMI_SEEN   equ 56
 
-extern vmx_exited, vmx_exited_all, vmx_kicked, vmx_entry_failed
+extern vmx_exited, vmx_kicked, vmx_entry_failed
 
 section .text
 
@@ -25,34 +24,26 @@ section .text
     jne %1
 %endmacro
 
-; R12 to R15 are a C function's to preserve: they go to memory and back only for those exits whose
-; handlers look at any register.
-%macro load_preserved 0
-    mov r12, [rdi + 12 * 8]
-    mov r13, [rdi + 13 * 8]
-    mov r14, [rdi + 14 * 8]
-    mov r15, [rdi + 15 * 8]
-%endmacro
-
-; The guest's other registers from the struct vcpu that RDI points at; RSP is in the VMCS.
-%macro load_scratch 0
+; The guest's registers from the struct vcpu that RDI points at; RSP is in the VMCS.
+%macro load_registers 0
     mov rax, [rdi + 0 * 8]
     mov rcx, [rdi + 1 * 8]
     mov rdx, [rdi + 2 * 8]
     mov rbx, [rdi + 3 * 8]
     mov rbp, [rdi + 5 * 8]
     mov rsi, [rdi + 6 * 8]
-    mov r8,  [rdi + 8 * 8]
-    mov r9,  [rdi + 9 * 8]
-    mov r10, [rdi + 10 * 8]
-    mov r11, [rdi + 11 * 8]
+%assign register 8
+%rep 8
+    mov r%[register], [rdi + register * 8]
+%assign register register + 1
+%endrep
     mov rdi, [rdi + 7 * 8]
 %endmacro
 
 ; The vCPU is on top of the stack while its guest runs.
 %macro call_with_vcpu 1
     mov rdi, [rsp]
-    xor ebp, ebp
+    xor ebp, ebp                ; ends frame-pointer walks
     call %1
     cmp eax, OUTCOME_RESUME
 %endmacro
@@ -77,8 +68,7 @@ launch:
     mov rdi, [rsp]
 vmx_launch_window:
     check_nmi vmx_launch_kicked
-    load_preserved
-    load_scratch
+    load_registers
     vmlaunch
 vmx_launch_window_end:
     jmp entry_failed
@@ -94,35 +84,23 @@ vmx_exit_point:
     mov [rdi + 5 * 8], rbp
     mov [rdi + 6 * 8], rsi
     pop qword [rdi + 7 * 8]
-    mov [rdi + 8 * 8], r8
-    mov [rdi + 9 * 8], r9
-    mov [rdi + 10 * 8], r10
-    mov [rdi + 11 * 8], r11
-    xor ebp, ebp                ; ends frame-pointer walks
+%assign register 8
+%rep 8
+    mov [rdi + register * 8], r%[register]
+%assign register register + 1
+%endrep
+    xor ebp, ebp
     call vmx_exited
     test eax, eax               ; OUTCOME_RESUME
-    jnz not_yet
+    jnz leave_guest
+
 resume:
     mov rdi, [rsp]
 vmx_resume_window:
     check_nmi vmx_resume_kicked
-    load_scratch
+    load_registers
     vmresume
 vmx_resume_window_end:
-
-not_yet:
-    cmp eax, OUTCOME_REGISTERS
-    jne leave_guest
-    mov rdi, [rsp]
-    mov [rdi + 12 * 8], r12
-    mov [rdi + 13 * 8], r13
-    mov [rdi + 14 * 8], r14
-    mov [rdi + 15 * 8], r15
-    call_with_vcpu vmx_exited_all
-    jne leave_guest
-    mov rdi, [rsp]
-    load_preserved
-    jmp resume
 
 entry_failed:
     call_with_vcpu vmx_entry_failed

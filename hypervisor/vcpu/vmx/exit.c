@@ -1,6 +1,5 @@
 /* Exit reasons (SDM 3D C) to neutral exits; events that an exit cut short; injection. */
 #include "hypervisor/base/log.h"
-#include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
@@ -22,9 +21,8 @@
 #define DR6_DB_ACCESS BIT(13)
 
 struct exit_rule {
-    void (*decode)(struct vcpu_exit *exit);
-    uint8_t kind; /* enum exit_kind */
-    bool all;     /* the handler may look at any register, or report them; has a decode function */
+    void (*decode)(struct vcpu_exit *exit); /* NULL: the kind says everything */
+    enum exit_kind kind;
 };
 
 /* An event whose delivery the exit interrupted is delivered again on the next entry, as it was
@@ -212,22 +210,22 @@ static void decode_unexpected(struct vcpu_exit *exit)
 
 /* Every reason has its row. */
 /* clang-format off */
-#define UNEXPECTED {.kind = EXIT_OTHER, .decode = decode_unexpected, .all = true}
+#define UNEXPECTED {.kind = EXIT_OTHER, .decode = decode_unexpected}
 static const struct exit_rule rules[] = {
-    [REASON_EXCEPTION_NMI] = {.kind = EXIT_EXCEPTION, .decode = decode_exception, .all = true},
+    [REASON_EXCEPTION_NMI] = {.kind = EXIT_EXCEPTION, .decode = decode_exception},
     [1] = UNEXPECTED,
-    [REASON_TRIPLE_FAULT] = {.kind = EXIT_TRIPLE_FAULT, .decode = decode_end, .all = true},
-    [REASON_INIT] = {.kind = EXIT_INIT, .decode = decode_end, .all = true},
+    [REASON_TRIPLE_FAULT] = {.kind = EXIT_TRIPLE_FAULT, .decode = decode_end},
+    [REASON_INIT] = {.kind = EXIT_INIT, .decode = decode_end},
     [REASON_SIPI] = {.kind = EXIT_SIPI, .decode = decode_sipi},
     [5 ... 7] = UNEXPECTED,
     [REASON_NMI_WINDOW] = {.kind = EXIT_NMI, .decode = decode_nmi_window},
-    [REASON_TASK_SWITCH] = {.kind = EXIT_TASK_SWITCH, .decode = decode_end, .all = true},
-    [REASON_CPUID] = {.kind = EXIT_CPUID}, /* vmx_exited() does not come so far */
+    [REASON_TASK_SWITCH] = {.kind = EXIT_TASK_SWITCH, .decode = decode_end},
+    [REASON_CPUID] = {.kind = EXIT_CPUID},
     [REASON_GETSEC] = {.kind = EXIT_UNDEFINED},
-    [REASON_HLT] = {.kind = EXIT_HLT, .decode = decode_end, .all = true},
+    [REASON_HLT] = {.kind = EXIT_HLT, .decode = decode_end},
     [REASON_INVD] = {.kind = EXIT_INVD},
     [14] = UNEXPECTED,
-    [REASON_RDPMC] = {.kind = EXIT_EXCEPTION, .decode = decode_rdpmc, .all = true},
+    [REASON_RDPMC] = {.kind = EXIT_EXCEPTION, .decode = decode_rdpmc},
     [16 ... 17] = UNEXPECTED,
     [REASON_VMCALL] = {.kind = EXIT_HYPERCALL},
     [REASON_VMCLEAR] = {.kind = EXIT_UNDEFINED},
@@ -239,8 +237,7 @@ static const struct exit_rule rules[] = {
     [REASON_VMWRITE] = {.kind = EXIT_UNDEFINED},
     [REASON_VMXOFF] = {.kind = EXIT_UNDEFINED},
     [REASON_VMXON] = {.kind = EXIT_UNDEFINED},
-    [REASON_CONTROL_REGISTER] = {.kind = EXIT_CONTROL_REGISTER, .decode = decode_control_register,
-                                 .all = true},
+    [REASON_CONTROL_REGISTER] = {.kind = EXIT_CONTROL_REGISTER, .decode = decode_control_register},
     [29] = UNEXPECTED,
     [REASON_IO] = {.kind = EXIT_IO, .decode = decode_io},
     [REASON_RDMSR] = {.kind = EXIT_MSR_READ},
@@ -250,9 +247,8 @@ static const struct exit_rule rules[] = {
     [37 ... 38] = UNEXPECTED,
     [REASON_MONITOR] = {.kind = EXIT_UNDEFINED},
     [40 ... 47] = UNEXPECTED,
-    [REASON_EPT_VIOLATION] = {.kind = EXIT_MEMORY, .decode = decode_ept_violation, .all = true},
-    [REASON_EPT_MISCONFIGURATION] = {.kind = EXIT_MEMORY, .decode = decode_ept_misconfiguration,
-                                     .all = true},
+    [REASON_EPT_VIOLATION] = {.kind = EXIT_MEMORY, .decode = decode_ept_violation},
+    [REASON_EPT_MISCONFIGURATION] = {.kind = EXIT_MEMORY, .decode = decode_ept_misconfiguration},
     [REASON_INVEPT] = {.kind = EXIT_UNDEFINED},
     [51 ... 52] = UNEXPECTED,
     [REASON_INVVPID] = {.kind = EXIT_UNDEFINED},
@@ -319,61 +315,26 @@ static inline void finish_instruction(uint64_t rip)
         finish_flags(flags);
 }
 
-static inline void advance(void)
-{
-    finish_instruction(vmcs_get(VMCS_GUEST_RIP) + vmcs_get(VMCS_EXIT_INSTRUCTION_LENGTH));
-}
-
-static inline enum outcome handle(struct vcpu *vcpu)
-{
-    enum outcome outcome = vcpu_exit_handle(vcpu);
-    if (outcome != OUTCOME_ADVANCE)
-        return outcome;
-    advance();
-    return OUTCOME_RESUME;
-}
-
-/* Apart, so that what needs no decoding keeps nothing across a call. */
-static __attribute__((noinline)) enum outcome decoded(struct vcpu *vcpu)
-{
-    const struct exit_rule *rule = &rules[vcpu->exit.reason];
-    if (rule->all)
-        return OUTCOME_REGISTERS;
-    rule->decode(&vcpu->exit);
-    return handle(vcpu);
-}
-
 enum outcome vmx_exited(struct vcpu *vcpu)
-{
-    uint64_t reason = vmcs_get(VMCS_EXIT_REASON);
-    /* The one exit that no guest can do without, and the only one that every program can make. */
-    if (__builtin_expect(reason == REASON_CPUID, 1)) {
-        bool features = (uint32_t)vcpu->registers[GUEST_RAX] == 1;
-        vcpu_exit_count(vcpu, EXIT_CPUID);
-        cpuid_policy_execute(vcpu, features && guest_osxsave());
-        advance();
-        return OUTCOME_RESUME;
-    }
-    if (__builtin_expect(reason >= ARRAY_SIZE(rules), 0))
-        return OUTCOME_REGISTERS;
-    vcpu->exit.reason = reason;
-    vcpu->exit.kind = rules[reason].kind;
-    return rules[reason].decode == NULL ? handle(vcpu) : decoded(vcpu);
-}
-
-enum outcome vmx_exited_all(struct vcpu *vcpu)
 {
     struct vcpu_exit *exit = &vcpu->exit;
     exit->reason = vmcs_get(VMCS_EXIT_REASON);
     if (exit->reason < ARRAY_SIZE(rules)) {
-        exit->kind = rules[exit->reason].kind;
-        rules[exit->reason].decode(exit);
+        const struct exit_rule *rule = &rules[exit->reason];
+        exit->kind = rule->kind;
+        if (rule->decode != NULL)
+            rule->decode(exit);
+    } else if (exit->reason & EXIT_REASON_ENTRY_FAILED) {
+        decode_entry_failure(vcpu, exit);
     } else {
         decode_unexpected(exit);
-        if (exit->reason & EXIT_REASON_ENTRY_FAILED)
-            decode_entry_failure(vcpu, exit);
     }
-    return handle(vcpu);
+    enum outcome outcome = vcpu_exit_handle(vcpu);
+    if (outcome == OUTCOME_ADVANCE) {
+        finish_instruction(vmcs_get(VMCS_GUEST_RIP) + vmcs_get(VMCS_EXIT_INSTRUCTION_LENGTH));
+        outcome = OUTCOME_RESUME;
+    }
+    return outcome;
 }
 
 enum outcome vmx_kicked(struct vcpu *vcpu)

@@ -164,10 +164,11 @@ uint64_t vmx_efer(struct vcpu *vcpu)
     return vmcs_get(VMCS_GUEST_EFER);
 }
 
+/* The guest owns the bit, or has not got it: then it is clear. */
 bool vmx_osxsave(struct vcpu *vcpu)
 {
     (void)vcpu;
-    return guest_osxsave();
+    return (vmcs_get(VMCS_GUEST_CR4) & CR4_OSXSAVE) != 0;
 }
 
 /* The DPL of SS is the CPL in every mode (SDM 3C 25.4.1). */

@@ -102,9 +102,3 @@ void vmx_invept(uint64_t type, uint64_t ept_pointer);
 void vmx_invvpid(uint64_t type, uint16_t vpid);
 
 #endif
-
-/* The guest owns the bit, or has not got it: then it is clear. */
-static inline bool guest_osxsave(void)
-{
-    return (vmcs_get(VMCS_GUEST_CR4) & CR4_OSXSAVE) != 0;
-}

@@ -86,11 +86,10 @@ enum vmx_vcpu_slot {
 
 /* Runs the guest from exit to exit until a handler ends that. */
 enum outcome vmx_run(struct vcpu *vcpu);
-/* What vmx_run() calls: after an exit; for the same exit, with R12 to R15 in vcpu->registers too,
- * when that returned OUTCOME_REGISTERS; when an NMI came before an entry; when VMLAUNCH or VMRESUME
- * itself failed (VMfail, SDM 3C 31.2). OUTCOME_RESUME: on into the guest. */
+/* What vmx_run() calls, with the guest's registers in vcpu->registers: after an exit; when an NMI
+ * came before an entry; when VMLAUNCH or VMRESUME itself failed (VMfail, SDM 3C 31.2).
+ * OUTCOME_RESUME: on into the guest. */
 enum outcome vmx_exited(struct vcpu *vcpu);
-enum outcome vmx_exited_all(struct vcpu *vcpu);
 enum outcome vmx_kicked(struct vcpu *vcpu);
 enum outcome vmx_entry_failed(struct vcpu *vcpu);
 /* Ends the NMI blocking that an exit caused by an NMI leaves behind. */
