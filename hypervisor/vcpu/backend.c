@@ -6,8 +6,6 @@
 
 #define CPUID_1_ECX_X2APIC BIT(21)
 
-const struct vcpu_backend *vcpu_selected;
-
 enum status vcpu_backend_select(void)
 {
     static const struct vcpu_backend *const candidates[] = {&vmx_backend, &svm_backend};

@@ -18,18 +18,6 @@
  * a debugger's breakpoint in a hot loop makes other exits in between. */
 #define EXCEPTION_RUN_LIMIT 100000
 
-static const struct vcpu_events *events;
-
-void vcpu_set_events(const struct vcpu_events *guest_events)
-{
-    events = guest_events;
-}
-
-const struct vcpu_events *vcpu_events(void)
-{
-    return events;
-}
-
 static enum outcome on_msr_read(struct vcpu *vcpu)
 {
     uint64_t value;
@@ -57,7 +45,7 @@ static enum outcome on_io(struct vcpu *vcpu)
     if (exit->io.string)
         return vcpu_fault(vcpu, EXCEPTION_GP);
     uint32_t value = (uint32_t)(*rax & mask);
-    bool exists = events->io(vcpu, exit->io.port, exit->io.width, !exit->io.input, &value);
+    bool exists = vcpu_events()->io(vcpu, exit->io.port, exit->io.width, !exit->io.input, &value);
     if (exit->io.input) {
         uint64_t result = (exists ? value : UINT32_MAX) & mask;
         *rax = exit->io.width == 4 ? result : (*rax & ~mask) | result;
@@ -70,7 +58,7 @@ static enum outcome on_hypercall(struct vcpu *vcpu)
 {
     if (vcpu_backend()->cpl(vcpu) != 0)
         return vcpu_fault(vcpu, EXCEPTION_UD);
-    return events->hypercall(vcpu) == EXIT_RESUME ? OUTCOME_ADVANCE : OUTCOME_STOP;
+    return vcpu_events()->hypercall(vcpu) == EXIT_RESUME ? OUTCOME_ADVANCE : OUTCOME_STOP;
 }
 
 static bool asked(const volatile uint32_t *request)
@@ -301,7 +289,7 @@ void vcpu_run(struct vcpu *vcpu)
         apic_open();
         enum status status = backend->load(vcpu);
         if (status != STATUS_OK) {
-            events->stopped(vcpu, "entry-failure", status_name(status));
+            vcpu_events()->stopped(vcpu, "entry-failure", status_name(status));
             break;
         }
         backend->write_state(vcpu, &vcpu->start);

@@ -11,8 +11,6 @@ enum outcome vcpu_exit_handle(struct vcpu *vcpu);
  * RIP. The instruction is decoded first: if it can no longer be read, it has had no effect yet. */
 enum outcome vcpu_exit_handle_decoded(struct vcpu *vcpu);
 
-const struct vcpu_events *vcpu_events(void);
-
 /* Reports that the vCPU cannot go on, with its registers; OUTCOME_STOP. */
 enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format, ...)
     PRINTF_LIKE(3, 4);

@@ -158,7 +158,8 @@ enum outcome {
 };
 
 struct vcpu_backend {
-    const char *name; /* "vmx" or "svm" */
+    const char *name;          /* "vmx" or "svm" */
+    uint32_t call_instruction; /* by which its guests call: ABI_CALL_VMCALL or ABI_CALL_VMMCALL */
     /* Can this CPU do it? Logs `cpu.refused name= message=` naming the missing control, MSR or
      * firmware lock. Called on the boot core. */
     enum status (*probe)(void);
@@ -229,6 +230,7 @@ struct vcpu_events {
     void (*stopped)(struct vcpu *vcpu, const char *reason, const char *detail);
 };
 void vcpu_set_events(const struct vcpu_events *events);
+const struct vcpu_events *vcpu_events(void);
 
 /* Runs the vCPU on the current core until it stops or is stopped; then the core's local APIC is
  * quiesced and its registers hold nothing of the guest. */

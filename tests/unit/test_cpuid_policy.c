@@ -14,8 +14,8 @@ static bool fake_osxsave(struct vcpu *vcpu)
     return guest_osxsave;
 }
 
-const struct vcpu_backend vmx_backend = {.osxsave = fake_osxsave}, svm_backend;
-const struct vcpu_backend *vcpu_selected = &vmx_backend;
+static struct vcpu_backend backend = {.osxsave = fake_osxsave};
+const struct vcpu_backend *vcpu_selected = &backend;
 
 uint64_t clock_tsc_khz(void)
 {
@@ -81,7 +81,7 @@ static int setup(void **state)
     intel = true;
     avx512 = deadline = true;
     highest = 0x20;
-    vcpu_selected = &vmx_backend;
+    backend.call_instruction = ABI_CALL_VMCALL;
     cpuid_policy_init(everything);
     return 0;
 }
@@ -234,7 +234,7 @@ static void test_hypervisor_leaves(void **state)
     assert_int_equal(offered.eax, BIT(1));
     assert_int_equal(offered.ebx | offered.ecx | offered.edx, 0);
     assert_int_equal(features.ecx, ABI_CALL_VMCALL);
-    vcpu_selected = &svm_backend;
+    backend.call_instruction = ABI_CALL_VMMCALL;
     cpuid_policy_init(everything);
     assert_int_equal(guest(ABI_CPUID_FEATURES, 0).ecx, ABI_CALL_VMMCALL);
 }

@@ -6,6 +6,7 @@
  */
 #include "hypervisor/vcpu/svm/svm.h"
 
+#include "hypervisor/abi/calls.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/vcpu/exits.h"
@@ -211,6 +212,7 @@ static bool svm_memory_root(const struct vcpu *vcpu, uint64_t *root)
 
 const struct vcpu_backend svm_backend = {
     .name = "svm",
+    .call_instruction = ABI_CALL_VMMCALL,
     .probe = svm_probe,
     .enable_core = svm_enable_core,
     .disable_core = svm_disable_core,

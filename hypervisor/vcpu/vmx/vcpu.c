@@ -1,4 +1,5 @@
 /* A vCPU's VMCS from creation to destruction, and the back-end's table. */
+#include "hypervisor/abi/calls.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
@@ -195,6 +196,7 @@ static void unload(struct vcpu *vcpu)
 
 const struct vcpu_backend vmx_backend = {
     .name = "vmx",
+    .call_instruction = ABI_CALL_VMCALL,
     .probe = vmx_probe,
     .enable_core = vmx_enable_core,
     .disable_core = vmx_disable_core,

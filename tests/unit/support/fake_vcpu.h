@@ -138,7 +138,7 @@ UNUSED static void fake_flush(struct vcpu *vcpu)
     flushes++;
 }
 
-const struct vcpu_backend vmx_backend = {
+UNUSED static const struct vcpu_backend fake_backend = {
     .load = fake_load,
     .unload = fake_unload,
     .run = fake_run,
@@ -152,9 +152,6 @@ const struct vcpu_backend vmx_backend = {
     .inject = fake_inject,
     .flush_memory = fake_flush,
 };
-const struct vcpu_backend svm_backend;
-
-const struct vcpu_backend *vcpu_selected = &vmx_backend;
 
 /* --- the core --- */
 
@@ -354,6 +351,7 @@ UNUSED static int setup(void **state)
     global_sticks = false;
     *machine_check_support() = (struct machine_check_support){.banks = 1, .recovery = true};
     vcpu_state_pvh(&vcpu.start, 0x1000);
+    vcpu_selected = &fake_backend;
     vcpu_set_events(&guest_events);
     cpuid_policy_init(model);
     script_size = script_at = 0;
