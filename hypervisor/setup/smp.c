@@ -86,8 +86,8 @@ void smp_core_main(struct arrival *arrival)
         cpu_halt_forever();
     }
     cpu->apic_id = apic_id();
-    cpu->state = CPU_IDLE;
     log_start_core(pages_allocate(LOG_RING_PAGES), LOG_RING_PAGES * PAGE_SIZE);
+    cpu->state = CPU_IDLE; /* last: from here on nothing of this folder may be there */
     core_entry(cpu);
     cpu->state = CPU_FAILED;
     cpu_halt_forever();
