@@ -54,10 +54,10 @@ HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUIL
 
 # What runs only at boot: linker.ld puts the sections that are called .boot.* apart, and they are gone once the guests
 # have started.
-BOOT_ONLY := hypervisor/acpi/% hypervisor/config/% hypervisor/setup/% hypervisor/pci/enumerate.c \
+BOOT_ONLY := hypervisor/acpi/% hypervisor/config/% hypervisor/setup/% \
     $(wildcard boot/*.c) boot/multiboot2/%
 # Used by what is not taken apart yet.
-STILL_USED := hypervisor/setup/frames.c
+STILL_USED := hypervisor/setup/frames.c $(addprefix hypervisor/setup/pci_,sriov.c sriov_ids.c placement.c bridge_window.c bars.c ram.c functions.c capabilities.c)
 boot_only = $(if $(filter $(BOOT_ONLY),$(filter-out $(STILL_USED),$<)),$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@)
 
 $(BUILD)/hypervisor/%.o: hypervisor/%.c

@@ -6,6 +6,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/setup/pci_sriov.h"
 
 /* In Identify Controller (5.17.2.1). */
 static const struct {

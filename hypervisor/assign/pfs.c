@@ -9,6 +9,7 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/pf_driver.h"
+#include "hypervisor/setup/pci_sriov.h"
 
 static struct nic {
     struct pci_function *function; /* NULL: not there */

@@ -10,6 +10,7 @@
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/setup/pci_sriov.h"
 
 static struct guest guests[CONFIG_MAX_GUESTS];
 static unsigned guest_count;

@@ -44,19 +44,6 @@ bool acs_is_on(const struct pci_function *function)
     return (offered & WANTED & ~control) == 0 && (control & UNWANTED) == 0;
 }
 
-void acs_enable_all(void)
-{
-    const struct pci_function *function;
-    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
-        if (function->cap_acs == 0)
-            continue;
-        acs_enable(function);
-        log_event("acs.enabled", "rid=%s offered=%#x control=%#x", rid_text(function->rid).text,
-                  pci_read16(function->rid, function->cap_acs + ACS_CAPABILITY),
-                  pci_read16(function->rid, function->cap_acs + ACS_CONTROL));
-    }
-}
-
 /* It sends nothing, must not be touched, and gets its bits again at the end (reset.c). One that a
  * reset of the bus took in may be in any state; after a reset that failed `in_reset` stays. */
 static bool being_reset(const struct pci_function *function)

@@ -3,9 +3,7 @@
 
 #include "hypervisor/pci/function.h"
 
-/* Redirects peer-to-peer requests upstream wherever that can be done. */
-void acs_enable_all(void);
-/* One function's, for those that came later or were reset: a reset clears the control register. */
+/* Redirects peer-to-peer requests upstream where the function can do that. A reset clears it. */
 void acs_enable(const struct pci_function *function);
 /* Whether what acs_enable() sets is set, as the function's registers say now. */
 bool acs_is_on(const struct pci_function *function);

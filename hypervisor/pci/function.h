@@ -6,6 +6,7 @@
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/life.h"
 #include "hypervisor/pci/reset.h"
+#include "hypervisor/pci/saved.h"
 #include "hypervisor/pci/rid.h"
 
 struct pci_function {
@@ -68,15 +69,19 @@ static inline bool pci_is_behind(const struct pci_function *function,
     return false;
 }
 
+/* Filled in at boot (setup/pci_functions.c). Entries never move: others keep pointers to them
+ * (`bridge`, `pf`, a guest's devices). */
+extern struct pci_function_table {
+    struct pci_function slots[PCI_MAX_FUNCTIONS];
+    struct pci_function *order[PCI_MAX_FUNCTIONS];
+    size_t count; /* of `order` */
+} pci_functions;
+
 size_t pci_function_count(void);
 struct pci_function *pci_function_at(size_t index); /* NULL past the end */
 struct pci_function *pci_function_find(rid_t rid);
 /* The bus behind a bridge, -1 if there is none: for DMAR scopes. */
 int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context);
-void pci_functions_clear(void);
-/* Used by sriov.c to add VFs, and to remove all VFs of a PF again. */
-MUST_CHECK struct pci_function *pci_function_add(const struct pci_function *function);
-void pci_functions_remove_vfs(const struct pci_function *pf);
 
 /* Offset of Device Control 2, which came with version 2 of the PCIe capability (PCIe 7.5.3.16); 0
  * without it, or without the capability. */

@@ -1,67 +1,26 @@
-/*
- * The table of functions. Entries never move: others keep pointers to them (`bridge`, `pf`, a
- * guest's devices); removal only takes an entry out of the order.
- */
+/* The table of functions, and their command registers. */
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/function.h"
 
-#include "hypervisor/base/string.h"
-
-static struct pci_function slots[PCI_MAX_FUNCTIONS];
-static bool used[PCI_MAX_FUNCTIONS];
-static struct pci_function *order[PCI_MAX_FUNCTIONS];
-static size_t count;
-
-void pci_functions_clear(void)
-{
-    memset(used, 0, sizeof used);
-    count = 0;
-}
+struct pci_function_table pci_functions;
 
 size_t pci_function_count(void)
 {
-    return count;
+    return pci_functions.count;
 }
 
 struct pci_function *pci_function_at(size_t index)
 {
-    return index < count ? order[index] : NULL;
+    return index < pci_functions.count ? pci_functions.order[index] : NULL;
 }
 
 struct pci_function *pci_function_find(rid_t rid)
 {
-    for (size_t i = 0; i < count; i++)
-        if (order[i]->rid == rid)
-            return order[i];
+    for (size_t i = 0; i < pci_functions.count; i++)
+        if (pci_functions.order[i]->rid == rid)
+            return pci_functions.order[i];
     return NULL;
-}
-
-struct pci_function *pci_function_add(const struct pci_function *function)
-{
-    if (pci_function_find(function->rid) != NULL)
-        return NULL;
-    for (size_t i = 0; i < PCI_MAX_FUNCTIONS; i++) {
-        if (used[i])
-            continue;
-        used[i] = true;
-        slots[i] = *function;
-        order[count++] = &slots[i];
-        return &slots[i];
-    }
-    return NULL;
-}
-
-void pci_functions_remove_vfs(const struct pci_function *pf)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (order[i]->is_vf && order[i]->pf == pf)
-            used[order[i] - slots] = false;
-        else
-            order[kept++] = order[i];
-    }
-    count = kept;
 }
 
 int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context)

@@ -6,14 +6,11 @@
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/base/string.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
 #include "hypervisor/pci/reset.h"
 #include "hypervisor/pci/function.h"
-#include "hypervisor/pci/acs.h"
-#include "hypervisor/pci/setup.h"
+#include "hypervisor/pci/saved.h"
 
 #define PENDING_TIME MILLISECONDS(1000) /* longer than any default completion timeout */
 #define ANSWER_TIME  MILLISECONDS(1000)
@@ -22,9 +19,6 @@
 #define HOLD_TIME    MILLISECONDS(2)    /* Trst is 1 ms */
 #define BUS_TIME     MILLISECONDS(1000) /* conventional: Trhfa, 2^25 clocks at 33 MHz */
 #define JOINED_TIME  MILLISECONDS(6000) /* longer than all steps of the other function's */
-
-/* A bit that every reset clears; IO and memory decoding are two more. */
-#define WITNESSES (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF)
 
 static const char *const names[PCI_RESET_METHODS] = {
     [PCI_RESET_NONE] = "none", [PCI_RESET_FLR] = "flr", [PCI_RESET_AF] = "af",
@@ -112,85 +106,24 @@ static bool pending(const struct pci_function *function)
            (pci_read8(rid, function->cap_af + AF_STATUS) & AF_STATUS_PENDING) != 0;
 }
 
-/* The identity registers of a VF read all ones in any case; its capability list does not. */
+/* The identity registers of a VF read all ones in any case; its capabilities do not. */
 static bool answers(const struct pci_function *function)
 {
     if (pci_read16(function->rid, PCI_COMMAND) == 0xffff)
         return false;
-    return function->is_vf ? pci_capability_find(function->rid, PCI_CAP_PCIE) == function->cap_pcie
+    return function->is_vf ? pci_read8(function->rid, function->cap_pcie) == PCI_CAP_PCIE
                            : pci_read16(function->rid, PCI_VENDOR_ID) == function->vendor;
-}
-
-static void save(struct pci_function *function)
-{
-    rid_t rid = function->rid;
-    struct pci_saved *saved = &function->saved;
-    *saved = (struct pci_saved){
-        .rom = pci_read32(rid, PCI_ROM),
-        .command = pci_read16(rid, PCI_COMMAND),
-        .cache_line = pci_read8(rid, PCI_CACHE_LINE),
-        .interrupt_line = pci_read8(rid, PCI_INTERRUPT_LINE),
-    };
-    for (unsigned i = 0; i < PCI_BARS; i++)
-        saved->bar[i] = pci_read32(rid, PCI_BAR0 + 4 * i);
-    /* Back to where it was found, wherever its last owner may have got it to. */
-    for (unsigned i = 0; i < PCI_BARS; i++) {
-        const struct pci_bar *bar = &function->bar[i];
-        if (bar->io || bar->base == 0)
-            continue;
-        saved->bar[i] = (uint32_t)bar->base | (saved->bar[i] & (uint32_t)PCI_BAR_MEM_FLAGS);
-        if (bar->is_64bit && i + 1 < PCI_BARS)
-            saved->bar[i + 1] = (uint32_t)(bar->base >> 32);
-    }
-    if (function->cap_pcie == 0)
-        return;
-    saved->device_control = pci_read16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL);
-    saved->link_control = pci_read16(rid, function->cap_pcie + PCIE_LINK_CONTROL);
-    uint16_t control2 = pci_device_control2(rid, function->cap_pcie);
-    if (control2 != 0)
-        saved->device_control2 = pci_read16(rid, control2);
-}
-
-/* BARs first, decoding after them, bus mastering and what the last owner may have switched on past
- * the hypervisor not at all. False when they do not hold. */
-static bool restore(const struct pci_function *function)
-{
-    rid_t rid = function->rid;
-    const struct pci_saved *saved = &function->saved;
-    uint16_t command = saved->command & (uint16_t)~(PCI_COMMAND_BUS_MASTER | PCI_COMMAND_SERR);
-    bool holds = true;
-    for (unsigned i = 0; !function->is_vf && i < PCI_BARS; i++) {
-        pci_config_write(rid, PCI_BAR0 + 4 * i, 4, saved->bar[i]);
-        holds = holds && pci_read32(rid, PCI_BAR0 + 4 * i) == saved->bar[i];
-    }
-    if (!function->is_vf) {
-        pci_config_write(rid, PCI_ROM, 4, saved->rom & (uint32_t)~PCI_ROM_ENABLE);
-        pci_config_write(rid, PCI_CACHE_LINE, 1, saved->cache_line);
-        pci_config_write(rid, PCI_INTERRUPT_LINE, 1, saved->interrupt_line);
-    }
-    if (function->cap_pcie != 0) {
-        pci_config_write(rid, function->cap_pcie + PCIE_DEVICE_CONTROL, 2,
-                         saved->device_control &
-                             (uint32_t)~(PCIE_DEVICE_CONTROL_FLR | PCIE_DEVICE_CONTROL_FORBIDDEN));
-        pci_config_write(rid, function->cap_pcie + PCIE_LINK_CONTROL, 2, saved->link_control);
-        uint16_t control2 = pci_device_control2(rid, function->cap_pcie);
-        if (control2 != 0)
-            pci_config_write(rid, control2, 2, saved->device_control2);
-    }
-    acs_enable(function);
-    pci_config_write(rid, PCI_COMMAND, 2, command);
-    return holds &&
-           ((pci_read16(rid, PCI_COMMAND) ^ command) & (WITNESSES | PCI_COMMAND_BUS_MASTER)) == 0;
 }
 
 /* What is saved already stays: a second attempt finds registers that the first one cleared. */
 static void quiesce(struct pci_function *function)
 {
     if (!function->in_reset)
-        save(function);
+        pci_registers_save(function);
     function->in_reset = true;
     pci_command_set(function, (uint16_t)PCI_COMMAND_INTX_OFF, (uint16_t)PCI_COMMAND_BUS_MASTER);
-    function->saved.witness = pci_read16(function->rid, PCI_COMMAND) & (uint16_t)WITNESSES;
+    function->saved.witness =
+        pci_read16(function->rid, PCI_COMMAND) & (uint16_t)PCI_RESET_WITNESSES;
 }
 
 /* From the end of a bus reset to the first access. Above 5 GT/s the 100 ms begin when the link is
@@ -292,7 +225,7 @@ static enum status recover(const struct pci_function *function)
     if (!function->in_reset)
         return STATUS_OK;
     bool kept = (pci_read16(function->rid, PCI_COMMAND) & function->saved.witness) != 0;
-    bool holds = restore(function);
+    bool holds = pci_registers_restore(function);
     if (kept)
         return fail(function, STATUS_DEVICE,
                     "its command register came through the reset unchanged: it was none");
@@ -423,39 +356,4 @@ enum status pci_function_reset(struct pci_function *function)
         }
     }
     return tried ? status : refuse(function);
-}
-
-static enum status wake(struct pci_function *function)
-{
-    const uint16_t control = (uint16_t)(function->cap_pm + PM_CONTROL);
-    save(function); /* without No_Soft_Reset the way to D0 is a reset */
-    pci_update16(function->rid, control, PM_CONTROL_STATE, 0);
-    clock_delay(PM_TIME);
-    if ((pci_read16(function->rid, control) & PM_CONTROL_STATE) != 0)
-        return STATUS_TIMEOUT;
-    return restore(function) ? STATUS_OK : STATUS_DEVICE;
-}
-
-void pci_wake(void)
-{
-    struct pci_function *function;
-    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
-        if (function->is_bridge || function->is_vf || function->cap_pm == 0)
-            continue;
-        unsigned state =
-            pci_read16(function->rid, function->cap_pm + PM_CONTROL) & PM_CONTROL_STATE;
-        if (state == 0)
-            continue;
-        enum status status = wake(function);
-        log_event("pci.woken", "rid=%s state=D%u status=%s%s", rid_text(function->rid).text, state,
-                  status_name(status),
-                  status == STATUS_OK ? ""
-                                      : " message=\"it does not come to D0 with its registers as "
-                                        "they were; nobody gets it\"");
-        if (status == STATUS_OK)
-            continue;
-        /* Its BARs may lie anywhere: it must not answer in the place of others. */
-        pci_command_set(function, 0, (uint16_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
-        (void)!pci_life_set(function, PCI_UNUSABLE);
-    }
 }

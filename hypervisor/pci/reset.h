@@ -5,7 +5,7 @@
 #pragma once
 
 #include "hypervisor/base/clock.h"
-#include "hypervisor/pci/bars.h"
+#include "hypervisor/pci/rid.h"
 
 /* In the order in which they are tried. */
 enum pci_reset_method {
@@ -15,16 +15,6 @@ enum pci_reset_method {
     PCI_RESET_PM, /* D3hot and back to D0 without No_Soft_Reset (PCIe 5.3.1.4) */
     PCI_RESET_BUS, /* hot reset of all behind the bridge above (PCIe 6.6.1, 7.5.1.3.13) */
     PCI_RESET_METHODS,
-};
-
-/* What a reset makes a function forget. */
-struct pci_saved {
-    uint32_t bar[PCI_BARS];
-    uint32_t rom;
-    uint16_t command;
-    uint8_t cache_line, interrupt_line;
-    uint16_t device_control, link_control, device_control2;
-    uint16_t witness; /* command bits that were set before and that a reset clears */
 };
 
 /* A reset under way: what is being waited for, and until when at most. */

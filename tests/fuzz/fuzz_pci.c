@@ -1,7 +1,10 @@
-// SOURCES: hypervisor/pci/sriov.c hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c
-// SOURCES: hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c
-// SOURCES: hypervisor/pci/ram.c hypervisor/pci/placement.c hypervisor/pci/bridge_window.c
-// SOURCES: hypervisor/pci/msix.c hypervisor/pci/reset.c hypervisor/pci/life.c hypervisor/pci/acs.c
+// SOURCES: hypervisor/setup/pci_sriov.c hypervisor/setup/pci_sriov_ids.c
+// SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
+// SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
+// SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
+// SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
+// SOURCES: hypervisor/pci/msix.c hypervisor/pci/reset.c hypervisor/pci/saved.c
+// SOURCES: hypervisor/pci/life.c hypervisor/pci/acs.c hypervisor/setup/pci_acs.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/support/clock.c
 /* A device's configuration space is outside data: capability lists, BARs, the SR-IOV capability and
@@ -13,9 +16,9 @@
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/msix.h"
 #include "hypervisor/pci/acs.h"
-#include "hypervisor/pci/setup.h"
-#include "hypervisor/pci/ram.h"
-#include "hypervisor/pci/sriov.h"
+#include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_ram.h"
+#include "hypervisor/setup/pci_sriov.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/model/pci_model.h"
 

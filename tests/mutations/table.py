@@ -117,7 +117,7 @@ MUTATIONS = (
                    "    if (!has_own_requester_id(function) && function == NULL)\n"),),
              (Unit("test_vtd_domains", failed(r"\w+")),)),
     Mutation("bus-master-sweep-removed", "firmware's devices lose bus mastering before anything else",
-             (Edit("hypervisor/pci/enumerate.c", "pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);",
+             (Edit("hypervisor/setup/pci_enumerate.c", "pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);",
                    "pci_update16(rid, PCI_COMMAND, 0, 0);"),
               Edit("boot/silence.c", "port_write16(data, (uint16_t)(command & ~PCI_COMMAND_BUS_MASTER));",
                    "port_write16(data, command);")),

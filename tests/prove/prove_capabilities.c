@@ -1,15 +1,15 @@
 // clang-format off
-// SOURCES: hypervisor/pci/capabilities.c
+// SOURCES: hypervisor/setup/pci_capabilities.c
 // UNWIND: 5
 // UNWINDSET: pci_capability_find.0:50,pci_extended_capability_find.0:66,least_size.0:6
 // DEFINES: -DPCI_CONFIG_SIZE=512
 // BOUND: any device, which may answer each read otherwise; any list, loops too, of up to 64 extended capabilities
-// PLANT: hypervisor/pci/capabilities.c ==> return offset + size <= PCI_LEGACY_SIZE ? (uint16_t)offset : 0; ==> return (uint16_t)offset;
+// PLANT: hypervisor/setup/pci_capabilities.c ==> return offset + size <= PCI_LEGACY_SIZE ? (uint16_t)offset : 0; ==> return (uint16_t)offset;
 // clang-format on
 /* Every walk ends, reads inside its space, and what it finds lies whole in it. */
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/setup/pci_capabilities.h"
 #include "tests/prove/prove.h"
 
 uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)

@@ -1,12 +1,15 @@
-// SOURCES: hypervisor/pci/acs.c hypervisor/pci/enumerate.c hypervisor/pci/functions.c
-// SOURCES: hypervisor/pci/capabilities.c hypervisor/pci/bars.c hypervisor/pci/ram.c
-// SOURCES: hypervisor/pci/placement.c hypervisor/pci/bridge_window.c hypervisor/base/format.c
+// SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/setup/pci_enumerate.c
+// SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
+// SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/setup/pci_bars.c
+// SOURCES: hypervisor/setup/pci_ram.c hypervisor/setup/pci_placement.c
+// SOURCES: hypervisor/setup/pci_bridge_window.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c tests/unit/model/pci_model.c
 /* ACS: the bits, and which paths to the root count as isolated. */
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/acs.h"
-#include "hypervisor/pci/setup.h"
+#include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_functions.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

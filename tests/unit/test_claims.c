@@ -1,13 +1,15 @@
-// SOURCES: hypervisor/pci/claims.c hypervisor/pci/enumerate.c hypervisor/pci/functions.c
-// SOURCES: hypervisor/pci/capabilities.c hypervisor/pci/bars.c hypervisor/pci/ram.c
-// SOURCES: hypervisor/pci/placement.c hypervisor/pci/bridge_window.c hypervisor/base/format.c
-// SOURCES: hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: hypervisor/setup/pci_claims.c hypervisor/setup/pci_enumerate.c
+// SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
+// SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/pci/bars.c
+// SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
+// SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Firmware that places registers of two functions at one address, or where no bridge sends them. */
 #include <string.h>
 
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/function.h"
-#include "hypervisor/pci/setup.h"
+#include "hypervisor/setup/pci.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

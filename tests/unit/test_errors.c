@@ -1,6 +1,9 @@
-// SOURCES: hypervisor/pci/errors.c hypervisor/pci/errors_chipset.c hypervisor/pci/enumerate.c
-// SOURCES: hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c
-// SOURCES: hypervisor/pci/ram.c hypervisor/pci/placement.c hypervisor/pci/bridge_window.c
+// SOURCES: hypervisor/setup/pci_errors.c hypervisor/setup/pci_aer.c
+// SOURCES: hypervisor/setup/pci_errors_chipset.c hypervisor/setup/pci_enumerate.c
+// SOURCES: hypervisor/pci/functions.c
+// SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
+// SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
+// SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Errors that a guest's function could make the whole machine's. */
 #include <string.h>
@@ -9,8 +12,8 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/rid.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/setup.h"
-#include "hypervisor/pci/errors.h"
+#include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_aer.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

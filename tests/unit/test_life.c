@@ -1,10 +1,13 @@
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/move.c
-// SOURCES: hypervisor/assign/device.c hypervisor/assign/device_check.c hypervisor/assign/pf_lost.c
-// SOURCES: hypervisor/pci/reset.c hypervisor/pci/life.c hypervisor/pci/sriov.c
-// SOURCES: hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c hypervisor/pci/functions.c
-// SOURCES: hypervisor/pci/capabilities.c hypervisor/pci/bars.c hypervisor/pci/ram.c
-// SOURCES: hypervisor/pci/placement.c hypervisor/pci/bridge_window.c hypervisor/pci/acs.c
-// SOURCES: hypervisor/pci/msix.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/assign/device.c hypervisor/assign/device_check.c
+// SOURCES: hypervisor/assign/pf_lost.c hypervisor/pci/reset.c hypervisor/pci/saved.c
+// SOURCES: hypervisor/pci/life.c hypervisor/setup/pci_sriov.c hypervisor/setup/pci_sriov_ids.c
+// SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
+// SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
+// SOURCES: hypervisor/pci/bars.c hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
+// SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
+// SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/memory/frames.c hypervisor/memory/page_table.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
 // SOURCES: hypervisor/setup/frames.c

@@ -8,6 +8,7 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/pf_driver.h"
+#include "hypervisor/setup/pci_sriov.h"
 #include "tests/unit/support/host.h"
 
 static struct pci_function pf;

@@ -1,15 +1,16 @@
-// SOURCES: hypervisor/pci/enumerate.c hypervisor/pci/functions.c hypervisor/pci/capabilities.c
-// SOURCES: hypervisor/pci/bars.c hypervisor/pci/ram.c hypervisor/pci/placement.c
-// SOURCES: hypervisor/pci/bridge_window.c hypervisor/base/format.c hypervisor/base/status.c
-// SOURCES: tests/unit/model/pci_model.c
+// SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
+// SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
+// SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
+// SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Finding functions: order of the first accesses, bridges that lie, capability lists, BARs. */
 #include <string.h>
 
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
-#include "hypervisor/pci/setup.h"
+#include "hypervisor/setup/pci.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

@@ -1,4 +1,5 @@
-// SOURCES: hypervisor/pci/ecam.c hypervisor/pci/ram.c hypervisor/base/format.c
+// SOURCES: hypervisor/pci/config_access.c hypervisor/setup/pci_ecam.c
+// SOURCES: hypervisor/setup/pci_ram.c hypervisor/base/format.c
 /* ECAM: which address an access goes to, and that nothing else is touched. */
 #include <stdlib.h>
 
@@ -6,7 +7,7 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/pci/config_access.h"
-#include "hypervisor/pci/setup.h"
+#include "hypervisor/setup/pci.h"
 #include "tests/unit/support/host.h"
 
 #define MAPPED UINT64_C(0x700000000000) /* + physical: the mapping of this test */

@@ -1,12 +1,15 @@
-// SOURCES: hypervisor/pci/reset.c hypervisor/pci/functions.c hypervisor/pci/capabilities.c
-// SOURCES: hypervisor/pci/acs.c hypervisor/pci/life.c
+// SOURCES: hypervisor/pci/reset.c hypervisor/pci/saved.c hypervisor/pci/functions.c
+// SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
+// SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/pci/life.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Function level reset: order, what is restored, and devices that do not come back. */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/acs.h"
+#include "hypervisor/setup/pci_functions.h"
+#include "hypervisor/setup/pci.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

@@ -1,12 +1,14 @@
-// SOURCES: hypervisor/pci/reset.c hypervisor/pci/functions.c hypervisor/pci/capabilities.c
-// SOURCES: hypervisor/pci/acs.c hypervisor/pci/life.c
+// SOURCES: hypervisor/pci/reset.c hypervisor/setup/pci_wake.c hypervisor/pci/saved.c
+// SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
+// SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/pci/acs.c hypervisor/pci/life.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Which reset a function gets, what a bus reset must not reach, and resets that are none. */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
-#include "hypervisor/pci/setup.h"
+#include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_functions.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

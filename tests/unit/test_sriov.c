@@ -1,8 +1,10 @@
-// SOURCES: hypervisor/pci/sriov.c hypervisor/pci/sriov_ids.c hypervisor/pci/enumerate.c
-// SOURCES: hypervisor/pci/functions.c hypervisor/pci/capabilities.c hypervisor/pci/bars.c
-// SOURCES: hypervisor/pci/ram.c hypervisor/pci/placement.c hypervisor/pci/bridge_window.c
-// SOURCES: hypervisor/pci/acs.c
-// SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: hypervisor/setup/pci_sriov.c hypervisor/setup/pci_sriov_ids.c
+// SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
+// SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
+// SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
+// SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
+// SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/base/format.c
+// SOURCES: hypervisor/base/status.c tests/unit/model/pci_model.c
 /* SR-IOV: counts, ids, placement and order, with honest and hostile capability images. */
 #include <string.h>
 
@@ -10,8 +12,8 @@
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/acs.h"
-#include "hypervisor/pci/setup.h"
-#include "hypervisor/pci/sriov.h"
+#include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_sriov.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

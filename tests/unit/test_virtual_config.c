@@ -1,15 +1,16 @@
 // SOURCES: hypervisor/vdev/virtual_config.c hypervisor/pci/functions.c
-// SOURCES: hypervisor/pci/capabilities.c hypervisor/pci/msix.c hypervisor/base/format.c
-// SOURCES: hypervisor/base/status.c hypervisor/base/string.c hypervisor/base/text.c
-// SOURCES: tests/unit/model/pci_model.c
+// SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
+// SOURCES: hypervisor/pci/msix.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
 /* The configuration space a guest sees, over a function with everything a guest must not reach. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "hypervisor/assign/device.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
+#include "hypervisor/setup/pci_functions.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

@@ -11,6 +11,7 @@
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/pci_sriov.h"
 #include "tests/unit/support/host.h"
 
 #define REGISTERS      UINT64_C(0x600000000000)

@@ -1,4 +1,4 @@
-#include "hypervisor/pci/ram.h"
+#include "hypervisor/setup/pci_ram.h"
 
 #include "hypervisor/memory/frames.h"
 

@@ -7,23 +7,20 @@
  * raises neither a system error nor an interrupt for any message; AER's status registers keep it.
  * Runs once; a reset restores what it finds.
  */
-#include "hypervisor/pci/errors.h"
+#include "hypervisor/setup/pci_errors.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
-#include "hypervisor/pci/setup.h"
+#include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_aer.h"
 
 /* Uncorrectable errors (PCIe 7.8.4.3). All that a function has: nothing that happens inside of one
  * guest's function matters to anybody else. */
 #define UNCORRECTABLE (BITS(5, 4) | BITS(25, 12))
-/* Bits that version 2 of the structure brought; reserved before, and to be left alone. Bit 26
- * (poisoned TLP egress blocked) came without a new version, is masked by default and so stays. */
-#define UNCORRECTABLE_2 BITS(25, 22)
-#define CORRECTABLE_2   BITS(15, 14)
 /* At a port: those that a request or completion from below makes. Its own link's and its own
  * inside (data link protocol, surprise down, flow control, receiver overflow, internal) are not. */
 #define FROM_BELOW                                                                                 \
@@ -45,19 +42,6 @@ static bool is_root(const struct pci_function *function)
            function->pcie_type == PCIE_TYPE_EVENT_COLLECTOR;
 }
 
-void pci_errors_mask(const struct pci_function *function, unsigned aer, uint64_t uncorrectable,
-                     uint64_t correctable)
-{
-    rid_t rid = function->rid;
-    if ((pci_read32(rid, aer) >> 16 & 0xf) < 2) {
-        uncorrectable &= ~UNCORRECTABLE_2;
-        correctable &= ~CORRECTABLE_2;
-    }
-    unsigned masks[] = {aer + AER_UNCORRECTABLE_MASK, aer + AER_CORRECTABLE_MASK};
-    pci_config_write(rid, masks[0], 4, pci_read32(rid, masks[0]) | (uint32_t)uncorrectable);
-    pci_config_write(rid, masks[1], 4, pci_read32(rid, masks[1]) | (uint32_t)correctable);
-}
-
 /* The error messages of one function, and at a port those of all below it. */
 static void silence(const struct pci_function *function)
 {
@@ -74,8 +58,8 @@ static void silence(const struct pci_function *function)
     unsigned aer = pci_extended_capability_find(rid, PCI_EXT_CAP_AER);
     if (aer == 0)
         return;
-    pci_errors_mask(function, aer, function->is_bridge ? FROM_BELOW : UNCORRECTABLE,
-                    function->is_bridge ? ERROR_ADVISORY : CORRECTABLE);
+    pci_aer_mask(function, aer, function->is_bridge ? FROM_BELOW : UNCORRECTABLE,
+                 function->is_bridge ? ERROR_ADVISORY : CORRECTABLE);
     if (is_root(function) && aer + AER_ROOT_COMMAND + 4 <= PCI_CONFIG_SIZE)
         pci_config_write(rid, aer + AER_ROOT_COMMAND, 4,
                          pci_read32(rid, aer + AER_ROOT_COMMAND) &

@@ -4,21 +4,24 @@
 #include "hypervisor/acpi/acpi.h"
 #include "hypervisor/base/core.h"
 
-/* ecam.c: maps configuration space. STATUS_NOT_FOUND when none of it can be used. */
+/* pci_ecam.c: maps configuration space. STATUS_NOT_FOUND when none of it can be used. */
 MUST_CHECK enum status ecam_init(const struct mcfg *mcfg);
-/* enumerate.c: walks all buses through bridges (bounded by bus ranges, each bus once), reads
+/* pci_enumerate.c: walks all buses through bridges (bounded by bus ranges, each bus once), reads
  * headers, BARs (sized with decoding off; the original values are restored) and capabilities. Bus
  * mastering is cleared on every function that is not a bridge, first of all, before anything is
  * sized. Logs `pci.function` for each, `pci.summary`. */
 MUST_CHECK enum status pci_enumerate(const struct mcfg *mcfg);
-/* reset.c: functions that firmware left asleep (D3hot, D1, D2) come to D0, their BARs as they were:
- * 10 ms each. One that does not stays the hypervisor's, with the reason logged. Bridges sleep on.
+/* pci_wake.c: functions that firmware left asleep (D3hot, D1, D2) come to D0, their BARs as they
+ * were: 10 ms each. One that does not stays the hypervisor's, with the reason logged. Bridges sleep
+ * on.
  */
 void pci_wake(void);
-/* errors.c, once: no function reports errors, and no port or chipset that is known makes a system
- * error of what comes from below it. Logs `pci.errors`. */
+/* pci_acs.c: redirects peer-to-peer requests upstream wherever that can be done. */
+void acs_enable_all(void);
+/* pci_errors.c, once: no function reports errors, and no port or chipset that is known makes a
+ * system error of what comes from below it. Logs `pci.errors`. */
 void pci_errors_silence(void);
-/* claims.c, once: every function's BARs against all others, the windows of all bridges and the
+/* pci_claims.c, once: every function's BARs against all others, the windows of all bridges and the
  * frame table, in which they get an owner. What lies where it must not is `misplaced`, by name
  * (`pci.refused`), and given to nobody. Expansion ROMs stop decoding. Enumeration and the owners of
  * the platform's own registers come first. */

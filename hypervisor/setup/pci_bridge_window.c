@@ -1,4 +1,4 @@
-#include "hypervisor/pci/bridge_window.h"
+#include "hypervisor/setup/pci_bridge_window.h"
 
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"

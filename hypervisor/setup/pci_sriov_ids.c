@@ -1,10 +1,11 @@
-#include "hypervisor/pci/sriov_ids.h"
+#include "hypervisor/setup/pci_sriov_ids.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/function.h"
+#include "hypervisor/setup/pci_sriov.h"
 
 enum status sriov_refuse(const struct pci_function *pf, unsigned offset, uint32_t value,
                          enum status status, const char *message)

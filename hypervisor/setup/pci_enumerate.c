@@ -4,17 +4,19 @@
  */
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
-#include "hypervisor/pci/setup.h"
+#include "hypervisor/setup/pci.h"
 #include "boot/silence.h"
-#include "hypervisor/pci/ram.h"
+#include "hypervisor/setup/pci_ram.h"
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/pci/placement.h"
+#include "hypervisor/setup/pci_placement.h"
+#include "hypervisor/setup/pci_functions.h"
+#include "hypervisor/setup/pci_bars.h"
 
 /* The buses of one segment. */
 struct walk {

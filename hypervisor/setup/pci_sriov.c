@@ -1,16 +1,19 @@
 /* SR-IOV: the order of PCIe 9.3.3 and what can go wrong at each step. */
-#include "hypervisor/pci/sriov.h"
+#include "hypervisor/setup/pci_sriov.h"
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/acs.h"
-#include "hypervisor/pci/placement.h"
-#include "hypervisor/pci/sriov_ids.h"
+#include "hypervisor/setup/pci_placement.h"
+#include "hypervisor/setup/pci_sriov_ids.h"
+#include "hypervisor/setup/pci_functions.h"
+#include "hypervisor/setup/pci_bars.h"
+#include "hypervisor/setup/pci_sriov.h"
 
 #define VF_READY_TIME   MILLISECONDS(100)  /* PCIe 9.3.3.3.1: after setting VF Enable */
 #define VF_DISABLE_TIME MILLISECONDS(1000) /* the same: after clearing it */

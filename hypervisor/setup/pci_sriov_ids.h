@@ -1,7 +1,7 @@
 /* Requester ids of VFs: ARI, offset, stride, bus numbers. Used by sriov.c only. */
 #pragma once
 
-#include "hypervisor/pci/sriov.h"
+#include "hypervisor/setup/pci_sriov.h"
 
 /* Logs `sriov.refused` for a register of the SR-IOV capability and returns `status`. */
 enum status sriov_refuse(const struct pci_function *pf, unsigned offset, uint32_t value,

@@ -4,7 +4,7 @@
  */
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
 
 /* The least each capability occupies: one that would stick out of its space is not there. */

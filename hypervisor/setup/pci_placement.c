@@ -1,10 +1,10 @@
-#include "hypervisor/pci/placement.h"
+#include "hypervisor/setup/pci_placement.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/pci/bridge_window.h"
+#include "hypervisor/setup/pci_bridge_window.h"
 #include "hypervisor/pci/function.h"
-#include "hypervisor/pci/ram.h"
+#include "hypervisor/setup/pci_ram.h"
 
 /* Above this lie registers that no BAR shows: the PCH's sideband at 0xfd000000, I/O APICs, HPET,
  * TPM, IOMMUs and local APICs from 0xfe000000, flash at the top. */

@@ -6,11 +6,11 @@
  */
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/pci/bridge_window.h"
+#include "hypervisor/setup/pci_bridge_window.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/function.h"
-#include "hypervisor/pci/setup.h"
+#include "hypervisor/setup/pci.h"
 
 /* Ranges that claims leave free in the frame table, for guests' memory. */
 #define CLAIM_RESERVE       256

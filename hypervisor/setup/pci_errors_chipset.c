@@ -3,7 +3,7 @@
  * specification of PCI has. The table is public knowledge (the advisory, Intel's datasheets of the
  * devices named).
  */
-#include "hypervisor/pci/errors.h"
+#include "hypervisor/setup/pci_errors.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
@@ -11,9 +11,10 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/capabilities.h"
+#include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
-#include "hypervisor/pci/ram.h"
+#include "hypervisor/setup/pci_aer.h"
+#include "hypervisor/setup/pci_ram.h"
 
 #define VTD_ERRORS            0x1ac /* I/O hub: how the DMA remapping's errors are signalled */
 #define VTD_ERRORS_OFF        BIT(31)
@@ -92,7 +93,7 @@ static const char *mask_port(const struct pci_function *function)
 {
     unsigned masks = find_masks(function->rid);
     if (masks != 0)
-        pci_errors_mask(function, masks, ERROR_UNSUPPORTED, ERROR_ADVISORY);
+        pci_aer_mask(function, masks, ERROR_UNSUPPORTED, ERROR_ADVISORY);
     set_bits(function->rid, PORT_ERRORS, PORT_ERRORS_COMPLETER);
     return masks != 0 ? NULL : "it has no error masks where its kind has them";
 }
