@@ -48,6 +48,23 @@ HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel
 EXIT_PATH := vcpu/vmx/exit vcpu/policy/cpuid
 $(EXIT_PATH:%=$(BUILD)/hypervisor/%.o): HYPERVISOR_CFLAGS += -fomit-frame-pointer
 
+# What boot.start says. A tree without a git directory of its own, such as an unpacked archive, knows no commit.
+VERSION := $(file <VERSION)
+COMMIT  := $(if $(wildcard .git),$(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null))
+VERSION_O := $(BUILD)/hypervisor/setup/version.o
+flags.version := -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(or $(COMMIT),unknown)"'
+$(VERSION_O): HYPERVISOR_CFLAGS += $(flags.version)
+$(VERSION_O): $(BUILD)/flags/version
+
+# $(BUILD)/flags/NAME holds $(flags.NAME) and is written when that differs from what it holds: what depends on it is made
+# again exactly then.
+differ = $(subst x$(1),,x$(2))$(subst x$(2),,x$(1))
+.SECONDEXPANSION:
+$(BUILD)/flags/%: $$(if $$(call differ,$$(file <$$@),$$(flags.$$*)),FORCE)
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(flags.$*))' >$@
+.PHONY: FORCE
+
 HYPERVISOR_C   := $(sort $(shell find hypervisor drivers -name '*.c')) $(BOOT_C)
 HYPERVISOR_ASM := $(sort $(shell find hypervisor drivers boot/multiboot2 -name '*.asm'))
 HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUILD)/%.asm.o)

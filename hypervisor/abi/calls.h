@@ -3,7 +3,7 @@
  * takes from here).
  *
  * Discovery: CPUID 0x40000000 gives EAX = highest leaf, EBX:ECX:EDX = "BulkheadHV\0\0".
- * CPUID 0x40000001: EAX = ABI version (1), EBX = TSC frequency in kHz, ECX = 1 when guest calls are
+ * CPUID 0x40000001: EAX = ABI_VERSION, EBX = TSC frequency in kHz, ECX = 1 when guest calls are
  * made with VMCALL, 2 with VMMCALL.
  *
  * CPUID 0x40000100 gives KVM's signature, for Linux: without interrupt remapping it keeps x2APIC
@@ -13,6 +13,10 @@
  * Guest calls: number in RAX, arguments in RDI, RSI, RDX; result in RAX (0, or a negative number).
  */
 #pragma once
+
+/* Raised when a call or a register of these leaves changes its meaning or goes. New calls and
+ * leaves do not count: a guest finds out by ABI_NO_SUCH_CALL and the highest leaf. */
+#define ABI_VERSION 1u
 
 #define ABI_CPUID_SIGNATURE    0x40000000u
 #define ABI_CPUID_FEATURES     0x40000001u

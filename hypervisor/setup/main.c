@@ -4,6 +4,7 @@
 #include "hypervisor/setup/main.h"
 
 #include "boot/silence.h"
+#include "hypervisor/abi/calls.h"
 #include "hypervisor/audit/audit.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
@@ -20,6 +21,7 @@
 #include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/time.h"
+#include "hypervisor/setup/version.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
@@ -60,7 +62,9 @@ static void silence_devices(void)
 
 static void greet(uint64_t first_tsc)
 {
-    log_event("boot.start", "loader=%s image=%#llx size=%s tsc=%llu", boot.loader,
+    log_event("boot.start",
+              "version=%s commit=%s log=%u abi=%u loader=%s image=%#llx size=%s tsc=%llu",
+              version_number, version_commit, LOG_VERSION, ABI_VERSION, boot.loader,
               (unsigned long long)boot.image_base, size_text(boot.image_size).text,
               (unsigned long long)first_tsc);
     require(boot.magic == BOOT_INFO_MAGIC && boot.size == sizeof boot,

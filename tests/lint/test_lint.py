@@ -100,6 +100,13 @@ def test_clang_tidy():
     assert all(part.returncode == 0 for part in parts), "".join(outputs)[-8000:]
 
 
+def test_shellcheck():
+    scripts = [name for name in files("*.sh", "tests/*", ".ci/*") if (ROOT / name).read_bytes()[:40].split(b"\n")[0]
+               in (b"#!/bin/sh", b"#!/usr/bin/env bash")]
+    assert len(scripts) >= 5, scripts
+    run(TOOL, "shellcheck", "--severity=warning", *scripts)
+
+
 def test_file_length():
     long = {name: count for name in files("*.c", "*.h", "*.asm", "*.py", "*.sh")
             if (count := len((ROOT / name).read_text().splitlines())) > MAX_LINES}

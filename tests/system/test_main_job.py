@@ -29,7 +29,7 @@ def traced(trace, event):
 
 
 @pytest.mark.parametrize("event, keys", [
-    ("boot.start", "loader image size"),
+    ("boot.start", "version commit log abi loader image size"),
     ("cpu.backend", "name"),
     ("cpu.online", "count"),
     ("acpi.table", "name address length"),
@@ -54,6 +54,13 @@ def test_every_fixed_line_has_its_keys(job, event, keys):
     for line in lines:
         assert set(keys.split()) <= set(line.fields), line.text
         assert all(line[key] for key in keys.split()), line.text
+
+
+def test_start_tells_the_version(job):
+    start = one(job, "boot.start")
+    assert start["version"] == (ROOT / "VERSION").read_text().strip()
+    assert re.fullmatch(r"[0-9a-f]{12}(-dirty)?|unknown", start["commit"]), start.text
+    assert start["log"] == "1" and start["abi"] == "1"
 
 
 def test_registers_do_not_count_as_memory(job):

@@ -305,7 +305,7 @@ void cpuid_policy_init(cpuid_query *query)
     if ((features & EDX_NX) != 0)
         machine.efer |= EFER_NXE;
     machine.abi = (struct cpuid_result){
-        .eax = 1, .ebx = (uint32_t)clock_tsc_khz(), .ecx = vcpu_backend()->call_instruction};
+        .eax = ABI_VERSION, .ebx = (uint32_t)clock_tsc_khz(), .ecx = vcpu_backend()->call_instruction};
     bool intel = memcmp(&vendor.ebx, "Genu", 4) == 0;
     machine.synthetic_frequency = intel && (query(1, 0).ecx & ECX_TSC_DEADLINE) != 0;
 }
