@@ -29,9 +29,25 @@ include tests/bench/build.mk
 include tests/prove/build.mk
 include tests/size/build.mk
 
-# `make V=1` shows the commands.
+# `make V=1` shows the commands, `make -s` nothing.
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-4s %s\n' $(1) "$(2)")
+say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),@:,@printf '  %-4s %s\n' $(1) "$(2)")
+
+# Makes goals on all cores, or by the -j that was given, each target's output in one piece. One make at a time: two
+# would write the same objects.
+build = mkdir -p $(BUILD) && flock $(BUILD)/lock $(MAKE) --no-print-directory -Otarget \
+    $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$$(nproc)) $(1)
+
+# $(BUILD)/flags/NAME holds $(flags.NAME) and is written when that differs from what it holds: what depends on it is made
+# again exactly then. (What a target adds to its own flags belongs into the text, since files that it depends on inherit
+# its variables.)
+differ = $(subst x$(1),,x$(2))$(subst x$(2),,x$(1))
+.SECONDEXPANSION:
+$(BUILD)/flags/%: $$(if $$(call differ,$$(file <$$@),$$(strip $$(flags.$$*))),FORCE)
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(strip $(flags.$*)))' >$@
+.PRECIOUS: $(BUILD)/flags/%
+.PHONY: FORCE
 
 WARNINGS := -Wall -Wextra -Wconversion -Werror
 
@@ -44,8 +60,18 @@ HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel
     -fcf-protection=none -fno-omit-frame-pointer -fno-common -ffunction-sections -fdata-sections \
     $(STACK_ALIGNMENT) $(WARNINGS) -I. $(EXTRA_CFLAGS)
 
+# What runs only at boot: linker.ld puts the sections that are called .boot.* apart, and they are gone once the guests
+# have started.
+BOOT_ONLY := hypervisor/acpi/% hypervisor/config/% hypervisor/setup/% \
+    $(wildcard boot/*.c) boot/multiboot2/%
+# Used by what is not taken apart yet.
+STILL_USED := hypervisor/setup/frames.c $(addprefix hypervisor/setup/pci_,sriov.c sriov_ids.c placement.c bridge_window.c bars.c ram.c functions.c capabilities.c)
+boot_only = $(if $(filter $(BOOT_ONLY),$(filter-out $(STILL_USED),$<)),$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@)
+
 # Three instructions a call on the way of every exit, which has ended the walk of frame pointers anyway.
 EXIT_PATH := vcpu/vmx/exit vcpu/policy/cpuid
+flags.hypervisor := $(CC) $(HYPERVISOR_CFLAGS) $(EXIT_PATH) $(BOOT_ONLY) $(STILL_USED)
+flags.asm := $(NASM) $(BOOT_ONLY) $(STILL_USED)
 $(EXIT_PATH:%=$(BUILD)/hypervisor/%.o): HYPERVISOR_CFLAGS += -fomit-frame-pointer
 
 # What boot.start says. A tree without a git directory of its own, such as an unpacked archive, knows no commit.
@@ -56,51 +82,35 @@ flags.version := -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(or $(CO
 $(VERSION_O): HYPERVISOR_CFLAGS += $(flags.version)
 $(VERSION_O): $(BUILD)/flags/version
 
-# $(BUILD)/flags/NAME holds $(flags.NAME) and is written when that differs from what it holds: what depends on it is made
-# again exactly then.
-differ = $(subst x$(1),,x$(2))$(subst x$(2),,x$(1))
-.SECONDEXPANSION:
-$(BUILD)/flags/%: $$(if $$(call differ,$$(file <$$@),$$(flags.$$*)),FORCE)
-	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(flags.$*))' >$@
-.PHONY: FORCE
-
 HYPERVISOR_C   := $(sort $(shell find hypervisor drivers -name '*.c')) $(BOOT_C)
 HYPERVISOR_ASM := $(sort $(shell find hypervisor drivers boot/multiboot2 -name '*.asm'))
 HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUILD)/%.asm.o)
 
-# What runs only at boot: linker.ld puts the sections that are called .boot.* apart, and they are gone once the guests
-# have started.
-BOOT_ONLY := hypervisor/acpi/% hypervisor/config/% hypervisor/setup/% \
-    $(wildcard boot/*.c) boot/multiboot2/%
-# Used by what is not taken apart yet.
-STILL_USED := hypervisor/setup/frames.c $(addprefix hypervisor/setup/pci_,sriov.c sriov_ids.c placement.c bridge_window.c bars.c ram.c functions.c capabilities.c)
-boot_only = $(if $(filter $(BOOT_ONLY),$(filter-out $(STILL_USED),$<)),$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@)
-
-$(BUILD)/hypervisor/%.o: hypervisor/%.c
+$(BUILD)/hypervisor/%.o: hypervisor/%.c $(BUILD)/flags/hypervisor
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
 	$(boot_only)
 
-$(BUILD)/drivers/%.o: drivers/%.c
+$(BUILD)/drivers/%.o: drivers/%.c $(BUILD)/flags/hypervisor
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/boot/%.o: boot/%.c
+$(BUILD)/boot/%.o: boot/%.c $(BUILD)/flags/hypervisor
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
 	$(boot_only)
 
-$(BUILD)/%.asm.o: %.asm
+$(BUILD)/%.asm.o: %.asm $(BUILD)/flags/asm
 	@mkdir -p $(@D)
 	$(call say,ASM,$<)
 	$(Q)$(NASM) -f elf64 -g -F dwarf -I. -MD $(@:.o=.d) $< -o $@
 	$(boot_only)
 
-$(BUILD)/bulkhead.elf: $(HYPERVISOR_O) linker.ld
+flags.bulkhead = $(LD) $(HYPERVISOR_O)
+$(BUILD)/bulkhead.elf: $(HYPERVISOR_O) linker.ld $(BUILD)/flags/bulkhead
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections --orphan-handling=error \
 	    -T linker.ld -Map=$(@:.elf=.map) $(HYPERVISOR_O) -o $@
@@ -111,11 +121,17 @@ $(BUILD)/bulkhead.elf: $(HYPERVISOR_O) linker.ld
 help: ## this list
 	@grep -h -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-all: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso ## build the disk image and the GRUB ISO
+all: ## build the disk image, the GRUB ISO and compile_commands.json
+	@+$(call build,media)
+
+.PHONY: media
+media: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso $(BUILD)/compile_commands.json
 
 # What one compiler makes of everything but the unit tests and the fuzz targets.
-.PHONY: programs
-programs: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables
+.PHONY: programs program-files
+programs:
+	@+$(call build,program-files)
+program-files: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables
 
 setup: ## install what building, running and testing need (root or sudo)
 	@tests/machine/setup.sh build tools emulators guests

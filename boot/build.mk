@@ -16,12 +16,14 @@ EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c boot/silen
 EFI_O := $(EFI_C:%.c=$(BUILD)/efi/%.o) $(BUILD)/boot/efi/jump.asm.o
 EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 
-$(BUILD)/efi/%.o: %.c
+flags.efi = $(CC) $(EFI_CFLAGS)
+flags.efi-link = $(LD) $(EFI_LIB) $(EFI_O)
+$(BUILD)/efi/%.o: %.c $(BUILD)/flags/efi
 	@mkdir -p $(@D)
 	$(call say,CC,$< for EFI)
 	$(Q)$(CC) $(EFI_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/efi/bulkhead.so: $(EFI_O)
+$(BUILD)/efi/bulkhead.so: $(EFI_O) $(BUILD)/flags/efi-link
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_LIB)/elf_x86_64_efi.lds \
 	    $(EFI_LIB)/crt0-efi-x86_64.o $(EFI_O) -L$(EFI_LIB) -lgnuefi -o $@
@@ -43,15 +45,16 @@ $(BUILD)/bulkhead.stripped.elf: $(BUILD)/bulkhead.elf
 
 # GUEST_IMAGES comes from guest/build.mk, which is read later: expanded when the rule runs.
 .SECONDEXPANSION:
+flags.media = $(SOURCE_DATE_EPOCH) $(SCENARIOS) $(GUEST_IMAGES)
 $(BUILD)/bulkhead.img: boot/image.sh boot/grub/early.cfg boot/grub/disk.cfg $(BUILD)/bulkhead.efi \
-    $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $$(GUEST_IMAGES)
+    $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $$(GUEST_IMAGES) $(BUILD)/flags/media
 	$(call say,IMAGE,$@)
 	$(Q)boot/image.sh disk $@ $(BUILD)/bulkhead.stripped.elf $(BUILD)/bulkhead.efi $(SCENARIOS) $(GUEST_IMAGES)
 
 $(BUILD)/bulkhead.iso: boot/image.sh boot/grub/iso.cfg $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) \
-    $$(GUEST_IMAGES)
+    $$(GUEST_IMAGES) $(BUILD)/flags/media
 	$(call say,IMAGE,$@)
 	$(Q)boot/image.sh iso $@ $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $(GUEST_IMAGES)
 
-usb: $(BUILD)/bulkhead.img ## write the image to a USB stick: DEVICE=/dev/sdX (all on it is lost)
+usb: all ## write the image to a USB stick: DEVICE=/dev/sdX (all on it is lost)
 	@boot/usb.sh "$(DEVICE)" $(BUILD)/bulkhead.img "$(FORCE)"

@@ -13,32 +13,34 @@ GUEST_IMAGES   := $(GUEST_PVH) $(BUILD)/guest/architecture.elf $(BUILD)/guest/mu
 ARCHITECTURE_O := $(patsubst %,$(BUILD)/%.o,$(basename $(sort $(wildcard guest/architecture/*.c)))) \
     $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard guest/architecture/*.asm)))
 
-$(BUILD)/guest/%.o: guest/%.c
+flags.guest = $(CC) $(GUEST_CFLAGS)
+flags.guest-link = $(LD) $(GUEST_COMMON_O) $(ARCHITECTURE_O)
+$(BUILD)/guest/%.o: guest/%.c $(BUILD)/flags/guest
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
 
-$(GUEST_PVH): $(BUILD)/guest/%.elf: $(BUILD)/guest/programs/%.o $(GUEST_COMMON_O) guest/guest.ld
+$(GUEST_PVH): $(BUILD)/guest/%.elf: $(BUILD)/guest/programs/%.o $(GUEST_COMMON_O) guest/guest.ld $(BUILD)/flags/guest-link
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
 
-$(BUILD)/guest/architecture.elf: $(ARCHITECTURE_O) $(GUEST_COMMON_O) guest/guest.ld
+$(BUILD)/guest/architecture.elf: $(ARCHITECTURE_O) $(GUEST_COMMON_O) guest/guest.ld $(BUILD)/flags/guest-link
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
 
--include $(ARCHITECTURE_O:.o=.d)
+-include $(ARCHITECTURE_O:.o=.d) $(BUILD)/guest/multiboot/kernel.d
 -include $(GUEST_COMMON_O:.o=.d) $(GUEST_PROGRAMS:%=$(BUILD)/guest/programs/%.d)
 
-$(BUILD)/guest/multiboot/kernel.o: guest/multiboot/kernel.c
+$(BUILD)/guest/multiboot/kernel.o: guest/multiboot/kernel.c $(BUILD)/flags/guest
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(filter-out -mno-red-zone,$(GUEST_CFLAGS)) -m32 -c $< -o $@
+	$(Q)$(CC) $(filter-out -mno-red-zone,$(GUEST_CFLAGS)) -m32 -MMD -MP -c $< -o $@
 
-$(BUILD)/guest/multiboot/entry.o: guest/multiboot/entry.asm
+$(BUILD)/guest/multiboot/entry.o: guest/multiboot/entry.asm $(BUILD)/flags/asm
 	@mkdir -p $(@D)
 	$(call say,ASM,$<)
 	$(Q)$(NASM) -f elf32 $< -o $@
 
-$(BUILD)/guest/multiboot.elf: $(BUILD)/guest/multiboot/entry.o $(BUILD)/guest/multiboot/kernel.o guest/multiboot/kernel.ld
+$(BUILD)/guest/multiboot.elf: $(BUILD)/guest/multiboot/entry.o $(BUILD)/guest/multiboot/kernel.o guest/multiboot/kernel.ld $(BUILD)/flags/guest-link
 	$(call say,LD,$@)
 	$(Q)$(LD) -m elf_i386 -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/multiboot/kernel.ld $(filter %.o,$^) -o $@

@@ -9,26 +9,31 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/te
 UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
 HOST_CC ?= $(CC)
 
+flags.unit = $(HOST_CC) $(UNIT_CFLAGS)
+
 unit_sources = $(shell sed -n 's|^// SOURCES: ||p' $(1))
 unit_support = $(filter-out $(patsubst -%,tests/unit/support/%,$(filter -%,$(call unit_sources,$(1)))),$(UNIT_SUPPORT))
 
 # Each source is compiled once, whichever tests it is linked into.
 unit_object = $(patsubst %.c,$(BUILD)/unit/objects/%.o,$(1))
 define unit_rule
-$$(BUILD)/unit/$(1): $(call unit_object,tests/unit/$(1).c $(filter-out -%,$(call unit_sources,tests/unit/$(1).c)) $(call unit_support,tests/unit/$(1).c))
+$$(BUILD)/unit/$(1): $(call unit_object,tests/unit/$(1).c $(filter-out -%,$(call unit_sources,tests/unit/$(1).c)) $(call unit_support,tests/unit/$(1).c)) $(BUILD)/flags/unit
 	@mkdir -p $$(@D)
-	$$(HOST_CC) $$(UNIT_CFLAGS) $$^ -lcmocka -o $$@
+	$$(call say,LD,$$@)
+	$$(Q)$$(HOST_CC) $$(UNIT_CFLAGS) $$(filter %.o,$$^) -lcmocka -o $$@
 endef
 $(foreach test,$(notdir $(wildcard tests/unit/test_*.c)),$(eval $(call unit_rule,$(test:.c=))))
 
-$(BUILD)/unit/objects/%.o: %.c
+$(BUILD)/unit/objects/%.o: %.c $(BUILD)/flags/unit
 	@mkdir -p $(@D)
-	$(HOST_CC) $(UNIT_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$< for this machine)
+	$(Q)$(HOST_CC) $(UNIT_CFLAGS) -MMD -MP -c $< -o $@
 
 -include $(shell find $(BUILD)/unit/objects -name '*.d' 2>/dev/null)
 
 .PHONY: unit
-unit: $(UNIT_TESTS) ## unit tests on this machine (ASan, UBSan); seconds
+unit: ## unit tests on this machine (ASan, UBSan); seconds
+	@+$(call build,$(UNIT_TESTS))
 	@failed=0; for test in $(UNIT_TESTS); do timeout 120 $$test || failed=1; done; exit $$failed
 
 .PHONY: architecture architecture-table

@@ -1,6 +1,7 @@
 # Tools for this machine that share their code with the hypervisor.
 
-$(BUILD)/dmar: tests/tools/dmar.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c $(wildcard hypervisor/*/*.h)
+$(BUILD)/dmar: tests/tools/dmar.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c $(wildcard hypervisor/*/*.h) \
+		$(BUILD)/flags/unit
 	@mkdir -p $(@D)
 	$(HOST_CC) $(UNIT_CFLAGS) $(filter %.c,$^) -o $@
 
@@ -9,7 +10,7 @@ dmar: $(BUILD)/dmar ## the tool that explains a machine's DMAR table: build/dmar
 
 # The lookup alone: what discovers and drives units is left out at the link.
 $(BUILD)/units: tests/tools/units.c hypervisor/setup/iommu_scopes.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c \
-		$(wildcard hypervisor/*/*.h)
+		$(wildcard hypervisor/*/*.h) $(BUILD)/flags/unit
 	@mkdir -p $(@D)
 	$(HOST_CC) $(UNIT_CFLAGS) -ffunction-sections -Wl,--gc-sections $(filter %.c,$^) -o $@
 
@@ -24,6 +25,25 @@ attacks: all ## what docs/security.md names against each attack, run, as a table
 	@$(PYTHON) tests/tools/attacks.py $(ATTACKS)
 
 $(BUILD)/tables: tests/tools/tables.c hypervisor/memory/page_table.c hypervisor/memory/formats.c \
-		tests/unit/support/pages.c $(wildcard hypervisor/*/*.h)
+		tests/unit/support/pages.c $(wildcard hypervisor/*/*.h) $(BUILD)/flags/unit
 	@mkdir -p $(@D)
 	$(HOST_CC) $(UNIT_CFLAGS) $(filter %.c,$^) -lcmocka -o $@
+
+# For editors and analysers: how each C file is compiled, for the first program that it is part of.
+HOST_C    = $(sort $(wildcard tests/unit/*.c tests/unit/*/*.c tests/tools/*.c))
+quoted    = $(subst ",\",$(subst \,\\,$(strip $(1))))
+entry     = {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(2) -c $(1) -o $(BUILD)/$(basename $(1)).o"},
+entries   = $(foreach source,$(1),$(file >>$@.new,$(call entry,$(source),$(call quoted,$(2)))))
+GUEST_C   = $(GUEST_COMMON_C) $(wildcard guest/programs/*.c guest/architecture/*.c)
+flags.commands = $(foreach group,hypervisor efi guest unit fuzz,$(flags.$(group))) $(CURDIR) $(HYPERVISOR_C) $(EFI_C) \
+    $(GUEST_C) $(HOST_C) $(FUZZ_TARGETS)
+$(BUILD)/compile_commands.json: $(BUILD)/flags/commands
+	$(call say,JSON,$@)
+	$(file >$@.new,[)
+	$(call entries,$(HYPERVISOR_C),$(CC) $(HYPERVISOR_CFLAGS))
+	$(call entries,$(wildcard boot/efi/*.c tests/efi/*.c),$(CC) $(EFI_CFLAGS))
+	$(call entries,$(GUEST_C),$(CC) $(GUEST_CFLAGS))
+	$(call entries,guest/multiboot/kernel.c,$(CC) $(filter-out -mno-red-zone,$(GUEST_CFLAGS)) -m32)
+	$(call entries,$(HOST_C),$(HOST_CC) $(UNIT_CFLAGS))
+	$(call entries,$(FUZZ_TARGETS:%=tests/fuzz/%.c),$(FUZZ_CC) $(FUZZ_CFLAGS))
+	@sed '$$s/,$$/\n]/' $@.new >$@ && rm $@.new
