@@ -157,6 +157,11 @@ test-fresh: ## make run and make test of a clone of HEAD in a bare Debian: RELEA
 	@tests/machine/setup.sh fresh
 	@$(PYTHON) tests/machine/fresh.py $(RELEASE) $(if $(PYTEST_FLAGS),--pytest-flags='$(PYTEST_FLAGS)') $(FRESH_FLAGS)
 
+GDB_PORT ?= 1234
+.PHONY: gdb
+gdb: $(BUILD)/bulkhead.elf ## a debugger for a machine of `make run RUN_FLAGS='--gdb 1234'`: bulkhead-guests, bulkhead-walk; GDB_PORT=1234
+	@gdb -q $< -x tests/tools/bulkhead_gdb.py -ex 'target remote :$(GDB_PORT)' -ex 'hbreak hypervisor_main' $(GDB_FLAGS)
+
 BUSY ?= 4
 .PHONY: test-busy
 test-busy: all ## the tests beside BUSY=4 loops that take this computer's time; PYTEST_FLAGS picks (three times as long)
