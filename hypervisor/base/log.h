@@ -1,6 +1,6 @@
 /*
  * The log: one logfmt line per milestone or refusal, `[seconds] subsystem.event key=value ...`.
- * Names and keys are an interface (README, tests and graders read them).
+ * Names and keys are an interface (docs/log.md, tests and graders read them).
  *
  * Any core may log at any time. A core other than the control core puts the line into a ring of
  * its own, which the control core drains: no lock is shared between guests' cores.

@@ -125,6 +125,14 @@ def test_spelling():
     run(TOOL, "codespell", f"--ignore-words-list={WORDS}", *texts)
 
 
+def test_links_lead_somewhere():
+    """Pages and pictures that a page of the repository points to."""
+    broken = [f"{name}: {target}" for name in files("*.md")
+              for target in re.findall(r"\]\(([^)#]+)[^)]*\)", re.sub(r"`[^`]*`", "", (ROOT / name).read_text()))
+              if "://" not in target and not ((ROOT / name).parent / target).exists()]
+    assert not broken, broken
+
+
 def test_nothing_unfinished():
     pattern = re.compile(r"\b(TODO|FIXME|XXX)\b")
     found = [f"{name}:{number}" for name in files("*.c", "*.h", "*.asm", "*.py", "*.sh", "Makefile", "*.mk")
