@@ -304,8 +304,9 @@ void cpuid_policy_init(cpuid_query *query)
         machine.efer |= EFER_LME;
     if ((features & EDX_NX) != 0)
         machine.efer |= EFER_NXE;
-    machine.abi = (struct cpuid_result){
-        .eax = ABI_VERSION, .ebx = (uint32_t)clock_tsc_khz(), .ecx = vcpu_backend()->call_instruction};
+    machine.abi = (struct cpuid_result){.eax = ABI_VERSION,
+                                        .ebx = (uint32_t)clock_tsc_khz(),
+                                        .ecx = vcpu_backend()->call_instruction};
     bool intel = memcmp(&vendor.ebx, "Genu", 4) == 0;
     machine.synthetic_frequency = intel && (query(1, 0).ecx & ECX_TSC_DEADLINE) != 0;
 }
