@@ -1,7 +1,7 @@
 /*
- * ACPI tables. Parsers take bytes and their length and fill structures of their own: no globals,
- * no hardware, so that host tests and fuzzers run them unchanged. Finding and mapping tables is
- * acpi_find(), which asks its `struct acpi_memory` for physical bytes.
+ * Finding ACPI tables. Parsers take bytes and their length and fill structures of their own: no
+ * globals, no hardware, so that host tests and fuzzers run them unchanged. Physical bytes come from
+ * a `struct acpi_memory`.
  */
 #pragma once
 
@@ -49,60 +49,3 @@ MUST_CHECK enum status acpi_directory_read(const struct acpi_memory *memory, uin
 /* The table's whole bytes (mapped by directory_read's memory), NULL when absent. */
 const void *acpi_table_map(const struct acpi_memory *memory, const struct acpi_directory *directory,
                            const char *signature, uint32_t *length);
-
-/* --- MADT (ACPI 5.2.12) --- */
-#define MADT_MAX_CPUS    256
-#define MADT_MAX_IOAPICS 16
-
-struct madt_ioapic {
-    uint8_t id;
-    uint32_t address;
-    uint32_t gsi_base;
-};
-
-struct madt {
-    uint32_t cpu_count;
-    uint32_t
-        apic_id[MADT_MAX_CPUS]; /* enabled ones only, xAPIC and x2APIC entries, no duplicates */
-    uint32_t ioapic_count;
-    struct madt_ioapic ioapic[MADT_MAX_IOAPICS];
-    uint64_t local_apic_address;
-    bool has_8259;
-};
-MUST_CHECK enum status madt_parse(const void *table, uint32_t length, struct madt *madt);
-
-/* --- MCFG (PCI Firmware 3.3, 4.1.2) --- */
-#define MCFG_MAX_SEGMENTS 16
-
-struct mcfg_segment {
-    uint64_t base; /* physical address of bus 0's (not start_bus's) configuration space */
-    uint16_t segment;
-    uint8_t start_bus;
-    uint8_t end_bus;
-};
-
-struct mcfg {
-    uint32_t count;
-    struct mcfg_segment segment[MCFG_MAX_SEGMENTS];
-};
-MUST_CHECK enum status mcfg_parse(const void *table, uint32_t length, struct mcfg *mcfg);
-
-/* --- FADT (ACPI 5.2.9): what power-off, reset and the PM timer need --- */
-struct fadt {
-    uint32_t pm_timer_port; /* 0: none */
-    bool pm_timer_32bit;
-    uint32_t pm1a_control_port;
-    uint32_t pm1b_control_port;
-    uint32_t smi_command_port;
-    uint8_t acpi_enable;
-    uint8_t reset_space; /* 1 = port I/O, 0 = memory; 0xff = no reset register */
-    uint64_t reset_address;
-    uint8_t reset_value;
-    uint64_t dsdt;
-    bool no_rtc; /* no real-time clock behind ports 70h and 71h */
-};
-MUST_CHECK enum status fadt_parse(const void *table, uint32_t length, struct fadt *fadt);
-/* Looks for the \_S5 package in the DSDT's bytes (no AML interpreter: a bounded pattern search) and
- * gives the SLP_TYP values; STATUS_NOT_FOUND when the pattern is not there. */
-MUST_CHECK enum status dsdt_find_s5(const void *table, uint32_t length, uint8_t *slp_typ_a,
-                                    uint8_t *slp_typ_b);

@@ -1,5 +1,7 @@
 #include "hypervisor/acpi/acpi.h"
 #include "hypervisor/acpi/bytes.h"
+#include "hypervisor/acpi/fadt.h"
+#include "hypervisor/acpi/table.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 

@@ -1,5 +1,6 @@
 #include "hypervisor/acpi/dmar.h"
 #include "hypervisor/acpi/bytes.h"
+#include "hypervisor/acpi/table.h"
 
 #define DMAR_NAME  "DMAR"
 #define DMAR_WIDTH 36

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "hypervisor/acpi/acpi.h"
+#include "hypervisor/base/core.h"
 
 enum dmar_type {
     DMAR_DRHD = 0,

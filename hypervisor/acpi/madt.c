@@ -1,4 +1,6 @@
 #include "hypervisor/acpi/bytes.h"
+#include "hypervisor/acpi/madt.h"
+#include "hypervisor/acpi/table.h"
 
 #define MADT_NAME          "APIC"
 #define MADT_LOCAL_ADDRESS 36

@@ -1,4 +1,6 @@
 #include "hypervisor/acpi/bytes.h"
+#include "hypervisor/acpi/mcfg.h"
+#include "hypervisor/acpi/table.h"
 
 #define MCFG_NAME  "MCFG"
 #define MCFG_FIRST 44u

@@ -1,4 +1,6 @@
+#include "hypervisor/acpi/acpi.h"
 #include "hypervisor/acpi/bytes.h"
+#include "hypervisor/acpi/table.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 

@@ -53,7 +53,6 @@ static unsigned cpu_rights(uint64_t entry, unsigned level)
 /* No global pages: a core's only change of address space is the reload of CR3 that flushes its
  * window, and that has to reach every entry. */
 const struct page_table_format page_format_host = {
-    .name = "host",
     .leaf = cpu_leaf,
     .table = cpu_table,
     .rights = cpu_rights,
@@ -78,7 +77,6 @@ static unsigned npt_rights(uint64_t entry, unsigned level)
 }
 
 const struct page_table_format page_format_npt = {
-    .name = "npt",
     .leaf = npt_leaf,
     .table = npt_table,
     .rights = npt_rights,
@@ -125,7 +123,6 @@ static unsigned ept_rights(uint64_t entry, unsigned level)
 }
 
 const struct page_table_format page_format_ept = {
-    .name = "ept",
     .leaf = ept_leaf,
     .table = ept_table,
     .rights = ept_rights,
@@ -161,7 +158,6 @@ static unsigned vtd_rights(uint64_t entry, unsigned level)
 }
 
 const struct page_table_format page_format_vtd = {
-    .name = "vtd",
     .leaf = vtd_leaf,
     .table = vtd_table,
     .rights = vtd_rights,

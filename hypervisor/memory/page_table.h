@@ -19,7 +19,6 @@ enum page_rights {
 #define PAGE_TABLE_MAX_LEVELS 5
 
 struct page_table_format {
-    const char *name;
     /* A leaf entry at `level` (1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB) for the physical address. */
     uint64_t (*leaf)(uint64_t physical, unsigned rights, unsigned level);
     /* An entry that points at a lower table. */

@@ -1,7 +1,7 @@
 /* Bringing up the cores: the boot core in two steps, then the others. */
 #pragma once
 
-#include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/madt.h"
 #include "hypervisor/base/core.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/descriptors.h"

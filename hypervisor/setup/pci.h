@@ -1,7 +1,7 @@
 /* What is done to PCI at boot, in this order. */
 #pragma once
 
-#include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/mcfg.h"
 #include "hypervisor/base/core.h"
 
 /* pci_ecam.c: maps configuration space. STATUS_NOT_FOUND when none of it can be used. */

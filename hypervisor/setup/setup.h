@@ -3,8 +3,10 @@
 #pragma once
 
 #include "boot/boot_info.h"
-#include "hypervisor/acpi/acpi.h"
 #include "hypervisor/acpi/dmar.h"
+#include "hypervisor/acpi/fadt.h"
+#include "hypervisor/acpi/madt.h"
+#include "hypervisor/acpi/mcfg.h"
 #include "hypervisor/config/config.h"
 
 /* What firmware's tables say; empty where a table is missing or unusable. */

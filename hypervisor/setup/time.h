@@ -1,7 +1,7 @@
 /* Clock, date and timer at boot. */
 #pragma once
 
-#include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/fadt.h"
 #include "hypervisor/base/core.h"
 
 /* The clock is at 0 where the TSC was at `tsc`: when the loader handed over. The first thing to

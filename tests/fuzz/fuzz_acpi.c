@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/fadt.h"
+#include "hypervisor/acpi/madt.h"
+#include "hypervisor/acpi/mcfg.h"
 #include "tests/fuzz/fuzz.h"
 
 #define BASE UINT64_C(0x1000)

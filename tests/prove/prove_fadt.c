@@ -7,6 +7,7 @@
 /* Ports are ports, the reset register is one that can be written, and bytes of the table only are
  * read. */
 #include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/fadt.h"
 #include "tests/prove/prove.h"
 
 int main(void)

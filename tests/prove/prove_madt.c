@@ -6,6 +6,7 @@
 // clang-format on
 /* Only bytes of the table are read; no APIC id is counted twice; nothing overflows. */
 #include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/madt.h"
 #include "tests/prove/prove.h"
 
 int main(void)

@@ -6,6 +6,7 @@
 // clang-format on
 /* Configuration space that is used lies where it can, and no two buses share a byte of it. */
 #include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/mcfg.h"
 #include "tests/prove/prove.h"
 
 static uint64_t first(const struct mcfg_segment *segment)

@@ -6,6 +6,7 @@
 // clang-format on
 /* The search for the sleep type reads bytes of the table only, and finds values of three bits. */
 #include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/fadt.h"
 #include "tests/prove/prove.h"
 
 int main(void)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "hypervisor/acpi/acpi.h"
+#include "hypervisor/acpi/fadt.h"
 #include "tests/unit/support/tables.h"
 
 static struct table_builder table;
