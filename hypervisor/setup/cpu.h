@@ -13,9 +13,11 @@ void cpu_init_early(void);
  * masked. STATUS_NO_MEMORY; STATUS_UNSUPPORTED without an APIC. */
 MUST_CHECK enum status cpu_init_boot(void);
 /* Starts every enabled core that the MADT lists (INIT, SIPI, SIPI); each runs `entry` once it has
- * tables and a stack of its own. Cores that do not answer within their time are logged and left
- * out. STATUS_UNSUPPORTED when more cores are listed than CPU_MAX (the rest stay off),
- * STATUS_NO_MEMORY; the cores that did start are usable in any case. */
+ * tables and a stack of its own. `entry` never returns; when nothing that runs only at boot is left
+ * for the core to do, it sets the core's state to CPU_IDLE or CPU_FAILED, and that is waited for.
+ * Cores that do not answer within their time are logged and left out. STATUS_UNSUPPORTED when more
+ * cores are listed than CPU_MAX (the rest stay off), STATUS_NO_MEMORY; the cores that did start are
+ * usable in any case. */
 MUST_CHECK enum status cpu_start_all(const struct madt *madt, void (*entry)(struct cpu *cpu));
 
 /* --- what the files of this folder share --- */

@@ -19,7 +19,13 @@
 #define INIT_DELAY    MILLISECONDS(10) /* SDM 3A 9.4.4.1 */
 #define SIPI_DELAY    200
 
-enum arrival_state { ARRIVAL_AWAITED, ARRIVAL_HERE, ARRIVAL_ADMITTED, ARRIVAL_CLOSED };
+enum arrival_state {
+    ARRIVAL_AWAITED,
+    ARRIVAL_HERE,
+    ARRIVAL_ADMITTED,
+    ARRIVAL_PASSED, /* the entry has it */
+    ARRIVAL_CLOSED
+};
 
 struct arrival {
     uint32_t apic_id;        /* 0 */
@@ -87,9 +93,8 @@ void smp_core_main(struct arrival *arrival)
     }
     cpu->apic_id = apic_id();
     log_start_core(pages_allocate(LOG_RING_PAGES), LOG_RING_PAGES * PAGE_SIZE);
-    cpu->state = CPU_IDLE; /* last: from here on nothing of this folder may be there */
+    arrival->state = ARRIVAL_PASSED;
     core_entry(cpu);
-    cpu->state = CPU_FAILED;
     cpu_halt_forever();
 }
 
@@ -190,7 +195,8 @@ static bool admit(struct arrival *arrival)
     arrival->cpu = cpu;
     tsc_floor = tsc_read();
     if (!change_state(arrival, ARRIVAL_HERE, ARRIVAL_ADMITTED) ||
-        !WAIT_UNTIL(cpu->state != CPU_STARTING, ARRIVAL_LIMIT) || cpu->state == CPU_FAILED) {
+        !WAIT_UNTIL(cpu->state != CPU_STARTING, ARRIVAL_LIMIT) ||
+        (cpu->state == CPU_FAILED && arrival->state != ARRIVAL_PASSED)) {
         refuse(arrival, "it started, but did not get to its idle loop");
         switch_off(arrival);
         return false;
