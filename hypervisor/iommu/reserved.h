@@ -8,6 +8,9 @@ struct iommu_region {
     const char *refusal; /* why it is mapped for nobody, or NULL */
 };
 
+/* What of this memory, which the hypervisor has just given up, lies in a region becomes firmware's;
+ * the rest stays free. */
+void iommu_regions_withhold(uint64_t base, uint64_t size);
 /* Region `index` of all; false past the last. */
 bool iommu_region_at(unsigned index, struct iommu_region *region);
 /* The function's regions one by one, from *cursor = 0; false past its last. VFs have none. */

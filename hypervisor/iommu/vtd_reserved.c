@@ -17,6 +17,17 @@ bool iommu_region_at(unsigned index, struct iommu_region *region)
     return true;
 }
 
+void iommu_regions_withhold(uint64_t base, uint64_t size)
+{
+    for (unsigned i = 0; i < vtd_reserved.region_count; i++) {
+        const struct iommu_region *region = &vtd_reserved.region[i];
+        uint64_t end = MIN(base + size, region->base + region->size);
+        for (uint64_t page = MAX(base, region->base); page < end; page += PAGE_SIZE)
+            if (frames_transfer(page, PAGE_SIZE, OWNER_NOBODY, OWNER_FIRMWARE) != STATUS_OK)
+                continue; /* another region has it already */
+    }
+}
+
 uint64_t vtd_regions_of(const struct pci_function *function)
 {
     const struct vtd_scope *scope = function->is_vf ? NULL : vtd_scope_of(function);

@@ -6,7 +6,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
-#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/monitor/monitor.h"
@@ -41,6 +41,7 @@ static void conclude(bool batch, bool config_sound)
 static void drop_boot_code(uint64_t image_base)
 {
     uint64_t bytes = address_space_drop_boot(image_base);
+    iommu_regions_withhold(image_base, bytes);
     log_event("boot.dropped", "bytes=%llu message=\"%s\"", (unsigned long long)bytes,
               bytes != 0 ? "what runs only at boot is overwritten, unmapped and free memory"
                          : "what runs only at boot could not be given back; it stays unused");

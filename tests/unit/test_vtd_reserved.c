@@ -127,6 +127,20 @@ static void usable_memory_is_withheld(void **state)
     assert_true(frames_owned_by(base, size + MIB(4), OWNER_FIRMWARE));
 }
 
+/* Firmware claims a part of the image: what becomes free of that is firmware's and nobody else's.
+ */
+static void what_the_image_gives_up_is_withheld(void **state)
+{
+    machine_rmrr(0, IMAGE + MIB(1) - PAGE_SIZE, IMAGE + MIB(4) - 1);
+    machine_rmrr(0, IMAGE + MIB(1) - 2 * PAGE_SIZE, IMAGE + MIB(1) - 1);
+    iommu_regions_reserve(machine_table());
+    assert_int_equal(frames_transfer(IMAGE, MIB(1), OWNER_HYPERVISOR, OWNER_NOBODY), STATUS_OK);
+    iommu_regions_withhold(IMAGE, MIB(1));
+    assert_true(frames_owned_by(IMAGE, MIB(1) - 2 * PAGE_SIZE, OWNER_NOBODY));
+    assert_true(frames_owned_by(IMAGE + MIB(1) - 2 * PAGE_SIZE, 2 * PAGE_SIZE, OWNER_FIRMWARE));
+    assert_true(frames_owned_by(IMAGE + MIB(1), MIB(1), OWNER_HYPERVISOR));
+}
+
 static void regions_that_cannot_be(void **state)
 {
     static const struct {
@@ -465,6 +479,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
     const struct CMUnitTest tests[] = {
         TEST(usable_memory_is_withheld),
+        TEST(what_the_image_gives_up_is_withheld),
         TEST(regions_that_cannot_be),
         TEST(others_keep_what_they_have),
         TEST(unlisted_memory_becomes_firmwares),

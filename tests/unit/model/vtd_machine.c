@@ -98,6 +98,12 @@ __attribute__((weak)) struct pci_function *pci_function_at(size_t index)
     return index < function_count ? &functions[index] : NULL;
 }
 
+__attribute__((weak)) enum status frames_transfer(uint64_t base, uint64_t size, owner_t from,
+                                                  owner_t to)
+{
+    return STATUS_OK;
+}
+
 __attribute__((weak)) void pci_bus_master(const struct pci_function *function, bool on)
 {
 }
