@@ -118,37 +118,6 @@ MUST_CHECK enum status vtd_write_buffer_flush(const struct vtd_unit *unit);
 /* The register takes one command at a time; whatever is on stays on (VT-d 11.4.4.1). */
 void vtd_command(const struct vtd_unit *unit, uint32_t set, uint32_t clear);
 
-/* --- vtd_queue.c --- */
-enum vtd_invalidation_kind {
-    VTD_CONTEXT_GLOBAL,
-    VTD_CONTEXT_DEVICE, /* domain, source */
-    VTD_IOTLB_ALL,
-    VTD_IOTLB_OF_DOMAIN, /* domain */
-    VTD_IOTLB_PAGES,     /* domain, address, order: 2^order pages, naturally aligned */
-    VTD_IEC_ALL,
-    VTD_IEC_ONE, /* index */
-};
-
-struct vtd_invalidation {
-    enum vtd_invalidation_kind kind;
-    uint16_t domain;
-    uint16_t source;
-    uint16_t index;
-    uint8_t order;
-    uint64_t address;
-};
-
-#define VTD_MAX_INVALIDATIONS 8
-
-/* Carries out up to VTD_MAX_INVALIDATIONS requests and waits once for all of them: through the
- * queue (VT-d 6.5.2), or through registers where the unit has none (6.5.1). After a queue error
- * everything is invalidated instead, so STATUS_OK always means that nothing stale is left.
- * STATUS_TIMEOUT, STATUS_DEVICE: stale entries may be in use; the unit takes no more functions. */
-MUST_CHECK enum status vtd_invalidate(struct vtd_unit *unit, const struct vtd_invalidation *list,
-                                      size_t count);
-/* Takes over or starts the queue; without ECAP.QI there is nothing to do. */
-MUST_CHECK enum status vtd_queue_start(struct vtd_unit *unit);
-
 /* --- vtd_fault.c --- */
 /* Offset of a fault record among the registers. */
 uint32_t vtd_fault_record(const struct vtd_unit *unit, unsigned index);

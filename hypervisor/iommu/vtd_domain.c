@@ -2,7 +2,7 @@
  * Domains (second-level tables with an id) and the context entries that point functions at them.
  * A function without a present entry is blocked by the unit itself.
  */
-#include "hypervisor/iommu/vtd.h"
+#include "hypervisor/iommu/vtd_queue.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
@@ -91,15 +91,13 @@ static enum status invalidate_domain(const struct iommu_domain *domain, uint64_t
             connected = vtd.connections[n].domain == domain && vtd.connections[n].unit == unit;
         if (!connected)
             continue;
-        struct vtd_invalidation request = {.kind = VTD_IOTLB_OF_DOMAIN, .domain = domain->id};
-        uint8_t order = 0;
+        struct vtd_descriptor request = vtd_translations_of(domain->id);
+        unsigned order = 0;
         while ((PAGE_SIZE << order) < size && order < 32)
             order++;
         if ((unit->capability & VTD_CAP_PSI) != 0 && order <= VTD_CAP_MAMV(unit->capability) &&
             (PAGE_SIZE << order) == size && IS_ALIGNED(address, size)) {
-            request.kind = VTD_IOTLB_PAGES;
-            request.address = address;
-            request.order = order;
+            request = vtd_translations_at(domain->id, address, order);
         }
         enum status status = vtd_invalidate(unit, &request, 1);
         if (status != STATUS_OK)
@@ -200,10 +198,8 @@ static enum status refuse_function(const struct pci_function *function, const ch
 static enum status invalidate_function(struct vtd_unit *unit, rid_t rid, uint16_t context_domain,
                                        uint16_t domain)
 {
-    const struct vtd_invalidation list[] = {
-        {.kind = VTD_CONTEXT_DEVICE, .domain = context_domain, .source = (uint16_t)rid},
-        {.kind = VTD_IOTLB_OF_DOMAIN, .domain = domain},
-    };
+    const struct vtd_descriptor list[] = {vtd_context_of(context_domain, rid),
+                                          vtd_translations_of(domain)};
     return vtd_invalidate(unit, list, ARRAY_SIZE(list));
 }
 
@@ -298,7 +294,7 @@ bool iommu_block(rid_t rid)
             continue;
         /* What was cached before the entry changed is filed under the id on record. */
         bool present = (entry->low & VTD_CONTEXT_P) != 0;
-        uint16_t domain = present ? (uint16_t)FIELD(entry->high, 23, 8) : 0, recorded = domain;
+        uint16_t domain = present ? VTD_CONTEXT_ID(entry->high) : 0, recorded = domain;
         if (connection != NULL && connection->unit == unit)
             recorded = connection->domain->id;
         if (present) {
@@ -327,9 +323,8 @@ void iommu_fault_reporting(const struct pci_function *function, bool on)
     entry->low ^= VTD_CONTEXT_FPD;
     vtd_publish(unit, entry, sizeof *entry);
     const struct iommu_domain *domain = iommu_domain_of(function->rid);
-    const struct vtd_invalidation request = {.kind = VTD_CONTEXT_DEVICE,
-                                             .domain = domain == NULL ? 0 : domain->id,
-                                             .source = (uint16_t)function->rid};
+    const struct vtd_descriptor request =
+        vtd_context_of(domain == NULL ? 0 : domain->id, function->rid);
     /* A failure has been logged and has put the unit out of order; blocking is not affected. */
     (void)!vtd_invalidate(unit, &request, 1);
 }

@@ -5,7 +5,7 @@
  * The table itself says which entries are free (P clear) and whose they are (SID): there is no
  * second bookkeeping that could disagree with it.
  */
-#include "hypervisor/iommu/vtd.h"
+#include "hypervisor/iommu/vtd_queue.h"
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/interrupt.h"
@@ -29,7 +29,7 @@ static uint64_t entry_high(rid_t rid)
 
 static enum status invalidate_entry(struct vtd_unit *unit, uint32_t index)
 {
-    const struct vtd_invalidation request = {.kind = VTD_IEC_ONE, .index = (uint16_t)index};
+    const struct vtd_descriptor request = vtd_interrupt_at(index);
     return vtd_invalidate(unit, &request, 1);
 }
 
@@ -105,7 +105,7 @@ void iommu_interrupts_release(const struct pci_function *function)
             freed++;
         }
     }
-    static const struct vtd_invalidation entries = {.kind = VTD_IEC_ALL};
+    const struct vtd_descriptor entries = vtd_all_interrupts();
     /* A failure has been logged and has put the unit out of order. */
     if (freed != 0)
         (void)!vtd_invalidate(unit, &entries, 1);

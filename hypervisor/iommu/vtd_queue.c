@@ -2,7 +2,7 @@
  * Invalidation: one list of requests, two ways to carry it out. Both are synchronous, so at most
  * one batch is ever under way.
  */
-#include "hypervisor/iommu/vtd.h"
+#include "hypervisor/iommu/vtd_queue.h"
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
@@ -10,36 +10,14 @@
 
 /* --- the queue (VT-d 6.5.2) --- */
 
-static struct vtd_descriptor encode(const struct vtd_unit *unit,
-                                    const struct vtd_invalidation *request)
+/* Pending reads and writes of devices are drained where the unit can. */
+static struct vtd_descriptor drained(const struct vtd_unit *unit, struct vtd_descriptor request)
 {
-    uint64_t domain = VTD_DESCRIPTOR_DID(request->domain);
-    uint64_t iotlb = VTD_DESCRIPTOR_IOTLB;
-    if (unit->capability & VTD_CAP_DRD)
-        iotlb |= VTD_DESCRIPTOR_DR;
-    if (unit->capability & VTD_CAP_DWD)
-        iotlb |= VTD_DESCRIPTOR_DW;
-    switch (request->kind) {
-    case VTD_CONTEXT_GLOBAL:
-        return (struct vtd_descriptor){VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_GLOBAL, 0};
-    case VTD_CONTEXT_DEVICE:
-        return (struct vtd_descriptor){VTD_DESCRIPTOR_CONTEXT | VTD_DESCRIPTOR_SELECTIVE | domain |
-                                           VTD_DESCRIPTOR_SID(request->source),
-                                       0};
-    case VTD_IOTLB_ALL:
-        return (struct vtd_descriptor){iotlb | VTD_DESCRIPTOR_GLOBAL, 0};
-    case VTD_IOTLB_OF_DOMAIN:
-        return (struct vtd_descriptor){iotlb | VTD_DESCRIPTOR_DOMAIN | domain, 0};
-    case VTD_IOTLB_PAGES:
-        return (struct vtd_descriptor){iotlb | VTD_DESCRIPTOR_SELECTIVE | domain,
-                                       request->address | request->order};
-    case VTD_IEC_ONE:
-        return (struct vtd_descriptor){
-            VTD_DESCRIPTOR_IEC | VTD_DESCRIPTOR_IEC_INDEX | VTD_DESCRIPTOR_IIDX(request->index), 0};
-    case VTD_IEC_ALL:
-        break;
+    if (VTD_DESCRIPTOR_TYPE(request.low) == VTD_DESCRIPTOR_IOTLB) {
+        request.low |= unit->capability & VTD_CAP_DRD ? VTD_DESCRIPTOR_DR : 0;
+        request.low |= unit->capability & VTD_CAP_DWD ? VTD_DESCRIPTOR_DW : 0;
     }
-    return (struct vtd_descriptor){VTD_DESCRIPTOR_IEC, 0};
+    return request;
 }
 
 /* Status write only: a unit is known that stops the machine when an interrupt is asked for in the
@@ -93,13 +71,13 @@ static void clear_completion_errors(struct vtd_unit *unit, uint32_t errors)
 }
 
 /* STATUS_OK: the wait descriptor's status has arrived. *lost: a request was not carried out. */
-static enum status queue_run(struct vtd_unit *unit, const struct vtd_invalidation *list,
-                             size_t count, bool *lost)
+static enum status queue_run(struct vtd_unit *unit, const struct vtd_descriptor *list, size_t count,
+                             bool *lost)
 {
     *lost = false;
     unit->sequence++;
     for (size_t i = 0; i < count; i++)
-        append(unit, encode(unit, &list[i]));
+        append(unit, drained(unit, list[i]));
     uint32_t wait_index = unit->tail;
     append(unit, wait_descriptor(&unit->status[0], unit->sequence));
     vtd_write64(unit, VTD_IQT, VTD_IQ_OFFSET(unit->tail));
@@ -165,7 +143,7 @@ enum status vtd_queue_start(struct vtd_unit *unit)
     return unit->tail == 0 ? STATUS_OK : STATUS_DEVICE;
 }
 
-static enum status queue_invalidate(struct vtd_unit *unit, const struct vtd_invalidation *list,
+static enum status queue_invalidate(struct vtd_unit *unit, const struct vtd_descriptor *list,
                                     size_t count)
 {
     bool lost;
@@ -184,11 +162,8 @@ static enum status queue_invalidate(struct vtd_unit *unit, const struct vtd_inva
         if (status != STATUS_OK)
             return status;
     }
-    static const struct vtd_invalidation everything[] = {
-        {.kind = VTD_CONTEXT_GLOBAL},
-        {.kind = VTD_IOTLB_ALL},
-        {.kind = VTD_IEC_ALL},
-    };
+    const struct vtd_descriptor everything[] = {vtd_all_contexts(), vtd_all_translations(),
+                                                vtd_all_interrupts()};
     status = queue_run(unit, everything, unit->extended & VTD_ECAP_IR ? 3 : 2, &lost);
     if (status == STATUS_OK && lost)
         return STATUS_DEVICE;
@@ -224,30 +199,24 @@ static enum status iotlb_command(struct vtd_unit *unit, uint64_t address, uint64
     return VTD_IOTLB_IAIG(vtd_read64(unit, offset + VTD_IOTLB)) != 0 ? STATUS_OK : STATUS_DEVICE;
 }
 
-static enum status register_invalidate(struct vtd_unit *unit,
-                                       const struct vtd_invalidation *request)
+/* Granularity, domain and source are encoded as in a descriptor, in other places. */
+static enum status register_invalidate(struct vtd_unit *unit, struct vtd_descriptor request)
 {
-    uint64_t domain = (uint64_t)request->domain << 32;
-    switch (request->kind) {
-    case VTD_CONTEXT_GLOBAL:
-        return context_command(unit, VTD_CCMD_GLOBAL);
-    case VTD_CONTEXT_DEVICE:
-        return context_command(unit,
-                               VTD_CCMD_DEVICE | (uint64_t)request->source << 16 | request->domain);
-    case VTD_IOTLB_ALL:
-        return iotlb_command(unit, 0, VTD_IOTLB_GLOBAL);
-    case VTD_IOTLB_OF_DOMAIN:
-        return iotlb_command(unit, 0, VTD_IOTLB_DOMAIN | domain);
-    case VTD_IOTLB_PAGES:
-        return iotlb_command(unit, request->address | request->order, VTD_IOTLB_PAGE | domain);
-    case VTD_IEC_ALL:
-    case VTD_IEC_ONE:
-        break;
+    uint64_t granularity = FIELD(request.low, 5, 4);
+    switch (VTD_DESCRIPTOR_TYPE(request.low)) {
+    case VTD_DESCRIPTOR_CONTEXT:
+        return context_command(unit, VTD_CCMD_GRANULARITY(granularity) |
+                                         VTD_CCMD_IDS(FIELD(request.low, 47, 16)));
+    case VTD_DESCRIPTOR_IOTLB:
+        return iotlb_command(unit, request.high,
+                             VTD_IOTLB_GRANULARITY(granularity) |
+                                 VTD_IOTLB_DID(FIELD(request.low, 31, 16)));
+    default:
+        return STATUS_UNSUPPORTED;
     }
-    return STATUS_UNSUPPORTED;
 }
 
-enum status vtd_invalidate(struct vtd_unit *unit, const struct vtd_invalidation *list, size_t count)
+enum status vtd_invalidate(struct vtd_unit *unit, const struct vtd_descriptor *list, size_t count)
 {
     if (unit->broken)
         return STATUS_DEVICE;
@@ -258,7 +227,7 @@ enum status vtd_invalidate(struct vtd_unit *unit, const struct vtd_invalidation 
         status = queue_invalidate(unit, list, count);
     else
         for (size_t i = 0; i < count && status == STATUS_OK; i++)
-            status = register_invalidate(unit, &list[i]);
+            status = register_invalidate(unit, list[i]);
     if (status != STATUS_OK && status != STATUS_UNSUPPORTED) {
         unit->broken = true;
         vtd_refuse(unit, VTD_FSTS, vtd_read32(unit, VTD_FSTS),

@@ -77,19 +77,19 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 #define VTD_RTADDR_MASK BITS(63, 12)
 
 /* 11.4.6.1 Context Command */
-#define VTD_CCMD_ICC       BIT(63)
-#define VTD_CCMD_GLOBAL    (UINT64_C(1) << 61)
-#define VTD_CCMD_DEVICE    (UINT64_C(3) << 61)
-#define VTD_CCMD_CAIG(reg) ((unsigned)FIELD(reg, 60, 59)) /* what was done; 0: request refused */
+#define VTD_CCMD_ICC            BIT(63)
+#define VTD_CCMD_GRANULARITY(g) ((uint64_t)(g) << 61) /* as in a descriptor: 1 global, 3 device */
+#define VTD_CCMD_IDS(ids)       ((uint64_t)(ids))     /* 15:0 domain, 31:16 source */
+#define VTD_CCMD_CAIG(reg)      ((unsigned)FIELD(reg, 60, 59)) /* what was done; 0: request refused */
 
 /* 11.4.8 IOTLB Invalidate */
-#define VTD_IOTLB_IVT       BIT(63)
-#define VTD_IOTLB_GLOBAL    (UINT64_C(1) << 60)
-#define VTD_IOTLB_DOMAIN    (UINT64_C(2) << 60)
-#define VTD_IOTLB_PAGE      (UINT64_C(3) << 60)
-#define VTD_IOTLB_IAIG(reg) ((unsigned)FIELD(reg, 58, 57)) /* what was done; 0: request refused */
-#define VTD_IOTLB_DR        BIT(49)
-#define VTD_IOTLB_DW        BIT(48)
+#define VTD_IOTLB_IVT            BIT(63)
+#define VTD_IOTLB_GRANULARITY(g) ((uint64_t)(g) << 60) /* 1 global, 2 domain, 3 pages */
+#define VTD_IOTLB_PAGE           VTD_IOTLB_GRANULARITY(3)
+#define VTD_IOTLB_DID(id)        ((uint64_t)(id) << 32)
+#define VTD_IOTLB_IAIG(reg)      ((unsigned)FIELD(reg, 58, 57)) /* what was done; 0: request refused */
+#define VTD_IOTLB_DR             BIT(49)
+#define VTD_IOTLB_DW             BIT(48)
 
 /* 11.4.7.1 Fault Status, 11.4.7.2 Fault Event Control */
 #define VTD_FSTS_PFO      0x01u /* overflow; write 1 to clear */
@@ -143,6 +143,7 @@ _Static_assert(offsetof(struct vtd_context_entry, high) == 8, "VT-d 9.3");
 #define VTD_CONTEXT_ADDRESS    BITS(63, 12)
 #define VTD_CONTEXT_AW(levels) ((uint64_t)((levels) - 2))
 #define VTD_CONTEXT_DID(id)    ((uint64_t)(id) << 8)
+#define VTD_CONTEXT_ID(high)   ((uint16_t)FIELD(high, 23, 8))
 
 #define VTD_TABLE_ENTRIES 256 /* root: buses; context: devices and functions of a bus */
 

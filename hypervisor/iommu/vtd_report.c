@@ -58,7 +58,7 @@ void iommu_context_report_at(uint64_t root_table, uint16_t rid, struct iommu_con
     report->context_high = context[rid & 0xff].high;
     report->present = (report->context_low & VTD_CONTEXT_P) != 0;
     report->fault_reporting_off = (report->context_low & VTD_CONTEXT_FPD) != 0;
-    report->domain = (uint16_t)FIELD(report->context_high, 23, 8);
+    report->domain = VTD_CONTEXT_ID(report->context_high);
     report->levels = (unsigned)FIELD(report->context_high, 2, 0) + 2;
     report->table = report->context_low & VTD_CONTEXT_ADDRESS;
 }

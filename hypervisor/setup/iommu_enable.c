@@ -4,6 +4,7 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/interrupts.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/iommu/vtd_queue.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
@@ -49,10 +50,7 @@ static enum status set_root_table(struct vtd_unit *unit)
     vtd_write64(unit, VTD_RTADDR, physical_address(unit->root));
     if (latch(unit, VTD_GLOBAL_SRTP) != STATUS_OK)
         return gives_up(unit, STATUS_TIMEOUT, "it does not take a root table");
-    static const struct vtd_invalidation everything[] = {
-        {.kind = VTD_CONTEXT_GLOBAL},
-        {.kind = VTD_IOTLB_ALL},
-    };
+    const struct vtd_descriptor everything[] = {vtd_all_contexts(), vtd_all_translations()};
     return vtd_invalidate(unit, everything, ARRAY_SIZE(everything));
 }
 
@@ -103,7 +101,7 @@ static enum status enable_interrupts(struct vtd_unit *unit, bool firmware_allows
     vtd_write64(unit, VTD_IRTA, address);
     if (latch(unit, VTD_GLOBAL_SIRTP) != STATUS_OK)
         return STATUS_TIMEOUT;
-    static const struct vtd_invalidation entries = {.kind = VTD_IEC_ALL};
+    const struct vtd_descriptor entries = vtd_all_interrupts();
     enum status status = vtd_invalidate(unit, &entries, 1);
     if (status != STATUS_OK)
         return status;

@@ -27,8 +27,7 @@ MUTATIONS = (
              (Unit("test_device_order", failed(r"\w+")),
               System(scenarios.hello, r"audit\.violation I4 .*without an owner")), quick=True),
     Mutation("iotlb-not-flushed", "IOTLB entries of the domain are invalidated on connect and disconnect",
-             (Edit(DOMAIN, "        {.kind = VTD_IOTLB_OF_DOMAIN, .domain = domain},\n    };",
-                   "        {.kind = VTD_CONTEXT_DEVICE, .domain = domain, .source = (uint16_t)rid},\n    };"),),
+             (Edit(DOMAIN, "vtd_translations_of(domain)};", "vtd_context_of(domain, rid)};"),),
              (Unit("test_vtd_domains", failed(r"\w+")),
               System(scenarios.invalidations, r"IOTLB entries are invalidated 0 times")), quick=True),
     Mutation("source-id-unchecked", "an interrupt entry verifies the requester",
@@ -56,8 +55,7 @@ MUTATIONS = (
                    "STATUS_OK;"),),
              (Unit("test_vtd_domains", failed("unmapping_reaches_the_caches")),), quick=True),
     Mutation("context-cache-not-flushed", "context-cache entries are invalidated on connect and disconnect",
-             (Edit(DOMAIN, "{.kind = VTD_CONTEXT_DEVICE, .domain = context_domain, .source = (uint16_t)rid},",
-                   "{.kind = VTD_IOTLB_OF_DOMAIN, .domain = context_domain, .source = (uint16_t)rid},"),),
+             (Edit(DOMAIN, "{vtd_context_of(context_domain, rid),", "{vtd_translations_of(context_domain),"),),
              (Unit("test_vtd_domains", failed(r"\w+")),
               System(scenarios.invalidations, r"context entry are invalidated 0 times"))),
     Mutation("queue-wait-removed", "an invalidation is over only when the unit says so",
@@ -186,7 +184,7 @@ MUTATIONS = (
     Mutation("interrupt-cache-not-flushed", "a changed interrupt entry is invalidated",
              (Edit("hypervisor/iommu/vtd_interrupt.c",
                    "    return vtd_invalidate(unit, &request, 1);\n}\n\nstatic bool entry_is_of(",
-                   "    return request.index == index ? STATUS_OK : vtd_invalidate(unit, &request, 1);\n}\n\n"
+                   "    return request.low != 0 ? STATUS_OK : vtd_invalidate(unit, &request, 1);\n}\n\n"
                    "static bool entry_is_of("),),
              (Unit("test_vtd_interrupts", failed(r"\w+")),)),
     Mutation("anybodys-entry-changed", "an interrupt entry is changed only for the function it names",

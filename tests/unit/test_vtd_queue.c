@@ -11,7 +11,7 @@
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 #include <stdio.h>
 
-#include "hypervisor/iommu/vtd.h"
+#include "hypervisor/iommu/vtd_queue.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/host.h"
 
@@ -38,15 +38,15 @@ static struct vtd_model *start(uint64_t cap, uint64_t ecap)
 
 static void a_batch_has_one_wait(void **state)
 {
-    static const struct vtd_invalidation list[] = {
-        {.kind = VTD_CONTEXT_GLOBAL},
-        {.kind = VTD_CONTEXT_DEVICE, .domain = 3, .source = 0x123},
-        {.kind = VTD_IOTLB_ALL},
-        {.kind = VTD_IOTLB_OF_DOMAIN, .domain = 3},
-        {.kind = VTD_IOTLB_PAGES, .domain = 3, .address = 0x200000, .order = 9},
-        {.kind = VTD_IEC_ALL},
-        {.kind = VTD_IEC_ONE, .index = 77},
-        {.kind = VTD_IEC_ONE, .index = 78},
+    const struct vtd_descriptor list[] = {
+        vtd_all_contexts(),
+        vtd_context_of(3, 0x123),
+        vtd_all_translations(),
+        vtd_translations_of(3),
+        vtd_translations_at(3, 0x200000, 9),
+        vtd_all_interrupts(),
+        vtd_interrupt_at(77),
+        vtd_interrupt_at(78),
     };
     struct vtd_model *unit = start(MODEL_CAP, MODEL_ECAP);
     assert_int_equal(vtd_invalidate(&vtd.unit[0], list, ARRAY_SIZE(list)), STATUS_OK);
