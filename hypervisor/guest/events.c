@@ -11,8 +11,8 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/abi/calls.h"
 #include "hypervisor/x86/apic.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/interrupts.h"
+#include "hypervisor/x86/cpu.h"
 
 #define CONSOLE_LINE      200
 #define CONSOLE_WRITE_MAX 4096
@@ -258,13 +258,6 @@ const struct vcpu_events guest_events = {
 void guest_core(struct cpu *cpu)
 {
     struct core_view *own = &views[cpu->index];
-    enum status status = vcpu_backend() != NULL ? vcpu_backend()->enable_core() : STATUS_OK;
-    if (status != STATUS_OK) {
-        log_event("cpu.refused", "core=%u status=%s message=\"this core cannot run guests\"",
-                  cpu->index, status_name(status));
-        cpu->state = CPU_FAILED;
-        cpu_halt_forever();
-    }
     cpu->state = CPU_IDLE;
     for (;;) {
         struct vcpu *vcpu = __atomic_load_n(&cpu->vcpu, __ATOMIC_ACQUIRE);

@@ -15,4 +15,4 @@ void guest_config_access(struct guest *guest, uint64_t offset, unsigned width, b
 void guest_note_event(struct guest *guest, uint64_t value);
 
 /* Guests' cores run this: idle until a vCPU is handed over, then run it to its end. */
-void guest_core(struct cpu *cpu);
+NO_RETURN void guest_core(struct cpu *cpu);

@@ -9,6 +9,7 @@
 #include "hypervisor/guest/load.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/vdev/virtual_serial.h"
+#include "hypervisor/setup/vcpu.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/setup/pci_sriov.h"
 
@@ -74,7 +75,7 @@ static enum status create_vcpus(struct guest *guest)
         vcpu->memory = &guest->memory;
         guest->vcpus[index] = vcpu;
         guest->cpu_count = index + 1;
-        enum status status = vcpu_backend()->create(vcpu);
+        enum status status = vcpu_setup()->create(vcpu);
         if (status != STATUS_OK)
             return refuse(guest, status, "its vCPU's control structures cannot be made");
     }
@@ -86,7 +87,7 @@ static enum status create_memory(struct guest *guest)
     uint64_t size = guest->config->memory;
     unsigned max_leaf_level, max_execute_level;
     const struct page_table_format *format =
-        vcpu_backend()->memory_format(&max_leaf_level, &max_execute_level);
+        vcpu_setup()->memory_format(&max_leaf_level, &max_execute_level);
     /* Where code may not run from pages as large as data is given, it gets the right to when it
      * does (events.c). */
     unsigned execute = max_execute_level < max_leaf_level ? 0 : PAGE_EXECUTE;
@@ -242,7 +243,7 @@ static enum status create_ports(struct guest *guest)
 /* All that needs no device. */
 static void create(struct guest *guest)
 {
-    if (vcpu_backend() == NULL) {
+    if (vcpu_setup() == NULL) {
         (void)refuse(guest, STATUS_UNSUPPORTED,
                      "this CPU offers neither VMX nor SVM (see cpu.refused above)");
         return;
@@ -286,7 +287,7 @@ void guest_dismantle(struct guest *guest)
     }
     guest->device_count = 0;
     for (unsigned i = 0; i < guest->cpu_count; i++) {
-        vcpu_backend()->destroy(guest->vcpus[i]);
+        vcpu_setup()->destroy(guest->vcpus[i]);
         pages_free(guest->vcpus[i], ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) / PAGE_SIZE);
         guest->vcpus[i] = NULL;
     }

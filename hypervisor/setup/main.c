@@ -22,7 +22,7 @@
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/time.h"
 #include "hypervisor/setup/version.h"
-#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/setup/vcpu.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
@@ -132,7 +132,7 @@ void hypervisor_main(const struct boot_info *loaders)
 
     phase("cores");
     expect(vcpu_backend_select(), "cpu.refused", "no guest can run; the monitor still does");
-    expect(cpu_start_all(&tables.madt, guest_core), "cpu.refused",
+    expect(cpu_start_all(&tables.madt, vcpu_start_core), "cpu.refused",
            "not all cores could be started");
 
     phase("guests");

@@ -17,5 +17,5 @@ enum icr_mode { /* bits 10:8 of the ICR and of local vector table entries */
 #define ICR_LOGICAL      BIT(11)
 #define ICR_LEVEL_ASSERT BIT(14)
 
-/* May a guest send a command of this kind at all? Destinations are the guest room's to judge. */
+/* May a guest send a command of this kind at all? Whom it may reach is the guest code's to judge. */
 bool icr_permitted(uint64_t icr);

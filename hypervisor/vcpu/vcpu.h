@@ -160,20 +160,7 @@ enum outcome {
 struct vcpu_backend {
     const char *name;          /* "vmx" or "svm" */
     uint32_t call_instruction; /* by which its guests call: ABI_CALL_VMCALL or ABI_CALL_VMMCALL */
-    /* Can this CPU do it? Logs `cpu.refused name= message=` naming the missing control, MSR or
-     * firmware lock. Called on the boot core. */
-    enum status (*probe)(void);
-    /* Per core: VMXON or EFER.SVME; again and back. */
-    enum status (*enable_core)(void);
-    void (*disable_core)(void);
-    /* Format of the guest-physical tables, the largest page they may use, and the largest that may
-     * be executable. */
-    const struct page_table_format *(*memory_format)(unsigned *max_leaf_level,
-                                                     unsigned *max_execute_level);
-    /* Control structures for a vCPU; on the control core. */
-    enum status (*create)(struct vcpu *vcpu);
-    void (*destroy)(struct vcpu *vcpu);
-    /* The rest runs on the vCPU's own core. */
+    /* These run on the vCPU's own core. */
     enum status (*load)(struct vcpu *vcpu); /* before the first run (VMPTRLD ...) */
     void (*unload)(struct vcpu *vcpu);      /* after the last (VMCLEAR ...) */
     /* Hands each exit to vcpu_exit_handle() until one ends the run: WAIT or STOP. */
@@ -199,15 +186,13 @@ struct vcpu_backend {
 extern const struct vcpu_backend vmx_backend;
 extern const struct vcpu_backend svm_backend;
 
-/* Tries VMX, then SVM; logs `cpu.backend name=`. STATUS_UNSUPPORTED when neither can be used. */
-MUST_CHECK enum status vcpu_backend_select(void);
 extern const struct vcpu_backend *vcpu_selected; /* NULL before a successful select */
 static inline const struct vcpu_backend *vcpu_backend(void)
 {
     return vcpu_selected;
 }
 
-/* What the guest room supplies: everything that is not CPU policy. Called on the guest's core. */
+/* What the guest supplies: everything that is not CPU policy. Called on the guest's core. */
 enum exit_action { EXIT_RESUME, EXIT_STOP };
 struct vcpu_events {
     /* Access to guest-physical memory that is not RAM: `value` is read or written. False: nothing

@@ -1,8 +1,9 @@
 // SOURCES: hypervisor/vcpu/policy/cpuid.c
+// SOURCES: hypervisor/setup/cpuid_policy.c
 #include <string.h>
 
 #include "hypervisor/abi/calls.h"
-#include "hypervisor/vcpu/policy/cpuid.h"
+#include "hypervisor/setup/policy.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/clock.h"
 #include "tests/unit/support/host.h"

@@ -47,8 +47,6 @@ void cpu_halt_forever(void)
     abort();
 }
 
-const struct vcpu_backend *vcpu_selected;
-
 void vcpu_run(struct vcpu *vcpu)
 {
 }

@@ -1,4 +1,5 @@
 // SOURCES: hypervisor/vcpu/exits.c hypervisor/vcpu/emulate/memory.c hypervisor/vcpu/selected.c
+// SOURCES: hypervisor/setup/cpuid_policy.c
 // SOURCES: hypervisor/vcpu/policy/control_registers.c hypervisor/vcpu/emulate/fetch.c
 // SOURCES: hypervisor/vcpu/report.c hypervisor/vcpu/state.c hypervisor/vcpu/emulate/instruction.c
 // SOURCES: hypervisor/vcpu/interrupt.c hypervisor/vcpu/policy/cpuid.c hypervisor/vcpu/policy/msr.c

@@ -1,12 +1,13 @@
-// SOURCES: hypervisor/vcpu/policy/msr.c hypervisor/vcpu/interrupt.c hypervisor/vcpu/svm/bitmaps.c
+// SOURCES: hypervisor/vcpu/policy/msr.c hypervisor/vcpu/interrupt.c hypervisor/setup/svm_bitmaps.c
+// SOURCES: hypervisor/setup/msr_policy.c
 #include <stdlib.h>
 #include <string.h>
 
 #include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/interrupt.h"
-#include "hypervisor/vcpu/policy/msr.h"
-#include "hypervisor/vcpu/svm/svm.h"
+#include "hypervisor/setup/policy.h"
+#include "hypervisor/setup/svm.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "tests/unit/support/host.h"

@@ -1,7 +1,8 @@
 // SOURCES: hypervisor/vcpu/svm/exit.c hypervisor/vcpu/svm/state.c hypervisor/vcpu/svm/nmi.c
+// SOURCES: hypervisor/setup/svm_vmcb.c
 #include <string.h>
 
-#include "hypervisor/vcpu/svm/svm.h"
+#include "hypervisor/setup/svm.h"
 #include "hypervisor/x86/registers.h"
 #include "tests/unit/support/host.h"
 

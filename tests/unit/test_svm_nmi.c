@@ -1,8 +1,9 @@
 // SOURCES: hypervisor/vcpu/svm/exit.c hypervisor/vcpu/svm/state.c hypervisor/vcpu/svm/nmi.c
+// SOURCES: hypervisor/setup/svm_vmcb.c
 /* A guest's NMIs under SVM, and RF of what is given to it. */
 #include <string.h>
 
-#include "hypervisor/vcpu/svm/svm.h"
+#include "hypervisor/setup/svm.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 #include "tests/unit/support/host.h"

@@ -1,7 +1,7 @@
-// SOURCES: hypervisor/vcpu/vmx/bitmaps.c
+// SOURCES: hypervisor/setup/vmx_bitmaps.c hypervisor/vcpu/vmx/shared.c
 /* The MSR bitmap says what the policy says, bit for bit; every port exits. */
 #include "hypervisor/vcpu/policy/msr.h"
-#include "hypervisor/vcpu/vmx/vmx.h"
+#include "hypervisor/setup/vmx.h"
 #include "tests/unit/support/host.h"
 
 /* A policy with readable, writable and refused MSRs at both ends of both halves. */
@@ -23,8 +23,7 @@ static bool exits(const uint8_t *bitmap, uint32_t bit)
 static void msr_bitmap_follows_the_policy(void **state)
 {
     vmx_bitmaps_build();
-    const struct vmx_msr_bitmap *bitmap =
-        (const struct vmx_msr_bitmap *)(uintptr_t)vmx_msr_bitmap_address();
+    const struct vmx_msr_bitmap *bitmap = &vmx_msr_bitmap;
     for (uint32_t bit = 0; bit < 0x2000; bit++) {
         assert_int_equal(exits(bitmap->read_low, bit), !msr_policy_direct(bit, false));
         assert_int_equal(exits(bitmap->write_low, bit), !msr_policy_direct(bit, true));
@@ -33,19 +32,18 @@ static void msr_bitmap_follows_the_policy(void **state)
         assert_int_equal(exits(bitmap->write_high, bit),
                          !msr_policy_direct(0xc0000000u + bit, true));
     }
-    assert_int_equal(vmx_msr_bitmap_address() % PAGE_SIZE, 0);
+    assert_int_equal((uintptr_t)bitmap % PAGE_SIZE, 0);
 }
 
 static void every_port_exits(void **state)
 {
     vmx_bitmaps_build();
     for (unsigned half = 0; half < 2; half++) {
-        const uint8_t *bitmap = (const uint8_t *)(uintptr_t)vmx_io_bitmap_address(half);
-        assert_int_equal(vmx_io_bitmap_address(half) % PAGE_SIZE, 0);
+        const uint8_t *bitmap = vmx_io_bitmaps[half];
+        assert_int_equal((uintptr_t)bitmap % PAGE_SIZE, 0);
         for (size_t i = 0; i < PAGE_SIZE; i++)
             assert_int_equal(bitmap[i], 0xff);
     }
-    assert_true(vmx_io_bitmap_address(0) != vmx_io_bitmap_address(1));
 }
 
 int main(void)

@@ -1,9 +1,9 @@
-// SOURCES: hypervisor/vcpu/vmx/controls.c
+// SOURCES: hypervisor/setup/vmx_controls.c
 /* Choosing VMX controls from the capability MSRs of several CPUs, and refusing by name. */
 #include <stdio.h>
 #include <string.h>
 
-#include "hypervisor/vcpu/vmx/vmx.h"
+#include "hypervisor/setup/vmx.h"
 #include "tests/unit/support/host.h"
 
 #define FIRST MSR_VMX_BASIC

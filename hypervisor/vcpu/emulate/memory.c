@@ -1,4 +1,4 @@
-/* Accesses to guest-physical memory that is not RAM: decoded here, carried out by the guest room.
+/* Accesses to guest-physical memory that is not RAM: decoded here, carried out by the guest code.
  */
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/emulate/instruction.h"

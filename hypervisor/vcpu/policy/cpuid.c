@@ -1,6 +1,5 @@
 #include "hypervisor/vcpu/policy/cpuid.h"
 
-#include "hypervisor/base/string.h"
 #include "hypervisor/abi/calls.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/clock.h"
@@ -8,10 +7,8 @@
 #define ALL 0xffffffffu
 
 /* Leaf 1 */
-#define ECX_TSC_DEADLINE BIT(24)
-#define ECX_XSAVE        BIT(26)
-#define ECX_OSXSAVE      BIT(27)
-#define ECX_HYPERVISOR   BIT(31)
+#define ECX_OSXSAVE    BIT(27)
+#define ECX_HYPERVISOR BIT(31)
 /* SSE3 PCLMULQDQ SSSE3 FMA CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT deadline AES XSAVE AVX F16C
  * RDRAND. Not: DTES64 MONITOR DS-CPL VMX SMX EIST TM2 CNXT-ID SDBG xTPR PDCM DCA. */
 #define LEAF_1_ECX                                                                                 \
@@ -40,35 +37,16 @@
 #define EXTENDED_1_EDX                                                                             \
     (BITS(6, 0) | BIT(8) | BIT(9) | BIT(11) | BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(17) |    \
      BIT(20) | BITS(24, 22) | BIT(26) | BIT(27) | BITS(31, 29))
-#define EDX_NX         BIT(20)
-#define EDX_LONG_MODE  BIT(29)
 #define EXTENDED_7_EDX BIT(8) /* invariant TSC */
 /* CLZERO, XSAVE always saves error pointers. */
 #define EXTENDED_8_EBX (BIT(0) | BIT(2))
 
 /* x87, SSE, AVX, AVX-512. Not: MPX, PT, PKRU, CET, AMX. */
-#define XCR0_X87          BIT(0)
-#define XCR0_SSE          BIT(1)
-#define XCR0_AVX          BIT(2)
-#define XCR0_AVX512       BITS(7, 5)
-#define XCR0_POLICY       (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
-#define XSAVE_LEGACY_SIZE 576 /* 512 bytes and the header */
-
-#define HIGHEST_BASIC    0x1f
 #define HIGHEST_EXTENDED 0x80000021
 #define LEAF_FEATURES    1
 #define LEAF_FREQUENCY   0x15
 
-/* Facts of this machine, from cpuid_policy_init(). */
-static struct {
-    uint32_t highest_basic, highest_extended;
-    uint32_t last_row; /* of basic[] that is the machine's leaf too */
-    uint64_t xcr0;
-    uint32_t xsave_size;
-    uint64_t cr4, efer;
-    bool synthetic_frequency;
-    struct cpuid_result abi; /* ABI_CPUID_FEATURES */
-} machine;
+struct cpuid_machine cpuid_machine;
 
 /* Works on the masked answer, in the guest's registers. */
 typedef void adjust_function(struct vcpu *vcpu, uint32_t subleaf);
@@ -88,9 +66,9 @@ static void set_answer(struct vcpu *vcpu, struct cpuid_result answer)
 
 static void adjust_highest(struct vcpu *vcpu, uint32_t subleaf)
 {
-    uint32_t highest = MIN(machine.highest_basic, (uint32_t)HIGHEST_BASIC);
+    uint32_t highest = MIN(cpuid_machine.highest_basic, (uint32_t)CPUID_HIGHEST_BASIC);
     (void)subleaf;
-    if (machine.synthetic_frequency)
+    if (cpuid_machine.synthetic_frequency)
         highest = MAX(highest, (uint32_t)LEAF_FREQUENCY);
     vcpu->registers[GUEST_RAX] = highest;
 }
@@ -118,15 +96,15 @@ static void adjust_structured(struct vcpu *vcpu, uint32_t subleaf)
 
 static void adjust_xsave(struct vcpu *vcpu, uint32_t subleaf)
 {
-    if (machine.xcr0 != 0 && subleaf == 0) {
-        vcpu->registers[GUEST_RAX] = machine.xcr0;
-        vcpu->registers[GUEST_RCX] = machine.xsave_size;
+    if (cpuid_machine.xcr0 != 0 && subleaf == 0) {
+        vcpu->registers[GUEST_RAX] = cpuid_machine.xcr0;
+        vcpu->registers[GUEST_RCX] = cpuid_machine.xsave_size;
         vcpu->registers[GUEST_RDX] = 0;
-    } else if (machine.xcr0 != 0 && subleaf == 1) {
+    } else if (cpuid_machine.xcr0 != 0 && subleaf == 1) {
         vcpu->registers[GUEST_RAX] &= LEAF_D1_EAX;
         vcpu->registers[GUEST_RCX] = 0;
         vcpu->registers[GUEST_RDX] = 0;
-    } else if (subleaf >= 32 || (machine.xcr0 & BIT(subleaf)) == 0) {
+    } else if (subleaf >= 32 || (cpuid_machine.xcr0 & BIT(subleaf)) == 0) {
         set_answer(vcpu, (struct cpuid_result){0});
     }
 }
@@ -136,7 +114,7 @@ static void adjust_xsave(struct vcpu *vcpu, uint32_t subleaf)
 static void adjust_frequency(struct vcpu *vcpu, uint32_t subleaf)
 {
     (void)subleaf;
-    if (machine.synthetic_frequency)
+    if (cpuid_machine.synthetic_frequency)
         set_answer(
             vcpu, (struct cpuid_result){.eax = 10, .ebx = (uint32_t)clock_tsc_khz(), .ecx = 10000});
 }
@@ -144,11 +122,11 @@ static void adjust_frequency(struct vcpu *vcpu, uint32_t subleaf)
 static void adjust_highest_extended(struct vcpu *vcpu, uint32_t subleaf)
 {
     (void)subleaf;
-    vcpu->registers[GUEST_RAX] = MIN(machine.highest_extended, HIGHEST_EXTENDED);
+    vcpu->registers[GUEST_RAX] = MIN(cpuid_machine.highest_extended, HIGHEST_EXTENDED);
 }
 
 // clang-format off
-static const struct row basic[HIGHEST_BASIC + 1] = {
+static const struct row basic[CPUID_HIGHEST_BASIC + 1] = {
     [0x00] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_highest},
     [LEAF_FEATURES] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features},
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}},                     /* caches and TLBs */
@@ -187,7 +165,7 @@ static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
 static void answer_hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
 {
     if (leaf == ABI_CPUID_FEATURES) {
-        set_answer(vcpu, machine.abi);
+        set_answer(vcpu, cpuid_machine.abi);
         return;
     }
     switch (leaf) {
@@ -214,10 +192,10 @@ static void answer_hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
 
 static const struct row *row_of(uint32_t leaf)
 {
-    if (leaf <= machine.last_row || leaf == LEAF_FREQUENCY)
+    if (leaf <= cpuid_machine.last_row || leaf == LEAF_FREQUENCY)
         return &basic[leaf];
     uint32_t number = leaf - 0x80000000u;
-    if (number < ARRAY_SIZE(extended) && leaf <= machine.highest_extended)
+    if (number < ARRAY_SIZE(extended) && leaf <= cpuid_machine.highest_extended)
         return &extended[number];
     return NULL;
 }
@@ -250,76 +228,15 @@ enum outcome exit_cpuid(struct vcpu *vcpu)
     return OUTCOME_ADVANCE;
 }
 
-static void init_xsave(cpuid_query *query)
-{
-    machine.xcr0 = 0;
-    machine.xsave_size = XSAVE_LEGACY_SIZE;
-    if (machine.highest_basic < 0xd || (query(1, 0).ecx & ECX_XSAVE) == 0)
-        return;
-    machine.xcr0 = query(0xd, 0).eax & XCR0_POLICY;
-    if ((machine.xcr0 & XCR0_AVX) == 0 || (machine.xcr0 & XCR0_AVX512) != XCR0_AVX512)
-        machine.xcr0 &= ~XCR0_AVX512;
-    for (uint32_t component = 2; component < 32; component++) {
-        if ((machine.xcr0 & BIT(component)) == 0)
-            continue;
-        struct cpuid_result area = query(0xd, component);
-        machine.xsave_size = MAX(machine.xsave_size, area.eax + area.ebx);
-    }
-}
-
-/* Rows: a bit of CR4 and the CPUID bit that permits it. */
-static void init_cr4(cpuid_query *query)
-{
-    struct cpuid_result one = query(1, 0), seven = {0};
-    if (machine.highest_basic >= 7)
-        seven = query(7, 0);
-    const struct {
-        unsigned bit;
-        bool present;
-    } conditional[] = {
-        {11, (seven.ecx & BIT(2)) != 0},  /* UMIP */
-        {16, (seven.ebx & BIT(0)) != 0},  /* FSGSBASE */
-        {17, (one.ecx & BIT(17)) != 0},   /* PCIDE */
-        {18, machine.xcr0 != 0},          /* OSXSAVE */
-        {20, (seven.ebx & BIT(7)) != 0},  /* SMEP */
-        {21, (seven.ebx & BIT(20)) != 0}, /* SMAP */
-    };
-    machine.cr4 = BITS(10, 0); /* VME .. OSXMMEXCPT: every CPU with VMX or SVM has them */
-    for (size_t i = 0; i < ARRAY_SIZE(conditional); i++)
-        if (conditional[i].present)
-            machine.cr4 |= BIT(conditional[i].bit);
-}
-
-void cpuid_policy_init(cpuid_query *query)
-{
-    struct cpuid_result vendor = query(0, 0);
-    machine.highest_basic = vendor.eax;
-    machine.last_row = MIN(vendor.eax, (uint32_t)HIGHEST_BASIC);
-    machine.highest_extended = query(0x80000000, 0).eax;
-    init_xsave(query);
-    init_cr4(query);
-    uint32_t features = query(0x80000001, 0).edx;
-    machine.efer = EFER_SCE | EFER_LMA;
-    if ((features & EDX_LONG_MODE) != 0)
-        machine.efer |= EFER_LME;
-    if ((features & EDX_NX) != 0)
-        machine.efer |= EFER_NXE;
-    machine.abi = (struct cpuid_result){.eax = ABI_VERSION,
-                                        .ebx = (uint32_t)clock_tsc_khz(),
-                                        .ecx = vcpu_backend()->call_instruction};
-    bool intel = memcmp(&vendor.ebx, "Genu", 4) == 0;
-    machine.synthetic_frequency = intel && (query(1, 0).ecx & ECX_TSC_DEADLINE) != 0;
-}
-
 uint64_t cpuid_policy_xcr0(void)
 {
-    return machine.xcr0;
+    return cpuid_machine.xcr0;
 }
 
 bool cpuid_policy_xcr0_valid(uint64_t value)
 {
     uint64_t avx512 = value & XCR0_AVX512;
-    if ((value & ~machine.xcr0) != 0 || (value & XCR0_X87) == 0)
+    if ((value & ~cpuid_machine.xcr0) != 0 || (value & XCR0_X87) == 0)
         return false;
     if ((value & (XCR0_AVX | XCR0_SSE)) == XCR0_AVX)
         return false;
@@ -328,10 +245,10 @@ bool cpuid_policy_xcr0_valid(uint64_t value)
 
 uint64_t cpuid_policy_cr4(void)
 {
-    return machine.cr4;
+    return cpuid_machine.cr4;
 }
 
 uint64_t cpuid_policy_efer(void)
 {
-    return machine.efer;
+    return cpuid_machine.efer;
 }

@@ -12,8 +12,24 @@ struct vcpu;
 /* Executes CPUID, or gives a model's answers. */
 typedef struct cpuid_result cpuid_query(uint32_t leaf, uint32_t subleaf);
 
-/* Looks once at what does not change: highest leaves, extended state. */
-void cpuid_policy_init(cpuid_query *query);
+#define CPUID_HIGHEST_BASIC 0x1f
+
+#define XCR0_X87    BIT(0)
+#define XCR0_SSE    BIT(1)
+#define XCR0_AVX    BIT(2)
+#define XCR0_AVX512 BITS(7, 5)
+#define XCR0_POLICY (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
+
+/* What this machine lets guests have: hypervisor/setup/cpuid_policy.c finds out. */
+extern struct cpuid_machine {
+    uint32_t highest_basic, highest_extended;
+    uint32_t last_row; /* of the table that is the machine's leaf too */
+    uint64_t xcr0;
+    uint32_t xsave_size;
+    uint64_t cr4, efer;
+    bool synthetic_frequency;
+    struct cpuid_result abi; /* ABI_CPUID_FEATURES */
+} cpuid_machine;
 
 /* Puts the guest's answer to (leaf, subleaf) into its registers, made from the hardware's. */
 void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, cpuid_query *query);

@@ -9,9 +9,7 @@
 #define APIC_BASE_BSP     BIT(8)
 #define APIC_BASE_X2APIC  BIT(10)
 #define APIC_BASE_ENABLE  BIT(11)
-#define LVT_MASKED        BIT(16)
 #define LVT_VECTOR_UNUSED 0xff
-#define LVT_SMI           BIT(9) /* a delivery mode, which the timer's entry does not have */
 
 /* What is defined in an entry of the local vector table (SDM 3A figure 11-8). */
 #define LVT_COMMON       (BITS(7, 0) | BIT(12) | LVT_MASKED) /* vector, delivery status, mask */
@@ -20,14 +18,12 @@
 #define LVT_PERIODIC     BIT(17)
 #define LVT_TSC_DEADLINE BIT(18)
 
-#define MSR_LVT_CMCI             0x82f
-#define MSR_LVT_TIMER            0x832
-#define MSR_LVT_LINT0            0x835
-#define MSR_LVT_LINT1            0x836
-#define MSR_LVT_ERROR            0x837
-#define CPUID_1_ECX_TSC_DEADLINE BIT(24)
+#define MSR_LVT_CMCI  0x82f
+#define MSR_LVT_LINT0 0x835
+#define MSR_LVT_LINT1 0x836
+#define MSR_LVT_ERROR 0x837
 
-enum access { DENY, DIRECT, EMULATE, DIRECT_IF_PROBED /* else emulated: msr_policy_init() */ };
+enum access { DENY, DIRECT, EMULATE, DIRECT_IF_PROBED /* else emulated */ };
 
 struct rule {
     uint32_t first, last;
@@ -76,27 +72,13 @@ static bool write_efer(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     return true;
 }
 
-/* True: the core's own APIC raises #GP for reserved bits in the timer's entry, as SDM 3A 11.12.1.2
- * requires, so the guest may write it without an exit. */
-static bool timer_entry_direct;
-static bool has_tsc_deadline;
-
-void msr_policy_init(struct cpuid_result (*read)(uint32_t leaf, uint32_t subleaf))
-{
-    uint64_t before;
-    has_tsc_deadline = (read(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE) != 0;
-    timer_entry_direct = false;
-    if (!msr_read_safe(MSR_LVT_TIMER, &before))
-        return;
-    timer_entry_direct = !msr_write_safe(MSR_LVT_TIMER, LVT_MASKED | LVT_SMI);
-    (void)!msr_write_safe(MSR_LVT_TIMER, before); /* it could be read */
-}
+struct msr_machine msr_machine;
 
 static uint64_t lvt_defined(uint32_t msr)
 {
     switch (msr) {
     case MSR_LVT_TIMER:
-        return LVT_COMMON | LVT_PERIODIC | (has_tsc_deadline ? LVT_TSC_DEADLINE : 0);
+        return LVT_COMMON | LVT_PERIODIC | (msr_machine.has_tsc_deadline ? LVT_TSC_DEADLINE : 0);
     case MSR_LVT_LINT0:
     case MSR_LVT_LINT1:
         return LVT_COMMON | LVT_DELIVERY | LVT_PIN;
@@ -214,7 +196,7 @@ bool msr_policy_direct(uint32_t msr, bool write)
 {
     const struct rule *rule = rule_of(msr);
     enum access access = rule == NULL ? DENY : write ? rule->write : rule->read;
-    return access == DIRECT || (access == DIRECT_IF_PROBED && timer_entry_direct);
+    return access == DIRECT || (access == DIRECT_IF_PROBED && msr_machine.timer_entry_direct);
 }
 
 /* A direct register exits only where a back-end's bitmap cannot name it; then it is denied. */

@@ -7,11 +7,19 @@
 
 #include "hypervisor/base/core.h"
 
-struct cpuid_result;
 struct vcpu;
 
-/* Probes this core's APIC while its timer is off; call it before the bitmaps are built. */
-void msr_policy_init(struct cpuid_result (*read)(uint32_t leaf, uint32_t subleaf));
+#define MSR_LVT_TIMER 0x832
+#define LVT_MASKED    BIT(16)
+
+/* What this machine does: hypervisor/setup/msr_policy.c finds out. */
+extern struct msr_machine {
+    bool has_tsc_deadline;
+    /* The core's own APIC raises #GP for reserved bits in the timer's entry, as SDM 3A 11.12.1.2
+     * requires, so the guest may write it without an exit. */
+    bool timer_entry_direct;
+} msr_machine;
+
 /* The guest accesses the register without an exit. Both back-ends fill their bitmaps from this, so
  * every such register is switched by the back-end or reset by guest_core_reset(). */
 bool msr_policy_direct(uint32_t msr, bool write);

@@ -1,4 +1,4 @@
-/* What the files of the SVM back-end share. Other rooms use vcpu.h. */
+/* What the files of the SVM back-end share. Others use vcpu.h. */
 #pragma once
 
 #include "hypervisor/vcpu/svm/vmcb.h"
@@ -21,14 +21,15 @@ static inline struct vmcb *svm_vmcb(const struct vcpu *vcpu)
     return (struct vmcb *)vcpu->control_page;
 }
 
-/* --- bitmaps.c: permission maps that all vCPUs share (APM 2 15.10, 15.11) --- */
-#define SVM_MSRPM_PAGES 2
-#define SVM_IOPM_PAGES  3
-void svm_bitmaps_build(uint8_t *msrpm, uint8_t *iopm);
+/* Found out at boot. */
+extern struct svm_features {
+    bool next_rip;              /* CPUID 8000000A EDX.NRIPS */
+    bool misses_machine_checks; /* QEMU's TCG: the guest takes #MC itself */
+} svm_features;
 
 /* --- exit.c: no hardware is touched --- */
 struct svm_exit_context {
-    bool has_next_rip; /* CPUID 8000000A EDX.NRIPS */
+    bool has_next_rip;
     uint64_t host_cr3;
 };
 /* Turns the exit that the VMCB describes into a neutral one, and prepares the event that it
@@ -51,8 +52,6 @@ bool svm_nmi_exit(struct vcpu *vcpu, struct vcpu_exit *exit);
  * (CVE-2015-8104, CVE-2015-5307). #MC belongs to the hypervisor. */
 #define SVM_INTERCEPTED_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
 #define DR6_STEP                   BIT(14)
-/* Intercepts, maps, nested paging. Addresses are physical. */
-void svm_vmcb_init(struct vmcb *vmcb, uint64_t msrpm, uint64_t iopm, uint64_t nested_cr3);
 /* What no struct vcpu_state carries, as it is after reset: before the first run and each restart.
  */
 void svm_vmcb_restart(struct vmcb *vmcb);

@@ -9,7 +9,7 @@ default rel
 
 OUTCOME_RESUME equ 0        ; enum outcome
 VMCS_HOST_RSP  equ 0x6c14
-CPU_NMI_COUNT  equ 28       ; struct cpu, asserted in core.c
+CPU_NMI_COUNT  equ 28       ; struct cpu, asserted in vcpu.c
 CPU_NMI_SEEN   equ 56
 
 extern vmx_exited, vmx_kicked, vmx_entry_failed

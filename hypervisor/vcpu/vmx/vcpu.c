@@ -1,6 +1,5 @@
-/* A vCPU's VMCS from creation to destruction, and the back-end's table. */
+/* A vCPU's VMCS while it is loaded, and the back-end's table. */
 #include "hypervisor/abi/calls.h"
-#include "hypervisor/base/log.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 #include "hypervisor/x86/registers.h"
@@ -9,10 +8,13 @@
 #define VECTOR_ALIGNMENT_CHECK 17
 #define VECTOR_MACHINE_CHECK   18
 
-/* #DB and #AC: a guest that makes them fault while they are delivered would else never leave the
- * microcode (CVE-2015-8104, CVE-2015-5307). #MC: the machine's business. */
+/* #DB and #AC: a guest that makes them fault while they are delivered would otherwise never leave
+ * the microcode (CVE-2015-8104, CVE-2015-5307). #MC: the machine's business. */
 #define EXCEPTION_BITMAP                                                                           \
     (BIT(VECTOR_DEBUG) | BIT(VECTOR_ALIGNMENT_CHECK) | BIT(VECTOR_MACHINE_CHECK))
+
+_Static_assert(offsetof(struct cpu, nmi_count) == 28, "entry.asm");
+_Static_assert(offsetof(struct cpu, nmi_seen) == 56, "entry.asm");
 
 #define PAT_RESET       UINT64_C(0x0007040600070406) /* SDM 3A 12.12.4 */
 #define SELECTOR_RPL_TI 7u
@@ -30,31 +32,6 @@ static uint64_t ept_pointer(const struct vcpu *vcpu)
            EPT_POINTER_LEVELS(vcpu->memory->levels);
 }
 
-static const struct page_table_format *memory_format(unsigned *max_leaf_level,
-                                                     unsigned *max_execute_level)
-{
-    *max_leaf_level = vmx_largest_leaf;
-    *max_execute_level = vmx_largest_code_leaf;
-    return &page_format_ept;
-}
-
-static enum status create(struct vcpu *vcpu)
-{
-    struct vmx_region *vmcs = pages_allocate(1);
-    if (vmcs == NULL)
-        return STATUS_NO_MEMORY;
-    vmcs->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);
-    vcpu->control_page = vmcs;
-    return STATUS_OK;
-}
-
-static void destroy(struct vcpu *vcpu)
-{
-    if (vcpu->control_page != NULL)
-        pages_free(vcpu->control_page, 1);
-    vcpu->control_page = NULL;
-}
-
 static void write_controls(const struct vcpu *vcpu)
 {
     vmcs_write(VMCS_PIN_CONTROLS, vmx_controls.word[VMX_PIN]);
@@ -68,9 +45,9 @@ static void write_controls(const struct vcpu *vcpu)
     vmcs_write(VMCS_EXIT_MSR_STORE_COUNT, 0);
     vmcs_write(VMCS_EXIT_MSR_LOAD_COUNT, 0);
     vmcs_write(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
-    vmcs_write(VMCS_IO_BITMAP_A, vmx_io_bitmap_address(0));
-    vmcs_write(VMCS_IO_BITMAP_B, vmx_io_bitmap_address(1));
-    vmcs_write(VMCS_MSR_BITMAP, vmx_msr_bitmap_address());
+    vmcs_write(VMCS_IO_BITMAP_A, physical_address(vmx_io_bitmaps[0]));
+    vmcs_write(VMCS_IO_BITMAP_B, physical_address(vmx_io_bitmaps[1]));
+    vmcs_write(VMCS_MSR_BITMAP, physical_address(&vmx_msr_bitmap));
     vmcs_write(VMCS_EPT_POINTER, ept_pointer(vcpu));
     vmcs_write(VMCS_CR0_MASK, vmx_cr0_mask());
     vmcs_write(VMCS_CR4_MASK, vmx_cr4_mask());
@@ -197,12 +174,6 @@ static void unload(struct vcpu *vcpu)
 const struct vcpu_backend vmx_backend = {
     .name = "vmx",
     .call_instruction = ABI_CALL_VMCALL,
-    .probe = vmx_probe,
-    .enable_core = vmx_enable_core,
-    .disable_core = vmx_disable_core,
-    .memory_format = memory_format,
-    .create = create,
-    .destroy = destroy,
     .load = load,
     .unload = unload,
     .run = vmx_run,

@@ -81,27 +81,6 @@ enum status vmcs_clear(uint64_t physical)
     return instruction_result(done, "vmclear", physical);
 }
 
-enum status vmx_on(uint64_t region_physical)
-{
-    bool done;
-    __asm__ volatile("vmxon %1" : "=@cca"(done) : "m"(region_physical) : "memory");
-    if (done)
-        return STATUS_OK;
-    /* No VMREAD here: outside VMX operation it would raise #UD. */
-    log_event("vmx.failed",
-              "instruction=vmxon operand=0x%llx message=\"the CPU refused the VMXON "
-              "region or its revision identifier\"",
-              (unsigned long long)region_physical);
-    return STATUS_DEVICE;
-}
-
-enum status vmx_off(void)
-{
-    bool done;
-    __asm__ volatile("vmxoff" : "=@cca"(done) : : "memory");
-    return instruction_result(done, "vmxoff", 0);
-}
-
 void vmx_invept(uint64_t type, uint64_t ept_pointer)
 {
     const struct invept_descriptor descriptor = {.ept_pointer = ept_pointer};

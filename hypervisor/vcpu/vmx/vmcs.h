@@ -93,10 +93,6 @@ MUST_CHECK enum status vmcs_load(uint64_t physical);
 /* Writes the VMCS back to memory and makes it neither active, current nor launched. */
 MUST_CHECK enum status vmcs_clear(uint64_t physical);
 
-/* VMXON and VMXOFF (SDM 3C 31.3). */
-MUST_CHECK enum status vmx_on(uint64_t region_physical);
-MUST_CHECK enum status vmx_off(void);
-
 /* Discard what this core cached of an EPT hierarchy, or of guest-linear translations. */
 void vmx_invept(uint64_t type, uint64_t ept_pointer);
 void vmx_invvpid(uint64_t type, uint16_t vpid);

@@ -1,10 +1,11 @@
-/* What the files of the VMX back-end share. Nothing here is for other rooms: see vcpu.h. */
+/* What the files of the VMX back-end share. Others use vcpu.h. */
 #pragma once
 
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/vcpu/vmx/registers.h"
+#include "hypervisor/x86/cpu.h"
 
-/* --- controls.c: what this CPU can do, and what Bulkhead makes of it --- */
+/* --- shared.c: what boot found out and built, the same for all vCPUs --- */
 
 enum vmx_control_word {
     VMX_PIN,
@@ -36,45 +37,18 @@ struct vmx_controls {
     uint32_t word[VMX_CONTROL_WORDS];
 };
 
-/* Reads the capability MSRs through `read`, and only those that exist (SDM 3D A.1 to A.10). */
-void vmx_capabilities_read(struct vmx_capabilities *capabilities, uint64_t (*read)(uint32_t msr));
-/* Chooses every control. STATUS_UNSUPPORTED, with `cpu.refused name=vmx control= msr= value=
- * message=` for each thing that is missing. */
-MUST_CHECK enum status vmx_controls_choose(const struct vmx_capabilities *capabilities,
-                                           struct vmx_controls *controls);
-/* Judges IA32_FEATURE_CONTROL (SDM 3C 24.7). *write is what to write there, or 0 when nothing needs
- * to be written. STATUS_DENIED, logged, when firmware locked VMX off. */
-MUST_CHECK enum status vmx_feature_control_check(uint64_t value, uint64_t *write);
-
-/* --- core.c: this machine --- */
-
 #define VMX_VPID 1 /* the same on every core: a core runs one vCPU, and VPIDs are per core */
 
-extern struct vmx_capabilities vmx_capabilities; /* filled by vmx_probe() */
+extern struct vmx_capabilities vmx_capabilities;
 extern struct vmx_controls vmx_controls;
-extern unsigned vmx_largest_leaf;      /* level of the largest EPT page that is used: 1 to 3 */
-extern unsigned vmx_largest_code_leaf; /* ... where the guest may execute */
-enum status vmx_probe(void);
-enum status vmx_enable_core(void);
-void vmx_disable_core(void);
+extern struct vmx_region vmx_on_regions[CPU_MAX]; /* the CPU's for as long as VMX is on */
+extern struct vmx_msr_bitmap vmx_msr_bitmap;
+extern uint8_t vmx_io_bitmaps[2][PAGE_SIZE]; /* ports 0..0x7fff, 0x8000..0xffff */
+
 static inline bool vmx_has(enum vmx_control_word word, uint64_t bit)
 {
     return (vmx_controls.word[word] & bit) != 0;
 }
-
-/* --- errata.c --- */
-
-/* Does a fetch through a large EPT page whose size changes meanwhile stop this core with a machine
- * check (CVE-2018-12207)? `signature` is CPUID 1 EAX, the other IA32_ARCH_CAPABILITIES, 0 where the
- * CPU has none. */
-bool vmx_itlb_multihit(uint32_t signature, uint64_t arch_capabilities);
-
-/* --- bitmaps.c: pages that all vCPUs share, because policy is the same for all --- */
-
-/* An MSR exits unless policy lets guests have it directly; every port exits. */
-void vmx_bitmaps_build(void);
-uint64_t vmx_msr_bitmap_address(void);
-uint64_t vmx_io_bitmap_address(unsigned half); /* 0: ports 0..0x7fff, 1: 0x8000..0xffff */
 
 /* --- vcpu.c, state.c, exit.c, entry.asm --- */
 

@@ -8,6 +8,7 @@
 
 #include "hypervisor/base/string.h"
 #include "hypervisor/abi/calls.h"
+#include "hypervisor/setup/policy.h"
 #include "hypervisor/vcpu/guest_core.h"
 #include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/exits.h"

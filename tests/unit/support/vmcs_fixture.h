@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/setup/vmx.h"
 #include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
-#include "hypervisor/vcpu/vmx/vmx.h"
 #include "hypervisor/x86/registers.h"
 #include "tests/unit/support/host.h"
 

@@ -1,5 +1,5 @@
 /* Errata that change how guests' tables are built. */
-#include "hypervisor/vcpu/vmx/vmx.h"
+#include "hypervisor/setup/vmx.h"
 
 #define FAMILY_6                  6
 #define CAPABILITY_PSCHANGE_MC_NO BIT(6) /* IA32_ARCH_CAPABILITIES */

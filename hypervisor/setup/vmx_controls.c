@@ -1,6 +1,7 @@
-/* Which VMX controls Bulkhead needs, likes and shuns, as one table, against what the CPU allows. */
+/* Which VMX controls must be on, may be on and must be off, as one table, against what the CPU
+ * allows. */
 #include "hypervisor/base/log.h"
-#include "hypervisor/vcpu/vmx/vmx.h"
+#include "hypervisor/setup/vmx.h"
 
 enum need {
     REQUIRED, /* no guest without it */

@@ -1,6 +1,7 @@
+#include "hypervisor/setup/svm.h"
+
 #include "hypervisor/base/string.h"
 #include "hypervisor/vcpu/policy/msr.h"
-#include "hypervisor/vcpu/svm/svm.h"
 
 #define MSRS_PER_RANGE  0x2000u
 #define BYTES_PER_RANGE 0x800u /* two bits an MSR: read, write */

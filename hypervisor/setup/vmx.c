@@ -1,8 +1,10 @@
-/* VMX operation on one core: SDM 3C 24.7, 24.8 (CR0 and CR4 fixed bits), 24.11. */
+/* Is VMX there, switching it on for a core, and VMCSs: SDM 3C 24.7, 24.8 (CR0 and CR4 fixed bits),
+ * 24.11. */
+#include "hypervisor/setup/vmx.h"
+
 #include "hypervisor/base/log.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
-#include "hypervisor/vcpu/vmx/vmx.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/exceptions.h"
 #include "hypervisor/x86/registers.h"
@@ -11,16 +13,7 @@
 #define CPUID_7_EDX_ARCH_CAPABILITIES BIT(29)
 #define MSR_ARCH_CAPABILITIES         0x10a
 
-_Static_assert(offsetof(struct cpu, nmi_count) == 28, "entry.asm");
-_Static_assert(offsetof(struct cpu, nmi_seen) == 56, "entry.asm");
-
-struct vmx_capabilities vmx_capabilities;
-struct vmx_controls vmx_controls;
-unsigned vmx_largest_leaf = 1;
-unsigned vmx_largest_code_leaf = 1;
-
-/* In the image, so that a core can enter VMX operation without an allocation that may fail. */
-static struct vmx_region vmxon_regions[CPU_MAX] __attribute__((aligned(PAGE_SIZE)));
+static unsigned largest_leaf = 1, largest_code_leaf = 1; /* levels: 1 to 3 */
 
 /* A guest's code runs from its RAM's large pages, and a guest could make the sizes change under it:
  * on CPUs with the erratum there are none. */
@@ -31,17 +24,17 @@ static void choose_leaf(void)
     if (has_msr && !msr_read_safe(MSR_ARCH_CAPABILITIES, &arch_capabilities))
         arch_capabilities = 0;
     bool affected = vmx_itlb_multihit(cpuid(1, 0).eax, arch_capabilities);
-    vmx_largest_leaf = vmx_capabilities.ept_vpid & VMX_EPT_1G   ? 3
-                       : vmx_capabilities.ept_vpid & VMX_EPT_2M ? 2
-                                                                : 1;
-    vmx_largest_code_leaf = affected ? 1 : vmx_largest_leaf;
+    largest_leaf = vmx_capabilities.ept_vpid & VMX_EPT_1G   ? 3
+                   : vmx_capabilities.ept_vpid & VMX_EPT_2M ? 2
+                                                            : 1;
+    largest_code_leaf = affected ? 1 : largest_leaf;
     static const char *const names[] = {"", "4K", "2M", "1G"};
     log_event("vmx.itlb_multihit", "affected=%s arch_capabilities=0x%llx largest_page=%s code=%s",
-              affected ? "yes" : "no", (unsigned long long)arch_capabilities,
-              names[vmx_largest_leaf], names[vmx_largest_code_leaf]);
+              affected ? "yes" : "no", (unsigned long long)arch_capabilities, names[largest_leaf],
+              names[largest_code_leaf]);
 }
 
-enum status vmx_probe(void)
+static enum status probe(void)
 {
     if (!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)) {
         log_event("cpu.refused",
@@ -96,12 +89,27 @@ static enum status unlock_vmx(void)
     return status;
 }
 
-enum status vmx_enable_core(void)
+/* SDM 3C 31.3 */
+static enum status vmx_on(uint64_t region_physical)
+{
+    bool done;
+    __asm__ volatile("vmxon %1" : "=@cca"(done) : "m"(region_physical) : "memory");
+    if (done)
+        return STATUS_OK;
+    /* No VMREAD here: outside VMX operation it would raise #UD. */
+    log_event("vmx.failed",
+              "instruction=vmxon operand=0x%llx message=\"the CPU refused the VMXON "
+              "region or its revision identifier\"",
+              (unsigned long long)region_physical);
+    return STATUS_DEVICE;
+}
+
+static enum status enable_core(void)
 {
     enum status status = unlock_vmx();
     if (status != STATUS_OK)
         return status;
-    struct vmx_region *region = &vmxon_regions[cpu_current()->index];
+    struct vmx_region *region = &vmx_on_regions[cpu_current()->index];
     region->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);
     const struct vmx_capabilities *fixed = &vmx_capabilities;
     cr0_write((cr0_read() | fixed->cr0_fixed0) & fixed->cr0_fixed1);
@@ -118,8 +126,36 @@ enum status vmx_enable_core(void)
     return STATUS_OK;
 }
 
-void vmx_disable_core(void)
+static const struct page_table_format *memory_format(unsigned *max_leaf_level,
+                                                     unsigned *max_execute_level)
 {
-    if (vmx_off() == STATUS_OK)
-        cr4_write(cr4_read() & ~CR4_VMXE);
+    *max_leaf_level = largest_leaf;
+    *max_execute_level = largest_code_leaf;
+    return &page_format_ept;
 }
+
+static enum status create(struct vcpu *vcpu)
+{
+    struct vmx_region *vmcs = pages_allocate(1);
+    if (vmcs == NULL)
+        return STATUS_NO_MEMORY;
+    vmcs->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);
+    vcpu->control_page = vmcs;
+    return STATUS_OK;
+}
+
+static void destroy(struct vcpu *vcpu)
+{
+    if (vcpu->control_page != NULL)
+        pages_free(vcpu->control_page, 1);
+    vcpu->control_page = NULL;
+}
+
+const struct vcpu_setup vmx_setup = {
+    .backend = &vmx_backend,
+    .probe = probe,
+    .enable_core = enable_core,
+    .memory_format = memory_format,
+    .create = create,
+    .destroy = destroy,
+};

@@ -1,0 +1,54 @@
+#include "hypervisor/setup/vcpu.h"
+
+#include "hypervisor/base/log.h"
+#include "hypervisor/guest/events.h"
+#include "hypervisor/setup/policy.h"
+#include "hypervisor/setup/svm.h"
+#include "hypervisor/setup/vmx.h"
+#include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/registers.h"
+
+#define CPUID_1_ECX_X2APIC BIT(21)
+
+static const struct vcpu_setup *selected;
+
+enum status vcpu_backend_select(void)
+{
+    static const struct vcpu_setup *const candidates[] = {&vmx_setup, &svm_setup};
+
+    /* A guest owns the APIC of its core; only as MSRs can that be given without its neighbours'. */
+    if ((cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC) == 0) {
+        log_event("cpu.refused",
+                  "name=x2apic cpuid=0x1 message=\"the CPU has no x2APIC; switch it on in the "
+                  "firmware's set-up, or give QEMU -cpu ...,+x2apic\"");
+        return STATUS_UNSUPPORTED;
+    }
+    msr_policy_init(cpuid);
+    for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
+        if (candidates[i]->probe() != STATUS_OK)
+            continue;
+        selected = candidates[i];
+        vcpu_selected = selected->backend;
+        cpuid_policy_init(cpuid);
+        log_event("cpu.backend", "name=%s", vcpu_selected->name);
+        return STATUS_OK;
+    }
+    return STATUS_UNSUPPORTED;
+}
+
+const struct vcpu_setup *vcpu_setup(void)
+{
+    return selected;
+}
+
+void vcpu_start_core(struct cpu *cpu)
+{
+    enum status status = selected != NULL ? selected->enable_core() : STATUS_OK;
+    if (status != STATUS_OK) {
+        log_event("cpu.refused", "core=%u status=%s message=\"this core cannot run guests\"",
+                  cpu->index, status_name(status));
+        cpu->state = CPU_FAILED;
+        cpu_halt_forever();
+    }
+    guest_core(cpu);
+}

@@ -1,0 +1,27 @@
+/* Choosing a back-end, switching it on and making vCPUs: what runs only at boot. */
+#pragma once
+
+#include "hypervisor/vcpu/vcpu.h"
+
+struct vcpu_setup {
+    const struct vcpu_backend *backend;
+    /* Can this CPU do it? Logs `cpu.refused name= message=` naming the missing control, MSR or
+     * firmware lock. Called on the boot core. */
+    enum status (*probe)(void);
+    /* Per core: VMXON or EFER.SVME. */
+    enum status (*enable_core)(void);
+    /* Format of the guest-physical tables, the largest page they may use, and the largest that may
+     * be executable. */
+    const struct page_table_format *(*memory_format)(unsigned *max_leaf_level,
+                                                     unsigned *max_execute_level);
+    /* Control structures for a vCPU; on the control core. */
+    enum status (*create)(struct vcpu *vcpu);
+    void (*destroy)(struct vcpu *vcpu);
+};
+
+/* Tries VMX, then SVM; logs `cpu.backend name=`. STATUS_UNSUPPORTED when neither can be used. */
+MUST_CHECK enum status vcpu_backend_select(void);
+/* NULL before a successful select. */
+const struct vcpu_setup *vcpu_setup(void);
+/* A guest's core begins here: switches the back-end on and goes over to guest_core(), for good. */
+NO_RETURN void vcpu_start_core(struct cpu *cpu);
