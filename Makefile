@@ -65,7 +65,7 @@ HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel
 BOOT_ONLY := hypervisor/acpi/% hypervisor/config/% hypervisor/setup/% \
     $(wildcard boot/*.c) boot/multiboot2/%
 # Used by what is not taken apart yet.
-STILL_USED := hypervisor/setup/frames.c $(addprefix hypervisor/setup/pci_,sriov.c sriov_ids.c placement.c bridge_window.c bars.c ram.c functions.c capabilities.c)
+STILL_USED := hypervisor/setup/frames.c $(addprefix hypervisor/setup/,vcpu.c vmx.c svm.c) $(wildcard hypervisor/setup/vmx_*.c hypervisor/setup/svm_*.c hypervisor/setup/*policy*.c) $(addprefix hypervisor/setup/pci_,sriov.c sriov_ids.c placement.c bridge_window.c bars.c ram.c functions.c capabilities.c)
 boot_only = $(if $(filter $(BOOT_ONLY),$(filter-out $(STILL_USED),$<)),$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@)
 
 # Three instructions a call on the way of every exit, which has ended the walk of frame pointers anyway.

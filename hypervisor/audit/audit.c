@@ -10,7 +10,7 @@
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/msix.h"
 #include "hypervisor/iommu/reserved.h"
-#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/vcpu/backend.h"
 
 /* Where the pages of a device's MSI-X table lie; nobody but the hypervisor reaches them. */
 struct range {

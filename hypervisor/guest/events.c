@@ -13,6 +13,7 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/interrupts.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/vcpu/interrupt.h"
 
 #define CONSOLE_LINE      200
 #define CONSOLE_WRITE_MAX 4096

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hypervisor/guest/guest.h"
+#include "hypervisor/vcpu/events.h"
 
 extern const struct vcpu_events guest_events;
 

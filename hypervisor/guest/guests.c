@@ -12,6 +12,8 @@
 #include "hypervisor/setup/vcpu.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/setup/pci_sriov.h"
+#include "hypervisor/vcpu/events.h"
+#include "hypervisor/memory/pages.h"
 
 static struct guest guests[CONFIG_MAX_GUESTS];
 static unsigned guest_count;

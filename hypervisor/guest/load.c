@@ -9,6 +9,7 @@
 #include "hypervisor/guest/tables.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/pages.h"
 
 #define MULTIBOOT_LOADED 0x2badb002u /* Multiboot 3.2 */
 

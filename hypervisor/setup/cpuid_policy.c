@@ -3,8 +3,8 @@
 
 #include "hypervisor/abi/calls.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/clock.h"
+#include "hypervisor/vcpu/backend.h"
 
 #define ECX_TSC_DEADLINE BIT(24)
 #define ECX_XSAVE        BIT(26)

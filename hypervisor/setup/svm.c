@@ -90,17 +90,17 @@ static void destroy(struct vcpu *vcpu)
 {
     if (vcpu->control_page != NULL)
         pages_free(vcpu->control_page, 1);
-    if (vcpu->backend[SVM_PAGE_HOST] != NULL)
-        pages_free(vcpu->backend[SVM_PAGE_HOST], 1);
+    if (vcpu->svm.host != NULL)
+        pages_free(vcpu->svm.host, 1);
     vcpu->control_page = NULL;
-    vcpu->backend[SVM_PAGE_HOST] = NULL;
+    vcpu->svm.host = NULL;
 }
 
 static enum status create(struct vcpu *vcpu)
 {
     vcpu->control_page = pages_allocate(1);
-    vcpu->backend[SVM_PAGE_HOST] = pages_allocate(1);
-    if (vcpu->control_page == NULL || vcpu->backend[SVM_PAGE_HOST] == NULL) {
+    vcpu->svm.host = pages_allocate(1);
+    if (vcpu->control_page == NULL || vcpu->svm.host == NULL) {
         destroy(vcpu);
         return STATUS_NO_MEMORY;
     }

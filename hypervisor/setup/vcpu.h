@@ -1,7 +1,7 @@
 /* Choosing a back-end, switching it on and making vCPUs: what runs only at boot. */
 #pragma once
 
-#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/vcpu/backend.h"
 
 struct vcpu_setup {
     const struct vcpu_backend *backend;

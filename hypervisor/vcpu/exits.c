@@ -5,11 +5,10 @@
 #include "hypervisor/vcpu/exits.h"
 
 #include "hypervisor/base/clock.h"
-#include "hypervisor/base/log.h"
-#include "hypervisor/vcpu/guest_core.h"
+#include "hypervisor/vcpu/backend.h"
+#include "hypervisor/vcpu/emulate/fetch.h"
+#include "hypervisor/vcpu/events.h"
 #include "hypervisor/vcpu/policy/msr.h"
-#include "hypervisor/x86/apic.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
 #define EXCEPTION_NMI 2
@@ -66,25 +65,21 @@ static bool asked(const volatile uint32_t *request)
     return __atomic_load_n(request, __ATOMIC_SEQ_CST) != 0;
 }
 
-static void set_in_guest(struct vcpu *vcpu, uint32_t value)
-{
-    __atomic_store_n(&vcpu->in_guest, value, __ATOMIC_SEQ_CST);
-}
-
 /* Out of guest mode for as long as the control core asks, which may take mappings away meanwhile.
  * Not in HLT: under SVM the core takes no NMI here. */
 static void hold(struct vcpu *vcpu)
 {
     while (asked(&vcpu->hold_request) && !asked(&vcpu->stop_request)) {
-        set_in_guest(vcpu, 0);
+        vcpu_set_in_guest(vcpu, 0);
         while (asked(&vcpu->hold_request) && !asked(&vcpu->stop_request))
             clock_relax();
-        set_in_guest(vcpu, 1); /* before the next look, so that a new hold sees one or the other */
+        vcpu_set_in_guest(vcpu,
+                          1); /* before the next look, so that a new hold sees one or the other */
         vcpu_backend()->flush_memory(vcpu);
     }
 }
 
-static enum outcome on_nmi(struct vcpu *vcpu)
+enum outcome exit_nmi(struct vcpu *vcpu)
 {
     hold(vcpu);
     if (__atomic_load_n(&vcpu->stop_request, __ATOMIC_ACQUIRE) != 0)
@@ -186,25 +181,25 @@ struct exit_row {
 };
 
 static const struct exit_row rows[EXIT_KINDS] = {
-    [EXIT_NMI] = {on_nmi},
-    [EXIT_CPUID] = {exit_cpuid, .advances = true},
-    [EXIT_MSR_READ] = {on_msr_read, .advances = true},
-    [EXIT_MSR_WRITE] = {on_msr_write, .advances = true},
-    [EXIT_IO] = {on_io, .advances = true},
-    [EXIT_MEMORY] = {exit_memory},
-    [EXIT_HYPERCALL] = {on_hypercall, .advances = true},
-    [EXIT_EXCEPTION] = {on_exception},
-    [EXIT_TRIPLE_FAULT] = {on_triple_fault},
-    [EXIT_INIT] = {on_init},
-    [EXIT_SIPI] = {on_sipi},
-    [EXIT_HLT] = {on_other}, /* not intercepted: a halted guest waits for its own interrupts */
-    [EXIT_XSETBV] = {exit_xsetbv, .advances = true},
-    [EXIT_INVD] = {on_invd, .advances = true},
-    [EXIT_CONTROL_REGISTER] = {exit_control_register, .advances = true},
-    [EXIT_UNDEFINED] = {on_undefined},
-    [EXIT_TASK_SWITCH] = {on_task_switch},
-    [EXIT_ENTRY_FAILURE] = {on_entry_failure},
-    [EXIT_OTHER] = {on_other},
+    [EXIT_NMI] = {.handler = exit_nmi},
+    [EXIT_CPUID] = {.handler = exit_cpuid, .advances = true},
+    [EXIT_MSR_READ] = {.handler = on_msr_read, .advances = true},
+    [EXIT_MSR_WRITE] = {.handler = on_msr_write, .advances = true},
+    [EXIT_IO] = {.handler = on_io, .advances = true},
+    [EXIT_MEMORY] = {.handler = exit_memory},
+    [EXIT_HYPERCALL] = {.handler = on_hypercall, .advances = true},
+    [EXIT_EXCEPTION] = {.handler = on_exception},
+    [EXIT_TRIPLE_FAULT] = {.handler = on_triple_fault},
+    [EXIT_INIT] = {.handler = on_init},
+    [EXIT_SIPI] = {.handler = on_sipi},
+    [EXIT_HLT] = {.handler = on_other}, /* not intercepted: a halted guest waits for its own interrupts */
+    [EXIT_XSETBV] = {.handler = exit_xsetbv, .advances = true},
+    [EXIT_INVD] = {.handler = on_invd, .advances = true},
+    [EXIT_CONTROL_REGISTER] = {.handler = exit_control_register, .advances = true},
+    [EXIT_UNDEFINED] = {.handler = on_undefined},
+    [EXIT_TASK_SWITCH] = {.handler = on_task_switch},
+    [EXIT_ENTRY_FAILURE] = {.handler = on_entry_failure},
+    [EXIT_OTHER] = {.handler = on_other},
 };
 
 static void count(struct vcpu *vcpu, enum exit_kind kind)
@@ -242,72 +237,4 @@ enum outcome vcpu_exit_handle_decoded(struct vcpu *vcpu)
         return outcome;
     vcpu_backend()->set_rip(vcpu, state.rip + length);
     return OUTCOME_RESUME;
-}
-
-/* False: asked to stop before the start-up IPI came. */
-static bool wait_for_start(struct vcpu *vcpu)
-{
-    while (__atomic_load_n(&vcpu->stop_request, __ATOMIC_ACQUIRE) == 0) {
-        if (__atomic_load_n(&vcpu->activity, __ATOMIC_ACQUIRE) == VCPU_RUNNING)
-            return true;
-        cpu_wait();
-    }
-    return false;
-}
-
-/* By powers of two: a guest can send itself INIT and start-up IPIs without end. */
-static void log_entry(const struct vcpu *vcpu, uint64_t starts)
-{
-    uint64_t now = tsc_read();
-    if ((starts & (starts - 1)) == 0)
-        log_event("vcpu.entered", "core=%u vcpu=%u tsc=%llu starts=%llu", vcpu->cpu->index,
-                  vcpu->index, (unsigned long long)now, (unsigned long long)starts);
-}
-
-void vcpu_run(struct vcpu *vcpu)
-{
-    const struct vcpu_backend *backend = vcpu_backend();
-    /* Not by its activity: a quick sibling may have sent the start-up IPI already. */
-    bool by_sipi = vcpu->index != 0;
-    uint64_t starts = 0;
-
-    /* Also gives the host the CR4 that the back-end takes down in load(). */
-    guest_core_reset();
-    vcpu->xcr0 = 1;
-    vcpu->exception_run = 0;
-    vcpu->retries = 0;
-    vcpu->init_request = 0;
-    while (wait_for_start(vcpu)) {
-        vcpu->nmi_request = 0; /* a core that waits for its start-up IPI takes no NMI */
-        if (by_sipi) {
-            guest_core_reset_debug();
-            for (unsigned i = 0; i < GUEST_REGISTERS; i++)
-                vcpu->registers[i] = 0;
-            vcpu->registers[GUEST_RDX] = cpuid(1, 0).eax; /* SDM 3A table 10-1 */
-            vcpu_state_sipi(&vcpu->start, (uint8_t)vcpu->sipi_vector);
-        }
-        apic_open();
-        enum status status = backend->load(vcpu);
-        if (status != STATUS_OK) {
-            vcpu_events()->stopped(vcpu, "entry-failure", status_name(status));
-            break;
-        }
-        backend->write_state(vcpu, &vcpu->start);
-        /* An NMI that came before load() was the host's and calls nobody back: what it stood for is
-         * looked at now that the back-end loses none. */
-        set_in_guest(vcpu, 1);
-        enum outcome outcome = on_nmi(vcpu);
-        if (outcome == OUTCOME_RESUME) {
-            log_entry(vcpu, ++starts);
-            outcome = backend->run(vcpu);
-        }
-        set_in_guest(vcpu, 0);
-        backend->unload(vcpu);
-        if (outcome != OUTCOME_WAIT)
-            break;
-        by_sipi = true;
-        apic_quiesce(); /* INIT resets the local APIC too (SDM 3A 11.4.7.3) */
-    }
-    guest_core_reset();
-    apic_quiesce();
 }

@@ -1,4 +1,4 @@
-/* What the files of the exit dispatcher share. */
+/* The exit dispatcher, and what handlers share. */
 #pragma once
 
 #include "hypervisor/vcpu/vcpu.h"
@@ -10,6 +10,12 @@ enum outcome vcpu_exit_handle(struct vcpu *vcpu);
 /* The same where the CPU does not report the length of the instruction that exited; also advances
  * RIP. The instruction is decoded first: if it can no longer be read, it has had no effect yet. */
 enum outcome vcpu_exit_handle_decoded(struct vcpu *vcpu);
+
+/* Says to the control core whether the vCPU is in guest mode; a fence. */
+static inline void vcpu_set_in_guest(struct vcpu *vcpu, uint32_t value)
+{
+    __atomic_store_n(&vcpu->in_guest, value, __ATOMIC_SEQ_CST);
+}
 
 /* Reports that the vCPU cannot go on, with its registers; OUTCOME_STOP. */
 enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format, ...)
@@ -39,23 +45,6 @@ enum outcome vcpu_fault(struct vcpu *vcpu, uint8_t vector);
 uint64_t vcpu_register(struct vcpu *vcpu, unsigned number);
 void vcpu_set_register(struct vcpu *vcpu, unsigned number, uint64_t value);
 
-/* fetch.c: the bytes at RIP, through the guest's own page tables. Returns how many could be read
- * (0..15) and the code's width in bits. Paging with 32-bit, PAE and 4-level tables. */
-size_t vcpu_fetch(struct vcpu *vcpu, const struct vcpu_state *state, uint8_t *bytes,
-                  unsigned *code_bits);
-/* Guest-virtual memory, as code at CPL 0 would read it; returns how much could be read. */
-size_t vcpu_read_virtual(struct vcpu *vcpu, const struct vcpu_state *state, uint64_t address,
-                         void *bytes, size_t size);
-/* Return addresses along the frame pointers from RBP on, innermost first, at most `most`; none or
- * senseless ones where the guest's compiler left frame pointers out. */
-size_t vcpu_call_chain(struct vcpu *vcpu, const struct vcpu_state *state, uint64_t *returns,
-                       size_t most);
-/* Length of the instruction at RIP; 0 when it cannot be told. */
-uint8_t vcpu_instruction_length(struct vcpu *vcpu);
-/* The general register of the MOV to or from a control register at RIP; false: it cannot be read.
- */
-bool vcpu_control_source(struct vcpu *vcpu, uint8_t *general);
-
-/* emulate/memory.c, policy/control_registers.c, policy/cpuid.c */
+/* exits.c, emulate/memory.c, policy/control_registers.c, policy/cpuid.c */
 typedef enum outcome exit_handler(struct vcpu *vcpu);
-exit_handler exit_memory, exit_control_register, exit_xsetbv, exit_cpuid;
+exit_handler exit_nmi, exit_memory, exit_control_register, exit_xsetbv, exit_cpuid;

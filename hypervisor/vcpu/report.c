@@ -1,59 +1,16 @@
-/* What the dispatcher's handlers share: faults given to the guest, registers, the last report. */
+/* A vCPU that cannot go on: its last report. */
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/vcpu/backend.h"
+#include "hypervisor/vcpu/emulate/fetch.h"
+#include "hypervisor/vcpu/events.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/machine_check.h"
-#include "hypervisor/x86/registers.h"
 
 #define DETAIL_SIZE  256
 #define CALL_CHAIN   12
 #define RECENT_SHOWN 16
-
-uint64_t vcpu_register(struct vcpu *vcpu, unsigned number)
-{
-    struct vcpu_state state;
-    if (number != GUEST_RSP)
-        return vcpu->registers[number];
-    vcpu_backend()->read_state(vcpu, &state);
-    return state.rsp;
-}
-
-void vcpu_set_register(struct vcpu *vcpu, unsigned number, uint64_t value)
-{
-    struct vcpu_state state;
-    if (number != GUEST_RSP) {
-        vcpu->registers[number] = value;
-        return;
-    }
-    vcpu_backend()->read_state(vcpu, &state);
-    state.rsp = value;
-    vcpu_backend()->write_state(vcpu, &state);
-}
-
-enum outcome vcpu_fault(struct vcpu *vcpu, uint8_t vector)
-{
-    struct vcpu_state state;
-    bool has_error = false;
-    if (vector == EXCEPTION_GP) {
-        vcpu_backend()->read_mode(vcpu, &state);
-        has_error = (state.cr0 & CR0_PE) != 0; /* real mode pushes no error code */
-    }
-    vcpu_backend()->inject(vcpu, vector, has_error, 0);
-    return OUTCOME_RESUME;
-}
-
-bool vcpu_retry(struct vcpu *vcpu, uint64_t rip)
-{
-    if (vcpu->retry_rip != rip || (uint8_t)(vcpu->retry_exit + 1) != vcpu->recent_next)
-        vcpu->retries = 0;
-    vcpu->retry_rip = rip;
-    vcpu->retry_exit = vcpu->recent_next;
-    if (++vcpu->retries > VCPU_RETRIES)
-        return false;
-    vcpu_backend()->flush_memory(vcpu);
-    return true;
-}
 
 static void log_registers(struct vcpu *vcpu, const struct vcpu_state *state)
 {

@@ -1,5 +1,6 @@
 /* What the exit handlers reach by tables of functions: the back-end below, the guest above. */
-#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/vcpu/backend.h"
+#include "hypervisor/vcpu/events.h"
 
 const struct vcpu_backend *vcpu_selected;
 static const struct vcpu_events *events;

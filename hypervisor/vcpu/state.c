@@ -1,5 +1,5 @@
-/* Start states and the names of exits. */
-#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/vcpu/state.h"
+
 #include "hypervisor/x86/registers.h"
 
 /* Segment attributes as in struct vcpu_segment. */
@@ -71,30 +71,4 @@ void vcpu_state_sipi(struct vcpu_state *state, uint8_t vector)
             segment((uint16_t)(vector << 8), CODE_16, (uint64_t)vector << PAGE_SHIFT, LIMIT_64K),
             segment(0, DATA_16, 0, LIMIT_64K));
     state->cr0 = CR0_RESET;
-}
-
-const char *exit_kind_name(enum exit_kind kind)
-{
-    static const char *const names[EXIT_KINDS] = {
-        [EXIT_NMI] = "nmi",
-        [EXIT_CPUID] = "cpuid",
-        [EXIT_MSR_READ] = "msr-read",
-        [EXIT_MSR_WRITE] = "msr-write",
-        [EXIT_IO] = "io",
-        [EXIT_MEMORY] = "memory",
-        [EXIT_HYPERCALL] = "hypercall",
-        [EXIT_EXCEPTION] = "exception",
-        [EXIT_TRIPLE_FAULT] = "triple-fault",
-        [EXIT_INIT] = "init",
-        [EXIT_SIPI] = "sipi",
-        [EXIT_HLT] = "hlt",
-        [EXIT_XSETBV] = "xsetbv",
-        [EXIT_INVD] = "invd",
-        [EXIT_CONTROL_REGISTER] = "control-register",
-        [EXIT_UNDEFINED] = "undefined",
-        [EXIT_TASK_SWITCH] = "task-switch",
-        [EXIT_ENTRY_FAILURE] = "entry-failure",
-        [EXIT_OTHER] = "other",
-    };
-    return (size_t)kind < EXIT_KINDS ? names[kind] : "unknown";
 }

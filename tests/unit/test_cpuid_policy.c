@@ -7,6 +7,7 @@
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/x86/clock.h"
 #include "tests/unit/support/host.h"
+#include "hypervisor/vcpu/backend.h"
 
 static bool guest_osxsave;
 

@@ -11,6 +11,8 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "tests/unit/support/host.h"
+#include "hypervisor/vcpu/backend.h"
+#include "hypervisor/vcpu/events.h"
 
 /* --- the rooms below and beside --- */
 

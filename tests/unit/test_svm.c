@@ -289,7 +289,7 @@ static void test_machine_checks_stay_on(void **state)
     } cases[] = {{CR4_MCE, 0, CR4_MCE}, {CR4_MCE, CR4_MCE, CR4_MCE}, {0, CR4_MCE, 0}, {0, 0, 0}};
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct vcpu_state in = {.cr4 = CR4_PAE | cases[i].guest}, back;
-        vcpu.backend_state[SVM_SLOT_HOST_MCE] = cases[i].host;
+        vcpu.svm.host_mce = cases[i].host;
         svm_write_state(&vcpu, &in);
         assert_int_equal(vmcb.cr4, CR4_PAE | cases[i].real);
         svm_read_state(&vcpu, &back);

@@ -3,6 +3,9 @@
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/emulate/instruction.h"
 #include "hypervisor/x86/registers.h"
+#include "hypervisor/vcpu/backend.h"
+#include "hypervisor/vcpu/events.h"
+#include "hypervisor/vcpu/emulate/fetch.h"
 
 #define SEGMENT_LONG  BIT(13)
 #define SEGMENT_32    BIT(14)

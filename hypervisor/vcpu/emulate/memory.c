@@ -2,6 +2,9 @@
  */
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/emulate/instruction.h"
+#include "hypervisor/vcpu/backend.h"
+#include "hypervisor/vcpu/events.h"
+#include "hypervisor/vcpu/emulate/fetch.h"
 
 static uint64_t truncate(uint64_t value, unsigned width)
 {

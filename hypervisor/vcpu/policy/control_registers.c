@@ -3,6 +3,8 @@
 #include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/registers.h"
+#include "hypervisor/vcpu/backend.h"
+#include "hypervisor/vcpu/emulate/fetch.h"
 
 #define SEGMENT_LONG BIT(13)
 #define CR4_PCIDE    BIT(17)

@@ -3,6 +3,7 @@
 #include "hypervisor/abi/calls.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/clock.h"
+#include "hypervisor/vcpu/backend.h"
 
 #define ALL 0xffffffffu
 

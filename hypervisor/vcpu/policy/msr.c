@@ -4,6 +4,8 @@
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/interrupt.h"
 #include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/vcpu/backend.h"
+#include "hypervisor/vcpu/events.h"
 
 #define APIC_BASE_ADDRESS UINT64_C(0xfee00000)
 #define APIC_BASE_BSP     BIT(8)

@@ -87,7 +87,7 @@ static void decode_invalid(struct vcpu *vcpu, const struct svm_exit_context *con
     exit->detail = svm_state_fault(vmcb);
     if (host_state)
         exit->detail = "VMRUN refused the VMCB and left the host's state in it";
-    if (exit->detail == NULL && ++vcpu->backend_state[SVM_SLOT_INVALID_RUN] < INVALID_RUN_LIMIT)
+    if (exit->detail == NULL && ++vcpu->svm.invalid_runs < INVALID_RUN_LIMIT)
         svm_exit_exception(exit, EXCEPTION_GP, true, 0);
     else
         exit->kind = EXIT_ENTRY_FAILURE;
@@ -138,7 +138,7 @@ void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
         decode_invalid(vcpu, context, exit);
         return;
     }
-    vcpu->backend_state[SVM_SLOT_INVALID_RUN] = 0;
+    vcpu->svm.invalid_runs = 0;
     if (svm_nmi_exit(vcpu, exit))
         return;
     if (code == SVM_EXIT_NPF) {

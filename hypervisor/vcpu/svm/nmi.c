@@ -44,8 +44,8 @@ void svm_nmi_inject(struct vcpu *vcpu)
 
 static void step_over_iret(struct vcpu *vcpu, struct vmcb *vmcb)
 {
-    vcpu->backend_state[SVM_SLOT_STEP_FLAGS] = vmcb->rflags;
-    vcpu->backend_state[SVM_SLOT_STEP_DR6] = vmcb->dr6;
+    vcpu->svm.step_rflags = vmcb->rflags;
+    vcpu->svm.step_dr6 = vmcb->dr6;
     vmcb->dr6 &= ~DR6_TRAPS;
     vmcb->rflags |= RFLAGS_TF | RFLAGS_RF;       /* RF: a breakpoint on the IRET was already hit */
     vmcb->interrupt_state |= INTERRUPT_SHADOW;   /* or an interrupt would push TF in its frame */
@@ -56,8 +56,8 @@ static void step_over_iret(struct vcpu *vcpu, struct vmcb *vmcb)
 /* The IRET is done. Any cause of the #DB other than our step is the guest's. */
 static void end_step(struct vcpu *vcpu, struct vmcb *vmcb, struct vcpu_exit *exit)
 {
-    uint64_t before = vcpu->backend_state[SVM_SLOT_STEP_DR6];
-    bool own = (vcpu->backend_state[SVM_SLOT_STEP_FLAGS] & RFLAGS_TF) != 0;
+    uint64_t before = vcpu->svm.step_dr6;
+    bool own = (vcpu->svm.step_rflags & RFLAGS_TF) != 0;
     if (!own && (vmcb->dr6 & DR6_TRAPS) == 0) {
         vmcb->dr6 = before;
         exit->kind = EXIT_NMI; /* delivers one requested in the meantime */
@@ -73,9 +73,9 @@ static void end_step(struct vcpu *vcpu, struct vmcb *vmcb, struct vcpu_exit *exi
 /* The IRET faulted: undoes the step. */
 static void fail_step(struct vcpu *vcpu, struct vmcb *vmcb, struct vcpu_exit *exit, uint8_t vector)
 {
-    uint64_t flags = vcpu->backend_state[SVM_SLOT_STEP_FLAGS];
+    uint64_t flags = vcpu->svm.step_rflags;
     vmcb->rflags = (vmcb->rflags & ~RFLAGS_TF) | (flags & RFLAGS_TF);
-    vmcb->dr6 = vcpu->backend_state[SVM_SLOT_STEP_DR6];
+    vmcb->dr6 = vcpu->svm.step_dr6;
     vmcb->interrupt_state &= ~INTERRUPT_SHADOW;
     vmcb->intercept_1 |= INTERCEPT_IRET;
     if (vector == EXCEPTION_PF)

@@ -71,8 +71,8 @@ void svm_write_state(struct vcpu *vcpu, const struct vcpu_state *state)
     vmcb->cr2 = state->cr2;
     vmcb->cr3 = state->cr3;
     /* A machine check with MCE off would shut the machine down (APM 2 9.2). */
-    vcpu->backend_state[SVM_SLOT_GUEST_MCE] = state->cr4 & CR4_MCE;
-    vmcb->cr4 = (state->cr4 & ~CR4_MCE) | vcpu->backend_state[SVM_SLOT_HOST_MCE];
+    vcpu->svm.guest_mce = state->cr4 & CR4_MCE;
+    vmcb->cr4 = (state->cr4 & ~CR4_MCE) | vcpu->svm.host_mce;
     vmcb->dr7 = state->dr7;
     /* VMRUN refuses EFER without SVME (APM 2 15.5.1); the guest is shown it clear. */
     vmcb->efer = (state->efer & ~EFER_LMA) | (long_mode ? EFER_LMA : 0) | EFER_SVME;
@@ -85,7 +85,7 @@ void svm_read_mode(struct vcpu *vcpu, struct vcpu_state *state)
     state->rip = vmcb->rip;
     state->cr0 = vmcb->cr0;
     state->cr3 = vmcb->cr3;
-    state->cr4 = (vmcb->cr4 & ~CR4_MCE) | vcpu->backend_state[SVM_SLOT_GUEST_MCE];
+    state->cr4 = (vmcb->cr4 & ~CR4_MCE) | vcpu->svm.guest_mce;
     state->efer = svm_efer(vcpu);
     state->cs = read_segment(&vmcb->cs);
 }

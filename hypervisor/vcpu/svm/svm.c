@@ -11,6 +11,7 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/machine_check.h"
 #include "hypervisor/x86/registers.h"
+#include "hypervisor/memory/pages.h"
 
 struct svm_features svm_features;
 
@@ -28,20 +29,17 @@ static enum status svm_load(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = svm_vmcb(vcpu);
     svm_vmcb_restart(vmcb);
-    vcpu->backend_state[SVM_SLOT_HOST_PAT] = msr_read(MSR_PAT);
-    vcpu->backend_state[SVM_SLOT_INVALID_RUN] = 0;
-    vcpu->backend_state[SVM_SLOT_HOST_MCE] = cr4_read() & CR4_MCE;
+    vcpu->svm.host_pat = msr_read(MSR_PAT);
+    vcpu->svm.invalid_runs = 0;
+    vcpu->svm.host_mce = cr4_read() & CR4_MCE;
     clear_gif();
-    __asm__ volatile("vmsave %%rax"
-                     :
-                     : "a"(physical_address(vcpu->backend[SVM_PAGE_HOST]))
-                     : "memory");
+    __asm__ volatile("vmsave %%rax" : : "a"(physical_address(vcpu->svm.host)) : "memory");
     return STATUS_OK;
 }
 
 static void svm_unload(struct vcpu *vcpu)
 {
-    msr_write(MSR_PAT, vcpu->backend_state[SVM_SLOT_HOST_PAT]);
+    msr_write(MSR_PAT, vcpu->svm.host_pat);
     set_gif();
 }
 
@@ -50,7 +48,7 @@ static void run_to_exit(struct vcpu *vcpu, const struct svm_exit_context *contex
     struct vmcb *vmcb = svm_vmcb(vcpu);
 
     vmcb->rax = vcpu->registers[GUEST_RAX];
-    svm_enter(vcpu, physical_address(vmcb), physical_address(vcpu->backend[SVM_PAGE_HOST]));
+    svm_enter(vcpu, physical_address(vmcb), physical_address(vcpu->svm.host));
     vcpu->registers[GUEST_RAX] = vmcb->rax;
     vmcb->tlb_control = 0;
     svm_exit_decode(vcpu, context, &vcpu->exit);

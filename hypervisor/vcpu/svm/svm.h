@@ -2,19 +2,7 @@
 #pragma once
 
 #include "hypervisor/vcpu/svm/vmcb.h"
-#include "hypervisor/vcpu/vcpu.h"
-
-/* Indices into vcpu->backend_state. */
-enum svm_vcpu_slot {
-    SVM_SLOT_HOST_PAT,    /* a CPU without a PAT of its own for guests leaves theirs in the core */
-    SVM_SLOT_INVALID_RUN, /* exits with VMEXIT_INVALID in a row */
-    SVM_SLOT_HOST_MCE,    /* the host's CR4.MCE, which the guest runs with */
-    SVM_SLOT_GUEST_MCE,   /* CR4.MCE as the guest sees it */
-    SVM_SLOT_STEP_FLAGS,  /* RFLAGS and DR6 before the step over IRET */
-    SVM_SLOT_STEP_DR6,
-};
-/* Indices into vcpu->backend. */
-enum svm_vcpu_page { SVM_PAGE_HOST }; /* VMSAVE's image of the host */
+#include "hypervisor/vcpu/backend.h"
 
 static inline struct vmcb *svm_vmcb(const struct vcpu *vcpu)
 {

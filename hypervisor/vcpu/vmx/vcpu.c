@@ -3,6 +3,7 @@
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 #include "hypervisor/x86/registers.h"
+#include "hypervisor/memory/pages.h"
 
 #define VECTOR_DEBUG           1
 #define VECTOR_ALIGNMENT_CHECK 17
@@ -96,8 +97,8 @@ static void write_host_state(struct vcpu *vcpu)
     __asm__ volatile("mov %%ds, %0" : "=r"(ds));
     __asm__ volatile("mov %%es, %0" : "=r"(es));
     __asm__ volatile("str %0" : "=r"(tr));
-    vcpu->backend_state[VMX_SLOT_GDT_LIMIT] = gdt.limit;
-    vcpu->backend_state[VMX_SLOT_IDT_LIMIT] = idt.limit;
+    vcpu->vmx.gdt_limit = gdt.limit;
+    vcpu->vmx.idt_limit = idt.limit;
 
     vmcs_write(VMCS_HOST_CR0, cr0_read());
     vmcs_write(VMCS_HOST_CR3, cr3_read());
@@ -165,8 +166,8 @@ static void unload(struct vcpu *vcpu)
     struct table_register gdt, idt;
     __asm__ volatile("sgdt %0" : "=m"(gdt));
     __asm__ volatile("sidt %0" : "=m"(idt));
-    gdt.limit = (uint16_t)vcpu->backend_state[VMX_SLOT_GDT_LIMIT];
-    idt.limit = (uint16_t)vcpu->backend_state[VMX_SLOT_IDT_LIMIT];
+    gdt.limit = vcpu->vmx.gdt_limit;
+    idt.limit = vcpu->vmx.idt_limit;
     __asm__ volatile("lgdt %0" : : "m"(gdt));
     __asm__ volatile("lidt %0" : : "m"(idt));
 }

@@ -1,7 +1,7 @@
 /* What the files of the VMX back-end share. Others use vcpu.h. */
 #pragma once
 
-#include "hypervisor/vcpu/vcpu.h"
+#include "hypervisor/vcpu/backend.h"
 #include "hypervisor/vcpu/vmx/registers.h"
 #include "hypervisor/x86/cpu.h"
 
@@ -51,12 +51,6 @@ static inline bool vmx_has(enum vmx_control_word word, uint64_t bit)
 }
 
 /* --- vcpu.c, state.c, exit.c, entry.asm --- */
-
-/* Indices into vcpu->backend_state. */
-enum vmx_vcpu_slot {
-    VMX_SLOT_GDT_LIMIT, /* exits set the limits of GDTR and IDTR to 0xffff */
-    VMX_SLOT_IDT_LIMIT,
-};
 
 /* Runs the guest from exit to exit until a handler ends that. */
 enum outcome vmx_run(struct vcpu *vcpu);

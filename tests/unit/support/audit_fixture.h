@@ -18,6 +18,7 @@
 #include "hypervisor/pci/config_space.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/host.h"
+#include "hypervisor/vcpu/backend.h"
 
 #define MEMORY      MIB(4)
 #define RAM(n)      (GIB(1) + (uint64_t)(n) * GIB(1))

@@ -18,6 +18,8 @@
 #include "hypervisor/x86/machine_check_internal.h"
 #include "hypervisor/x86/machine_check_registers.h"
 #include "tests/unit/support/host.h"
+#include "hypervisor/vcpu/backend.h"
+#include "hypervisor/vcpu/events.h"
 
 #define UNUSED __attribute__((unused))
 
