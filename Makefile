@@ -63,9 +63,10 @@ HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel
 # What runs only at boot: linker.ld puts the sections that are called .boot.* apart, and they are gone once the guests
 # have started.
 BOOT_ONLY := hypervisor/acpi/% hypervisor/config/% hypervisor/setup/% \
+    drivers/setup/% drivers/igb/setup/% drivers/nvme/setup/% \
     $(wildcard boot/*.c) boot/multiboot2/%
 # Used by what is not taken apart yet.
-STILL_USED := hypervisor/setup/frames.c $(addprefix hypervisor/setup/,vcpu.c vmx.c svm.c) $(wildcard hypervisor/setup/vmx_*.c hypervisor/setup/svm_*.c hypervisor/setup/*policy*.c) $(addprefix hypervisor/setup/pci_,sriov.c sriov_ids.c placement.c bridge_window.c bars.c ram.c functions.c capabilities.c)
+STILL_USED := drivers/setup/% drivers/igb/setup/% drivers/nvme/setup/% hypervisor/setup/frames.c $(addprefix hypervisor/setup/,vcpu.c vmx.c svm.c) $(wildcard hypervisor/setup/vmx_*.c hypervisor/setup/svm_*.c hypervisor/setup/*policy*.c) $(addprefix hypervisor/setup/pci_,sriov.c sriov_ids.c placement.c bridge_window.c bars.c ram.c functions.c capabilities.c)
 boot_only = $(if $(filter $(BOOT_ONLY),$(filter-out $(STILL_USED),$<)),$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@)
 
 # Three instructions a call on the way of every exit, which has ended the walk of frame pointers anyway.
@@ -96,6 +97,7 @@ $(BUILD)/drivers/%.o: drivers/%.c $(BUILD)/flags/hypervisor
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
+	$(boot_only)
 
 $(BUILD)/boot/%.o: boot/%.c $(BUILD)/flags/hypervisor
 	@mkdir -p $(@D)

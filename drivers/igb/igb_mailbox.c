@@ -48,7 +48,7 @@ static bool set_mac(struct pf_device *device, uint16_t vf, const uint32_t *words
 {
     if (IGB_MESSAGE_INFO(words[0]) == IGB_MAC_FILTER_CLEAR)
         return true;
-    const uint8_t *own = device->vf_mac[vf];
+    const uint8_t *own = igb_port_of(device)->vf_mac[vf];
     for (unsigned i = 0; i < 6; i++)
         if ((uint8_t)(words[1 + i / 4] >> (8 * (i % 4))) != own[i]) {
             refuse(device, vf, words[0], "a VF keeps the MAC address it was given");
@@ -106,7 +106,7 @@ static unsigned answer(struct pf_device *device, uint16_t vf, uint32_t words[IGB
         /* Vectors are only ever added to this register by the VF (QEMU ORs them in). */
         igb_write(device, IGB_IVAR(vf), 0);
         state->ready = true;
-        const uint8_t *mac = device->vf_mac[vf];
+        const uint8_t *mac = igb_port_of(device)->vf_mac[vf];
         words[0] = (uint32_t)(IGB_VF_RESET | IGB_MESSAGE_ACK);
         words[1] = (uint32_t)mac[0] | (uint32_t)mac[1] << 8 | (uint32_t)mac[2] << 16 |
                    (uint32_t)mac[3] << 24;

@@ -25,6 +25,8 @@ struct igb_vf {
 
 struct igb_port {
     const struct pf_device *device; /* NULL: free */
+    uint8_t mac[6];                 /* of the PF */
+    uint8_t vf_mac[IGB_POOLS][6];
     struct igb_vf vf[IGB_POOLS];
     uint32_t rx_format, rx_cache, tx_cache; /* queue registers that are not 0 after a reset */
     struct deadline look_again;
@@ -48,11 +50,15 @@ static inline void igb_update(const struct pf_device *device, unsigned offset, u
     igb_write(device, offset, (igb_read(device, offset) & ~clear) | set);
 }
 
-/* igb.c */
+/* igb_port.c: NULL when the driver does not drive it. A free one for NULL. */
 struct igb_port *igb_port_of(const struct pf_device *device);
+
+/* igb_vf.c */
 /* A VF begins anew: standard filters, its MAC address in place, its queues allowed to run. Its
  * queue registers are its own and stay. */
 void igb_vf_restart(struct pf_device *device, uint16_t vf);
+/* Its queues and interrupts as after power-on. */
+void igb_vf_clear(struct pf_device *device, uint16_t vf);
 
 /* igb_filter.c: what a VF receives. */
 void igb_filter_reset(struct pf_device *device, uint16_t vf);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "drivers/nvme/nvme_registers.h"
+#include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/pci/pf_driver.h"
 
@@ -30,6 +31,26 @@ struct nvme_controller {
     unsigned commands_refused, corrections;
 };
 
+/* The admin queue's memory. */
+enum nvme_page { NVME_PAGE_SUBMISSION, NVME_PAGE_COMPLETION, NVME_PAGE_DATA, NVME_PAGES };
+#define NVME_ENTRIES 32u
+
+static inline uint64_t nvme_page_address(enum nvme_page number)
+{
+    return PF_DMA_BASE + number * PAGE_SIZE;
+}
+
+static inline uint32_t nvme_read(const struct nvme_controller *controller, unsigned offset)
+{
+    return mmio_read32(controller->device->registers + offset);
+}
+
+static inline void nvme_write(const struct nvme_controller *controller, unsigned offset,
+                              uint64_t value)
+{
+    mmio_write32(controller->device->registers + offset, (uint32_t)value);
+}
+
 /* Guests can cause as many of these as they like: the first 16 are logged, then every power of
  * two. */
 static inline bool nvme_is_logged(unsigned *count)
@@ -38,17 +59,11 @@ static inline bool nvme_is_logged(unsigned *count)
     return n <= 16 || (n & (n - 1)) == 0;
 }
 
-/* nvme.c: NULL when the driver does not drive it. */
+/* nvme_controller.c: NULL when the driver does not drive it. A free one for NULL. */
 struct nvme_controller *nvme_controller_of(const struct pf_device *device);
 
 MUST_CHECK enum status nvme_refuse(const struct nvme_controller *controller, enum status status,
                                    const char *message);
-
-/* An admin queue in memory of its own, the controller enabled; its function must have been reset.
- * STATUS_TIMEOUT, STATUS_DEVICE, STATUS_UNSUPPORTED, STATUS_NO_MEMORY, all logged. */
-MUST_CHECK enum status nvme_open(struct nvme_controller *controller);
-/* Controller disabled, memory taken back. */
-void nvme_close(struct nvme_controller *controller);
 
 /* It is never asked again, and `lost` makes the core block its VFs. Logs nvme.dead. */
 void nvme_give_up(struct nvme_controller *controller, enum nvme_opcode opcode, enum status status,
@@ -68,18 +83,22 @@ uint32_t nvme_data32(const struct nvme_controller *controller, unsigned offset);
 /* A Controller List with one id. */
 void nvme_data_set_list(struct nvme_controller *controller, uint16_t only);
 
+/* nvme.c */
+void nvme_report_vf(const struct nvme_controller *controller, uint16_t index, const char *event,
+                    enum status status, const char *message);
+
 /* nvme_secondary.c. Errors are those of nvme_execute(), and STATUS_INVALID, STATUS_UNSUPPORTED,
  * STATUS_NOT_FOUND for what the controller says of itself; all logged. */
-/* Opens the controller, finds a secondary controller and a namespace for each VF, and detaches all
- * namespaces; before VF Enable. */
-MUST_CHECK enum status nvme_take_stock(struct nvme_controller *controller);
+/* Virtualization Management. STATUS_DEVICE when a secondary controller gets another count than it
+ * was to get. */
+MUST_CHECK enum status nvme_manage(struct nvme_controller *controller, enum nvme_action action,
+                                   enum nvme_resource resource, uint16_t id, uint16_t count);
+/* The entry of VF `vf`: its offset in the data page, 0 when there is none. The secondary controller
+ * list is in the data page. */
+unsigned nvme_find_secondary(const struct nvme_controller *controller, uint16_t vf);
 /* From whatever state to: online, reset by that, with its resources and its namespace. */
 MUST_CHECK enum status nvme_bring_online(struct nvme_controller *controller, uint16_t vf);
 MUST_CHECK enum status nvme_take_offline(struct nvme_controller *controller, struct nvme_vf *vf);
-
-/* nvme_check.c: STATUS_DENIED when the VF's controller, which nobody has yet, offers what reaches
- * further than its own namespace and the configuration does not accept that. */
-MUST_CHECK enum status nvme_check_secondary(struct nvme_controller *controller, uint16_t vf);
 
 /* nvme_namespaces.c */
 #define NVME_AT_ONCE 16
@@ -95,8 +114,10 @@ struct nvme_walk {
  * sixteenth. */
 MUST_CHECK enum status nvme_next_namespace(struct nvme_controller *controller,
                                            struct nvme_walk *walk, uint32_t *namespace);
-/* Takes the namespace from every controller that has it. */
-MUST_CHECK enum status nvme_detach_all(struct nvme_controller *controller, uint32_t namespace);
+/* Which controllers the namespace is attached to: their count, and the list in the data page as the
+ * attachment command takes it. */
+MUST_CHECK enum status nvme_read_attached(struct nvme_controller *controller, uint32_t namespace,
+                                          uint16_t *count);
 /* Takes every namespace from the VF's controller. STATUS_TIMEOUT when a second does not do. */
 MUST_CHECK enum status nvme_detach_from(struct nvme_controller *controller,
                                         const struct nvme_vf *vf);

@@ -47,10 +47,8 @@ enum status nvme_next_namespace(struct nvme_controller *controller, struct nvme_
     return STATUS_OK;
 }
 
-/* Which controllers the namespace is attached to: their count, and the list in the data page as the
- * attachment command takes it. */
-static enum status read_attached(struct nvme_controller *controller, uint32_t namespace,
-                                 uint16_t *count)
+enum status nvme_read_attached(struct nvme_controller *controller, uint32_t namespace,
+                               uint16_t *count)
 {
     enum status status = nvme_identify(controller, NVME_ID_ATTACHED_CONTROLLERS, namespace);
     *count = status == STATUS_OK ? nvme_data16(controller, 0) : 0;
@@ -78,17 +76,6 @@ enum status nvme_attach(struct nvme_controller *controller, const struct nvme_vf
     return attachment(controller, NVME_ATTACH, vf->namespace, vf->controller);
 }
 
-enum status nvme_detach_all(struct nvme_controller *controller, uint32_t namespace)
-{
-    uint32_t result;
-    uint16_t count;
-    enum status status = read_attached(controller, namespace, &count);
-    if (status == STATUS_OK && count != 0)
-        status =
-            nvme_execute(controller, NVME_NAMESPACE_ATTACHMENT, namespace, NVME_DETACH, 0, &result);
-    return status;
-}
-
 /* --- who has what, and who should --- */
 
 struct attachments {
@@ -106,7 +93,7 @@ static enum status look_at(struct nvme_controller *controller, uint32_t namespac
     for (uint16_t vf = 0; vf < controller->device->vfs; vf++)
         if (controller->vf[vf].namespace == namespace && controller->vf[vf].online)
             found->owner = &controller->vf[vf];
-    enum status status = read_attached(controller, namespace, &count);
+    enum status status = nvme_read_attached(controller, namespace, &count);
     for (unsigned i = 1; i <= count; i++) {
         uint16_t id = nvme_data16(controller, 2 * i);
         if (found->owner != NULL && id == found->owner->controller)
@@ -158,7 +145,7 @@ enum status nvme_detach_from(struct nvme_controller *controller, const struct nv
                                "those that are not used");
         uint16_t count;
         bool listed = false;
-        status = read_attached(controller, namespace, &count);
+        status = nvme_read_attached(controller, namespace, &count);
         for (unsigned i = 1; i <= count && !listed; i++)
             listed = nvme_data16(controller, 2 * i) == vf->controller;
         if (listed) {

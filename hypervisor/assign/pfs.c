@@ -10,6 +10,7 @@
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/pf_driver.h"
 #include "hypervisor/setup/pci_sriov.h"
+#include "hypervisor/setup/pf_setup.h"
 
 static struct nic {
     struct pci_function *function; /* NULL: not there */
@@ -49,11 +50,11 @@ static struct pci_function *find(const struct config_nic *config)
     return NULL;
 }
 
-static const struct pf_driver *driver_for(const struct pci_function *function)
+static const struct pf_setup *setup_for(const struct pci_function *function)
 {
-    for (size_t i = 0; pf_drivers[i] != NULL; i++)
-        if (pf_drivers[i]->probe(function))
-            return pf_drivers[i];
+    for (size_t i = 0; pf_setups[i] != NULL; i++)
+        if (pf_setups[i]->probe(function))
+            return pf_setups[i];
     return NULL;
 }
 
@@ -102,9 +103,10 @@ static enum status split(struct nic *nic, const struct config_nic *config)
     if (!iommu_enabled())
         return refuse(config, STATUS_UNSUPPORTED,
                       "there is no working IOMMU, so virtual functions could not be confined");
-    pf->driver = driver_for(function);
-    if (pf->driver == NULL)
+    const struct pf_setup *setup = setup_for(function);
+    if (setup == NULL)
         return refuse(config, STATUS_UNSUPPORTED, "there is no PF driver for this device");
+    pf->driver = setup->driver;
     enum status status = sriov_probe(function, &pf->sriov);
     if (status != STATUS_OK)
         return refuse(config, status, "its SR-IOV capability cannot be used");
@@ -126,8 +128,8 @@ static enum status split(struct nic *nic, const struct config_nic *config)
         return refuse(config, STATUS_DENIED, "its registers have another owner in the frame table");
     pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, 0);
     quieten(function);
-    if (pf->driver->dma_test != NULL) {
-        status = pf->driver->dma_test(pf, fault_answer);
+    if (setup->dma_test != NULL) {
+        status = setup->dma_test(pf, fault_answer);
         log_event("nic.dma_test", "nic=%s rid=%s status=%s%s", config->name,
                   rid_text(function->rid).text, status_name(status),
                   status == STATUS_TIMEOUT
@@ -144,12 +146,12 @@ static enum status split(struct nic *nic, const struct config_nic *config)
                               : "it could not be tried whether the IOMMU stops its DMA; reset the "
                                 "machine, and use another slot if this comes again");
     }
-    status = pf->driver->start(pf, pf->vfs);
+    status = setup->start(pf, pf->vfs);
     if (status != STATUS_OK)
         return refuse(config, status, "its PF driver could not start it");
     status = sriov_enable(&pf->sriov, pf->vfs);
     if (status != STATUS_OK) {
-        pf->driver->stop(pf);
+        setup->stop(pf);
         return refuse(config, status, "its virtual functions could not be enabled");
     }
     nic->enabling = true;
@@ -185,14 +187,15 @@ void nics_finish(void)
         if (!nic->enabling)
             continue;
         nic->enabling = false;
+        const struct pf_setup *setup = setup_for(nic->function);
         enum status status = sriov_finish(&nic->pf.sriov);
         if (status == STATUS_OK)
-            status = nic->pf.driver->vfs_enabled(&nic->pf);
+            status = setup->vfs_enabled(&nic->pf);
         if (status == STATUS_OK) {
             nic->ready = true;
             continue;
         }
-        nic->pf.driver->stop(&nic->pf);
+        setup->stop(&nic->pf);
         /* Nobody has them yet, so they can be switched off; sriov_finish() has done so if it
          * failed. */
         if (nic->pf.sriov.num_vfs != 0)

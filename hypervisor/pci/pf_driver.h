@@ -1,14 +1,12 @@
 /*
- * What a PF driver offers. The core calls these and nothing else; SR-IOV mechanics are not a
- * driver's business. All calls are made on the control core.
+ * What a PF driver offers once its VFs are there; setup/pf_setup.h has what brings the PF up. The
+ * core calls these and nothing else. All calls are made on the control core.
  */
 #pragma once
 
 #include "hypervisor/pci/sriov.h"
 
 #define PF_MAX_VFS 64
-
-struct iommu_fault;
 
 struct pf_device {
     struct pci_function *function;
@@ -23,10 +21,7 @@ struct pf_device {
     /* Set by the driver, for good: the PF does not answer it any more, so nothing keeps the VFs
      * apart. The core makes them unusable (guest/pf_lost.c). */
     bool lost;
-    uint8_t mac[6]; /* of the PF */
-    uint8_t vf_mac[PF_MAX_VFS][6];
-    char name[32];     /* the configuration's name, e.g. "uplink" */
-    uint64_t state[8]; /* the driver's own */
+    char name[32]; /* the configuration's name, e.g. "uplink" */
 };
 
 /* Something on the device that is reached by another than its owner; what `where` and `value` are
@@ -35,18 +30,6 @@ typedef void pf_breach(void *context, uint64_t where, uint64_t value, const char
 
 struct pf_driver {
     const char *name;
-    /* True when it knows the device. */
-    bool (*probe)(const struct pci_function *function);
-    /* Resets the PF, lets it try a DMA that must be stopped, and tells whether it was
-     * (pf_dma_test()); STATUS_DEVICE when it does not come out of a reset. Before start(); NULL:
-     * whatever the PF does needs a domain that works. */
-    enum status (*dma_test)(struct pf_device *device,
-                            void (*others)(const struct iommu_fault *fault));
-    /* Resets the PF and brings it up for `vfs` virtual functions, before VF Enable: internal
-     * switch, anti-spoofing, pools, filters. Starts link negotiation and does not wait for it. */
-    enum status (*start)(struct pf_device *device, uint16_t vfs);
-    /* After VF Enable and the 100 ms: what must be set per VF. */
-    enum status (*vfs_enabled)(struct pf_device *device);
     /* VF n gets an owner or was reset: filters, mailbox and queues as after power-on. After an
      * error, which is logged, nobody gets the VF. */
     enum status (*vf_reset)(struct pf_device *device, uint16_t vf);
@@ -55,12 +38,7 @@ struct pf_driver {
     void (*vf_release)(struct pf_device *device, uint16_t vf);
     /* Answers mailbox messages and reset requests; returns whether there was work. Bounded. */
     bool (*service)(struct pf_device *device);
-    bool (*link_up)(const struct pf_device *device);
     /* Asks the device who reaches what on it, reports what should not be so and changes nothing.
      * NULL: there is nothing to ask. */
     void (*audit)(struct pf_device *device, pf_breach *report, void *context);
-    void (*stop)(struct pf_device *device);
 };
-
-/* NULL-terminated; defined in drivers/. */
-extern const struct pf_driver *const pf_drivers[];

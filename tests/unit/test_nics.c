@@ -7,7 +7,7 @@
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/pf_driver.h"
+#include "hypervisor/setup/pf_setup.h"
 #include "hypervisor/setup/pci_sriov.h"
 #include "tests/unit/support/host.h"
 
@@ -147,9 +147,14 @@ static void stop(struct pf_device *device)
     running = false;
 }
 
-static const struct pf_driver driver = {
-    .probe = probe, .dma_test = dma_test, .start = start, .vfs_enabled = vfs_up, .stop = stop};
-const struct pf_driver *const pf_drivers[] = {&driver, NULL};
+static const struct pf_driver driver;
+static const struct pf_setup setup = {.driver = &driver,
+                                      .probe = probe,
+                                      .dma_test = dma_test,
+                                      .start = start,
+                                      .vfs_enabled = vfs_up,
+                                      .stop = stop};
+const struct pf_setup *const pf_setups[] = {&setup, NULL};
 
 static int fresh(void **state)
 {

@@ -1,18 +1,21 @@
 // SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
-// SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_check.c hypervisor/iommu/pf_dma.c
-// SOURCES: hypervisor/iommu/pf_dma_setup.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_controller.c
+// SOURCES: drivers/nvme/setup/nvme_start.c drivers/nvme/setup/nvme_open.c
+// SOURCES: drivers/nvme/setup/nvme_shares.c drivers/nvme/setup/nvme_check.c
+// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/iommu/pf_dma_setup.c
 // SOURCES: hypervisor/base/string.c
 /* The NVMe PF driver against a model of a controller: what it sets up, and that nothing is left. */
 #include "tests/unit/support/nvme_model.h"
 
 static void it_is_known_by_its_class(void **state)
 {
-    assert_true(nvme_pf_driver.probe(&pf->function));
+    assert_true(nvme_pf_setup.probe(&pf->function));
     pf->function.class_code = 0x010801;
-    assert_false(nvme_pf_driver.probe(&pf->function));
+    assert_false(nvme_pf_setup.probe(&pf->function));
     pf->function.class_code = NVME_CLASS;
     pf->function.is_vf = true;
-    assert_false(nvme_pf_driver.probe(&pf->function));
+    assert_false(nvme_pf_setup.probe(&pf->function));
 }
 
 static void each_vf_gets_its_share_and_one_namespace(void **state)
@@ -30,7 +33,6 @@ static void each_vf_gets_its_share_and_one_namespace(void **state)
     assert_int_equal(attachments(3), 0); /* nobody's */
     assert_false(model.secondary[2].online);
     assert_int_equal(host_log_count("nvme.started", "controller=2 vfs=2 queues=5 vectors=3"), 1);
-    assert_true(nvme_pf_driver.link_up(&device));
 }
 
 static void resources_that_are_free_need_no_second_reset(void **state)
@@ -51,7 +53,7 @@ static void the_pf_reaches_its_queues_only(void **state)
     assert_int_equal(pf->domain->table.table_pages, 3 * PAGE_SIZE); /* the model's: bytes */
     assert_ptr_equal(pf_dma_find(pf->function.rid)->memory, pf->domain->table.root);
     assert_int_equal(pages_in_use(), before + 3);
-    nvme_pf_driver.stop(&device);
+    nvme_pf_setup.stop(&device);
     assert_false(pf->master);
     assert_null(pf->domain);
     assert_null(pf_dma_at(0));

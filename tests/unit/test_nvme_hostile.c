@@ -1,6 +1,9 @@
 // SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
-// SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_check.c hypervisor/iommu/pf_dma.c
-// SOURCES: hypervisor/iommu/pf_dma_setup.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_controller.c
+// SOURCES: drivers/nvme/setup/nvme_start.c drivers/nvme/setup/nvme_open.c
+// SOURCES: drivers/nvme/setup/nvme_shares.c drivers/nvme/setup/nvme_check.c
+// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/iommu/pf_dma_setup.c
 // SOURCES: hypervisor/base/string.c
 /* Controllers that do not answer, refuse, or give values that contradict themselves. */
 #include "tests/unit/support/nvme_model.h"
@@ -10,7 +13,7 @@ static void refused(enum status status, const char *event, const char *message)
 {
     uint64_t before = clock_microseconds();
     size_t pages = pages_in_use();
-    assert_int_equal(nvme_pf_driver.start(&device, 2), status);
+    assert_int_equal(nvme_pf_setup.start(&device, 2), status);
     assert_true(clock_microseconds() - before < 30000000);
     assert_true(host_log_count(event, message) >= 1);
     assert_false(pf->master);
@@ -43,8 +46,8 @@ static void controllers_that_cannot_be_used(void **state)
     device.registers_size = 0x1000;
     refused(STATUS_INVALID, "nvme.refused", "BAR 0");
     fresh(NULL);
-    assert_int_equal(nvme_pf_driver.start(&device, 0), STATUS_INVALID);
-    assert_int_equal(nvme_pf_driver.start(&device, 65), STATUS_INVALID);
+    assert_int_equal(nvme_pf_setup.start(&device, 0), STATUS_INVALID);
+    assert_int_equal(nvme_pf_setup.start(&device, 65), STATUS_INVALID);
 }
 
 static void no_memory_to_share(void **state)
@@ -153,12 +156,12 @@ static void a_vf_that_is_not_online_as_it_should_be(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         fresh(NULL);
-        assert_int_equal(nvme_pf_driver.start(&device, 2), STATUS_OK);
+        assert_int_equal(nvme_pf_setup.start(&device, 2), STATUS_OK);
         wrong_what = NVME_ID_SECONDARIES;
         wrong_offset = (uint16_t)(NVME_SECONDARY(3) + cases[i].offset);
         wrong_value = cases[i].value;
         wrong.falsify = falsify;
-        assert_int_equal(nvme_pf_driver.vfs_enabled(&device), STATUS_DEVICE);
+        assert_int_equal(nvme_pf_setup.vfs_enabled(&device), STATUS_DEVICE);
         assert_int_equal(host_log_count("nvme.refused", "not online"), 1);
     }
 }
@@ -223,8 +226,8 @@ static void secondary_controllers_that_may_too_much(void **state)
         wrong.vf_capability = cases[i / 2].capability;
         wrong.vf_offset = cases[i / 2].offset;
         wrong.vf_value = cases[i / 2].value;
-        assert_int_equal(nvme_pf_driver.start(&device, 2), STATUS_OK);
-        assert_int_equal(nvme_pf_driver.vfs_enabled(&device),
+        assert_int_equal(nvme_pf_setup.start(&device, 2), STATUS_OK);
+        assert_int_equal(nvme_pf_setup.vfs_enabled(&device),
                          offers == NULL || accepted ? STATUS_OK : STATUS_DENIED);
         assert_int_equal(host_log_count("nvme.refused", offers), offers != NULL && !accepted);
         assert_int_equal(host_log_count("nvme.accepted", offers),
@@ -240,12 +243,12 @@ static void secondary_controllers_that_do_not_work(void **state)
 {
     for (unsigned i = 0; i < 4; i++) {
         fresh(NULL);
-        assert_int_equal(nvme_pf_driver.start(&device, 1), STATUS_OK);
+        assert_int_equal(nvme_pf_setup.start(&device, 1), STATUS_OK);
         wrong.vf_missing = i == 0;
         wrong.vf_unmapped = i == 1;
         wrong.never_ready = i == 2;
         parts[1].function.bar[0].base = i == 3 ? 0 : parts[1].function.bar[0].base;
-        assert_int_not_equal(nvme_pf_driver.vfs_enabled(&device), STATUS_OK);
+        assert_int_not_equal(nvme_pf_setup.vfs_enabled(&device), STATUS_OK);
         assert_int_equal(host_log_count("nvme.refused", "does not work"), 1);
         assert_false(parts[1].master);
         assert_int_equal(mappings, 0);
@@ -263,7 +266,6 @@ static void a_controller_that_falls_silent_costs_one_wait(void **state)
     assert_true(device.lost);
     assert_in_range(clock_microseconds() - before, 2000000, 2100000);
     assert_false(pf->master);
-    assert_false(nvme_pf_driver.link_up(&device));
     assert_int_equal(host_log_count("nvme.dead", "opcode=0x6"), 1);
     before = clock_microseconds();
     unsigned asked = commands;
@@ -280,7 +282,7 @@ static void one_that_does_not_stop_is_cut_off(void **state)
 {
     start(1);
     wrong.never_stops = true;
-    nvme_pf_driver.stop(&device);
+    nvme_pf_setup.stop(&device);
     assert_false(pf->master);
     assert_null(pf->domain);
     assert_int_equal(host_log_count("nvme.refused", "does not stop"), 1);
@@ -292,7 +294,7 @@ static void pages_stay_taken_when_the_unit_does_not_confirm(void **state)
     start(1);
     size_t before = pages_in_use();
     wrong.detach_fails = true;
-    nvme_pf_driver.stop(&device);
+    nvme_pf_setup.stop(&device);
     assert_false(pf->master);
     assert_int_equal(pages_in_use(), before);
     assert_int_equal(host_log_count("iommu.domain", "stay taken"), 1);

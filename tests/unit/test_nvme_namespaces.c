@@ -1,7 +1,10 @@
 // SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
-// SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_check.c
-// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_setup.c hypervisor/audit/audit_pf.c
-// SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
+// SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_controller.c
+// SOURCES: drivers/nvme/setup/nvme_start.c drivers/nvme/setup/nvme_open.c
+// SOURCES: drivers/nvme/setup/nvme_shares.c drivers/nvme/setup/nvme_check.c
+// SOURCES: hypervisor/iommu/pf_dma.c hypervisor/audit/audit_pf.c hypervisor/base/format.c
+// SOURCES: hypervisor/base/status.c hypervisor/base/string.c
+// SOURCES: hypervisor/iommu/pf_dma_setup.c
 /* Guests whose controllers carry out Namespace Attachment: whatever they attach to whom, each
  * namespace is its owner's again at the next look, and nobody pays for what others did. */
 #include "hypervisor/base/log.h"
@@ -142,7 +145,7 @@ static void more_namespaces_than_a_page_lists(void **state)
 static void too_many_namespaces_are_refused(void **state)
 {
     model.namespaces = 4097;
-    assert_int_equal(nvme_pf_driver.start(&device, 2), STATUS_FULL);
+    assert_int_equal(nvme_pf_setup.start(&device, 2), STATUS_FULL);
     assert_int_equal(host_log_count("nvme.refused", "more than 4096"), 1);
     fresh(NULL);
     model.namespaces = 4096;

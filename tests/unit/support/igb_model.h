@@ -5,6 +5,7 @@
 
 #include "drivers/igb/igb.h"
 #include "drivers/igb/igb_registers.h"
+#include "drivers/setup/pf_drivers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/pf_dma.h"
@@ -186,7 +187,7 @@ static int fresh(void **state)
     device.lost = false;
     memset(vf_owns, 0, sizeof vf_owns);
     if (device.vfs != 0)
-        driver()->stop(&device);
+        igb_pf_setup.stop(&device);
     power_on();
     host_log_clear();
     reset_until = accesses = resets = 0;
@@ -198,12 +199,12 @@ static int fresh(void **state)
 
 static void start(uint16_t vfs)
 {
-    assert_int_equal(driver()->start(&device, vfs), STATUS_OK);
+    assert_int_equal(igb_pf_setup.start(&device, vfs), STATUS_OK);
     /* VF Enable resets the VFs, as the device does it. */
     put(IGB_VFRE, 0);
     put(IGB_VFTE, 0);
     put(IGB_VFLRE, 0xff);
-    assert_int_equal(driver()->vfs_enabled(&device), STATUS_OK);
+    assert_int_equal(igb_pf_setup.vfs_enabled(&device), STATUS_OK);
 }
 
 /* --- the VF's side --- */

@@ -6,6 +6,7 @@
 
 #include "drivers/nvme/nvme.h"
 #include "drivers/nvme/nvme_registers.h"
+#include "drivers/setup/pf_drivers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/pf_dma.h"
@@ -454,7 +455,7 @@ static int fresh(void **state)
     memset(&wrong, 0, sizeof wrong);
     wrong.mute = wrong.refuse = wrong.refuse_action = -1;
     if (device.function != NULL)
-        nvme_pf_driver.stop(&device);
+        nvme_pf_setup.stop(&device);
     memset(&model, 0, sizeof model);
     model.cap_low = 2u << 24 | 63;
     model.cap_high = 1u << 5;
@@ -489,8 +490,8 @@ static unsigned attachments(uint32_t namespace)
 
 static void start(uint16_t vfs)
 {
-    assert_int_equal(nvme_pf_driver.start(&device, vfs), STATUS_OK);
-    assert_int_equal(nvme_pf_driver.vfs_enabled(&device), STATUS_OK);
+    assert_int_equal(nvme_pf_setup.start(&device, vfs), STATUS_OK);
+    assert_int_equal(nvme_pf_setup.vfs_enabled(&device), STATUS_OK);
 }
 
 /* As often as the driver looks. */

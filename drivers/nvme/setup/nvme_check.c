@@ -1,6 +1,6 @@
 /* What a secondary controller offers that reaches further than its own namespace. Guests' commands
  * never pass the hypervisor, so whoever has such a controller can use all of it. */
-#include "drivers/nvme/nvme_admin.h"
+#include "drivers/nvme/setup/nvme_setup.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"

@@ -1,0 +1,3 @@
+#include "drivers/setup/pf_drivers.h"
+
+const struct pf_setup *const pf_setups[] = {&igb_pf_setup, &nvme_pf_setup, NULL};
