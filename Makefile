@@ -127,13 +127,13 @@ all: ## build the disk image, the GRUB ISO and compile_commands.json
 	@+$(call build,media)
 
 .PHONY: media
-media: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso $(BUILD)/compile_commands.json
+media: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso $(BUILD)/config $(BUILD)/compile_commands.json
 
 # What one compiler makes of everything but the unit tests and the fuzz targets.
 .PHONY: programs program-files
 programs:
 	@+$(call build,program-files)
-program-files: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables
+program-files: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/config $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables
 
 setup: ## install what building, running and testing need (root or sudo)
 	@tests/machine/setup.sh build tools emulators guests

@@ -2,7 +2,7 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/config/config.h"
+#include "hypervisor/config/parse.h"
 #include "hypervisor/memory/address_space.h"
 
 #define DEFAULT_SCENARIO "sriov.conf"

@@ -1,5 +1,5 @@
 /* Lines and sections of the configuration; the keys are in config_keys.c. */
-#include "hypervisor/config/config.h"
+#include "hypervisor/config/parse.h"
 
 #include "hypervisor/base/string.h"
 #include "hypervisor/config/config_parser.h"
@@ -48,7 +48,7 @@ static bool check_name(struct config_parser *parser, struct word name)
     return true;
 }
 
-static bool begin_nic(struct config_parser *parser, struct word name)
+static bool begin_nic(struct config_parser *parser, enum config_section section, struct word name)
 {
     struct config *config = parser->config;
     for (uint32_t i = 0; i < config->nic_count; i++) {
@@ -60,6 +60,7 @@ static bool begin_nic(struct config_parser *parser, struct word name)
     struct config_nic *nic = config_this_nic(parser);
     memset(nic, 0, sizeof *nic);
     nic->place = parser->section_place;
+    nic->disk = section == SECTION_DISK;
     memcpy(nic->name, name.start, name.length);
     return true;
 }
@@ -88,7 +89,7 @@ static bool begin_named(struct config_parser *parser, enum config_section sectio
 {
     if (!check_name(parser, name))
         return false;
-    return section == SECTION_GUEST ? begin_guest(parser, name) : begin_nic(parser, name);
+    return section == SECTION_GUEST ? begin_guest(parser, name) : begin_nic(parser, section, name);
 }
 
 /* The first word behind the '['. */

@@ -1,7 +1,7 @@
 /* What the configuration parser's files share. */
 #pragma once
 
-#include "hypervisor/config/config.h"
+#include "hypervisor/config/parse.h"
 
 #define CONFIG_MESSAGE_SIZE 200
 

@@ -1,6 +1,7 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/config/parse.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/setup/setup.h"
 

@@ -4,7 +4,7 @@
  * promises of config.h. */
 #include <string.h>
 
-#include "hypervisor/config/config.h"
+#include "hypervisor/config/parse.h"
 #include "tests/fuzz/fuzz.h"
 
 static void complain(void *context, struct config_place place, const char *message)

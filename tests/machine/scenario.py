@@ -1,12 +1,17 @@
-"""What a machine needs for a scenario, read from its configuration."""
+"""What a machine needs for a scenario, as its configuration says, which the hypervisor's own parser reads
+(tests/tools/config.c)."""
 
+import functools
+import json
 import re
+import subprocess
 from pathlib import Path
 
 from . import linuxguest, paths
 from .spec import Nic, Nvme, scenario_file
 
 MODELS = {"8086:10c9": "igb", "8086:10d3": "e1000e"}
+MIB = 1 << 20
 FIRMWARE_MEMORY = 448  # MiB beside the guests': firmware, hypervisor, modules
 
 
@@ -16,13 +21,21 @@ def text_of(name: str | None) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def values(text: str, key: str) -> list[str]:
-    return re.findall(rf"^[ \t]*{key}[ \t]*=[ \t]*(\S+)", text, re.MULTILINE)
+@functools.cache
+def parse(text: str) -> dict:
+    """What the hypervisor makes of it. What has an error is left out, as it leaves it out; the boot names it."""
+    tool = paths.REPOSITORY / "build/config"
+    if not tool.exists():
+        raise FileNotFoundError(f"there is no {tool}: run make all")
+    done = subprocess.run([tool, "--json", "-"], input=text.encode(), capture_output=True, check=False)
+    if done.returncode not in (0, 1):
+        raise RuntimeError(f"{tool}: {done.stderr.decode()}")
+    return json.loads(done.stdout)
 
 
 def files(text: str) -> dict[str, bytes | Path]:
     """Kernels and initial RAM disks that it names and that are not part of the image."""
-    wanted = {f"/bulkhead/{name}" for key in ("image", "initrd") for name in values(text, key)}
+    wanted = {f"/bulkhead/{guest[key]}" for guest in parse(text)["guests"] for key in ("image", "initrd")}
     made = sorted(wanted & set(linuxguest.NAMES))
     return linuxguest.files(made) if made else {}
 
@@ -47,28 +60,24 @@ def nics(text: str) -> tuple[Nic, ...]:
     """A card for each [nic] section. Whole ones share a wire; one that is split has its own, as one that also came
     in by another card would be somebody's twice."""
     cards = []
-    for section in re.findall(r"^\[nic [^\[]*", text, re.MULTILINE):
-        model = MODELS.get(values(section, "device")[0], Nic.model)
-        cards.append(Nic(model) if values(section, "vfs") else Nic(model, netdev="hubport,hubid=0"))
+    for section in parse(text)["nics"]:
+        if not section["disk"]:
+            model = MODELS.get(section["device"], Nic.model)
+            cards.append(Nic(model) if section["vfs"] else Nic(model, netdev="hubport,hubid=0"))
     return tuple(cards) if len(cards) > 1 else (Nic(),)
 
 
 def nvmes(text: str) -> tuple[Nvme, ...]:
     """A controller for each [disk NAME], with a namespace for each VF and one more, each of a size of its own."""
-    counts = [int(values(section, "vfs")[0]) for section in re.split(r"^\[", text, flags=re.MULTILINE)
-              if section.startswith("disk ")]
+    counts = [section["vfs"] for section in parse(text)["nics"] if section["disk"]]
     return tuple(Nvme(vfs, tuple(16 + 8 * n for n in range(vfs + 1))) for vfs in counts)
 
 
 def memory(text: str) -> int:
     """MiB: what its guests have and what the rest needs."""
-    units = {"K": 1 / 1024, "M": 1, "G": 1024}
-    guests = sum(int(size[:-1]) * units[size[-1]] for size in values(text, "memory") if size[-1] in units)
-    return max(512, int(guests) + FIRMWARE_MEMORY)
+    return max(512, sum(guest["memory"] for guest in parse(text)["guests"]) // MIB + FIRMWARE_MEMORY)
 
 
 def cpus(text: str) -> int:
     """One for the hypervisor and one for each vCPU."""
-    guests = len(re.findall(r"^\[guest", text, re.MULTILINE))
-    more = sum(int(count) - 1 for count in values(text, "cpus"))
-    return max(4, 1 + guests + more)
+    return max(4, 1 + sum(guest["cpus"] for guest in parse(text)["guests"]))

@@ -321,6 +321,16 @@ def test_initramfs_archive_is_read_by_cpio():
     assert "drwxr-xr-x" in listed and " 5 " in listed and "dir/file" in listed
 
 
+def test_a_configuration_is_read_as_the_hypervisor_reads_it():
+    text = ("[guest alpha] # 32M by default\nimage=hello.elf # no blanks\n\tcpus = 0x4\n#cpus = 9\n"
+            "[disk store]\ndevice = 1b36:0010\nvfs = 2\n[guest beta]\nmemory = 1G\n")
+    read = scenario.parse(text)
+    assert [guest["name"] for guest in read["guests"]] == ["alpha"] and read["errors"] == 1  # beta has no image
+    assert (read["guests"][0]["memory"], scenario.memory(text), scenario.cpus(text)) == (32 << 20, 512, 5)
+    assert [nvme.vfs for nvme in scenario.nvmes(text)] == [2] and len(scenario.nics(text)) == 1
+    assert scenario.parse("")["guests"] == [] and scenario.cpus("") == 4
+
+
 def test_linux_in_the_stacked_machine_is_told_to_hurry():
     assert scenario.for_machine("linux", "tcg") == scenario.for_machine("whole", "stack") == {}
     (path, text), = scenario.for_machine("linux", "stack").items()

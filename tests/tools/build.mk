@@ -8,6 +8,10 @@ $(BUILD)/dmar: tests/tools/dmar.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c
 .PHONY: dmar
 dmar: $(BUILD)/dmar ## the tool that explains a machine's DMAR table: build/dmar FILE
 
+$(BUILD)/config: tests/tools/config.c $(wildcard hypervisor/config/*.[ch]) hypervisor/base/string.c
+	@mkdir -p $(@D)
+	$(HOST_CC) $(UNIT_CFLAGS) $(filter %.c,$^) -o $@
+
 # The lookup alone: what discovers and drives units is left out at the link.
 $(BUILD)/units: tests/tools/units.c hypervisor/setup/iommu_scopes.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c \
 		$(wildcard hypervisor/*/*.h) $(BUILD)/flags/unit

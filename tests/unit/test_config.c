@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/config/config.h"
+#include "hypervisor/config/parse.h"
 #include "hypervisor/guest/guest.h"
 #include "tests/unit/support/host.h"
 
