@@ -2,6 +2,7 @@
 #pragma once
 
 #include "drivers/nvme/nvme_registers.h"
+#include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/pci/pf_driver.h"
@@ -51,12 +52,10 @@ static inline void nvme_write(const struct nvme_controller *controller, unsigned
     mmio_write32(controller->device->registers + offset, (uint32_t)value);
 }
 
-/* Guests can cause as many of these as they like: the first 16 are logged, then every power of
- * two. */
+/* Guests can cause as many of these as they like. */
 static inline bool nvme_is_logged(unsigned *count)
 {
-    unsigned n = ++*count;
-    return n <= 16 || (n & (n - 1)) == 0;
+    return log_is_due(++*count, 16);
 }
 
 /* nvme_controller.c: NULL when the driver does not drive it. A free one for NULL. */

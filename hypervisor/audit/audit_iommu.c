@@ -8,37 +8,27 @@
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/iommu/report.h"
 #include "hypervisor/iommu/reserved.h"
+#include "hypervisor/iommu/vtd_registers.h"
 #include "hypervisor/memory/pages.h"
 
-#define UNITS_MAX        64
-#define GSTS_TRANSLATION BIT(31) /* VT-d 11.4.4.2 */
-#define GSTS_INTERRUPTS  BIT(25)
-#define GSTS_COMPATIBLE  BIT(23)
-#define RTADDR_MODE      BITS(11, 10)                    /* VT-d 11.4.5: 0, legacy */
-#define IRTA_BYTES(reg)  (UINT64_C(32) << ((reg) & 0xf)) /* VT-d 11.4.12 */
-#define CONTEXT_TYPE     BITS(3, 2) /* VT-d 9.3: 0, translated, no device TLB */
-#define ECAP_SC          BIT(7)     /* VT-d 11.4.3 */
-#define IRTE_SVT_RID     1
+#define SVT_REQUESTER_ID 1 /* VT-d 9.10: the source id is compared, as SQ says */
 /* VT-d 9.10: logical destination, redirection hint, delivery other than fixed, posted. */
 #define IRTE_MODES   (BIT(2) | BIT(3) | BITS(7, 5) | BIT(15))
 #define FIRST_VECTOR 16
 
-#define APIC_BASE UINT64_C(0xfee00000)
-#define APIC_END  UINT64_C(0xfef00000)
-
-static struct iommu_unit_report reports[UNITS_MAX];
+static struct iommu_unit_report reports[IOMMU_MAX_UNITS];
 static unsigned unit_count;
 
 void audit_units_read(void)
 {
     unit_count = 0;
-    while (unit_count < UNITS_MAX && iommu_unit_report(unit_count, &reports[unit_count]))
+    while (unit_count < IOMMU_MAX_UNITS && iommu_unit_report(unit_count, &reports[unit_count]))
         unit_count++;
 }
 
 bool audit_is_platform(uint64_t base, uint64_t size)
 {
-    if (base < APIC_END && base + size > APIC_BASE)
+    if (base < VTD_INTERRUPT_RANGE_END && base + size > VTD_INTERRUPT_RANGE_BASE)
         return true;
     for (unsigned unit = 0; unit < unit_count; unit++)
         if (base < reports[unit].base + MAX(reports[unit].registers_size, PAGE_SIZE) &&
@@ -79,7 +69,7 @@ static bool snoops_rightly(const struct page_walk *walk)
     bool snooped = (walk->rights & PAGE_SNOOPED) != 0, reserved = false;
     for (unsigned unit = 0; unit < unit_count; unit++)
         reserved = reserved ||
-                   (reports[unit].usable && (reports[unit].extended_capability & ECAP_SC) == 0);
+                   (reports[unit].usable && (reports[unit].extended_capability & VTD_ECAP_SC) == 0);
     return snooped == iommu_snoops() && !(snooped && reserved);
 }
 
@@ -153,7 +143,7 @@ static void audit_pf_domain(struct audit *audit, const struct pf_dma *dma,
                               .max_leaf_level = 3};
     struct page_walk walk;
     if (dma->function->owner != OWNER_HYPERVISOR || context->domain != dma->domain.id ||
-        (context->context_low & CONTEXT_TYPE) != 0 || live.root == NULL || live.levels < 3 ||
+        VTD_CONTEXT_TT(context->context_low) != 0 || live.root == NULL || live.levels < 3 ||
         live.levels > PAGE_TABLE_MAX_LEVELS) {
         audit_violation(audit, "I4", audit_function(dma->function->rid), context->context_high,
                         context->context_low,
@@ -195,7 +185,7 @@ static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
         audit_violation(audit, "I4", audit_function(rid), context->context_high,
                         context->context_low,
                         "its context entry names another domain than its owner's");
-    if ((context->context_low & CONTEXT_TYPE) != 0)
+    if (VTD_CONTEXT_TT(context->context_low) != 0)
         audit_violation(audit, "I4", audit_function(rid), context->context_high,
                         context->context_low, "its context entry lets requests pass untranslated");
     if (firmware)
@@ -260,7 +250,7 @@ static void audit_interrupt(struct audit *audit, uint16_t segment, uint32_t inde
     audit->entries++;
     for (unsigned i = 0; guest != NULL && i < guest->cpu_count; i++)
         own_core = own_core || guest->vcpus[i]->apic_id == entry->destination;
-    if (entry->validation != IRTE_SVT_RID || entry->qualifier != 0)
+    if (entry->validation != SVT_REQUESTER_ID || entry->qualifier != 0)
         audit_violation(audit, "I5", guest != NULL ? audit_guest(guest) : audit_function(rid),
                         index, entry->high, "an interrupt entry does not verify its source");
     else if (guest == NULL || audit_attached(guest, rid) == NULL)
@@ -276,7 +266,8 @@ static void audit_interrupts(struct audit *audit, const struct iommu_unit_report
 {
     struct iommu_irte_report entry;
     uint64_t table = ALIGN_DOWN(report->interrupt_table, PAGE_SIZE);
-    uint64_t size = ALIGN_UP(IRTA_BYTES(report->interrupt_table), PAGE_SIZE);
+    uint64_t size =
+        ALIGN_UP(VTD_IRTA_ENTRIES(report->interrupt_table) * sizeof(struct vtd_irte), PAGE_SIZE);
     if (!frames_owned_by(table, size, OWNER_HYPERVISOR)) {
         audit_violation(audit, "I5", audit_machine("unit"), report->base, report->interrupt_table,
                         "the interrupt table lies in memory that is not the hypervisor's");
@@ -291,7 +282,7 @@ static void audit_interrupts(struct audit *audit, const struct iommu_unit_report
 
 static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_unit_report *report)
 {
-    bool translating = (report->global_status & GSTS_TRANSLATION) != 0;
+    bool translating = (report->global_status & VTD_GLOBAL_TE) != 0;
     bool own_root = frames_owner(ALIGN_DOWN(report->root_table, PAGE_SIZE)) == OWNER_HYPERVISOR;
     /* A unit that was refused may be as the firmware left it; nobody is given what it covers. One
      * that was given up later still translates with the hypervisor's tables. */
@@ -300,7 +291,7 @@ static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_un
     if (!translating)
         audit_violation(audit, "I4", audit_machine("unit"), report->base, report->global_status,
                         "translation is off");
-    if (!own_root || (report->root_table & RTADDR_MODE) != 0) {
+    if (!own_root || (report->root_table & VTD_RTADDR_TTM) != 0) {
         audit_violation(audit, "I4", audit_machine("unit"), report->base, report->root_table,
                         "the root table is not the hypervisor's, or of another format");
         return;
@@ -308,11 +299,11 @@ static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_un
     for (unsigned bus = 0; bus < 256; bus++)
         audit_bus(audit, unit, report, bus);
 
-    bool remapping = (report->global_status & GSTS_INTERRUPTS) != 0;
+    bool remapping = (report->global_status & VTD_GLOBAL_IRE) != 0;
     if (!remapping && iommu_remaps_interrupts())
         audit_violation(audit, "I5", audit_machine("unit"), report->base, report->global_status,
                         "interrupt remapping is off");
-    if ((report->global_status & GSTS_COMPATIBLE) != 0)
+    if ((report->global_status & VTD_GLOBAL_CFI) != 0)
         audit_violation(audit, "I5", audit_machine("unit"), report->base, report->global_status,
                         "compatibility-format interrupts pass unchecked");
     if (remapping)

@@ -14,6 +14,12 @@
 /* `event` is "subsystem.name"; `format` gives the rest of the line without a newline. Lines longer
  * than LOG_LINE_SIZE are cut and end in "...". */
 void log_event(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Whether the n-th event of a kind that somebody else can cause without end is logged: the first
+ * `alone`, and from there on each power of two. */
+static inline bool log_is_due(uint64_t n, uint64_t alone)
+{
+    return n <= alone || (n & (n - 1)) == 0;
+}
 /* For a core that is about to die: writes directly, whoever holds the console. */
 void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Gives the calling core a ring of `size` bytes, a power of two, before it runs any guest: what

@@ -8,7 +8,7 @@
 #include "hypervisor/guest/guest.h"
 
 #define RECORDS      64
-#define LOGGED_ALONE 64 /* from here on only every power of two is logged */
+#define LOGGED_ALONE 64
 
 static struct fault_record records[RECORDS];
 static uint64_t total;
@@ -70,7 +70,7 @@ void fault_answer(const struct iommu_fault *fault)
             guest->devices_disabled = true;
         }
     }
-    if (acted || count <= LOGGED_ALONE || (count & (count - 1)) == 0)
+    if (acted || log_is_due(count, LOGGED_ALONE))
         log_fault(fault, name, action);
     if (guest != NULL && guest->devices_disabled &&
         guest->config->fault_action == FAULT_STOP_GUEST && guest->state == GUEST_RUNNING &&

@@ -4,6 +4,8 @@
 
 #include "hypervisor/pci/function.h"
 
+#define IOMMU_MAX_UNITS 64
+
 struct iommu_unit_report {
     uint64_t base, capability, extended_capability;
     uint64_t registers_size; /* bytes */

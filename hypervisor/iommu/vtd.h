@@ -7,10 +7,10 @@
 #include "hypervisor/base/clock.h"
 #include "hypervisor/iommu/domain.h"
 #include "hypervisor/iommu/iommu.h"
+#include "hypervisor/iommu/report.h"
 #include "hypervisor/iommu/vtd_registers.h"
 
-#define VTD_MAX_UNITS 64
-#define VTD_WAIT      MILLISECONDS(500)
+#define VTD_WAIT MILLISECONDS(500)
 
 #define VTD_MAX_DOMAINS 1024 /* one for each guest and each PF: far more than there can be */
 
@@ -69,7 +69,7 @@ struct vtd_connection {
 struct vtd_state {
     bool enabled;
     unsigned unit_count;
-    struct vtd_unit unit[VTD_MAX_UNITS];
+    struct vtd_unit unit[IOMMU_MAX_UNITS];
     /* What all usable units can do, which is what domains are made of. */
     unsigned levels;
     unsigned max_leaf_level;

@@ -194,6 +194,7 @@ enum vtd_descriptor_type {
 #define VTD_DESCRIPTOR_WAIT_FN          BIT(6)
 #define VTD_DESCRIPTOR_WAIT_DATA(value) ((uint64_t)(value) << 32)
 
-/* 3.14: requests to this range are interrupts and never reach second-level tables. */
+/* 3.14: requests to this range are interrupts and never reach second-level tables; cores have their
+ * local APICs there (SDM 3A 11.4.1). */
 #define VTD_INTERRUPT_RANGE_BASE UINT64_C(0xfee00000)
 #define VTD_INTERRUPT_RANGE_END  UINT64_C(0xfef00000)

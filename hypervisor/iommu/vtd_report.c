@@ -5,7 +5,6 @@
  */
 #include "hypervisor/iommu/vtd.h"
 
-#include "hypervisor/iommu/report.h"
 #include "hypervisor/memory/pages.h"
 
 static const struct vtd_unit *unit_at(unsigned index)

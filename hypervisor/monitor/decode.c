@@ -6,6 +6,7 @@
 #include "hypervisor/iommu/fault.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/report.h"
+#include "hypervisor/iommu/vtd_registers.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/pci/config_access.h"
@@ -21,8 +22,6 @@ enum {
     REASON_TABLE = 0x07,
     REASON_NO_UNIT = 0xff, /* not one of VT-d's */
 };
-#define INTERRUPT_RANGE_START UINT64_C(0xfee00000)
-#define INTERRUPT_RANGE_END   UINT64_C(0xfeefffff)
 
 const char *decode_on_off(uint64_t value, unsigned bit)
 {
@@ -224,7 +223,7 @@ void decode_why(rid_t rid, uint64_t address)
     if (function != NULL)
         print_function(function);
     struct verdict verdict = walk(rid, address);
-    if (address >= INTERRUPT_RANGE_START && address <= INTERRUPT_RANGE_END) {
+    if (address >= VTD_INTERRUPT_RANGE_BASE && address < VTD_INTERRUPT_RANGE_END) {
         console_printf(
             "write: an interrupt request; the interrupt table decides, not the domain\n");
     } else {

@@ -124,12 +124,12 @@ void vtd_discover(const struct dmar *dmar)
     while (dmar_next(dmar, &cursor, &structure)) {
         if (structure.type != DMAR_DRHD)
             continue;
-        if (vtd.unit_count < VTD_MAX_UNITS)
+        if (vtd.unit_count < IOMMU_MAX_UNITS)
             add_unit(dmar, &structure);
         else
             log_event("iommu.refused",
                       "base=%#llx offset=%#x value=%u message=\"more units than this program has "
                       "room for; its devices stay unused\"",
-                      (unsigned long long)structure.base, structure.offset, VTD_MAX_UNITS);
+                      (unsigned long long)structure.base, structure.offset, IOMMU_MAX_UNITS);
     }
 }

@@ -2,12 +2,9 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/report.h"
+#include "hypervisor/iommu/vtd_registers.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/setup/setup.h"
-
-/* Where messages are interrupts (SDM 3A 11.11); local APICs lie there too. */
-#define APIC_RANGE_BASE UINT64_C(0xfee00000)
-#define APIC_RANGE_END  UINT64_C(0xfef00000)
 
 static void claim(uint64_t base, uint64_t size)
 {
@@ -22,7 +19,8 @@ static void claim(uint64_t base, uint64_t size)
 void platform_registers_claim(const struct tables *tables)
 {
     struct iommu_unit_report unit;
-    for (uint64_t page = APIC_RANGE_BASE; page < APIC_RANGE_END; page += PAGE_SIZE)
+    for (uint64_t page = VTD_INTERRUPT_RANGE_BASE; page < VTD_INTERRUPT_RANGE_END;
+         page += PAGE_SIZE)
         claim(page, PAGE_SIZE);
     for (uint32_t i = 0; i < tables->madt.ioapic_count; i++)
         claim(ALIGN_DOWN((uint64_t)tables->madt.ioapic[i].address, PAGE_SIZE), PAGE_SIZE);

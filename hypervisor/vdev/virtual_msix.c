@@ -31,7 +31,7 @@
 #define DELIVERY_LOWEST              1
 #define FIRST_VECTOR                 16
 
-#define LOGGED_ALONE 16 /* refusals; from here on only every power of two is logged */
+#define LOGGED_ALONE 16 /* refusals */
 
 static const struct guest_bar *table_bar(const struct guest_device *device)
 {
@@ -79,7 +79,7 @@ static enum status refuse_message(struct guest_device *device, const struct gues
                                   enum status status, const char *message)
 {
     uint64_t count = ++device->messages_refused;
-    if (count > LOGGED_ALONE && (count & (count - 1)) != 0)
+    if (!log_is_due(count, LOGGED_ALONE))
         return status;
     log_event("irq.refused",
               "guest=%s rid=%s vector=%zu address=%#llx data=%#x count=%llu status=%s "

@@ -75,7 +75,7 @@ int main(int argument_count, char **arguments)
         return 1;
     struct dmar_structure structure;
     for (uint32_t cursor = 0; dmar_next(&dmar, &cursor, &structure);)
-        if (structure.type == DMAR_DRHD && vtd.unit_count < VTD_MAX_UNITS)
+        if (structure.type == DMAR_DRHD && vtd.unit_count < IOMMU_MAX_UNITS)
             vtd.unit[vtd.unit_count++].dmar_offset = structure.offset;
     for (size_t i = 0; i < count; i++) {
         rid_t rid = functions[i].rid;
