@@ -17,8 +17,8 @@ NIC = "[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n"
 
 
 def guest(name: str, image: str = "probe.elf", **keys) -> str:
-    lines = [f"[guest {name}]", f"image = {image}", "memory = 32M"]
-    return "\n".join(lines + [f"{key} = {value}" for key, value in keys.items()]) + "\n"
+    keys = {"image": image, "memory": "32M"} | keys
+    return "\n".join([f"[guest {name}]"] + [f"{key} = {value}" for key, value in keys.items()]) + "\n"
 
 
 def booted(image: Path, directory: Path, config: str, batch: bool = True, **options) -> Machine:
@@ -270,3 +270,14 @@ def architecture(image: Path, directory: Path) -> str | None:
 
 def architecture_vmx(image: Path, directory: Path) -> str | None:
     return _architecture("bochs", image, directory)
+
+
+def exits_vmx(image: Path, directory: Path) -> str | None:
+    """A guest makes exits of all kinds, one after the other."""
+    subprocess.run(["make", "--no-print-directory", "build/bulkhead.iso"], cwd=image.parents[1], check=True,
+                   stdout=subprocess.DEVNULL)
+    config = guest("alpha", "exits.elf", memory="4M", args="count=2 batches=1 settle=100000", time_limit=20,
+                   expect="exit 0")
+    spec = MachineSpec(iso=image.with_name("bulkhead.iso"), cpus=2, scenario="mutation",
+                       files={"/bulkhead/mutation.conf": config.encode()})
+    return to_the_end(machine("bochs", spec, LIMIT, directory))

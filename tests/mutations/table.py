@@ -298,7 +298,7 @@ MUTATIONS = (
     Mutation("stale-registers", "a handler sees the registers that the guest had at this exit, not at an earlier one (VMX)",
              (Edit("hypervisor/vcpu/vmx/entry.asm", "%rep 8\n    mov [rdi + register * 8], r%[register]",
                    "%rep 4\n    mov [rdi + register * 8], r%[register]"),),
-             (System(scenarios.architecture_vmx, r"."),)),
+             (System(scenarios.exits_vmx, r"run\.unexpected guest=alpha"),)),
     Mutation("hypercall-pointer-unchecked", "a guest call's buffer lies in the guest's memory",
              (Edit("hypervisor/guest/events.c",
                    "if (address > memory_size || size > memory_size - address)\n        return ABI_BAD_ADDRESS;",
