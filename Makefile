@@ -60,13 +60,10 @@ HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel
     -fcf-protection=none -fno-omit-frame-pointer -fno-common -ffunction-sections -fdata-sections \
     $(STACK_ALIGNMENT) $(WARNINGS) -I. $(EXTRA_CFLAGS)
 
-# What runs only at boot: linker.ld puts the sections that are called .boot.* apart, and they are gone once the guests
-# have started.
-BOOT_ONLY := hypervisor/acpi/% hypervisor/config/% hypervisor/setup/% \
-    drivers/setup/% drivers/igb/setup/% drivers/nvme/setup/% \
-    $(wildcard boot/*.c) boot/multiboot2/%
-# Used by what is not taken apart yet.
-STILL_USED := drivers/setup/% drivers/igb/setup/% drivers/nvme/setup/% hypervisor/setup/frames.c $(addprefix hypervisor/setup/,vcpu.c vmx.c svm.c) $(wildcard hypervisor/setup/vmx_*.c hypervisor/setup/svm_*.c hypervisor/setup/*policy*.c) $(addprefix hypervisor/setup/pci_,sriov.c sriov_ids.c placement.c bridge_window.c bars.c ram.c functions.c capabilities.c)
+# What runs only at boot, by hypervisor/layers.txt: linker.ld puts the sections that are called .boot.* apart, and they
+# are gone once the guests have started.
+BOOT_ONLY  := $(shell awk '$$1 == "boot" { print $$2 } $$1 == "folder" && $$3 == "boot" { print $$2 "/%" }' hypervisor/layers.txt)
+STILL_USED := $(shell awk '$$1 == "resident" { print $$2 }' hypervisor/layers.txt) boot/efi/%
 boot_only = $(if $(filter $(BOOT_ONLY),$(filter-out $(STILL_USED),$<)),$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@)
 
 # Three instructions a call on the way of every exit, which has ended the walk of frame pointers anyway.

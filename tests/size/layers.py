@@ -18,7 +18,7 @@ class Folder:
 @dataclass
 class Layers:
     folders: dict[str, Folder] = field(default_factory=dict)
-    boot: set[str] = field(default_factory=set)
+    files: dict[str, str] = field(default_factory=dict)  # those whose lifetime is not their folder's
     ground_files: set[str] = field(default_factory=set)
 
     @classmethod
@@ -31,8 +31,10 @@ class Layers:
                 continue
             if words[0] == "folder" and len(words) >= 4 and words[2] in LIFETIMES and words[3] == ":":
                 layers.folders[words[1]] = Folder(words[1], words[2], tuple(words[4:]), what.strip())
-            elif words[0] in ("boot", "ground") and len(words) == 2:
-                (layers.boot if words[0] == "boot" else layers.ground_files).add(words[1])
+            elif words[0] in LIFETIMES and len(words) == 2:
+                layers.files[words[1]] = words[0]
+            elif words[0] == "ground" and len(words) == 2:
+                layers.ground_files.add(words[1])
             else:
                 raise ValueError(f"line {number}: {line}")
         for folder in layers.folders.values():
@@ -47,7 +49,7 @@ class Layers:
 
     def missing(self, root: Path) -> list[str]:
         """What the table names and the tree does not have."""
-        return [path for path in [*self.folders, *sorted(self.boot), *sorted(self.ground_files)]
+        return [path for path in [*self.folders, *self.files, *sorted(self.ground_files)]
                 if not (root / path).exists()]
 
     def folder_of(self, file: str) -> str:
@@ -66,7 +68,7 @@ class Layers:
         return set(found)
 
     def is_boot(self, file: str) -> bool:
-        return file in self.boot or self.folders[self.folder_of(file)].lifetime == "boot"
+        return self.files.get(file, self.folders[self.folder_of(file)].lifetime) == "boot"
 
     def is_ground(self, file: str) -> bool:
         return file in self.ground_files or self.folder_of(file) == "hypervisor/base"
