@@ -11,7 +11,7 @@ void console_start(void)
     static const struct console_device serial = {
         .write = serial_write, .flush = serial_flush, .read = serial_read, .wants_return = true};
     static const struct console_device keyboard = {.read = keyboard_read};
-    static const struct log_sink sink = {console_write, console_flush};
+    static const struct log_sink sink = {.write = console_write, .flush = console_flush};
     if (serial_init())
         console_register(&serial);
     if (keyboard_init())

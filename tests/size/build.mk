@@ -4,7 +4,8 @@ GRAPH_CFLAGS := -O1 -g0 -fno-inline -fno-jump-tables -Wno-error
 
 .PHONY: graph size size-table size-accept
 graph:
-	@$(MAKE) -s --no-print-directory BUILD=$(GRAPH) EXTRA_CFLAGS='$(GRAPH_CFLAGS)' $(GRAPH)/bulkhead.elf
+	@+mkdir -p $(GRAPH) && flock $(GRAPH)/lock $(MAKE) -s --no-print-directory -Otarget \
+	    $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$$(nproc)) BUILD=$(GRAPH) EXTRA_CFLAGS='$(GRAPH_CFLAGS)' $(GRAPH)/bulkhead.elf
 
 size: graph ## lines that stay, that a guest reaches, in all: DETAIL=1 by function, WHY=function the way to it
 	@$(PYTHON) tests/size/size.py $(GRAPH) $(if $(WHY),--why $(WHY),$(if $(DETAIL),--detail))

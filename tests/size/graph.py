@@ -17,7 +17,8 @@ from size import sources
 from size.elf import PC_RELATIVE, STT_FILE, STT_SECTION, Elf, Symbol
 
 MEMBER_SET = re.compile(r"\.(\w+) = &?(\w+)\b(?!\()")
-MEMBER_CALL = re.compile(r"(?:->|\.)(\w+)\(")
+# `backend->run(vcpu)`, and `void (*handler)(void *) = entry->handler`
+MEMBER_CALL = re.compile(r"(?:->|\.)(\w+)\(|\(\*\w+\)\([^;]*?\) =[^;]*?(?:->|\.)(\w+)")
 WORD = re.compile(r"[A-Za-z_]\w*")
 ASM_LEFT_OUT = re.compile(r"^\w+:|^\s*(?:global|extern|align|section|bits|default|%|\.?\w+\s+equ\b).*")
 ASM_END = re.compile(r"\s*(jmp|ret|retf|iretq|db|dw|dd|dq|resb|resq)\b")
@@ -75,7 +76,7 @@ class Graph:
     root: Path  # of the sources
     links: dict[Node, set[Node]] = field(default_factory=lambda: defaultdict(set))  # as the linker sees them
     edges: dict[Node, set[Node]] = field(default_factory=lambda: defaultdict(set))  # as calls go
-    taken: dict[Node, set[Node]] = field(default_factory=lambda: defaultdict(set))  # functions' addresses, and by whom
+    taken: dict[Node, set[Node]] = field(default_factory=lambda: defaultdict(set))  # whose address, and by whom
     headers: dict[str, set[str]] = field(default_factory=dict)  # of each source file
     members: dict[str, set[Node]] = field(default_factory=lambda: defaultdict(set))
     kept: set[Node] = field(default_factory=set)  # what the linker script keeps
@@ -109,7 +110,7 @@ class Graph:
                 continue
             nodes[symbol] = self._node(source, symbol, elf.sections[symbol.section].executable)
             self.sections.setdefault(nodes[symbol], (source, elf.sections[symbol.section].name))
-            if elf.sections[symbol.section].name.startswith(".multiboot2"):
+            if ".multiboot2" in elf.sections[symbol.section].name:
                 self.kept.add(nodes[symbol])
         return source, elf, nodes
 
@@ -154,7 +155,7 @@ class Graph:
                 if target is None or target == origin:
                     continue
                 self.links[origin].add(target)
-                if target.function and (not relative or not origin.function):
+                if not relative or target.function and not origin.function:
                     self.taken[target].add(origin)
 
     def _connect_assembly(self, source: str, nodes: set[Node]) -> None:
@@ -177,7 +178,8 @@ class Graph:
         for node in self.edges:
             if node.function:
                 functions[node.name].append(node)
-        calls = {node: set(MEMBER_CALL.findall(sources.function_text(self.root / node.file, node.name)))
+        calls = {node: {called or read for called, read in MEMBER_CALL.findall(
+                     sources.function_text(self.root / node.file, node.name))}
                  for node in self.edges if node.function and not node.file.endswith(".asm")}
         called = set().union(*calls.values()) if calls else set()
         tables = defaultdict(set)

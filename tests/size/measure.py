@@ -31,7 +31,7 @@ def placed_sections(text: str, build: str) -> dict[tuple[str, str], str]:
     return found
 
 
-@dataclass
+@dataclass(repr=False)
 class Measure:
     root: Path
     graph: Graph
@@ -47,7 +47,18 @@ class Measure:
         mapped = {section.name for section in Elf.read(build / "bulkhead.elf").sections if section.allocated}
         # Not all that lies there: a source that is gone leaves its object behind.
         objects = [root / name for name in re.findall(r"^LOAD (\S+\.o)$", linked, re.M)]
-        return cls(root, Graph.read(root, build, objects), Layers.read(root), placed_sections(linked, shown), mapped)
+        found = cls(root, Graph.read(root, build, objects), Layers.read(root), placed_sections(linked, shown), mapped)
+        found._declare()
+        return found
+
+    def _declare(self) -> None:
+        """What tests/size/roots.py says of pointers."""
+        for caller, target, _ in roots.STORED:
+            for one in self._nodes(caller):
+                self.graph.edges[one] |= self._nodes(target)
+        for targets in self.graph.edges.values():
+            targets -= {node for node in targets if not node.function
+                        and any(fnmatchcase(str(node), pattern) for pattern in roots.COPIED)}
 
     # --- resident ---
 
@@ -71,8 +82,10 @@ class Measure:
         def output(node: Node) -> str:
             return self.placed.get(self.graph.sections.get(node, ("", "")), "")
 
-        return sorted(f"{node} -> {target}" for node in self.graph.links if output(node) and not self.in_boot(output(node))
-                      for target in self.graph.links[node] if self.in_boot(output(target)))
+        stays = [node for node in self.graph.links
+                 if not node.file.endswith(".h") and output(node) and not self.in_boot(output(node))]
+        return sorted(f"{node} -> {target}" for node in stays
+                      for target in self.graph.file_edges(node) if self.in_boot(output(target)))
 
     # --- reachable ---
 
@@ -81,11 +94,12 @@ class Measure:
         return set(self.graph.closure({self.graph.find("hypervisor_entry"), *self.graph.kept}))
 
     def _nodes(self, name: str) -> set[Node]:
-        if not name.startswith("->"):
+        if name.startswith("->") and self.graph.members.get(name[2:]):
+            return self.graph.members[name[2:]]
+        try:
             return {self.graph.find(name)}
-        if not self.graph.members.get(name[2:]):
-            raise LookupError(f"{name}: no member that holds functions")
-        return self.graph.members[name[2:]]
+        except LookupError as error:
+            raise LookupError(f"tests/size/roots.py names {error}") from None
 
     def _cuts(self, cuts: Iterable[tuple[str, str, str]]) -> set[tuple[Node, Node]]:
         found = set()
@@ -139,17 +153,35 @@ class Measure:
         by_member = set().union(*self.graph.members.values())
         known = roots.BOOT_POINTERS
         return sorted(str(node) for node, takers in self.graph.taken.items()
-                      if takers and node in self.boot_only and node not in by_member
+                      if node.function and takers and node in self.boot_only and node not in by_member
                       and not any(fnmatchcase(str(node), pattern) for pattern in known))
 
     def stale_pointers(self) -> list[str]:
-        nodes = [str(node) for node, takers in self.graph.taken.items() if takers and node in self.boot_only]
+        nodes = [str(node) for node, takers in self.graph.taken.items()
+                 if node.function and takers and node in self.boot_only]
         return [pattern for pattern in roots.BOOT_POINTERS if not any(fnmatchcase(node, pattern) for node in nodes)]
 
     def not_boot(self) -> list[str]:
         """What is in a file that layers.txt calls boot-only, and can run or be read later all the same."""
         return sorted(str(node) for node in self.after_start if not node.file.endswith(".h")
                       and self.layers.is_boot(node.file))
+
+    def could_be_boot(self) -> tuple[set[str], dict[str, set[str]]]:
+        """Files of which nothing is used after the start: those that linker.ld could put apart as things are, since only
+        others of them refer to them, and by which files the rest is held. What another file takes the address of may
+        be used through a pointer."""
+        busy = {node.file for node in self.after_start}
+        busy |= {node.file for node, takers in self.graph.taken.items() if not node.function and node in self.boot_only
+                 and any(taker.file != node.file for taker in takers)}
+        known = {file for file in self.graph.headers if self.layers.is_boot(file)}
+        free, held = {node.file for node in self.boot_only if not node.file.endswith(".h")} - busy - known, {}
+        while True:
+            users = {file: {user for user, used in self.uses if used == file and user not in free | known} for file in free}
+            lost = {file: names for file, names in users.items() if names}
+            if not lost:
+                return free, held
+            held |= lost
+            free -= set(lost)
 
     def lines(self, nodes: Iterable[Node]) -> int:
         return self.graph.lines(nodes)

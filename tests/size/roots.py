@@ -17,18 +17,25 @@ GUEST = (
     )),
     ("interrupts", (
         "vector_entries", "discard_entry",  # the interrupt descriptor tables
-        "hypervisor/main.c:wake", "on_fault_event",  # interrupt_register()
+        "hypervisor/monitor/control_loop.c:wake", "vtd_fault_event",  # interrupt_register()
     )),
-    ("faults", (
-        "iommu_faults_drain",
-        "fault_answer",  # iommu_fault_handler()
-    )),
+    ("faults", ("faults_answer",)),
     ("mailboxes", ("->service",)),
     ("its end", ("hypervisor/guest/lifecycle.c:check",)),  # the control loop sees guest_note_end()
 )
 
-# What else runs after the guests have started: prompt, audit, moves, machine checks, verdict.
-CONTROL = ("control_loop",)
+# What else runs after the guests have started: prompt, audit, moves, machine checks, verdict; cores that wake up late.
+CONTROL = ("control_loop", "core_gate")
+
+# Who calls a pointer that another function stored: from, to, and what stored it.
+STORED = (
+    ("exception_panic", "stack_is_guard", "exceptions_know_guards()"),
+)
+
+# Tables of pointers that are copied, so that only the copy is used: `file:name` as below.
+COPIED = {
+    "hypervisor/setup/console.c:*": "console_register(), log_to()",
+}
 
 # From, to, and why a guest's doings do not lead on.
 GUEST_CUTS = (
@@ -38,7 +45,6 @@ GUEST_CUTS = (
 # Likewise, why nothing leads on after the start.
 BOOT_CUTS = (
     ("guest_core", "->enable_core", "a core does this before it is idle, and no guest starts on one that is not"),
-    ("guest_core", "log_start_core", "likewise"),
 )
 
 # Functions whose address only boot code takes, and why nobody calls them later: `file:name`, `*` for all of a file.
@@ -46,9 +52,9 @@ BOOT_POINTERS = {
     "boot/multiboot2/entry.asm:*": "the way into 64-bit mode",
     "boot/multiboot2/convert.c:pool_page": "an argument of paging_init(), which does not keep it",
     "drivers/igb/igb.c:fetch_descriptor": "an argument of pf_dma_test(), which does not keep it",
-    "hypervisor/iommu/pf_dma_test.c:on_fault": "pf_dma_test() puts the handler of all other faults back",
-    "hypervisor/main.c:complain": "an argument of config_parse(), which does not keep it",
-    "hypervisor/main.c:map_table": "an argument of the readers of ACPI tables, which run at boot",
-    "hypervisor/main.c:unmap_table": "likewise",
-    "hypervisor/x86/trampoline.asm:*": "the start of the other cores",
+    "hypervisor/setup/configuration.c:complain": "an argument of config_parse(), which does not keep it",
+    "hypervisor/setup/tables.c:map_table": "an argument of the readers of ACPI tables, which run at boot",
+    "hypervisor/setup/tables.c:unmap_table": "likewise",
+    "hypervisor/pci/functions.c:pci_secondary_bus": "an argument of dmar_scope_rid(), which does not keep it",
+    "hypervisor/setup/trampoline.asm:*": "the start of the other cores",
 }

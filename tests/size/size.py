@@ -91,6 +91,11 @@ def detail(measure: Measure) -> None:
                 print(f"    after: {one_line(after, measure)}")
             if unlinked:
                 print(f"    not linked: {one_line(unlinked, measure)}")
+    free, held = measure.could_be_boot()
+    print("\nFor boot only, and not in layers.txt as such: " +
+          " ".join(sorted(free)))
+    for file, users in sorted(held.items()):
+        print(f"  {file} would be, but for {' '.join(sorted(users))}")
     print("\nGroups of files that all lead to each other:")
     for group in measure.groups:
         print(f"{len(group)}{' (too many)' if len(group) > LARGEST_GROUP else ''}: {' '.join(group)}")

@@ -44,6 +44,7 @@ folder low  resident :      # below
 folder high resident : low  # above
 folder once boot     : high
 boot low/early.c
+resident once/late.c
 ground low/log.c
 """
 LINKER = """
@@ -90,7 +91,8 @@ def _build(tmp_path):
 @pytest.fixture(autouse=True)
 def _no_roots(monkeypatch):
     """Those of the hypervisor have no place here."""
-    for name, value in {"GUEST": (), "CONTROL": (), "GUEST_CUTS": (), "BOOT_CUTS": (), "BOOT_POINTERS": {}}.items():
+    for name, value in {"GUEST": (), "CONTROL": (), "GUEST_CUTS": (), "BOOT_CUTS": (), "STORED": (), "COPIED": {},
+                        "BOOT_POINTERS": {}}.items():
         monkeypatch.setattr(roots, name, value)
 
 
@@ -201,8 +203,14 @@ int later(void)
 {
     return chosen->serve();
 }
+int by_variable(void)
+{
+    int (*serve)(void) = chosen->serve;
+    return serve();
+}
 """})
     assert names(graph.closure([graph.find("later")])) == {"later", "chosen", "serve", "driver"}
+    assert names(graph.closure([graph.find("by_variable")])) == {"by_variable", "chosen", "serve", "driver"}
     assert "probe" in names(graph.closure([graph.find("at_boot")]))
     assert "serve" not in names(graph.closure([graph.find("at_boot")]))
     assert names(graph.members["serve"]) == {"serve"}
@@ -325,7 +333,11 @@ def test_boot_code_is_not_resident(tmp_path):
 
 
 def test_a_reference_to_boot_code_is_found(tmp_path):
-    found = measured(tmp_path, {"low/entry.c": call("hypervisor_entry", "early"), "once/a.c": call("early", "hypervisor_entry")})
+    header = "static inline int shared(int value)\n{\n    return value + 1;\n}\n"
+    found = measured(tmp_path, {
+        "low/h.h": header, "low/entry.c": call("hypervisor_entry", "early"),
+        "low/b.c": '#include "low/h.h"\nint b(int value)\n{\n    return shared(value);\n}\n',
+        "once/a.c": '#include "low/h.h"\n' + call("early", "hypervisor_entry") + "int a(int value)\n{\n    return shared(value);\n}\n"})
     assert found.boot_references() == ["low/entry.c:hypervisor_entry -> once/a.c:early"]
 
 
@@ -358,11 +370,41 @@ def test_reached_by_a_guest_and_stored_pointers(tmp_path, monkeypatch):
         found._nodes("gone")
 
 
+def test_stored_pointers_and_copied_tables_are_declared(tmp_path, monkeypatch):
+    monkeypatch.setattr(roots, "STORED", (("loop", "stored", "set_up()"),))
+    files = {"low/entry.c": call("hypervisor_entry"), "low/stored.c": call("stored"),
+             "low/t.h": "struct table {\n    void (*run)(void);\n};\n",
+             "low/loop.c": '#include "low/t.h"\nstatic struct table copy;\nvoid take(const struct table *table)\n{\n    copy = *table;\n}\n'
+                           "void loop(void)\n{\n    copy.run();\n}\n",
+             "low/early.c": '#include "low/t.h"\nvoid take(const struct table *table);\nvoid stored(void);\n'
+                            "void early(void)\n{\n    static const struct table mine = {.run = stored};\n    take(&mine);\n}\n"}
+    monkeypatch.setattr(roots, "CONTROL", ("loop",))
+    assert [one.partition(".c:")[2].partition(".")[0] for one in measured(tmp_path, files).not_boot()] == ["mine"]
+    monkeypatch.setattr(roots, "COPIED", {"low/early.c:mine*": "take()"})
+    found = measured(tmp_path, files)
+    assert not found.not_boot()
+    assert "stored" in names(found.after_start)
+
+
 def test_boot_only_files_that_run_later_are_found(tmp_path, monkeypatch):
     found = measured(tmp_path, {"low/entry.c": call("hypervisor_entry"), "low/loop.c": call("loop", "late"),
                                 "low/early.c": call("late")})
     monkeypatch.setattr(roots, "CONTROL", ("loop",))
     assert found.not_boot() == ["low/early.c:late"]
+
+
+def test_what_could_be_boot_only(tmp_path, monkeypatch):
+    """A file for boot only is held by a file that stays, unless it is called boot-only itself."""
+    found = measured(tmp_path, {
+        "low/entry.c": call("hypervisor_entry", "loop", "first", "held", "early"), "low/early.c": call("early", "second"),
+        "low/loop.c": call("loop"), "low/first.c": call("first"), "low/second.c": call("second", "third"),
+        "low/third.c": call("third"), "low/held.c": call("held", "behind"), "low/behind.c": call("behind"),
+        "low/stays.c": call("stays"), "low/both.c": call("held_by_both")})
+    monkeypatch.setattr(roots, "CONTROL", ("loop", "hypervisor_entry"))
+    monkeypatch.setattr(roots, "BOOT_CUTS", tuple(("hypervisor_entry", name, "boot") for name in ("first", "held", "early")))
+    free, held = found.could_be_boot()
+    assert free == {"low/second.c", "low/third.c"}
+    assert held == {"low/first.c": {"low/entry.c"}, "low/held.c": {"low/entry.c"}, "low/behind.c": {"low/held.c"}}
 
 
 # --- tables and pages ---
@@ -373,7 +415,8 @@ def test_the_table_of_folders():
     assert table.allowed("once") == {"once", "high", "low"}
     assert table.may_use("high/a.c", "low/b.c") and not table.may_use("low/a.c", "once/b.c")
     assert table.may_use("low/a.c", "low/log.c")
-    assert table.is_boot("low/early.c") and table.is_boot("once/a.c") and not table.is_boot("low/a.c")
+    assert table.is_boot("low/early.c") and table.is_boot("once/a.c")
+    assert not table.is_boot("low/a.c") and not table.is_boot("once/late.c")
     for wrong in ("folder low resident : nowhere", "folder low always :", "boot", "folder low"):
         with pytest.raises(ValueError):
             layers.Layers.parse(wrong)
