@@ -158,7 +158,7 @@ static enum status split(struct nic *nic, const struct config_nic *config)
     return STATUS_OK;
 }
 
-void nics_prepare(const struct config *config)
+void pfs_prepare(const struct config *config)
 {
     for (uint32_t i = 0; i < config->nic_count && i < CONFIG_MAX_NICS; i++) {
         const struct config_nic *nic_config = &config->nics[i];
@@ -180,7 +180,7 @@ void nics_prepare(const struct config *config)
     }
 }
 
-void nics_finish(void)
+void pfs_complete(void)
 {
     for (uint32_t i = 0; i < nic_count; i++) {
         struct nic *nic = &nics[i];
@@ -207,17 +207,17 @@ void nics_finish(void)
     }
 }
 
-struct pf_device *nic_device(uint32_t index)
+struct pf_device *pf_device_at(uint32_t index)
 {
     return index < nic_count && nics[index].ready ? &nics[index].pf : NULL;
 }
 
-struct pci_function *nic_function(uint32_t index)
+struct pci_function *pf_function_at(uint32_t index)
 {
     return index < nic_count ? nics[index].function : NULL;
 }
 
-const char *nic_name(const struct pci_function *function)
+const char *pf_name(const struct pci_function *function)
 {
     for (uint32_t i = 0; i < nic_count; i++)
         if (nics[i].function == function)

@@ -80,17 +80,17 @@ bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject
     return walk->present;
 }
 
-const struct guest_device *audit_attached(const struct guest *guest, rid_t rid)
+const struct assignment *audit_connected(const struct guest *guest, rid_t rid)
 {
-    for (unsigned i = 0; guest != NULL && i < guest->device_count; i++)
-        if (guest->devices[i]->function->rid == rid && guest->devices[i]->attached)
-            return guest->devices[i];
+    for (unsigned i = 0; guest != NULL && i < guest->assignment_count; i++)
+        if (guest->assignments[i]->function->rid == rid && guest->assignments[i]->attached)
+            return guest->assignments[i];
     return NULL;
 }
 
 bool audit_reaches_memory(const struct guest *guest, rid_t rid)
 {
-    return audit_attached(guest, rid) != NULL;
+    return audit_connected(guest, rid) != NULL;
 }
 
 /* I1: the ranges do not overlap, so that no frame has two owners. */
@@ -129,8 +129,8 @@ static unsigned find_msix_tables(struct audit *audit, const struct guest *guest,
                                  struct range tables[CONFIG_MAX_DEVICES])
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < guest->device_count; i++) {
-        const struct pci_function *function = guest->devices[i]->function;
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        const struct pci_function *function = guest->assignments[i]->function;
         struct msix_layout layout;
         if (!audit_settled(function))
             continue; /* its pages are the hypervisor's all the same */
@@ -152,8 +152,8 @@ static unsigned find_msix_tables(struct audit *audit, const struct guest *guest,
 
 static bool in_own_bar(const struct guest *guest, uint64_t physical, uint64_t size)
 {
-    for (unsigned i = 0; i < guest->device_count; i++) {
-        const struct pci_function *function = guest->devices[i]->function;
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        const struct pci_function *function = guest->assignments[i]->function;
         for (unsigned number = 0; number < PCI_BARS; number++) {
             const struct pci_bar *bar = &function->bar[number];
             if (function->owner == guest->owner && !bar->io && bar->base != 0 &&

@@ -42,8 +42,8 @@ void audit_functions(struct audit *audit)
 {
     const struct guest *guest;
     for (unsigned g = 0; (guest = guest_at(g)) != NULL; g++)
-        for (unsigned i = 0; i < guest->device_count; i++) {
-            const struct pci_function *function = guest->devices[i]->function;
+        for (unsigned i = 0; i < guest->assignment_count; i++) {
+            const struct pci_function *function = guest->assignments[i]->function;
             audit_controls(audit, guest, function);
             PCI_FOR_EACH_UPWARD (at, function)
                 if (audit_settled(at) && !acs_is_on(at))

@@ -1,7 +1,7 @@
 /* What the audit's files share; nobody else includes this. */
 #pragma once
 
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/audit/audit.h"
 #include "hypervisor/pci/config_access.h"
@@ -51,7 +51,7 @@ void audit_violation(struct audit *audit, const char *invariant, struct audit_su
 bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject subject,
                 uint64_t address, const struct page_walk *walk);
 /* The device of the guest that has this requester id and its interrupt entries; NULL for none. */
-const struct guest_device *audit_attached(const struct guest *guest, rid_t rid);
+const struct assignment *audit_connected(const struct guest *guest, rid_t rid);
 /* Whether it has a context entry. */
 bool audit_reaches_memory(const struct guest *guest, rid_t rid);
 /* False for a function that is in reset or gone: it sends nothing, and all its registers read ones,

@@ -253,7 +253,7 @@ static void audit_interrupt(struct audit *audit, uint16_t segment, uint32_t inde
     if (entry->validation != SVT_REQUESTER_ID || entry->qualifier != 0)
         audit_violation(audit, "I5", guest != NULL ? audit_guest(guest) : audit_function(rid),
                         index, entry->high, "an interrupt entry does not verify its source");
-    else if (guest == NULL || audit_attached(guest, rid) == NULL)
+    else if (guest == NULL || audit_connected(guest, rid) == NULL)
         audit_violation(audit, "I5", audit_function(rid), index, entry->low,
                         "an interrupt entry is present for a requester without an owner");
     else if (!own_core || entry->vector < FIRST_VECTOR || (entry->low & IRTE_MODES) != 0)
@@ -310,11 +310,11 @@ static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_un
         audit_interrupts(audit, report);
 }
 
-static bool any_attached(const struct guest *guest)
+static bool any_connected(const struct guest *guest)
 {
     bool any = false;
-    for (unsigned i = 0; i < guest->device_count; i++)
-        any = any || guest->devices[i]->attached;
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        any = any || guest->assignments[i]->attached;
     return any;
 }
 
@@ -326,7 +326,7 @@ void audit_units(struct audit *audit)
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         const struct guest *guest = guest_at(i);
         /* The one that a start will point at, so that nothing starts with a wrong one. */
-        if (guest->domain.table.root != NULL && !any_attached(guest))
+        if (guest->domain.table.root != NULL && !any_connected(guest))
             audit_domain(audit, guest, physical_address(guest->domain.table.root),
                          guest->domain.table.levels);
     }

@@ -4,16 +4,16 @@
 
 static bool lists(const struct guest *guest, const struct pci_function *function)
 {
-    for (unsigned i = 0; i < guest->device_count; i++)
-        if (guest->devices[i]->function == function)
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        if (guest->assignments[i]->function == function)
             return true;
     return false;
 }
 
 static bool has_bar_at(const struct guest *guest, uint64_t address)
 {
-    for (unsigned i = 0; i < guest->device_count; i++) {
-        const struct pci_function *function = guest->devices[i]->function;
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        const struct pci_function *function = guest->assignments[i]->function;
         for (unsigned number = 0; number < PCI_BARS && function->owner == guest->owner; number++)
             if (!function->bar[number].io &&
                 address - function->bar[number].base < function->bar[number].size)
@@ -45,14 +45,14 @@ static void audit_owner(struct audit *audit, const struct pci_function *function
 }
 
 /* Its own device where it reads it, but for the pages of the MSI-X table. */
-static void audit_bar(struct audit *audit, const struct guest_device *device, unsigned number)
+static void audit_bar(struct audit *audit, const struct assignment *assignment, unsigned number)
 {
-    const struct guest_bar *bar = &device->bars[number];
+    const struct guest_bar *bar = &assignment->bars[number];
     uint64_t hole_start = bar->size, hole_end = bar->size;
-    if (device->has_msix && device->msix.table_bar == number) {
-        uint64_t size = (uint64_t)device->msix.vectors * 16;
-        hole_start = ALIGN_DOWN((uint64_t)device->msix.table_offset, PAGE_SIZE);
-        hole_end = ALIGN_UP(device->msix.table_offset + size, PAGE_SIZE);
+    if (assignment->has_msix && assignment->msix.table_bar == number) {
+        uint64_t size = (uint64_t)assignment->msix.vectors * 16;
+        hole_start = ALIGN_DOWN((uint64_t)assignment->msix.table_offset, PAGE_SIZE);
+        hole_end = ALIGN_UP(assignment->msix.table_offset + size, PAGE_SIZE);
     }
     struct page_walk walk;
     for (uint64_t at = 0; at < bar->size;) {
@@ -60,9 +60,9 @@ static void audit_bar(struct audit *audit, const struct guest_device *device, un
             at = hole_end;
             continue;
         }
-        page_table_walk(&device->guest->memory, bar->guest_base + at, &walk);
+        page_table_walk(&assignment->guest->memory, bar->guest_base + at, &walk);
         if (!walk.present || walk.physical != bar->host_base + at) {
-            audit_violation(audit, "I2", audit_guest(device->guest), bar->guest_base + at,
+            audit_violation(audit, "I2", audit_guest(assignment->guest), bar->guest_base + at,
                             walk.present ? walk.physical : 0,
                             "registers of a running guest's device are not mapped");
             return;
@@ -73,23 +73,23 @@ static void audit_bar(struct audit *audit, const struct guest_device *device, un
 }
 
 static void audit_device(struct audit *audit, const struct guest *guest,
-                         const struct guest_device *device)
+                         const struct assignment *assignment)
 {
-    const struct pci_function *function = device->function;
+    const struct pci_function *function = assignment->function;
     bool used = function->life == PCI_USED || function->life == PCI_RESETTING;
     bool ended = guest->state == GUEST_CREATED || guest->state == GUEST_STOPPED;
     if (function->owner != guest->owner && !pci_unusable(function))
         audit_violation(audit, "I4", audit_guest(guest), function->rid, function->owner,
                         "a guest has a function among its devices that it does not own");
-    if (used != device->attached && !pci_unusable(function))
+    if (used != assignment->attached && !pci_unusable(function))
         audit_violation(audit, "I4", audit_guest(guest), function->rid, function->life,
                         "a device's state and its context entry do not fit together");
-    if (ended && device->attached)
+    if (ended && assignment->attached)
         audit_violation(audit, "I4", audit_guest(guest), function->rid, guest->state,
                         "a device has kept its context entry after the end of its guest");
     for (unsigned number = 0; number < PCI_BARS; number++)
-        if (guest->state == GUEST_RUNNING && device->bars[number].size != 0)
-            audit_bar(audit, device, number);
+        if (guest->state == GUEST_RUNNING && assignment->bars[number].size != 0)
+            audit_bar(audit, assignment, number);
 }
 
 void audit_lives(struct audit *audit)
@@ -99,6 +99,6 @@ void audit_lives(struct audit *audit)
         audit_owner(audit, function);
     const struct guest *guest;
     for (unsigned g = 0; (guest = guest_at(g)) != NULL; g++)
-        for (unsigned i = 0; i < guest->device_count; i++)
-            audit_device(audit, guest, guest->devices[i]);
+        for (unsigned i = 0; i < guest->assignment_count; i++)
+            audit_device(audit, guest, guest->assignments[i]);
 }

@@ -40,11 +40,11 @@ static void audit_places(struct audit *audit, const struct pci_function *functio
 }
 
 /* Every leaf over a device's BAR leads where the device answers now. */
-static void audit_mapping(struct audit *audit, const struct guest_device *device, unsigned number)
+static void audit_mapping(struct audit *audit, const struct assignment *assignment, unsigned number)
 {
-    const struct guest_bar *bar = &device->bars[number];
-    const struct guest *guest = device->guest;
-    uint64_t now = pci_bar_now(device->function, number), at = bar->guest_base;
+    const struct guest_bar *bar = &assignment->bars[number];
+    const struct guest *guest = assignment->guest;
+    uint64_t now = pci_bar_now(assignment->function, number), at = bar->guest_base;
     struct page_walk walk;
     for (; page_table_next(&guest->memory, &at, &walk) && at - bar->guest_base < bar->size;
          at += walk.page_size)
@@ -60,10 +60,10 @@ void audit_bars(struct audit *audit)
         if (readable(function) && decodes(function))
             audit_places(audit, function);
     for (unsigned i = 0; guest_at(i) != NULL; i++)
-        for (unsigned n = 0; n < guest_at(i)->device_count; n++) {
-            const struct guest_device *device = guest_at(i)->devices[n];
-            for (unsigned number = 0; readable(device->function) && number < PCI_BARS; number++)
-                if (device->bars[number].size != 0)
-                    audit_mapping(audit, device, number);
+        for (unsigned n = 0; n < guest_at(i)->assignment_count; n++) {
+            const struct assignment *assignment = guest_at(i)->assignments[n];
+            for (unsigned number = 0; readable(assignment->function) && number < PCI_BARS; number++)
+                if (assignment->bars[number].size != 0)
+                    audit_mapping(audit, assignment, number);
         }
 }

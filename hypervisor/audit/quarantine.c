@@ -4,7 +4,7 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/iommu/domain.h"
 #include "hypervisor/iommu/interrupt.h"
 
@@ -22,11 +22,11 @@ static void block(rid_t rid, bool logged)
 static void lose_pf(const struct pci_function *function)
 {
     for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
-        struct pf_device *pf = nic_device(i);
+        struct pf_device *pf = pf_device_at(i);
         if (pf == NULL || pf->function != function)
             continue;
         pf->lost = true;
-        devices_block_lost(pf);
+        pf_block_lost(pf);
     }
 }
 

@@ -5,7 +5,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/control_call.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/vdev/ports.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/memory/address_space.h"
@@ -44,16 +44,16 @@ static bool read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t
 /* --- devices: reads of virtual configuration space and registers beside an MSI-X table here, all
  * else on the control core --- */
 
-static struct guest_device *device_in_slot(struct guest *guest, unsigned slot)
+static struct assignment *device_in_slot(struct guest *guest, unsigned slot)
 {
-    for (unsigned i = 0; i < guest->device_count; i++)
-        if (guest->devices[i]->slot == slot)
-            return guest->devices[i];
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        if (guest->assignments[i]->slot == slot)
+            return guest->assignments[i];
     return NULL;
 }
 
 struct access {
-    struct guest_device *device;
+    struct assignment *assignment;
     uint64_t address; /* guest-physical, or the configuration offset */
     unsigned width;
     bool write;
@@ -63,7 +63,7 @@ struct access {
 static void config_write(void *argument)
 {
     struct access *access = argument;
-    virtual_config_write(access->device, (unsigned)access->address, access->width,
+    virtual_config_write(access->assignment, (unsigned)access->address, access->width,
                          (uint32_t)access->value);
 }
 
@@ -71,9 +71,9 @@ static void msix_access(void *argument)
 {
     struct access *access = argument;
     if (access->write)
-        virtual_msix_write(access->device, access->address, access->width, access->value);
+        virtual_msix_write(access->assignment, access->address, access->width, access->value);
     else
-        access->value = virtual_msix_read(access->device, access->address, access->width);
+        access->value = virtual_msix_read(access->assignment, access->address, access->width);
 }
 
 /* A vCPU whose control call was not taken carries on: reads give all ones, as from a dead device.
@@ -86,20 +86,20 @@ static void ask_control_core(control_function *function, struct access *access)
     log_event("guest.access_lost",
               "guest=%s address=%#llx message=\"the control core did not "
               "answer\"",
-              access->device->guest->name, (unsigned long long)access->address);
+              access->assignment->guest->name, (unsigned long long)access->address);
 }
 
 void guest_config_access(struct guest *guest, uint64_t offset, unsigned width, bool write,
                          uint64_t *value)
 {
-    struct guest_device *device = device_in_slot(guest, (unsigned)FIELD(offset, 19, 15));
+    struct assignment *assignment = device_in_slot(guest, (unsigned)FIELD(offset, 19, 15));
     unsigned number = (unsigned)FIELD(offset, 11, 0);
     bool exists =
-        device != NULL && FIELD(offset, 14, 12) == 0 && width <= 4 && IS_ALIGNED(number, width);
+        assignment != NULL && FIELD(offset, 14, 12) == 0 && width <= 4 && IS_ALIGNED(number, width);
     if (!write) {
-        *value = exists ? virtual_config_read(device, number, width) : ~UINT64_C(0);
+        *value = exists ? virtual_config_read(assignment, number, width) : ~UINT64_C(0);
     } else if (exists) {
-        struct access access = {device, number, width, true, *value};
+        struct access access = {assignment, number, width, true, *value};
         ask_control_core(config_write, &access);
     }
 }
@@ -111,12 +111,12 @@ static bool mmio(struct vcpu *vcpu, uint64_t address, unsigned width, bool write
         guest_config_access(guest, address - GUEST_ECAM_BASE, width, write, value);
         return true;
     }
-    for (unsigned i = 0; i < guest->device_count; i++) {
-        if (!virtual_msix_covers(guest->devices[i], address))
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        if (!virtual_msix_covers(guest->assignments[i], address))
             continue;
-        struct access access = {guest->devices[i], address, width, write, *value};
+        struct access access = {guest->assignments[i], address, width, write, *value};
         /* The device stays this guest's for as long as this core is in the exit: guest_hold(). */
-        if (virtual_msix_passes(access.device, address))
+        if (virtual_msix_passes(access.assignment, address))
             msix_access(&access);
         else
             ask_control_core(msix_access, &access);

@@ -4,7 +4,7 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/guest.h"
 
 #define RECORDS      64
@@ -19,11 +19,11 @@ static const char *const action_words[] = {
     [FAULT_STOP_GUEST] = "stop-guest",
 };
 
-static struct guest_device *find_device(struct guest *guest, rid_t rid)
+static struct assignment *find_device(struct guest *guest, rid_t rid)
 {
-    for (unsigned i = 0; guest != NULL && i < guest->device_count; i++)
-        if (guest->devices[i]->function->rid == rid)
-            return guest->devices[i];
+    for (unsigned i = 0; guest != NULL && i < guest->assignment_count; i++)
+        if (guest->assignments[i]->function->rid == rid)
+            return guest->assignments[i];
     return NULL;
 }
 
@@ -52,7 +52,7 @@ void fault_answer(const struct iommu_fault *fault)
 {
     struct pci_function *function = pci_function_find(fault->rid);
     struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
-    struct guest_device *device = find_device(guest, fault->rid);
+    struct assignment *assignment = find_device(guest, fault->rid);
     const char *name = guest != NULL ? guest->name : "-";
     const char *action = action_words[FAULT_LOG];
     bool acted = false;
@@ -62,11 +62,11 @@ void fault_answer(const struct iommu_fault *fault)
     if (guest != NULL) {
         count = ++guest->faults;
         /* A guest whose device was silenced may have a last record in flight. */
-        if (count >= guest->config->fault_threshold && device != NULL && !device->disabled &&
-            guest->config->fault_action != FAULT_LOG) {
+        if (count >= guest->config->fault_threshold && assignment != NULL &&
+            !assignment->disabled && guest->config->fault_action != FAULT_LOG) {
             acted = true;
             action = action_words[guest->config->fault_action];
-            device_disable(device);
+            assignment_silence(assignment);
             guest->devices_disabled = true;
         }
     }

@@ -41,7 +41,7 @@ enum guest_state {
 
 struct virtual_serial; /* guest/virtual_serial.h */
 struct pf_device;      /* pci/pf_driver.h */
-struct guest_device;   /* guest/device.h: virtual configuration space, MSI-X, BARs */
+struct assignment;     /* guest/device.h: virtual configuration space, MSI-X, BARs */
 
 struct guest {
     char name[CONFIG_NAME_SIZE];
@@ -59,8 +59,8 @@ struct guest {
     uint32_t pci_address;          /* what it wrote to port 0xcf8 */
     uint8_t rtc_index;             /* what it wrote to port 0x70 */
     struct virtual_serial *serial; /* NULL: the guest has no ports (ports.h) */
-    unsigned device_count;
-    struct guest_device *devices[CONFIG_MAX_DEVICES];
+    unsigned assignment_count;
+    struct assignment *assignments[CONFIG_MAX_DEVICES];
     /* how it ended */
     volatile uint32_t end_noted; /* set by the first guest_note_end() */
     char stop_reason[24];
@@ -89,9 +89,9 @@ void guests_finish(const struct config *config);
 void guest_dismantle(struct guest *guest);
 /* One more function (and its PF's driver when it is a VF): into the lowest free slot, its BARs
  * behind the others'. The guest must not be in guest mode. `device` is the caller's, one page or
- * more of zeros; it becomes the guest's. Errors of device_assign(); STATUS_FULL. */
-MUST_CHECK enum status guest_add_device(struct guest *guest, struct guest_device *device,
-                                        struct pci_function *function, struct pf_device *pf);
+ * more of zeros; it becomes the guest's. Errors of assignment_claim(); STATUS_FULL. */
+MUST_CHECK enum status assignment_add(struct guest *guest, struct assignment *assignment,
+                                      struct pci_function *function, struct pf_device *pf);
 struct guest *guest_at(unsigned index); /* in the configuration's order; NULL past the end */
 struct guest *guest_find(const char *name);
 struct guest *guest_of_owner(owner_t owner);
@@ -139,9 +139,9 @@ void guests_changed(void);
 bool guests_verdict(bool rest_ok);
 
 /* pfs.c: prepares the configuration's NICs (PF drivers, SR-IOV). */
-void nics_prepare(const struct config *config);
-void nics_finish(void); /* waits for what is left of the 100 ms, VFs verified */
-struct pf_device *nic_device(uint32_t index); /* NULL: not there or without SR-IOV */
-struct pci_function *nic_function(uint32_t index);
+void pfs_prepare(const struct config *config);
+void pfs_complete(void); /* waits for what is left of the 100 ms, VFs verified */
+struct pf_device *pf_device_at(uint32_t index); /* NULL: not there or without SR-IOV */
+struct pci_function *pf_function_at(uint32_t index);
 /* What the configuration calls the NIC, "" for a function that it does not name. */
-const char *nic_name(const struct pci_function *function);
+const char *pf_name(const struct pci_function *function);

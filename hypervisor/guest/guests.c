@@ -4,7 +4,7 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/events.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/iommu/iommu.h"
@@ -130,11 +130,11 @@ static struct pci_function *resolve(const struct guest *guest, const struct conf
                                     const struct config *config, struct pf_device **pf)
 {
     const char *name = config->nics[device->nic].name;
-    struct pci_function *function = nic_function(device->nic);
+    struct pci_function *function = pf_function_at(device->nic);
     *pf = NULL;
     if (function != NULL && device->whole)
         return function;
-    *pf = nic_device(device->nic);
+    *pf = pf_device_at(device->nic);
     if (function != NULL && *pf != NULL) {
         rid_t rid = sriov_vf_rid(&(*pf)->sriov, (uint16_t)device->vf);
         function = pci_function_find(rid);
@@ -153,36 +153,36 @@ static struct pci_function *resolve(const struct guest *guest, const struct conf
 
 static bool slot_taken(const struct guest *guest, unsigned slot)
 {
-    for (unsigned i = 0; i < guest->device_count; i++)
-        if (guest->devices[i]->slot == slot)
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        if (guest->assignments[i]->slot == slot)
             return true;
     return false;
 }
 
-enum status guest_add_device(struct guest *guest, struct guest_device *device,
-                             struct pci_function *function, struct pf_device *pf)
+enum status assignment_add(struct guest *guest, struct assignment *assignment,
+                           struct pci_function *function, struct pf_device *pf)
 {
     uint64_t next_bar = GUEST_BAR_BASE;
     unsigned slot = 1;
-    if (guest->device_count == CONFIG_MAX_DEVICES)
+    if (guest->assignment_count == CONFIG_MAX_DEVICES)
         return STATUS_FULL;
     if (guest->domain.table.root == NULL && iommu_enabled()) {
         enum status status = create_domain(guest);
         if (status != STATUS_OK)
             return status;
     }
-    for (unsigned i = 0; i < guest->device_count; i++) {
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
         for (unsigned number = 0; number < PCI_BARS; number++) {
-            const struct guest_bar *bar = &guest->devices[i]->bars[number];
+            const struct guest_bar *bar = &guest->assignments[i]->bars[number];
             if (bar->size != 0)
                 next_bar = MAX(next_bar, bar->guest_base + bar->size);
         }
     }
     while (slot_taken(guest, slot))
         slot++;
-    enum status status = device_assign(guest, device, function, pf, slot, &next_bar);
+    enum status status = assignment_claim(guest, assignment, function, pf, slot, &next_bar);
     if (status == STATUS_OK)
-        guest->devices[guest->device_count++] = device;
+        guest->assignments[guest->assignment_count++] = assignment;
     return status;
 }
 
@@ -193,13 +193,13 @@ static enum status create_devices(struct guest *guest, const struct config *conf
         struct pci_function *function = resolve(guest, &guest->config->devices[i], config, &pf);
         if (function == NULL)
             return refuse(guest, STATUS_NOT_FOUND, "a device it needs is missing");
-        struct guest_device *device =
-            pages_allocate(ALIGN_UP(sizeof(struct guest_device), PAGE_SIZE) / PAGE_SIZE);
-        if (device == NULL)
+        struct assignment *assignment =
+            pages_allocate(ALIGN_UP(sizeof(struct assignment), PAGE_SIZE) / PAGE_SIZE);
+        if (assignment == NULL)
             return refuse(guest, STATUS_NO_MEMORY, "no memory left for its devices");
-        enum status status = guest_add_device(guest, device, function, pf);
+        enum status status = assignment_add(guest, assignment, function, pf);
         if (status != STATUS_OK) {
-            pages_free(device, ALIGN_UP(sizeof(struct guest_device), PAGE_SIZE) / PAGE_SIZE);
+            pages_free(assignment, ALIGN_UP(sizeof(struct assignment), PAGE_SIZE) / PAGE_SIZE);
             return refuse(guest, status, "a device it needs was refused");
         }
     }
@@ -271,7 +271,7 @@ static void finish(struct guest *guest, const struct config *config)
         guest->state = GUEST_CREATED;
         log_event("guest.created", "name=%s cpus=%u memory=%s base=%#llx devices=%u", guest->name,
                   guest->cpu_count, size_text(guest->memory_size).text,
-                  (unsigned long long)guest->memory_base, guest->device_count);
+                  (unsigned long long)guest->memory_base, guest->assignment_count);
         log_tables(guest);
     } else {
         guest_dismantle(guest);
@@ -281,13 +281,13 @@ static void finish(struct guest *guest, const struct config *config)
 /* Gives back all that a refused guest had taken. Nothing of it ever ran. */
 void guest_dismantle(struct guest *guest)
 {
-    const size_t device_pages = ALIGN_UP(sizeof(struct guest_device), PAGE_SIZE) / PAGE_SIZE;
-    for (unsigned i = 0; i < guest->device_count; i++) {
-        struct guest_device *device = guest->devices[i];
-        device_release(device);
-        pages_free(device, device_pages);
+    const size_t pages = ALIGN_UP(sizeof(struct assignment), PAGE_SIZE) / PAGE_SIZE;
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        struct assignment *assignment = guest->assignments[i];
+        assignment_unclaim(assignment);
+        pages_free(assignment, pages);
     }
-    guest->device_count = 0;
+    guest->assignment_count = 0;
     for (unsigned i = 0; i < guest->cpu_count; i++) {
         vcpu_setup()->destroy(guest->vcpus[i]);
         pages_free(guest->vcpus[i], ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) / PAGE_SIZE);

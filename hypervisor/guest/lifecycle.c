@@ -6,7 +6,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/control_call.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/vdev/virtual_serial.h"
@@ -40,23 +40,23 @@ void guest_note_end(struct guest *guest, const char *reason, uint64_t exit_statu
     }
 }
 
-static void detach_start(struct guest *guest)
+static void quiesce_all(struct guest *guest)
 {
-    for (unsigned i = 0; i < guest->device_count; i++)
-        device_detach_start(guest->devices[i]);
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        assignment_quiesce(guest->assignments[i]);
 }
 
 /* One look at each, and at most one of them taken back in a turn of the control loop: others have
  * business there, too. False: call again. What failed is logged, and remembered in the device. */
-static bool detach_goes_on(struct guest *guest)
+static bool disconnect_goes_on(struct guest *guest)
 {
     bool all = true, finished = false;
-    for (unsigned i = 0; i < guest->device_count; i++) {
-        struct guest_device *device = guest->devices[i];
-        if (!device_detach_ready(device) || (finished && device_detaching(device))) {
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        struct assignment *assignment = guest->assignments[i];
+        if (!assignment_quiet(assignment) || (finished && assignment_resetting(assignment))) {
             all = false;
-        } else if (device_detaching(device)) {
-            (void)!device_detach_finish(device);
+        } else if (assignment_resetting(assignment)) {
+            (void)!assignment_disconnect(assignment);
             finished = true;
         }
     }
@@ -64,18 +64,18 @@ static bool detach_goes_on(struct guest *guest)
 }
 
 /* A device may still reach the guest's memory. */
-static bool any_attached(const struct guest *guest)
+static bool any_connected(const struct guest *guest)
 {
-    for (unsigned i = 0; i < guest->device_count; i++)
-        if (guest->devices[i]->attached)
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        if (guest->assignments[i]->attached)
             return true;
     return false;
 }
 
-static enum status attach_devices(struct guest *guest)
+static enum status connect_all(struct guest *guest)
 {
-    for (unsigned i = 0; i < guest->device_count; i++) {
-        enum status status = device_attach(guest->devices[i]);
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        enum status status = assignment_connect(guest->assignments[i]);
         if (status != STATUS_OK)
             return status;
     }
@@ -88,7 +88,7 @@ static void end(struct guest *guest)
     guest->state = GUEST_STOPPING;
     guest->output_left = guest->serial != NULL;
     guest->output_until = deadline_in(OUTPUT_LIMIT);
-    detach_start(guest);
+    quiesce_all(guest);
 }
 
 /* A core that stopped for good since the guest was created. */
@@ -124,7 +124,7 @@ static enum status prepare(struct guest *guest)
     guest->end_noted = 0;
     guest->stop_reason[0] = '\0';
     guest->exit_status = 0;
-    status = attach_devices(guest);
+    status = connect_all(guest);
     if (status != STATUS_OK) {
         /* What is attached already goes the way of every end. */
         guest_note_end(guest, NOT_STARTED, 0);
@@ -234,7 +234,7 @@ static void finish(struct guest *guest)
         guest->paused = false;
         guest_release(guest);
     }
-    if (any_attached(guest)) {
+    if (any_connected(guest)) {
         guest->state = GUEST_LOST;
         log_event("guest.lost",
                   "name=%s message=\"a device of it could not be detached; its memory is not used "
@@ -257,8 +257,8 @@ static void give_up(struct guest *guest)
 {
     guest->state = GUEST_LOST;
     guests_changed();
-    for (unsigned i = 0; i < guest->device_count; i++)
-        device_disable(guest->devices[i]);
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        assignment_silence(guest->assignments[i]);
     log_event("guest.lost",
               "name=%s reason=%s message=\"%s; the guest's devices are off, the core is not used "
               "again\"",
@@ -320,7 +320,7 @@ static void start_again(struct guest *guest)
  * calls come before the next guest's. */
 static bool check(struct guest *guest)
 {
-    if (guest->state == GUEST_STOPPING && detach_goes_on(guest) && output_written(guest)) {
+    if (guest->state == GUEST_STOPPING && disconnect_goes_on(guest) && output_written(guest)) {
         finish(guest);
         return true;
     }
@@ -345,11 +345,11 @@ void guests_service(void)
 {
     control_calls_service();
     for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
-        struct pf_device *pf = nic_device(i);
+        struct pf_device *pf = pf_device_at(i);
         if (pf == NULL)
             continue;
         (void)pf->driver->service(pf);
-        devices_block_lost(pf);
+        pf_block_lost(pf);
     }
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         if (check(guest_at(i)))

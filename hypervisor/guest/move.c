@@ -3,18 +3,18 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/memory/pages.h"
 
 static struct move {
-    struct guest_device *device; /* NULL: none under way */
+    struct assignment *assignment; /* NULL: none under way */
     struct guest *from, *to;
     bool held; /* the former owner is out of guest mode */
 } move;
 
 bool guest_moving(const struct guest *guest)
 {
-    return move.device != NULL && (move.from == guest || move.to == guest);
+    return move.assignment != NULL && (move.from == guest || move.to == guest);
 }
 
 static bool settled(const struct guest *guest)
@@ -23,78 +23,79 @@ static bool settled(const struct guest *guest)
            guest->state == GUEST_RUNNING;
 }
 
-enum status guest_move(struct guest_device *device, struct guest *to)
+enum status guest_move(struct assignment *assignment, struct guest *to)
 {
-    struct guest *from = device->guest;
-    const struct pci_function *function = device->function;
-    if (move.device != NULL || !settled(from))
+    struct guest *from = assignment->guest;
+    const struct pci_function *function = assignment->function;
+    if (move.assignment != NULL || !settled(from))
         return STATUS_BUSY;
     if (to->quarantined || to->state == GUEST_LOST)
-        return device_refuse(to, function, STATUS_DENIED,
-                             to->quarantined ? "the guest is quarantined until a reboot"
-                                             : "the guest is lost until a reboot");
+        return assignment_refuse(to, function, STATUS_DENIED,
+                                 to->quarantined ? "the guest is quarantined until a reboot"
+                                                 : "the guest is lost until a reboot");
     if (!settled(to))
         return STATUS_BUSY;
-    if (to->device_count == CONFIG_MAX_DEVICES)
+    if (to->assignment_count == CONFIG_MAX_DEVICES)
         return STATUS_FULL;
-    if (device->pf != NULL && device->pf->lost)
-        return device_refuse(to, function, STATUS_DENIED, device_unusable);
-    enum status status = device_check(to, function, true);
+    if (assignment->pf != NULL && assignment->pf->lost)
+        return assignment_refuse(to, function, STATUS_DENIED, assignment_unusable);
+    enum status status = assignment_check(to, function, true);
     if (status != STATUS_OK)
         return status;
     bool running = from->state == GUEST_RUNNING;
     status = running ? guest_hold(from) : STATUS_OK;
     if (status != STATUS_OK)
         return status;
-    move = (struct move){.device = device, .from = from, .to = to, .held = running};
-    device_detach_start(device);
+    move = (struct move){.assignment = assignment, .from = from, .to = to, .held = running};
+    assignment_quiesce(assignment);
     return STATUS_OK;
 }
 
 /* Detached before, and the guest is out of guest mode. */
-static enum status take(struct guest_device *device)
+static enum status take(struct assignment *assignment)
 {
-    struct guest *guest = device->guest;
-    enum status status = device_unmap(device);
+    struct guest *guest = assignment->guest;
+    enum status status = assignment_unmap(assignment);
     if (status != STATUS_OK)
         return status;
     for (unsigned number = 0; number < PCI_BARS; number++)
-        guest->pulled_end =
-            MAX(guest->pulled_end, device->bars[number].guest_base + device->bars[number].size);
-    device_release(device);
+        guest->pulled_end = MAX(guest->pulled_end, assignment->bars[number].guest_base +
+                                                       assignment->bars[number].size);
+    assignment_unclaim(assignment);
     unsigned index = 0;
-    while (guest->devices[index] != device)
+    while (guest->assignments[index] != assignment)
         index++;
-    guest->device_count--;
-    for (; index < guest->device_count; index++)
-        guest->devices[index] = guest->devices[index + 1];
+    guest->assignment_count--;
+    for (; index < guest->assignment_count; index++)
+        guest->assignments[index] = guest->assignments[index + 1];
     return STATUS_OK;
 }
 
 /* A guest's newest device is its last. */
-static bool lists(const struct guest *guest, const struct guest_device *device)
+static bool lists(const struct guest *guest, const struct assignment *assignment)
 {
-    return guest->device_count != 0 && guest->devices[guest->device_count - 1] == device;
+    return guest->assignment_count != 0 &&
+           guest->assignments[guest->assignment_count - 1] == assignment;
 }
 
 /* After an error the device may be in the guest's list all the same: if it could not be taken out
  * of its memory again, or the unit may still let it reach that. */
-static enum status give(struct guest_device *device, struct guest *guest)
+static enum status give(struct assignment *assignment, struct guest *guest)
 {
-    struct pci_function *function = device->function;
-    struct pf_device *pf = device->pf;
+    struct pci_function *function = assignment->function;
+    struct pf_device *pf = assignment->pf;
     if (!settled(guest))
         return STATUS_BUSY;
     bool running = guest->state == GUEST_RUNNING;
     enum status status = running ? guest_hold(guest) : STATUS_OK;
     if (status != STATUS_OK)
         return status;
-    *device = (struct guest_device){.function = function, .pf = pf};
-    status = guest_add_device(guest, device, function, pf);
+    *assignment = (struct assignment){.function = function, .pf = pf};
+    status = assignment_add(guest, assignment, function, pf);
     if (status == STATUS_OK && running) {
-        status = device_attach(device);
-        if (status != STATUS_OK && (device->attached || take(device) != STATUS_OK))
-            device_disable(device);
+        status = assignment_connect(assignment);
+        if (status != STATUS_OK && (assignment->attached || take(assignment) != STATUS_OK))
+            assignment_silence(assignment);
     }
     if (running)
         guest_release(guest);
@@ -104,25 +105,26 @@ static enum status give(struct guest_device *device, struct guest *guest)
 static void log_failure(const struct move *done, enum status status, const char *message)
 {
     log_event("device.move_failed", "rid=%s from=%s to=%s status=%s message=\"%s\"",
-              rid_text(done->device->function->rid).text, done->from->name, done->to->name,
+              rid_text(done->assignment->function->rid).text, done->from->name, done->to->name,
               status_name(status), message);
 }
 
 void guest_move_service(void)
 {
     struct move done = move;
-    struct guest_device *device = done.device;
-    if (device == NULL || !device_detach_ready(device) || done.from->state == GUEST_STOPPING)
+    struct assignment *assignment = done.assignment;
+    if (assignment == NULL || !assignment_quiet(assignment) || done.from->state == GUEST_STOPPING)
         return;
-    move.device = NULL;
+    move.assignment = NULL;
     guests_changed();
     enum status status = done.from->state == GUEST_LOST ? STATUS_DENIED : STATUS_OK;
     if (status == STATUS_OK)
-        status = device_detach_finish(device);
+        status = assignment_disconnect(assignment);
     /* Without a reset that has worked nobody gets it. One that is not known to be cut off from its
      * guest's memory stays in its list, so that this memory is not used again. */
-    bool taken = !device->attached && done.from->state != GUEST_LOST && take(device) == STATUS_OK;
-    if (status == STATUS_OK && (!taken || pci_unusable(device->function)))
+    bool taken =
+        !assignment->attached && done.from->state != GUEST_LOST && take(assignment) == STATUS_OK;
+    if (status == STATUS_OK && (!taken || pci_unusable(assignment->function)))
         status = STATUS_DENIED;
     if (done.held)
         guest_release(done.from);
@@ -132,21 +134,21 @@ void guest_move_service(void)
                           : "it could not be taken from its guest, which cannot use it until a "
                             "reboot");
         if (taken)
-            pages_free(device, ALIGN_UP(sizeof *device, PAGE_SIZE) / PAGE_SIZE);
+            pages_free(assignment, ALIGN_UP(sizeof *assignment, PAGE_SIZE) / PAGE_SIZE);
         return;
     }
-    status = give(device, done.to);
+    status = give(assignment, done.to);
     if (status == STATUS_OK) {
-        log_event("device.moved", "rid=%s from=%s to=%s", rid_text(device->function->rid).text,
+        log_event("device.moved", "rid=%s from=%s to=%s", rid_text(assignment->function->rid).text,
                   done.from->name, done.to->name);
         return;
     }
-    bool back = !lists(done.to, device) && give(device, done.from) == STATUS_OK;
-    bool kept = !back && (lists(done.to, device) || lists(done.from, device));
+    bool back = !lists(done.to, assignment) && give(assignment, done.from) == STATUS_OK;
+    bool kept = !back && (lists(done.to, assignment) || lists(done.from, assignment));
     log_failure(&done, status,
                 back   ? "its former owner has it again"
                 : kept ? "it could not be taken back from the guest that was to get it, and is off"
                        : "no guest has it until a reboot");
     if (!back && !kept)
-        pages_free(device, ALIGN_UP(sizeof *device, PAGE_SIZE) / PAGE_SIZE);
+        pages_free(assignment, ALIGN_UP(sizeof *assignment, PAGE_SIZE) / PAGE_SIZE);
 }

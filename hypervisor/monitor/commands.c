@@ -3,7 +3,7 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/guest.h"
 #include "hypervisor/pci/acs.h"
@@ -141,9 +141,9 @@ static void list_domains(unsigned count, char *const words[])
         if (guest->domain.table.root == NULL)
             continue;
         show_domain(&guest->domain, guest->name, size_text(guest->memory_size).text);
-        for (unsigned d = 0; d < guest->device_count; d++)
-            console_printf(" %s%s", rid_text(guest->devices[d]->function->rid).text,
-                           guest->devices[d]->attached ? "" : " (detached)");
+        for (unsigned d = 0; d < guest->assignment_count; d++)
+            console_printf(" %s%s", rid_text(guest->assignments[d]->function->rid).text,
+                           guest->assignments[d]->attached ? "" : " (detached)");
         console_printf("\n");
     }
     const struct pf_dma *dma;

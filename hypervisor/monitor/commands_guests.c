@@ -1,7 +1,7 @@
 /* Commands that change what guests do. */
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/monitor/commands.h"
 #include "hypervisor/monitor/console.h"
@@ -75,15 +75,16 @@ void command_resume(unsigned count, char *const words[])
 }
 
 /* A requester id, or a NIC's name and the number of its VF, or a NIC's name. */
-static bool is_called(const struct guest_device *device, const char *name)
+static bool is_called(const struct assignment *assignment, const char *name)
 {
     rid_t rid;
-    char vf[sizeof device->pf->name + 8];
+    char vf[sizeof assignment->pf->name + 8];
     if (decode_rid(name, &rid))
-        return device->function->rid == rid;
-    if (device->pf == NULL)
-        return text_equal(name, nic_name(device->function));
-    (void)format_text(vf, sizeof vf, "%s.vf%u", device->pf->name, device->function->vf_index);
+        return assignment->function->rid == rid;
+    if (assignment->pf == NULL)
+        return text_equal(name, pf_name(assignment->function));
+    (void)format_text(vf, sizeof vf, "%s.vf%u", assignment->pf->name,
+                      assignment->function->vf_index);
     return text_equal(name, vf);
 }
 
@@ -91,14 +92,15 @@ void command_move(unsigned count, char *const words[])
 {
     (void)count;
     struct guest *from = named(words[2]), *to = named(words[3]);
-    struct guest_device *device = NULL;
+    struct assignment *assignment = NULL;
     if (from == NULL || to == NULL)
         return;
-    for (unsigned i = 0; i < from->device_count && device == NULL; i++)
-        if (is_called(from->devices[i], words[1]))
-            device = from->devices[i];
-    enum status status = device == NULL || from == to ? STATUS_INVALID : guest_move(device, to);
-    if (device == NULL)
+    for (unsigned i = 0; i < from->assignment_count && assignment == NULL; i++)
+        if (is_called(from->assignments[i], words[1]))
+            assignment = from->assignments[i];
+    enum status status =
+        assignment == NULL || from == to ? STATUS_INVALID : guest_move(assignment, to);
+    if (assignment == NULL)
         console_printf("%s has no device %s; `devices` lists them\n", from->name, words[1]);
     else if (from == to)
         console_printf("%s has it already\n", to->name);

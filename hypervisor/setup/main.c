@@ -128,7 +128,7 @@ void hypervisor_main(const struct boot_info *loaders)
     iommu_regions_honour();
 
     phase("nics");
-    nics_prepare(&configuration); /* its 100 ms run beside the cores' start */
+    pfs_prepare(&configuration); /* its 100 ms run beside the cores' start */
 
     phase("cores");
     expect(vcpu_backend_select(), "cpu.refused", "no guest can run; the monitor still does");
@@ -137,7 +137,7 @@ void hypervisor_main(const struct boot_info *loaders)
 
     phase("guests");
     guests_create(&configuration, &boot); /* overwrites their memory while the VFs settle */
-    nics_finish();
+    pfs_complete();
     guests_finish(&configuration);
     report_size();
     timer_start(TICK_MICROSECONDS);

@@ -3,7 +3,7 @@
  * row reads as zero and ignores writes (deny by default). PCIe 7.5.1.2 (type 0 header), 7.7.2
  * (MSI-X), 7.5.3 (PCI Express capability).
  */
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 
 #include "hypervisor/base/string.h"
 #include "hypervisor/pci/config_access.h"
@@ -57,41 +57,42 @@ static const struct rule rules[CONFIG_DWORDS] = {
     [(CONFIG_CAP_PCIE + 16) / 4] = {RULE_PCIE, ~0u, 16},  /* Link Control and Status */
 };
 
-void virtual_config_reset(struct guest_device *device)
+void virtual_config_reset(struct assignment *assignment)
 {
-    device->command = 0;
+    assignment->command = 0;
     for (unsigned bar = 0; bar < PCI_BARS; bar++)
-        device->bars[bar].sizing_low = device->bars[bar].sizing_high = false;
+        assignment->bars[bar].sizing_low = assignment->bars[bar].sizing_high = false;
 }
 
-static uint32_t bar_read(const struct guest_device *device, unsigned number)
+static uint32_t bar_read(const struct assignment *assignment, unsigned number)
 {
-    const struct guest_bar *bar = &device->bars[number];
+    const struct guest_bar *bar = &assignment->bars[number];
     if (bar->size != 0) {
         uint32_t flags = (bar->is_64bit ? 4u : 0u) | (bar->prefetchable ? 8u : 0u);
         uint64_t value = bar->sizing_low ? ~(bar->size - 1) : bar->guest_base;
         return ((uint32_t)value & ~0xfu) | flags;
     }
-    if (number > 0 && device->bars[number - 1].is_64bit && device->bars[number - 1].size != 0) {
-        bar = &device->bars[number - 1];
+    if (number > 0 && assignment->bars[number - 1].is_64bit &&
+        assignment->bars[number - 1].size != 0) {
+        bar = &assignment->bars[number - 1];
         return (uint32_t)((bar->sizing_high ? ~(bar->size - 1) : bar->guest_base) >> 32);
     }
     return 0;
 }
 
 /* A BAR can be sized but not moved: any other write than all ones restores the address. */
-static void bar_write(struct guest_device *device, unsigned number, uint32_t value)
+static void bar_write(struct assignment *assignment, unsigned number, uint32_t value)
 {
-    struct guest_bar *bar = &device->bars[number];
+    struct guest_bar *bar = &assignment->bars[number];
     if (bar->size != 0)
         bar->sizing_low = value >= 0xfffffff0u;
-    else if (number > 0 && device->bars[number - 1].is_64bit)
-        device->bars[number - 1].sizing_high = value == ~0u;
+    else if (number > 0 && assignment->bars[number - 1].is_64bit)
+        assignment->bars[number - 1].sizing_high = value == ~0u;
 }
 
-static uint32_t dword_read(const struct guest_device *device, unsigned offset)
+static uint32_t dword_read(const struct assignment *assignment, unsigned offset)
 {
-    const struct pci_function *function = device->function;
+    const struct pci_function *function = assignment->function;
     const struct rule *rule = &rules[offset / 4];
     switch (rule->kind) {
     case RULE_PHYSICAL:
@@ -99,22 +100,24 @@ static uint32_t dword_read(const struct guest_device *device, unsigned offset)
     case RULE_IDENTITY:
         return (uint32_t)function->device << 16 | function->vendor;
     case RULE_COMMAND:
-        return (uint32_t)PCI_STATUS_CAPS << 16 | device->command;
+        return (uint32_t)PCI_STATUS_CAPS << 16 | assignment->command;
     case RULE_BAR:
-        return bar_read(device, (offset - 0x10) / 4);
+        return bar_read(assignment, (offset - 0x10) / 4);
     case RULE_CAP_POINTER:
-        return device->has_msix ? CONFIG_CAP_MSIX : (function->cap_pcie != 0 ? CONFIG_CAP_PCIE : 0);
+        return assignment->has_msix ? CONFIG_CAP_MSIX
+                                    : (function->cap_pcie != 0 ? CONFIG_CAP_PCIE : 0);
     case RULE_MSIX_CONTROL:
-        if (!device->has_msix)
+        if (!assignment->has_msix)
             return 0;
         return PCI_CAP_MSIX | (function->cap_pcie != 0 ? CONFIG_CAP_PCIE << 8 : 0) |
-               (uint32_t)(device->msix.vectors - 1) << 16 |
-               (device->msix_enabled ? (uint32_t)MSIX_CONTROL_ENABLE << 16 : 0) |
-               (device->msix_function_mask ? (uint32_t)MSIX_CONTROL_MASK << 16 : 0);
+               (uint32_t)(assignment->msix.vectors - 1) << 16 |
+               (assignment->msix_enabled ? (uint32_t)MSIX_CONTROL_ENABLE << 16 : 0) |
+               (assignment->msix_function_mask ? (uint32_t)MSIX_CONTROL_MASK << 16 : 0);
     case RULE_MSIX_TABLE:
-        return device->has_msix ? device->msix.table_offset | device->msix.table_bar : 0;
+        return assignment->has_msix ? assignment->msix.table_offset | assignment->msix.table_bar
+                                    : 0;
     case RULE_MSIX_PBA:
-        return device->has_msix ? device->msix.pba_offset | device->msix.pba_bar : 0;
+        return assignment->has_msix ? assignment->msix.pba_offset | assignment->msix.pba_bar : 0;
     case RULE_PCIE_HEADER:
         if (function->cap_pcie == 0)
             return 0;
@@ -131,48 +134,48 @@ static uint32_t dword_read(const struct guest_device *device, unsigned offset)
     return 0;
 }
 
-uint32_t virtual_config_read(const struct guest_device *device, unsigned offset, unsigned width)
+uint32_t virtual_config_read(const struct assignment *assignment, unsigned offset, unsigned width)
 {
-    uint32_t value = offset < CONFIG_DWORDS * 4 ? dword_read(device, offset & ~3u) : 0;
+    uint32_t value = offset < CONFIG_DWORDS * 4 ? dword_read(assignment, offset & ~3u) : 0;
     value >>= (offset & 3) * 8;
     return width == 4 ? value : value & ((1u << (width * 8)) - 1);
 }
 
-static void command_write(struct guest_device *device, uint16_t value)
+static void command_write(struct assignment *assignment, uint16_t value)
 {
-    device->command = value & COMMAND_WRITABLE;
-    if (device->disabled)
-        device->command &= (uint16_t)~PCI_COMMAND_BUS_MASTER;
+    assignment->command = value & COMMAND_WRITABLE;
+    if (assignment->disabled)
+        assignment->command &= (uint16_t)~PCI_COMMAND_BUS_MASTER;
     /* Decoding stays on whatever the guest says: its BARs are mapped for it alone, and turning the
      * decoder off would only make its own accesses fail on the bus. */
-    pci_bus_master(device->function, (device->command & PCI_COMMAND_BUS_MASTER) != 0);
+    pci_bus_master(assignment->function, (assignment->command & PCI_COMMAND_BUS_MASTER) != 0);
 }
 
-void virtual_config_write(struct guest_device *device, unsigned offset, unsigned width,
+void virtual_config_write(struct assignment *assignment, unsigned offset, unsigned width,
                           uint32_t value)
 {
     /* A guest that runs on without a device has no say in it. */
-    if (offset >= CONFIG_DWORDS * 4 || device->function->life != PCI_USED)
+    if (offset >= CONFIG_DWORDS * 4 || assignment->function->life != PCI_USED)
         return;
     /* Narrow writes become a dword with the other bytes as the guest sees them. */
     unsigned aligned = offset & ~3u;
     if (width != 4) {
         uint32_t field = ((1u << (width * 8)) - 1) << ((offset & 3) * 8);
-        value = (dword_read(device, aligned) & ~field) | (value << ((offset & 3) * 8) & field);
+        value = (dword_read(assignment, aligned) & ~field) | (value << ((offset & 3) * 8) & field);
     }
     switch (rules[aligned / 4].kind) {
     case RULE_COMMAND:
-        command_write(device, (uint16_t)value);
+        command_write(assignment, (uint16_t)value);
         break;
     case RULE_BAR:
-        bar_write(device, (aligned - 0x10) / 4, value);
+        bar_write(assignment, (aligned - 0x10) / 4, value);
         break;
     case RULE_MSIX_CONTROL:
-        if (!device->has_msix)
+        if (!assignment->has_msix)
             break;
-        device->msix_enabled = (value >> 16 & MSIX_CONTROL_ENABLE) != 0;
-        device->msix_function_mask = (value >> 16 & MSIX_CONTROL_MASK) != 0;
-        virtual_msix_update(device);
+        assignment->msix_enabled = (value >> 16 & MSIX_CONTROL_ENABLE) != 0;
+        assignment->msix_function_mask = (value >> 16 & MSIX_CONTROL_MASK) != 0;
+        virtual_msix_update(assignment);
         break;
     case RULE_ZERO:
     case RULE_PHYSICAL:

@@ -4,7 +4,7 @@
  * guest's own cores and accepts no other requester, and the device's table gets the remappable
  * message that selects it.
  */
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/format.h"
@@ -33,31 +33,31 @@
 
 #define LOGGED_ALONE 16 /* refusals */
 
-static const struct guest_bar *table_bar(const struct guest_device *device)
+static const struct guest_bar *table_bar(const struct assignment *assignment)
 {
-    return &device->bars[device->msix.table_bar];
+    return &assignment->bars[assignment->msix.table_bar];
 }
 
-bool virtual_msix_covers(const struct guest_device *device, uint64_t address)
+bool virtual_msix_covers(const struct assignment *assignment, uint64_t address)
 {
-    if (!device->has_msix)
+    if (!assignment->has_msix)
         return false;
-    uint64_t start = table_bar(device)->guest_base + device->msix.table_offset;
-    uint64_t end = start + (uint64_t)device->msix.vectors * MSIX_ENTRY_SIZE;
+    uint64_t start = table_bar(assignment)->guest_base + assignment->msix.table_offset;
+    uint64_t end = start + (uint64_t)assignment->msix.vectors * MSIX_ENTRY_SIZE;
     return address >= ALIGN_DOWN(start, PAGE_SIZE) && address < ALIGN_UP(end, PAGE_SIZE);
 }
 
 /* Offset into the table, or -1 for what shares its pages. */
-static int64_t table_offset(const struct guest_device *device, uint64_t address)
+static int64_t table_offset(const struct assignment *assignment, uint64_t address)
 {
-    uint64_t start = table_bar(device)->guest_base + device->msix.table_offset;
-    uint64_t size = (uint64_t)device->msix.vectors * MSIX_ENTRY_SIZE;
+    uint64_t start = table_bar(assignment)->guest_base + assignment->msix.table_offset;
+    uint64_t size = (uint64_t)assignment->msix.vectors * MSIX_ENTRY_SIZE;
     return address >= start && address < start + size ? (int64_t)(address - start) : -1;
 }
 
-bool virtual_msix_passes(const struct guest_device *device, uint64_t address)
+bool virtual_msix_passes(const struct assignment *assignment, uint64_t address)
 {
-    return table_offset(device, address) < 0;
+    return table_offset(assignment, address) < 0;
 }
 
 static bool owns_core(const struct guest *guest, uint32_t apic_id)
@@ -68,32 +68,32 @@ static bool owns_core(const struct guest *guest, uint32_t apic_id)
     return false;
 }
 
-static void entry_write(const struct guest_device *device, unsigned number, unsigned field,
+static void entry_write(const struct assignment *assignment, unsigned number, unsigned field,
                         uint32_t value)
 {
-    mmio_write32(device->msix_table + (uintptr_t)number * MSIX_ENTRY_SIZE + field, value);
+    mmio_write32(assignment->msix_table + (uintptr_t)number * MSIX_ENTRY_SIZE + field, value);
 }
 
 /* A guest can go on trying for ever; the log is everybody's. */
-static enum status refuse_message(struct guest_device *device, const struct guest_vector *vector,
+static enum status refuse_message(struct assignment *assignment, const struct guest_vector *vector,
                                   enum status status, const char *message)
 {
-    uint64_t count = ++device->messages_refused;
+    uint64_t count = ++assignment->messages_refused;
     if (!log_is_due(count, LOGGED_ALONE))
         return status;
     log_event("irq.refused",
               "guest=%s rid=%s vector=%zu address=%#llx data=%#x count=%llu status=%s "
               "message=\"%s; it stays masked\"",
-              device->guest->name, rid_text(device->function->rid).text,
-              (size_t)(vector - device->vectors), (unsigned long long)vector->address, vector->data,
-              (unsigned long long)count, status_name(status), message);
+              assignment->guest->name, rid_text(assignment->function->rid).text,
+              (size_t)(vector - assignment->vectors), (unsigned long long)vector->address,
+              vector->data, (unsigned long long)count, status_name(status), message);
     return status;
 }
 
 static const char not_own[] = "the message does not name a vector on one of the guest's own cores";
 
 /* The message that makes the device deliver the guest's vector. */
-static enum status message_for(struct guest_device *device, struct guest_vector *vector,
+static enum status message_for(struct assignment *assignment, struct guest_vector *vector,
                                struct iommu_msi *msi)
 {
     uint32_t destination = MESSAGE_DESTINATION(vector->address);
@@ -101,25 +101,26 @@ static enum status message_for(struct guest_device *device, struct guest_vector 
     unsigned delivery = MESSAGE_DELIVERY(vector->data);
     if (MESSAGE_BASE(vector->address) != 0xfee || number < FIRST_VECTOR ||
         (delivery != DELIVERY_FIXED && delivery != DELIVERY_LOWEST) ||
-        !owns_core(device->guest, destination))
-        return refuse_message(device, vector, STATUS_DENIED, not_own);
-    if (!iommu_remaps_interrupts()) { /* only with unsafe_interrupts = yes: device_assign() */
+        !owns_core(assignment->guest, destination))
+        return refuse_message(assignment, vector, STATUS_DENIED, not_own);
+    if (!iommu_remaps_interrupts()) { /* only with unsafe_interrupts = yes: assignment_claim() */
         /* The core that was checked, addressed physically: redirection hints and logical
          * destinations could name others. Eight bits are all that this format has. */
         if (destination > UINT8_MAX)
-            return refuse_message(device, vector, STATUS_DENIED, not_own);
+            return refuse_message(assignment, vector, STATUS_DENIED, not_own);
         *msi = (struct iommu_msi){MESSAGE_ADDRESS(destination), 0, number, 0};
         return STATUS_OK;
     }
     if (vector->allocated) {
-        enum status status = iommu_interrupt_free(device->function, vector->index);
+        enum status status = iommu_interrupt_free(assignment->function, vector->index);
         vector->allocated = false;
         if (status != STATUS_OK)
-            return refuse_message(device, vector, status, "its old remapping entry stays in use");
+            return refuse_message(assignment, vector, status,
+                                  "its old remapping entry stays in use");
     }
-    enum status status = iommu_interrupt_allocate(device->function, destination, number, msi);
+    enum status status = iommu_interrupt_allocate(assignment->function, destination, number, msi);
     if (status != STATUS_OK)
-        return refuse_message(device, vector, status,
+        return refuse_message(assignment, vector, status,
                               "no interrupt remapping entry is left for it, or its unit does not "
                               "answer; stop a guest that has many vectors");
     vector->allocated = true;
@@ -127,38 +128,38 @@ static enum status message_for(struct guest_device *device, struct guest_vector 
     return STATUS_OK;
 }
 
-static void vector_update(struct guest_device *device, unsigned number)
+static void vector_update(struct assignment *assignment, unsigned number)
 {
-    struct guest_vector *vector = &device->vectors[number];
-    entry_write(device, number, ENTRY_CONTROL, ENTRY_CONTROL_MASKED);
-    if (vector->masked || !device->msix_enabled)
+    struct guest_vector *vector = &assignment->vectors[number];
+    entry_write(assignment, number, ENTRY_CONTROL, ENTRY_CONTROL_MASKED);
+    if (vector->masked || !assignment->msix_enabled)
         return;
     struct iommu_msi msi;
-    if (message_for(device, vector, &msi) != STATUS_OK)
+    if (message_for(assignment, vector, &msi) != STATUS_OK)
         return;
-    entry_write(device, number, ENTRY_ADDRESS_LOW, msi.address_low);
-    entry_write(device, number, ENTRY_ADDRESS_HIGH, msi.address_high);
-    entry_write(device, number, ENTRY_DATA, msi.data);
-    entry_write(device, number, ENTRY_CONTROL, 0);
+    entry_write(assignment, number, ENTRY_ADDRESS_LOW, msi.address_low);
+    entry_write(assignment, number, ENTRY_ADDRESS_HIGH, msi.address_high);
+    entry_write(assignment, number, ENTRY_DATA, msi.data);
+    entry_write(assignment, number, ENTRY_CONTROL, 0);
 }
 
-void virtual_msix_update(struct guest_device *device)
+void virtual_msix_update(struct assignment *assignment)
 {
-    for (unsigned number = 0; number < device->msix.vectors; number++)
-        vector_update(device, number);
-    msix_enable(device->function, device->msix_enabled, device->msix_function_mask);
+    for (unsigned number = 0; number < assignment->msix.vectors; number++)
+        vector_update(assignment, number);
+    msix_enable(assignment->function, assignment->msix_enabled, assignment->msix_function_mask);
 }
 
-void virtual_msix_reset(struct guest_device *device)
+void virtual_msix_reset(struct assignment *assignment)
 {
-    if (!device->has_msix)
+    if (!assignment->has_msix)
         return;
-    device->msix_enabled = device->msix_function_mask = false;
-    device->messages_refused = 0;
-    msix_enable(device->function, false, true);
-    for (unsigned number = 0; number < device->msix.vectors; number++)
-        device->vectors[number] = (struct guest_vector){.masked = true};
-    iommu_interrupts_release(device->function);
+    assignment->msix_enabled = assignment->msix_function_mask = false;
+    assignment->messages_refused = 0;
+    msix_enable(assignment->function, false, true);
+    for (unsigned number = 0; number < assignment->msix.vectors; number++)
+        assignment->vectors[number] = (struct guest_vector){.masked = true};
+    iommu_interrupts_release(assignment->function);
 }
 
 static uint64_t vector_read(const struct guest_vector *vector, unsigned field)
@@ -195,28 +196,29 @@ static void vector_write(struct guest_vector *vector, unsigned field, uint32_t v
 
 /* Registers that share the table's pages: the physical address behind the guest's, 0 if the access
  * leaves the BAR. */
-static uintptr_t neighbour(const struct guest_device *device, uint64_t address, unsigned width)
+static uintptr_t neighbour(const struct assignment *assignment, uint64_t address, unsigned width)
 {
-    uint64_t start = table_bar(device)->guest_base;
-    if (address < start || address + width > start + table_bar(device)->size)
+    uint64_t start = table_bar(assignment)->guest_base;
+    if (address < start || address + width > start + table_bar(assignment)->size)
         return 0;
-    return device->msix_table - device->msix.table_offset + (uintptr_t)(address - start);
+    return assignment->msix_table - assignment->msix.table_offset + (uintptr_t)(address - start);
 }
 
-static bool is_pba(const struct guest_device *device, uint64_t address)
+static bool is_pba(const struct assignment *assignment, uint64_t address)
 {
-    if (device->msix.pba_bar != device->msix.table_bar)
+    if (assignment->msix.pba_bar != assignment->msix.table_bar)
         return false;
-    uint64_t start = table_bar(device)->guest_base + device->msix.pba_offset;
-    return address >= start && address < start + ALIGN_UP(device->msix.vectors, UINT64_C(64)) / 8;
+    uint64_t start = table_bar(assignment)->guest_base + assignment->msix.pba_offset;
+    return address >= start &&
+           address < start + ALIGN_UP(assignment->msix.vectors, UINT64_C(64)) / 8;
 }
 
 /* PCIe 7.7.2: the table is accessed by aligned dwords or qwords; anything else reads as zero. */
-uint64_t virtual_msix_read(const struct guest_device *device, uint64_t address, unsigned width)
+uint64_t virtual_msix_read(const struct assignment *assignment, uint64_t address, unsigned width)
 {
-    int64_t offset = table_offset(device, address);
+    int64_t offset = table_offset(assignment, address);
     if (offset < 0) {
-        uintptr_t physical = neighbour(device, address, width);
+        uintptr_t physical = neighbour(assignment, address, width);
         if (physical == 0 || !IS_ALIGNED(address, width))
             return ~UINT64_C(0);
         return width == 8   ? mmio_read64(physical)
@@ -226,21 +228,21 @@ uint64_t virtual_msix_read(const struct guest_device *device, uint64_t address, 
     }
     if (width < 4 || !IS_ALIGNED(address, width))
         return 0;
-    const struct guest_vector *vector = &device->vectors[(uint64_t)offset / MSIX_ENTRY_SIZE];
+    const struct guest_vector *vector = &assignment->vectors[(uint64_t)offset / MSIX_ENTRY_SIZE];
     unsigned field = (unsigned)offset % MSIX_ENTRY_SIZE;
     uint64_t value = vector_read(vector, field);
     return width == 8 ? value | vector_read(vector, field + 4) << 32 : value;
 }
 
-void virtual_msix_write(struct guest_device *device, uint64_t address, unsigned width,
+void virtual_msix_write(struct assignment *assignment, uint64_t address, unsigned width,
                         uint64_t value)
 {
-    int64_t offset = table_offset(device, address);
-    if (!IS_ALIGNED(address, width) || device->function->life != PCI_USED)
+    int64_t offset = table_offset(assignment, address);
+    if (!IS_ALIGNED(address, width) || assignment->function->life != PCI_USED)
         return;
     if (offset < 0) {
-        uintptr_t physical = neighbour(device, address, width);
-        if (physical == 0 || is_pba(device, address))
+        uintptr_t physical = neighbour(assignment, address, width);
+        if (physical == 0 || is_pba(assignment, address))
             return;
         if (width == 8)
             mmio_write64(physical, value);
@@ -256,12 +258,12 @@ void virtual_msix_write(struct guest_device *device, uint64_t address, unsigned 
         return;
     unsigned number = (unsigned)((uint64_t)offset / MSIX_ENTRY_SIZE);
     unsigned field = (unsigned)offset % MSIX_ENTRY_SIZE;
-    struct guest_vector *vector = &device->vectors[number];
+    struct guest_vector *vector = &assignment->vectors[number];
     bool was_masked = vector->masked;
     vector_write(vector, field, (uint32_t)value);
     if (width == 8)
         vector_write(vector, field + 4, (uint32_t)(value >> 32));
     /* While a vector is masked its values are only kept; unmasking programs it. */
     if (!was_masked || !vector->masked)
-        vector_update(device, number);
+        vector_update(assignment, number);
 }

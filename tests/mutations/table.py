@@ -6,8 +6,8 @@ from . import scenarios
 from .kinds import Edit, Mutation, System, Unit, failed
 from .table_life import LIFE_MUTATIONS
 
-DEVICE = "hypervisor/assign/device.c"
-CHECK = "hypervisor/assign/device_check.c"
+ASSIGNMENT = "hypervisor/assign/assignment.c"
+CHECK = "hypervisor/assign/assignment_check.c"
 RESET = "hypervisor/pci/reset.c"
 GUESTS = "hypervisor/guest/guests.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
@@ -17,12 +17,12 @@ AUDIT_BLIND = Edit("hypervisor/audit/audit.c", "bool audit_run(void)\n{\n",
 
 EPT_ONE_MORE = Edit(GUESTS, "page_table_map(&guest->memory, 0, guest->memory_base, size,",
                     "page_table_map(&guest->memory, 0, guest->memory_base, size + PAGE_SIZE,")
-MSIX_MAPPED = Edit(DEVICE, "if (!device->has_msix || device->msix.table_bar != number)\n        return;",
-                   "if (!device->has_msix || device->msix.table_bar != number || PAGE_SIZE != 0)\n        return;")
+MSIX_MAPPED = Edit(ASSIGNMENT, "if (!assignment->has_msix || assignment->msix.table_bar != number)\n        return;",
+                   "if (!assignment->has_msix || assignment->msix.table_bar != number || PAGE_SIZE != 0)\n        return;")
 MUTATIONS = (
     # --- the five that must never go unnoticed ---
     Mutation("context-entry-left", "the context entry is cleared when a guest ends",
-             (Edit(DEVICE, "    enum status detach = iommu_disconnect(function, &device->guest->domain);",
+             (Edit(ASSIGNMENT, "    enum status detach = iommu_disconnect(function, &assignment->guest->domain);",
                    "    enum status detach = STATUS_OK;"),),
              (Unit("test_device_order", failed(r"\w+")),
               System(scenarios.hello, r"audit\.violation I4 .*without an owner")), quick=True),
@@ -102,7 +102,7 @@ MUTATIONS = (
              (Unit("test_vtd_reserved", failed("the_hosts_functions_reach_their_memory")),
               Unit("test_audit", failed("a_sound_system_passes")))),
     Mutation("firmware-not-let-go", "firmware's mapping ends when a function is given away",
-             (Edit(DEVICE, "        status = iommu_firmware_disconnect(function);", "        status = STATUS_OK;"),),
+             (Edit(ASSIGNMENT, "        status = iommu_firmware_disconnect(function);", "        status = STATUS_OK;"),),
              (Unit("test_device", failed("test_firmwares_functions")),)),
     Mutation("firmware-neighbour-ignored", "who reaches a function that firmware uses is not given away",
              (Edit(CHECK, "other->owner == OWNER_HYPERVISOR ||\n"
@@ -126,14 +126,14 @@ MUTATIONS = (
              (Unit("test_pci", failed(r"\w+")),
               System(scenarios.firmware_masters, r"audit\.violation I6 .*masters the bus"))),
     Mutation("function-not-reset", "a function is reset before it changes hands",
-             (Edit(DEVICE, "    enum status status = pci_reset_start(device->function, &device->reset);\n",
+             (Edit(ASSIGNMENT, "    enum status status = pci_reset_start(assignment->function, &assignment->reset);\n",
                    "    enum status status = STATUS_OK;\n"),
-              Edit(DEVICE, "        device->reset_status = pci_reset_poll(device->function, &device->reset);",
-                   "        device->reset_status = STATUS_OK;")),
+              Edit(ASSIGNMENT, "        assignment->reset_status = pci_reset_poll(assignment->function, &assignment->reset);",
+                   "        assignment->reset_status = STATUS_OK;")),
              (Unit("test_device_order", failed(r"\w+")),)),
     Mutation("failed-reset-forgotten", "a function whose reset failed is nobody's until a reboot",
-             (Edit(DEVICE, "    if (reset != STATUS_OK)\n        keep_back(", "    if (reset == STATUS_FULL)\n        keep_back("),
-              Edit(DEVICE, "    if (reset != STATUS_OK || detach != STATUS_OK)\n", "    if (detach != STATUS_OK)\n")),
+             (Edit(ASSIGNMENT, "    if (reset != STATUS_OK)\n        keep_back(", "    if (reset == STATUS_FULL)\n        keep_back("),
+              Edit(ASSIGNMENT, "    if (reset != STATUS_OK || detach != STATUS_OK)\n", "    if (detach != STATUS_OK)\n")),
              (Unit("test_life", failed("a_failed_reset_sticks_after_an_end")),
               Unit("test_life", failed("a_failed_reset_sticks_after_a_move"))), quick=True),
     Mutation("unusable-assigned", "an unusable function is not assigned",
@@ -141,22 +141,22 @@ MUTATIONS = (
               Edit(CHECK, "    if (!moved && function->owner != OWNER_NOBODY)\n", "    if (function->owner == OWNER_LOADER)\n")),
              (Unit("test_life", failed("a_failed_reset_sticks_after_an_end")),)),
     Mutation("unusable-moved", "a function that its new owner would be refused is not moved",
-             (Edit("hypervisor/guest/move.c", "    enum status status = device_check(to, function, true);",
+             (Edit("hypervisor/guest/move.c", "    enum status status = assignment_check(to, function, true);",
                    "    enum status status = to != NULL ? STATUS_OK : STATUS_DENIED;"),),
              (Unit("test_life", failed("a_failed_reset_sticks_after_an_end")),)),
     Mutation("unclean-attached", "a context entry is written for a clean function only",
-             (Edit(DEVICE, "    if (function->life != PCI_CLEAN)\n        return", "    if (function->life == PCI_LIVES)\n        return"),),
+             (Edit(ASSIGNMENT, "    if (function->life != PCI_CLEAN)\n        return", "    if (function->life == PCI_LIVES)\n        return"),),
              (Unit("test_device_order", failed("test_only_what_is_clean_is_attached")),)),
     Mutation("vfs-not-reset-on-assignment", "a VF that is not known to be clean is reset before a guest gets it",
-             (Edit(DEVICE, "    if (status == STATUS_OK && function->life != PCI_CLEAN)",
+             (Edit(ASSIGNMENT, "    if (status == STATUS_OK && function->life != PCI_CLEAN)",
                    "    if (status == STATUS_OK && !function->is_vf && function->life != PCI_CLEAN)"),),
              (Unit("test_device", failed("test_a_vf_is_reset_unless_it_is_clean")),)),
     Mutation("start-during-a-move", "a guest does not start while one of its functions is being moved",
              (Edit("hypervisor/guest/lifecycle.c", "guest->holds != 0 ||\n        guest_moving(guest))", "guest->holds != 0)"),),
              (Unit("test_life", failed("a_start_during_a_move")),), quick=True),
     Mutation("registers-read-on-the-control-core", "registers beside an MSI-X table are read by the guest's own core",
-             (Edit("hypervisor/guest/events.c", "        if (virtual_msix_passes(access.device, address))\n",
-                   "        if (access.device == NULL)\n"),),
+             (Edit("hypervisor/guest/events.c", "        if (virtual_msix_passes(access.assignment, address))\n",
+                   "        if (access.assignment == NULL)\n"),),
              (Unit("test_events_msix", failed("registers_beside_the_table_need_nobody_else")),)),
     Mutation("guests-scrubbed-at-once", "one guest's memory is overwritten in a turn of the control loop",
              (Edit("hypervisor/guest/lifecycle.c", "        if (check(guest_at(i)))\n            break;\n", "        (void)check(guest_at(i));\n"),),
@@ -310,7 +310,7 @@ MUTATIONS = (
                    "memset(iopm, 0x00, SVM_IOPM_PAGES * PAGE_SIZE);"),),
              (Unit("test_msr_policy", failed(r"\w+")),)),
     Mutation("registers-cached", "device registers are mapped uncached",
-             (Edit(DEVICE, "const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;",
+             (Edit(ASSIGNMENT, "const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;",
                    "const unsigned rights = PAGE_READ | PAGE_WRITE;"),),
              (System(scenarios.hello, r"audit\.violation I2 .*cached or executable"),)),
 ) + LIFE_MUTATIONS

@@ -3,8 +3,8 @@
 from . import scenarios
 from .kinds import Edit, Mutation, System, Unit, failed
 
-DEVICE = "hypervisor/assign/device.c"
-CHECK = "hypervisor/assign/device_check.c"
+ASSIGNMENT = "hypervisor/assign/assignment.c"
+CHECK = "hypervisor/assign/assignment_check.c"
 LOAD = "hypervisor/guest/load.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
 NAMESPACES = "drivers/nvme/nvme_namespaces.c"
@@ -47,8 +47,8 @@ LIFE_MUTATIONS = (
              (Edit("hypervisor/setup/pci_enumerate.c", "if (function->cap_ats != 0)\n", "if (function->cap_ats == 0)\n"),),
              (Unit("test_pci", failed("capability_lists")),)),
     Mutation("fault-threshold-ignored", "a device that goes on faulting is taken off the bus",
-             (Edit("hypervisor/guest/faults.c", "if (count >= guest->config->fault_threshold && device != NULL",
-                   "if (count > UINT32_MAX && device != NULL"),),
+             (Edit("hypervisor/guest/faults.c", "if (count >= guest->config->fault_threshold && assignment != NULL",
+                   "if (count > UINT32_MAX && assignment != NULL"),),
              (System(scenarios.sriov, r"never taken off the bus|run\.unexpected guest=rogue"),)),
     Mutation("flood-logged-in-full", "a flood of faults does not become a flood of lines",
              (Edit("hypervisor/guest/faults.c", "if (acted || log_is_due(count, LOGGED_ALONE))",
@@ -96,10 +96,10 @@ LIFE_MUTATIONS = (
              (Edit("hypervisor/vcpu/exits.c", "        vcpu_backend()->flush_memory(vcpu);\n    }\n}", "    }\n}"),),
              (Unit("test_vcpu_run", failed("test_held")),)),
     Mutation("moved-registers-left-mapped", "the former owner of a moved function loses its registers",
-             (Edit("hypervisor/guest/move.c", "enum status status = device_unmap(device);", "enum status status = STATUS_OK;"),),
+             (Edit("hypervisor/guest/move.c", "enum status status = assignment_unmap(assignment);", "enum status status = STATUS_OK;"),),
              (Unit("test_move", failed("test_between_running_guests")),)),
     Mutation("moved-before-reset", "a function changes hands only after its reset",
-             (Edit("hypervisor/guest/move.c", "device == NULL || !device_detach_ready(device) ||", "device == NULL ||"),),
+             (Edit("hypervisor/guest/move.c", "assignment == NULL || !assignment_quiet(assignment) ||", "assignment == NULL ||"),),
              (Unit("test_move", failed("test_between_running_guests")),)),
     Mutation("initrd-over-kernel", "an initial RAM disk lies behind the kernel, inside the guest's memory",
              (Edit(LOAD, "payload->size > end || ALIGN_DOWN(end - payload->size, PAGE_SIZE) < kernel_end",
@@ -143,7 +143,7 @@ LIFE_MUTATIONS = (
              (Edit("drivers/nvme/nvme_admin.c", "    controller->device->lost = true;\n", ""),),
              (Unit("test_nvme_hostile", failed("a_controller_that_falls_silent_costs_one_wait")),)),
     Mutation("lost-vf-keeps-its-dma", "the VFs of a PF that is lost lose their context entries",
-             (Edit(DEVICE, "device->attached ? iommu_disconnect(function, &device->guest->domain) : STATUS_OK;", "STATUS_OK;"),),
+             (Edit(ASSIGNMENT, "assignment->attached ? iommu_disconnect(function, &assignment->guest->domain) : STATUS_OK;", "STATUS_OK;"),),
              (Unit("test_pf_lost", failed("its_vfs_lose_their_context_entry")),), quick=True),
     Mutation("lost-pf-still-usable", "the VFs of a PF that is lost are given to nobody, also those that nobody has",
              (Edit("hypervisor/assign/pf_lost.c", "    (void)!pci_life_set(pf->function, PCI_UNUSABLE);", ""),),
@@ -153,19 +153,19 @@ LIFE_MUTATIONS = (
                    "bool lost = function->life == PCI_LIVES;"),),
              (Unit("test_pf_lost", failed("a_device_that_ignores_its_command_register")),)),
     Mutation("pf-lost-at-attach", "a VF whose PF is lost while it is prepared is not attached",
-             (Edit(DEVICE, "    if (pf != NULL && pf->lost)\n", "    if (pf != NULL && pf->driver == NULL)\n"),),
+             (Edit(ASSIGNMENT, "    if (pf != NULL && pf->lost)\n", "    if (pf != NULL && pf->driver == NULL)\n"),),
              (Unit("test_device_order", failed("test_a_vf_that_its_driver_cannot_prepare")),)),
     Mutation("attachment-on-record-forgotten", "an attachment that failed may still be in the unit's caches",
-             (Edit(DEVICE, "device->attached = iommu_domain_of(function->rid) != NULL;", "device->attached = false;"),),
+             (Edit(ASSIGNMENT, "assignment->attached = iommu_domain_of(function->rid) != NULL;", "assignment->attached = false;"),),
              (Unit("test_device_order", failed("test_an_attachment_that_stays_on_record")),)),
     Mutation("unusable-masters-the-bus", "a guest that runs on without a device does not switch it on again",
-             (Edit("hypervisor/vdev/virtual_config.c", " || device->function->life != PCI_USED)", ")"),),
+             (Edit("hypervisor/vdev/virtual_config.c", " || assignment->function->life != PCI_USED)", ")"),),
              (Unit("test_virtual_config", failed("test_only_a_device_in_use_is_written_to")),)),
     Mutation("unusable-gets-interrupts", "a guest that runs on without a device gets no remapping entries for it",
-             (Edit("hypervisor/vdev/virtual_msix.c", " || device->function->life != PCI_USED)", ")"),),
+             (Edit("hypervisor/vdev/virtual_msix.c", " || assignment->function->life != PCI_USED)", ")"),),
              (Unit("test_virtual_msix", failed("test_an_unusable_device_gets_no_entries")),)),
     Mutation("moved-into-two-lists", "a device that its new guest cannot give back is not given to the former one",
-             (Edit("hypervisor/guest/move.c", "bool back = !lists(done.to, device) && give(", "bool back = give("),),
+             (Edit("hypervisor/guest/move.c", "bool back = !lists(done.to, assignment) && give(", "bool back = give("),),
              (Unit("test_move", failed("test_it_can_be_neither_attached_nor_taken_back")),)),
     Mutation("quarantined-gets-a-device", "a quarantined guest gets no function",
              (Edit("hypervisor/guest/move.c", "    if (to->quarantined || to->state == GUEST_LOST)", "    if (to->state == GUEST_LOST)"),),
@@ -177,7 +177,7 @@ LIFE_MUTATIONS = (
              (Edit(NAMESPACES, " && (i == 0 || !deadline_passed(until))", " && deadline_in(i).at_microseconds + until.at_microseconds != 0"),),
              (Unit("test_nvme_namespaces", failed("a_slow_controller_does_not_hold_up_the_control_core")),)),
     Mutation("controller-left-online", "a VF without an owner is offline and has no namespace",
-             (Edit(DEVICE, "if (driver->vf_release != NULL)", "if (driver->vf_reset == NULL)"),),
+             (Edit(ASSIGNMENT, "if (driver->vf_release != NULL)", "if (driver->vf_reset == NULL)"),),
              (Unit("test_device_release", failed(r"\w+")),), quick=True),
     Mutation("pf-dma-one-page-more", "a PF's domain maps what its driver shares with it",
              (Edit("hypervisor/iommu/pf_dma_setup.c", "pages * PAGE_SIZE, PAGE_READ | PAGE_WRITE);",
@@ -241,14 +241,14 @@ LIFE_MUTATIONS = (
              (Unit("test_pci", failed("phantom_functions_are_switched_off")),)),
     # --- what outlives a guest in a whole function ---
     Mutation("flash-given-silently", "a whole function needs a word for its flash",
-             (Edit("hypervisor/assign/device_check.c", "    if (function->is_vf || accepts_flash(guest, function))",
+             (Edit("hypervisor/assign/assignment_check.c", "    if (function->is_vf || accepts_flash(guest, function))",
                    "    if (function->is_vf || accepts_flash(guest, function) || guest->config != NULL)"),),
              (Unit("test_device", failed("test_flash_must_be_accepted")),)),
     Mutation("flash-bar-mapped", "the BAR of a known flash is left out",
-             (Edit("hypervisor/assign/device_check.c", "        return number == 1;", "        return number == 7;"),),
+             (Edit("hypervisor/assign/assignment_check.c", "        return number == 1;", "        return number == 7;"),),
              (Unit("test_device", failed("test_known_flash_stays_hidden")),)),
     Mutation("flash-behind-64-bit-bars", "with 64-bit BARs the flash is not behind BAR 1",
-             (Edit("hypervisor/assign/device_check.c", "    if (!function->bar[0].is_64bit)", "    if (function->vendor != 0)"),),
+             (Edit("hypervisor/assign/assignment_check.c", "    if (!function->bar[0].is_64bit)", "    if (function->vendor != 0)"),),
              (Unit("test_device", failed("test_flash_behind_64_bit_bars")),)),
     Mutation("forbidden-bits-restored", "a reset does not bring back what the last owner switched on past the hypervisor",
              (Edit("hypervisor/pci/saved.c", "PCIE_DEVICE_CONTROL_FLR | PCIE_DEVICE_CONTROL_FORBIDDEN",
@@ -295,7 +295,7 @@ LIFE_MUTATIONS = (
              (Edit("hypervisor/setup/pci_claims.c", "frames_range(FRAME_MAX_RANGES - CLAIM_RESERVE) != NULL", "frames_range(FRAME_MAX_RANGES) != NULL"),),
              (Unit("test_claims", failed("claims_leave_room_in_the_frame_table")),)),
     Mutation("moved-bar-given", "a function whose BAR moved is not given away",
-             (Edit("hypervisor/assign/device_check.c", "    if (pci_bars_hold(function))", "    if (function->rid != 0)"),),
+             (Edit("hypervisor/assign/assignment_check.c", "    if (pci_bars_hold(function))", "    if (function->rid != 0)"),),
              (Unit("test_device", failed("test_registers_in_the_wrong_place")),)),
 
     # --- the audit itself ---

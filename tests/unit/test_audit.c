@@ -237,8 +237,8 @@ static void freed_while_attached(void) { functions[0]->owner = OWNER_NOBODY; }
 static void given_while_attached(void)
 {
     functions[0]->owner = OWNER_GUEST(1);
-    guests[1].devices[guests[1].device_count++] = &devices[0];
-    guests[0].device_count = 0;
+    guests[1].assignments[guests[1].assignment_count++] = &devices[0];
+    guests[0].assignment_count = 0;
 }
 static void owner_without_device(void) { functions[2]->owner = OWNER_GUEST(0); }
 static void registers_taken(void)

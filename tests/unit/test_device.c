@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/assign/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
-// SOURCES: hypervisor/pci/life.c hypervisor/assign/device_check.c
+// SOURCES: hypervisor/assign/assignment.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/pci/life.c hypervisor/assign/assignment_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 // SOURCES: hypervisor/setup/frames.c
@@ -49,7 +49,7 @@ static void test_assign(void **state)
     assert_true(frames_owned_by(BAR3 + 0x3000, 0x5000, OWNER_GUEST(0)));
     assert_int_equal(frames_owner(BAR3 + 0x8000), OWNER_NONE);
 
-    device_release(&device);
+    assignment_unclaim(&device);
     assert_int_equal(frames_owner(BAR0), OWNER_MMIO);
     assert_true(frames_owned_by(BAR3, 0x8000, OWNER_MMIO));
     expect_nothing_left();
@@ -57,7 +57,7 @@ static void test_assign(void **state)
     memset(&device, 0, sizeof device);
     assert_int_equal(assign(1), STATUS_OK);
     assert_true(frames_owned_by(BAR3 + 0x3000, 0x5000, OWNER_GUEST(1)));
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
@@ -74,7 +74,7 @@ static void test_a_vf_is_reset_unless_it_is_clean(void **state)
                             : "map table, whole reset, decode, config");
         assert_int_equal(function.life, PCI_CLEAN);
         assert_ptr_equal(device.pf, &pf);
-        device_release(&device);
+        assignment_unclaim(&device);
         expect_nothing_left();
         done(state);
     }
@@ -109,7 +109,7 @@ static void test_without_msix(void **state)
     assert_int_equal(assign(0), STATUS_OK);
     assert_false(device.has_msix);
     assert_true(frames_owned_by(BAR3, 0x8000, OWNER_GUEST(0)));
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
@@ -124,7 +124,7 @@ static void test_msix_table_at_either_end(void **state)
         const uint64_t base = device.bars[3].guest_base;
         for (uint64_t page = 0; page < 0x8000; page += PAGE_SIZE)
             assert_int_equal(blocked(base + page), page == offsets[i]);
-        device_release(&device);
+        assignment_unclaim(&device);
         expect_nothing_left();
     }
 }
@@ -138,7 +138,7 @@ static void test_msix_table_over_two_pages(void **state)
     const uint64_t base = device.bars[3].guest_base;
     assert_true(!blocked(base + 0x1000) && blocked(base + 0x2000) && blocked(base + 0x3000) &&
                 !blocked(base + 0x4000));
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
@@ -151,7 +151,7 @@ static void test_msix_table_is_mapped_once(void **state)
         memset(&device, 0, sizeof device);
         assert_int_equal(assign(turn % 2), STATUS_OK);
         assert_true(device.msix_table != 0);
-        device_release(&device);
+        assignment_unclaim(&device);
         expect_nothing_left();
     }
     assert_int_equal(mapped, 1);
@@ -160,14 +160,14 @@ static void test_msix_table_is_mapped_once(void **state)
     memset(&device, 0, sizeof device);
     assert_int_equal(assign(0), STATUS_OK);
     assert_int_equal(mapped, 2);
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
     layout.vectors += 5; /* one whose table has grown: not a mapping that is too short */
     next_bar = GUEST_BAR_BASE;
     memset(&device, 0, sizeof device);
     assert_int_equal(assign(0), STATUS_OK);
     assert_int_equal(mapped, 3);
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
@@ -180,7 +180,7 @@ static void test_small_bars_are_hidden(void **state)
     assert_int_equal(host_log_count("device.bar_hidden", "bar=5"), 1);
     assert_int_equal(device.bars[1].size, 0);
     assert_int_equal(frames_owner(0xfe0ff000), OWNER_MMIO);
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
@@ -229,10 +229,10 @@ static void test_registers_in_the_wrong_place(void **state)
     assert_int_equal(assign(0), STATUS_OK);
     trace[0] = '\0';
     moved = true;
-    assert_int_equal(device_attach(&device), STATUS_DENIED);
+    assert_int_equal(assignment_connect(&device), STATUS_DENIED);
     expect_trace("");
     moved = false;
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
@@ -246,7 +246,7 @@ static void test_flash_must_be_accepted(void **state)
     /* A VF has none. */
     function.is_vf = true;
     assert_int_equal(assign(0), STATUS_OK);
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
@@ -267,7 +267,7 @@ static void test_known_flash_stays_hidden(void **state)
         assert_int_equal(host_log_count("device.bar_hidden", "bar=1 "), flash ? 1 : 0);
         assert_int_equal(frames_owner(BAR0 + 0x20000), flash ? OWNER_MMIO : OWNER_GUEST(0));
         assert_int_equal(device.bars[0].size, 0x20000);
-        device_release(&device);
+        assignment_unclaim(&device);
         expect_nothing_left();
     }
     function.vendor = 0;
@@ -280,8 +280,8 @@ static void test_flash_behind_64_bit_bars(void **state)
     struct pci_function nic = {.vendor = 0x8086, .device = 0x10c9, .bar = {{.is_64bit = true}}};
     layout_status = STATUS_OK;
     layout = (struct msix_layout){.vectors = 10, .table_bar = 4, .pba_bar = 4};
-    assert_false(device_bar_is_flash(&nic, 0) || device_bar_is_flash(&nic, 4));
-    assert_true(device_bar_is_flash(&nic, 2));
+    assert_false(assignment_bar_is_flash(&nic, 0) || assignment_bar_is_flash(&nic, 4));
+    assert_true(assignment_bar_is_flash(&nic, 2));
 }
 
 static void test_without_confinement(void **state)
@@ -297,7 +297,7 @@ static void test_without_confinement(void **state)
     expect_trace("");
     guests[0].unsafe_interrupts = true;
     assert_int_equal(assign(0), STATUS_OK);
-    device_release(&device);
+    assignment_unclaim(&device);
 }
 
 static void firmware_keeps(uint64_t base, uint64_t size)
@@ -329,7 +329,7 @@ static void test_firmwares_functions(void **state)
     expect_trace("map table, whole reset, firmware off, decode, config");
     assert_int_equal(host_log_count("device.reserved", "guest=alpha device=01:00.0 base=0x7"), 2);
     assert_false(firmwares);
-    device_release(&device);
+    assignment_unclaim(&device);
     assert_true(firmwares);
     expect_nothing_left();
 }
@@ -385,7 +385,7 @@ static void test_neighbours_without_acs(void **state)
         neighbour.class_code = fine[i].class_code;
         next_bar = GUEST_BAR_BASE;
         assert_int_equal(assign(0), STATUS_OK);
-        device_release(&device);
+        assignment_unclaim(&device);
         expect_nothing_left();
     }
 }
@@ -466,7 +466,7 @@ static void test_running_out_of_pages_anywhere(void **state)
         refused++;
     }
     assert_in_range(refused, 3, 8); /* vectors and three levels of tables */
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 

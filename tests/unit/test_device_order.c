@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/assign/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
-// SOURCES: hypervisor/pci/life.c hypervisor/assign/device_check.c
+// SOURCES: hypervisor/assign/assignment.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/pci/life.c hypervisor/assign/assignment_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 // SOURCES: hypervisor/setup/frames.c
@@ -17,8 +17,8 @@ static void assign_vf(void)
 
 static void detach(void)
 {
-    device_detach_start(&device);
-    while (!device_detach_ready(&device))
+    assignment_quiesce(&device);
+    while (!assignment_quiet(&device))
         host_clock_advance(1000);
 }
 
@@ -27,53 +27,53 @@ static void test_order_of_giving_and_taking(void **state)
     assign_vf();
     device.disabled = true;
     for (unsigned round = 0; round < 3; round++) {
-        assert_int_equal(device_attach(&device), STATUS_OK);
+        assert_int_equal(assignment_connect(&device), STATUS_OK);
         expect_trace("vf reset, config, msix off, attach, faults on, decode");
         assert_true(device.attached && !device.disabled);
-        assert_int_equal(device_attach(&device), STATUS_OK); /* nothing more */
+        assert_int_equal(assignment_connect(&device), STATUS_OK); /* nothing more */
         expect_trace("");
         master = true;
         const uint64_t start = clock_microseconds();
-        device_detach_start(&device);
+        assignment_quiesce(&device);
         expect_trace("master off, msix off, reset start");
-        assert_false(device_detach_ready(&device));
-        device_detach_start(&device);
+        assert_false(assignment_quiet(&device));
+        assignment_quiesce(&device);
         expect_trace("");
-        while (!device_detach_ready(&device))
+        while (!assignment_quiet(&device))
             host_clock_advance(1000);
         assert_true(clock_microseconds() - start >= MILLISECONDS(100));
-        assert_true(device_detach_ready(&device)); /* looked at again, asked once */
-        assert_int_equal(device_detach_finish(&device), STATUS_OK);
+        assert_true(assignment_quiet(&device)); /* looked at again, asked once */
+        assert_int_equal(assignment_disconnect(&device), STATUS_OK);
         expect_trace("reset finish, detach, vf reset");
         assert_false(device.attached);
         assert_int_equal(function.life, PCI_CLEAN);
         assert_int_equal(function.owner, OWNER_GUEST(0));
-        assert_int_equal(device_detach_finish(&device), STATUS_OK);
+        assert_int_equal(assignment_disconnect(&device), STATUS_OK);
         expect_trace("");
     }
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
 static void test_a_device_that_is_not_attached_is_left_alone(void **state)
 {
     assign_vf();
-    device_detach_start(&device);
-    assert_true(device_detach_ready(&device));
-    assert_int_equal(device_detach_finish(&device), STATUS_OK);
+    assignment_quiesce(&device);
+    assert_true(assignment_quiet(&device));
+    assert_int_equal(assignment_disconnect(&device), STATUS_OK);
     expect_trace("");
-    device_release(&device);
+    assignment_unclaim(&device);
 }
 
 static void test_attach_fails(void **state)
 {
     assign_vf();
     failing = "attach";
-    assert_int_equal(device_attach(&device), STATUS_DEVICE);
+    assert_int_equal(assignment_connect(&device), STATUS_DEVICE);
     assert_int_equal(host_log_count("device.refused", "context entry"), 1);
     assert_false(device.attached);
     expect_trace("vf reset, config, msix off, attach");
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
@@ -83,14 +83,14 @@ static void test_an_attachment_that_stays_on_record(void **state)
     assign_vf();
     failing = "attach";
     on_record = &guests[0].domain;
-    assert_int_equal(device_attach(&device), STATUS_DEVICE);
+    assert_int_equal(assignment_connect(&device), STATUS_DEVICE);
     assert_true(device.attached);
     assert_int_equal(function.life, PCI_UNUSABLE);
     assert_int_equal(function.owner, OWNER_HYPERVISOR);
     assert_int_equal(frames_owner(BAR0), OWNER_MMIO);
     assert_int_equal(host_log_count("device.attach_failed", "guest=alpha rid=01:00.0"), 1);
     device.attached = false;
-    device_release(&device);
+    assignment_unclaim(&device);
 }
 
 /* Its PF's driver comes before the context entry: what it cannot prepare is not attached. */
@@ -98,20 +98,20 @@ static void test_a_vf_that_its_driver_cannot_prepare(void **state)
 {
     assign_vf();
     failing = "vf reset";
-    assert_int_equal(device_attach(&device), STATUS_DEVICE);
+    assert_int_equal(assignment_connect(&device), STATUS_DEVICE);
     expect_trace("vf reset");
     failing = NULL;
     lost_by_reset = true;
-    assert_int_equal(device_attach(&device), STATUS_DENIED);
+    assert_int_equal(assignment_connect(&device), STATUS_DENIED);
     expect_trace("vf reset");
     assert_false(device.attached);
     assert_int_equal(function.life, PCI_CLEAN);
     assert_int_equal(host_log_count("device.refused", "guest=alpha"), 2);
     lost_by_reset = false;
-    assert_int_equal(device_attach(&device), STATUS_OK);
+    assert_int_equal(assignment_connect(&device), STATUS_OK);
     device.attached = false;
     function.life = PCI_CLEAN;
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
@@ -119,19 +119,19 @@ static void test_a_vf_that_its_driver_cannot_prepare(void **state)
 static void test_a_move_is_checked_beforehand(void **state)
 {
     assert_int_equal(assign(0), STATUS_OK);
-    assert_int_equal(device_check(&guests[1], &function, false), STATUS_BUSY);
-    assert_int_equal(device_check(&guests[1], &function, true), STATUS_OK);
+    assert_int_equal(assignment_check(&guests[1], &function, false), STATUS_BUSY);
+    assert_int_equal(assignment_check(&guests[1], &function, true), STATUS_OK);
     remaps = false;
-    assert_int_equal(device_check(&guests[1], &function, true), STATUS_DENIED);
+    assert_int_equal(assignment_check(&guests[1], &function, true), STATUS_DENIED);
     guests[1].unsafe_interrupts = true;
-    assert_int_equal(device_check(&guests[1], &function, true), STATUS_OK);
+    assert_int_equal(assignment_check(&guests[1], &function, true), STATUS_OK);
     configs[1].flash_count = 0;
-    assert_int_equal(device_check(&guests[1], &function, true), STATUS_DENIED);
+    assert_int_equal(assignment_check(&guests[1], &function, true), STATUS_DENIED);
     configs[1].flash_count = 1;
     region_count = 1;
-    assert_int_equal(device_check(&guests[1], &function, true), STATUS_DENIED);
+    assert_int_equal(assignment_check(&guests[1], &function, true), STATUS_DENIED);
     region_count = 0;
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 
@@ -151,13 +151,13 @@ static void test_a_device_that_does_not_let_go(void **state)
         if (i != 0)
             fresh(state);
         assign_vf();
-        assert_int_equal(device_attach(&device), STATUS_OK);
+        assert_int_equal(assignment_connect(&device), STATUS_OK);
         failing = cases[i].name;
         failure = STATUS_TIMEOUT;
         host_log_clear();
         detach();
         trace[0] = '\0';
-        assert_int_equal(device_detach_finish(&device), STATUS_TIMEOUT);
+        assert_int_equal(assignment_disconnect(&device), STATUS_TIMEOUT);
         expect_trace(cases[i].trace);
         assert_int_equal(host_log_count(cases[i].event, "status=timeout"), 1);
         assert_int_equal(device.attached, cases[i].attached); /* the unit did not confirm */
@@ -172,11 +172,11 @@ static void test_a_device_that_does_not_let_go(void **state)
         assert_true(guests[0].pulled_end > GUEST_BAR_BASE);
         failing = NULL;
         device.attached = false;
-        assert_int_equal(device_attach(&device), STATUS_DENIED);
+        assert_int_equal(assignment_connect(&device), STATUS_DENIED);
         expect_trace("");
-        device_release(&device);
-        struct guest_device other = {0};
-        assert_int_equal(device_assign(&guests[1], &other, &function, &pf, 1, &next_bar),
+        assignment_unclaim(&device);
+        struct assignment other = {0};
+        assert_int_equal(assignment_claim(&guests[1], &other, &function, &pf, 1, &next_bar),
                          STATUS_DENIED);
         assert_int_equal(function.owner, OWNER_HYPERVISOR);
         done(state);
@@ -188,9 +188,9 @@ static void test_a_device_that_does_not_let_go(void **state)
 static void test_an_attached_device_is_not_freed(void **state)
 {
     assign_vf();
-    assert_int_equal(device_attach(&device), STATUS_OK);
-    assert_int_equal(device_unmap(&device), STATUS_OK);
-    device_release(&device);
+    assert_int_equal(assignment_connect(&device), STATUS_OK);
+    assert_int_equal(assignment_unmap(&device), STATUS_OK);
+    assignment_unclaim(&device);
     assert_int_equal(function.owner, OWNER_HYPERVISOR);
     assert_int_equal(function.life, PCI_UNUSABLE);
 }
@@ -202,15 +202,15 @@ static void test_only_what_is_clean_is_attached(void **state)
     assign_vf();
     for (size_t i = 0; i < ARRAY_SIZE(lives); i++) {
         function.life = lives[i];
-        assert_int_equal(device_attach(&device), STATUS_DENIED);
+        assert_int_equal(assignment_connect(&device), STATUS_DENIED);
         expect_trace("");
     }
     static struct pci_function unusable_pf = {.life = PCI_UNUSABLE};
     function.life = PCI_CLEAN;
     function.pf = &unusable_pf;
-    assert_int_equal(device_attach(&device), STATUS_DENIED);
+    assert_int_equal(assignment_connect(&device), STATUS_DENIED);
     function.pf = NULL;
-    device_release(&device);
+    assignment_unclaim(&device);
 }
 
 /* A neighbour's bus reset has left it with other registers than it had. */
@@ -220,27 +220,27 @@ static void test_what_is_not_known_is_reset_again(void **state)
     function.life = PCI_UNKNOWN;
     failing = "whole reset";
     failure = STATUS_UNSUPPORTED; /* for now */
-    assert_int_equal(device_attach(&device), STATUS_UNSUPPORTED);
+    assert_int_equal(assignment_connect(&device), STATUS_UNSUPPORTED);
     assert_int_equal(function.life, PCI_UNKNOWN);
     failing = NULL;
     trace[0] = '\0';
-    assert_int_equal(device_attach(&device), STATUS_OK);
+    assert_int_equal(assignment_connect(&device), STATUS_OK);
     expect_trace("whole reset, vf reset, config, msix off, attach, faults on, decode");
     assert_true(device.attached && function.life == PCI_USED);
-    device_release(&device);
+    assignment_unclaim(&device);
 }
 
 static void test_disable(void **state)
 {
     assign_vf();
-    assert_int_equal(device_attach(&device), STATUS_OK);
+    assert_int_equal(assignment_connect(&device), STATUS_OK);
     trace[0] = '\0';
     device.command = PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER;
-    device_disable(&device);
+    assignment_silence(&device);
     expect_trace("master off, faults off");
     assert_true(device.disabled && device.attached);
     assert_int_equal(device.command, PCI_COMMAND_MEMORY);
-    device_release(&device);
+    assignment_unclaim(&device);
 }
 
 int main(void)

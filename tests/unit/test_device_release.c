@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/assign/device.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
-// SOURCES: hypervisor/pci/life.c hypervisor/assign/device_check.c
+// SOURCES: hypervisor/assign/assignment.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/pci/life.c hypervisor/assign/assignment_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 // SOURCES: hypervisor/setup/frames.c
@@ -20,14 +20,14 @@ static void a_vf_is_released_after_its_reset(void **state)
     function.vf_index = 5;
     function.life = PCI_CLEAN;
     assert_int_equal(assign(0), STATUS_OK);
-    assert_int_equal(device_attach(&device), STATUS_OK);
+    assert_int_equal(assignment_connect(&device), STATUS_OK);
     trace[0] = '\0';
-    device_detach_start(&device);
-    while (!device_detach_ready(&device))
+    assignment_quiesce(&device);
+    while (!assignment_quiet(&device))
         host_clock_advance(1000);
-    assert_int_equal(device_detach_finish(&device), STATUS_OK);
+    assert_int_equal(assignment_disconnect(&device), STATUS_OK);
     expect_trace("master off, msix off, reset start, reset finish, detach, vf release");
-    device_release(&device);
+    assignment_unclaim(&device);
     expect_nothing_left();
 }
 

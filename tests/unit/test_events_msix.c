@@ -102,12 +102,12 @@ enum status page_table_allow_execute(struct page_table *table, uint64_t address)
     return STATUS_OK;
 }
 
-uint32_t virtual_config_read(const struct guest_device *of, unsigned offset, unsigned width)
+uint32_t virtual_config_read(const struct assignment *of, unsigned offset, unsigned width)
 {
     return 0;
 }
 
-void virtual_config_write(struct guest_device *of, unsigned offset, unsigned width, uint32_t value)
+void virtual_config_write(struct assignment *of, unsigned offset, unsigned width, uint32_t value)
 {
 }
 
@@ -119,8 +119,8 @@ static int prepared(void **state)
     calls = 0;
     control_core_dead = false;
     cores[0].guest = &guest;
-    guest.devices[0] = &device;
-    guest.device_count = 1;
+    guest.assignments[0] = &device;
+    guest.assignment_count = 1;
     return 0;
 }
 

@@ -12,7 +12,7 @@
 // SOURCES: tests/unit/model/vtd_machine.c
 #include <string.h>
 
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/faults.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/host.h"
@@ -23,7 +23,7 @@
 
 static struct config_guest config;
 static struct guest guest, other;
-static struct guest_device device;
+static struct assignment device;
 static struct pci_function *rogue, *neighbour;
 static struct vtd_model *unit;
 static unsigned stops, disabled, storm;
@@ -38,7 +38,7 @@ struct guest *guest_of_owner(owner_t owner)
     return owner == guest.owner ? &guest : owner == other.owner ? &other : NULL;
 }
 
-void device_disable(struct guest_device *of)
+void assignment_silence(struct assignment *of)
 {
     of->disabled = true;
     iommu_fault_reporting(of->function, false);
@@ -71,12 +71,12 @@ static int fresh(void **state)
     neighbour->owner = OWNER_GUEST(1);
     config = (struct config_guest){.fault_threshold = 3, .fault_action = FAULT_STOP_GUEST};
     static struct config_guest others = {.fault_threshold = 1, .fault_action = FAULT_LOG};
-    device = (struct guest_device){.guest = &guest, .function = rogue};
+    device = (struct assignment){.guest = &guest, .function = rogue};
     guest = (struct guest){.name = "rogue",
                            .owner = OWNER_GUEST(0),
                            .config = &config,
                            .state = GUEST_RUNNING,
-                           .device_count = 1,
+                           .assignment_count = 1,
                            .devices = {&device}};
     other = (struct guest){.name = "other", .owner = OWNER_GUEST(1), .config = &others};
     assert_int_equal(iommu_domain_create(&guest.domain, guest.owner), STATUS_OK);

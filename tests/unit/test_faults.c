@@ -3,7 +3,7 @@
 /* What is done about faults: whose they are, when a policy acts, and how much of it is logged. */
 #include <string.h>
 
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/faults.h"
 #include "tests/unit/support/host.h"
 
@@ -15,7 +15,7 @@
 static struct config_guest config;
 static struct guest guest;
 static struct pci_function functions[3];
-static struct guest_device devices[2];
+static struct assignment devices[2];
 static unsigned disabled, stopped;
 static enum status stop_status;
 
@@ -32,7 +32,7 @@ struct guest *guest_of_owner(owner_t owner)
     return owner == OWNER_GUEST(4) ? &guest : NULL;
 }
 
-void device_disable(struct guest_device *device)
+void assignment_silence(struct assignment *device)
 {
     assert_false(device->disabled);
     device->disabled = true;
@@ -68,13 +68,13 @@ static int fresh(void **state)
     guest = (struct guest){.name = "alpha",
                            .config = &config,
                            .state = GUEST_RUNNING,
-                           .device_count = 2,
-                           .devices = {&devices[0], &devices[1]}};
+                           .assignment_count = 2,
+                           .assignments = {&devices[0], &devices[1]}};
     functions[0] = (struct pci_function){.rid = OURS, .owner = OWNER_GUEST(4)};
     functions[1] = (struct pci_function){.rid = SECOND, .owner = OWNER_GUEST(4)};
     functions[2] = (struct pci_function){.rid = NOBODYS, .owner = OWNER_NOBODY};
     for (unsigned i = 0; i < 2; i++)
-        devices[i] = (struct guest_device){.guest = &guest, .function = &functions[i]};
+        devices[i] = (struct assignment){.guest = &guest, .function = &functions[i]};
     disabled = stopped = 0;
     stop_status = STATUS_OK;
     host_log_clear();
@@ -174,7 +174,7 @@ static void test_nobodys_faults_harm_nobody(void **state)
     assert_int_equal(disabled, 0);
     assert_string_equal(fault_record(0)->guest, "-");
     /* A function of the guest that is no device of it (yet). */
-    guest.device_count = 0;
+    guest.assignment_count = 0;
     fault(OURS);
     assert_int_equal(guest.faults, 1);
     assert_int_equal(disabled, 0);

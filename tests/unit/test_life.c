@@ -1,5 +1,5 @@
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/move.c
-// SOURCES: hypervisor/assign/device.c hypervisor/assign/device_check.c
+// SOURCES: hypervisor/assign/assignment.c hypervisor/assign/assignment_check.c
 // SOURCES: hypervisor/assign/pf_lost.c hypervisor/pci/reset.c hypervisor/pci/saved.c
 // SOURCES: hypervisor/pci/life.c hypervisor/setup/pci_sriov.c hypervisor/setup/pci_sriov_ids.c
 // SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
@@ -42,7 +42,7 @@ static void stop(unsigned guest)
 
 static void from_guest_to_guest(void **state)
 {
-    struct guest_device *device = give(0, 0);
+    struct assignment *device = give(0, 0);
     assert_int_equal(vf_model(0)->resets, 0); /* VF Enable has just made it */
     run(0);
     run(1);
@@ -66,18 +66,18 @@ static void from_guest_to_guest(void **state)
 static void expect_nobodys(unsigned guest)
 {
     uint64_t next_bar = GUEST_BAR_BASE;
-    struct guest_device other = {0};
+    struct assignment other = {0};
     assert_int_equal(vf(0)->life, PCI_UNUSABLE);
     assert_int_equal(vf(0)->owner, OWNER_HYPERVISOR);
     assert_int_equal(context_of(vf(0)->rid), -1);
-    if (guests[guest].device_count != 0) {
-        assert_int_equal(guest_move(guests[guest].devices[0], &guests[2]), STATUS_DENIED);
+    if (guests[guest].assignment_count != 0) {
+        assert_int_equal(guest_move(guests[guest].assignments[0], &guests[2]), STATUS_DENIED);
         assert_int_equal(guest_start(&guests[guest]), STATUS_DENIED);
         until_settled();
         assert_int_equal(guest_restart(&guests[guest]), STATUS_DENIED);
         until_settled();
     }
-    assert_int_equal(device_assign(&guests[2], &other, vf(0), &pf, 1, &next_bar), STATUS_DENIED);
+    assert_int_equal(assignment_claim(&guests[2], &other, vf(0), &pf, 1, &next_bar), STATUS_DENIED);
     sound();
     /* The others are not concerned. */
     (void)give(1, 2);
@@ -99,7 +99,7 @@ static void a_failed_reset_sticks_after_an_end(void **state)
 
 static void a_failed_reset_sticks_after_a_move(void **state)
 {
-    struct guest_device *device = give(0, 0);
+    struct assignment *device = give(0, 0);
     run(0);
     run(1);
     vf_model(0)->ignored_resets = 1;
@@ -110,7 +110,7 @@ static void a_failed_reset_sticks_after_a_move(void **state)
     until_settled();
     assert_int_equal(host_log_count("device.move_failed", "no guest has it until a reboot"), 1);
     assert_int_equal(host_log_count("device.moved", NULL), 0);
-    assert_int_equal(guests[0].device_count + guests[1].device_count, 0);
+    assert_int_equal(guests[0].assignment_count + guests[1].assignment_count, 0);
     assert_int_equal(guests[0].state, GUEST_RUNNING); /* it has lost its device, and goes on */
     assert_int_equal(guests[0].holds, 0);
     assert_true(guests[0].pulled_end > GUEST_BAR_BASE);
@@ -119,13 +119,13 @@ static void a_failed_reset_sticks_after_a_move(void **state)
 
 static void a_device_that_is_not_let_go_stays(void **state)
 {
-    struct guest_device *device = give(0, 0);
+    struct assignment *device = give(0, 0);
     run(0);
     detach_status = STATUS_TIMEOUT;
     assert_int_equal(guest_move(device, &guests[1]), STATUS_OK);
     until_settled();
     assert_int_equal(host_log_count("device.move_failed", "could not be taken"), 1);
-    assert_int_equal(guests[0].device_count, 1);
+    assert_int_equal(guests[0].assignment_count, 1);
     assert_int_equal(vf(0)->life, PCI_UNUSABLE);
     stop(0);
     assert_int_equal(guests[0].state, GUEST_LOST); /* its memory may still be reached */
@@ -140,7 +140,7 @@ static void a_lost_pf_leaves_nothing_usable(void **state)
             assert_int_equal(done(NULL), 0);
             fresh(NULL);
         }
-        struct guest_device *device = give(0, 0);
+        struct assignment *device = give(0, 0);
         (void)give(1, 1);
         (void)give(2, 2);
         run(0);
@@ -164,7 +164,7 @@ static void a_lost_pf_leaves_nothing_usable(void **state)
         }
         assert_true(pci_unusable(vf(7))); /* nobody's before */
         sound();
-        assert_int_equal(guests[0].device_count, 1 - moving);
+        assert_int_equal(guests[0].assignment_count, 1 - moving);
         stop(0);
         assert_int_equal(guests[0].state, GUEST_STOPPED);
         assert_int_equal(vf(0)->life, PCI_UNUSABLE);
@@ -176,7 +176,7 @@ static void a_lost_pf_leaves_nothing_usable(void **state)
 /* `move vf0 alpha gamma` and `start alpha`, before the control loop comes round. */
 static void a_start_during_a_move(void **state)
 {
-    struct guest_device *device = give(0, 0);
+    struct assignment *device = give(0, 0);
     assert_int_equal(guest_move(device, &guests[2]), STATUS_OK);
     assert_int_equal(guest_start(&guests[0]), STATUS_BUSY);
     assert_int_equal(guest_start(&guests[2]), STATUS_BUSY);
@@ -198,7 +198,7 @@ static void a_start_during_a_move(void **state)
 /* Its guest ends, is to start again at once, and its device is on the way to somebody else. */
 static void a_restart_during_a_move(void **state)
 {
-    struct guest_device *device = give(0, 0);
+    struct assignment *device = give(0, 0);
     run(0);
     assert_int_equal(guest_move(device, &guests[1]), STATUS_OK);
     assert_int_equal(guest_restart(&guests[0]), STATUS_OK);
@@ -207,8 +207,8 @@ static void a_restart_during_a_move(void **state)
         sound();
     }
     assert_int_equal(guests[0].state, GUEST_RUNNING);
-    assert_int_equal(guests[0].device_count, 0);
-    assert_int_equal(guests[1].device_count, 1);
+    assert_int_equal(guests[0].assignment_count, 0);
+    assert_int_equal(guests[1].assignment_count, 1);
     assert_int_equal(vf_model(0)->resets, 1);
 }
 
@@ -242,8 +242,8 @@ static void any_order_of_commands(void **state)
             break;
         case 6:
         case 7:
-            if (guest->device_count != 0 && guest != to)
-                moves += guest_move(guest->devices[0], to) == STATUS_OK;
+            if (guest->assignment_count != 0 && guest != to)
+                moves += guest_move(guest->assignments[0], to) == STATUS_OK;
             break;
         case 8:
             host_clock_advance(100000);

@@ -36,7 +36,7 @@ static void test_start(void **state)
 static void test_a_start_that_fails(void **state)
 {
     attach_status = STATUS_DEVICE;
-    guests[1].devices[guests[1].device_count++] = &second;
+    guests[1].assignments[guests[1].assignment_count++] = &second;
     second.attached = true; /* as if it had been attached, then the other one failed */
     second_function.life = PCI_USED;
     reset_done = false;
@@ -101,7 +101,7 @@ static void test_stop(void **state)
 /* One device in a turn of the control loop: what a device's end costs, others wait for once. */
 static void test_devices_go_one_at_a_time(void **state)
 {
-    guests[1].devices[guests[1].device_count++] = &second;
+    guests[1].assignments[guests[1].assignment_count++] = &second;
     assert_int_equal(guest_start(&guests[1]), STATUS_OK);
     assert_int_equal(guest_stop(&guests[1], "operator"), STATUS_OK);
     guests_service();

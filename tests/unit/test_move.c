@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "hypervisor/base/log.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/memory/pages.h"
 #include "tests/unit/support/host.h"
 
 static struct guest alpha, beta;
-static struct guest_device *device;
+static struct assignment *device;
 static struct pci_function function = {.rid = RID(0, 1, 0x10, 0)};
 static struct pf_device pf;
 static char order[512];
@@ -47,35 +47,36 @@ void guest_release(struct guest *guest)
     guest->holds--;
 }
 
-const char device_unusable[] = "unusable";
+const char assignment_unusable[] = "unusable";
 
-enum status device_refuse(const struct guest *guest, const struct pci_function *refused,
-                          enum status status, const char *message)
+enum status assignment_refuse(const struct guest *guest, const struct pci_function *refused,
+                              enum status status, const char *message)
 {
     log_event("device.refused", "guest=%s message=\"%s\"", guest->name, message);
     return status;
 }
 
-/* device_check.c's own tests have the rest of it. */
-enum status device_check(const struct guest *guest, const struct pci_function *checked, bool moved)
+/* assignment_check.c's own tests have the rest of it. */
+enum status assignment_check(const struct guest *guest, const struct pci_function *checked,
+                             bool moved)
 {
     assert_true(moved && checked == &function);
     return pci_unusable(checked) ? STATUS_DENIED : check;
 }
 
-void device_detach_start(struct guest_device *detached)
+void assignment_quiesce(struct assignment *detached)
 {
     note("silence", NULL);
     if (detached->attached)
         function.life = PCI_RESETTING;
 }
 
-bool device_detach_ready(struct guest_device *detached)
+bool assignment_quiet(struct assignment *detached)
 {
     return ready;
 }
 
-enum status device_detach_finish(struct guest_device *detached)
+enum status assignment_disconnect(struct assignment *detached)
 {
     note("detach", NULL);
     detached->attached = detach_status == STATUS_TIMEOUT; /* the unit did not confirm */
@@ -83,20 +84,20 @@ enum status device_detach_finish(struct guest_device *detached)
     return detach_status;
 }
 
-enum status device_unmap(struct guest_device *unmapped)
+enum status assignment_unmap(struct assignment *unmapped)
 {
     note("unmap", unmapped->guest);
     assert_true(unmapped->guest->state != GUEST_RUNNING || unmapped->guest->holds != 0);
     return unmaps_left != 0 && unmaps_left-- != 0 ? STATUS_OK : unmap_status;
 }
 
-void device_release(struct guest_device *released)
+void assignment_unclaim(struct assignment *released)
 {
     note("release-frames", released->guest);
 }
 
-enum status guest_add_device(struct guest *guest, struct guest_device *added,
-                             struct pci_function *moved, struct pf_device *its_pf)
+enum status assignment_add(struct guest *guest, struct assignment *added,
+                           struct pci_function *moved, struct pf_device *its_pf)
 {
     note("add", guest);
     assert_ptr_equal(moved, &function);
@@ -107,11 +108,11 @@ enum status guest_add_device(struct guest *guest, struct guest_device *added,
         return STATUS_NO_MEMORY;
     added->guest = guest;
     added->slot = 1;
-    guest->devices[guest->device_count++] = added;
+    guest->assignments[guest->assignment_count++] = added;
     return STATUS_OK;
 }
 
-enum status device_attach(struct guest_device *attached)
+enum status assignment_connect(struct assignment *attached)
 {
     note("attach", attached->guest);
     attached->attached = attach_status == STATUS_OK || entry_stays;
@@ -122,7 +123,7 @@ void guests_changed(void)
 {
 }
 
-void device_disable(struct guest_device *disabled)
+void assignment_silence(struct assignment *disabled)
 {
     note("disable", NULL);
 }
@@ -134,10 +135,10 @@ static int fresh(void **state)
     beta = (struct guest){.name = "beta", .index = 1, .state = GUEST_RUNNING};
     device = pages_allocate(1);
     assert_non_null(device);
-    *device = (struct guest_device){
+    *device = (struct assignment){
         .guest = &alpha, .function = &function, .pf = &pf, .slot = 1, .attached = true};
     device->bars[0] = (struct guest_bar){.guest_base = GUEST_BAR_BASE, .size = 0x4000};
-    alpha.devices[alpha.device_count++] = device;
+    alpha.assignments[alpha.assignment_count++] = device;
     order[0] = '\0';
     ready = false;
     add_fails[0] = add_fails[1] = false;
@@ -154,7 +155,7 @@ static int done(void **state)
 {
     ready = true;
     guest_move_service();
-    if (alpha.device_count + beta.device_count != 0)
+    if (alpha.assignment_count + beta.assignment_count != 0)
         pages_free(device, 1);
     return 0;
 }
@@ -169,8 +170,8 @@ static void test_between_running_guests(void **state)
     guest_move_service();
     assert_string_equal(order, "hold:alpha silence detach unmap:alpha release-frames:alpha "
                                "release:alpha hold:beta add:beta attach:beta release:beta");
-    assert_int_equal(alpha.device_count, 0);
-    assert_ptr_equal(beta.devices[0], device);
+    assert_int_equal(alpha.assignment_count, 0);
+    assert_ptr_equal(beta.assignments[0], device);
     assert_int_equal(alpha.pulled_end, GUEST_BAR_BASE + 0x4000);
     assert_int_equal(host_log_count("device.moved", "rid=01:10.0 from=alpha to=beta"), 1);
     guest_move_service();
@@ -200,9 +201,9 @@ static void test_refusals_change_nothing(void **state)
         assert_int_equal(guest_move(device, &beta), STATUS_BUSY);
         alpha.state = GUEST_RUNNING;
     }
-    beta.device_count = CONFIG_MAX_DEVICES;
+    beta.assignment_count = CONFIG_MAX_DEVICES;
     assert_int_equal(guest_move(device, &beta), STATUS_FULL);
-    beta.device_count = 0;
+    beta.assignment_count = 0;
     check = STATUS_DENIED;
     assert_int_equal(guest_move(device, &beta), STATUS_DENIED);
     assert_string_equal(order, "");
@@ -237,7 +238,7 @@ static void test_the_former_owner_is_lost(void **state)
     guest_move_service();
     assert_string_equal(order, "hold:alpha silence release:alpha");
     assert_int_equal(host_log_count("device.move_failed", "status=denied"), 1);
-    assert_int_equal(beta.device_count, 0);
+    assert_int_equal(beta.assignment_count, 0);
 }
 
 static void test_a_function_that_does_not_let_go(void **state)
@@ -248,7 +249,7 @@ static void test_a_function_that_does_not_let_go(void **state)
     guest_move_service();
     assert_string_equal(order, "hold:alpha silence detach release:alpha");
     assert_int_equal(host_log_count("device.move_failed", NULL), 1);
-    assert_int_equal(alpha.device_count, 1);
+    assert_int_equal(alpha.assignment_count, 1);
 }
 
 /* Its reset failed: its former owner loses it, and nobody else gets it. */
@@ -261,7 +262,7 @@ static void test_a_function_that_cannot_be_reset(void **state)
     assert_string_equal(order, "hold:alpha silence detach unmap:alpha release-frames:alpha "
                                "release:alpha");
     assert_int_equal(host_log_count("device.move_failed", "until a reboot"), 1);
-    assert_int_equal(alpha.device_count + beta.device_count, 0);
+    assert_int_equal(alpha.assignment_count + beta.assignment_count, 0);
 }
 
 static void test_an_unusable_function_stays_where_it_is(void **state)
@@ -306,9 +307,9 @@ static void test_it_goes_back(void **state)
     assert_int_equal(guest_move(device, &beta), STATUS_OK);
     ready = true;
     guest_move_service();
-    assert_ptr_equal(alpha.devices[0], device);
+    assert_ptr_equal(alpha.assignments[0], device);
     assert_true(device->attached);
-    assert_int_equal(beta.device_count + beta.holds + alpha.holds, 0);
+    assert_int_equal(beta.assignment_count + beta.holds + alpha.holds, 0);
     assert_int_equal(host_log_count("device.move_failed", "former owner has it again"), 1);
 }
 
@@ -318,7 +319,7 @@ static void test_nobody_can_take_it(void **state)
     assert_int_equal(guest_move(device, &beta), STATUS_OK);
     ready = true;
     guest_move_service();
-    assert_int_equal(alpha.device_count + beta.device_count, 0);
+    assert_int_equal(alpha.assignment_count + beta.assignment_count, 0);
     assert_int_equal(alpha.holds + beta.holds, 0);
     assert_int_equal(host_log_count("device.move_failed", "until a reboot"), 1);
 }
@@ -329,7 +330,7 @@ static void test_it_cannot_be_attached(void **state)
     assert_int_equal(guest_move(device, &beta), STATUS_OK);
     ready = true;
     guest_move_service();
-    assert_int_equal(alpha.device_count + beta.device_count, 0);
+    assert_int_equal(alpha.assignment_count + beta.assignment_count, 0);
     assert_int_equal(host_log_count("device.move_failed", NULL), 1);
 }
 
@@ -349,9 +350,9 @@ static void test_it_can_be_neither_attached_nor_taken_back(void **state)
         assert_int_equal(guest_move(device, &beta), STATUS_OK);
         ready = true;
         guest_move_service();
-        assert_int_equal(alpha.device_count, 0);
-        assert_int_equal(beta.device_count, 1);
-        assert_ptr_equal(beta.devices[0], device);
+        assert_int_equal(alpha.assignment_count, 0);
+        assert_int_equal(beta.assignment_count, 1);
+        assert_ptr_equal(beta.assignments[0], device);
         assert_ptr_equal(device->guest, &beta);
         assert_int_equal(device->attached, entry_stays);
         assert_non_null(strstr(order, "attach:beta"));

@@ -178,15 +178,15 @@ static int fresh(void **state)
 
 static void bring_up(void)
 {
-    nics_prepare(&config);
-    nics_finish();
+    pfs_prepare(&config);
+    pfs_complete();
 }
 
 static void all_goes_well(void **state)
 {
     bring_up();
-    assert_non_null(nic_device(0));
-    assert_ptr_equal(nic_function(0), &pf);
+    assert_non_null(pf_device_at(0));
+    assert_ptr_equal(pf_function_at(0), &pf);
     assert_true(vfs_enabled && running);
     assert_int_equal(pf.owner, OWNER_HYPERVISOR);
     assert_int_equal(host_log_count("nic.refused", NULL), 0);
@@ -201,7 +201,7 @@ static void a_step_that_fails_leaves_no_vf_behind(void **state)
         fresh(state);
         *steps[i] = STATUS_DEVICE;
         bring_up();
-        assert_null(nic_device(0));
+        assert_null(pf_device_at(0));
         assert_false(vfs_enabled || running);
         assert_false(OWNER_IS_GUEST(pf.owner));
         assert_int_equal(host_log_count("nic.refused", "status=device"), 1);
@@ -231,14 +231,14 @@ static void registers_that_are_shared(void **state)
         pf.misplaced = turn == 0;
         moved = turn == 1;
         registers_taken = turn == 2;
-        nics_prepare(&config);
-        nics_finish();
+        pfs_prepare(&config);
+        pfs_complete();
         assert_int_equal(host_log_count("nic.refused", "nic=uplink"), 1);
         assert_false(running || vfs_enabled);
-        assert_null(nic_device(0));
+        assert_null(pf_device_at(0));
     }
     fresh(NULL);
-    nics_prepare(&config);
+    pfs_prepare(&config);
     assert_int_equal(registers_owner, OWNER_HYPERVISOR);
     assert_true(running);
 }
@@ -247,17 +247,17 @@ static void registers_that_are_shared(void **state)
 static void what_came_of_the_dma_test(void **state)
 {
     dma_status = STATUS_DENIED;
-    nics_prepare(&config);
+    pfs_prepare(&config);
     assert_false(running || vfs_enabled);
     assert_int_equal(host_log_count("nic.refused", "lists no unit that covers this device"), 1);
     fresh(NULL);
     dma_status = STATUS_DEVICE;
-    nics_prepare(&config);
+    pfs_prepare(&config);
     assert_false(running || vfs_enabled);
     assert_int_equal(host_log_count("nic.refused", "could not be tried"), 1);
     fresh(NULL);
     dma_status = STATUS_TIMEOUT;
-    nics_prepare(&config);
+    pfs_prepare(&config);
     assert_true(running && vfs_enabled);
     assert_int_equal(host_log_count("nic.refused", NULL), 0);
     assert_int_equal(host_log_count("nic.dma_test", "status=timeout message=\"the PF made no"), 1);

@@ -11,7 +11,7 @@
 #include "hypervisor/audit/audit_internal.h"
 #include "tests/unit/support/nvme_model.h"
 
-struct pf_device *nic_device(uint32_t index)
+struct pf_device *pf_device_at(uint32_t index)
 {
     return index == 0 && device.function != NULL ? &device : NULL;
 }

@@ -12,7 +12,8 @@
 // SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
 // SOURCES: hypervisor/assign/pf_lost.c hypervisor/audit/audit_functions.c hypervisor/pci/acs.c
 // SOURCES: hypervisor/audit/audit_life.c hypervisor/pci/life.c hypervisor/audit/audit_pci.c
-// SOURCES: hypervisor/pci/bars.c hypervisor/assign/device.c hypervisor/assign/device_check.c
+// SOURCES: hypervisor/pci/bars.c hypervisor/assign/assignment.c
+// SOURCES: hypervisor/assign/assignment_check.c
 /* A PF that its driver has lost: its VFs reach nothing any more, other devices everything theirs.
  */
 #include "tests/unit/support/audit_fixture.h"
@@ -73,11 +74,11 @@ static void build_with_vfs(void)
 static void its_vfs_lose_their_context_entry(void **state)
 {
     build_with_vfs();
-    devices_block_lost(&pf);
+    pf_block_lost(&pf);
     assert_true(context_of(0) != 0 && functions[0]->life == PCI_USED);
     pf.lost = true;
     for (unsigned i = 0; i < 3; i++)
-        devices_block_lost(&pf);
+        pf_block_lost(&pf);
     assert_int_equal(context_of(0) & VTD_CONTEXT_P, 0);
     assert_int_equal(commands[0] & PCI_COMMAND_BUS_MASTER, 0);
     assert_true((context_of(1) & VTD_CONTEXT_P) != 0);
@@ -94,22 +95,22 @@ static void what_is_lost_is_unusable(void **state)
 {
     build_with_vfs();
     pf.lost = true;
-    devices_block_lost(&pf);
+    pf_block_lost(&pf);
     const struct pci_function spare = {.is_vf = true, .pf = pf.function};
     assert_true(pci_unusable(functions[0]) && pci_unusable(&spare));
     assert_false(pci_unusable(functions[1]));
     assert_false(devices[0].attached);
     assert_int_equal(devices[0].function->owner, OWNER_HYPERVISOR);
-    assert_int_equal(device_check(&guests[1], functions[0], true), STATUS_DENIED);
+    assert_int_equal(assignment_check(&guests[1], functions[0], true), STATUS_DENIED);
     struct page_walk walk;
     page_table_walk(&guests[0].memory, GPA_BAR0, &walk);
     assert_false(walk.present);
     /* Its guest's end finds nothing to reset or detach. */
-    device_detach_start(&devices[0]);
-    assert_true(device_detach_ready(&devices[0]));
-    assert_int_equal(device_detach_finish(&devices[0]), STATUS_OK);
+    assignment_quiesce(&devices[0]);
+    assert_true(assignment_quiet(&devices[0]));
+    assert_int_equal(assignment_disconnect(&devices[0]), STATUS_OK);
     assert_int_equal(functions[0]->life, PCI_UNUSABLE);
-    assert_int_equal(device_attach(&devices[0]), STATUS_DENIED);
+    assert_int_equal(assignment_connect(&devices[0]), STATUS_DENIED);
 }
 
 /* In the middle of its reset, too, which would find it clean. */
@@ -117,12 +118,12 @@ static void a_reset_does_not_make_it_clean(void **state)
 {
     build_with_vfs();
     guests[0].state = GUEST_STOPPING;
-    device_detach_start(&devices[0]);
+    assignment_quiesce(&devices[0]);
     assert_int_equal(functions[0]->life, PCI_RESETTING);
     pf.lost = true;
-    devices_block_lost(&pf);
-    assert_true(device_detach_ready(&devices[0]));
-    assert_int_equal(device_detach_finish(&devices[0]), STATUS_OK);
+    pf_block_lost(&pf);
+    assert_true(assignment_quiet(&devices[0]));
+    assert_int_equal(assignment_disconnect(&devices[0]), STATUS_OK);
     assert_int_equal(functions[0]->life, PCI_UNUSABLE);
     assert_int_equal(stops, 0); /* it is stopping already */
     assert_true(audit_run());
@@ -133,7 +134,7 @@ static void a_device_that_ignores_its_command_register(void **state)
 {
     build_with_vfs();
     pf.lost = true;
-    devices_block_lost(&pf);
+    pf_block_lost(&pf);
     commands[0] |= PCI_COMMAND_BUS_MASTER;
     assert_true(audit_run());
     functions[2]->life = PCI_UNKNOWN; /* of another PF it would be one */
@@ -147,7 +148,7 @@ static void a_guest_that_cannot_be_held_is_stopped(void **state)
     build_with_vfs();
     hold_status = STATUS_TIMEOUT;
     pf.lost = true;
-    devices_block_lost(&pf);
+    pf_block_lost(&pf);
     assert_true(stops == 1 && holds == 0);
     assert_int_equal(context_of(0) & VTD_CONTEXT_P, 0);
 }
@@ -158,7 +159,7 @@ static void an_entry_that_comes_back_is_a_violation(void **state)
     build_with_vfs();
     uint64_t before = context_of(0);
     pf.lost = true;
-    devices_block_lost(&pf);
+    pf_block_lost(&pf);
     struct vtd_context_entry *table = virtual_address(vtd.unit[0].root[1].low & VTD_ROOT_ADDRESS);
     table[functions[0]->rid & 0xff].low = before;
     assert_false(audit_run());
@@ -170,11 +171,11 @@ static void a_unit_that_does_not_confirm_stops_the_guest(void **state)
     build_with_vfs();
     pf.lost = true;
     unit->queue_silent = true;
-    devices_block_lost(&pf);
+    pf_block_lost(&pf);
     assert_int_equal(host_log_count("device.blocked", "status=timeout"), 1);
     assert_true(stops == 1 && holds == 0);
     assert_true(devices[0].attached); /* its guest's memory is not used again */
-    devices_block_lost(&pf);
+    pf_block_lost(&pf);
     assert_int_equal(stops, 1);
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
@@ -16,13 +16,13 @@
 
 static struct model_function *model;
 static struct pci_function function;
-static struct guest_device device;
+static struct assignment device;
 static struct guest guest = {.name = "alpha"};
 
 /* --- the MSI-X table's side: only told of changes --- */
 static unsigned updates;
 
-void virtual_msix_update(struct guest_device *told)
+void virtual_msix_update(struct assignment *told)
 {
     assert_ptr_equal(told, &device);
     updates++;
@@ -68,7 +68,7 @@ static int fresh(void **state)
     function = (struct pci_function){
         .rid = model->rid, .vendor = 0x8086, .device = 0x10c9, .life = PCI_USED};
     pci_capabilities_read(&function);
-    device = (struct guest_device){
+    device = (struct assignment){
         .guest = &guest,
         .function = &function,
         .slot = 1,

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/iommu/vtd.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
@@ -223,7 +223,7 @@ void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value
 }
 
 static struct guest guests[GUEST_COUNT];
-static struct guest_device devices[GUEST_COUNT];
+static struct assignment devices[GUEST_COUNT];
 static struct vcpu vcpus[GUEST_COUNT];
 static uint64_t live_root[GUEST_COUNT];
 
@@ -239,7 +239,7 @@ struct guest *guest_of_owner(owner_t owner)
 
 static struct pf_device *nic; /* the first one's PF */
 
-struct pf_device *nic_device(uint32_t index)
+struct pf_device *pf_device_at(uint32_t index)
 {
     return index == 0 ? nic : NULL;
 }
@@ -319,7 +319,7 @@ static void guest_new(unsigned n, const struct page_table_format *format)
     live_root[n] = physical_address(guest->memory.root);
 
     struct pci_function *function = function_new(n, owner);
-    devices[n] = (struct guest_device){
+    devices[n] = (struct assignment){
         .guest = guest,
         .function = function,
         .attached = true,
@@ -329,8 +329,8 @@ static void guest_new(unsigned n, const struct page_table_format *format)
         .msix = {.vectors = 3, .table_bar = 3},
     };
     function->life = PCI_USED;
-    guest->devices[0] = &devices[n];
-    guest->device_count = 1;
+    guest->assignments[0] = &devices[n];
+    guest->assignment_count = 1;
     assert_int_equal(iommu_domain_create(&guest->domain, owner), STATUS_OK);
     assert_int_equal(iommu_domain_map(&guest->domain, 0, RAM(n), MEMORY, PAGE_READ | PAGE_WRITE),
                      STATUS_OK);

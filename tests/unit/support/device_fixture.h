@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/iommu/domain.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/reserved.h"
@@ -183,12 +183,12 @@ void cache_flush_range(const volatile void *address, size_t size)
 {
 }
 
-void virtual_config_reset(struct guest_device *device)
+void virtual_config_reset(struct assignment *device)
 {
     step("config");
 }
 
-void virtual_msix_reset(struct guest_device *device)
+void virtual_msix_reset(struct assignment *device)
 {
     step("msix off");
 }
@@ -212,12 +212,12 @@ bool pci_bars_hold(const struct pci_function *asked)
     return !moved;
 }
 
-struct pci_function *nic_function(uint32_t index)
+struct pci_function *pf_function_at(uint32_t index)
 {
     return index == 3 ? &function : NULL;
 }
 
-const char *nic_name(const struct pci_function *asked)
+const char *pf_name(const struct pci_function *asked)
 {
     return asked == &function ? "uplink" : "";
 }
@@ -230,7 +230,7 @@ struct guest *guest_of_owner(owner_t owner)
 
 /* --- the function --- */
 
-static struct guest_device device;
+static struct assignment device;
 static struct pf_driver driver = {.vf_reset = vf_reset};
 static struct pf_device pf = {.driver = &driver};
 static uint64_t next_bar;
@@ -293,8 +293,8 @@ static int done(void **state)
 
 static enum status assign(unsigned guest)
 {
-    return device_assign(&guests[guest], &device, &function, function.is_vf ? &pf : NULL, 1,
-                         &next_bar);
+    return assignment_claim(&guests[guest], &device, &function, function.is_vf ? &pf : NULL, 1,
+                            &next_bar);
 }
 
 static void expect_trace(const char *expected)

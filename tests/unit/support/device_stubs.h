@@ -30,21 +30,21 @@ void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t
 {
 }
 
-void virtual_config_reset(struct guest_device *device)
+void virtual_config_reset(struct assignment *device)
 {
 }
 
-void virtual_msix_reset(struct guest_device *device)
+void virtual_msix_reset(struct assignment *device)
 {
     iommu_interrupts_release(device->function);
 }
 
-struct pci_function *nic_function(uint32_t index)
+struct pci_function *pf_function_at(uint32_t index)
 {
     return NULL;
 }
 
-const char *nic_name(const struct pci_function *function)
+const char *pf_name(const struct pci_function *function)
 {
     return "";
 }

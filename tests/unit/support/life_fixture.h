@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "hypervisor/guest/control_call.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/pci/acs.h"
@@ -73,7 +73,7 @@ static enum status vf_reset(struct pf_device *of, uint16_t vf)
 static const struct pf_driver driver = {.service = pf_service, .vf_reset = vf_reset};
 static struct pf_device pf = {.driver = &driver};
 
-struct pf_device *nic_device(uint32_t index)
+struct pf_device *pf_device_at(uint32_t index)
 {
     return index == 0 ? &pf : NULL;
 }
@@ -92,12 +92,12 @@ struct guest *guest_at(unsigned index)
 }
 
 /* The configuration names no NIC: only VFs are given away here. */
-struct pci_function *nic_function(uint32_t index)
+struct pci_function *pf_function_at(uint32_t index)
 {
     return NULL;
 }
 
-const char *nic_name(const struct pci_function *function)
+const char *pf_name(const struct pci_function *function)
 {
     return "";
 }
@@ -128,26 +128,26 @@ void cpu_kick(struct cpu *cpu)
 }
 
 /* As guests.c has it, without its slots. */
-enum status guest_add_device(struct guest *guest, struct guest_device *device,
-                             struct pci_function *function, struct pf_device *its_pf)
+enum status assignment_add(struct guest *guest, struct assignment *device,
+                           struct pci_function *function, struct pf_device *its_pf)
 {
     uint64_t next_bar = GUEST_BAR_BASE;
-    for (unsigned i = 0; i < guest->device_count; i++)
+    for (unsigned i = 0; i < guest->assignment_count; i++)
         for (unsigned number = 0; number < PCI_BARS; number++)
-            next_bar = MAX(next_bar, guest->devices[i]->bars[number].guest_base +
-                                         guest->devices[i]->bars[number].size);
+            next_bar = MAX(next_bar, guest->assignments[i]->bars[number].guest_base +
+                                         guest->assignments[i]->bars[number].size);
     enum status status =
-        device_assign(guest, device, function, its_pf, guest->device_count + 1, &next_bar);
+        assignment_claim(guest, device, function, its_pf, guest->assignment_count + 1, &next_bar);
     if (status == STATUS_OK)
-        guest->devices[guest->device_count++] = device;
+        guest->assignments[guest->assignment_count++] = device;
     return status;
 }
 
-void virtual_config_reset(struct guest_device *device)
+void virtual_config_reset(struct assignment *device)
 {
 }
 
-void virtual_msix_reset(struct guest_device *device)
+void virtual_msix_reset(struct assignment *device)
 {
 }
 
@@ -257,11 +257,11 @@ static struct model_function *vf_model(unsigned n)
     return model_find(vf(n)->rid);
 }
 
-static struct guest_device *give(unsigned n, unsigned guest)
+static struct assignment *give(unsigned n, unsigned guest)
 {
-    struct guest_device *device = pages_allocate(1);
+    struct assignment *device = pages_allocate(1);
     assert_non_null(device);
-    assert_int_equal(guest_add_device(&guests[guest], device, vf(n), &pf), STATUS_OK);
+    assert_int_equal(assignment_add(&guests[guest], device, vf(n), &pf), STATUS_OK);
     return device;
 }
 
@@ -331,10 +331,10 @@ static int done(void **state)
 {
     for (unsigned i = 0; i < GUESTS; i++) {
         page_table_destroy(&guests[i].memory);
-        for (unsigned d = 0; d < guests[i].device_count; d++) {
-            if (guests[i].devices[d]->vectors != NULL)
-                pages_free(guests[i].devices[d]->vectors, 1);
-            pages_free(guests[i].devices[d], 1);
+        for (unsigned d = 0; d < guests[i].assignment_count; d++) {
+            if (guests[i].assignments[d]->vectors != NULL)
+                pages_free(guests[i].assignments[d]->vectors, 1);
+            pages_free(guests[i].assignments[d], 1);
         }
     }
     return pages_in_use() == 0 ? 0 : -1;

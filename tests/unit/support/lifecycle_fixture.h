@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "hypervisor/guest/control_call.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/vdev/virtual_serial.h"
@@ -21,7 +21,7 @@ static struct cpu cpus[4];
 static struct vcpu vcpus[3];
 static struct config_guest configs[2];
 static struct guest guests[2];
-static struct guest_device device, second;
+static struct assignment device, second;
 static struct pci_function function, second_function;
 static unsigned kicks, wakes, scrubs, attaches, detach_starts, detach_finishes, disables;
 static bool cores_obey, reset_done;
@@ -33,11 +33,11 @@ struct guest *guest_at(unsigned index)
     return index < ARRAY_SIZE(guests) ? &guests[index] : NULL;
 }
 
-void devices_block_lost(const struct pf_device *pf)
+void pf_block_lost(const struct pf_device *pf)
 {
 }
 
-struct pf_device *nic_device(uint32_t index)
+struct pf_device *pf_device_at(uint32_t index)
 {
     return NULL;
 }
@@ -95,7 +95,7 @@ enum status load_scrub(struct guest *guest)
     return STATUS_OK;
 }
 
-enum status device_attach(struct guest_device *attached)
+enum status assignment_connect(struct assignment *attached)
 {
     attaches++;
     attached->attached = attach_status == STATUS_OK;
@@ -104,7 +104,7 @@ enum status device_attach(struct guest_device *attached)
     return attach_status;
 }
 
-void device_detach_start(struct guest_device *detached)
+void assignment_quiesce(struct assignment *detached)
 {
     assert_int_equal(guests[1].vcpus_running, 0);
     if (!detached->attached)
@@ -113,21 +113,21 @@ void device_detach_start(struct guest_device *detached)
     detached->function->life = PCI_RESETTING;
 }
 
-bool device_detach_ready(struct guest_device *detached)
+bool assignment_quiet(struct assignment *detached)
 {
     return reset_done;
 }
 
-enum status device_detach_finish(struct guest_device *detached)
+enum status assignment_disconnect(struct assignment *detached)
 {
-    assert_true(reset_done && device_detaching(detached));
+    assert_true(reset_done && assignment_resetting(detached));
     detach_finishes++;
     detached->attached = detach_status != STATUS_OK;
     detached->function->life = detached->attached ? PCI_UNUSABLE : PCI_CLEAN;
     return detach_status;
 }
 
-void device_disable(struct guest_device *disabled)
+void assignment_silence(struct assignment *disabled)
 {
     disables++;
 }
@@ -150,10 +150,10 @@ static int fresh(void **state)
         guest->vcpus[guest->cpu_count++] = &vcpus[i];
     }
     function = second_function = (struct pci_function){.life = PCI_CLEAN};
-    device = (struct guest_device){.guest = &guests[1], .function = &function};
-    second = (struct guest_device){.guest = &guests[1], .function = &second_function};
+    device = (struct assignment){.guest = &guests[1], .function = &function};
+    second = (struct assignment){.guest = &guests[1], .function = &second_function};
     moving = NULL;
-    guests[1].devices[guests[1].device_count++] = &device;
+    guests[1].assignments[guests[1].assignment_count++] = &device;
     kicks = wakes = scrubs = attaches = detach_starts = detach_finishes = disables = 0;
     cores_obey = reset_done = true;
     load_status = attach_status = detach_status = STATUS_OK;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/pci/msix.h"
 #include "hypervisor/iommu/interrupt.h"
 #include "hypervisor/iommu/iommu.h"
@@ -158,7 +158,7 @@ static struct vcpu cores[2] = {{.apic_id = 3}, {.apic_id = 0x1234}};
 static struct guest guest = {.name = "alpha", .cpu_count = 2, .vcpus = {&cores[0], &cores[1]}};
 static struct pci_function function;
 static struct guest_vector vectors[VECTORS];
-static struct guest_device device;
+static struct assignment device;
 
 static inline int fresh(void **state)
 {
@@ -169,7 +169,7 @@ static inline int fresh(void **state)
     remaps = true;
     remapping_status = STATUS_OK;
     function = (struct pci_function){.rid = RID(0, 1, 0x10, 1), .life = PCI_USED};
-    device = (struct guest_device){
+    device = (struct assignment){
         .guest = &guest,
         .function = &function,
         .bars = {[3] = {.guest_base = BAR_BASE, .host_base = 0xfe100000, .size = BAR_SIZE}},

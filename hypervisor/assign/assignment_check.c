@@ -2,7 +2,7 @@
  * Whether a guest may have a function: that has no other owner, its registers are its own alone,
  * its DMA and interrupts can be confined, and nothing in it outlives the guest unnoticed.
  */
-#include "hypervisor/assign/device.h"
+#include "hypervisor/assign/assignment.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
@@ -31,7 +31,7 @@ static bool may_be_flash(const struct pci_function *function, unsigned number)
            (msix_layout_read(function, &msix) != STATUS_OK || number != msix.table_bar);
 }
 
-bool device_bar_is_flash(const struct pci_function *function, unsigned number)
+bool assignment_bar_is_flash(const struct pci_function *function, unsigned number)
 {
     for (size_t i = 0; !function->is_vf && i < ARRAY_SIZE(flash_devices); i++)
         if (function->vendor == PCI_VENDOR_INTEL && function->device == flash_devices[i])
@@ -42,28 +42,30 @@ bool device_bar_is_flash(const struct pci_function *function, unsigned number)
 static bool accepts_flash(const struct guest *guest, const struct pci_function *function)
 {
     for (uint32_t i = 0; i < guest->config->flash_count; i++)
-        if (nic_function(guest->config->accept_flash[i]) == function)
+        if (pf_function_at(guest->config->accept_flash[i]) == function)
             return true;
     return false;
 }
 
-enum status device_refuse(const struct guest *guest, const struct pci_function *function,
-                          enum status status, const char *message)
+enum status assignment_refuse(const struct guest *guest, const struct pci_function *function,
+                              enum status status, const char *message)
 {
     log_event("device.refused", "guest=%s device=%s status=%s message=\"%s\"", guest->name,
               rid_text(function->rid).text, status_name(status), message);
     return status;
 }
 
-enum status device_check_registers(const struct guest *guest, const struct pci_function *function)
+enum status assignment_check_registers(const struct guest *guest,
+                                       const struct pci_function *function)
 {
     if (function->misplaced)
-        return device_refuse(guest, function, STATUS_DENIED,
-                             "its registers lie where others answer, or where no bridge sends its "
-                             "accesses (pci.refused above says which and what to do)");
+        return assignment_refuse(
+            guest, function, STATUS_DENIED,
+            "its registers lie where others answer, or where no bridge sends its "
+            "accesses (pci.refused above says which and what to do)");
     if (pci_bars_hold(function))
         return STATUS_OK;
-    return device_refuse(
+    return assignment_refuse(
         guest, function, STATUS_DENIED,
         "a BAR of it is not where it was when the function was found: something moved it "
         "past the hypervisor, over registers of others perhaps; " PCI_UNTIL_REBOOT);
@@ -78,7 +80,7 @@ static enum status check_flash(const struct guest *guest, const struct pci_funct
               "EEPROM along: what the guest writes there stays, and may run before the hypervisor "
               "at the next boot (option ROM); give a VF instead or, to trust this guest with the "
               "machine, write accept_flash = %s in its section\"",
-              guest->name, rid_text(function->rid).text, nic_name(function));
+              guest->name, rid_text(function->rid).text, pf_name(function));
     return STATUS_DENIED;
 }
 
@@ -162,16 +164,18 @@ static enum status check_reserved(const struct guest *guest, const struct pci_fu
     return STATUS_OK;
 }
 
-const char device_unusable[] = "it could not be reset or detached before, or its PF cannot be "
-                               "reached any more; " PCI_UNTIL_REBOOT;
+const char assignment_unusable[] = "it could not be reset or detached before, or its PF cannot be "
+                                   "reached any more; " PCI_UNTIL_REBOOT;
 
-enum status device_check(const struct guest *guest, const struct pci_function *function, bool moved)
+enum status assignment_check(const struct guest *guest, const struct pci_function *function,
+                             bool moved)
 {
     if (function->is_bridge)
-        return device_refuse(guest, function, STATUS_DENIED, "a bridge is never given to a guest");
+        return assignment_refuse(guest, function, STATUS_DENIED,
+                                 "a bridge is never given to a guest");
     if (pci_unusable(function))
-        return device_refuse(guest, function, STATUS_DENIED, device_unusable);
-    enum status status = device_check_registers(guest, function);
+        return assignment_refuse(guest, function, STATUS_DENIED, assignment_unusable);
+    enum status status = assignment_check_registers(guest, function);
     if (status != STATUS_OK)
         return status;
     if (!moved && OWNER_IS_GUEST(function->owner)) {
@@ -184,16 +188,16 @@ enum status device_check(const struct guest *guest, const struct pci_function *f
         return STATUS_BUSY;
     }
     if (!moved && function->owner != OWNER_NOBODY)
-        return device_refuse(
+        return assignment_refuse(
             guest, function, STATUS_BUSY,
             "the hypervisor drives this function itself (SR-IOV is on); take a VF");
     if (!iommu_enabled() || iommu_unit_of(function) < 0)
-        return device_refuse(
+        return assignment_refuse(
             guest, function, STATUS_UNSUPPORTED,
             "no working IOMMU covers this device, so its DMA cannot be confined; enable "
             "VT-d in the firmware set-up");
     if (!iommu_remaps_interrupts() && !guest->unsafe_interrupts)
-        return device_refuse(
+        return assignment_refuse(
             guest, function, STATUS_DENIED,
             "there is no interrupt remapping: the device could forge interrupts; set "
             "unsafe_interrupts = yes in [system] to accept that");
