@@ -192,7 +192,8 @@ static const struct exit_row rows[EXIT_KINDS] = {
     [EXIT_TRIPLE_FAULT] = {.handler = on_triple_fault},
     [EXIT_INIT] = {.handler = on_init},
     [EXIT_SIPI] = {.handler = on_sipi},
-    [EXIT_HLT] = {.handler = on_other}, /* not intercepted: a halted guest waits for its own interrupts */
+    [EXIT_HLT] = {.handler =
+                      on_other}, /* not intercepted: a halted guest waits for its own interrupts */
     [EXIT_XSETBV] = {.handler = exit_xsetbv, .advances = true},
     [EXIT_INVD] = {.handler = on_invd, .advances = true},
     [EXIT_CONTROL_REGISTER] = {.handler = exit_control_register, .advances = true},

@@ -77,7 +77,7 @@ static int fresh(void **state)
                            .config = &config,
                            .state = GUEST_RUNNING,
                            .assignment_count = 1,
-                           .devices = {&device}};
+                           .assignments = {&device}};
     other = (struct guest){.name = "other", .owner = OWNER_GUEST(1), .config = &others};
     assert_int_equal(iommu_domain_create(&guest.domain, guest.owner), STATUS_OK);
     assert_int_equal(iommu_domain_create(&other.domain, other.owner), STATUS_OK);
