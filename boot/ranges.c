@@ -105,7 +105,7 @@ uint64_t ranges_take(struct range_list *list, uint64_t size, uint64_t alignment,
 {
     for (uint32_t i = list->count; i-- > 0;) {
         const struct boot_memory_range *range = &list->ranges[i];
-        uint64_t end = MIN(end_of(range), limit);
+        uint64_t past = end_of(range), end = MIN(past, limit);
         if (range->type != BOOT_MEMORY_USABLE || end <= range->base || end - range->base < size)
             continue;
         uint64_t base = ALIGN_DOWN(end - size, alignment);

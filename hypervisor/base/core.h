@@ -33,6 +33,7 @@
 #define ALIGN_UP(value, alignment)   ALIGN_DOWN((value) + (alignment) - 1, alignment)
 #define IS_ALIGNED(value, alignment) (((value) & ((alignment) - 1)) == 0)
 
+/* One argument is evaluated twice: no calls in them (lint looks). */
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 

@@ -102,7 +102,8 @@ enum status frames_claim_between(owner_t owner, uint64_t size, uint64_t alignmen
         if (range->owner != OWNER_NOBODY)
             continue;
         uint64_t low = MAX(range->base, from);
-        uint64_t high = MIN(frame_range_end(range), limit);
+        uint64_t high = frame_range_end(range);
+        high = MIN(high, limit);
         if (high < low || high - low < size)
             continue;
         uint64_t found = ALIGN_DOWN(high - size, alignment);
@@ -190,7 +191,8 @@ uint64_t frames_ram_bytes(owner_t owner)
     for (size_t i = 0; i < frame_table.range_count; i++)
         for (size_t r = 0; r < frame_table.ram_count && frame_table.ranges[i].owner == owner; r++) {
             uint64_t base = MAX(frame_table.ranges[i].base, frame_table.ram[r].base);
-            uint64_t end = MIN(frame_range_end(&frame_table.ranges[i]), frame_table.ram[r].end);
+            uint64_t end = frame_range_end(&frame_table.ranges[i]);
+            end = MIN(end, frame_table.ram[r].end);
             bytes += end > base ? end - base : 0;
         }
     lock_give(&frame_table.lock);

@@ -133,7 +133,8 @@ enum status frames_take(uint64_t base, uint64_t size, uint32_t from, owner_t to)
             index < frame_table.range_count ? MIN(frame_table.ranges[index].base, end) : end;
         if (next <= at) {
             owner = frame_table.ranges[index].owner;
-            next = MIN(frame_range_end(&frame_table.ranges[index]), end);
+            next = frame_range_end(&frame_table.ranges[index]);
+            next = MIN(next, end);
         }
         if (!OWNER_IS_GUEST(owner) && (from & BIT(owner)) != 0)
             status = frames_set_owner(at, next, to);
@@ -156,7 +157,8 @@ void frames_release_all(owner_t owner)
                 frame_table.ranges[index].base >= frame_table.ram[r].end)
                 break;
             uint64_t base = MAX(frame_table.ranges[index].base, frame_table.ram[r].base);
-            uint64_t end = MIN(frame_range_end(&frame_table.ranges[index]), frame_table.ram[r].end);
+            uint64_t end = frame_range_end(&frame_table.ranges[index]);
+            end = MIN(end, frame_table.ram[r].end);
             if (frame_table.ranges[index].owner == owner &&
                 frames_set_owner(base, end, OWNER_NOBODY) != STATUS_OK)
                 log_event("memory.lost",

@@ -50,7 +50,8 @@ static void find_common_ground(void)
                        "its devices stay blocked");
             continue;
         }
-        vtd.max_leaf_level = MIN(vtd.max_leaf_level, leaf_level(unit->capability));
+        unsigned leaf = leaf_level(unit->capability);
+        vtd.max_leaf_level = MIN(vtd.max_leaf_level, leaf);
         vtd.input_bits = MIN(vtd.input_bits, VTD_CAP_MGAW_BITS(unit->capability));
         vtd.domain_count =
             MIN(vtd.domain_count, UINT32_C(1) << (4 + 2 * VTD_CAP_ND(unit->capability)));

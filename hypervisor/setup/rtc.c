@@ -76,7 +76,8 @@ enum status rtc_init(const struct fadt *fadt)
     }
     uint64_t seconds;
     enum status status = decode(&reading, &seconds);
+    uint64_t passed = clock_microseconds() / 1000000;
     if (status == STATUS_OK)
-        rtc_start = seconds - MIN(seconds, clock_microseconds() / 1000000);
+        rtc_start = seconds - MIN(seconds, passed);
     return status;
 }

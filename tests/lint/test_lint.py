@@ -69,6 +69,22 @@ def test_no_warnings_in_tests(compiler):
             "-fsyntax-only", name)
 
 
+def test_minimum_and_maximum_call_nothing():
+    """They evaluate an argument twice: what is read from a device or another core may have changed in between."""
+    def arguments(text: str):
+        for start in re.finditer(r"\b(?:MIN|MAX)\(", text):
+            depth, end = 1, start.end()
+            while depth:
+                depth += {"(": 1, ")": -1}.get(text[end], 0)
+                end += 1
+            yield text[start.end():end - 1]
+
+    call = re.compile(r"\b(?!sizeof\b)[a-z_]\w*\(")
+    calls = [f"{name}: {inside}" for name in C_SOURCES if not name.startswith("tests/")
+             for inside in arguments((ROOT / name).read_text()) if call.search(inside)]
+    assert not calls, calls
+
+
 def test_interrupt_handlers_see_a_volatile_frame():
     """An exception's frame is an argument to the compiler: GCC 14 drops what a handler writes to a plain one."""
     handler = re.compile(r"__attribute__\(\(interrupt\)\)[^;{]*?\((.*?)[,)]", re.S)
