@@ -14,6 +14,9 @@
 
 #include "hypervisor/base/core.h"
 
+/* Where bulkhead.elf is linked. */
+#define IMAGE_BASE UINT64_C(0xffffffff80000000)
+
 #define BOOT_INFO_MAGIC   UINT64_C(0x31444145484b4c42) /* "BLKHEAD1" */
 #define BOOT_MAX_RANGES   512
 #define BOOT_MAX_MODULES  32

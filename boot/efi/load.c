@@ -3,7 +3,6 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/config/parse.h"
-#include "hypervisor/memory/address_space.h"
 
 #define DEFAULT_SCENARIO "sriov.conf"
 #define HYPERVISOR_FILE  "bulkhead.elf"

@@ -20,7 +20,6 @@
 #define DEVICE_MAP_BASE UINT64_C(0xffff810000000000)
 #define WINDOW_BASE     UINT64_C(0xffff820000000000)
 #define STACK_MAP_BASE  UINT64_C(0xffff830000000000)
-#define IMAGE_BASE      UINT64_C(0xffffffff80000000)
 
 /* Builds the tables from the image's own layout and switches the boot core to them; the loader's
  * identity map is gone afterwards, and with it `boot`, its modules and the loader's descriptor

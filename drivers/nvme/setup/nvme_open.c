@@ -23,8 +23,8 @@ static bool becomes(const struct nvme_controller *controller, bool ready, uint64
 
 static uint64_t enable_time(const struct nvme_controller *controller)
 {
-    uint64_t units = MAX(NVME_CAP_TIMEOUT(nvme_read(controller, NVME_CAP_LOW)), 1);
-    return MIN(units * TIMEOUT_UNIT, MAX_ENABLE_TIME);
+    uint64_t units = NVME_CAP_TIMEOUT(nvme_read(controller, NVME_CAP_LOW));
+    return MIN(MAX(units, 1) * TIMEOUT_UNIT, MAX_ENABLE_TIME);
 }
 
 static enum status check_capabilities(struct nvme_controller *controller)
