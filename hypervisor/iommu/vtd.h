@@ -106,7 +106,9 @@ uint32_t vtd_read32(const struct vtd_unit *unit, uint32_t offset);
 uint64_t vtd_read64(const struct vtd_unit *unit, uint32_t offset);
 void vtd_write32(const struct vtd_unit *unit, uint32_t offset, uint32_t value);
 void vtd_write64(const struct vtd_unit *unit, uint32_t offset, uint64_t value);
-/* Logs iommu.refused; from here on the unit takes no function. `message` must be a constant. */
+/* A copy of the message that stays when boot-only code is gone. */
+const char *vtd_message_keep(const char *message);
+/* Logs iommu.refused; from here on the unit takes no function. */
 void vtd_refuse(struct vtd_unit *unit, uint32_t offset, uint64_t value, const char *message);
 /* Makes what was written to memory visible to the unit (VT-d 6.8): fences and, where the unit does
  * not snoop, flushes the cache lines. */

@@ -12,7 +12,7 @@
 
 static void refuse(unsigned index, uint64_t base, uint64_t limit, const char *message)
 {
-    vtd_reserved.region[index].refusal = message;
+    vtd_reserved.region[index].refusal = vtd_message_keep(message);
     vtd_reserved.refused |= BIT(index);
     log_event("iommu.refused", "base=%#llx limit=%#llx offset=%#x message=\"%s\"",
               (unsigned long long)base, (unsigned long long)limit, vtd_region_offset[index],

@@ -10,8 +10,10 @@
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 #include <stdio.h>
+#include <string.h>
 
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/iommu/vtd.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/host.h"
 
@@ -319,6 +321,30 @@ static void a_slow_unit_without_write_snooping_works(void **state)
     assert_sound();
 }
 
+/* Most are refused by code that is gone, with its texts, once the guests run. */
+static void a_refusal_outlives_its_text(void **state)
+{
+    struct iommu_unit_report report;
+    one_unit(MODEL_CAP, MODEL_ECAP);
+    assert_int_equal(machine_start(), STATUS_OK);
+    char text[200] = "first";
+    vtd_refuse(&vtd.unit[0], 0, 0, text);
+    strcpy(text, "second");
+    vtd_refuse(&vtd.unit[0], 0, 0, text);
+    assert_true(iommu_unit_report(0, &report) && !report.usable);
+    assert_string_equal(report.refusal, "first");
+    const char *kept = vtd_message_keep("first");
+    assert_ptr_equal(kept, report.refusal);
+    memset(text, 'x', sizeof text - 1);
+    assert_non_null(strstr(vtd_message_keep(text), "xxx")); /* cut, not written past its place */
+    assert_string_equal(vtd_message_keep("first"), "first");
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(text, sizeof text, "%u", i);
+        assert_true(vtd_message_keep(text)[0] != '\0');
+    }
+    assert_string_equal(report.refusal, "first");
+}
+
 static void registers_past_the_first_page_are_mapped(void **state)
 {
     struct vtd_model *unit = one_unit(
@@ -399,6 +425,7 @@ int main(void)
         cmocka_unit_test(registers_past_the_first_page_are_mapped),
         cmocka_unit_test(memory_running_out_is_survived),
         cmocka_unit_test(reports_come_from_the_registers),
+        cmocka_unit_test(a_refusal_outlives_its_text), /* last: texts are kept for ever */
     };
     return cmocka_run_group_tests_name("vtd_units", tests, NULL, NULL);
 }
