@@ -1,13 +1,16 @@
 """What runs only at boot is gone once the guests start: overwritten, unmapped, free."""
 
+import bisect
 import re
+import struct
 import subprocess
 
 import pytest
 from system.attacks import outside
 from system.checks import of, one
 
-from machine import gdb
+from machine import dmar, gdb
+from machine.dmar import drhd, rmrr
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
 
@@ -49,3 +52,27 @@ def test_who_calls_it_faults(boot):
         line = run.wait_for("cpu.exception", timeout=30, core=0)
     assert line["name"] == "#PF" and line.number("rip") == target == line.number("cr2"), line.text
     assert line["access"] == "fetch" and line["page"] == "not-present", line.text
+
+
+def test_nothing_points_into_it(boot, tmp_path):
+    """No variable that stays holds an address of what is gone, such as a text that is asked for late. The machine has
+    something to refuse: a unit that is not there, regions that cannot be."""
+    (tmp_path / "dmar").write_bytes(dmar.body(drhd(0xfed90000), rmrr(1 << 28, (1 << 28) - 1), rmrr(0, (1 << 64) - 1)))
+    run = boot(TEXT, batch=False, limit=120, iommu=False,
+               extra=("-acpitable", f"sig=DMAR,data={tmp_path / 'dmar'}"))
+    run.wait_for("run.verdict", timeout=90)
+    assert len(of(run, "iommu.refused")) == 4
+    symbols = layout(boot.built / "bulkhead.elf")
+    start, end = symbols["image_start"], symbols["image_text_start"]
+    image = one(run, "boot.start").number("image")
+    first = symbols["image_data_start"]
+    data = outside(run, image + first - start, symbols["boot_stack_guard"] - first)
+    places = sorted((address, name) for name, address in symbols.items())
+    left = {}
+    for n, (value,) in enumerate(struct.iter_unpack("<Q", data)):
+        name = places[bisect.bisect(places, (first + 8 * n, "~")) - 1][1]
+        if start < value < end and name != "frame_table":  # whose entries have room between their fields
+            left[f"{name} at {first + 8 * n:#x}"] = f"{value:#x}"
+    assert not left
+    run.send("poweroff")
+    run.wait()
