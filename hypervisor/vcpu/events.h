@@ -24,5 +24,13 @@ struct vcpu_events {
      * called when a hypercall returned EXIT_STOP or a stop was requested. */
     void (*stopped)(struct vcpu *vcpu, const char *reason, const char *detail);
 };
-void vcpu_set_events(const struct vcpu_events *events);
-const struct vcpu_events *vcpu_events(void);
+
+extern const struct vcpu_events *vcpu_selected_events;
+static inline void vcpu_set_events(const struct vcpu_events *events)
+{
+    vcpu_selected_events = events;
+}
+static inline const struct vcpu_events *vcpu_events(void)
+{
+    return vcpu_selected_events;
+}

@@ -54,11 +54,7 @@ static bool ipi(struct vcpu *vcpu, uint64_t icr)
 }
 
 static const struct vcpu_events events = {.ipi = ipi};
-
-const struct vcpu_events *vcpu_events(void)
-{
-    return &events;
-}
+const struct vcpu_events *vcpu_selected_events = &events;
 
 uint64_t cpuid_policy_efer(void)
 {
