@@ -130,7 +130,7 @@ media: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso $(BUILD)/config $(BUILD)/comp
 .PHONY: programs program-files
 programs:
 	@+$(call build,program-files)
-program-files: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/config $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables
+program-files: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/config $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables $(BUILD)/entry
 
 setup: ## install what building, running and testing need (root or sudo)
 	@tests/machine/setup.sh build tools emulators guests

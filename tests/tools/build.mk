@@ -33,6 +33,13 @@ $(BUILD)/tables: tests/tools/tables.c hypervisor/memory/page_table.c hypervisor/
 	@mkdir -p $(@D)
 	$(HOST_CC) $(UNIT_CFLAGS) $(filter %.c,$^) -lcmocka -o $@
 
+$(BUILD)/entry: tests/tools/entry.c tests/tools/vmx_check.c tests/tools/vmx_check.h $(wildcard hypervisor/*/*.h) $(BUILD)/flags/unit
+	@mkdir -p $(@D)
+	$(HOST_CC) $(UNIT_CFLAGS) $(filter %.c,$^) -o $@
+
+.PHONY: entry
+entry: $(BUILD)/entry ## the tool that says why a CPU refused a guest's state (reason=entry-failure): build/entry <LOG
+
 # For editors and analysers: how each C file is compiled, for the first program that it is part of.
 HOST_C    = $(sort $(wildcard tests/unit/*.c tests/unit/*/*.c tests/tools/*.c))
 quoted    = $(subst ",\",$(subst \,\\,$(strip $(1))))

@@ -1,9 +1,10 @@
-// SOURCES: hypervisor/vcpu/vmx/check.c hypervisor/vcpu/state.c
+// SOURCES: tests/tools/vmx_check.c hypervisor/vcpu/state.c
 /* The rules of SDM 3C 27.3.1: good states pass, and each broken rule is named. */
 #include <string.h>
 
-#include "hypervisor/vcpu/vmx/vmx.h"
+#include "hypervisor/vcpu/vmx/registers.h"
 #include "hypervisor/x86/registers.h"
+#include "tests/tools/vmx_check.h"
 #include "tests/unit/support/host.h"
 
 static struct vmx_guest_view real_mode(void)

@@ -1,4 +1,5 @@
-// SOURCES: hypervisor/vcpu/vmx/exit.c hypervisor/vcpu/vmx/state.c hypervisor/vcpu/vmx/check.c
+// SOURCES: hypervisor/vcpu/vmx/exit.c hypervisor/vcpu/vmx/state.c hypervisor/vcpu/vmx/dump.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/vcpu/vmx/vmcs.c hypervisor/setup/vmx_errata.c hypervisor/vcpu/state.c
 /* Events that are given to a guest, against an array in place of the VMCS. */
 #include "tests/unit/support/vmcs_fixture.h"

@@ -177,27 +177,3 @@ unsigned vmx_cpl(struct vcpu *vcpu)
     (void)vcpu;
     return (unsigned)FIELD(vmcs_get(VMCS_GUEST_ES_RIGHTS + 2 * SEGMENT_SS), 6, 5);
 }
-
-static unsigned physical_bits(void)
-{
-    uint32_t highest = cpuid(0x80000000u, 0).eax;
-    return highest >= 0x80000008u ? cpuid(0x80000008u, 0).eax & 0xff : 36;
-}
-
-void vmx_guest_view_read(struct vcpu *vcpu, struct vmx_guest_view *view)
-{
-    vmx_read_state(vcpu, &view->state);
-    view->state.cr0 = vmcs_read(VMCS_GUEST_CR0);
-    view->state.cr4 = vmcs_read(VMCS_GUEST_CR4);
-    view->entry_controls = (uint32_t)vmcs_read(VMCS_ENTRY_CONTROLS);
-    view->entry_interruption = (uint32_t)vmcs_read(VMCS_ENTRY_INTERRUPTION);
-    view->interruptibility = (uint32_t)vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
-    view->activity = (uint32_t)vmcs_read(VMCS_GUEST_ACTIVITY);
-    view->pending_debug = vmcs_read(VMCS_GUEST_PENDING_DEBUG);
-    view->link_pointer = vmcs_read(VMCS_LINK_POINTER);
-    view->cr0_fixed0 = vmx_capabilities.cr0_fixed0;
-    view->cr0_fixed1 = vmx_capabilities.cr0_fixed1;
-    view->cr4_fixed0 = vmx_capabilities.cr4_fixed0;
-    view->cr4_fixed1 = vmx_capabilities.cr4_fixed1;
-    view->physical_bits = physical_bits();
-}

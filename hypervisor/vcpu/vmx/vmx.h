@@ -82,24 +82,7 @@ void vmx_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
 uint64_t vmx_cr0_mask(void);
 uint64_t vmx_cr4_mask(void);
 
-/* --- check.c: why an entry failed with reason 33 --- */
-
-/* Guest state as the VMCS holds it: state.cr0 and state.cr4 are the real values, not the shadows.
- */
-struct vmx_guest_view {
-    struct vcpu_state state;
-    uint32_t entry_controls;
-    uint32_t entry_interruption;
-    uint32_t interruptibility;
-    uint32_t activity;
-    uint64_t pending_debug;
-    uint64_t link_pointer;
-    uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
-    unsigned physical_bits;
-};
-
-/* The first rule of SDM 3C 27.3.1 that the state breaks, in words; NULL when none of those that are
- * checked here is broken. Assumes unrestricted guest. */
-const char *vmx_guest_state_fault(const struct vmx_guest_view *view);
-/* Fills the view from the current VMCS. */
-void vmx_guest_view_read(struct vcpu *vcpu, struct vmx_guest_view *view);
+/* --- dump.c --- */
+/* Logs `vmx.vmcs fields="ENCODING=VALUE ..."`, the guest area of the current VMCS and what decides
+ * about an entry, and `vmx.fixed`, the bits that the CPU fixes: build/entry explains them. */
+void vmx_dump(void);
