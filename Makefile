@@ -105,8 +105,10 @@ $(BUILD)/boot/%.o: boot/%.c $(BUILD)/flags/hypervisor
 $(BUILD)/%.asm.o: %.asm $(BUILD)/flags/asm
 	@mkdir -p $(@D)
 	$(call say,ASM,$<)
-	$(Q)$(NASM) -f elf64 -g -F dwarf -I. -MD $(@:.o=.d) $< -o $@
+	$(Q)$(NASM) -f elf64 -g -F dwarf -I. -I$(BUILD)/ -MD $(@:.o=.d) $< -o $@
 	$(boot_only)
+
+$(BUILD)/hypervisor/guest/start_stub.asm.o: $(BUILD)/guest/start.bin
 
 flags.bulkhead = $(LD) $(HYPERVISOR_O)
 $(BUILD)/bulkhead.elf: $(HYPERVISOR_O) linker.ld $(BUILD)/flags/bulkhead

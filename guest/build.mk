@@ -44,3 +44,29 @@ $(BUILD)/guest/multiboot/entry.o: guest/multiboot/entry.asm $(BUILD)/flags/asm
 $(BUILD)/guest/multiboot.elf: $(BUILD)/guest/multiboot/entry.o $(BUILD)/guest/multiboot/kernel.o guest/multiboot/kernel.ld $(BUILD)/flags/guest-link
 	$(call say,LD,$@)
 	$(Q)$(LD) -m elf_i386 -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/multiboot/kernel.ld $(filter %.o,$^) -o $@
+
+# The start stub: loads any image from inside of the guest. bulkhead.elf carries it (hypervisor/guest/start_stub.asm).
+START_O := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard guest/start/*.c))) $(BUILD)/guest/start/entry.asm.o \
+    $(BUILD)/guest/start/base/string.o $(BUILD)/guest/start/base/text.o
+START_CFLAGS := $(GUEST_CFLAGS) -ffunction-sections -fdata-sections
+
+flags.start = $(CC) $(START_CFLAGS)
+flags.start-link = $(LD) $(START_O)
+$(BUILD)/guest/start/%.o: guest/start/%.c $(BUILD)/flags/start
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(START_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/guest/start/base/%.o: hypervisor/base/%.c $(BUILD)/flags/start
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(START_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/guest/start.elf: $(START_O) guest/start/start.ld $(BUILD)/flags/start-link
+	$(call say,LD,$@)
+	$(Q)$(LD) -nostdlib -static -z noexecstack --gc-sections -T guest/start/start.ld $(START_O) -o $@
+
+$(BUILD)/guest/start.bin: $(BUILD)/guest/start.elf
+	$(Q)$(OBJCOPY) -O binary $< $@
+
+-include $(START_O:.o=.d)

@@ -5,6 +5,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/control_call.h"
+#include "hypervisor/guest/load.h"
 #include "hypervisor/assign/assignment.h"
 #include "hypervisor/vdev/ports.h"
 #include "hypervisor/vdev/virtual_serial.h"
@@ -168,11 +169,34 @@ static int64_t console_write_call(struct vcpu *vcpu, uint64_t address, uint64_t 
 void guest_note_event(struct guest *guest, uint64_t value)
 {
     char serial[32] = "";
-    if (guest->serial != NULL)
+    if (guest->ports)
         (void)format_text(serial, sizeof serial, " serial=%llu",
                           (unsigned long long)virtual_serial_accesses(guest->serial));
     log_event("guest.event", "name=%s value=%#llx exits=%llu%s", guest->name,
               (unsigned long long)value, (unsigned long long)guest_exits(guest), serial);
+}
+
+/* What only the start stub may call (abi/start.h). Until it has, no other code of the guest runs;
+ * a stub that a bad image has overwritten can say the wrong thing about its own guest only. */
+static enum exit_action start_call(struct vcpu *vcpu, int64_t *result)
+{
+    struct guest *guest = vcpu->guest;
+    const uint64_t *registers = vcpu->registers;
+    struct abi_refusal refusal;
+    if (registers[GUEST_RAX] == ABI_START_LOADED) {
+        guest->ports = registers[GUEST_RDI] == 1;
+        guest->loading = false;
+        memset(vcpu->exits, 0, sizeof vcpu->exits); /* from here on they are the image's */
+        *result = ABI_OK;
+        return EXIT_RESUME;
+    }
+    if (!read_memory(vcpu, registers[GUEST_RDI], &refusal, sizeof refusal)) {
+        *result = ABI_BAD_ADDRESS;
+        return EXIT_RESUME;
+    }
+    load_refused(guest, &refusal);
+    guest_note_end(guest, END_REFUSED, 0);
+    return EXIT_STOP;
 }
 
 static enum exit_action hypercall(struct vcpu *vcpu)
@@ -190,6 +214,11 @@ static enum exit_action hypercall(struct vcpu *vcpu)
     case ABI_EXIT:
         guest_note_end(vcpu->guest, "exit", registers[GUEST_RDI]);
         return EXIT_STOP;
+    case ABI_START_LOADED:
+    case ABI_START_REFUSED:
+        if (vcpu->guest->loading && start_call(vcpu, &result) == EXIT_STOP)
+            return EXIT_STOP;
+        break;
     default:
         break;
     }

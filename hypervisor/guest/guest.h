@@ -1,17 +1,11 @@
 /*
  * Guests: memory layout, devices, life cycle. All functions are called on the control core unless
  * they say otherwise.
- *
- * Guest-physical layout:
- *   0 .. memory          RAM, contiguous in host memory, 2 MiB aligned
- *     0xe0000..0xfffff   start_info, ACPI tables, command line (RAM, written before start)
- *   0xb0000000           configuration space of the virtual PCI bus (ECAM, 1 MiB = bus 0), trapped
- *   0xc0000000 ..        BARs of the guest's devices, 2 MiB a device
- *   0xfee00000           not mapped: x2APIC is reached through MSRs
  */
 #pragma once
 
 #include "boot/boot_info.h"
+#include "hypervisor/abi/machine.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/config/config.h"
 #include "hypervisor/iommu/domain.h"
@@ -19,15 +13,6 @@
 #include "hypervisor/memory/page_table.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/vcpu/vcpu.h"
-
-#define GUEST_TABLES_BASE UINT64_C(0x000e0000)
-#define GUEST_TABLES_END  UINT64_C(0x00100000)
-#define GUEST_ECAM_BASE   UINT64_C(0xb0000000)
-#define GUEST_ECAM_SIZE   MIB(1)
-#define GUEST_BAR_BASE    UINT64_C(0xc0000000)
-#define GUEST_BAR_STRIDE  MIB(2)
-#define GUEST_MAX_CPUS    8
-#define GUEST_MAX_MEMORY  GIB(2)
 
 enum guest_state {
     GUEST_EMPTY,
@@ -58,7 +43,9 @@ struct guest {
     uint64_t pulled_end;           /* BARs of functions that were moved away lie below */
     uint32_t pci_address;          /* what it wrote to port 0xcf8 */
     uint8_t rtc_index;             /* what it wrote to port 0x70 */
-    struct virtual_serial *serial; /* NULL: the guest has no ports (ports.h) */
+    volatile bool loading;         /* its start stub runs, and may call as such (abi/start.h) */
+    volatile bool ports;           /* its image is of a kind that expects those of ports.h */
+    struct virtual_serial *serial; /* behind the ports */
     unsigned assignment_count;
     struct assignment *assignments[CONFIG_MAX_DEVICES];
     /* how it ended */
@@ -119,6 +106,8 @@ MUST_CHECK enum status guest_hold(struct guest *guest);
 void guest_release(struct guest *guest);
 /* All VM exits of its vCPUs since it was started. */
 uint64_t guest_exits(const struct guest *guest);
+/* Why a guest ends whose start stub refuses the image; it is GUEST_REFUSED then. */
+#define END_REFUSED "refused"
 /* From a guest's core: why it ends, and with which status (0 unless it exited). The first call
  * counts, whichever vCPU makes it. */
 void guest_note_end(struct guest *guest, const char *reason, uint64_t exit_status);

@@ -229,13 +229,8 @@ static void log_tables(const struct guest *guest)
               size_text(largest_page(domain, guest->memory_size)).text);
 }
 
-/* Checks the image; kernels of the kinds that others wrote expect ports. */
-static enum status create_ports(struct guest *guest)
+static enum status create_serial(struct guest *guest)
 {
-    enum image_kind kind;
-    enum status status = load_check(guest, &kind);
-    if (status != STATUS_OK || kind == IMAGE_PVH)
-        return status;
     guest->serial = virtual_serial_create();
     return guest->serial != NULL
                ? STATUS_OK
@@ -253,8 +248,10 @@ static void create(struct guest *guest)
     enum status status = create_memory(guest);
     if (status == STATUS_OK)
         status = create_vcpus(guest);
+    if (status == STATUS_OK)
+        status = create_serial(guest);
     if (status == STATUS_OK) {
-        status = create_ports(guest);
+        status = load_check(guest);
         if (status != STATUS_OK)
             guest->state = GUEST_REFUSED;
     }

@@ -86,7 +86,7 @@ static enum status connect_all(struct guest *guest)
 static void end(struct guest *guest)
 {
     guest->state = GUEST_STOPPING;
-    guest->output_left = guest->serial != NULL;
+    guest->output_left = guest->ports;
     guest->output_until = deadline_in(OUTPUT_LIMIT);
     quiesce_all(guest);
 }
@@ -137,6 +137,8 @@ static enum status prepare(struct guest *guest)
     guest->pci_address = 0;
     guest->rtc_index = 0;
     guest->pulled_end = 0;
+    guest->loading = true;
+    guest->ports = false;
     size_t lost = guest->serial != NULL ? virtual_serial_reset(guest->serial) : 0;
     if (lost != 0)
         log_event("guest.output_lost",
@@ -250,6 +252,10 @@ static void finish(struct guest *guest)
               guest->name, (unsigned long long)guest->exit_status, guest->stop_reason,
               (unsigned long long)guest->faults, (unsigned long long)guest_exits(guest),
               (unsigned)((clock_microseconds() - guest->started_at) / 1000000));
+    if (guest->state == GUEST_STOPPED && text_equal(guest->stop_reason, END_REFUSED)) {
+        guest->state = GUEST_REFUSED;
+        guest->restarting = false;
+    }
 }
 
 /* A core did not leave guest mode: its devices are silenced all the same. */

@@ -1,17 +1,18 @@
 #include "hypervisor/guest/load.h"
 
-#include "hypervisor/x86/clock.h"
+#include "hypervisor/abi/start.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/image.h"
-#include "hypervisor/guest/tables.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/x86/clock.h"
 
-#define MULTIBOOT_LOADED 0x2badb002u /* Multiboot 3.2 */
+/* start_stub.asm */
+extern const uint8_t start_stub[];
+extern const uint64_t start_stub_size;
 
 /* Images stay mapped, read-only: a restart loads them again. */
 static struct {
@@ -41,14 +42,14 @@ static const void *find(const char *name, uint64_t *size)
     return NULL;
 }
 
-/* What comes with the image. */
+/* The files that go into the guest's memory, and where: the initial RAM disk at its end, the image
+ * below. */
 struct payload {
-    const void *bytes;
-    uint64_t size;
-    uint64_t address; /* guest-physical */
+    const void *image, *initrd;
+    uint64_t image_base, image_size, initrd_base, initrd_size;
 };
 
-static enum status refuse(const struct guest *guest, enum status status, const char *message)
+static enum status refuse_image(const struct guest *guest, enum status status, const char *message)
 {
     log_event("guest.refused", "guest=%s image=%s line=%u column=%u message=\"%s\"", guest->name,
               guest->config->image, guest->config->image_place.line,
@@ -56,75 +57,77 @@ static enum status refuse(const struct guest *guest, enum status status, const c
     return status;
 }
 
-/* Below the highest address the kernel allows, as far up as the guest's memory goes. */
-static enum status place_initrd(const struct guest *guest, const struct image *image,
-                                struct payload *payload)
+static enum status refuse_initrd(const struct guest *guest, enum status status, uint64_t size,
+                                 const char *message)
 {
     const struct config_guest *config = guest->config;
-    *payload = (struct payload){0};
-    if (config->initrd[0] == '\0')
-        return STATUS_OK;
-    enum status status = STATUS_OK;
-    const char *problem = NULL;
-    payload->bytes = find(config->initrd, &payload->size);
-    uint64_t end = MIN(guest->memory_size, image->initrd_limit);
-    /* Above the tables, too: a Multiboot kernel may end below them. */
-    uint64_t kernel_end = GUEST_TABLES_END;
-    for (uint32_t i = 0; i < image->segment_count; i++)
-        kernel_end = MAX(kernel_end, image->segments[i].address + image->segments[i].memory_size);
-    if (image->initrd_limit == 0) {
-        status = STATUS_UNSUPPORTED;
-        problem = "only a Linux kernel takes an initial RAM disk, and a Multiboot kernel a module; "
-                  "remove the initrd key";
-    } else if (payload->bytes == NULL) {
-        status = STATUS_NOT_FOUND;
-        problem = "the loader found no such initrd; put it beside the configuration or mend the "
-                  "name";
-    } else if (payload->size > end || ALIGN_DOWN(end - payload->size, PAGE_SIZE) < kernel_end) {
-        status = STATUS_NO_MEMORY;
-        problem = "the initrd does not fit behind the kernel; give the guest more memory";
-    }
-    if (status == STATUS_OK) {
-        payload->address = ALIGN_DOWN(end - payload->size, PAGE_SIZE);
-        return STATUS_OK;
-    }
     log_event("guest.refused",
               "guest=%s initrd=%s line=%u column=%u size=%llu memory=%s message=\"%s\"",
               guest->name, config->initrd, config->initrd_place.line, config->initrd_place.column,
-              (unsigned long long)payload->size, size_text(guest->memory_size).text, problem);
+              (unsigned long long)size, size_text(guest->memory_size).text, message);
     return status;
 }
 
-static enum status parse(const struct guest *guest, struct image *image, const uint8_t **bytes)
+void load_refused(const struct guest *guest, const struct abi_refusal *refusal)
 {
-    uint64_t size = 0;
-    *bytes = find(guest->config->image, &size);
-    if (*bytes == NULL)
-        return refuse(guest, STATUS_NOT_FOUND,
-                      "the loader found no such file; put it beside the configuration or mend the "
-                      "name");
-    enum status status =
-        image_parse(*bytes, size, guest->memory_size, GUEST_TABLES_BASE, GUEST_TABLES_END, image);
-    if (status != STATUS_OK)
+    const struct config_guest *config = guest->config;
+    char message[sizeof refusal->message * 4 + 1];
+    size_t length = 0;
+    uint64_t initrd_size = 0;
+    while (length < sizeof refusal->message && refusal->message[length] != '\0')
+        length++;
+    quote_text(message, sizeof message, refusal->message, length);
+    switch (refusal->what) {
+    case ABI_REFUSED_IMAGE:
         log_event("guest.refused",
                   "guest=%s image=%s line=%u column=%u offset=%#llx value=%#llx message=\"%s\"",
-                  guest->name, guest->config->image, guest->config->image_place.line,
-                  guest->config->image_place.column, (unsigned long long)image->problem_offset,
-                  (unsigned long long)image->problem_value,
-                  image->problem != NULL ? image->problem : status_name(status));
-    return status;
+                  guest->name, config->image, config->image_place.line, config->image_place.column,
+                  (unsigned long long)refusal->offset, (unsigned long long)refusal->value, message);
+        break;
+    case ABI_REFUSED_INITRD:
+        (void)find(config->initrd, &initrd_size);
+        (void)refuse_initrd(guest, STATUS_OK, initrd_size, message);
+        break;
+    default:
+        (void)refuse_image(guest, STATUS_OK, message);
+        break;
+    }
 }
 
-enum status load_check(const struct guest *guest, enum image_kind *kind)
+static enum status place(const struct guest *guest, struct payload *payload)
 {
-    struct image image = {.kind = IMAGE_PVH};
-    struct payload initrd;
-    const uint8_t *bytes;
-    enum status status = parse(guest, &image, &bytes);
-    if (status == STATUS_OK)
-        status = place_initrd(guest, &image, &initrd);
-    *kind = image.kind;
-    return status;
+    const struct config_guest *config = guest->config;
+    *payload = (struct payload){0};
+    payload->image = find(config->image, &payload->image_size);
+    if (payload->image == NULL)
+        return refuse_image(guest, STATUS_NOT_FOUND,
+                            "the loader found no such file; put it beside the configuration or "
+                            "mend the name");
+    if (config->initrd[0] != '\0') {
+        payload->initrd = find(config->initrd, &payload->initrd_size);
+        if (payload->initrd == NULL)
+            return refuse_initrd(guest, STATUS_NOT_FOUND, payload->initrd_size,
+                                 "the loader found no such initrd; put it beside the configuration "
+                                 "or mend the name");
+    }
+    uint64_t room = guest->memory_size - ABI_START_END;
+    if (payload->initrd_size > room)
+        return refuse_initrd(
+            guest, STATUS_NO_MEMORY, payload->initrd_size,
+            "the initrd does not fit behind the kernel; give the guest more memory");
+    payload->initrd_base = ALIGN_DOWN(guest->memory_size - payload->initrd_size, PAGE_SIZE);
+    if (payload->initrd_base < ABI_START_END ||
+        payload->image_size > payload->initrd_base - ABI_START_END)
+        return refuse_image(guest, STATUS_NO_MEMORY,
+                            "the files do not fit into the guest's memory; give it more memory");
+    payload->image_base = ALIGN_DOWN(payload->initrd_base - payload->image_size, PAGE_SIZE);
+    return STATUS_OK;
+}
+
+enum status load_check(const struct guest *guest)
+{
+    struct payload payload;
+    return place(guest, &payload);
 }
 
 /* "@memory(NAME)": where a guest's memory (or the hypervisor's image) lies in host-physical
@@ -188,118 +191,47 @@ enum status load_scrub(struct guest *guest)
     return STATUS_OK;
 }
 
-/* By custom the first word is the file's name. */
-static bool multiboot_command_line(const struct config_guest *config, char *line, size_t size)
+static enum status fill(struct guest *guest, uint8_t *memory)
 {
-    size_t used = format_text(line, size, "%s ", config->image);
-    return used < size && expand(config->args, line + used, size - used);
-}
-
-/* What Linux cannot measure in a machine without PIT, HPET and PM timer, and CPUID does not always
- * tell. A later word of the user's own wins. */
-static bool linux_command_line(const char *arguments, char *line, size_t size)
-{
-    size_t used = format_text(line, size, "tsc_early_khz=%llu x2apic_phys ",
-                              (unsigned long long)clock_tsc_khz());
-    return used < size && expand(arguments, line + used, size - used);
-}
-
-static bool command_line(const struct config_guest *config, enum image_kind kind, char *line,
-                         size_t size)
-{
-    switch (kind) {
-    case IMAGE_LINUX:
-        return linux_command_line(config->args, line, size);
-    case IMAGE_MULTIBOOT:
-        return multiboot_command_line(config, line, size);
-    case IMAGE_PVH:
-        break;
-    }
-    return expand(config->args, line, size);
-}
-
-static void copy_image(const struct image *image, const uint8_t *bytes, uint8_t *memory)
-{
-    for (uint32_t i = 0; i < image->segment_count; i++)
-        memcpy(memory + image->segments[i].address, bytes + image->segments[i].file_offset,
-               image->segments[i].file_size);
-}
-
-static void set_start(struct guest *guest, const struct image *image,
-                      const struct guest_tables_output *tables, struct vcpu_state *start)
-{
-    uint64_t *registers = guest->vcpus[0]->registers;
-    if (image->kind == IMAGE_LINUX) {
-        vcpu_state_linux(start, image->entry, tables->page_tables, tables->gdt, tables->gdt_limit);
-        registers[GUEST_RSI] = tables->start_info;
-    } else {
-        /* Multiboot 3.2 leaves the processor as PVH does. */
-        vcpu_state_pvh(start, image->entry);
-        registers[GUEST_RBX] = tables->start_info;
-        registers[GUEST_RAX] = image->kind == IMAGE_MULTIBOOT ? MULTIBOOT_LOADED : 0;
-    }
-}
-
-static enum status fill(struct guest *guest, uint8_t *memory, struct vcpu_state *start)
-{
-    struct image image;
-    struct payload initrd;
-    const uint8_t *bytes;
-    char line[1024];
-    uint32_t apic_ids[GUEST_MAX_CPUS];
-    struct guest_tables_output tables;
-
-    enum status status = parse(guest, &image, &bytes);
-    if (status == STATUS_OK)
-        status = place_initrd(guest, &image, &initrd);
+    struct payload payload;
+    struct abi_start *start = (struct abi_start *)(memory + ABI_START_BLOCK);
+    enum status status = place(guest, &payload);
     if (status != STATUS_OK)
         return status;
-    copy_image(&image, bytes, memory);
-    if (initrd.size != 0)
-        memcpy(memory + initrd.address, initrd.bytes, initrd.size);
-    if (!command_line(guest->config, image.kind, line, sizeof line))
-        return refuse(guest, STATUS_FULL, "the expanded arguments are longer than 1023 bytes");
-    for (unsigned cpu = 0; cpu < guest->cpu_count; cpu++)
-        apic_ids[cpu] = guest->vcpus[cpu]->apic_id;
-    const struct guest_linux_boot linux_boot = {
-        .setup = bytes + IMAGE_SETUP_HEADER,
-        .setup_size = image.setup_size,
-        .initrd_base = initrd.address,
-        .initrd_size = initrd.size,
-    };
-    const struct guest_multiboot multiboot = {
-        .module_base = initrd.address,
-        .module_size = initrd.size,
-        .module_name = guest->config->initrd,
-    };
-    const struct guest_tables_input input = {
+    *start = (struct abi_start){
         .memory_size = guest->memory_size,
-        .command_line = line,
+        .image_base = payload.image_base,
+        .image_size = payload.image_size,
+        .initrd_base = payload.initrd_base,
+        .initrd_size = payload.initrd_size,
+        .tsc_khz = clock_tsc_khz(),
         .cpu_count = guest->cpu_count,
-        .apic_ids = apic_ids,
-        .ecam_base = GUEST_ECAM_BASE,
-        .ports = guest->serial != NULL,
-        .linux_boot = image.kind == IMAGE_LINUX ? &linux_boot : NULL,
-        .multiboot = image.kind == IMAGE_MULTIBOOT ? &multiboot : NULL,
     };
-    status = guest_tables_write(memory + GUEST_TABLES_BASE, GUEST_TABLES_END - GUEST_TABLES_BASE,
-                                &input, &tables);
-    if (status != STATUS_OK)
-        return refuse(guest, status, "its tables do not fit into 128 KiB");
-    set_start(guest, &image, &tables, start);
+    for (unsigned cpu = 0; cpu < guest->cpu_count; cpu++)
+        start->apic_ids[cpu] = guest->vcpus[cpu]->apic_id;
+    (void)text_copy(start->image_name, sizeof start->image_name, guest->config->image);
+    (void)text_copy(start->initrd_name, sizeof start->initrd_name, guest->config->initrd);
+    if (!expand(guest->config->args, start->arguments, sizeof start->arguments))
+        return refuse_image(guest, STATUS_FULL,
+                            "the expanded arguments are longer than 1023 bytes");
+    memcpy(memory + ABI_START_STUB, start_stub, start_stub_size);
+    memcpy(memory + payload.image_base, payload.image, payload.image_size);
+    if (payload.initrd_size != 0)
+        memcpy(memory + payload.initrd_base, payload.initrd, payload.initrd_size);
     return STATUS_OK;
 }
 
 enum status load_guest(struct guest *guest, struct vcpu_state *start)
 {
     if (!guest->memory_clean && load_scrub(guest) != STATUS_OK)
-        return refuse(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for scrubbing");
+        return refuse_image(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for scrubbing");
     uint8_t *memory = window_open(guest->memory_base, guest->memory_size);
     if (memory == NULL)
-        return refuse(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for loading");
+        return refuse_image(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for loading");
     guest->memory_clean = false;
     memset(guest->vcpus[0]->registers, 0, sizeof guest->vcpus[0]->registers);
-    enum status status = fill(guest, memory, start);
+    enum status status = fill(guest, memory);
     window_close();
+    vcpu_state_pvh(start, ABI_START_STUB);
     return status;
 }

@@ -221,7 +221,7 @@ static void list_exits(unsigned count, char *const words[])
                                    (unsigned long long)vcpu->exits[kind]);
             console_printf("\n");
         }
-        if (guest->serial != NULL)
+        if (guest->ports)
             console_printf("%s serial line: io=%llu\n", guest->name,
                            (unsigned long long)virtual_serial_accesses(guest->serial));
     }

@@ -117,7 +117,7 @@ void command_console(unsigned count, char *const words[])
     struct guest *guest = named(words[1]);
     if (guest == NULL)
         return;
-    if (guest->serial == NULL) {
+    if (!guest->ports) {
         console_printf("%s has no serial line: only Linux kernels get one\n", guest->name);
         return;
     }

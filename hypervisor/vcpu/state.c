@@ -5,7 +5,6 @@
 /* Segment attributes as in struct vcpu_segment. */
 #define CODE_32     0xc09b /* 4 KiB granular, 32-bit, present, executable, readable, accessed */
 #define DATA_32     0xc093
-#define CODE_64     0xa09b
 #define CODE_16     0x009b
 #define DATA_16     0x0093
 #define LDT_PRESENT 0x0082
@@ -48,20 +47,6 @@ void vcpu_state_pvh(struct vcpu_state *state, uint32_t entry)
     state->tr.limit = 0x67;
     /* No table yet: the first interrupt must not find one by chance. */
     state->gdtr_limit = 0;
-    state->idtr_limit = 0;
-}
-
-void vcpu_state_linux(struct vcpu_state *state, uint32_t entry, uint64_t page_tables, uint64_t gdt,
-                      uint32_t gdt_limit)
-{
-    set_all(state, segment(0x10, CODE_64, 0, LIMIT_4G), segment(0x18, DATA_32, 0, LIMIT_4G));
-    state->rip = entry;
-    state->cr0 = CR0_PG | CR0_PE | CR0_ET;
-    state->cr3 = page_tables;
-    state->cr4 = CR4_PAE;
-    state->efer = EFER_LME | EFER_LMA;
-    state->gdtr_base = gdt;
-    state->gdtr_limit = gdt_limit;
     state->idtr_limit = 0;
 }
 

@@ -43,10 +43,6 @@ struct vcpu_state {
     uint64_t dr7;
 };
 
-/* Start states. PVH: 32-bit protected mode without paging, EBX = start_info (Xen PVH boot ABI). */
+/* Start states. PVH: 32-bit protected mode without paging (Xen PVH boot ABI). */
 void vcpu_state_pvh(struct vcpu_state *state, uint32_t entry);
-/* Linux' 64-bit entry: identity-mapped long mode, RSI = boot parameters (the caller's); the GDT has
- * a code segment at 0x10 and a data segment at 0x18. */
-void vcpu_state_linux(struct vcpu_state *state, uint32_t entry, uint64_t page_tables, uint64_t gdt,
-                      uint32_t gdt_limit);
 void vcpu_state_sipi(struct vcpu_state *state, uint8_t vector);

@@ -134,7 +134,7 @@ static const struct port_rule {
 
 bool ports_access(struct vcpu *vcpu, uint16_t port, unsigned width, bool write, uint32_t *value)
 {
-    if (vcpu->guest->serial == NULL)
+    if (!vcpu->guest->ports)
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
         if (port < rules[i].first || port > rules[i].last || width > rules[i].widest)

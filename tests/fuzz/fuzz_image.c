@@ -1,9 +1,9 @@
-// SOURCES: hypervisor/guest/image.c hypervisor/guest/image_linux.c
-// SOURCES: hypervisor/guest/image_multiboot.c
+// SOURCES: guest/start/image.c guest/start/image_linux.c
+// SOURCES: guest/start/image_multiboot.c
 /* Images as guests: whatever the bytes are, what is accepted lies inside the file and the guest's
- * memory, apart from each other and from the hypervisor's tables. */
+ * memory, apart from each other and from the tables. */
 #include "hypervisor/guest/guest.h"
-#include "hypervisor/guest/image.h"
+#include "guest/start/image.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -36,7 +36,7 @@ def run(*command: str, timeout: float = 600) -> str:
 # Runs a tool that judges texts, of the release that is the same on every host.
 TOOL = "tests/lint/tool"
 C_SOURCES = files("boot/*.[ch]", "hypervisor/*.[ch]", "drivers/*.[ch]", "guest/*.[ch]", "tests/*.[ch]")
-CORE_SOURCES = files("hypervisor/*.c", "drivers/*.c")
+CORE_SOURCES = files("hypervisor/*.c", "drivers/*.c", "guest/start/*.c")
 HEADERS = files("boot/*.h", "hypervisor/*.h", "drivers/*.h", "guest/*.h")
 
 

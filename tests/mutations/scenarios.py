@@ -22,8 +22,8 @@ def guest(name: str, image: str = "probe.elf", **keys) -> str:
 
 
 def booted(image: Path, directory: Path, config: str, batch: bool = True, **options) -> Machine:
-    spec = MachineSpec(image=image, scenario="mutation", batch=batch,
-                       files={"/bulkhead/mutation.conf": config.encode()}, **options)
+    files = {"/bulkhead/mutation.conf": config.encode(), **options.pop("files", {})}
+    spec = MachineSpec(image=image, scenario="mutation", batch=batch, files=files, **options)
     return machine("tcg", spec, LIMIT, directory)
 
 
@@ -168,6 +168,19 @@ def reserved(image: Path, directory: Path) -> str | None:
     config = guest("alpha", "hello.elf", args="ticks=2", expect="exit 0").replace("32M", "240M")
     return to_the_end(booted(image, directory, config, iommu=False,
                              extra=("-acpitable", f"sig=DMAR,data={table.resolve()}")))
+
+
+def wild_segment(image: Path, directory: Path) -> str | None:
+    """An image with a segment far beyond its guest's memory, beside a guest with a sound one."""
+    wild = bytearray((image.parent / "guest/hello.elf").read_bytes())
+    second = int.from_bytes(wild[0x20:0x28], "little") + 56
+    wild[second + 24:second + 32] = (0x50000000).to_bytes(8, "little")  # p_paddr
+    config = guest("alpha", "wild.elf", expect="refused") + guest("beta", "hello.elf", args="ticks=2", expect="exit 0")
+    run = booted(image, directory, config, files={"/bulkhead/wild.elf": bytes(wild)})
+    symptom = to_the_end(run)
+    if not any(line.matches("guest.stopped", {"name": "beta", "reason": "exit", "status": "0"}) for line in run.events):
+        return "the neighbour of a guest with a bad image did not end as it should"
+    return symptom
 
 
 def _words(run: Machine, address: int) -> str:

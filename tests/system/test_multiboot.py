@@ -22,7 +22,7 @@ def run(boot, request):
             + kernel("beta", "exit=0", expect="exit 0") + kernel("gamma", "touch=2147483648 exit=0")
             + "[guest delta]\nimage = hello.elf\nmemory = 4M\ninitrd = note.txt\nexpect = refused\n"
             + "[guest epsilon]\nimage = broken.elf\nmemory = 16M\nexpect = refused\n")
-    return boot.to_the_end(text, on=request.param, cpus=5, limit=120, files={
+    return boot.to_the_end(text, on=request.param, cpus=6, limit=120, files={
         "/bulkhead/note.txt": NOTE, "/bulkhead/broken.elf": broken()})
 
 

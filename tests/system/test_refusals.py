@@ -22,6 +22,15 @@ def refused(run, guest: str, word: str, **fields):
     return lines[0]
 
 
+def refused_inside(run, guest: str, word: str):
+    """The guest's own start stub made nothing of its image: it never ran, and what it had was taken back."""
+    lines = of(run, "guest.refused", guest=guest)
+    assert len(lines) == 1 and word in lines[0]["message"], [line.text for line in lines]
+    stopped(run, guest, reason="refused")
+    assert not of(run, "guest.output", name=guest) and not of(run, "guest.fault", name=guest)
+    return lines[0]
+
+
 def goes_on(run) -> None:
     """Whatever was refused: the others ran, the audit is clean, the prompt is there."""
     stopped(run, "alone", status=4)
@@ -265,19 +274,23 @@ def test_bad_guests_beside_good_ones(boot):
     image = (boot.built / "guest/hello.elf").read_bytes()
     run = boot.to_the_end(GUESTS, files={"/bulkhead/text.elf": b"not a program\n" * 100, "/bulkhead/empty.elf": b"",
                                          "/bulkhead/noteless.elf": elf_without_note(image),
-                                         "/bulkhead/cut.elf": image[:200]})
+                                         "/bulkhead/cut.elf": image[:200]}, cpus=8)
     line = one(run, "device.refused", guest="second")
     assert line["owner"] == "first" and line["device"] == one(run, "device.assigned", guest="first")["rid"]
     refused(run, "second", "refused")
     where = GUESTS.splitlines()
-    for guest, word in [("missing", "no such file"), ("text", "ELF"), ("empty", ""), ("noteless", "PVH"), ("cut", ""),
-                        ("narrow", "")]:
-        event = refused(run, guest, word)
+    for guest, word, refuse in [("missing", "no such file", refused), ("text", "ELF", refused_inside),
+                                ("empty", "", refused), ("noteless", "PVH", refused_inside),
+                                ("cut", "beyond the end of the file", refused_inside),
+                                ("narrow", "beyond the guest's memory", refused_inside)]:
+        event = refuse(run, guest, word)
         assert where[event.number("line") - 1][event.number("column") - 1:] == event["image"], event.text
         assert len(event["message"]) > 10
     for guest, word in [("wide", "not enough cores"), ("large", "memory")]:
         event = refused(run, guest, word)
         assert where[event.number("line") - 1] == f"[guest {guest}]"
+    assert {(line["guest"], line["offset"], line["value"]) for line in of(run, "guest.refused") if "offset=" in line.text} \
+        == {("text", "0", "0x578"), ("noteless", "0", "0"), ("cut", "0x20", "0x40"), ("narrow", "0x40", "0x200000")}
     stopped(run, "first")
     goes_on(run)
     verdict(run)

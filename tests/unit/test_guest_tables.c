@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/guest/tables.c hypervisor/guest/tables_acpi.c
-// SOURCES: hypervisor/guest/tables_linux.c hypervisor/guest/tables_multiboot.c
+// SOURCES: guest/start/tables.c guest/start/tables_acpi.c guest/start/tables_linux.c
+// SOURCES: guest/start/tables_multiboot.c
 /* The tables a guest starts from: checksums, addresses, and what iasl makes of the DSDT. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "hypervisor/acpi/acpi.h"
 #include "hypervisor/guest/guest.h"
-#include "hypervisor/guest/tables.h"
+#include "guest/start/tables.h"
 #include "tests/unit/support/host.h"
 
 #define AREA_SIZE (GUEST_TABLES_END - GUEST_TABLES_BASE)

@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/guest/image.c hypervisor/guest/image_linux.c
-// SOURCES: hypervisor/guest/image_multiboot.c
+// SOURCES: guest/start/image.c guest/start/image_linux.c
+// SOURCES: guest/start/image_multiboot.c
 /* PVH images: good ones of both ELF classes, then each field wrong, and every cut. */
 #include "hypervisor/guest/guest.h"
 #include "tests/unit/support/image_builder.h"

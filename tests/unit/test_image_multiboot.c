@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/guest/image.c hypervisor/guest/image_linux.c
-// SOURCES: hypervisor/guest/image_multiboot.c
+// SOURCES: guest/start/image.c guest/start/image_linux.c
+// SOURCES: guest/start/image_multiboot.c
 /* Multiboot 1 kernels: inside an ELF file and with addresses of their own, then each field wrong.
  */
 #include "hypervisor/guest/guest.h"

@@ -132,9 +132,10 @@ static void test_shutdown_ends_a_restart(void **state)
  * calls are answered meanwhile. */
 static void test_an_end_waits_for_the_output(void **state)
 {
-    guests[0].serial = (struct virtual_serial *)&guests[0]; /* looked into by the monitor only */
     for (unsigned late = 0; late < 2; late++) {
         assert_int_equal(guest_start(&guests[0]), STATUS_OK);
+        assert_true(guests[0].loading && !guests[0].ports); /* as a stub has not said yet */
+        guests[0].ports = true;
         assert_int_equal(guest_stop(&guests[0], "monitor"), STATUS_OK);
         lines_left = 3;
         for (unsigned turn = 0; turn < 3; turn++) {
@@ -155,7 +156,23 @@ static void test_an_end_waits_for_the_output(void **state)
         assert_int_equal(guests[0].state, GUEST_STOPPED);
         assert_int_equal(host_log_count("guest.stopped", "name=alpha"), late + 1);
     }
-    guests[0].serial = NULL;
+}
+
+/* Its start stub could not make anything of the image: what it had is taken back, and it is not
+ * started again. */
+static void test_a_stub_that_refuses(void **state)
+{
+    assert_int_equal(guest_start(&guests[0]), STATUS_OK);
+    guest_note_end(&guests[0], END_REFUSED, 0);
+    guests[0].restarting = true;
+    for (unsigned turn = 0; turn < 5; turn++) {
+        guests_service();
+        host_clock_advance(MILLISECONDS(1000));
+    }
+    assert_int_equal(guests[0].state, GUEST_REFUSED);
+    assert_int_equal(host_log_count("guest.stopped", "reason=refused"), 1);
+    assert_false(guests[0].restarting);
+    assert_int_equal(guest_start(&guests[0]), STATUS_BUSY);
 }
 
 static void test_stop_all(void **state)
@@ -238,6 +255,7 @@ int main(void)
         TEST(test_no_start_during_a_move),
         TEST(test_restart),
         TEST(test_shutdown_ends_a_restart),
+        TEST(test_a_stub_that_refuses),
         TEST(test_stop_all),
         TEST(test_an_end_waits_for_the_output),
         TEST(test_verdict),

@@ -1,11 +1,13 @@
-// SOURCES: hypervisor/guest/load.c hypervisor/guest/image.c hypervisor/guest/image_linux.c
-// SOURCES: hypervisor/guest/image_multiboot.c hypervisor/guest/tables_multiboot.c
-// SOURCES: hypervisor/guest/tables.c hypervisor/guest/tables_acpi.c
-// SOURCES: hypervisor/guest/tables_linux.c hypervisor/vcpu/state.c hypervisor/base/format.c
-// SOURCES: hypervisor/base/status.c hypervisor/base/string.c hypervisor/base/text.c
-/* Filling a guest's memory: image, arguments, start state, and that nothing of before is left. */
+// SOURCES: hypervisor/guest/load.c guest/start/start.c guest/start/image.c
+// SOURCES: guest/start/image_linux.c guest/start/image_multiboot.c guest/start/tables.c
+// SOURCES: guest/start/tables_acpi.c guest/start/tables_linux.c guest/start/tables_multiboot.c
+// SOURCES: hypervisor/vcpu/state.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+/* Filling a guest's memory, by the hypervisor and then by the start stub: image, arguments, start
+ * state, and that nothing of before is left. */
 #include <stdlib.h>
 
+#include "guest/start/start.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
@@ -24,6 +26,15 @@ static uint8_t initrd[MIB(1) + 100];
 static uint8_t multiboot[64];
 static bool window_fails;
 static unsigned windows;
+static struct start_result result;
+static struct abi_refusal refusal;
+
+__asm__(".pushsection .rodata\n"
+        ".global start_stub, start_stub_size\n"
+        ".balign 8\n"
+        "start_stub_size: .quad 8\n"
+        "start_stub: .ascii \"the stub\"\n"
+        ".popsection");
 
 void *window_open(uint64_t physical, uint64_t size)
 {
@@ -146,11 +157,24 @@ static void overwriting_reaches_memory(void **state)
     translating = false;
 }
 
+/* What the guest's own core does then. The stub's place counts as overwritten: its last
+ * instructions do that. */
+static bool run_stub(void)
+{
+    refusal = (struct abi_refusal){0};
+    assert_memory_equal(memory + ABI_START_STUB, "the stub", 8);
+    if (!start_load(memory, (const struct abi_start *)(memory + ABI_START_BLOCK), &result,
+                    &refusal))
+        return false;
+    memset(memory + ABI_START_BLOCK, 0, ABI_START_END - ABI_START_BLOCK);
+    return true;
+}
+
 /* The start_info's command line (PVH start of day, version 1: its address at offset 24). */
 static const char *command_line(void)
 {
     uint64_t address;
-    memcpy(&address, memory + vcpu.registers[GUEST_RBX] + 24, 8);
+    memcpy(&address, memory + result.tables.start_info + 24, 8);
     assert_in_range(address, GUEST_TABLES_BASE, GUEST_TABLES_END - 1);
     return (const char *)memory + address;
 }
@@ -159,6 +183,7 @@ static const char *load_with(const char *arguments)
 {
     strcpy(configs[0].args, arguments);
     assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_true(run_stub());
     return command_line();
 }
 
@@ -166,21 +191,27 @@ static void test_image_and_start_state(void **state)
 {
     assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
     assert_int_equal(windows, 0);
-    assert_int_equal(start.rip, IMAGE_ENTRY);
+    assert_int_equal(start.rip, ABI_START_STUB);
     assert_int_equal(start.cr0 & 0x80000001, 1); /* protected mode without paging */
+    for (unsigned i = 0; i < GUEST_REGISTERS; i++)
+        assert_int_equal(vcpu.registers[i], 0);
+    assert_true(run_stub());
+    assert_int_equal(result.kind, IMAGE_PVH);
+    assert_int_equal(result.entry, IMAGE_ENTRY);
     const uint32_t content = builder.programs + 3 * builder.program_size;
     assert_memory_equal(memory + 0x100000, builder.file.bytes + content, 64);
     assert_memory_equal(memory + 0x200000, builder.file.bytes + content + 64, 16);
-    for (unsigned i = 0; i < GUEST_REGISTERS; i++)
-        if (i != GUEST_RBX)
-            assert_int_equal(vcpu.registers[i], 0);
     uint32_t magic;
-    memcpy(&magic, memory + vcpu.registers[GUEST_RBX], 4);
+    memcpy(&magic, memory + result.tables.start_info, 4);
     assert_int_equal(magic, 0x336ec578);
-    /* Everything else is zero: no byte of the former owner. */
+    /* Everything else is zero: no byte of the former owner, none of the files. */
     for (uint64_t i = 0; i < MIB(4); i++)
         if (memory[i] == 0xee)
             fail_msg("a byte at %#llx is left of before", (unsigned long long)i);
+    for (uint64_t i = 0; i < GUEST_TABLES_BASE; i++)
+        assert_int_equal(memory[i], 0);
+    for (uint64_t i = 0x100040; i < 0x200000; i++)
+        assert_int_equal(memory[i], 0);
     for (uint64_t i = 0x200010; i < MIB(4); i++)
         assert_int_equal(memory[i], 0);
 }
@@ -206,22 +237,48 @@ static void test_scrubbing(void **state)
 
 static void test_refusals(void **state)
 {
-    enum image_kind kind;
-    assert_int_equal(load_check(&guests[0], &kind), STATUS_OK);
+    assert_int_equal(load_check(&guests[0]), STATUS_OK);
     assert_string_equal(host_log_text(), "");
     strcpy(configs[0].image, "pong.elf");
-    assert_int_equal(load_check(&guests[0], &kind), STATUS_NOT_FOUND);
+    assert_int_equal(load_check(&guests[0]), STATUS_NOT_FOUND);
     assert_int_equal(host_log_count("guest.refused", "image=pong.elf line=12 column=10"), 1);
     strcpy(configs[0].image, "empty.elf");
-    assert_int_not_equal(load_check(&guests[0], &kind), STATUS_OK);
+    assert_int_not_equal(load_check(&guests[0]), STATUS_OK);
     assert_int_equal(host_log_count("guest.refused", "image=empty.elf"), 1);
     strcpy(configs[0].image, "ping.elf");
+    guests[0].memory_size = MIB(1); /* all of it below the end of the tables */
+    assert_int_equal(load_check(&guests[0]), STATUS_NO_MEMORY);
+    assert_int_equal(host_log_count("guest.refused", "the files do not fit"), 1);
     guests[0].memory_size = MIB(2);
-    assert_int_equal(load_check(&guests[0], &kind), STATUS_INVALID);
-    assert_int_equal(host_log_count("guest.refused", "value=0x200000"), 1);
+    assert_int_equal(load_check(&guests[0]), STATUS_OK);
     assert_int_equal(memory[0], 0xee); /* untouched */
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_INVALID);
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
     assert_int_equal(windows, 0);
+    assert_false(run_stub());
+    load_refused(&guests[0], &refusal);
+    assert_int_equal(host_log_count("guest.refused",
+                                    "image=ping.elf line=12 column=10 offset=0x78 value=0x200000 "
+                                    "message=\"a segment lies beyond"),
+                     1);
+}
+
+/* What a stub says is data: of any kind, of any length, with any bytes. */
+static void test_what_a_stub_says(void **state)
+{
+    refusal = (struct abi_refusal){.what = UINT64_MAX};
+    memset(refusal.message, 'x', sizeof refusal.message);
+    load_refused(&guests[0], &refusal);
+    char all[sizeof refusal.message + 2];
+    memset(all, 'x', sizeof all);
+    all[0] = all[sizeof all - 1] = '"';
+    char text[sizeof all + 1] = {0};
+    memcpy(text, all, sizeof all);
+    assert_int_equal(host_log_count("guest.refused", text), 1);
+    refusal.what = ABI_REFUSED_IMAGE;
+    strcpy(refusal.message, "a \"\nguest.stopped name=beta");
+    load_refused(&guests[0], &refusal);
+    assert_int_equal(host_log_count("guest.stopped", "name=beta"), 0);
+    assert_null(strstr(host_log_text(), "\nguest.stopped"));
 }
 
 static void test_arguments(void **state)
@@ -265,6 +322,7 @@ static void test_longest_arguments(void **state)
         strcat(args, "@memory(b)");
     const size_t count = strlen(args) / strlen("@memory(b)");
     assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_true(run_stub());
     assert_int_equal(strlen(command_line()), count * strlen("0xffffffffff000"));
 }
 
@@ -283,10 +341,11 @@ static void test_linux(void **state)
     use_linux();
     strcpy(configs[0].args, "quiet");
     assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
-    assert_int_equal(start.rip, MIB(1) + 0x200);
-    assert_int_equal(start.efer & 0x500, 0x500); /* 64-bit mode */
+    assert_true(run_stub());
+    assert_int_equal(result.kind, IMAGE_LINUX);
+    assert_int_equal(result.entry, MIB(1) + 0x200);
     assert_memory_equal(memory + MIB(1), linux_file + (LINUX_SECTORS + 1) * 512, LINUX_KERNEL_SIZE);
-    const uint8_t *params = memory + vcpu.registers[GUEST_RSI];
+    const uint8_t *params = memory + result.tables.start_info;
     uint32_t ramdisk[2], line;
     memcpy(ramdisk, params + 0x218, 8);
     assert_int_equal(ramdisk[1], sizeof initrd);
@@ -299,38 +358,44 @@ static void test_linux(void **state)
 
 static void test_initrd_refusals(void **state)
 {
-    enum image_kind kind;
     use_linux();
-    assert_int_equal(load_check(&guests[0], &kind), STATUS_OK);
-    assert_int_equal(kind, IMAGE_LINUX);
-    guests[0].memory_size = MIB(2); /* kernel and initrd would overlap */
-    assert_int_equal(load_check(&guests[0], &kind), STATUS_NO_MEMORY);
+    assert_int_equal(load_check(&guests[0]), STATUS_OK);
+    guests[0].memory_size = MIB(2); /* the tables are in the way */
+    assert_int_equal(load_check(&guests[0]), STATUS_NO_MEMORY);
     assert_int_equal(host_log_count("guest.refused", "initrd=initrd line=13 column=10"), 1);
     linux_set(0x22c, MIB(2) - 1, 4); /* the kernel wants it below 2 MiB, where there is no room */
     guests[0].memory_size = MIB(4);
-    assert_int_equal(load_check(&guests[0], &kind), STATUS_NO_MEMORY);
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_false(run_stub());
     linux_set(0x22c, 0x7fffffff, 4);
+    load_refused(&guests[0], &refusal);
+    assert_int_equal(host_log_count("guest.refused", "initrd=initrd line=13 column=10 size=1048676 "
+                                                     "memory=4M message=\"the initrd does not fit"),
+                     1);
     strcpy(configs[0].initrd, "none");
-    assert_int_equal(load_check(&guests[0], &kind), STATUS_NOT_FOUND);
+    assert_int_equal(load_check(&guests[0]), STATUS_NOT_FOUND);
+    assert_int_equal(host_log_count("guest.refused", "initrd=none"), 1);
+    strcpy(configs[0].initrd, "initrd");
     strcpy(configs[0].image, "ping.elf");
-    assert_int_equal(load_check(&guests[0], &kind), STATUS_UNSUPPORTED);
-    assert_int_equal(memory[0], 0xee); /* untouched */
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_false(run_stub());
+    assert_int_equal(refusal.what, ABI_REFUSED_INITRD);
+    assert_non_null(strstr(refusal.message, "only a Linux kernel"));
 }
 
 /* --- Multiboot --- */
 
 static void test_multiboot(void **state)
 {
-    enum image_kind kind;
     strcpy(configs[0].image, "kernel");
     strcpy(configs[0].initrd, "initrd");
     strcpy(configs[0].args, "one two");
     memset(initrd, 0x77, sizeof initrd);
     assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
-    assert_int_equal(start.rip, 0x10020);
-    assert_int_equal(start.cr0 >> 31, 0); /* no paging */
-    assert_int_equal(vcpu.registers[GUEST_RAX], 0x2badb002);
-    const uint8_t *info = memory + vcpu.registers[GUEST_RBX];
+    assert_true(run_stub());
+    assert_int_equal(result.kind, IMAGE_MULTIBOOT);
+    assert_int_equal(result.entry, 0x10020);
+    const uint8_t *info = memory + result.tables.start_info;
     uint32_t line, modules, module[2];
     memcpy(&line, info + 0x10, 4);
     assert_string_equal((const char *)memory + line, "kernel one two");
@@ -341,7 +406,7 @@ static void test_multiboot(void **state)
     assert_memory_equal(memory + module[0], initrd, sizeof initrd);
     /* The kernel ends below the tables; its module must not be put over them. */
     guests[0].memory_size = MIB(2);
-    assert_int_equal(load_check(&guests[0], &kind), STATUS_NO_MEMORY);
+    assert_int_equal(load_check(&guests[0]), STATUS_NO_MEMORY);
 }
 
 int main(void)
@@ -351,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup(test_scrubbing, fresh),
         cmocka_unit_test_setup(overwriting_reaches_memory, fresh),
         cmocka_unit_test_setup(test_refusals, fresh),
+        cmocka_unit_test_setup(test_what_a_stub_says, fresh),
         cmocka_unit_test_setup(test_arguments, fresh),
         cmocka_unit_test_setup(test_longest_arguments, fresh),
         cmocka_unit_test_setup(test_linux, fresh),

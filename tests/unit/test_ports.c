@@ -67,7 +67,7 @@ void guest_note_end(struct guest *ended, const char *reason, uint64_t status)
 
 static int fresh(void **state)
 {
-    guest = (struct guest){.serial = virtual_serial_create()};
+    guest = (struct guest){.serial = virtual_serial_create(), .ports = true};
     memset(&config, 0, sizeof config);
     assert_non_null(guest.serial);
     virtual_serial_reset(guest.serial);
@@ -118,8 +118,7 @@ static void no_other_port_exists(void **state)
     uint32_t value = 0;
     assert_false(ports_access(&vcpu, 0x3f8, 2, false, &value)); /* registers of a byte */
     assert_false(ports_access(&vcpu, 0x600, 4, true, &value));
-    virtual_serial_destroy(guest.serial);
-    guest.serial = NULL;
+    guest.ports = false;
     for (uint32_t port = 0; port <= UINT16_MAX; port++)
         assert_false(ports_access(&vcpu, (uint16_t)port, 1, true, &value)); /* not Linux: none */
 }

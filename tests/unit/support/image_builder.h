@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "hypervisor/guest/image.h"
+#include "guest/start/image.h"
 #include "tests/unit/support/tables.h"
 
 #define IMAGE_MEMORY MIB(32)

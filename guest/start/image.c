@@ -1,4 +1,4 @@
-#include "hypervisor/guest/image.h"
+#include "guest/start/image.h"
 
 #include "hypervisor/base/string.h"
 
@@ -254,16 +254,17 @@ enum status image_parse(const void *bytes, size_t size, uint64_t memory, uint64_
     *image = (struct image){0};
     if (image_is_linux(bytes, size))
         return image_parse_linux(bytes, size, memory, image);
-    bool multiboot = image_find_multiboot(bytes, size, &header);
-    if (!elf && !multiboot)
-        return image_fail(image, STATUS_INVALID, 0, size,
-                          "neither an ELF file nor a Linux (bzImage) or Multiboot kernel");
     enum status status = elf ? parse_elf(&file, &limits, image, &pvh) : STATUS_OK;
-    if (status == STATUS_OK && !pvh && !multiboot)
-        return image_fail(image, STATUS_UNSUPPORTED, 0, 0,
-                          "no PVH entry (XEN_ELFNOTE_PHYS32_ENTRY) and no Multiboot header");
-    if (status == STATUS_OK && !pvh)
-        status = image_parse_multiboot(bytes, size, header, &limits, elf, image);
+    if (status == STATUS_OK && !pvh) {
+        if (image_find_multiboot(bytes, size, &header))
+            status = image_parse_multiboot(bytes, size, header, &limits, elf, image);
+        else if (elf)
+            return image_fail(image, STATUS_UNSUPPORTED, 0, 0,
+                              "no PVH entry (XEN_ELFNOTE_PHYS32_ENTRY) and no Multiboot header");
+        else
+            return image_fail(image, STATUS_INVALID, 0, size,
+                              "neither an ELF file nor a Linux (bzImage) or Multiboot kernel");
+    }
     if (status == STATUS_OK && !entry_is_loaded(image))
         return image_fail(image, STATUS_INVALID, 0, image->entry, "the entry is in no segment");
     return status;

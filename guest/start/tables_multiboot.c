@@ -1,5 +1,5 @@
 /* The information structure of the Multiboot Specification 0.6.96 (3.3). */
-#include "hypervisor/guest/tables_internal.h"
+#include "guest/start/tables_internal.h"
 
 #include "hypervisor/base/string.h"
 

@@ -3,11 +3,22 @@
  * entries, MCFG, a DSDT that declares one PCI Express root bridge, and, for a guest with emulated
  * ports, an SSDT that declares them.
  */
-#include "hypervisor/guest/tables_internal.h"
+#include "guest/start/tables_internal.h"
 
-#include "hypervisor/acpi/acpi.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/vdev/ports.h"
+
+struct acpi_header {
+    char signature[4];         /* 0x00 */
+    uint32_t length;           /* 0x04 */
+    uint8_t revision;          /* 0x08 */
+    uint8_t checksum;          /* 0x09 */
+    char oem_id[6];            /* 0x0a */
+    char oem_table_id[8];      /* 0x10 */
+    uint32_t oem_revision;     /* 0x18 */
+    uint32_t creator_id;       /* 0x1c */
+    uint32_t creator_revision; /* 0x20 */
+} PACKED;
+_Static_assert(sizeof(struct acpi_header) == 36, "ACPI 5.2.6");
 
 struct rsdp {
     char signature[8];         /* 0x00 */

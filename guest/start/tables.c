@@ -1,6 +1,6 @@
 /* PVH start_info (Xen public headers, arch-x86/hvm/start_info.h, version 1), and what it and the
  * Linux boot parameters have in common. */
-#include "hypervisor/guest/tables_internal.h"
+#include "guest/start/tables_internal.h"
 
 #include "hypervisor/base/string.h"
 

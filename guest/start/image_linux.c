@@ -1,7 +1,7 @@
 /* bzImage: the setup header of the Linux x86 boot protocol (The Linux/x86 Boot Protocol, "The
  * real-mode kernel header"). The kernel's own decompressor is entered in 64-bit mode. */
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/image.h"
+#include "guest/start/image.h"
 
 #define SECTOR           512u
 #define BOOT_FLAG        0xaa55u

@@ -1,8 +1,8 @@
 /* What the files that write a guest's tables share; nobody else includes this. */
 #pragma once
 
-#include "hypervisor/guest/guest.h"
-#include "hypervisor/guest/tables.h"
+#include "guest/start/tables.h"
+#include "hypervisor/abi/machine.h"
 
 /* A bump allocator over the area. */
 struct table_area {

@@ -31,8 +31,8 @@ struct image {
 
 /* STATUS_INVALID (of no kind, truncated, overlapping or wrapping segments), STATUS_UNSUPPORTED (not
  * x86, no entry that is understood). `memory` is the guest's size in
- * bytes: every segment must fit below it and outside [reserved_base, reserved_end), where the
- * hypervisor puts its tables. */
+ * bytes: every segment must fit below it and outside [reserved_base, reserved_end), where tables
+ * and stub lie. */
 MUST_CHECK enum status image_parse(const void *bytes, size_t size, uint64_t memory,
                                    uint64_t reserved_base, uint64_t reserved_end,
                                    struct image *image);

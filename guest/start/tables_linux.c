@@ -1,9 +1,9 @@
 /* Boot parameters, page tables and GDT for the 64-bit entry of Linux (The Linux/x86 Boot Protocol,
  * "64-bit boot protocol"; offsets of "zero-page.rst"). */
-#include "hypervisor/guest/tables_internal.h"
+#include "guest/start/tables_internal.h"
 
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/image.h"
+#include "guest/start/image.h"
 
 #define LOADER_UNDEFINED 0xff
 #define ENTRY_PRESENT    BIT(0)

@@ -1,7 +1,7 @@
 /* Kernels of the Multiboot Specification 0.6.96: a header in the first 8 KiB of a file that is an
  * ELF file, or says itself where it is to be loaded (3.1). */
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/image.h"
+#include "guest/start/image.h"
 
 #define SEARCHED         8192u
 #define HEADER_MAGIC     0x1badb002u
@@ -34,6 +34,8 @@ bool image_find_multiboot(const uint8_t *bytes, size_t size, uint64_t *offset)
     struct multiboot_header header;
     for (size_t at = 0; at < SEARCHED && size >= sizeof header && at <= size - sizeof header;
          at += 4) {
+        if (bytes[at] != (uint8_t)HEADER_MAGIC)
+            continue;
         memcpy(&header, bytes + at, sizeof header);
         if (header.magic == HEADER_MAGIC && header.magic + header.flags + header.checksum == 0) {
             *offset = at;
