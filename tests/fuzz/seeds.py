@@ -112,7 +112,12 @@ def image_seeds():
             entry(4, text + 64, 0, len(notes), 0) + bytes(64) + notes
 
 
-SEEDS = {"fuzz_dmar": dmar_seeds, "fuzz_acpi": acpi_seeds, "fuzz_image": image_seeds}
+def start_seeds():
+    for name, image in image_seeds():
+        yield name, bytes(4) + image
+
+
+SEEDS = {"fuzz_dmar": dmar_seeds, "fuzz_acpi": acpi_seeds, "fuzz_image": image_seeds, "fuzz_start": start_seeds}
 
 
 def main():
