@@ -6,7 +6,7 @@
  *     0xe0000..0xeffff   start_info, ACPI tables, command line (RAM, written before the start)
  *     0xf0000..0xfffff   the start stub (start.h), gone when the image runs
  *   0xb0000000           configuration space of the virtual PCI bus (ECAM, 1 MiB = bus 0), trapped
- *   0xc0000000 ..        BARs of the guest's devices, 2 MiB a device
+ *   0xc0000000 ..        BARs of the guest's functions, one behind the other
  *   0xfee00000           not mapped: x2APIC is reached through MSRs
  */
 #pragma once
@@ -18,7 +18,7 @@
 #define GUEST_ECAM_BASE   UINT64_C(0xb0000000)
 #define GUEST_ECAM_SIZE   MIB(1)
 #define GUEST_BAR_BASE    UINT64_C(0xc0000000)
-#define GUEST_BAR_STRIDE  MIB(2)
+#define GUEST_BAR_END     UINT64_C(0xfe000000)
 #define GUEST_MAX_CPUS    8
 #define GUEST_MAX_MEMORY  GIB(2)
 

@@ -15,8 +15,6 @@
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/msix.h"
 
-#define GUEST_BAR_END UINT64_C(0xfe000000)
-
 /* MMIO that the firmware's map lists has an owner in the frames table, other MMIO has none yet. */
 static enum status claim_registers(uint64_t base, uint64_t size, owner_t owner)
 {
@@ -233,7 +231,7 @@ enum status assignment_claim(struct guest *guest, struct assignment *assignment,
         return status;
     }
     pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
-    virtual_config_reset(assignment);
+    view_reset_config(assignment);
     log_event("device.assigned", "guest=%s rid=%s slot=00:%02x.0 vectors=%u", guest->name,
               rid_text(function->rid).text, slot,
               assignment->has_msix ? assignment->msix.vectors : 0u);
@@ -314,7 +312,7 @@ enum status assignment_block(struct assignment *assignment)
     enum status status =
         assignment->attached ? iommu_disconnect(function, &assignment->guest->domain) : STATUS_OK;
     assignment->attached = status != STATUS_OK;
-    virtual_msix_reset(assignment);
+    view_reset_interrupts(assignment);
     (void)!pci_life_set(function, PCI_UNUSABLE);
     assignment_silence(
         assignment); /* after that: an entry that is gone says nothing about faults */
@@ -347,8 +345,8 @@ enum status assignment_connect(struct assignment *assignment)
         return assignment_refuse(guest, function, status,
                                  "its PF's driver could not prepare it, see above");
     assignment->disabled = false;
-    virtual_config_reset(assignment);
-    virtual_msix_reset(assignment);
+    view_reset_config(assignment);
+    view_reset_interrupts(assignment);
     status = iommu_connect(function, &guest->domain);
     if (status != STATUS_OK) {
         /* What the unit may have cached stays on record. */
@@ -369,7 +367,7 @@ void assignment_quiesce(struct assignment *assignment)
     if (!assignment->attached || assignment->function->life != PCI_USED)
         return;
     pci_bus_master(assignment->function, false);
-    virtual_msix_reset(assignment);
+    view_reset_interrupts(assignment);
     (void)!pci_life_set(assignment->function, PCI_RESETTING);
     enum status status = pci_reset_start(assignment->function, &assignment->reset);
     assignment->reset_status = status == STATUS_OK     ? STATUS_BUSY

@@ -1,19 +1,15 @@
 /*
- * A PCI function as its guest sees it: a virtual configuration space, BARs at guest-physical
- * addresses, an MSI-X table of the guest's own values. Hardware follows only through the rules in
- * virtual_config.c and virtual_msix.c. Except where a comment says otherwise, everything here runs
- * on the control core (control_call.h).
+ * What a guest has of a PCI function: the function, its place on the guest's virtual bus, and what
+ * the guest sees of it (which vdev/ answers from). Giving and taking keep the order of invariant
+ * I6. Except where a comment says otherwise, everything here runs on the control core.
  */
 #pragma once
 
-#include "hypervisor/guest/guest.h"
-#include "hypervisor/pci/msix.h"
+#include "hypervisor/assign/guest.h"
 #include "hypervisor/pci/pf_driver.h"
+#include "hypervisor/pci/msix.h"
 
-#define GUEST_MSIX_MAX  256  /* vectors of one device; a function with more is refused */
-#define CONFIG_CAP_MSIX 0x40 /* where the virtual capabilities lie */
-#define CONFIG_CAP_PCIE 0x50
-#define CONFIG_DWORDS   64 /* extended space reads as zero: no extended capabilities */
+#define GUEST_MSIX_MAX 256 /* vectors of one device; a function with more is refused */
 
 struct guest_bar {
     uint64_t guest_base; /* where the EPT maps it; what the guest reads */
@@ -37,7 +33,7 @@ struct assignment {
     struct pf_device *pf; /* of a VF, else NULL */
     unsigned slot;        /* device number on the guest's virtual bus 0 */
     bool attached; /* context entry present, or not known to be gone from the unit's caches */
-    enum status reset_status; /* between assignment_quiesce() and _finish(); STATUS_BUSY: goes on */
+    enum status reset_status; /* until assignment_disconnect(); STATUS_BUSY: goes on */
     struct pci_reset reset;
     bool disabled;    /* policy took bus mastering away until the next start */
     uint16_t command; /* the guest's view of the command register */
@@ -50,7 +46,29 @@ struct assignment {
     uint64_t messages_refused; /* since the start */
 };
 
-/* --- device.c: giving and taking, in the order of invariant I6 --- */
+/* The guest's assignment in a slot of its virtual bus, or of a requester id; NULL for none. */
+static inline struct assignment *assignment_in_slot(const struct guest *guest, unsigned slot)
+{
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        if (guest->assignments[i]->slot == slot)
+            return guest->assignments[i];
+    return NULL;
+}
+
+static inline struct assignment *assignment_of(const struct guest *guest, rid_t rid)
+{
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        if (guest->assignments[i]->function->rid == rid)
+            return guest->assignments[i];
+    return NULL;
+}
+
+/* assignment_add.c. One more function (and its PF's driver when it is a VF): into the lowest free
+ * slot, its BARs behind the others'. The guest must not be in guest mode. `assignment` is the
+ * caller's, one page or more of zeros; it becomes the guest's. Errors of assignment_claim();
+ * STATUS_FULL. */
+MUST_CHECK enum status assignment_add(struct guest *guest, struct assignment *assignment,
+                                      struct pci_function *function, struct pf_device *pf);
 
 /* Takes the function for the guest, lays out its BARs from *next_bar on and maps them into the
  * guest's memory tables (the MSI-X table's pages excepted). The guest must not be running.
@@ -105,31 +123,7 @@ MUST_CHECK enum status assignment_block(struct assignment *assignment);
 /* Takes its registers from the guest, which must not be in guest mode and keeps the device. */
 void assignment_withdraw(struct assignment *assignment);
 
-/* --- pf_lost.c --- */
-/* Once the driver has lost the PF: it and its VFs are unusable. Their guests lose the VFs' context
- * entries first, whether or not the device heeds anybody, then their registers, and run on. Logs
- * device.blocked. Does nothing for another PF. */
-void pf_block_lost(const struct pf_device *pf);
-
-/* --- virtual_config.c --- */
-void virtual_config_reset(struct assignment *assignment);
-/* Offset is below 4096 and aligned to width (1, 2, 4). Reads may run on any core. */
-uint32_t virtual_config_read(const struct assignment *assignment, unsigned offset, unsigned width);
-void virtual_config_write(struct assignment *assignment, unsigned offset, unsigned width,
-                          uint32_t value);
-
-/* --- virtual_msix.c --- */
-/* True when the guest-physical address lies in a page that holds the device's MSI-X table. */
-bool virtual_msix_covers(const struct assignment *assignment, uint64_t address);
-/* True when an access there, in such a page, goes to the device's own registers beside the table.
- * The guest's own core makes it: a register that is slow to answer keeps nobody else waiting. */
-bool virtual_msix_passes(const struct assignment *assignment, uint64_t address);
-/* Access inside such a page: to the table (virtual), to the PBA and other registers that share the
- * page (passed through; MSI-X PBA read-only). */
-uint64_t virtual_msix_read(const struct assignment *assignment, uint64_t address, unsigned width);
-void virtual_msix_write(struct assignment *assignment, uint64_t address, unsigned width,
-                        uint64_t value);
-/* After a change of the function's MSI-X enable or mask bits. */
-void virtual_msix_update(struct assignment *assignment);
-/* Frees the interrupt entries and forgets the guest's values. */
-void virtual_msix_reset(struct assignment *assignment);
+/* --- view.c: what the guest sees of it, as after a reset --- */
+void view_reset_config(struct assignment *assignment);
+/* Also frees its interrupt entries; the function sends no interrupts until it is set up again. */
+void view_reset_interrupts(struct assignment *assignment);

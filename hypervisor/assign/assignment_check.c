@@ -4,6 +4,7 @@
  */
 #include "hypervisor/assign/assignment.h"
 
+#include "hypervisor/assign/pf.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/acs.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "hypervisor/assign/assignment.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/assign/guest.h"
 #include "hypervisor/audit/audit.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"

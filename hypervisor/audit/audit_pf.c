@@ -1,5 +1,6 @@
 /* What no table in memory says: who reaches what on a device that several VFs share. Its PF's
  * driver asks the device itself. */
+#include "hypervisor/assign/pf.h"
 #include "hypervisor/audit/audit_internal.h"
 
 struct look {

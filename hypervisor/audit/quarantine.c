@@ -2,9 +2,12 @@
  * guest or one function says nothing against the others. */
 #include "hypervisor/audit/audit.h"
 
+#include "hypervisor/assign/pf.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/assign/assignment.h"
+#include "hypervisor/guest/lifecycle.h"
+#include "hypervisor/guest/pf_lost.h"
 #include "hypervisor/iommu/domain.h"
 #include "hypervisor/iommu/interrupt.h"
 

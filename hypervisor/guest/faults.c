@@ -5,7 +5,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/assign/assignment.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/guest/lifecycle.h"
 
 #define RECORDS      64
 #define LOGGED_ALONE 64
@@ -18,14 +18,6 @@ static const char *const action_words[] = {
     [FAULT_DISABLE_DEVICE] = "disable-device",
     [FAULT_STOP_GUEST] = "stop-guest",
 };
-
-static struct assignment *find_device(struct guest *guest, rid_t rid)
-{
-    for (unsigned i = 0; guest != NULL && i < guest->assignment_count; i++)
-        if (guest->assignments[i]->function->rid == rid)
-            return guest->assignments[i];
-    return NULL;
-}
 
 static void remember(const struct iommu_fault *fault, const char *guest)
 {
@@ -52,7 +44,7 @@ void fault_answer(const struct iommu_fault *fault)
 {
     struct pci_function *function = pci_function_find(fault->rid);
     struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
-    struct assignment *assignment = find_device(guest, fault->rid);
+    struct assignment *assignment = guest != NULL ? assignment_of(guest, fault->rid) : NULL;
     const char *name = guest != NULL ? guest->name : "-";
     const char *action = action_words[FAULT_LOG];
     bool acted = false;

@@ -1,8 +1,9 @@
 /* Holding a guest's vCPUs out of guest mode while its memory tables change, or its user thinks. */
+#include "hypervisor/guest/hold.h"
+
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/guest/control_call.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/x86/control_call.h"
 #include "hypervisor/x86/cpu.h"
 
 static void ask(struct guest *guest, uint32_t request)

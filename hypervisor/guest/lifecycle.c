@@ -1,44 +1,23 @@
 /* Starting, stopping and what follows: the control core's side of a guest's life. */
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/guest/lifecycle.h"
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/control_call.h"
+#include "hypervisor/x86/control_call.h"
 #include "hypervisor/assign/assignment.h"
+#include "hypervisor/assign/pf.h"
+#include "hypervisor/guest/hold.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/guest/move.h"
+#include "hypervisor/guest/pf_lost.h"
 #include "hypervisor/vdev/virtual_serial.h"
-#include "hypervisor/pci/pf_driver.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 
-#define NOT_STARTED "not-started" /* the reason of a guest whose start failed */
 /* A full ring takes less, at 115200 baud and in lines of a byte each. */
 #define OUTPUT_LIMIT MILLISECONDS(5000)
-
-static unsigned changes;
-
-unsigned guests_changes(void)
-{
-    return changes;
-}
-
-void guests_changed(void)
-{
-    changes++;
-}
-
-void guest_note_end(struct guest *guest, const char *reason, uint64_t exit_status)
-{
-    uint32_t none = 0;
-    if (__atomic_compare_exchange_n(&guest->end_noted, &none, 1, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_ACQUIRE)) {
-        (void)text_copy(guest->stop_reason, sizeof guest->stop_reason, reason);
-        guest->exit_status = exit_status;
-    }
-}
 
 static void quiesce_all(struct guest *guest)
 {
@@ -127,7 +106,7 @@ static enum status prepare(struct guest *guest)
     status = connect_all(guest);
     if (status != STATUS_OK) {
         /* What is attached already goes the way of every end. */
-        guest_note_end(guest, NOT_STARTED, 0);
+        guest_note_end(guest, GUEST_NOT_STARTED, 0);
         guest->started_at = clock_microseconds();
         end(guest);
         return status;
@@ -208,15 +187,6 @@ static bool pull_back(struct guest *guest)
     return WAIT_UNTIL(cores_left(guest), MILLISECONDS(1000)) && cores_failed(guest) == 0;
 }
 
-uint64_t guest_exits(const struct guest *guest)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < guest->cpu_count; i++)
-        for (unsigned kind = 0; kind < EXIT_KINDS; kind++)
-            sum += guest->vcpus[i]->exits[kind];
-    return sum;
-}
-
 /* What it said comes before its end. Written by the control loop, a slice a turn: on a slow serial
  * port it takes seconds, and neighbours have calls to be answered meanwhile. */
 static bool output_written(const struct guest *guest)
@@ -227,8 +197,8 @@ static bool output_written(const struct guest *guest)
     return !left || deadline_passed(guest->output_until);
 }
 
-/* The devices are through their reset and gone: the memory's content follows. */
-static void finish(struct guest *guest)
+/* The functions are through their reset and gone: the memory's content follows. */
+static void conclude(struct guest *guest)
 {
     guest->state = GUEST_STOPPED;
     guests_changed();
@@ -248,11 +218,14 @@ static void finish(struct guest *guest)
                   "next start\"",
                   guest->name);
     }
+    bool refused = text_equal(guest->stop_reason, END_REFUSED);
+    if (refused)
+        load_refused(guest, &guest->refusal);
     log_event("guest.stopped", "name=%s status=%llu reason=%s faults=%llu exits=%llu seconds=%u",
               guest->name, (unsigned long long)guest->exit_status, guest->stop_reason,
               (unsigned long long)guest->faults, (unsigned long long)guest_exits(guest),
               (unsigned)((clock_microseconds() - guest->started_at) / 1000000));
-    if (guest->state == GUEST_STOPPED && text_equal(guest->stop_reason, END_REFUSED)) {
+    if (guest->state == GUEST_STOPPED && refused) {
         guest->state = GUEST_REFUSED;
         guest->restarting = false;
     }
@@ -327,7 +300,7 @@ static void start_again(struct guest *guest)
 static bool check(struct guest *guest)
 {
     if (guest->state == GUEST_STOPPING && disconnect_goes_on(guest) && output_written(guest)) {
-        finish(guest);
+        conclude(guest);
         return true;
     }
     if (guest->restarting && guest->state == GUEST_STOPPED) {
@@ -410,48 +383,4 @@ void guests_stop_all(bool (*meanwhile)(void))
     if (!WAIT_UNTIL(all_ended_by_now(meanwhile), MILLISECONDS(10000)))
         log_event("guest.stop_failed", "message=\"not every guest ended within ten seconds; the "
                                        "machine is reset or switched off all the same\"");
-}
-
-/* --- did everything go as the scenario expects? --- */
-
-static bool as_expected(const struct guest *guest)
-{
-    const struct config_guest *config = guest->config;
-    bool ended = guest->state == GUEST_STOPPED && !text_equal(guest->stop_reason, NOT_STARTED);
-    bool exited = ended && text_equal(guest->stop_reason, "exit");
-    if (guest->faults < config->expect_faults)
-        return false;
-    switch (config->expect) {
-    case EXPECT_EXIT:
-        return exited && guest->exit_status == config->expect_status;
-    case EXPECT_REFUSED:
-        return guest->state == GUEST_REFUSED;
-    case EXPECT_STOPPED:
-        return ended && !exited;
-    }
-    return false;
-}
-
-static const char *const expect_words[] = {
-    [EXPECT_EXIT] = "exit",
-    [EXPECT_REFUSED] = "refused",
-    [EXPECT_STOPPED] = "stopped",
-};
-
-bool guests_verdict(bool rest_ok)
-{
-    bool ok = rest_ok && guest_at(0) != NULL;
-    for (unsigned i = 0; guest_at(i) != NULL; i++) {
-        const struct guest *guest = guest_at(i);
-        if (as_expected(guest))
-            continue;
-        ok = false;
-        log_event("run.unexpected", "guest=%s expected=%s/%u/faults>=%u got=%s/%llu/faults=%llu",
-                  guest->name, expect_words[guest->config->expect], guest->config->expect_status,
-                  guest->config->expect_faults,
-                  guest->state == GUEST_REFUSED ? "refused" : guest->stop_reason,
-                  (unsigned long long)guest->exit_status, (unsigned long long)guest->faults);
-    }
-    log_event("run.verdict", "result=%s", ok ? "ok" : "failed");
-    return ok;
 }

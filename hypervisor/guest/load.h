@@ -2,7 +2,7 @@
 #pragma once
 
 #include "hypervisor/abi/start.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/assign/guest.h"
 
 /* The modules the loader brought; kept for reloads. */
 void load_set_modules(const struct boot_info *boot);

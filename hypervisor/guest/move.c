@@ -4,6 +4,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/assign/assignment.h"
+#include "hypervisor/guest/hold.h"
 #include "hypervisor/memory/pages.h"
 
 static struct move {

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/assign/guest.h"
 
 /* Begins; guest_move_service() ends it some 100 ms later, when the function is through its reset,
  * and logs device.moved or device.move_failed. One at a time: STATUS_BUSY during another one, and

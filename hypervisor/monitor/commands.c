@@ -5,7 +5,7 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/faults.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/guest/lifecycle.h"
 #include "hypervisor/pci/acs.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"

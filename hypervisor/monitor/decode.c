@@ -2,7 +2,7 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/guest/faults.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/assign/guest.h"
 #include "hypervisor/iommu/fault.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/report.h"

@@ -4,7 +4,7 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/assign/guest.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/monitor/console.h"
 

@@ -10,8 +10,9 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/guest/configuration.h"
-#include "hypervisor/guest/events.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/vdev/answers.h"
+#include "hypervisor/setup/guests.h"
+#include "hypervisor/setup/pfs.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
@@ -132,13 +133,14 @@ void hypervisor_main(const struct boot_info *loaders)
 
     phase("cores");
     expect(vcpu_backend_select(), "cpu.refused", "no guest can run; the monitor still does");
+    vcpu_set_events(&guest_events);
     expect(cpu_start_all(&tables.madt, vcpu_start_core), "cpu.refused",
            "not all cores could be started");
 
     phase("guests");
     guests_create(&configuration, &boot); /* overwrites their memory while the VFs settle */
-    pfs_complete();
-    guests_finish(&configuration);
+    pfs_verify();
+    guests_give_functions(&configuration);
     report_size();
     timer_start(TICK_MICROSECONDS);
 

@@ -1,7 +1,7 @@
 #include "hypervisor/setup/vcpu.h"
 
 #include "hypervisor/base/log.h"
-#include "hypervisor/guest/events.h"
+#include "hypervisor/guest/core.h"
 #include "hypervisor/setup/policy.h"
 #include "hypervisor/setup/svm.h"
 #include "hypervisor/setup/vmx.h"

@@ -1,7 +1,7 @@
 #include "hypervisor/vdev/ports.h"
 
-#include "hypervisor/guest/events.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/vdev/calls.h"
+#include "hypervisor/vdev/virtual_bus.h"
 #include "hypervisor/vdev/virtual_rtc.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/x86/rtc.h"
@@ -109,9 +109,9 @@ static void access_pci_data(struct vcpu *vcpu, unsigned offset, unsigned width, 
     uint32_t address = __atomic_load_n(&vcpu->guest->pci_address, __ATOMIC_RELAXED);
     uint64_t data = write ? *value : UINT64_MAX;
     if ((address & PCI_ADDRESS_ENABLE) != 0 && FIELD(address, 23, 16) == 0)
-        guest_config_access(vcpu->guest,
-                            FIELD(address, 15, 8) << 12 | FIELD(address, 7, 2) << 2 | offset, width,
-                            write, &data);
+        virtual_bus_config(vcpu->guest,
+                           FIELD(address, 15, 8) << 12 | FIELD(address, 7, 2) << 2 | offset, width,
+                           write, &data);
     if (!write)
         *value = (uint32_t)data;
 }

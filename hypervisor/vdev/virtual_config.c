@@ -3,11 +3,12 @@
  * row reads as zero and ignores writes (deny by default). PCIe 7.5.1.2 (type 0 header), 7.7.2
  * (MSI-X), 7.5.3 (PCI Express capability).
  */
-#include "hypervisor/assign/assignment.h"
+#include "hypervisor/vdev/virtual_config.h"
 
 #include "hypervisor/base/string.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/vdev/virtual_msix.h"
 
 enum rule_kind {
     RULE_ZERO,
@@ -56,13 +57,6 @@ static const struct rule rules[CONFIG_DWORDS] = {
     [(CONFIG_CAP_PCIE + 12) / 4] = {RULE_PCIE, ~0u, 12},  /* Link Capabilities */
     [(CONFIG_CAP_PCIE + 16) / 4] = {RULE_PCIE, ~0u, 16},  /* Link Control and Status */
 };
-
-void virtual_config_reset(struct assignment *assignment)
-{
-    assignment->command = 0;
-    for (unsigned bar = 0; bar < PCI_BARS; bar++)
-        assignment->bars[bar].sizing_low = assignment->bars[bar].sizing_high = false;
-}
 
 static uint32_t bar_read(const struct assignment *assignment, unsigned number)
 {

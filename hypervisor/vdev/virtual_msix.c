@@ -4,7 +4,7 @@
  * guest's own cores and accepts no other requester, and the device's table gets the remappable
  * message that selects it.
  */
-#include "hypervisor/assign/assignment.h"
+#include "hypervisor/vdev/virtual_msix.h"
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/format.h"
@@ -148,18 +148,6 @@ void virtual_msix_update(struct assignment *assignment)
     for (unsigned number = 0; number < assignment->msix.vectors; number++)
         vector_update(assignment, number);
     msix_enable(assignment->function, assignment->msix_enabled, assignment->msix_function_mask);
-}
-
-void virtual_msix_reset(struct assignment *assignment)
-{
-    if (!assignment->has_msix)
-        return;
-    assignment->msix_enabled = assignment->msix_function_mask = false;
-    assignment->messages_refused = 0;
-    msix_enable(assignment->function, false, true);
-    for (unsigned number = 0; number < assignment->msix.vectors; number++)
-        assignment->vectors[number] = (struct guest_vector){.masked = true};
-    iommu_interrupts_release(assignment->function);
 }
 
 static uint64_t vector_read(const struct guest_vector *vector, unsigned field)

@@ -2,7 +2,7 @@
 // SOURCES: guest/start/image_multiboot.c
 /* Images as guests: whatever the bytes are, what is accepted lies inside the file and the guest's
  * memory, apart from each other and from the tables. */
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/abi/machine.h"
 #include "guest/start/image.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -9,7 +9,8 @@ from .table_life import LIFE_MUTATIONS
 ASSIGNMENT = "hypervisor/assign/assignment.c"
 CHECK = "hypervisor/assign/assignment_check.c"
 RESET = "hypervisor/pci/reset.c"
-GUESTS = "hypervisor/guest/guests.c"
+ASSIGNMENT_ADD = "hypervisor/assign/assignment_add.c"
+GUESTS = "hypervisor/setup/guests.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
 FIRMWARE = "hypervisor/setup/iommu_reserved.c"
 AUDIT_BLIND = Edit("hypervisor/audit/audit.c", "bool audit_run(void)\n{\n",
@@ -63,11 +64,11 @@ MUTATIONS = (
                    "        if (unit->sequence != 0)\n            break;"),),
              (Unit("test_vtd_queue", failed(r"\w+")),), quick=True),
     Mutation("dma-one-page-more", "a DMA domain ends with the guest's memory",
-             (Edit(GUESTS, "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,",
+             (Edit(ASSIGNMENT_ADD, "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,",
                    "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size + PAGE_SIZE,"),),
              (System(scenarios.hello, r"audit\.violation I3 .*not the guest's RAM"),)),
     Mutation("dma-one-page-more-unaudited", "as above, and the audit sees nothing: the device reaches the page",
-             (Edit(GUESTS, "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,",
+             (Edit(ASSIGNMENT_ADD, "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,",
                    "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size + PAGE_SIZE,"),
               AUDIT_BLIND),
              (System(scenarios.overreach, r"run\.unexpected guest=rogue .*faults=0"),)),
@@ -155,7 +156,7 @@ MUTATIONS = (
              (Edit("hypervisor/guest/lifecycle.c", "guest->holds != 0 ||\n        guest_moving(guest))", "guest->holds != 0)"),),
              (Unit("test_life", failed("a_start_during_a_move")),), quick=True),
     Mutation("registers-read-on-the-control-core", "registers beside an MSI-X table are read by the guest's own core",
-             (Edit("hypervisor/guest/events.c", "        if (virtual_msix_passes(access.assignment, address))\n",
+             (Edit("hypervisor/vdev/virtual_bus.c", "        if (virtual_msix_passes(access.assignment, address))\n",
                    "        if (access.assignment == NULL)\n"),),
              (Unit("test_events_msix", failed("registers_beside_the_table_need_nobody_else")),)),
     Mutation("guests-scrubbed-at-once", "one guest's memory is overwritten in a turn of the control loop",
@@ -300,7 +301,7 @@ MUTATIONS = (
                    "%rep 4\n    mov [rdi + register * 8], r%[register]"),),
              (System(scenarios.exits_vmx, r"run\.unexpected guest=alpha"),)),
     Mutation("hypercall-pointer-unchecked", "a guest call's buffer lies in the guest's memory",
-             (Edit("hypervisor/guest/events.c",
+             (Edit("hypervisor/vdev/calls.c",
                    "if (address > memory_size || size > memory_size - address)\n        return ABI_BAD_ADDRESS;",
                    "if (address > memory_size && size > UINT64_MAX - address)\n        return ABI_BAD_ADDRESS;"),),
              (System(scenarios.call, r"cpu\.exception .*vector=14"),)),

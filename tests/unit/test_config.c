@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hypervisor/assign/guest.h"
 #include "hypervisor/config/parse.h"
-#include "hypervisor/guest/guest.h"
 #include "tests/unit/support/host.h"
 
 static struct config config;

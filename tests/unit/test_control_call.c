@@ -1,10 +1,10 @@
-// SOURCES: hypervisor/guest/control_call.c -clock.c
+// SOURCES: hypervisor/x86/control_call.c -clock.c
 /* Calls from cores that are threads here. Time runs, forty times faster than usual. */
 #include <pthread.h>
 #include <time.h>
 
 #include "hypervisor/base/clock.h"
-#include "hypervisor/guest/control_call.h"
+#include "hypervisor/x86/control_call.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/interrupts.h"

@@ -7,7 +7,7 @@
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/guest/faults.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/assign/guest.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/report.h"
 #include "hypervisor/monitor/console.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hypervisor/assign/assignment.h"
+#include "hypervisor/guest/lifecycle.h"
 #include "hypervisor/guest/faults.h"
 #include "tests/unit/support/host.h"
 

@@ -8,7 +8,7 @@
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/assign/guest.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/guest_console.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "hypervisor/acpi/acpi.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/abi/machine.h"
 #include "guest/start/tables.h"
 #include "tests/unit/support/host.h"
 

@@ -1,7 +1,7 @@
 // SOURCES: guest/start/image.c guest/start/image_linux.c
 // SOURCES: guest/start/image_multiboot.c
 /* PVH images: good ones of both ELF classes, then each field wrong, and every cut. */
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/assign/guest.h"
 #include "tests/unit/support/image_builder.h"
 
 static struct image_builder builder;

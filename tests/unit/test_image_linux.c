@@ -1,7 +1,7 @@
 // SOURCES: guest/start/image.c guest/start/image_linux.c
 // SOURCES: guest/start/image_multiboot.c
 /* bzImages: a good one, each field of its setup header wrong, and every cut. */
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/abi/machine.h"
 #include "guest/start/image.h"
 #include "tests/unit/support/host.h"
 #include "tests/unit/support/linux_builder.h"

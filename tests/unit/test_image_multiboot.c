@@ -2,7 +2,7 @@
 // SOURCES: guest/start/image_multiboot.c
 /* Multiboot 1 kernels: inside an ELF file and with addresses of their own, then each field wrong.
  */
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/assign/guest.h"
 #include "tests/unit/support/image_builder.h"
 
 #define MAGIC     0x1badb002u

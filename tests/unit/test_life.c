@@ -1,13 +1,13 @@
-// SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/move.c
-// SOURCES: hypervisor/assign/assignment.c hypervisor/assign/assignment_check.c
-// SOURCES: hypervisor/assign/pf_lost.c hypervisor/pci/reset.c hypervisor/pci/saved.c
-// SOURCES: hypervisor/pci/life.c hypervisor/setup/pci_sriov.c hypervisor/setup/pci_sriov_ids.c
-// SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
-// SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
-// SOURCES: hypervisor/pci/bars.c hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
-// SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
-// SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/pci/msix.c
-// SOURCES: hypervisor/memory/frames.c hypervisor/memory/page_table.c
+// SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/assign/guest.c
+// SOURCES: hypervisor/guest/move.c hypervisor/assign/assignment.c
+// SOURCES: hypervisor/assign/assignment_check.c hypervisor/guest/pf_lost.c hypervisor/pci/reset.c
+// SOURCES: hypervisor/pci/saved.c hypervisor/pci/life.c hypervisor/setup/pci_sriov.c
+// SOURCES: hypervisor/setup/pci_sriov_ids.c hypervisor/setup/pci_enumerate.c
+// SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
+// SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/pci/bars.c hypervisor/setup/pci_bars.c
+// SOURCES: hypervisor/setup/pci_ram.c hypervisor/setup/pci_placement.c
+// SOURCES: hypervisor/setup/pci_bridge_window.c hypervisor/pci/acs.c hypervisor/setup/pci_acs.c
+// SOURCES: hypervisor/pci/msix.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
 // SOURCES: hypervisor/setup/frames.c

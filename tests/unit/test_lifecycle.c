@@ -1,5 +1,6 @@
-// SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/base/format.c
-// SOURCES: hypervisor/base/status.c hypervisor/base/string.c hypervisor/base/text.c
+// SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/verdict.c
+// SOURCES: hypervisor/assign/guest.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 /* Starting and stopping guests on cores that obey, dawdle or are lost. */
 #include "tests/unit/support/lifecycle_fixture.h"
 

@@ -6,6 +6,7 @@
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/assign/assignment.h"
+#include "hypervisor/guest/hold.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/memory/pages.h"
 #include "tests/unit/support/host.h"

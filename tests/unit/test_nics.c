@@ -1,14 +1,16 @@
-// SOURCES: hypervisor/assign/pfs.c hypervisor/base/format.c hypervisor/base/status.c
-// SOURCES: hypervisor/base/text.c hypervisor/pci/life.c
+// SOURCES: hypervisor/setup/pfs.c hypervisor/assign/pf.c hypervisor/base/format.c
+// SOURCES: hypervisor/base/status.c hypervisor/base/text.c hypervisor/pci/life.c
 /* NICs that are split: what is left when a step fails. */
 #include <string.h>
 
+#include "hypervisor/assign/pf.h"
 #include "hypervisor/guest/faults.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/setup/pf_setup.h"
 #include "hypervisor/setup/pci_sriov.h"
+#include "hypervisor/setup/pfs.h"
 #include "tests/unit/support/host.h"
 
 static struct pci_function pf;
@@ -179,7 +181,7 @@ static int fresh(void **state)
 static void bring_up(void)
 {
     pfs_prepare(&config);
-    pfs_complete();
+    pfs_verify();
 }
 
 static void all_goes_well(void **state)
@@ -232,7 +234,7 @@ static void registers_that_are_shared(void **state)
         moved = turn == 1;
         registers_taken = turn == 2;
         pfs_prepare(&config);
-        pfs_complete();
+        pfs_verify();
         assert_int_equal(host_log_count("nic.refused", "nic=uplink"), 1);
         assert_false(running || vfs_enabled);
         assert_null(pf_device_at(0));

@@ -10,7 +10,7 @@
 // SOURCES: hypervisor/base/status.c tests/unit/model/vtd_model.c
 // SOURCES: tests/unit/model/vtd_model_queue.c tests/unit/model/vtd_model_walk.c
 // SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
-// SOURCES: hypervisor/assign/pf_lost.c hypervisor/audit/audit_functions.c hypervisor/pci/acs.c
+// SOURCES: hypervisor/guest/pf_lost.c hypervisor/audit/audit_functions.c hypervisor/pci/acs.c
 // SOURCES: hypervisor/audit/audit_life.c hypervisor/pci/life.c hypervisor/audit/audit_pci.c
 // SOURCES: hypervisor/pci/bars.c hypervisor/assign/assignment.c
 // SOURCES: hypervisor/assign/assignment_check.c

@@ -4,8 +4,8 @@
  * exit. */
 #include <string.h>
 
-#include "hypervisor/guest/events.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/vdev/calls.h"
+#include "hypervisor/vdev/virtual_bus.h"
 #include "hypervisor/vdev/ports.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/memory/pages.h"
@@ -31,8 +31,8 @@ static struct {
     uint64_t value;
 } config;
 
-void guest_config_access(struct guest *accessed, uint64_t offset, unsigned width, bool write,
-                         uint64_t *value)
+void virtual_bus_config(struct guest *accessed, uint64_t offset, unsigned width, bool write,
+                        uint64_t *value)
 {
     assert_ptr_equal(accessed, &guest);
     config.count++;

@@ -13,7 +13,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
-// SOURCES: hypervisor/assign/pf_lost.c hypervisor/assign/assignment.c
+// SOURCES: hypervisor/guest/pf_lost.c hypervisor/assign/assignment.c
 // SOURCES: hypervisor/assign/assignment_check.c -pages.c
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/pci/config_space.h"

@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/vdev/virtual_config.c hypervisor/pci/functions.c
+// SOURCES: hypervisor/vdev/virtual_config.c hypervisor/assign/view.c hypervisor/pci/functions.c
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
 // SOURCES: hypervisor/pci/msix.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/assign/assignment.h"
+#include "hypervisor/vdev/virtual_config.h"
+#include "hypervisor/vdev/virtual_msix.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
@@ -21,6 +22,10 @@ static struct guest guest = {.name = "alpha"};
 
 /* --- the MSI-X table's side: only told of changes --- */
 static unsigned updates;
+
+void iommu_interrupts_release(const struct pci_function *function)
+{
+}
 
 void virtual_msix_update(struct assignment *told)
 {
@@ -81,7 +86,7 @@ static int fresh(void **state)
                         .is_64bit = true,
                         .prefetchable = true}},
     };
-    virtual_config_reset(&device);
+    view_reset_config(&device);
     return 0;
 }
 
@@ -336,7 +341,7 @@ static void test_reset(void **state)
     write(0x10, 4, UINT32_MAX);
     write(0x20, 4, UINT32_MAX);
     write(4, 2, 6);
-    virtual_config_reset(&device);
+    view_reset_config(&device);
     assert_int_equal(read(4, 2), 0);
     assert_int_equal(read(0x10, 4), 0xc0000000);
     assert_int_equal(read(0x20, 4), 0);

@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/vdev/virtual_msix.c hypervisor/base/format.c hypervisor/base/text.c
-// SOURCES: hypervisor/base/string.c hypervisor/base/status.c
+// SOURCES: hypervisor/vdev/virtual_msix.c hypervisor/assign/view.c hypervisor/base/format.c
+// SOURCES: hypervisor/base/text.c hypervisor/base/string.c hypervisor/base/status.c
 /* The virtual MSI-X table: what a guest reads, and what the device is told. */
 #include "tests/unit/support/msix_fixture.h"
 
@@ -242,7 +242,7 @@ static void test_enable_and_function_mask(void **state)
     enable(true);
     expect_delivery(0, 3, 0x31);
 
-    virtual_msix_reset(&device);
+    view_reset_interrupts(&device);
     assert_true(!msix_on && msix_masked && !device.msix_enabled);
     assert_int_equal(used_entries(), 0);
     assert_int_equal(read(at(0, 0), 8), 0);

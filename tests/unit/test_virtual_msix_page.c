@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/vdev/virtual_msix.c hypervisor/base/format.c hypervisor/base/text.c
-// SOURCES: hypervisor/base/string.c hypervisor/base/status.c
+// SOURCES: hypervisor/vdev/virtual_msix.c hypervisor/assign/view.c hypervisor/base/format.c
+// SOURCES: hypervisor/base/text.c hypervisor/base/string.c hypervisor/base/status.c
 /* What shares its pages with a device's MSI-X table: registers, and the pending bits. */
 #include "tests/unit/support/msix_fixture.h"
 

@@ -10,6 +10,10 @@
 #include <string.h>
 
 #include "hypervisor/assign/assignment.h"
+#include "hypervisor/assign/pf.h"
+#include "hypervisor/guest/hold.h"
+#include "hypervisor/guest/lifecycle.h"
+#include "hypervisor/guest/pf_lost.h"
 #include "hypervisor/iommu/vtd.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"

@@ -7,6 +7,10 @@
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/assign/assignment.h"
+#include "hypervisor/assign/pf.h"
+#include "hypervisor/guest/hold.h"
+#include "hypervisor/guest/lifecycle.h"
+#include "hypervisor/guest/pf_lost.h"
 #include "hypervisor/iommu/domain.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/reserved.h"
@@ -183,12 +187,12 @@ void cache_flush_range(const volatile void *address, size_t size)
 {
 }
 
-void virtual_config_reset(struct assignment *device)
+void view_reset_config(struct assignment *device)
 {
     step("config");
 }
 
-void virtual_msix_reset(struct assignment *device)
+void view_reset_interrupts(struct assignment *device)
 {
     step("msix off");
 }

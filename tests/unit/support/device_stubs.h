@@ -1,4 +1,5 @@
-/* What device.c stands on beside the audit's fixture; nothing is reset. Included behind that. */
+/* what assignment.c stands on beside the audit's fixture; nothing is reset. Included behind that.
+ */
 #pragma once
 
 #include "tests/unit/support/audit_fixture.h"
@@ -30,11 +31,11 @@ void pci_command_set(const struct pci_function *function, uint16_t set, uint16_t
 {
 }
 
-void virtual_config_reset(struct assignment *device)
+void view_reset_config(struct assignment *device)
 {
 }
 
-void virtual_msix_reset(struct assignment *device)
+void view_reset_interrupts(struct assignment *device)
 {
     iommu_interrupts_release(device->function);
 }

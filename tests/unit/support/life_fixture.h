@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hypervisor/guest/control_call.h"
+#include "hypervisor/x86/control_call.h"
 #include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/guest/move.h"
@@ -21,7 +21,11 @@
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
-#include "hypervisor/pci/pf_driver.h"
+#include "hypervisor/assign/pf.h"
+#include "hypervisor/guest/hold.h"
+#include "hypervisor/guest/lifecycle.h"
+#include "hypervisor/guest/pf_lost.h"
+#include "hypervisor/guest/verdict.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/setup/pci_sriov.h"
@@ -127,7 +131,7 @@ void cpu_kick(struct cpu *cpu)
 {
 }
 
-/* As guests.c has it, without its slots. */
+/* As assignment_add.c has it, without its slots. */
 enum status assignment_add(struct guest *guest, struct assignment *device,
                            struct pci_function *function, struct pf_device *its_pf)
 {
@@ -143,11 +147,11 @@ enum status assignment_add(struct guest *guest, struct assignment *device,
     return status;
 }
 
-void virtual_config_reset(struct assignment *device)
+void view_reset_config(struct assignment *device)
 {
 }
 
-void virtual_msix_reset(struct assignment *device)
+void view_reset_interrupts(struct assignment *device)
 {
 }
 

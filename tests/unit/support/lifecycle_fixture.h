@@ -4,12 +4,16 @@
 
 #include <string.h>
 
-#include "hypervisor/guest/control_call.h"
+#include "hypervisor/x86/control_call.h"
 #include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/vdev/virtual_serial.h"
-#include "hypervisor/pci/pf_driver.h"
+#include "hypervisor/assign/pf.h"
+#include "hypervisor/guest/hold.h"
+#include "hypervisor/guest/lifecycle.h"
+#include "hypervisor/guest/pf_lost.h"
+#include "hypervisor/guest/verdict.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "tests/unit/support/host.h"
@@ -84,6 +88,11 @@ enum status load_guest(struct guest *guest, struct vcpu_state *start)
     memset(start, 0, sizeof *start);
     start->rip = 0x1000 + guest->index;
     return load_status;
+}
+
+void load_refused(const struct guest *of, const struct abi_refusal *refusal)
+{
+    log_event("guest.refused", "guest=%s message=\"%s\"", of->name, refusal->message);
 }
 
 enum status load_scrub(struct guest *guest)

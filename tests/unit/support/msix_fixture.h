@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
-#include "hypervisor/assign/assignment.h"
 #include "hypervisor/pci/msix.h"
 #include "hypervisor/iommu/interrupt.h"
 #include "hypervisor/iommu/iommu.h"
+#include "hypervisor/vdev/virtual_msix.h"
 #include "tests/unit/support/host.h"
 
 #define BAR_BASE UINT64_C(0xc0400000)
@@ -182,7 +182,7 @@ static inline int fresh(void **state)
         .msix_table = (uintptr_t)bar + TABLE,
         .vectors = vectors,
     };
-    virtual_msix_reset(&device);
+    view_reset_interrupts(&device);
     accesses = 0;
     host_log_clear();
     return 0;

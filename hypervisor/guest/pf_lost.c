@@ -1,9 +1,13 @@
 /* The PF's driver cannot reach its device any more, so nothing keeps the VFs apart: they lose their
  * DMA. What does that is their context entry: a device that does not answer its driver may not heed
  * its command register either. */
+#include "hypervisor/guest/pf_lost.h"
+
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/assign/assignment.h"
+#include "hypervisor/guest/hold.h"
+#include "hypervisor/guest/lifecycle.h"
 
 /* The context entry first: bringing the cores out of guest mode can take a second. */
 static void block(struct assignment *assignment)

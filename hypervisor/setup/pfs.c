@@ -1,39 +1,30 @@
-/* The configuration's NICs: found, given to their PF driver, split into virtual functions. */
+/* The configuration's PFs: found, given to their driver, split into virtual functions. */
+#include "hypervisor/setup/pfs.h"
+
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/assign/pf.h"
 #include "hypervisor/guest/faults.h"
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/assign/guest.h"
+#include "hypervisor/pci/pf_driver.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/pf_driver.h"
 #include "hypervisor/setup/pci_sriov.h"
 #include "hypervisor/setup/pf_setup.h"
 
-static struct nic {
-    struct pci_function *function; /* NULL: not there */
-    const struct config_nic *config;
-    struct pf_device pf;
-    bool enabling; /* VF Enable is set, the 100 ms are running */
-    bool ready;    /* its VFs can be given away */
-} nics[CONFIG_MAX_NICS];
-static uint32_t nic_count;
+/* A bit for each section whose VF Enable is set while the 100 ms are running. */
+static uint64_t enabling;
+_Static_assert(CONFIG_MAX_NICS <= 64, "a bit for each");
+static struct pf *pfs[CONFIG_MAX_NICS];
 
 static enum status refuse(const struct config_nic *config, enum status status, const char *message)
 {
     log_event("nic.refused", "nic=%s line=%u status=%s message=\"%s\"", config->name,
               config->place.line, status_name(status), message);
     return status;
-}
-
-static bool taken(const struct pci_function *function)
-{
-    for (uint32_t i = 0; i < nic_count; i++)
-        if (nics[i].function == function)
-            return true;
-    return false;
 }
 
 /* By address, or the first function with the ids that no earlier section took. */
@@ -44,7 +35,7 @@ static struct pci_function *find(const struct config_nic *config)
     for (size_t i = 0; i < pci_function_count(); i++) {
         struct pci_function *function = pci_function_at(i);
         if (!function->is_vf && function->vendor == config->vendor &&
-            function->device == config->device && !taken(function))
+            function->device == config->device && pf_of(function) == NULL)
             return function;
     }
     return NULL;
@@ -81,10 +72,11 @@ static bool own_registers(const struct pci_function *function)
     return true;
 }
 
-static enum status split(struct nic *nic, const struct config_nic *config)
+static enum status split(struct pf *entry)
 {
-    struct pci_function *function = nic->function;
-    struct pf_device *pf = &nic->pf;
+    const struct config_nic *config = entry->config;
+    struct pci_function *function = entry->function;
+    struct pf_device *pf = &entry->device;
     *pf = (struct pf_device){.function = function,
                              .vfs = (uint16_t)config->vfs,
                              .unsafe_controllers = config->unsafe_controllers};
@@ -154,73 +146,59 @@ static enum status split(struct nic *nic, const struct config_nic *config)
         setup->stop(pf);
         return refuse(config, status, "its virtual functions could not be enabled");
     }
-    nic->enabling = true;
     return STATUS_OK;
 }
 
 void pfs_prepare(const struct config *config)
 {
+    enabling = 0;
     for (uint32_t i = 0; i < config->nic_count && i < CONFIG_MAX_NICS; i++) {
-        const struct config_nic *nic_config = &config->nics[i];
-        struct pci_function *function = find(nic_config);
-        nic_count = i;
-        if (function != NULL && taken(function)) {
-            function = NULL;
-            (void)refuse(nic_config, STATUS_BUSY, "another nic section names the same device");
-        } else if (function == NULL) {
-            (void)refuse(nic_config, STATUS_NOT_FOUND,
+        const struct config_nic *section = &config->nics[i];
+        struct pci_function *function = find(section);
+        pfs[i] = pf_add(i, section);
+        if (function == NULL)
+            (void)refuse(section, STATUS_NOT_FOUND,
                          "there is no such device; `devices` at the prompt lists what there is");
-        }
-        nics[i].function = function;
-        nics[i].config = nic_config;
-        nic_count = i + 1;
-        if (function != NULL && nic_config->vfs != 0 && split(&nics[i], nic_config) != STATUS_OK &&
-            function->owner == OWNER_HYPERVISOR)
+        else if (pf_of(function) != NULL)
+            (void)refuse(section, STATUS_BUSY, "another nic section names the same device");
+        else
+            pfs[i]->function = function;
+        function = pfs[i]->function;
+        if (function == NULL || section->vfs == 0)
+            continue;
+        if (split(pfs[i]) == STATUS_OK)
+            enabling |= BIT(i);
+        else if (function->owner == OWNER_HYPERVISOR)
             quieten(function);
     }
 }
 
-void pfs_complete(void)
+/* Nobody has its VFs yet, so they can be switched off. */
+static void give_up(const struct pf_setup *setup, struct pf_device *pf, enum status status)
 {
-    for (uint32_t i = 0; i < nic_count; i++) {
-        struct nic *nic = &nics[i];
-        if (!nic->enabling)
+    setup->stop(pf);
+    /* sriov_finish() has done so if it failed. */
+    if (pf->sriov.num_vfs != 0)
+        (void)!sriov_disable(&pf->sriov);
+    log_event("nic.refused",
+              "nic=%s status=%s message=\"its virtual functions did not come up; guests that ask "
+              "for them go without\"",
+              pf->name, status_name(status));
+}
+
+void pfs_verify(void)
+{
+    for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
+        if ((enabling & BIT(i)) == 0)
             continue;
-        nic->enabling = false;
-        const struct pf_setup *setup = setup_for(nic->function);
-        enum status status = sriov_finish(&nic->pf.sriov);
+        struct pf_device *pf = &pfs[i]->device;
+        const struct pf_setup *setup = setup_for(pfs[i]->function);
+        enum status status = sriov_finish(&pf->sriov);
         if (status == STATUS_OK)
-            status = setup->vfs_enabled(&nic->pf);
-        if (status == STATUS_OK) {
-            nic->ready = true;
-            continue;
-        }
-        setup->stop(&nic->pf);
-        /* Nobody has them yet, so they can be switched off; sriov_finish() has done so if it
-         * failed. */
-        if (nic->pf.sriov.num_vfs != 0)
-            (void)!sriov_disable(&nic->pf.sriov);
-        log_event("nic.refused",
-                  "nic=%s status=%s message=\"its virtual functions did not come up; "
-                  "guests that ask for them go without\"",
-                  nic->pf.name, status_name(status));
+            status = setup->vfs_enabled(pf);
+        pfs[i]->split = status == STATUS_OK;
+        if (status != STATUS_OK)
+            give_up(setup, pf, status);
     }
-}
-
-struct pf_device *pf_device_at(uint32_t index)
-{
-    return index < nic_count && nics[index].ready ? &nics[index].pf : NULL;
-}
-
-struct pci_function *pf_function_at(uint32_t index)
-{
-    return index < nic_count ? nics[index].function : NULL;
-}
-
-const char *pf_name(const struct pci_function *function)
-{
-    for (uint32_t i = 0; i < nic_count; i++)
-        if (nics[i].function == function)
-            return nics[i].config->name;
-    return "";
+    enabling = 0;
 }

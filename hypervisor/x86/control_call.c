@@ -1,4 +1,4 @@
-#include "hypervisor/guest/control_call.h"
+#include "hypervisor/x86/control_call.h"
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/x86/apic.h"

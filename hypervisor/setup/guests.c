@@ -1,11 +1,11 @@
 /* Making guests from the configuration. */
-#include "hypervisor/guest/guest.h"
+#include "hypervisor/setup/guests.h"
 
+#include "hypervisor/assign/assignment.h"
+#include "hypervisor/assign/pf.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/assign/assignment.h"
-#include "hypervisor/guest/events.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/vdev/virtual_serial.h"
@@ -14,27 +14,6 @@
 #include "hypervisor/setup/pci_sriov.h"
 #include "hypervisor/vcpu/events.h"
 #include "hypervisor/memory/pages.h"
-
-static struct guest guests[CONFIG_MAX_GUESTS];
-static unsigned guest_count;
-
-struct guest *guest_at(unsigned index)
-{
-    return index < guest_count ? &guests[index] : NULL;
-}
-
-struct guest *guest_find(const char *name)
-{
-    for (unsigned i = 0; i < guest_count; i++)
-        if (text_equal(guests[i].name, name))
-            return &guests[i];
-    return NULL;
-}
-
-struct guest *guest_of_owner(owner_t owner)
-{
-    return OWNER_IS_GUEST(owner) ? guest_at(OWNER_GUEST_INDEX(owner)) : NULL;
-}
 
 static enum status refuse(struct guest *guest, enum status status, const char *message)
 {
@@ -49,9 +28,10 @@ static struct cpu *free_core(void)
     for (unsigned index = 1; index < cpu_count(); index++) {
         struct cpu *cpu = cpu_at(index);
         bool used = cpu->state != CPU_IDLE;
-        for (unsigned g = 0; g < guest_count && !used; g++)
-            for (unsigned v = 0; v < guests[g].cpu_count && !used; v++)
-                used = guests[g].vcpus[v] != NULL && guests[g].vcpus[v]->cpu == cpu;
+        const struct guest *guest;
+        for (unsigned g = 0; (guest = guest_at(g)) != NULL && !used; g++)
+            for (unsigned v = 0; v < guest->cpu_count && !used; v++)
+                used = guest->vcpus[v] != NULL && guest->vcpus[v]->cpu == cpu;
         if (!used)
             return cpu;
     }
@@ -91,7 +71,7 @@ static enum status create_memory(struct guest *guest)
     const struct page_table_format *format =
         vcpu_setup()->memory_format(&max_leaf_level, &max_execute_level);
     /* Where code may not run from pages as large as data is given, it gets the right to when it
-     * does (events.c). */
+     * does (vdev/answers.c). */
     unsigned execute = max_execute_level < max_leaf_level ? 0 : PAGE_EXECUTE;
     if (size > GUEST_MAX_MEMORY)
         return refuse(guest, STATUS_UNSUPPORTED, "more memory than a guest can have (2G)");
@@ -110,19 +90,6 @@ static enum status create_memory(struct guest *guest)
         status = page_table_map(&guest->memory, 0, guest->memory_base, size,
                                 PAGE_READ | PAGE_WRITE | execute);
     return status == STATUS_OK ? status : refuse(guest, status, "no memory left for its tables");
-}
-
-static enum status create_domain(struct guest *guest)
-{
-    enum status status = iommu_domain_create(&guest->domain, guest->owner);
-    if (status == STATUS_OK)
-        status = iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,
-                                  PAGE_READ | PAGE_WRITE);
-    if (status != STATUS_OK)
-        log_event("guest.domain_failed",
-                  "guest=%s status=%s message=\"no DMA domain can be made for its devices\"",
-                  guest->name, status_name(status));
-    return status;
 }
 
 /* NULL, with the reason logged, when the device is not to be had. */
@@ -151,42 +118,7 @@ static struct pci_function *resolve(const struct guest *guest, const struct conf
     return NULL;
 }
 
-static bool slot_taken(const struct guest *guest, unsigned slot)
-{
-    for (unsigned i = 0; i < guest->assignment_count; i++)
-        if (guest->assignments[i]->slot == slot)
-            return true;
-    return false;
-}
-
-enum status assignment_add(struct guest *guest, struct assignment *assignment,
-                           struct pci_function *function, struct pf_device *pf)
-{
-    uint64_t next_bar = GUEST_BAR_BASE;
-    unsigned slot = 1;
-    if (guest->assignment_count == CONFIG_MAX_DEVICES)
-        return STATUS_FULL;
-    if (guest->domain.table.root == NULL && iommu_enabled()) {
-        enum status status = create_domain(guest);
-        if (status != STATUS_OK)
-            return status;
-    }
-    for (unsigned i = 0; i < guest->assignment_count; i++) {
-        for (unsigned number = 0; number < PCI_BARS; number++) {
-            const struct guest_bar *bar = &guest->assignments[i]->bars[number];
-            if (bar->size != 0)
-                next_bar = MAX(next_bar, bar->guest_base + bar->size);
-        }
-    }
-    while (slot_taken(guest, slot))
-        slot++;
-    enum status status = assignment_claim(guest, assignment, function, pf, slot, &next_bar);
-    if (status == STATUS_OK)
-        guest->assignments[guest->assignment_count++] = assignment;
-    return status;
-}
-
-static enum status create_devices(struct guest *guest, const struct config *config)
+static enum status claim_functions(struct guest *guest, const struct config *config)
 {
     for (uint32_t i = 0; i < guest->config->device_count; i++) {
         struct pf_device *pf;
@@ -237,46 +169,8 @@ static enum status create_serial(struct guest *guest)
                : refuse(guest, STATUS_NO_MEMORY, "no memory left for its serial line");
 }
 
-/* All that needs no device. */
-static void create(struct guest *guest)
-{
-    if (vcpu_setup() == NULL) {
-        (void)refuse(guest, STATUS_UNSUPPORTED,
-                     "this CPU offers neither VMX nor SVM (see cpu.refused above)");
-        return;
-    }
-    enum status status = create_memory(guest);
-    if (status == STATUS_OK)
-        status = create_vcpus(guest);
-    if (status == STATUS_OK)
-        status = create_serial(guest);
-    if (status == STATUS_OK) {
-        status = load_check(guest);
-        if (status != STATUS_OK)
-            guest->state = GUEST_REFUSED;
-    }
-    /* A failure is noticed when the image is loaded, which overwrites the memory first then. */
-    if (status == STATUS_OK)
-        (void)!load_scrub(guest);
-    else
-        guest_dismantle(guest);
-}
-
-static void finish(struct guest *guest, const struct config *config)
-{
-    if (create_devices(guest, config) == STATUS_OK) {
-        guest->state = GUEST_CREATED;
-        log_event("guest.created", "name=%s cpus=%u memory=%s base=%#llx devices=%u", guest->name,
-                  guest->cpu_count, size_text(guest->memory_size).text,
-                  (unsigned long long)guest->memory_base, guest->assignment_count);
-        log_tables(guest);
-    } else {
-        guest_dismantle(guest);
-    }
-}
-
 /* Gives back all that a refused guest had taken. Nothing of it ever ran. */
-void guest_dismantle(struct guest *guest)
+static void dismantle(struct guest *guest)
 {
     const size_t pages = ALIGN_UP(sizeof(struct assignment), PAGE_SIZE) / PAGE_SIZE;
     for (unsigned i = 0; i < guest->assignment_count; i++) {
@@ -303,27 +197,61 @@ void guest_dismantle(struct guest *guest)
     guest->memory_size = 0;
 }
 
-void guests_finish(const struct config *config)
+/* All that needs no function. */
+static void create(struct guest *guest)
 {
-    for (unsigned i = 0; i < guest_count; i++)
-        if (guests[i].state == GUEST_EMPTY)
-            finish(&guests[i], config);
+    if (vcpu_setup() == NULL) {
+        (void)refuse(guest, STATUS_UNSUPPORTED,
+                     "this CPU offers neither VMX nor SVM (see cpu.refused above)");
+        return;
+    }
+    enum status status = create_memory(guest);
+    if (status == STATUS_OK)
+        status = create_vcpus(guest);
+    if (status == STATUS_OK)
+        status = create_serial(guest);
+    if (status == STATUS_OK) {
+        status = load_check(guest);
+        if (status != STATUS_OK)
+            guest->state = GUEST_REFUSED;
+    }
+    /* A failure is noticed when the image is loaded, which overwrites the memory first then. */
+    if (status == STATUS_OK)
+        (void)!load_scrub(guest);
+    else
+        dismantle(guest);
+}
+
+static void give_functions(struct guest *guest, const struct config *config)
+{
+    if (claim_functions(guest, config) == STATUS_OK) {
+        guest->state = GUEST_CREATED;
+        log_event("guest.created", "name=%s cpus=%u memory=%s base=%#llx devices=%u", guest->name,
+                  guest->cpu_count, size_text(guest->memory_size).text,
+                  (unsigned long long)guest->memory_base, guest->assignment_count);
+        log_tables(guest);
+    } else {
+        dismantle(guest);
+    }
+}
+
+void guests_give_functions(const struct config *config)
+{
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        if (guest_at(i)->state == GUEST_EMPTY)
+            give_functions(guest_at(i), config);
 }
 
 void guests_create(const struct config *config, const struct boot_info *boot)
 {
     load_set_modules(boot);
-    vcpu_set_events(&guest_events);
     for (uint32_t i = 0; i < config->guest_count; i++) {
-        struct guest *guest = &guests[i];
-        *guest = (struct guest){
-            .index = i,
-            .owner = OWNER_GUEST(i),
-            .config = &config->guests[i],
-            .unsafe_interrupts = config->unsafe_interrupts,
-        };
+        struct guest *guest = guests_add();
+        if (guest == NULL)
+            return;
+        guest->config = &config->guests[i];
+        guest->unsafe_interrupts = config->unsafe_interrupts;
         (void)text_copy(guest->name, sizeof guest->name, config->guests[i].name);
-        guest_count = i + 1;
         create(guest);
     }
 }

@@ -1,0 +1,46 @@
+/* One more function for a guest: where it goes on the virtual bus. */
+#include "hypervisor/assign/assignment.h"
+
+#include "hypervisor/base/log.h"
+#include "hypervisor/iommu/domain.h"
+#include "hypervisor/iommu/iommu.h"
+
+static enum status create_domain(struct guest *guest)
+{
+    enum status status = iommu_domain_create(&guest->domain, guest->owner);
+    if (status == STATUS_OK)
+        status = iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,
+                                  PAGE_READ | PAGE_WRITE);
+    if (status != STATUS_OK)
+        log_event("guest.domain_failed",
+                  "guest=%s status=%s message=\"no DMA domain can be made for its devices\"",
+                  guest->name, status_name(status));
+    return status;
+}
+
+enum status assignment_add(struct guest *guest, struct assignment *assignment,
+                           struct pci_function *function, struct pf_device *pf)
+{
+    uint64_t next_bar = GUEST_BAR_BASE;
+    unsigned slot = 1;
+    if (guest->assignment_count == CONFIG_MAX_DEVICES)
+        return STATUS_FULL;
+    if (guest->domain.table.root == NULL && iommu_enabled()) {
+        enum status status = create_domain(guest);
+        if (status != STATUS_OK)
+            return status;
+    }
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        for (unsigned number = 0; number < PCI_BARS; number++) {
+            const struct guest_bar *bar = &guest->assignments[i]->bars[number];
+            if (bar->size != 0)
+                next_bar = MAX(next_bar, bar->guest_base + bar->size);
+        }
+    }
+    while (assignment_in_slot(guest, slot) != NULL)
+        slot++;
+    enum status status = assignment_claim(guest, assignment, function, pf, slot, &next_bar);
+    if (status == STATUS_OK)
+        guest->assignments[guest->assignment_count++] = assignment;
+    return status;
+}

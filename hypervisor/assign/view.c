@@ -1,0 +1,23 @@
+/* What a guest sees of its function begins as after a reset: vdev/ goes on from there. */
+#include "hypervisor/assign/assignment.h"
+
+#include "hypervisor/iommu/interrupt.h"
+
+void view_reset_config(struct assignment *assignment)
+{
+    assignment->command = 0;
+    for (unsigned bar = 0; bar < PCI_BARS; bar++)
+        assignment->bars[bar].sizing_low = assignment->bars[bar].sizing_high = false;
+}
+
+void view_reset_interrupts(struct assignment *assignment)
+{
+    if (!assignment->has_msix)
+        return;
+    assignment->msix_enabled = assignment->msix_function_mask = false;
+    assignment->messages_refused = 0;
+    msix_enable(assignment->function, false, true);
+    for (unsigned number = 0; number < assignment->msix.vectors; number++)
+        assignment->vectors[number] = (struct guest_vector){.masked = true};
+    iommu_interrupts_release(assignment->function);
+}

@@ -1,0 +1,9 @@
+/* What guests' cores run. */
+#pragma once
+
+#include "hypervisor/base/core.h"
+
+struct cpu;
+
+/* Idle until a vCPU is handed over, then run it to its end, for ever. */
+NO_RETURN void guest_core(struct cpu *cpu);

@@ -1,0 +1,12 @@
+/* Boot: the guests of the configuration. */
+#pragma once
+
+#include "boot/boot_info.h"
+#include "hypervisor/config/config.h"
+
+/* Creates every guest of the configuration but for its functions, and overwrites its memory; logs
+ * guest.refused. A guest that cannot be made is left out, the rest goes on. */
+void guests_create(const struct config *config, const struct boot_info *boot);
+/* Gives them their functions, whose PFs must be ready; logs guest.created, device.assigned,
+ * device.refused, guest.refused. */
+void guests_give_functions(const struct config *config);

@@ -1,0 +1,130 @@
+#include "hypervisor/vdev/calls.h"
+
+#include "hypervisor/abi/calls.h"
+#include "hypervisor/base/format.h"
+#include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
+#include "hypervisor/vdev/virtual_serial.h"
+#include "hypervisor/x86/cpu.h"
+
+#define CONSOLE_LINE      200
+#define CONSOLE_WRITE_MAX 4096
+
+/* Per core, used by that core only: its guest's memory and the console line being put together. */
+static struct core_view {
+    const uint8_t *memory;
+    char line[CONSOLE_LINE];
+    size_t line_used;
+} views[CPU_MAX];
+
+static struct core_view *view(void)
+{
+    return &views[cpu_current()->index];
+}
+
+bool calls_read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size)
+{
+    uint64_t memory_size = vcpu->guest->memory_size;
+    if (size > memory_size || address > memory_size - size)
+        return false;
+    memcpy(bytes, view()->memory + address, size);
+    return true;
+}
+
+static void console_flush(const struct guest *guest, struct core_view *console)
+{
+    char text[CONSOLE_LINE * 4 + 1];
+    if (console->line_used == 0)
+        return;
+    quote_text(text, sizeof text, console->line, console->line_used);
+    console->line_used = 0;
+    log_event("guest.output", "name=%s text=\"%s\"", guest->name, text);
+}
+
+static int64_t console_write_call(struct vcpu *vcpu, uint64_t address, uint64_t size)
+{
+    struct core_view *console = view();
+    uint64_t memory_size = vcpu->guest->memory_size;
+    if (size > CONSOLE_WRITE_MAX)
+        return ABI_BAD_ARGUMENT;
+    if (address > memory_size || size > memory_size - address)
+        return ABI_BAD_ADDRESS;
+    for (uint64_t i = 0; i < size; i++) {
+        char byte = (char)console->memory[address + i];
+        if (byte != '\n')
+            console->line[console->line_used++] = byte;
+        if (byte == '\n' || console->line_used == sizeof console->line)
+            console_flush(vcpu->guest, console);
+    }
+    return ABI_OK;
+}
+
+void guest_note_event(struct guest *guest, uint64_t value)
+{
+    char serial[32] = "";
+    if (guest->ports)
+        (void)format_text(serial, sizeof serial, " serial=%llu",
+                          (unsigned long long)virtual_serial_accesses(guest->serial));
+    log_event("guest.event", "name=%s value=%#llx exits=%llu%s", guest->name,
+              (unsigned long long)value, (unsigned long long)guest_exits(guest), serial);
+}
+
+/* What only the start stub may call (abi/start.h). Until it has, no other code of the guest runs;
+ * a stub that a bad image has overwritten can say the wrong thing about its own guest only. */
+static enum exit_action start_call(struct vcpu *vcpu, int64_t *result)
+{
+    struct guest *guest = vcpu->guest;
+    const uint64_t *registers = vcpu->registers;
+    if (registers[GUEST_RAX] == ABI_START_LOADED) {
+        guest->ports = registers[GUEST_RDI] == 1;
+        guest->loading = false;
+        memset(vcpu->exits, 0, sizeof vcpu->exits); /* from here on they are the image's */
+        *result = ABI_OK;
+        return EXIT_RESUME;
+    }
+    if (!calls_read_memory(vcpu, registers[GUEST_RDI], &guest->refusal, sizeof guest->refusal)) {
+        *result = ABI_BAD_ADDRESS;
+        return EXIT_RESUME;
+    }
+    guest_note_end(guest, END_REFUSED, 0);
+    return EXIT_STOP;
+}
+
+enum exit_action calls_answer(struct vcpu *vcpu)
+{
+    uint64_t *registers = vcpu->registers;
+    int64_t result = ABI_NO_SUCH_CALL;
+    switch (registers[GUEST_RAX]) {
+    case ABI_CONSOLE_WRITE:
+        result = console_write_call(vcpu, registers[GUEST_RDI], registers[GUEST_RSI]);
+        break;
+    case ABI_EVENT:
+        guest_note_event(vcpu->guest, registers[GUEST_RDI]);
+        result = ABI_OK;
+        break;
+    case ABI_EXIT:
+        guest_note_end(vcpu->guest, "exit", registers[GUEST_RDI]);
+        return EXIT_STOP;
+    case ABI_START_LOADED:
+    case ABI_START_REFUSED:
+        if (vcpu->guest->loading && start_call(vcpu, &result) == EXIT_STOP)
+            return EXIT_STOP;
+        break;
+    default:
+        break;
+    }
+    registers[GUEST_RAX] = (uint64_t)result;
+    return EXIT_RESUME;
+}
+
+void calls_open(const void *memory)
+{
+    view()->line_used = 0;
+    view()->memory = memory;
+}
+
+void calls_close(const struct guest *guest)
+{
+    console_flush(guest, view());
+    view()->memory = NULL;
+}

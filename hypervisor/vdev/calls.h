@@ -1,0 +1,19 @@
+/* Guest calls (abi/calls.h), and the lines that guests write with them. Each core has a line of its
+ * own, which only that core uses. */
+#pragma once
+
+#include "hypervisor/assign/guest.h"
+#include "hypervisor/vcpu/events.h"
+
+/* What the call answers is in the vCPU's registers. */
+enum exit_action calls_answer(struct vcpu *vcpu);
+/* The core begins with this guest, whose memory is mapped at `memory`: an empty line. */
+void calls_open(const void *memory);
+/* Logs what is left of the line; the memory is used no more. */
+void calls_close(const struct guest *guest);
+/* Copies guest-physical memory; false when it lies beyond the guest's RAM. */
+bool calls_read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size);
+
+/* An event word for the log (guest.event), with the exits so far and how many of them were accesses
+ * to the serial line. */
+void guest_note_event(struct guest *guest, uint64_t value);
