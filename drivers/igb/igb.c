@@ -29,9 +29,10 @@ static enum status igb_vf_reset(struct pf_device *device, uint16_t vf)
 /* A card that has left the bus, or whose link is down, reads all ones, which STATUS never is. */
 static bool is_lost(struct pf_device *device, uint32_t events)
 {
-    if (device->lost || events != UINT32_MAX || igb_read(device, IGB_STATUS) != UINT32_MAX)
-        return device->lost;
-    device->lost = true;
+    if (pci_unusable(device->function) || events != UINT32_MAX ||
+        igb_read(device, IGB_STATUS) != UINT32_MAX)
+        return pci_unusable(device->function);
+    pf_lose(device);
     log_event("igb.lost",
               "pf=%s message=\"its registers read all ones: its VFs are blocked; reboot, and check "
               "how the card sits in its slot\"",

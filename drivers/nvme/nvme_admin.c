@@ -19,7 +19,7 @@ void nvme_give_up(struct nvme_controller *controller, enum nvme_opcode opcode, e
                   const char *message)
 {
     controller->dead = true;
-    controller->device->lost = true;
+    pf_lose(controller->device);
     pci_bus_master(controller->device->function, false);
     log_event("nvme.dead", "pf=%s opcode=%#x csts=%#x status=%s message=\"%s\"",
               rid_text(controller->device->function->rid).text, opcode,

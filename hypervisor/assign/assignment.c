@@ -259,9 +259,9 @@ void assignment_unclaim(struct assignment *assignment)
         if (assignment->bars[number].size != 0)
             unclaim_registers(assignment, number);
     drop_msix(assignment);
-    if (assignment->attached) /* its context entry is present: nobody else's, in any case */
-        (void)!pci_life_set(function, PCI_UNUSABLE);
-    if (function->life == PCI_UNUSABLE)
+    if (pci_connected(function)) /* its context entry is present: nobody else's, in any case */
+        (void)!pci_life_set(function, PCI_UNCONFIRMED);
+    if (pci_kept_back(function))
         return;
     function->owner = OWNER_NOBODY;
     /* Nothing of a guest's is left in it: the guest never ran, or it was reset. */
@@ -270,7 +270,8 @@ void assignment_unclaim(struct assignment *assignment)
 
 void assignment_silence(struct assignment *assignment)
 {
-    assignment->disabled = true;
+    if (assignment->function->life == PCI_USED)
+        (void)!pci_life_set(assignment->function, PCI_SILENCED);
     assignment->command &= (uint16_t)~PCI_COMMAND_BUS_MASTER;
     pci_bus_master(assignment->function, false);
     iommu_fault_reporting(assignment->function, false);
@@ -293,9 +294,10 @@ void assignment_withdraw(struct assignment *assignment)
 
 /* What cannot be brought to a known state is never given to anybody again, and its registers are
  * out of reach of the guest that had it. */
-static void keep_back(struct assignment *assignment, const char *event, enum status status)
+static void keep_back(struct assignment *assignment, enum pci_life life, const char *event,
+                      enum status status)
 {
-    (void)!pci_life_set(assignment->function, PCI_UNUSABLE);
+    (void)!pci_life_set(assignment->function, life);
     assignment_silence(assignment);
     log_event(event,
               "guest=%s rid=%s status=%s message=\"bus mastering stays off and the device is kept "
@@ -309,11 +311,11 @@ enum status assignment_block(struct assignment *assignment)
 {
     struct pci_function *function = assignment->function;
     pci_bus_master(function, false);
-    enum status status =
-        assignment->attached ? iommu_disconnect(function, &assignment->guest->domain) : STATUS_OK;
-    assignment->attached = status != STATUS_OK;
+    enum status status = pci_connected(function)
+                             ? iommu_disconnect(function, &assignment->guest->domain)
+                             : STATUS_OK;
     view_reset_interrupts(assignment);
-    (void)!pci_life_set(function, PCI_UNUSABLE);
+    (void)!pci_life_set(function, status == STATUS_OK ? PCI_UNUSABLE : PCI_UNCONFIRMED);
     assignment_silence(
         assignment); /* after that: an entry that is gone says nothing about faults */
     return status;
@@ -324,7 +326,7 @@ enum status assignment_connect(struct assignment *assignment)
     struct pci_function *function = assignment->function;
     struct guest *guest = assignment->guest;
     struct pf_device *pf = assignment->pf;
-    if (assignment->attached)
+    if (pci_in_use(function) && function->owner == guest->owner)
         return STATUS_OK;
     if (pci_unusable(function) || function->owner != guest->owner)
         return assignment_refuse(guest, function, STATUS_DENIED, assignment_unusable);
@@ -339,24 +341,22 @@ enum status assignment_connect(struct assignment *assignment)
                                  "its last guest has not given it back");
     if (pf != NULL)
         status = pf->driver->vf_reset(pf, function->vf_index);
-    if (pf != NULL && pf->lost)
+    if (pf != NULL && pci_unusable(pf->function))
         status = STATUS_DENIED;
     if (status != STATUS_OK)
         return assignment_refuse(guest, function, status,
                                  "its PF's driver could not prepare it, see above");
-    assignment->disabled = false;
     view_reset_config(assignment);
     view_reset_interrupts(assignment);
     status = iommu_connect(function, &guest->domain);
     if (status != STATUS_OK) {
         /* What the unit may have cached stays on record. */
-        assignment->attached = iommu_domain_of(function->rid) != NULL;
-        if (assignment->attached)
-            keep_back(assignment, "device.attach_failed", status);
+        if (iommu_domain_of(function->rid) != NULL)
+            keep_back(assignment, PCI_UNCONFIRMED, "device.attach_failed", status);
         return assignment_refuse(guest, function, status,
                                  "its context entry could not be written; it stays blocked");
     }
-    assignment->attached = pci_life_set(function, PCI_USED);
+    (void)!pci_life_set(function, PCI_USED);
     iommu_fault_reporting(function, true);
     pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, PCI_COMMAND_BUS_MASTER);
     return STATUS_OK;
@@ -364,7 +364,7 @@ enum status assignment_connect(struct assignment *assignment)
 
 void assignment_quiesce(struct assignment *assignment)
 {
-    if (!assignment->attached || assignment->function->life != PCI_USED)
+    if (!pci_in_use(assignment->function))
         return;
     pci_bus_master(assignment->function, false);
     view_reset_interrupts(assignment);
@@ -386,7 +386,7 @@ enum status assignment_disconnect(struct assignment *assignment)
 {
     struct pci_function *function = assignment->function;
     if (function->life != PCI_RESETTING)
-        return assignment->attached ? STATUS_DENIED : STATUS_OK;
+        return pci_connected(function) ? STATUS_DENIED : STATUS_OK;
     enum status reset = assignment->reset_status;
     enum status detach = iommu_disconnect(function, &assignment->guest->domain);
     if (assignment->pf != NULL) {
@@ -396,11 +396,11 @@ enum status assignment_disconnect(struct assignment *assignment)
         else
             (void)!driver->vf_reset(assignment->pf, function->vf_index);
     }
-    assignment->attached = detach != STATUS_OK;
+    const enum pci_life failed = detach == STATUS_OK ? PCI_UNUSABLE : PCI_UNCONFIRMED;
     if (reset != STATUS_OK)
-        keep_back(assignment, "device.reset_failed", reset);
+        keep_back(assignment, failed, "device.reset_failed", reset);
     if (detach != STATUS_OK)
-        keep_back(assignment, "device.detach_failed", detach);
+        keep_back(assignment, failed, "device.detach_failed", detach);
     if (reset != STATUS_OK || detach != STATUS_OK)
         return detach != STATUS_OK ? detach : reset;
     return pci_life_set(function, PCI_CLEAN) ? STATUS_OK : STATUS_DENIED;

@@ -30,12 +30,10 @@ struct guest_vector {
 struct assignment {
     struct guest *guest;
     struct pci_function *function;
-    struct pf_device *pf; /* of a VF, else NULL */
-    unsigned slot;        /* device number on the guest's virtual bus 0 */
-    bool attached; /* context entry present, or not known to be gone from the unit's caches */
+    struct pf_device *pf;     /* of a VF, else NULL */
+    unsigned slot;            /* device number on the guest's virtual bus 0 */
     enum status reset_status; /* until assignment_disconnect(); STATUS_BUSY: goes on */
     struct pci_reset reset;
-    bool disabled;    /* policy took bus mastering away until the next start */
     uint16_t command; /* the guest's view of the command register */
     struct guest_bar bars[PCI_BARS];
     bool has_msix;
@@ -97,16 +95,17 @@ MUST_CHECK enum status assignment_unmap(struct assignment *assignment);
  * it, or assignment_unmap() comes first. The function is free then, unless it is unusable. */
 void assignment_unclaim(struct assignment *assignment);
 /* Before a start: registers as after power-on, context entry present. Bus mastering stays off
- * until the guest asks for it. After an error `attached` is set only if the unit may have cached
- * the context entry: the function is unusable then, and the guest's memory must not be used again.
+ * until the guest asks for it. After an error the function is pci_connected() only if the
+ * unit may have cached the context entry: it is kept back then, and the guest's memory must not be
+ * used again.
  */
 MUST_CHECK enum status assignment_connect(struct assignment *assignment);
 /* After an end: bus mastering off and the reset begun; assignment_quiet() carries it on, without
  * waiting, until it returns true; then the rest: context entry gone, caches invalidated. After an
  * error of assignment_disconnect() the function is unusable, and its registers are out of the
- * guest's reach; if `attached` is still set, the unit did not confirm: the device may still reach
- * the guest's memory, which must not be used for anything else. The guest must not be in guest
- * mode. */
+ * guest's reach; if it is still pci_connected(), the unit did not confirm: the device may still
+ * reach the guest's memory, which must not be used for anything else. The guest must not be in
+ * guest mode. */
 void assignment_quiesce(struct assignment *assignment);
 static inline bool assignment_resetting(const struct assignment *assignment)
 {
@@ -118,7 +117,8 @@ MUST_CHECK enum status assignment_disconnect(struct assignment *assignment);
 void assignment_silence(struct assignment *assignment);
 
 /* Without a reset, whatever its guest does: bus mastering off, interrupts and context entry gone,
- * the function unusable. An error leaves `attached` set, as assignment_disconnect() does. */
+ * the function unusable. An error leaves it pci_connected(), as that of assignment_disconnect()
+ * does. */
 MUST_CHECK enum status assignment_block(struct assignment *assignment);
 /* Takes its registers from the guest, which must not be in guest mode and keeps the device. */
 void assignment_withdraw(struct assignment *assignment);

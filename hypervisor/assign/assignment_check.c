@@ -59,7 +59,7 @@ enum status assignment_refuse(const struct guest *guest, const struct pci_functi
 enum status assignment_check_registers(const struct guest *guest,
                                        const struct pci_function *function)
 {
-    if (function->misplaced)
+    if (function->life == PCI_MISPLACED)
         return assignment_refuse(
             guest, function, STATUS_DENIED,
             "its registers lie where others answer, or where no bridge sends its "

@@ -62,7 +62,6 @@ struct guest {
     struct deadline output_until; /* its end waits for that so long */
     /* faults of its functions */
     uint64_t faults;
-    bool devices_disabled;
     bool unsafe_interrupts; /* the configuration accepts devices without interrupt remapping */
 };
 

@@ -83,7 +83,8 @@ bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject
 const struct assignment *audit_connected(const struct guest *guest, rid_t rid)
 {
     for (unsigned i = 0; guest != NULL && i < guest->assignment_count; i++)
-        if (guest->assignments[i]->function->rid == rid && guest->assignments[i]->attached)
+        if (guest->assignments[i]->function->rid == rid &&
+            pci_connected(guest->assignments[i]->function))
             return guest->assignments[i];
     return NULL;
 }
@@ -242,7 +243,7 @@ static void audit_bus_masters(struct audit *audit)
         bool bridge = pci_is_bridge(function);
         /* The device of a lost PF may ignore the command register: that it has no context entry is
          * all there is to see (I4). */
-        bool lost = function->pf != NULL && function->pf->life == PCI_UNUSABLE;
+        bool lost = function->pf != NULL && pci_unusable(function->pf);
         if (bridge || lost || !audit_answers(function) || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
         if (!audit_reaches_memory(guest_of_owner(function->owner), function->rid) &&

@@ -227,7 +227,7 @@ static void audit_missing(struct audit *audit)
          * and leaves it on record. */
         bool host =
             (iommu_firmware_connected(function->rid) || pf_dma_find(function->rid) != NULL) &&
-            seen && reports[unit].usable && function->life != PCI_UNUSABLE;
+            seen && reports[unit].usable && !pci_kept_back(function);
         if (!host && !audit_reaches_memory(guest_of_owner(function->owner), function->rid))
             continue;
         if (seen)
@@ -314,7 +314,7 @@ static bool any_connected(const struct guest *guest)
 {
     bool any = false;
     for (unsigned i = 0; i < guest->assignment_count; i++)
-        any = any || guest->assignments[i]->attached;
+        any = any || pci_connected(guest->assignments[i]->function);
     return any;
 }
 

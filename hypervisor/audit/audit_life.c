@@ -25,9 +25,8 @@ static bool has_bar_at(const struct guest *guest, uint64_t address)
 static void audit_owner(struct audit *audit, const struct pci_function *function)
 {
     const struct guest *guest = guest_of_owner(function->owner);
-    /* A VF that was blocked because of its PF stays with its guest, and reaches nothing. */
-    if (guest != NULL && (function->life == PCI_UNUSABLE ||
-                          (pci_unusable(function) && audit_reaches_memory(guest, function->rid))))
+    if (guest != NULL &&
+        (pci_kept_back(function) || (function->pf != NULL && pci_kept_back(function->pf))))
         audit_violation(audit, "I4", audit_function(function->rid), function->owner, function->life,
                         "a function that could not be reset or detached has an owner");
     if (guest != NULL && !lists(guest, function))
@@ -76,15 +75,15 @@ static void audit_device(struct audit *audit, const struct guest *guest,
                          const struct assignment *assignment)
 {
     const struct pci_function *function = assignment->function;
-    bool used = function->life == PCI_USED || function->life == PCI_RESETTING;
+    bool in_domain = iommu_domain_of(function->rid) == &guest->domain;
     bool ended = guest->state == GUEST_CREATED || guest->state == GUEST_STOPPED;
     if (function->owner != guest->owner && !pci_unusable(function))
         audit_violation(audit, "I4", audit_guest(guest), function->rid, function->owner,
                         "a guest has a function among its devices that it does not own");
-    if (used != assignment->attached && !pci_unusable(function))
+    if (pci_connected(function) != in_domain && !pci_unusable(function))
         audit_violation(audit, "I4", audit_guest(guest), function->rid, function->life,
                         "a device's state and its context entry do not fit together");
-    if (ended && assignment->attached)
+    if (ended && pci_connected(function))
         audit_violation(audit, "I4", audit_guest(guest), function->rid, guest->state,
                         "a device has kept its context entry after the end of its guest");
     for (unsigned number = 0; number < PCI_BARS; number++)

@@ -18,7 +18,7 @@ void audit_pf_devices(struct audit *audit)
 {
     for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
         struct pf_device *pf = pf_device_at(i);
-        if (pf == NULL || pf->lost || pf->driver->audit == NULL)
+        if (pf == NULL || pci_unusable(pf->function) || pf->driver->audit == NULL)
             continue;
         struct look look = {audit, pf->function->rid};
         pf->driver->audit(pf, report, &look);

@@ -28,7 +28,6 @@ static void lose_pf(const struct pci_function *function)
         struct pf_device *pf = pf_device_at(i);
         if (pf == NULL || pf->function != function)
             continue;
-        pf->lost = true;
         pf_block_lost(pf);
     }
 }
@@ -44,13 +43,12 @@ static void quarantine_function(struct pci_function *function)
             (void)!iommu_block(function->rid);
         return;
     }
-    if (!pci_is_bridge(function)) {
+    bool again = function->life == PCI_QUARANTINED;
+    if (!pci_is_bridge(function))
         pci_bus_master(function, false);
-        (void)!pci_life_set(function, PCI_UNUSABLE);
-    }
+    (void)!pci_life_set(function, PCI_QUARANTINED);
     iommu_interrupts_release(function);
-    block(function->rid, function->quarantined);
-    function->quarantined = true;
+    block(function->rid, again);
     lose_pf(function);
 }
 

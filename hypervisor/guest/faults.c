@@ -40,6 +40,14 @@ static void log_fault(const struct iommu_fault *fault, const char *guest, const 
                   iommu_fault_reason(fault->reason), fault->overflow ? " lost=yes" : "");
 }
 
+static bool any_silenced(const struct guest *guest)
+{
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        if (guest->assignments[i]->function->life == PCI_SILENCED)
+            return true;
+    return false;
+}
+
 void fault_answer(const struct iommu_fault *fault)
 {
     struct pci_function *function = pci_function_find(fault->rid);
@@ -55,18 +63,17 @@ void fault_answer(const struct iommu_fault *fault)
         count = ++guest->faults;
         /* A guest whose device was silenced may have a last record in flight. */
         if (count >= guest->config->fault_threshold && assignment != NULL &&
-            !assignment->disabled && guest->config->fault_action != FAULT_LOG) {
+            assignment->function->life != PCI_SILENCED &&
+            guest->config->fault_action != FAULT_LOG) {
             acted = true;
             action = action_words[guest->config->fault_action];
             assignment_silence(assignment);
-            guest->devices_disabled = true;
         }
     }
     if (acted || log_is_due(count, LOGGED_ALONE))
         log_fault(fault, name, action);
-    if (guest != NULL && guest->devices_disabled &&
-        guest->config->fault_action == FAULT_STOP_GUEST && guest->state == GUEST_RUNNING &&
-        guest_stop(guest, "dma-faults") != STATUS_OK)
+    if (guest != NULL && any_silenced(guest) && guest->config->fault_action == FAULT_STOP_GUEST &&
+        guest->state == GUEST_RUNNING && guest_stop(guest, "dma-faults") != STATUS_OK)
         log_event("guest.stop_failed",
                   "name=%s message=\"its core did not answer; its device is "
                   "silenced\"",

@@ -46,7 +46,7 @@ static bool disconnect_goes_on(struct guest *guest)
 static bool any_connected(const struct guest *guest)
 {
     for (unsigned i = 0; i < guest->assignment_count; i++)
-        if (guest->assignments[i]->attached)
+        if (pci_connected(guest->assignments[i]->function))
             return true;
     return false;
 }
@@ -105,14 +105,13 @@ static enum status prepare(struct guest *guest)
     guest->exit_status = 0;
     status = connect_all(guest);
     if (status != STATUS_OK) {
-        /* What is attached already goes the way of every end. */
+        /* What is connected already goes the way of every end. */
         guest_note_end(guest, GUEST_NOT_STARTED, 0);
         guest->started_at = clock_microseconds();
         end(guest);
         return status;
     }
     guest->faults = 0;
-    guest->devices_disabled = false;
     guest->pci_address = 0;
     guest->rtc_index = 0;
     guest->pulled_end = 0;

@@ -38,8 +38,6 @@ enum status guest_move(struct assignment *assignment, struct guest *to)
         return STATUS_BUSY;
     if (to->assignment_count == CONFIG_MAX_DEVICES)
         return STATUS_FULL;
-    if (assignment->pf != NULL && assignment->pf->lost)
-        return assignment_refuse(to, function, STATUS_DENIED, assignment_unusable);
     enum status status = assignment_check(to, function, true);
     if (status != STATUS_OK)
         return status;
@@ -95,7 +93,7 @@ static enum status give(struct assignment *assignment, struct guest *guest)
     status = assignment_add(guest, assignment, function, pf);
     if (status == STATUS_OK && running) {
         status = assignment_connect(assignment);
-        if (status != STATUS_OK && (assignment->attached || take(assignment) != STATUS_OK))
+        if (status != STATUS_OK && (pci_connected(function) || take(assignment) != STATUS_OK))
             assignment_silence(assignment);
     }
     if (running)
@@ -123,8 +121,8 @@ void guest_move_service(void)
         status = assignment_disconnect(assignment);
     /* Without a reset that has worked nobody gets it. One that is not known to be cut off from its
      * guest's memory stays in its list, so that this memory is not used again. */
-    bool taken =
-        !assignment->attached && done.from->state != GUEST_LOST && take(assignment) == STATUS_OK;
+    bool taken = !pci_connected(assignment->function) && done.from->state != GUEST_LOST &&
+                 take(assignment) == STATUS_OK;
     if (status == STATUS_OK && (!taken || pci_unusable(assignment->function)))
         status = STATUS_DENIED;
     if (done.held)

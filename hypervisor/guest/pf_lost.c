@@ -37,12 +37,12 @@ static void block(struct assignment *assignment)
 void pf_block_lost(const struct pf_device *pf)
 {
     struct guest *guest;
-    if (!pf->lost)
+    if (!pci_unusable(pf->function))
         return;
-    (void)!pci_life_set(pf->function, PCI_UNUSABLE);
+    if (pf->function->life == PCI_LOST)
+        (void)!pci_life_set(pf->function, PCI_UNUSABLE);
     for (unsigned i = 0; (guest = guest_at(i)) != NULL; i++)
         for (unsigned n = 0; n < guest->assignment_count; n++)
-            if (guest->assignments[n]->pf == pf &&
-                guest->assignments[n]->function->life != PCI_UNUSABLE)
+            if (guest->assignments[n]->pf == pf && !pci_kept_back(guest->assignments[n]->function))
                 block(guest->assignments[n]);
 }

@@ -143,7 +143,7 @@ static void list_domains(unsigned count, char *const words[])
         show_domain(&guest->domain, guest->name, size_text(guest->memory_size).text);
         for (unsigned d = 0; d < guest->assignment_count; d++)
             console_printf(" %s%s", rid_text(guest->assignments[d]->function->rid).text,
-                           guest->assignments[d]->attached ? "" : " (detached)");
+                           pci_connected(guest->assignments[d]->function) ? "" : " (detached)");
         console_printf("\n");
     }
     const struct pf_dma *dma;

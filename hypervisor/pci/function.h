@@ -27,9 +27,7 @@ struct pci_function {
     uint16_t vf_index;           /* of a VF, from 0 */
     enum pci_life life;          /* changed by pci_life_set() only */
     bool firmware_master;        /* firmware left bus mastering on, and no reset has come since */
-    bool quarantined;            /* by the audit, and logged */
-    bool misplaced; /* a BAR lies where others answer, or where no bridge sends its accesses */
-    owner_t owner;  /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
+    owner_t owner;               /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
     enum pci_reset_method reset_method; /* the one that has worked; PCI_RESET_NONE: not known yet */
     /* Mapped when a guest first got the function, and kept. */
     uintptr_t msix_table;

@@ -18,9 +18,6 @@ struct pf_device {
     /* NVMe: the configuration accepts VFs that may manage others, which is found and answered but
      * not prevented. */
     bool unsafe_controllers;
-    /* Set by the driver, for good: the PF does not answer it any more, so nothing keeps the VFs
-     * apart. The core makes them unusable (guest/pf_lost.c). */
-    bool lost;
     char name[32]; /* the configuration's name, e.g. "uplink" */
 };
 
@@ -42,3 +39,10 @@ struct pf_driver {
      * NULL: there is nothing to ask. */
     void (*audit)(struct pf_device *device, pf_breach *report, void *context);
 };
+
+/* For the driver, for good: the PF does not answer it any more, so nothing keeps the VFs apart.
+ * guest/pf_lost.c blocks them. */
+static inline void pf_lose(const struct pf_device *device)
+{
+    (void)!pci_life_set(device->function, PCI_LOST);
+}

@@ -22,7 +22,7 @@ void acs_enable_all(void);
  * system error of what comes from below it. Logs `pci.errors`. */
 void pci_errors_silence(void);
 /* pci_claims.c, once: every function's BARs against all others, the windows of all bridges and the
- * frame table, in which they get an owner. What lies where it must not is `misplaced`, by name
+ * frame table, in which they get an owner. What lies where it must not is PCI_MISPLACED, by name
  * (`pci.refused`), and given to nobody. Expansion ROMs stop decoding. Enumeration and the owners of
  * the platform's own registers come first. */
 void pci_claim_registers(void);

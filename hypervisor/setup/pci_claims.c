@@ -34,8 +34,9 @@ static bool answers(const struct pci_function *function)
 /* True the first time: one line for each function is enough, and bounds the log. */
 static bool misplace(struct pci_function *function)
 {
-    bool first = !function->misplaced;
-    function->misplaced = true;
+    bool first = function->life == PCI_UNKNOWN;
+    if (first)
+        (void)!pci_life_set(function, PCI_MISPLACED);
     return first;
 }
 

@@ -84,7 +84,7 @@ static enum status split(struct pf *entry)
     if (pci_unusable(function))
         return refuse(config, STATUS_DENIED,
                       "the device could not be brought to a known state; " PCI_UNTIL_REBOOT);
-    if (function->misplaced || !pci_bars_hold(function))
+    if (function->life == PCI_MISPLACED || !pci_bars_hold(function))
         return refuse(config, STATUS_DENIED,
                       "its registers lie where others answer, or where no bridge sends its "
                       "accesses (pci.refused above says which and what to do)");

@@ -138,7 +138,7 @@ uint32_t virtual_config_read(const struct assignment *assignment, unsigned offse
 static void command_write(struct assignment *assignment, uint16_t value)
 {
     assignment->command = value & COMMAND_WRITABLE;
-    if (assignment->disabled)
+    if (assignment->function->life == PCI_SILENCED)
         assignment->command &= (uint16_t)~PCI_COMMAND_BUS_MASTER;
     /* Decoding stays on whatever the guest says: its BARs are mapped for it alone, and turning the
      * decoder off would only make its own accesses fail on the bus. */
@@ -149,7 +149,7 @@ void virtual_config_write(struct assignment *assignment, unsigned offset, unsign
                           uint32_t value)
 {
     /* A guest that runs on without a device has no say in it. */
-    if (offset >= CONFIG_DWORDS * 4 || assignment->function->life != PCI_USED)
+    if (offset >= CONFIG_DWORDS * 4 || !pci_in_use(assignment->function))
         return;
     /* Narrow writes become a dword with the other bytes as the guest sees them. */
     unsigned aligned = offset & ~3u;

@@ -226,7 +226,7 @@ void virtual_msix_write(struct assignment *assignment, uint64_t address, unsigne
                         uint64_t value)
 {
     int64_t offset = table_offset(assignment, address);
-    if (!IS_ALIGNED(address, width) || assignment->function->life != PCI_USED)
+    if (!IS_ALIGNED(address, width) || !pci_in_use(assignment->function))
         return;
     if (offset < 0) {
         uintptr_t physical = neighbour(assignment, address, width);

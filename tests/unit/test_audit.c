@@ -141,7 +141,7 @@ static void dma_to_hypervisor(void) { map(dma(), MEMORY, HOST_DATA, PAGE_SIZE, P
 static void dma_to_registers(void) { map(dma(), GPA_BAR0, BAR0(0), PAGE_SIZE, PAGE_READ); }
 static void dma_prepared_wrongly(void)
 {
-    devices[0].attached = false;
+    functions[0]->life = PCI_CLEAN;
     commands[0] = 0;
     context_of(0)->low = 0;
     irte_of(0)->low = 0;
@@ -161,7 +161,7 @@ static void contexts_in_guest(void) { vtd.unit[0].root[7].low = RAM(0) | VTD_ROO
 static void stranger(void) { *context_of(2) = *context_of(0); }
 static void left_after_detach(void)
 {
-    devices[0].attached = false;
+    functions[0]->life = PCI_CLEAN;
     commands[0] = 0;
 }
 static void entry_missing(void) { context_of(0)->low = 0; }
@@ -233,6 +233,13 @@ static void vf_of_unusable_pf(void)
     functions[0]->is_vf = true;
     functions[0]->pf = &pf;
 }
+static void clean_vf_of_unusable_pf(void)
+{
+    vf_of_unusable_pf();
+    left_after_detach();
+    context_of(0)->low = 0;
+    irte_of(0)->low = 0;
+}
 static void freed_while_attached(void) { functions[0]->owner = OWNER_NOBODY; }
 static void given_while_attached(void)
 {
@@ -256,7 +263,6 @@ static void registers_kept(void)
     context_of(0)->low = 0;
     irte_of(0)->low = 0;
     commands[0] = 0;
-    devices[0].attached = false;
 }
 static void attached_after_the_end(void) { guests[0].state = GUEST_STOPPED; }
 static void attached_but_clean(void) { functions[0]->life = PCI_CLEAN; }
@@ -351,6 +357,7 @@ static const struct {
     {unusable_and_owned, "I4", "01:10.0", "could not be reset or detached has an owner"},
     {unusable_and_attached, "I4", "01:10.0", "without an owner"},
     {vf_of_unusable_pf, "I4", "01:10.0", "could not be reset or detached has an owner"},
+    {clean_vf_of_unusable_pf, "I4", "01:10.0", "could not be reset or detached has an owner"},
     {freed_while_attached, "I4", "01:10.0", "without an owner"},
     {freed_while_attached, "I4", "alpha", "does not own"},
     {freed_while_attached, "I1", "alpha", "registers of a function that it does not own"},
@@ -404,7 +411,6 @@ static void it_still_passes_once_devices_are_taken_back(void **state)
         commands[n] = PCI_COMMAND_MEMORY;
         iommu_interrupts_release(functions[n]);
         assert_int_equal(iommu_disconnect(functions[n], &guests[n].domain), STATUS_OK);
-        devices[n].attached = false;
         functions[n]->life = PCI_CLEAN;
     }
     assert_true(audit_run());
@@ -425,7 +431,7 @@ static void a_refused_unit_that_firmware_left_is_not_judged(void **state)
 {
     build(&page_format_ept);
     for (unsigned n = 0; n < GUEST_COUNT; n++) {
-        devices[n].attached = false;
+        assert_int_equal(iommu_disconnect(functions[n], &guests[n].domain), STATUS_OK);
         functions[n]->life = PCI_CLEAN;
         commands[n] = 0;
     }

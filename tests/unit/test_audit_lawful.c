@@ -62,7 +62,6 @@ static void a_stop(void **state)
     reset_is_over(0);
     passes();
     assert_int_equal(iommu_disconnect(functions[0], &guests[0].domain), STATUS_OK);
-    devices[0].attached = false;
     functions[0]->life = PCI_CLEAN;
     passes();
     guests[0].state = GUEST_STOPPED;
@@ -88,9 +87,9 @@ static void a_reset_excuses_no_port(void **state)
     assert_int_equal(host_log_count("audit.violation", NULL), 1);
 }
 
-static void keep_back(unsigned n)
+static void keep_back(unsigned n, enum pci_life life)
 {
-    assert_true(pci_life_set(functions[n], PCI_UNUSABLE));
+    assert_true(pci_life_set(functions[n], life));
     assert_int_equal(page_table_unmap(&guests[n].memory, GPA_BAR0, BAR_SIZE), STATUS_OK);
     assert_int_equal(
         page_table_unmap(&guests[n].memory, GPA_BAR3 + PAGE_SIZE, BAR_SIZE - PAGE_SIZE), STATUS_OK);
@@ -103,8 +102,7 @@ static void a_reset_that_failed(void **state)
 {
     reset_goes_on(0);
     assert_int_equal(iommu_disconnect(functions[0], &guests[0].domain), STATUS_OK);
-    devices[0].attached = false;
-    keep_back(0);
+    keep_back(0, PCI_UNUSABLE);
     passes(); /* after a move its guest runs on */
     guests[0].state = GUEST_STOPPED;
     passes();
@@ -116,7 +114,7 @@ static void a_unit_that_does_not_let_go(void **state)
     reset_is_over(0);
     unit->queue_silent = true;
     assert_int_not_equal(iommu_disconnect(functions[0], &guests[0].domain), STATUS_OK);
-    keep_back(0);
+    keep_back(0, PCI_UNCONFIRMED);
     passes();
     guests[0].state = GUEST_LOST;
     passes();
@@ -130,11 +128,12 @@ static void a_start_that_failed(void **state)
     iommu_interrupts_release(functions[1]);
     commands[1] = PCI_COMMAND_MEMORY;
     assert_int_equal(iommu_disconnect(functions[1], &guests[1].domain), STATUS_OK);
-    devices[1].attached = false;
     functions[1]->life = PCI_CLEAN;
     passes();
     unit->queue_silent = true;
     assert_int_not_equal(iommu_connect(functions[1], &guests[1].domain), STATUS_OK);
+    keep_back(1, PCI_UNCONFIRMED);
+    guests[1].state = GUEST_STOPPING;
     passes();
     reset_goes_on(0);
     passes();

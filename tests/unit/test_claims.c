@@ -1,3 +1,4 @@
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/setup/pci_claims.c hypervisor/setup/pci_enumerate.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
 // SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/pci/bars.c
@@ -66,7 +67,7 @@ static int fresh(void **state)
 
 static bool misplaced(rid_t rid)
 {
-    return pci_function_find(rid)->misplaced;
+    return pci_function_find(rid)->life == PCI_MISPLACED;
 }
 
 static void claim(void)

@@ -216,9 +216,9 @@ static void test_ownership(void **state)
 /* Registers that are somebody else's, too, or were moved there since. */
 static void test_registers_in_the_wrong_place(void **state)
 {
-    function.misplaced = true;
+    function.life = PCI_MISPLACED;
     expect_refusal(STATUS_DENIED, "pci.refused");
-    function.misplaced = false;
+    function.life = PCI_UNKNOWN;
     moved = true;
     expect_refusal(STATUS_DENIED, "something moved it");
     function.is_vf = true;

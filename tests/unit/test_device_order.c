@@ -25,11 +25,10 @@ static void detach(void)
 static void test_order_of_giving_and_taking(void **state)
 {
     assign_vf();
-    device.disabled = true;
     for (unsigned round = 0; round < 3; round++) {
         assert_int_equal(assignment_connect(&device), STATUS_OK);
         expect_trace("vf reset, config, msix off, attach, faults on, decode");
-        assert_true(device.attached && !device.disabled);
+        assert_int_equal(function.life, PCI_USED);
         assert_int_equal(assignment_connect(&device), STATUS_OK); /* nothing more */
         expect_trace("");
         master = true;
@@ -45,7 +44,6 @@ static void test_order_of_giving_and_taking(void **state)
         assert_true(assignment_quiet(&device)); /* looked at again, asked once */
         assert_int_equal(assignment_disconnect(&device), STATUS_OK);
         expect_trace("reset finish, detach, vf reset");
-        assert_false(device.attached);
         assert_int_equal(function.life, PCI_CLEAN);
         assert_int_equal(function.owner, OWNER_GUEST(0));
         assert_int_equal(assignment_disconnect(&device), STATUS_OK);
@@ -71,7 +69,7 @@ static void test_attach_fails(void **state)
     failing = "attach";
     assert_int_equal(assignment_connect(&device), STATUS_DEVICE);
     assert_int_equal(host_log_count("device.refused", "context entry"), 1);
-    assert_false(device.attached);
+    assert_false(pci_connected(&function));
     expect_trace("vf reset, config, msix off, attach");
     assignment_unclaim(&device);
     expect_nothing_left();
@@ -84,12 +82,10 @@ static void test_an_attachment_that_stays_on_record(void **state)
     failing = "attach";
     on_record = &guests[0].domain;
     assert_int_equal(assignment_connect(&device), STATUS_DEVICE);
-    assert_true(device.attached);
-    assert_int_equal(function.life, PCI_UNUSABLE);
+    assert_int_equal(function.life, PCI_UNCONFIRMED);
     assert_int_equal(function.owner, OWNER_HYPERVISOR);
     assert_int_equal(frames_owner(BAR0), OWNER_MMIO);
     assert_int_equal(host_log_count("device.attach_failed", "guest=alpha rid=01:00.0"), 1);
-    device.attached = false;
     assignment_unclaim(&device);
 }
 
@@ -104,12 +100,10 @@ static void test_a_vf_that_its_driver_cannot_prepare(void **state)
     lost_by_reset = true;
     assert_int_equal(assignment_connect(&device), STATUS_DENIED);
     expect_trace("vf reset");
-    assert_false(device.attached);
     assert_int_equal(function.life, PCI_CLEAN);
     assert_int_equal(host_log_count("device.refused", "guest=alpha"), 2);
     lost_by_reset = false;
     assert_int_equal(assignment_connect(&device), STATUS_OK);
-    device.attached = false;
     function.life = PCI_CLEAN;
     assignment_unclaim(&device);
     expect_nothing_left();
@@ -140,12 +134,15 @@ static void test_a_device_that_does_not_let_go(void **state)
 {
     static const struct {
         const char *name, *event;
-        bool attached;
+        enum pci_life life;
         const char *trace;
     } cases[] = {
-        {"reset start", "device.reset_failed", false, "detach, vf reset, master off, faults off"},
-        {"reset finish", "device.reset_failed", false, "detach, vf reset, master off, faults off"},
-        {"detach", "device.detach_failed", true, "detach, vf reset, master off, faults off"},
+        {"reset start", "device.reset_failed", PCI_UNUSABLE,
+         "detach, vf reset, master off, faults off"},
+        {"reset finish", "device.reset_failed", PCI_UNUSABLE,
+         "detach, vf reset, master off, faults off"},
+        {"detach", "device.detach_failed", PCI_UNCONFIRMED,
+         "detach, vf reset, master off, faults off"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         if (i != 0)
@@ -160,10 +157,8 @@ static void test_a_device_that_does_not_let_go(void **state)
         assert_int_equal(assignment_disconnect(&device), STATUS_TIMEOUT);
         expect_trace(cases[i].trace);
         assert_int_equal(host_log_count(cases[i].event, "status=timeout"), 1);
-        assert_int_equal(device.attached, cases[i].attached); /* the unit did not confirm */
+        assert_int_equal(function.life, cases[i].life);
         assert_int_equal(function.owner, OWNER_HYPERVISOR);
-        assert_int_equal(function.life, PCI_UNUSABLE);
-        assert_true(device.disabled);
         /* Its registers are out of reach, also for the guest that had it. */
         struct page_walk walk;
         page_table_walk(&guests[0].memory, GUEST_BAR_BASE, &walk);
@@ -171,7 +166,6 @@ static void test_a_device_that_does_not_let_go(void **state)
         assert_int_equal(frames_owner(BAR0), OWNER_MMIO);
         assert_true(guests[0].pulled_end > GUEST_BAR_BASE);
         failing = NULL;
-        device.attached = false;
         assert_int_equal(assignment_connect(&device), STATUS_DENIED);
         expect_trace("");
         assignment_unclaim(&device);
@@ -192,13 +186,14 @@ static void test_an_attached_device_is_not_freed(void **state)
     assert_int_equal(assignment_unmap(&device), STATUS_OK);
     assignment_unclaim(&device);
     assert_int_equal(function.owner, OWNER_HYPERVISOR);
-    assert_int_equal(function.life, PCI_UNUSABLE);
+    assert_int_equal(function.life, PCI_UNCONFIRMED);
 }
 
 /* Whatever brought it here, a function that is not known to be clean does not reach a guest. */
 static void test_only_what_is_clean_is_attached(void **state)
 {
-    static const enum pci_life lives[] = {PCI_USED, PCI_RESETTING, PCI_UNUSABLE};
+    static const enum pci_life lives[] = {PCI_MISPLACED, PCI_RESETTING,   PCI_LOST,
+                                          PCI_UNUSABLE,  PCI_UNCONFIRMED, PCI_QUARANTINED};
     assign_vf();
     for (size_t i = 0; i < ARRAY_SIZE(lives); i++) {
         function.life = lives[i];
@@ -226,7 +221,7 @@ static void test_what_is_not_known_is_reset_again(void **state)
     trace[0] = '\0';
     assert_int_equal(assignment_connect(&device), STATUS_OK);
     expect_trace("whole reset, vf reset, config, msix off, attach, faults on, decode");
-    assert_true(device.attached && function.life == PCI_USED);
+    assert_int_equal(function.life, PCI_USED);
     assignment_unclaim(&device);
 }
 
@@ -238,9 +233,34 @@ static void test_disable(void **state)
     device.command = PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER;
     assignment_silence(&device);
     expect_trace("master off, faults off");
-    assert_true(device.disabled && device.attached);
+    assert_int_equal(function.life, PCI_SILENCED);
+    assert_true(pci_connected(&function) && pci_in_use(&function));
     assert_int_equal(device.command, PCI_COMMAND_MEMORY);
     assignment_unclaim(&device);
+}
+
+/* The table has no such step: the function is kept back, and an entry that may be there is not
+ * forgotten. */
+static void test_a_step_out_of_order(void **state)
+{
+    static const struct {
+        enum pci_life from, to, result;
+    } steps[] = {
+        {PCI_USED, PCI_CLEAN, PCI_UNCONFIRMED},     {PCI_SILENCED, PCI_USED, PCI_UNCONFIRMED},
+        {PCI_RESETTING, PCI_USED, PCI_UNCONFIRMED}, {PCI_UNCONFIRMED, PCI_CLEAN, PCI_UNCONFIRMED},
+        {PCI_UNKNOWN, PCI_USED, PCI_UNUSABLE},      {PCI_MISPLACED, PCI_CLEAN, PCI_UNUSABLE},
+        {PCI_LOST, PCI_CLEAN, PCI_UNUSABLE},        {PCI_QUARANTINED, PCI_CLEAN, PCI_UNUSABLE},
+        {PCI_UNUSABLE, PCI_CLEAN, PCI_UNUSABLE},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        function.owner = OWNER_GUEST(0);
+        function.life = steps[i].from;
+        assert_false(pci_life_set(&function, steps[i].to));
+        assert_int_equal(function.life, steps[i].result);
+        assert_int_equal(function.owner, OWNER_HYPERVISOR);
+        assert_true(pci_kept_back(&function));
+    }
+    assert_int_equal(host_log_count("pci.life_refused", "rid=01:00.0 from="), ARRAY_SIZE(steps));
 }
 
 int main(void)
@@ -257,6 +277,7 @@ int main(void)
         TEST(test_a_device_that_does_not_let_go),
         TEST(test_an_attached_device_is_not_freed),
         TEST(test_only_what_is_clean_is_attached),
+        TEST(test_a_step_out_of_order),
         TEST(test_disable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,4 @@
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/guest/faults.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/string.c
 /* What is done about faults: whose they are, when a policy acts, and how much of it is logged. */
@@ -35,8 +36,8 @@ struct guest *guest_of_owner(owner_t owner)
 
 void assignment_silence(struct assignment *device)
 {
-    assert_false(device->disabled);
-    device->disabled = true;
+    assert_int_not_equal(device->function->life, PCI_SILENCED);
+    device->function->life = PCI_SILENCED;
     disabled++;
 }
 
@@ -71,8 +72,8 @@ static int fresh(void **state)
                            .state = GUEST_RUNNING,
                            .assignment_count = 2,
                            .assignments = {&devices[0], &devices[1]}};
-    functions[0] = (struct pci_function){.rid = OURS, .owner = OWNER_GUEST(4)};
-    functions[1] = (struct pci_function){.rid = SECOND, .owner = OWNER_GUEST(4)};
+    functions[0] = (struct pci_function){.rid = OURS, .owner = OWNER_GUEST(4), .life = PCI_USED};
+    functions[1] = (struct pci_function){.rid = SECOND, .owner = OWNER_GUEST(4), .life = PCI_USED};
     functions[2] = (struct pci_function){.rid = NOBODYS, .owner = OWNER_NOBODY};
     for (unsigned i = 0; i < 2; i++)
         devices[i] = (struct assignment){.guest = &guest, .function = &functions[i]};
@@ -113,10 +114,10 @@ static void test_disable_at_the_threshold(void **state)
     fault(OURS);
     fault(SECOND); /* a guest's devices count together */
     assert_int_equal(disabled, 0);
-    assert_false(guest.devices_disabled);
     fault(OURS);
     assert_int_equal(disabled, 1);
-    assert_true(devices[0].disabled && !devices[1].disabled && guest.devices_disabled);
+    assert_int_equal(functions[0].life, PCI_SILENCED);
+    assert_int_equal(functions[1].life, PCI_USED);
     assert_int_equal(host_log_count("dma.fault", "action=disable-device"), 1);
     /* Records that were in flight change nothing; another device of it goes at once. */
     fault(OURS);
@@ -161,7 +162,7 @@ static void test_a_guest_that_does_not_stop(void **state)
     stop_status = STATUS_TIMEOUT;
     fault(OURS);
     assert_int_equal(host_log_count("guest.stop_failed", "name=alpha"), 1);
-    assert_true(devices[0].disabled);
+    assert_int_equal(functions[0].life, PCI_SILENCED);
 }
 
 static void test_nobodys_faults_harm_nobody(void **state)

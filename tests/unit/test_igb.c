@@ -1,4 +1,5 @@
 // SOURCES: drivers/igb/igb.c drivers/igb/igb_filter.c drivers/igb/igb_mailbox.c
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: drivers/igb/igb_port.c drivers/igb/igb_vf.c drivers/igb/setup/igb_start.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
 /* The 82576 PF driver against a model of the device's registers, and VFs that behave and do not. */
@@ -439,10 +440,10 @@ static void a_card_that_reads_all_ones_is_lost(void **state)
     start(2);
     put(IGB_VFLRE, UINT32_MAX); /* one register proves nothing */
     (void)driver()->service(&device);
-    assert_false(device.lost);
+    assert_false(pci_unusable(device.function));
     memset(registers, 0xff, sizeof registers);
     assert_false(driver()->service(&device));
-    assert_true(device.lost);
+    assert_true(pci_unusable(device.function));
     assert_false(driver()->service(&device));
     assert_int_equal(host_log_count("igb.lost", "pf="), 1);
 }

@@ -126,7 +126,7 @@ static void a_device_that_is_not_let_go_stays(void **state)
     until_settled();
     assert_int_equal(host_log_count("device.move_failed", "could not be taken"), 1);
     assert_int_equal(guests[0].assignment_count, 1);
-    assert_int_equal(vf(0)->life, PCI_UNUSABLE);
+    assert_int_equal(vf(0)->life, PCI_UNCONFIRMED);
     stop(0);
     assert_int_equal(guests[0].state, GUEST_LOST); /* its memory may still be reached */
 }
@@ -148,7 +148,7 @@ static void a_lost_pf_leaves_nothing_usable(void **state)
         assert_int_equal(guest_stop(&guests[1], "test"), STATUS_OK);
         if (moving != 0)
             assert_int_equal(guest_move(device, &guests[2]), STATUS_OK);
-        pf.lost = true;
+        pf_lose(&pf);
         if (moving == 0) /* also before the control loop hears of it */
             assert_int_equal(guest_move(device, &guests[2]), STATUS_DENIED);
         until_settled();

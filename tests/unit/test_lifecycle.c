@@ -1,3 +1,4 @@
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/verdict.c
 // SOURCES: hypervisor/assign/guest.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
@@ -38,8 +39,7 @@ static void test_a_start_that_fails(void **state)
 {
     attach_status = STATUS_DEVICE;
     guests[1].assignments[guests[1].assignment_count++] = &second;
-    second.attached = true; /* as if it had been attached, then the other one failed */
-    second_function.life = PCI_USED;
+    second_function.life = PCI_USED; /* as if it had been connected, then the other one failed */
     reset_done = false;
     assert_int_equal(guest_start(&guests[1]), STATUS_DEVICE);
     assert_int_equal(guests[1].state, GUEST_STOPPING); /* nothing has been waited for */
@@ -56,7 +56,6 @@ static void test_a_start_that_fails(void **state)
     assert_false(guests_verdict(true)); /* it has not run, so it was not stopped either */
     assert_null(cpus[2].vcpu);
     detach_status = STATUS_TIMEOUT;
-    second.attached = true;
     second_function.life = PCI_USED;
     assert_int_equal(guest_start(&guests[1]), STATUS_DEVICE);
     guests_service();

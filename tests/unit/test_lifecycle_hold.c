@@ -1,3 +1,4 @@
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/verdict.c
 // SOURCES: hypervisor/assign/guest.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c

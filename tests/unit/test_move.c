@@ -13,7 +13,7 @@
 
 static struct guest alpha, beta;
 static struct assignment *device;
-static struct pci_function function = {.rid = RID(0, 1, 0x10, 0)};
+static struct pci_function function = {.rid = RID(0, 1, 0x10, 0), .life = PCI_USED};
 static struct pf_device pf;
 static char order[512];
 static bool ready, add_fails[2]; /* for alpha, beta */
@@ -68,7 +68,7 @@ enum status assignment_check(const struct guest *guest, const struct pci_functio
 void assignment_quiesce(struct assignment *detached)
 {
     note("silence", NULL);
-    if (detached->attached)
+    if (pci_connected(&function))
         function.life = PCI_RESETTING;
 }
 
@@ -80,8 +80,9 @@ bool assignment_quiet(struct assignment *detached)
 enum status assignment_disconnect(struct assignment *detached)
 {
     note("detach", NULL);
-    detached->attached = detach_status == STATUS_TIMEOUT; /* the unit did not confirm */
-    function.life = detach_status == STATUS_OK ? PCI_CLEAN : PCI_UNUSABLE;
+    function.life = detach_status == STATUS_OK        ? PCI_CLEAN
+                    : detach_status == STATUS_TIMEOUT ? PCI_UNCONFIRMED
+                                                      : PCI_UNUSABLE;
     return detach_status;
 }
 
@@ -116,7 +117,10 @@ enum status assignment_add(struct guest *guest, struct assignment *added,
 enum status assignment_connect(struct assignment *attached)
 {
     note("attach", attached->guest);
-    attached->attached = attach_status == STATUS_OK || entry_stays;
+    if (attach_status == STATUS_OK)
+        function.life = PCI_USED;
+    else if (entry_stays)
+        function.life = PCI_UNCONFIRMED;
     return attach_status;
 }
 
@@ -131,13 +135,12 @@ void assignment_silence(struct assignment *disabled)
 
 static int fresh(void **state)
 {
-    function = (struct pci_function){.rid = RID(0, 1, 0x10, 0)};
+    function = (struct pci_function){.rid = RID(0, 1, 0x10, 0), .life = PCI_USED};
     alpha = (struct guest){.name = "alpha", .state = GUEST_RUNNING};
     beta = (struct guest){.name = "beta", .index = 1, .state = GUEST_RUNNING};
     device = pages_allocate(1);
     assert_non_null(device);
-    *device = (struct assignment){
-        .guest = &alpha, .function = &function, .pf = &pf, .slot = 1, .attached = true};
+    *device = (struct assignment){.guest = &alpha, .function = &function, .pf = &pf, .slot = 1};
     device->bars[0] = (struct guest_bar){.guest_base = GUEST_BAR_BASE, .size = 0x4000};
     alpha.assignments[alpha.assignment_count++] = device;
     order[0] = '\0';
@@ -146,7 +149,6 @@ static int fresh(void **state)
     detach_status = attach_status = hold_status = check = unmap_status = STATUS_OK;
     unmaps_left = 0;
     entry_stays = false;
-    pf.lost = false;
     host_log_clear();
     return 0;
 }
@@ -183,7 +185,7 @@ static void test_between_stopped_guests(void **state)
 {
     alpha.state = GUEST_STOPPED;
     beta.state = GUEST_CREATED;
-    device->attached = false;
+    function.life = PCI_CLEAN;
     ready = true;
     assert_int_equal(guest_move(device, &beta), STATUS_OK);
     guest_move_service();
@@ -214,7 +216,7 @@ static void test_refusals_change_nothing(void **state)
     assert_string_equal(order, "hold:alpha");
     ready = true;
     guest_move_service();
-    assert_true(device->attached);
+    assert_true(pci_connected(&function));
 }
 
 /* The former owner ends meanwhile: its own end takes the device back first. */
@@ -271,10 +273,10 @@ static void test_an_unusable_function_stays_where_it_is(void **state)
     function.life = PCI_UNUSABLE;
     assert_int_equal(guest_move(device, &beta), STATUS_DENIED);
     assert_string_equal(order, "");
+    static struct pci_function lost = {.life = PCI_LOST};
     function.life = PCI_USED;
-    pf.lost = true;
+    function.pf = &lost;
     assert_int_equal(guest_move(device, &beta), STATUS_DENIED);
-    assert_int_equal(host_log_count("device.refused", "guest=beta"), 1);
     assert_string_equal(order, "");
 }
 
@@ -309,7 +311,7 @@ static void test_it_goes_back(void **state)
     ready = true;
     guest_move_service();
     assert_ptr_equal(alpha.assignments[0], device);
-    assert_true(device->attached);
+    assert_true(pci_connected(&function));
     assert_int_equal(beta.assignment_count + beta.holds + alpha.holds, 0);
     assert_int_equal(host_log_count("device.move_failed", "former owner has it again"), 1);
 }
@@ -355,7 +357,7 @@ static void test_it_can_be_neither_attached_nor_taken_back(void **state)
         assert_int_equal(beta.assignment_count, 1);
         assert_ptr_equal(beta.assignments[0], device);
         assert_ptr_equal(device->guest, &beta);
-        assert_int_equal(device->attached, entry_stays);
+        assert_int_equal(pci_connected(&function), entry_stays);
         assert_non_null(strstr(order, "attach:beta"));
         assert_non_null(strstr(order, "disable release:beta"));
         assert_int_equal(host_log_count("device.move_failed", "could not be taken back"), 1);

@@ -230,7 +230,7 @@ static void registers_that_are_shared(void **state)
 {
     for (unsigned turn = 0; turn < 3; turn++) {
         fresh(NULL);
-        pf.misplaced = turn == 0;
+        pf.life = turn == 0 ? PCI_MISPLACED : PCI_UNKNOWN;
         moved = turn == 1;
         registers_taken = turn == 2;
         pfs_prepare(&config);

@@ -1,4 +1,5 @@
 // SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_controller.c
 // SOURCES: drivers/nvme/setup/nvme_start.c drivers/nvme/setup/nvme_open.c
 // SOURCES: drivers/nvme/setup/nvme_shares.c drivers/nvme/setup/nvme_check.c

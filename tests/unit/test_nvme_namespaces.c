@@ -1,4 +1,5 @@
 // SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_controller.c
 // SOURCES: drivers/nvme/setup/nvme_start.c drivers/nvme/setup/nvme_open.c
 // SOURCES: drivers/nvme/setup/nvme_shares.c drivers/nvme/setup/nvme_check.c
@@ -186,7 +187,7 @@ static void a_guest_that_keeps_changing_lists_does_not_end_the_device(void **sta
     wrong.meanwhile = changes_the_list;
     for (unsigned i = 0; i < 40; i++)
         look();
-    assert_false(device.lost);
+    assert_false(pci_unusable(device.function));
     assert_true(model.attached[1][FIRST]);
     assert_true(host_log_count("nvme.command", NULL) <= 20);
     wrong.meanwhile = NULL;
@@ -210,7 +211,7 @@ static void an_owner_that_attaches_itself_does_not_end_the_device(void **state)
         look();
         expect_order(2);
     }
-    assert_false(device.lost);
+    assert_false(pci_unusable(device.function));
 }
 
 static unsigned violations(void)
@@ -271,11 +272,11 @@ static void a_look_that_fails_now_and_then_is_no_matter(void **state)
         wrong.refuse = i % 8 == 0 ? NVME_IDENTIFY : -1;
         look();
     }
-    assert_false(device.lost);
+    assert_false(pci_unusable(device.function));
     wrong.refuse = NVME_IDENTIFY;
     for (unsigned i = 0; i < 16; i++)
         look();
-    assert_true(device.lost);
+    assert_true(pci_unusable(device.function));
 }
 
 /* By what the controller says when it is asked, whoever looked last. */

@@ -76,7 +76,7 @@ static void its_vfs_lose_their_context_entry(void **state)
     build_with_vfs();
     pf_block_lost(&pf);
     assert_true(context_of(0) != 0 && functions[0]->life == PCI_USED);
-    pf.lost = true;
+    pf_lose(&pf);
     for (unsigned i = 0; i < 3; i++)
         pf_block_lost(&pf);
     assert_int_equal(context_of(0) & VTD_CONTEXT_P, 0);
@@ -94,12 +94,12 @@ static void its_vfs_lose_their_context_entry(void **state)
 static void what_is_lost_is_unusable(void **state)
 {
     build_with_vfs();
-    pf.lost = true;
+    pf_lose(&pf);
     pf_block_lost(&pf);
     const struct pci_function spare = {.is_vf = true, .pf = pf.function};
     assert_true(pci_unusable(functions[0]) && pci_unusable(&spare));
     assert_false(pci_unusable(functions[1]));
-    assert_false(devices[0].attached);
+    assert_false(pci_connected(functions[0]));
     assert_int_equal(devices[0].function->owner, OWNER_HYPERVISOR);
     assert_int_equal(assignment_check(&guests[1], functions[0], true), STATUS_DENIED);
     struct page_walk walk;
@@ -120,7 +120,7 @@ static void a_reset_does_not_make_it_clean(void **state)
     guests[0].state = GUEST_STOPPING;
     assignment_quiesce(&devices[0]);
     assert_int_equal(functions[0]->life, PCI_RESETTING);
-    pf.lost = true;
+    pf_lose(&pf);
     pf_block_lost(&pf);
     assert_true(assignment_quiet(&devices[0]));
     assert_int_equal(assignment_disconnect(&devices[0]), STATUS_OK);
@@ -133,7 +133,7 @@ static void a_reset_does_not_make_it_clean(void **state)
 static void a_device_that_ignores_its_command_register(void **state)
 {
     build_with_vfs();
-    pf.lost = true;
+    pf_lose(&pf);
     pf_block_lost(&pf);
     commands[0] |= PCI_COMMAND_BUS_MASTER;
     assert_true(audit_run());
@@ -147,7 +147,7 @@ static void a_guest_that_cannot_be_held_is_stopped(void **state)
 {
     build_with_vfs();
     hold_status = STATUS_TIMEOUT;
-    pf.lost = true;
+    pf_lose(&pf);
     pf_block_lost(&pf);
     assert_true(stops == 1 && holds == 0);
     assert_int_equal(context_of(0) & VTD_CONTEXT_P, 0);
@@ -158,7 +158,7 @@ static void an_entry_that_comes_back_is_a_violation(void **state)
 {
     build_with_vfs();
     uint64_t before = context_of(0);
-    pf.lost = true;
+    pf_lose(&pf);
     pf_block_lost(&pf);
     struct vtd_context_entry *table = virtual_address(vtd.unit[0].root[1].low & VTD_ROOT_ADDRESS);
     table[functions[0]->rid & 0xff].low = before;
@@ -169,12 +169,13 @@ static void an_entry_that_comes_back_is_a_violation(void **state)
 static void a_unit_that_does_not_confirm_stops_the_guest(void **state)
 {
     build_with_vfs();
-    pf.lost = true;
+    pf_lose(&pf);
     unit->queue_silent = true;
     pf_block_lost(&pf);
     assert_int_equal(host_log_count("device.blocked", "status=timeout"), 1);
     assert_true(stops == 1 && holds == 0);
-    assert_true(devices[0].attached); /* its guest's memory is not used again */
+    assert_int_equal(functions[0]->life,
+                     PCI_UNCONFIRMED); /* its guest's memory is not used again */
     pf_block_lost(&pf);
     assert_int_equal(stops, 1);
 }

@@ -134,7 +134,7 @@ static void many_functions_of_nobody(void **state)
     assert_int_equal(quarantined, 0);
     assert_int_equal(host_log_count("device.quarantined", NULL), FUNCTIONS - 5);
     for (unsigned n = 5; n < FUNCTIONS; n++)
-        assert_int_equal(functions[n]->life, PCI_UNUSABLE);
+        assert_int_equal(functions[n]->life, PCI_QUARANTINED);
     assert_false(audit_enforce()); /* the BARs are where they were moved to */
     assert_int_equal(host_log_count("device.quarantined", NULL), FUNCTIONS - 5);
 }
@@ -144,7 +144,7 @@ static void firmwares_function_is_blocked_once(void **state)
 {
     map(&iommu_domain_of(functions[4]->rid)->table, RAM(0), RAM(0), PAGE_SIZE, PAGE_READ);
     assert_false(audit_enforce());
-    assert_int_equal(functions[4]->life, PCI_UNUSABLE);
+    assert_int_equal(functions[4]->life, PCI_QUARANTINED);
     assert_false(vtd_model_dma(unit, (uint16_t)functions[4]->rid, RESERVED, true).allowed);
     assert_true(audit_enforce());
     assert_int_equal(host_log_count("device.quarantined rid=01:10.4", NULL), 1);
@@ -155,7 +155,7 @@ static void an_interrupt_entry_of_nobody_goes(void **state)
 {
     vtd.unit[0].interrupts[message[0].index].high ^= BIT(1);
     assert_false(audit_enforce());
-    assert_int_equal(functions[2]->life, PCI_UNUSABLE);
+    assert_int_equal(functions[2]->life, PCI_QUARANTINED);
     assert_true(audit_enforce());
 }
 
@@ -177,8 +177,8 @@ static void a_pf_is_lost(void **state)
     map(&dma->domain.table, MIB(8), RAM(0), PAGE_SIZE, PAGE_READ);
     assert_false(audit_enforce());
     assert_int_equal(quarantined, 0);
-    assert_true(pf.lost && functions[1]->life == PCI_UNUSABLE);
-    assert_int_equal(functions[2]->life, PCI_UNUSABLE);
+    assert_int_equal(functions[1]->life, PCI_UNUSABLE);
+    assert_int_equal(functions[2]->life, PCI_QUARANTINED);
     assert_false(vtd_model_dma(unit, (uint16_t)functions[2]->rid, PF_DMA_BASE, true).allowed);
     assert_false(vtd_model_dma(unit, (uint16_t)functions[1]->rid, 0x1000, true).allowed);
     assert_true(audit_enforce());

@@ -1,3 +1,4 @@
+// SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/vdev/virtual_config.c hypervisor/assign/view.c hypervisor/pci/functions.c
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
 // SOURCES: hypervisor/pci/msix.c hypervisor/base/format.c hypervisor/base/status.c
@@ -282,11 +283,11 @@ static void test_command(void **state)
 
 static void test_disabled_device_stays_off_the_bus(void **state)
 {
-    device.disabled = true;
+    function.life = PCI_SILENCED;
     write(4, 2, 0x0406);
     assert_int_equal(read(4, 2), 0x0402);
     assert_int_equal(physical_command(), 0x0402);
-    device.disabled = false;
+    function.life = PCI_USED;
     write(4, 2, 0x0406);
     assert_int_equal(physical_command(), 0x0406);
 }

@@ -326,7 +326,6 @@ static void guest_new(unsigned n, const struct page_table_format *format)
     devices[n] = (struct assignment){
         .guest = guest,
         .function = function,
-        .attached = true,
         .bars = {[0] = {.guest_base = GPA_BAR0, .host_base = BAR0(n), .size = BAR_SIZE},
                  [3] = {.guest_base = GPA_BAR3, .host_base = BAR3(n), .size = BAR_SIZE}},
         .has_msix = true,

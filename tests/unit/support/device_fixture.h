@@ -202,7 +202,7 @@ static bool lost_by_reset;
 static enum status vf_reset(struct pf_device *of, uint16_t vf)
 {
     assert_int_equal(vf, 5);
-    of->lost = lost_by_reset;
+    of->function->life = lost_by_reset ? PCI_LOST : PCI_UNKNOWN;
     return step("vf reset");
 }
 
@@ -236,7 +236,8 @@ struct guest *guest_of_owner(owner_t owner)
 
 static struct assignment device;
 static struct pf_driver driver = {.vf_reset = vf_reset};
-static struct pf_device pf = {.driver = &driver};
+static struct pci_function pf_function;
+static struct pf_device pf = {.driver = &driver, .function = &pf_function};
 static uint64_t next_bar;
 static size_t pages_before;
 
@@ -274,7 +275,8 @@ static int fresh(void **state)
     enabled = covered = remaps = isolated = true;
     region_count = 0;
     firmwares = neighbour_firmwares = false;
-    master = moved = lost_by_reset = pf.lost = false;
+    master = moved = lost_by_reset = false;
+    pf_function = (struct pci_function){.owner = OWNER_HYPERVISOR};
     on_record = NULL;
     failing = NULL;
     failure = STATUS_DEVICE;

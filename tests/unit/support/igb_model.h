@@ -184,7 +184,7 @@ static int fresh(void **state)
         false;
     dma_tests = quiet_tests = 0;
     queue_off_at = queue_on_at = 0;
-    device.lost = false;
+    function.life = PCI_UNKNOWN;
     memset(vf_owns, 0, sizeof vf_owns);
     if (device.vfs != 0)
         igb_pf_setup.stop(&device);

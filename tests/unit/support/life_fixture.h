@@ -117,6 +117,10 @@ enum status load_guest(struct guest *guest, struct vcpu_state *start)
     return STATUS_OK;
 }
 
+void load_refused(const struct guest *guest, const struct abi_refusal *refusal)
+{
+}
+
 enum status load_scrub(struct guest *guest)
 {
     return STATUS_OK;
@@ -311,7 +315,7 @@ static int fresh(void **state)
     memset(contexts, 0, sizeof contexts);
     memset(vf_resets, 0, sizeof vf_resets);
     detach_status = STATUS_OK;
-    pf.lost = false;
+    pf.function->life = PCI_UNKNOWN;
     for (unsigned i = 0; i < GUESTS; i++) {
         cpus[i + 1] = (struct cpu){.index = i + 1, .apic_id = i + 1};
         vcpus[i] = (struct vcpu){.cpu = &cpus[i + 1], .guest = &guests[i]};

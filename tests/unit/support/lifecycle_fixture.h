@@ -107,8 +107,7 @@ enum status load_scrub(struct guest *guest)
 enum status assignment_connect(struct assignment *attached)
 {
     attaches++;
-    attached->attached = attach_status == STATUS_OK;
-    if (attached->attached)
+    if (attach_status == STATUS_OK)
         attached->function->life = PCI_USED;
     return attach_status;
 }
@@ -116,7 +115,7 @@ enum status assignment_connect(struct assignment *attached)
 void assignment_quiesce(struct assignment *detached)
 {
     assert_int_equal(guests[1].vcpus_running, 0);
-    if (!detached->attached)
+    if (!pci_connected(detached->function))
         return;
     detach_starts++;
     detached->function->life = PCI_RESETTING;
@@ -131,8 +130,7 @@ enum status assignment_disconnect(struct assignment *detached)
 {
     assert_true(reset_done && assignment_resetting(detached));
     detach_finishes++;
-    detached->attached = detach_status != STATUS_OK;
-    detached->function->life = detached->attached ? PCI_UNUSABLE : PCI_CLEAN;
+    detached->function->life = detach_status == STATUS_OK ? PCI_CLEAN : PCI_UNCONFIRMED;
     return detach_status;
 }
 
