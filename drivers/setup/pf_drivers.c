@@ -1,3 +1,5 @@
-#include "drivers/setup/pf_drivers.h"
+/* Every PF driver there is. */
+#include "drivers/igb/igb.h"
+#include "drivers/nvme/nvme.h"
 
 const struct pf_setup *const pf_setups[] = {&igb_pf_setup, &nvme_pf_setup, NULL};

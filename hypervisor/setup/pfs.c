@@ -13,7 +13,6 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/setup/pci_sriov.h"
-#include "hypervisor/setup/pf_setup.h"
 
 /* A bit for each section whose VF Enable is set while the 100 ms are running. */
 static uint64_t enabling;

@@ -51,7 +51,7 @@ BOOT_CUTS = (
 BOOT_POINTERS = {
     "boot/multiboot2/entry.asm:*": "the way into 64-bit mode",
     "boot/multiboot2/convert.c:pool_page": "an argument of paging_init(), which does not keep it",
-    "drivers/igb/igb.c:fetch_descriptor": "an argument of pf_dma_test(), which does not keep it",
+    "drivers/igb/setup/igb_start.c:fetch_descriptor": "an argument of pf_dma_test(), which does not keep it",
     "hypervisor/setup/configuration.c:complain": "an argument of config_parse(), which does not keep it",
     "hypervisor/setup/tables.c:map_table": "an argument of the readers of ACPI tables, which run at boot",
     "hypervisor/setup/tables.c:unmap_table": "likewise",

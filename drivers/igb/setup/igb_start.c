@@ -4,7 +4,6 @@
  */
 #include "drivers/igb/igb.h"
 #include "drivers/igb/igb_port.h"
-#include "drivers/setup/pf_drivers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"

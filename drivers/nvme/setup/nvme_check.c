@@ -6,7 +6,6 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
-#include "hypervisor/setup/pci_sriov.h"
 
 /* In Identify Controller (5.17.2.1). */
 static const struct {
@@ -62,7 +61,7 @@ static void find_offers(const struct nvme_controller *secondary, struct offers *
 }
 
 /* Asks a secondary controller that nobody has yet, by an admin queue of its own. */
-static enum status ask_secondary(const struct pci_function *function, struct offers *offers)
+static enum status ask_secondary(struct pci_function *function, struct offers *offers)
 {
     static struct pf_device device;
     static struct nvme_controller secondary;
@@ -70,9 +69,8 @@ static enum status ask_secondary(const struct pci_function *function, struct off
     uintptr_t registers = bar->base != 0 && !bar->io ? map_device(bar->base, bar->size) : 0;
     if (registers == 0)
         return STATUS_DEVICE;
-    device = (struct pf_device){.function = pci_function_find(function->rid),
-                                .registers = registers,
-                                .registers_size = bar->size};
+    device = (struct pf_device){
+        .function = function, .registers = registers, .registers_size = bar->size};
     secondary = (struct nvme_controller){.device = &device};
     enum status status = nvme_open(&secondary);
     if (status == STATUS_OK)
@@ -84,10 +82,19 @@ static enum status ask_secondary(const struct pci_function *function, struct off
     return status;
 }
 
+static struct pci_function *find_vf(const struct pci_function *pf, uint16_t index)
+{
+    struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
+        if (function->is_vf && function->pf == pf && function->vf_index == index)
+            return function;
+    return NULL;
+}
+
 enum status nvme_check_secondary(struct nvme_controller *controller, uint16_t vf)
 {
     const struct pf_device *device = controller->device;
-    const struct pci_function *function = pci_function_find(sriov_vf_rid(&device->sriov, vf));
+    struct pci_function *function = find_vf(device->function, vf);
     struct offers offers = {.used = 0};
     enum status status = function != NULL ? ask_secondary(function, &offers) : STATUS_NOT_FOUND;
     if (status != STATUS_OK)

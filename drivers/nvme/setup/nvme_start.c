@@ -2,7 +2,6 @@
  * namespace. */
 #include "drivers/nvme/nvme.h"
 #include "drivers/nvme/setup/nvme_setup.h"
-#include "drivers/setup/pf_drivers.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 

@@ -5,18 +5,16 @@
 #include <string.h>
 
 #include "hypervisor/base/clock.h"
-#include "hypervisor/pci/config_access.h"
-#include "hypervisor/pci/config_space.h"
 #include "boot/silence.h"
+#include "hypervisor/pci/config_access.h"
 
 #define MAX_FUNCTIONS 640
 
 static struct model_function functions[MAX_FUNCTIONS];
-static size_t top; /* entries from here on were never used */
+static size_t top /* entries from here on were never used */, frame_count;
 static struct model_function *mirror;
 static bool root[256];
 static struct frame_range frames[FRAME_MAX_RANGES];
-static size_t frame_count;
 static unsigned violations, writes, masters_while_sizing;
 static char last_violation[128];
 static rid_t silenced;

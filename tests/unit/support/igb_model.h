@@ -5,7 +5,6 @@
 
 #include "drivers/igb/igb.h"
 #include "drivers/igb/igb_registers.h"
-#include "drivers/setup/pf_drivers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/pf_dma.h"

@@ -6,13 +6,11 @@
 
 #include "drivers/nvme/nvme.h"
 #include "drivers/nvme/nvme_registers.h"
-#include "drivers/setup/pf_drivers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
-#include "hypervisor/setup/pci_sriov.h"
 #include "tests/unit/support/host.h"
 
 #define REGISTERS      UINT64_C(0x600000000000)
@@ -120,17 +118,9 @@ enum status iommu_disconnect(const struct pci_function *of, struct iommu_domain 
     return STATUS_OK;
 }
 
-struct pci_function *pci_function_find(rid_t rid)
+struct pci_function *pci_function_at(size_t index)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
-        if (parts[i].function.rid == rid && !(wrong.vf_missing && i > 0))
-            return &parts[i].function;
-    return NULL;
-}
-
-rid_t sriov_vf_rid(const struct sriov *sriov, uint16_t index)
-{
-    return pf->function.rid + 1 + index;
+    return index < (wrong.vf_missing ? 1 : ARRAY_SIZE(parts)) ? &parts[index].function : NULL;
 }
 
 struct iommu_domain *iommu_domain_of(rid_t rid)
@@ -468,6 +458,8 @@ static int fresh(void **state)
             .rid = RID(0, 2, 0, 0) + i,
             .class_code = NVME_CLASS,
             .is_vf = i > 0,
+            .pf = i > 0 ? &parts[0].function : NULL,
+            .vf_index = (uint16_t)(i > 0 ? i - 1 : 0),
             .bar = {{.base = REGISTERS + i * PART_SIZE, .size = PART_SIZE}},
             .owner = i > 0 ? OWNER_NOBODY : OWNER_HYPERVISOR,
         };
