@@ -78,8 +78,6 @@ extern struct pci_function_table {
 size_t pci_function_count(void);
 struct pci_function *pci_function_at(size_t index); /* NULL past the end */
 struct pci_function *pci_function_find(rid_t rid);
-/* The bus behind a bridge, -1 if there is none: for DMAR scopes. */
-int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context);
 
 /* Offset of Device Control 2, which came with version 2 of the PCIe capability (PCIe 7.5.3.16); 0
  * without it, or without the capability. */

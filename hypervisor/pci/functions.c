@@ -23,13 +23,6 @@ struct pci_function *pci_function_find(rid_t rid)
     return NULL;
 }
 
-int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context)
-{
-    (void)context;
-    const struct pci_function *function = pci_function_find((rid_t)segment << 16 | rid);
-    return function != NULL && function->is_bridge ? function->secondary_bus : -1;
-}
-
 uint16_t pci_device_control2(rid_t rid, uint16_t cap_pcie)
 {
     return cap_pcie != 0 && cap_pcie + PCIE_DEVICE_CONTROL2 + 2 <= PCI_LEGACY_SIZE &&

@@ -1,6 +1,7 @@
 /* What the DMAR table says of each function: the unit it is behind, and the memory that firmware
  * keeps for it. */
 #include "hypervisor/setup/iommu_internal.h"
+#include "hypervisor/setup/pci_functions.h"
 
 /* Bridges between a function and its root port; PCI has 256 buses. */
 #define MAX_HOPS 256

@@ -37,3 +37,10 @@ void pci_functions_remove_vfs(const struct pci_function *pf)
     }
     pci_functions.count = kept;
 }
+
+int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context)
+{
+    (void)context;
+    const struct pci_function *function = pci_function_find((rid_t)segment << 16 | rid);
+    return function != NULL && function->is_bridge ? function->secondary_bus : -1;
+}

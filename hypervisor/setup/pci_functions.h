@@ -8,3 +8,5 @@ void pci_functions_clear(void);
 MUST_CHECK struct pci_function *pci_function_add(const struct pci_function *function);
 /* All VFs of a PF. The other entries stay where they are. */
 void pci_functions_remove_vfs(const struct pci_function *pf);
+/* The bus behind a bridge, -1 if there is none: for DMAR scopes. */
+int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "hypervisor/setup/iommu_internal.h"
+#include "hypervisor/setup/pci_functions.h"
 
 #define MAX_BYTES     (1u << 20)
 #define MAX_FUNCTIONS 65536

@@ -11,6 +11,7 @@
 #include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_functions.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

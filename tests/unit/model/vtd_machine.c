@@ -1,6 +1,7 @@
 #include "tests/unit/model/vtd_machine.h"
 
 #include "hypervisor/setup/iommu_internal.h"
+#include "hypervisor/setup/pci_functions.h"
 
 #include <stdio.h>
 #include <string.h>
