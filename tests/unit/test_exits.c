@@ -1,16 +1,13 @@
-// SOURCES: hypervisor/vcpu/exits.c hypervisor/vcpu/emulate/memory.c hypervisor/vcpu/selected.c
-// SOURCES: hypervisor/setup/cpuid_policy.c hypervisor/vcpu/policy/control_registers.c
-// SOURCES: hypervisor/vcpu/emulate/fetch.c hypervisor/vcpu/report.c hypervisor/vcpu/registers.c
-// SOURCES: hypervisor/vcpu/resume.c hypervisor/vcpu/run.c hypervisor/vcpu/exit_kind.c
-// SOURCES: hypervisor/vcpu/state.c hypervisor/vcpu/emulate/instruction.c
-// SOURCES: hypervisor/vcpu/interrupt.c hypervisor/vcpu/policy/cpuid.c
-// SOURCES: hypervisor/vcpu/policy/msr.c hypervisor/base/format.c hypervisor/base/text.c
-// SOURCES: hypervisor/base/string.c hypervisor/base/status.c
-// SOURCES: hypervisor/x86/machine_check.c
+// SOURCES: hypervisor/vcpu/policy/control_registers.c hypervisor/vcpu/emulate/instruction.c
+// SOURCES: hypervisor/vcpu/emulate/memory.c hypervisor/setup/cpuid_policy.c hypervisor/vcpu/exits.c
+// SOURCES: hypervisor/vcpu/emulate/fetch.c hypervisor/vcpu/policy/cpuid.c hypervisor/vcpu/report.c
+// SOURCES: hypervisor/x86/machine_check.c hypervisor/vcpu/policy/msr.c hypervisor/vcpu/registers.c
+// SOURCES: hypervisor/vcpu/exit_kind.c hypervisor/vcpu/interrupt.c hypervisor/vcpu/selected.c
+// SOURCES: hypervisor/vcpu/resume.c hypervisor/base/format.c hypervisor/base/string.c
+// SOURCES: hypervisor/base/status.c hypervisor/vcpu/state.c hypervisor/base/text.c
+// SOURCES: hypervisor/vcpu/run.c
 /* The dispatcher, one kind of exit after the other. */
 #include "tests/unit/support/fake_vcpu.h"
-
-/* --- each kind --- */
 
 static void test_cpuid(void **state)
 {
