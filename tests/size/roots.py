@@ -43,9 +43,7 @@ GUEST_CUTS = (
 )
 
 # Likewise, why nothing leads on after the start.
-BOOT_CUTS = (
-    ("guest_core", "->enable_core", "a core does this before it is idle, and no guest starts on one that is not"),
-)
+BOOT_CUTS = ()
 
 # Functions whose address only boot code takes, and why nobody calls them later: `file:name`, `*` for all of a file.
 BOOT_POINTERS = {
