@@ -34,8 +34,8 @@ static bool is_lost(struct pf_device *device, uint32_t events)
         return pci_unusable(device->function);
     pf_lose(device);
     log_event("igb.lost",
-              "pf=%s message=\"its registers read all ones: its VFs are blocked; reboot, and check "
-              "how the card sits in its slot\"",
+              "pf=%s message=\"the PF no longer answers (its registers read all ones); its VFs are "
+              "blocked: check that the card is seated, and reboot\"",
               rid_text(device->function->rid).text);
     return true;
 }
@@ -74,8 +74,8 @@ static void report_spoofs(struct pf_device *device, struct igb_port *port)
         return;
     port->spoofs_logged++;
     log_event("igb.spoof",
-              "pf=%s queues=%#x action=dropped message=\"a VF sent with an address or VLAN that is "
-              "not its own\"",
+              "pf=%s queues=%#x action=dropped message=\"a VF sent frames with a MAC address or "
+              "VLAN that is not its own\"",
               rid_text(device->function->rid).text, queues);
 }
 

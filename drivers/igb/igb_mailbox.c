@@ -76,7 +76,7 @@ static bool set_vlan(struct pf_device *device, uint16_t vf, const uint32_t *word
     bool add = IGB_MESSAGE_INFO(words[0]) != 0;
     if (igb_filter_vlan(device, vf, (uint16_t)words[1], add) == STATUS_OK)
         return true;
-    refuse(device, vf, words[0], "the VF has all the VLANs it may have");
+    refuse(device, vf, words[0], "the VF already has as many VLANs as it may have");
     return false;
 }
 
@@ -115,9 +115,9 @@ static unsigned answer(struct pf_device *device, uint16_t vf, uint32_t words[IGB
     }
     bool done = false;
     if (!state->ready)
-        refuse(device, vf, words[0], "a VF starts with VF_RESET");
+        refuse(device, vf, words[0], "a VF has to send VF_RESET first");
     else if (type >= ARRAY_SIZE(handlers) || handlers[type] == NULL)
-        refuse(device, vf, words[0], "no such message is answered");
+        refuse(device, vf, words[0], "unknown message");
     else
         done = handlers[type](device, vf, words);
     words[0] &= ~(uint32_t)(IGB_MESSAGE_ACK | IGB_MESSAGE_NACK | IGB_MESSAGE_CTS);

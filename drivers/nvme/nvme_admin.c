@@ -54,7 +54,7 @@ enum status nvme_execute(struct nvme_controller *controller, enum nvme_opcode op
     memory_fence();
     nvme_write(controller, NVME_DOORBELLS, controller->tail);
     if (!WAIT_UNTIL(answered(controller, entry), COMMAND_TIME)) {
-        nvme_give_up(controller, opcode, STATUS_TIMEOUT, "no answer; it is not used any more");
+        nvme_give_up(controller, opcode, STATUS_TIMEOUT, "no answer; it is no longer used");
         return STATUS_TIMEOUT;
     }
     memory_fence();
@@ -66,7 +66,7 @@ enum status nvme_execute(struct nvme_controller *controller, enum nvme_opcode op
     if (answer.id != command.id || answer.queue != 0) {
         /* What comes after this cannot be matched to a command any more. */
         nvme_give_up(controller, opcode, STATUS_DEVICE,
-                     "it answered what it was not asked; it is not used any more");
+                     "it completed a command that was not issued; it is no longer used");
         return STATUS_DEVICE;
     }
     *result = answer.result;

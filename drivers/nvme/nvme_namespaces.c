@@ -140,9 +140,9 @@ enum status nvme_detach_from(struct nvme_controller *controller, const struct nv
     enum status status;
     while ((status = nvme_next_namespace(controller, &walk, &namespace)) == STATUS_OK) {
         if (deadline_passed(until))
-            return nvme_refuse(controller, STATUS_TIMEOUT,
-                               "its namespaces cannot be looked through within a second; delete "
-                               "those that are not used");
+            return nvme_refuse(
+                controller, STATUS_TIMEOUT,
+                "its namespaces cannot be checked within a second; delete unused ones");
         uint16_t count;
         bool listed = false;
         status = nvme_read_attached(controller, namespace, &count);
@@ -215,7 +215,7 @@ bool nvme_watch(struct nvme_controller *controller)
     }
     if (controller->failed_looks >= MOST_FAILED_LOOKS && !controller->dead)
         nvme_give_up(controller, NVME_IDENTIFY, STATUS_DEVICE,
-                     "its namespaces cannot be watched or put right any more");
+                     "its namespaces can no longer be checked or corrected");
     return corrected;
 }
 

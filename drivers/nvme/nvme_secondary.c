@@ -11,7 +11,7 @@ enum status nvme_manage(struct nvme_controller *controller, enum nvme_action act
                      (uint32_t)id << 16 | (uint32_t)resource << 8 | action, count, &result);
     if (status == STATUS_OK && action == NVME_SECONDARY_ASSIGN && (result & 0xffff) != count)
         return nvme_refuse(controller, STATUS_DEVICE,
-                           "a secondary controller got other resources than it was to get");
+                           "a secondary controller got other resources than were assigned to it");
     return status;
 }
 

@@ -64,7 +64,7 @@ static bool check_table(const struct acpi_memory *memory, uint64_t physical,
     unmap_bytes(memory, header, header_size);
     if (table->length < header_size || table->length > TABLE_MAX_SIZE) {
         acpi_refuse(table->signature, offsetof(struct acpi_header, length), table->length,
-                    "a length that cannot be; left out");
+                    "impossible length; left out");
         return false;
     }
     const uint8_t *bytes = map(memory, physical, table->length);
@@ -182,7 +182,7 @@ enum status acpi_directory_read(const struct acpi_memory *memory, uint64_t rsdp,
     if (!good && rsdt != 0)
         good = read_entries(memory, rsdt, "RSDT", 4, directory);
     if (!good) {
-        acpi_refuse("RSDP", RSDP_XSDT, xsdt, "no table of tables can be read");
+        acpi_refuse("RSDP", RSDP_XSDT, xsdt, "neither the XSDT nor the RSDT can be read");
         return xsdt == 0 && rsdt == 0 ? STATUS_NOT_FOUND : STATUS_INVALID;
     }
     add_dsdt(memory, directory);

@@ -100,14 +100,14 @@ enum status dmar_parse(const void *table, uint32_t length, struct dmar *dmar)
         uint32_t size = read16(structure + 2);
         if (size < layout->smallest || size > left) {
             acpi_refuse(DMAR_NAME, offset + 2, size,
-                        "a structure's length cannot be; it and what follows is ignored");
+                        "impossible structure length; it and what follows are ignored");
             break;
         }
         uint32_t good = check_scopes(structure, size, layout);
         if (good < size) {
-            acpi_refuse(DMAR_NAME, offset + good, size - good < 2 ? 0 : structure[good + 1],
-                        "a device scope's length cannot be; its structure and what follows is "
-                        "ignored");
+            acpi_refuse(
+                DMAR_NAME, offset + good, size - good < 2 ? 0 : structure[good + 1],
+                "impossible device scope length; its structure and what follows are ignored");
             break;
         }
         offset += size;

@@ -89,7 +89,7 @@ enum status madt_parse(const void *table, uint32_t length, struct madt *madt)
         uint32_t left = length - offset;
         if (left < 2 || bytes[offset + 1] < 2 || bytes[offset + 1] > left) {
             acpi_refuse(MADT_NAME, offset, left < 2 ? left : bytes[offset + 1],
-                        "an entry's length cannot be; it and what follows is ignored");
+                        "impossible entry length; it and what follows are ignored");
             break;
         }
         read_entry(madt, bytes + offset, offset);

@@ -47,9 +47,11 @@ static void unclaim_registers(struct assignment *assignment, unsigned number)
     if (status == STATUS_OK)
         status = frames_transfer(bar->host_base, bar->size, owner, OWNER_MMIO);
     if (status != STATUS_OK)
-        log_event(
-            "frames.refused", "base=%#llx size=%#llx status=%s message=\"a BAR kept its owner\"",
-            (unsigned long long)bar->host_base, (unsigned long long)bar->size, status_name(status));
+        log_event("frames.refused",
+                  "base=%#llx size=%#llx status=%s message=\"the owner of a BAR's registers could "
+                  "not be changed\"",
+                  (unsigned long long)bar->host_base, (unsigned long long)bar->size,
+                  status_name(status));
 }
 
 /* Registers go to the guest, the MSI-X table's pages to the hypervisor: in the frames table first,
@@ -103,12 +105,11 @@ static enum status claim_bars(struct guest *guest, struct assignment *assignment
         if (physical->size == 0 || physical->io)
             continue; /* I/O BARs are not given: every port is the hypervisor's */
         if (assignment_bar_is_flash(function, number)) {
-            log_event(
-                "device.bar_hidden",
-                "guest=%s device=%s bar=%u base=%#llx size=%#llx message=\"the device's flash, "
-                "with its option ROM, is behind it\"",
-                guest->name, rid_text(function->rid).text, number,
-                (unsigned long long)physical->base, (unsigned long long)physical->size);
+            log_event("device.bar_hidden",
+                      "guest=%s device=%s bar=%u base=%#llx size=%#llx message=\"the guest does "
+                      "not get this BAR: it reaches the device's flash and option ROM\"",
+                      guest->name, rid_text(function->rid).text, number,
+                      (unsigned long long)physical->base, (unsigned long long)physical->size);
             continue;
         }
         if (physical->base == 0)
@@ -121,7 +122,8 @@ static enum status claim_bars(struct guest *guest, struct assignment *assignment
              */
             log_event("device.bar_hidden",
                       "guest=%s device=%s bar=%u base=%#llx size=%#llx "
-                      "message=\"smaller than a page, so it may share one with another device\"",
+                      "message=\"the guest does not get this BAR: it is smaller than a page, which "
+                      "it may share with another device\"",
                       guest->name, rid_text(function->rid).text, number,
                       (unsigned long long)physical->base, (unsigned long long)physical->size);
             if (assignment->has_msix && assignment->msix.table_bar == number)
@@ -300,8 +302,8 @@ static void keep_back(struct assignment *assignment, enum pci_life life, const c
     (void)!pci_life_set(assignment->function, life);
     assignment_silence(assignment);
     log_event(event,
-              "guest=%s rid=%s status=%s message=\"bus mastering stays off and the device is kept "
-              "back until a reboot\"",
+              "guest=%s rid=%s status=%s message=\"the reset failed: bus mastering stays off, and "
+              "no guest gets the device until a reboot\"",
               assignment->guest->name, rid_text(assignment->function->rid).text,
               status_name(status));
     assignment_withdraw(assignment);

@@ -62,14 +62,13 @@ enum status assignment_check_registers(const struct guest *guest,
     if (function->life == PCI_MISPLACED)
         return assignment_refuse(
             guest, function, STATUS_DENIED,
-            "its registers lie where others answer, or where no bridge sends its "
-            "accesses (pci.refused above says which and what to do)");
+            "its registers overlap another device's, or lie outside the windows of the bridges "
+            "above (pci.refused above says which and what to do)");
     if (pci_bars_hold(function))
         return STATUS_OK;
-    return assignment_refuse(
-        guest, function, STATUS_DENIED,
-        "a BAR of it is not where it was when the function was found: something moved it "
-        "past the hypervisor, over registers of others perhaps; " PCI_UNTIL_REBOOT);
+    return assignment_refuse(guest, function, STATUS_DENIED,
+                             "one of its BARs has moved since boot without the hypervisor, perhaps "
+                             "over another device's registers; " PCI_UNTIL_REBOOT);
 }
 
 static enum status check_flash(const struct guest *guest, const struct pci_function *function)
@@ -77,10 +76,10 @@ static enum status check_flash(const struct guest *guest, const struct pci_funct
     if (function->is_vf || accepts_flash(guest, function))
         return STATUS_OK;
     log_event("device.refused",
-              "guest=%s device=%s status=denied message=\"a whole function brings its flash and "
-              "EEPROM along: what the guest writes there stays, and may run before the hypervisor "
-              "at the next boot (option ROM); give a VF instead or, to trust this guest with the "
-              "machine, write accept_flash = %s in its section\"",
+              "guest=%s device=%s status=denied message=\"a guest with the whole function can "
+              "write its flash and EEPROM; that persists, and may run before the hypervisor at the "
+              "next boot (option ROM). Give it a VF or, if you trust this guest with the machine, "
+              "add accept_flash = %s to its section\"",
               guest->name, rid_text(function->rid).text, pf_name(function));
     return STATUS_DENIED;
 }
@@ -115,8 +114,8 @@ static enum status check_neighbours(const struct guest *guest, const struct pci_
         const struct guest *owner = guest_of_owner(other->owner);
         log_event("device.refused",
                   "guest=%s device=%s status=denied culprit=%s other=%s owner=%s message=\"no ACS "
-                  "at the culprit: this device and the other one reach each other without passing "
-                  "the IOMMU; move one to a slot of its own%s\"",
+                  "at the culprit, so this device and the other one can reach each other without "
+                  "passing the IOMMU; move one to a slot of its own%s\"",
                   guest->name, rid_text(function->rid).text, rid_text(culprit->rid).text,
                   rid_text(other->rid).text,
                   owner != NULL                          ? owner->name

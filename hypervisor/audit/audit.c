@@ -277,7 +277,7 @@ static void audit_host(struct audit *audit)
                             "executable, but not the hypervisor's resident code");
         if ((walk.rights & PAGE_OTHER_TYPE) != 0)
             audit_violation(audit, "I2", audit_machine("host"), address, last_entry(&walk),
-                            "mapped with a memory type that nobody asked for");
+                            "mapped with an unexpected memory type");
         if ((walk.rights & PAGE_DEVICE) == 0 && OWNER_IS_GUEST(frames_owner(walk.physical)))
             audit_violation(audit, "I2", audit_machine("host"), address, walk.physical,
                             "a guest's memory is mapped on the control core");

@@ -258,7 +258,7 @@ static void audit_interrupt(struct audit *audit, uint16_t segment, uint32_t inde
                         "an interrupt entry is present for a requester without an owner");
     else if (!own_core || entry->vector < FIRST_VECTOR || (entry->low & IRTE_MODES) != 0)
         audit_violation(audit, "I5", audit_guest(guest), index, entry->low,
-                        "an interrupt entry delivers otherwise than as a vector on one of its "
+                        "an interrupt entry delivers something other than a vector to one of its "
                         "owner's cores");
 }
 

@@ -82,7 +82,7 @@ static void audit_device(struct audit *audit, const struct guest *guest,
                         "a guest has a function among its devices that it does not own");
     if (pci_connected(function) != in_domain && !pci_unusable(function))
         audit_violation(audit, "I4", audit_guest(guest), function->rid, function->life,
-                        "a device's state and its context entry do not fit together");
+                        "a device's state and its context entry contradict each other");
     if (ended && pci_connected(function))
         audit_violation(audit, "I4", audit_guest(guest), function->rid, guest->state,
                         "a device has kept its context entry after the end of its guest");

@@ -126,7 +126,7 @@ static bool drain_core(unsigned core, const struct deadline *end)
     uint32_t dropped = log_ring_take_dropped(ring);
     if (dropped != 0)
         log_event("log.dropped",
-                  "core=%u lines=%u message=\"this core logged faster than the console writes\"",
+                  "core=%u lines=%u message=\"this core logged faster than the console can write\"",
                   core, dropped);
     return true;
 }

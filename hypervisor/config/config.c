@@ -217,7 +217,7 @@ static void read_line(struct config_parser *parser, struct word whole)
     else if (parser->section != SECTION_NONE)
         read_assignment(parser, line);
     else if (!parser->in_section)
-        complain_word(parser, line, "this stands in no section: ",
+        complain_word(parser, line, "this is outside any section: ",
                       "; begin with [system], [nic NAME], [disk NAME] or [guest NAME]");
 }
 

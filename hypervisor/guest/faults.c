@@ -75,8 +75,8 @@ void fault_answer(const struct iommu_fault *fault)
     if (guest != NULL && any_silenced(guest) && guest->config->fault_action == FAULT_STOP_GUEST &&
         guest->state == GUEST_RUNNING && guest_stop(guest, "dma-faults") != STATUS_OK)
         log_event("guest.stop_failed",
-                  "name=%s message=\"its core did not answer; its device is "
-                  "silenced\"",
+                  "name=%s message=\"one of its cores did not answer; bus mastering of its devices "
+                  "is off\"",
                   guest->name);
 }
 

@@ -78,8 +78,8 @@ static bool cores_usable(const struct guest *guest)
         if (cpu->state != CPU_FAILED && cpu->state != CPU_RETIRED)
             continue;
         log_event("guest.refused",
-                  "guest=%s core=%u message=\"its core is out of order (see cpu.machine_check or "
-                  "cpu.exception above); reset the machine to have it back\"",
+                  "guest=%s core=%u message=\"its core is out of service (see cpu.machine_check or "
+                  "cpu.exception above); reset the machine to use it again\"",
                   guest->name, cpu->index);
         return false;
     }
@@ -120,7 +120,7 @@ static enum status prepare(struct guest *guest)
     size_t lost = guest->serial != NULL ? virtual_serial_reset(guest->serial) : 0;
     if (lost != 0)
         log_event("guest.output_lost",
-                  "name=%s bytes=%zu message=\"the console did not take them before the guest was "
+                  "name=%s bytes=%zu message=\"the console had not written them when the guest was "
                   "started again\"",
                   guest->name, lost);
     for (unsigned i = 0; i < guest->cpu_count; i++) {
@@ -208,8 +208,8 @@ static void conclude(struct guest *guest)
     if (any_connected(guest)) {
         guest->state = GUEST_LOST;
         log_event("guest.lost",
-                  "name=%s message=\"a device of it could not be detached; its memory is not used "
-                  "again until a reboot\"",
+                  "name=%s message=\"one of its devices could not be detached; its memory stays "
+                  "unused until a reboot\"",
                   guest->name);
     } else if (load_scrub(guest) != STATUS_OK) {
         log_event("guest.scrub_failed",
@@ -242,7 +242,7 @@ static void give_up(struct guest *guest)
               "again\"",
               guest->name, guest->stop_reason,
               cores_failed(guest) != 0
-                  ? "a core of it died in the hypervisor (see cpu.exception above)"
+                  ? "one of its cores died in the hypervisor (see cpu.exception above)"
                   : "a core did not leave guest mode within a second of its NMI");
 }
 
@@ -381,5 +381,5 @@ void guests_stop_all(bool (*meanwhile)(void))
             log_event("guest.stop_failed", "name=%s", guest_at(i)->name);
     if (!WAIT_UNTIL(all_ended_by_now(meanwhile), MILLISECONDS(10000)))
         log_event("guest.stop_failed", "message=\"not every guest ended within ten seconds; the "
-                                       "machine is reset or switched off all the same\"");
+                                       "machine is reset or switched off anyway\"");
 }

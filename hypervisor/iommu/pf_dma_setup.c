@@ -34,8 +34,7 @@ struct pf_dma *pf_dma_open(const struct pci_function *pf, size_t pages)
         pci_bus_master(pf, true);
         return dma;
     }
-    log_event("iommu.refused",
-              "rid=%s status=%s message=\"the PF gets no memory to share with it\"",
+    log_event("iommu.refused", "rid=%s status=%s message=\"no memory could be shared with the PF\"",
               rid_text(pf->rid).text, status_name(status));
     if (dma != NULL)
         pf_dma_close(dma);
@@ -48,8 +47,8 @@ void pf_dma_close(struct pf_dma *dma)
     if (iommu_domain_of(dma->function->rid) == &dma->domain &&
         iommu_disconnect(dma->function, &dma->domain) != STATUS_OK) {
         log_event("iommu.domain",
-                  "id=%u rid=%s message=\"the unit did not confirm that the PF is detached: its "
-                  "pages stay taken\"",
+                  "id=%u rid=%s message=\"the unit did not confirm that the PF is detached; its "
+                  "pages stay allocated\"",
                   dma->domain.id, rid_text(dma->function->rid).text);
         return;
     }

@@ -220,8 +220,8 @@ enum status iommu_connect(const struct pci_function *function, struct iommu_doma
     struct vtd_unit *unit = vtd_unit_of(function);
     if (unit == NULL)
         return refuse_function(function,
-                               "no VT-d unit covers this function: the DMAR table forgets it; it "
-                               "stays unused",
+                               "no VT-d unit covers this function (it is missing from the DMAR "
+                               "table); it stays unused",
                                STATUS_NOT_FOUND);
     if (!unit->usable)
         return refuse_function(function, unit->refusal, STATUS_UNSUPPORTED);

@@ -13,12 +13,12 @@ static uint64_t last_look;
 /* Reason codes, annex "Fault conditions" of the VT-d specification. Below 0x20 legacy mode, 0x20 to
  * 0x2f interrupt requests, from 0x30 scalable mode. */
 static const char *const reasons[] = {
-    [0x01] = "the function's bus has no context table: it belongs to nobody",
-    [0x02] = "the function has no context entry: it belongs to nobody",
-    [0x03] = "the context entry is not valid on this unit",
-    [0x04] = "the address is beyond what the unit or the domain translates",
-    [0x05] = "write to memory that the domain does not let be written",
-    [0x06] = "read of memory that the domain does not let be read",
+    [0x01] = "request blocked: no context table for this bus, so nobody owns the function",
+    [0x02] = "request blocked: no context entry, so nobody owns the function",
+    [0x03] = "request blocked: context entry not valid on this unit",
+    [0x04] = "request blocked: address above what the unit or the domain translates",
+    [0x05] = "DMA write blocked: page not writable in this domain",
+    [0x06] = "DMA read blocked: page not readable in this domain",
     [0x07] = "a second-level table could not be read",
     [0x08] = "the root table could not be read",
     [0x09] = "the context table could not be read",
@@ -61,8 +61,8 @@ static const char *const reasons[] = {
     [0x7a] = "reserved bits are set in a second-level entry (scalable mode)",
     [0x80] = "the address is not canonical",
     [0x81] = "user request to a supervisor page",
-    [0x85] = "write to memory that may not be written (scalable mode)",
-    [0x86] = "read of memory that may not be read (scalable mode)",
+    [0x85] = "write blocked: page not writable (scalable mode)",
+    [0x86] = "read blocked: page not readable (scalable mode)",
     [0x87] = "the address translates to the interrupt range (scalable mode)",
     [0x91] = "accessed or dirty bits could not be updated",
 };
@@ -72,10 +72,10 @@ const char *iommu_fault_reason(uint8_t reason)
     if (reason < ARRAY_SIZE(reasons) && reasons[reason] != NULL)
         return reasons[reason];
     if (reason >= 0x20 && reason < 0x30)
-        return "interrupt request blocked for a reason this program does not know";
+        return "interrupt request blocked for an unknown reason";
     if (reason >= 0x30)
-        return "scalable mode request blocked for a reason this program does not know";
-    return "request blocked for a reason this program does not know";
+        return "scalable mode request blocked for an unknown reason";
+    return "request blocked for an unknown reason";
 }
 
 uint32_t vtd_fault_record(const struct vtd_unit *unit, unsigned index)

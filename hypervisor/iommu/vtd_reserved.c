@@ -79,8 +79,8 @@ void iommu_firmware_connect(struct pci_function *function)
     if (function->firmware_master)
         pci_bus_master(function, true);
     log_event("iommu.firmware",
-              "rid=%s domain=%u master=%s message=\"reaches memory that firmware keeps for it "
-              "(RMRR), and nothing else\"",
+              "rid=%s domain=%u master=%s message=\"may reach the memory that firmware reserves "
+              "for it (RMRR), and nothing else\"",
               rid_text(function->rid).text, (unsigned)domain->id,
               function->firmware_master ? "on" : "off");
 }

@@ -72,8 +72,8 @@ static bool grow(void)
     if (direct_map_add(physical, PAGE_2M) != STATUS_OK) {
         if (frames_transfer(physical, PAGE_2M, OWNER_HYPERVISOR, OWNER_NOBODY) != STATUS_OK)
             log_event("memory.lost",
-                      "base=0x%llx size=0x%llx message=\"memory that cannot be "
-                      "mapped cannot be given back either; it stays unused\"",
+                      "base=0x%llx size=0x%llx message=\"memory that cannot be mapped cannot be "
+                      "freed; it stays unused\"",
                       (unsigned long long)physical, (unsigned long long)PAGE_2M);
         return false;
     }
@@ -141,8 +141,8 @@ void pages_free(void *pages, size_t count)
     lock_give(&lock);
     if (!valid)
         log_event("memory.refused",
-                  "address=0x%llx pages=%llu message=\"pages given back that "
-                  "were not handed out: a fault of the hypervisor, please report it\"",
+                  "address=0x%llx pages=%llu message=\"pages were freed that are not allocated; "
+                  "this is a bug in the hypervisor, please report it\"",
                   (unsigned long long)(uintptr_t)pages, (unsigned long long)count);
 }
 

@@ -202,7 +202,7 @@ void guest_console_drain(void)
 {
     if (!WAIT_UNTIL(guest_console_service(), DRAIN_LIMIT))
         log_event("guest.output_lost",
-                  "message=\"the console did not take all that guests have sent\"");
+                  "message=\"the console did not write everything that guests sent\"");
     log_drain();
 }
 

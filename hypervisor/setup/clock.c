@@ -123,7 +123,7 @@ enum status clock_init(const struct fadt *fadt)
         }
         log_event("clock.refused",
                   "source=pm-timer port=%#x tsc_khz=%llu message=\"the ACPI PM timer does not "
-                  "count as it should; using what CPUID says\"",
+                  "count correctly; using the rate from CPUID\"",
                   port, (unsigned long long)khz);
     }
     const char *source = "";
@@ -133,8 +133,8 @@ enum status clock_init(const struct fadt *fadt)
         return STATUS_OK;
     }
     log_event("clock.refused",
-              "source=none tsc_khz=%llu message=\"neither a PM timer nor CPUID tells the TSC's "
-              "rate; assuming 5 GHz, so that times are too long rather than too short\"",
+              "source=none tsc_khz=%llu message=\"neither a PM timer nor CPUID gives the TSC's "
+              "rate; assuming 5 GHz, so that waits are too long rather than too short\"",
               (unsigned long long)CLOCK_ASSUMED_KHZ);
     return STATUS_NOT_FOUND;
 }

@@ -88,8 +88,8 @@ enum status frames_init(const struct boot_info *boot)
             if (!frames_all_owned_by(base, end, OWNER_NONE) &&
                 !frames_all_owned_by(base, end, protection[level].owner))
                 log_event("memory.overlap",
-                          "base=0x%llx end=0x%llx type=%u message=\"the memory "
-                          "map lists this range twice; the more protected use holds\"",
+                          "base=0x%llx end=0x%llx type=%u message=\"the memory map lists this "
+                          "range twice; the more restrictive type applies\"",
                           (unsigned long long)base, (unsigned long long)end, range->type);
             enum status status = frames_set_owner(base, end, protection[level].owner);
             if (status != STATUS_OK) {
@@ -103,10 +103,10 @@ enum status frames_init(const struct boot_info *boot)
     }
     enum status status = note_ram();
     if (status != STATUS_OK)
-        log_event("memory.refused",
-                  "ranges=%u message=\"the memory map has no usable memory, or "
-                  "in too many pieces\"",
-                  boot->range_count);
+        log_event(
+            "memory.refused",
+            "ranges=%u message=\"the memory map has no usable memory, or too many pieces of it\"",
+            boot->range_count);
     return status;
 }
 

@@ -128,8 +128,8 @@ void vtd_discover(const struct dmar *dmar)
             add_unit(dmar, &structure);
         else
             log_event("iommu.refused",
-                      "base=%#llx offset=%#x value=%u message=\"more units than this program has "
-                      "room for; its devices stay unused\"",
+                      "base=%#llx offset=%#x value=%u message=\"more units than Bulkhead supports; "
+                      "the devices behind this one stay unused\"",
                       (unsigned long long)structure.base, structure.offset, IOMMU_MAX_UNITS);
     }
 }

@@ -36,13 +36,14 @@ static enum status set_root_table(struct vtd_unit *unit)
     bool translating = (vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_TE) != 0;
     if (translating && (vtd_read64(unit, VTD_RTADDR) & VTD_RTADDR_TTM) != 0) {
         log_event("iommu.takeover",
-                  "base=%#llx message=\"found translating in another mode: off for a moment, with "
-                  "bus mastering off everywhere\"",
+                  "base=%#llx message=\"firmware left it translating in another mode; translation "
+                  "was off for a moment, with all bus mastering off\"",
                   (unsigned long long)unit->base);
         if (vtd_switch(unit, VTD_GLOBAL_TE, false) != STATUS_OK)
             return gives_up(unit, STATUS_TIMEOUT, "translation in a foreign mode stays on");
     } else if (translating) {
-        log_event("iommu.takeover", "base=%#llx message=\"found translating: kept on\"",
+        log_event("iommu.takeover",
+                  "base=%#llx message=\"firmware left it translating; it stays on\"",
                   (unsigned long long)unit->base);
     }
     if (vtd_write_buffer_flush(unit) != STATUS_OK)

@@ -55,8 +55,8 @@ static void reserve(unsigned index, uint64_t base, uint64_t limit, unsigned widt
               (unsigned long long)region->base, (unsigned long long)region->size,
               vtd_region_offset[index], (unsigned long long)taken,
               region->size != limit + 1 - base
-                  ? " message=\"firmware gave no whole pages; those it touches are reserved\""
-              : taken != 0 ? " message=\"the memory map calls it usable; nobody else gets it\""
+                  ? " message=\"not aligned to pages; every page that it touches is reserved\""
+              : taken != 0 ? " message=\"the memory map lists it as usable; it is reserved\""
                            : "");
 }
 
@@ -71,14 +71,14 @@ void iommu_regions_reserve(const struct dmar *dmar)
         if (vtd_reserved.region_count == VTD_MAX_REGIONS) {
             vtd_region_offset[VTD_MAX_REGIONS - 1] = 0;
             refuse(VTD_MAX_REGIONS - 1, structure.base, structure.limit,
-                   "more reserved regions than this program has room for; no function is given "
+                   "more reserved regions than Bulkhead supports; no function is given "
                    "away unless its guest accepts that by name");
             return;
         }
         if (structure.base == 0 && structure.limit == 0) {
             log_event("iommu.reserved",
-                      "base=0x0 size=0x0 offset=%#x usable=0 message=\"never filled in by the "
-                      "firmware: no region\"",
+                      "base=0x0 size=0x0 offset=%#x usable=0 message=\"the firmware left this "
+                      "entry empty; ignored\"",
                       structure.offset);
             continue;
         }

@@ -123,7 +123,7 @@ void hypervisor_main(const struct boot_info *loaders)
     phase("iommu");
     if (tables.has_dmar)
         expect(iommu_init(&tables.dmar), "iommu.refused",
-               "no unit could be used: no device is given away");
+               "no IOMMU unit is usable; no device can be given to a guest");
     platform_registers_claim(&tables);
     pci_claim_registers();
     iommu_regions_honour();
@@ -132,7 +132,7 @@ void hypervisor_main(const struct boot_info *loaders)
     pfs_prepare(&configuration); /* its 100 ms run beside the cores' start */
 
     phase("cores");
-    expect(vcpu_backend_select(), "cpu.refused", "no guest can run; the monitor still does");
+    expect(vcpu_backend_select(), "cpu.refused", "no guest can run; the prompt works");
     vcpu_set_events(&guest_events);
     expect(cpu_start_all(&tables.madt, vcpu_start_core), "cpu.refused",
            "not all cores could be started");

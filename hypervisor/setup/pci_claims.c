@@ -56,10 +56,10 @@ static void check_pair(struct pci_function *one, unsigned number, struct pci_fun
     if (news)
         log_event("pci.refused",
                   "rid=%s bar=%u base=%#llx size=%s decodes=%s other=%s other_bar=%u "
-                  "other_base=%#llx other_size=%s other_decodes=%s message=\"the firmware placed "
-                  "registers of both at one address; what decodes beside another, or does not "
-                  "decode, is given to nobody: reset the firmware set-up to its defaults or change "
-                  "a card's slot, so that addresses are handed out anew\"",
+                  "other_base=%#llx other_size=%s other_decodes=%s message=\"the firmware gave "
+                  "both the same addresses; no guest gets a function that shares them or does not "
+                  "decode: reset the firmware set-up to its defaults or move a card to another "
+                  "slot, so that addresses are assigned anew\"",
                   rid_text(one->rid).text, number, (unsigned long long)bar->base,
                   size_text(bar->size).text, one_answers ? "yes" : "no", rid_text(other->rid).text,
                   other_number, (unsigned long long)other_bar->base,
@@ -95,15 +95,14 @@ static void check_window(const struct pci_function *bridge, const struct bridge_
     bool above = pci_is_behind(function, bridge);
     if (!in_use(bar) || (above ? forwarded : !touched) || !misplace(function))
         return;
-    log_event(
-        "pci.refused",
-        "rid=%s bar=%u base=%#llx size=%s bridge=%s message=\"%s; it is given to nobody: "
-        "reset the firmware set-up to its defaults or change a card's slot, so that addresses "
-        "are handed out anew\"",
-        rid_text(function->rid).text, number, (unsigned long long)bar->base,
-        size_text(bar->size).text, rid_text(bridge->rid).text,
-        above ? "the firmware placed it outside of what the bridge above it forwards"
-              : "the firmware placed it inside of what another bridge forwards");
+    log_event("pci.refused",
+              "rid=%s bar=%u base=%#llx size=%s bridge=%s message=\"%s; no guest gets it: reset "
+              "the firmware set-up to its defaults or move a card to another slot, so that "
+              "addresses are assigned anew\"",
+              rid_text(function->rid).text, number, (unsigned long long)bar->base,
+              size_text(bar->size).text, rid_text(bridge->rid).text,
+              above ? "the firmware placed it outside of what the bridge above it forwards"
+                    : "the firmware placed it inside of what another bridge forwards");
 }
 
 static void check_windows(void)
@@ -149,7 +148,7 @@ static void claim(struct pci_function *function, unsigned number)
         problem = "it is no physical address, or the frame table has no room for it";
     if (problem != NULL && misplace(function))
         log_event("pci.refused",
-                  "rid=%s bar=%u base=%#llx size=%s message=\"%s; it is given to nobody\"",
+                  "rid=%s bar=%u base=%#llx size=%s message=\"%s; no guest gets it\"",
                   rid_text(function->rid).text, number, (unsigned long long)bar->base,
                   size_text(bar->size).text, problem);
 }

@@ -107,7 +107,7 @@ static enum status place_bar(struct sriov *sriov, unsigned index, uint16_t vfs)
     if (moved && placement_find(pf, bar, size, &base) != STATUS_OK) {
         log_event("sriov.refused",
                   "pf=%s offset=%#x value=%#llx bar=%u vfs=%u size=%s message=\"the VF BAR fits "
-                  "nowhere below the bridge above; ask for fewer VFs or let the firmware reserve "
+                  "nowhere behind its bridge; ask for fewer VFs or let the firmware reserve "
                   "SR-IOV resources\"",
                   rid_text(pf->rid).text, pf->cap_sriov + offset, (unsigned long long)bar->base,
                   index, vfs, size_text(size).text);
@@ -148,8 +148,7 @@ enum status sriov_enable(struct sriov *sriov, uint16_t vfs)
     uint16_t most = MIN(sriov->total_vfs, sriov->initial_vfs);
     if (vfs == 0 || vfs > most) {
         log_event("sriov.refused",
-                  "pf=%s offset=%#x value=%u message=\"%u VFs asked for, 1 to %u "
-                  "are possible\"",
+                  "pf=%s offset=%#x value=%u message=\"%u VFs requested; 1 to %u are possible\"",
                   rid_text(pf->rid).text, pf->cap_sriov + SRIOV_TOTAL_VFS, sriov->total_vfs, vfs,
                   most);
         return STATUS_INVALID;

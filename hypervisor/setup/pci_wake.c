@@ -33,8 +33,8 @@ void pci_wake(void)
         log_event("pci.woken", "rid=%s state=D%u status=%s%s", rid_text(function->rid).text, state,
                   status_name(status),
                   status == STATUS_OK ? ""
-                                      : " message=\"it does not come to D0 with its registers as "
-                                        "they were; nobody gets it\"");
+                                      : " message=\"it does not return to D0 with its registers "
+                                        "intact; no guest gets it\"");
         if (status == STATUS_OK)
             continue;
         /* Its BARs may lie anywhere: it must not answer in the place of others. */

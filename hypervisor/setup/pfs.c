@@ -85,8 +85,8 @@ static enum status split(struct pf *entry)
                       "the device could not be brought to a known state; " PCI_UNTIL_REBOOT);
     if (function->life == PCI_MISPLACED || !pci_bars_hold(function))
         return refuse(config, STATUS_DENIED,
-                      "its registers lie where others answer, or where no bridge sends its "
-                      "accesses (pci.refused above says which and what to do)");
+                      "its registers overlap another device's, or lie outside the windows of the "
+                      "bridges above (pci.refused above says which and what to do)");
     if (function->cap_sriov == 0)
         return refuse(config, STATUS_UNSUPPORTED,
                       "the device has no SR-IOV capability; without vfs it can be passed through "
@@ -103,7 +103,7 @@ static enum status split(struct pf *entry)
         return refuse(config, status, "its SR-IOV capability cannot be used");
     if (config->vfs > pf->sriov.total_vfs || config->vfs > PF_MAX_VFS) {
         log_event("nic.refused",
-                  "nic=%s line=%u vfs=%u total=%u message=\"more VFs are asked for "
+                  "nic=%s line=%u vfs=%u total=%u message=\"the configuration asks for more VFs "
                   "than the device has\"",
                   config->name, config->place.line, config->vfs, pf->sriov.total_vfs);
         return STATUS_INVALID;
@@ -124,9 +124,9 @@ static enum status split(struct pf *entry)
         log_event("nic.dma_test", "nic=%s rid=%s status=%s%s", config->name,
                   rid_text(function->rid).text, status_name(status),
                   status == STATUS_TIMEOUT
-                      ? " message=\"the PF made no access, as cards do without a link: that the "
-                        "IOMMU stops it is not shown, only the firmware's DMAR table says so; plug "
-                        "in a cable and reboot to have it tried\""
+                      ? " message=\"the PF sent no DMA, as is usual without a link, so the test "
+                        "shows nothing: that the IOMMU covers it is only the DMAR table's word; "
+                        "plug in a cable and reboot to repeat the test\""
                       : "");
         if (status != STATUS_OK && status != STATUS_TIMEOUT)
             return refuse(config, status,
@@ -134,8 +134,8 @@ static enum status split(struct pf *entry)
                               ? "its DMA to memory outside of its domain was not stopped: the "
                                 "firmware's DMAR table lists no unit that covers this device; use "
                                 "another slot or update the firmware"
-                              : "it could not be tried whether the IOMMU stops its DMA; reset the "
-                                "machine, and use another slot if this comes again");
+                              : "whether the IOMMU stops its DMA could not be tested; reset the "
+                                "machine, and use another slot if this happens again");
     }
     status = setup->start(pf, pf->vfs);
     if (status != STATUS_OK)
@@ -181,7 +181,7 @@ static void give_up(const struct pf_setup *setup, struct pf_device *pf, enum sta
         (void)!sriov_disable(&pf->sriov);
     log_event("nic.refused",
               "nic=%s status=%s message=\"its virtual functions did not come up; guests that ask "
-              "for them go without\"",
+              "for them are refused\"",
               pf->name, status_name(status));
 }
 

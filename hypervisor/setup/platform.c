@@ -11,8 +11,8 @@ static void claim(uint64_t base, uint64_t size)
     const uint32_t from = BIT(OWNER_NONE) | BIT(OWNER_MMIO) | BIT(OWNER_FIRMWARE);
     if (frames_take(base, size, from, OWNER_HYPERVISOR) != STATUS_OK)
         log_event("memory.refused",
-                  "base=%#llx size=%#llx message=\"the platform's registers keep their owner in "
-                  "the frame table\"",
+                  "base=%#llx size=%#llx message=\"these platform registers already have another "
+                  "owner in the frame table\"",
                   (unsigned long long)base, (unsigned long long)size);
 }
 

@@ -110,7 +110,7 @@ static enum status list_cores(const struct madt *madt)
         if (arrival.apic_id == own)
             continue;
         if (smp_arrival_count == CPU_MAX - 1) {
-            refuse(&arrival, "more cores than this program is built for; it stays off");
+            refuse(&arrival, "more cores than Bulkhead supports; this one stays off");
             status = STATUS_UNSUPPORTED;
             continue;
         }

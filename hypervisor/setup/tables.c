@@ -33,9 +33,8 @@ static const void *find(const char *signature, uint32_t *length)
 static void measure_clock(const struct fadt *fadt)
 {
     if (clock_init(fadt) != STATUS_OK)
-        log_event("clock.refused",
-                  "message=\"nothing to measure the TSC with: waits are longer and "
-                  "times in the log smaller than they should be\"");
+        log_event("clock.refused", "message=\"no timer to measure the TSC with; waits are longer, "
+                                   "and times in the log shorter, than they should be\"");
 }
 
 static void read_date(const struct fadt *fadt)
@@ -43,7 +42,7 @@ static void read_date(const struct fadt *fadt)
     enum status status = rtc_init(fadt);
     if (status != STATUS_OK) {
         log_event("clock.refused",
-                  "status=%s message=\"the real-time clock gives no date: guests begin with 1970\"",
+                  "status=%s message=\"the real-time clock gives no date; guests start in 1970\"",
                   status_name(status));
         return;
     }

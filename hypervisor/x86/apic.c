@@ -94,8 +94,8 @@ void apic_quiesce(void)
     bool drained = WAIT_UNTIL((interrupts_discard(), !any_bit(APIC_IRR)), MILLISECONDS(100));
     if (!drained)
         log_event("cpu.irq-pending",
-                  "apic=%u message=\"interrupts keep arriving at this core after its guest "
-                  "ended; a device still has it as a target\"",
+                  "apic=%u message=\"interrupts keep arriving at this core after its guest ended; "
+                  "a device still sends to it\"",
                   apic_id());
 
     /* Two writes: the first latches what was pending, the second clears it (SDM 3A 11.5.3). */

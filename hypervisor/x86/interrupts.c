@@ -27,8 +27,8 @@ static void log_unexpected(uint8_t vector)
     if ((__atomic_fetch_or(&unexpected_logged[vector / 32], bit, __ATOMIC_RELAXED) & bit) != 0)
         return;
     log_event("irq.unexpected",
-              "vector=%#x core=%u message=\"nobody registered this vector; it is dropped, and "
-              "so are further ones without a word\"",
+              "vector=%#x core=%u message=\"no handler for this vector; dropped, and later ones "
+              "will be dropped without a log line\"",
               vector, cpu_current()->index);
 }
 

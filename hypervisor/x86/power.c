@@ -104,7 +104,8 @@ void machine_power_off(uint8_t debug_exit)
         port_write8(DEBUG_EXIT_PORT, debug_exit);
     power_off_by_acpi();
     power_off_bochs();
-    log_event("power.off-failed",
-              "message=\"this machine does not switch itself off; it is safe to do so by hand\"");
+    log_event(
+        "power.off-failed",
+        "message=\"this machine cannot switch itself off; it is safe to switch it off by hand\"");
     cpu_halt_forever();
 }

@@ -100,10 +100,10 @@ def test_why(run):
     assert re.search(r"^01:10\.0 8086:10ca, a virtual function, owner stays$", answer, re.MULTILINE)
     assert "level 4 PML4E" in answer and "read: let through" in answer and "no fault on record" in answer
     assert "bus mastering is off" in answer
-    ask(run, "why 01:10.0 0x800000", "^write: blocked, reason 0x5: write to memory")
-    ask(run, "why 01:10.0 0x1000000000000", "^read: blocked, reason 0x4: the address is beyond")
+    ask(run, "why 01:10.0 0x800000", "^write: blocked, reason 0x5: DMA write blocked")
+    ask(run, "why 01:10.0 0x1000000000000", "^read: blocked, reason 0x4: request blocked: address above")
     ask(run, "why 01:10.0 0xfee00000", "^write: an interrupt request")
-    answer = ask(run, f"why 01:10.2 {base:#x}", "^write: blocked, reason 0x2: the function has no context entry")
+    answer = ask(run, f"why 01:10.2 {base:#x}", "^write: blocked, reason 0x2: request blocked: no context entry")
     last = of(run, "dma.fault")[-1]
     assert re.search(rf"its latest fault: {last['access']} (of|to|from) {base:#x}, reason {last['reason']}, guest rogue", answer), answer
     ask(run, "why 01:10.9 0", "^why: a requester id is bb:dd.f")

@@ -214,7 +214,7 @@ def test_vfs_of_a_controller_that_is_lost_reach_nothing(boot):
 
 @pytest.mark.parametrize("nvme, text, reason", [
     (Nvme(2, (16,)), DISK, "fewer namespaces than VFs"),
-    (Nvme(2, (16, 16)), DISK.replace("vfs = 2", "vfs = 3"), "more VFs are asked for than the device has"),
+    (Nvme(2, (16, 16)), DISK.replace("vfs = 2", "vfs = 3"), "the configuration asks for more VFs than the device has"),
     (Nvme(2, (16, 16)), DISK.replace("yes", "no"), "Namespace Attachment, Virtualization Management"),
 ])
 def test_what_the_controller_lacks_is_refused(boot, nvme, text, reason):

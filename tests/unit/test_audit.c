@@ -369,7 +369,7 @@ static const struct {
     {registers_kept, "I1", "alpha", "registers of a function that it does not own"},
     {registers_kept, "I2", "alpha", "neither the guest's RAM nor a BAR"},
     {attached_after_the_end, "I4", "alpha", "after the end of its guest"},
-    {attached_but_clean, "I4", "alpha", "do not fit together"},
+    {attached_but_clean, "I4", "alpha", "contradict each other"},
     {master_without_owner, "I6", "01:10.2", "masters the bus"},
     {writable_and_executable, "W^X", "host", "writable and executable"},
     {boot_code_left, "W^X", "host", "resident code"},

@@ -161,7 +161,7 @@ static void test_sections(void **state)
     expect_complaint("[guest hypervisor]\n", "1:8", "reserved name");
     expect_complaint("[guest abcdefghijklmnopqrstuvwxyz012345]\n", "1:8", "1 to 31 letters");
     expect_complaint("[system big]\n", "1:9", "takes no name: 'big'");
-    expect_complaint("vfs = 2\n" NIC, "1:1", "stands in no section");
+    expect_complaint("vfs = 2\n" NIC, "1:1", "outside any section");
     expect_complaint(GUEST GUEST, "3:8", "there is a guest with the name 'alpha' already");
     expect_complaint(NIC NIC, "4:6", "there is a nic with the name 'uplink' already");
 }

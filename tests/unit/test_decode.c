@@ -72,7 +72,7 @@ const struct fault_record *fault_record(unsigned index)
 
 const char *iommu_fault_reason(uint8_t reason)
 {
-    return reason == 5 ? "may not be written" : "other";
+    return reason == 5 ? "page not writable" : "other";
 }
 
 uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
@@ -251,7 +251,7 @@ static void test_why(void **state)
     expect_printed("owner beta");
     expect_printed("bus mastering is off");
     expect_printed("reaches 0x40001234");
-    expect_printed("write: blocked, reason 0x5: may not be written");
+    expect_printed("write: blocked, reason 0x5: page not writable");
     expect_printed("read: let through");
     expect_printed("no fault on record"); /* the one there is another's */
 

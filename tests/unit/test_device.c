@@ -220,9 +220,9 @@ static void test_registers_in_the_wrong_place(void **state)
     expect_refusal(STATUS_DENIED, "pci.refused");
     function.life = PCI_UNKNOWN;
     moved = true;
-    expect_refusal(STATUS_DENIED, "something moved it");
+    expect_refusal(STATUS_DENIED, "has moved since boot");
     function.is_vf = true;
-    expect_refusal(STATUS_DENIED, "something moved it");
+    expect_refusal(STATUS_DENIED, "has moved since boot");
     expect_trace("");
     /* And not again once it was given: a start looks again. */
     moved = false;
@@ -239,7 +239,7 @@ static void test_registers_in_the_wrong_place(void **state)
 static void test_flash_must_be_accepted(void **state)
 {
     configs[0].accept_flash[0] = 2;
-    expect_refusal(STATUS_DENIED, "write accept_flash = uplink in");
+    expect_refusal(STATUS_DENIED, "add accept_flash = uplink to");
     configs[0].flash_count = 0;
     expect_refusal(STATUS_DENIED, "option ROM");
     expect_trace("");

@@ -256,13 +256,13 @@ static void what_came_of_the_dma_test(void **state)
     dma_status = STATUS_DEVICE;
     pfs_prepare(&config);
     assert_false(running || vfs_enabled);
-    assert_int_equal(host_log_count("nic.refused", "could not be tried"), 1);
+    assert_int_equal(host_log_count("nic.refused", "could not be tested"), 1);
     fresh(NULL);
     dma_status = STATUS_TIMEOUT;
     pfs_prepare(&config);
     assert_true(running && vfs_enabled);
     assert_int_equal(host_log_count("nic.refused", NULL), 0);
-    assert_int_equal(host_log_count("nic.dma_test", "status=timeout message=\"the PF made no"), 1);
+    assert_int_equal(host_log_count("nic.dma_test", "status=timeout message=\"the PF sent no"), 1);
 }
 
 int main(void)

@@ -83,10 +83,10 @@ static void commands_that_fail(void **state)
     }
     fresh(NULL);
     wrong.wrong_id = true;
-    refused(STATUS_DEVICE, "nvme.dead", "not asked");
+    refused(STATUS_DEVICE, "nvme.dead", "not issued");
     fresh(NULL);
     wrong.wrong_queue = true;
-    refused(STATUS_DEVICE, "nvme.dead", "not asked");
+    refused(STATUS_DEVICE, "nvme.dead", "not issued");
 }
 
 static uint8_t wrong_what;
@@ -298,7 +298,7 @@ static void pages_stay_taken_when_the_unit_does_not_confirm(void **state)
     nvme_pf_setup.stop(&device);
     assert_false(pf->master);
     assert_int_equal(pages_in_use(), before);
-    assert_int_equal(host_log_count("iommu.domain", "stay taken"), 1);
+    assert_int_equal(host_log_count("iommu.domain", "stay allocated"), 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, fresh)

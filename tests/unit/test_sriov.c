@@ -150,7 +150,7 @@ static void counts_out_of_range_are_refused(void **state)
     assert_int_equal(sriov_enable(&sriov, 0), STATUS_INVALID);
     assert_int_equal(sriov_enable(&sriov, 9), STATUS_INVALID);
     assert_int_equal(sriov_enable(&sriov, 0x108), STATUS_INVALID); /* not an 8-bit number */
-    assert_int_equal(host_log_count("sriov.refused", "9 VFs asked for, 1 to 8 are possible"), 1);
+    assert_int_equal(host_log_count("sriov.refused", "9 VFs requested; 1 to 8 are possible"), 1);
     assert_int_equal(model_get(device, 0x168, 2) & 1, 0);
     assert_int_equal(model_violations(), 0);
     assert_int_equal(sriov_enable(&sriov, 8), STATUS_OK);

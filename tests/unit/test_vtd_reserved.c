@@ -155,9 +155,9 @@ static void regions_that_cannot_be(void **state)
         {BIT(48), BIT(48) + 0xfff, "iommu.refused", "beyond the machine's addresses", 0},
         {BIT(48) - MIB(1), BIT(48), "iommu.refused", "beyond the machine's addresses", 0},
         {UINT64_MAX - 0xfff, UINT64_MAX, "iommu.refused", "beyond the machine's addresses", 0},
-        {0, 0, "iommu.reserved", "never filled in", 0},
-        {MIB(100) + 0x800, MIB(100) + 0x17ff, "iommu.reserved", "no whole pages", 2 * PAGE_SIZE},
-        {MIB(100), MIB(100), "iommu.reserved", "no whole pages", PAGE_SIZE},
+        {0, 0, "iommu.reserved", "left this entry empty", 0},
+        {MIB(100) + 0x800, MIB(100) + 0x17ff, "iommu.reserved", "not aligned to pages", 2 * PAGE_SIZE},
+        {MIB(100), MIB(100), "iommu.reserved", "not aligned to pages", PAGE_SIZE},
         {IMAGE - MIB(1), IMAGE + MIB(3) - 1, "iommu.reserved", "usable=0x200000", MIB(2)},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -175,7 +175,7 @@ static void regions_that_cannot_be(void **state)
         unsigned cursor = 0;
         bool blank = cases[i].limit == 0 && cases[i].base == 0;
         assert_int_equal(iommu_region_next(card, &cursor, &region), !blank);
-        bool good = strcmp(cases[i].said, "no whole pages") == 0;
+        bool good = strcmp(cases[i].said, "not aligned to pages") == 0;
         assert_int_equal(iommu_firmware_connected(card->rid), good);
         assert_int_equal(domain_of(card) != 0, good);
         assert_int_equal(host_log_count("iommu.refused", "rid=00:02.0 "), !good && !blank);
@@ -456,7 +456,7 @@ static void check_table(const char *name, const uint8_t *bytes, size_t length)
             snprintf(line, sizeof line, "base=%#llx size=%#llx offset=%#zx ",
                      (unsigned long long)base, (unsigned long long)(end - base), at);
         } else {
-            snprintf(line, sizeof line, "offset=%#zx usable=0 message=\"never filled in", at);
+            snprintf(line, sizeof line, "offset=%#zx usable=0 message=\"left this entry empty", at);
         }
         if (host_log_count("iommu.reserved", line) != 1)
             fail_msg("%s: no \"%s\" in %s", name, line, host_log_text());

@@ -282,7 +282,7 @@ static enum status igb_vfs_enabled(struct pf_device *device)
     uint32_t wanted = (uint32_t)(BIT(device->vfs) - 1);
     if ((igb_read(device, IGB_VFRE) & wanted) != wanted ||
         (igb_read(device, IGB_VFTE) & wanted) != wanted)
-        return refuse(device, STATUS_DEVICE, "the device does not let the VFs' queues run");
+        return refuse(device, STATUS_DEVICE, "the device does not enable the VFs' queues");
     return STATUS_OK;
 }
 

@@ -83,7 +83,8 @@ void nvme_close(struct nvme_controller *controller)
         return;
     nvme_write(controller, NVME_CC, 0);
     if (!becomes(controller, false, enable_time(controller)))
-        (void)!nvme_refuse(controller, STATUS_TIMEOUT, "it does not stop; it is cut off the bus");
+        (void)!nvme_refuse(controller, STATUS_TIMEOUT,
+                           "it does not stop; its bus mastering is off");
     pf_dma_close(controller->dma);
     controller->dma = NULL;
 }

@@ -133,7 +133,7 @@ static enum status share_namespaces(struct nvme_controller *controller)
     }
     if (status == STATUS_NOT_FOUND && taken < controller->device->vfs)
         return nvme_refuse(controller, STATUS_NOT_FOUND,
-                           "it has fewer namespaces than VFs are asked for; each VF gets one");
+                           "it has fewer namespaces than VFs requested; each VF gets one");
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
