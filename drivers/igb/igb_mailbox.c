@@ -1,7 +1,7 @@
 /*
- * The mailbox (datasheet 7.10.2.9): 64 bytes a VF, who may write them is settled by two ownership
- * bits. What a VF writes is data from outside; a flood of messages is held to a rate, and what lies
- * above it simply waits in the mailbox.
+ * The mailbox (datasheet 7.10.2.9): 64 bytes a VF; two ownership bits decide who may write them.
+ * What a VF writes is not trusted. Its messages are limited in rate; those above the limit wait in
+ * the mailbox.
  */
 #include "drivers/igb/igb_port.h"
 

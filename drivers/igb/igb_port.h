@@ -54,7 +54,7 @@ static inline void igb_update(const struct pf_device *device, unsigned offset, u
 struct igb_port *igb_port_of(const struct pf_device *device);
 
 /* igb_vf.c */
-/* A VF begins anew: standard filters, its MAC address in place, its queues allowed to run. Its
+/* A VF starts afresh: standard filters, its MAC address in place, its queues allowed to run. Its
  * queue registers are its own and stay. */
 void igb_vf_restart(struct pf_device *device, uint16_t vf);
 /* Its queues and interrupts as after power-on. */

@@ -46,8 +46,8 @@ static void nvme_vf_release(struct pf_device *device, uint16_t vf)
                        "its secondary controller does not go offline");
 }
 
-/* Some devices let a secondary controller carry out Namespace Attachment, too. What it attaches
- * itself to it can use until this looks, so the looking is often. */
+/* Some devices let a secondary controller carry out Namespace Attachment, too. It can use what it
+ * attaches itself to until the next check, so checks are frequent. */
 static bool nvme_service(struct pf_device *device)
 {
     struct nvme_controller *controller = nvme_controller_of(device);

@@ -117,7 +117,7 @@ MUST_CHECK enum status nvme_next_namespace(struct nvme_controller *controller,
  * attachment command takes it. */
 MUST_CHECK enum status nvme_read_attached(struct nvme_controller *controller, uint32_t namespace,
                                           uint16_t *count);
-/* Takes every namespace from the VF's controller. STATUS_TIMEOUT when a second does not do. */
+/* Takes every namespace from the VF's controller. STATUS_TIMEOUT when a second is not enough. */
 MUST_CHECK enum status nvme_detach_from(struct nvme_controller *controller,
                                         const struct nvme_vf *vf);
 MUST_CHECK enum status nvme_attach(struct nvme_controller *controller, const struct nvme_vf *vf);

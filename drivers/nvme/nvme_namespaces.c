@@ -10,7 +10,7 @@
 #define MOST_NAMESPACES   4096
 #define MOST_OTHERS       16 /* controllers that one look takes a namespace from */
 #define MOST_FAILED_LOOKS 16
-/* The control core has other business as well. Looked at between two commands. */
+/* The control core has other work. Checked between two commands. */
 #define LOOK_TIME   MILLISECONDS(20)
 #define DETACH_TIME MILLISECONDS(1000)
 

@@ -12,5 +12,5 @@ struct calendar_time {
 
 /* STATUS_INVALID when a field is out of range or the month has no such day. */
 MUST_CHECK enum status calendar_seconds(const struct calendar_time *time, uint64_t *seconds);
-/* Of at most 2^33 seconds; what is more is taken for that. */
+/* Larger values count as 2^33 seconds. */
 struct calendar_time calendar_time(uint64_t seconds);

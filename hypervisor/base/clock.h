@@ -24,7 +24,7 @@ static inline struct deadline deadline_in(uint64_t microseconds)
 
 /* Waits until then. */
 void clock_wait(struct deadline deadline);
-/* Ticks of the TSC spent waiting for nothing but time so far: what boot needs besides is work. */
+/* TSC ticks spent so far waiting for nothing but time; the rest of boot is work. */
 uint64_t clock_waited(void);
 
 static inline bool deadline_passed(struct deadline deadline)

@@ -28,7 +28,7 @@ static bool console_lock;
 
 static void lock_console(void)
 {
-    /* A holder that died with it never gives it back; its place is then taken. */
+    /* A core that died holding it never releases it; the next one then takes it over. */
     (void)WAIT_UNTIL(!__atomic_exchange_n(&console_lock, true, __ATOMIC_ACQUIRE), LOCK_LIMIT);
 }
 
@@ -139,7 +139,7 @@ void log_drain(void)
 
 void log_service(void)
 {
-    static unsigned turn; /* whoever used the time up is last in the next turn */
+    static unsigned turn; /* whoever used up the time is last in the next turn */
     const struct deadline end = deadline_in(TURN_LIMIT);
     unsigned others = cpu_count() - 1;
     for (unsigned i = 0; i < others && (i == 0 || !deadline_passed(end)); i++) {

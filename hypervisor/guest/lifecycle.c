@@ -26,7 +26,7 @@ static void quiesce_all(struct guest *guest)
 }
 
 /* One look at each, and at most one of them taken back in a turn of the control loop: others have
- * business there, too. False: call again. What failed is logged, and remembered in the device. */
+ * work there, too. False: call again. What failed is logged, and remembered in the device. */
 static bool disconnect_goes_on(struct guest *guest)
 {
     bool all = true, finished = false;

@@ -258,7 +258,7 @@ static void list_frames(unsigned count, char *const words[])
         size_text(frames_bytes(OWNER_HYPERVISOR) - owned).text);
 }
 
-/* Nothing of what guests and cores have said is left behind. */
+/* Writes out everything that guests and cores have sent. */
 static void end_all(void)
 {
     guests_stop_all(guest_console_service);

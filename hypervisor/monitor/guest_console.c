@@ -14,8 +14,8 @@
 /* Bytes of one guest in a turn: some neither show nor fill a line. */
 #define TAKE_LIMIT 256
 #define TURN_LIMIT MILLISECONDS(10)
-/* Of the narrowest terminal but one: what it wraps by itself would be a line without a mark, and
- * what a backspace does in its last column differs. */
+/* One column less than the narrowest terminal has: a line that the terminal wraps would carry no
+ * mark, and terminals differ in what a backspace does in the last column. */
 #define SCREEN_COLUMNS 79
 #define TAB_WIDTH      8
 /* A lost guest may send without end; a full ring of every other takes less. */
@@ -171,7 +171,7 @@ static bool serve(const struct guest *guest)
 
 bool guest_console_service(void)
 {
-    static unsigned turn; /* whoever used the time up is last in the next turn */
+    static unsigned turn; /* whoever used up the time is last in the next turn */
     struct deadline end = deadline_in(TURN_LIMIT);
     unsigned guests = 0, left = 0;
     while (guest_at(guests) != NULL)

@@ -92,10 +92,10 @@ static bool turns_inside(const struct pci_function *from, const struct pci_funct
     return !redirects(from, REQUIRED_INSIDE_DEVICE);
 }
 
-/* Whether the bridge, which is above `from` and which a request of `from` has come to on its way
- * up, may send it to `to`. Between root ports a request is translated first, with or without ACS
- * (VT-d, "Root-Complex Peer to Peer Considerations"); the downstream ports of a switch decide for
- * themselves; on a conventional bus everybody hears everything. */
+/* Whether the bridge above `from` may send a request of `from`, on its way up, to `to`. Between
+ * root ports a request is translated first, with or without ACS (VT-d, "Root-Complex Peer to Peer
+ * Considerations"); the downstream ports of a switch decide for themselves; on a conventional bus
+ * every device sees every request. */
 static bool turns_at(const struct pci_function *bridge, const struct pci_function *to)
 {
     if (bridge->pcie_type == PCIE_TYPE_DOWNSTREAM)

@@ -21,8 +21,8 @@ struct pf_device {
     char name[32]; /* the configuration's name, e.g. "uplink" */
 };
 
-/* Something on the device that is reached by another than its owner; what `where` and `value` are
- * is the driver's to say in `message`, which is a constant. */
+/* Something on the device that somebody other than its owner reaches. `message`, a constant, says
+ * what `where` and `value` are. */
 typedef void pf_breach(void *context, uint64_t where, uint64_t value, const char *message);
 
 /* While guests run. */
@@ -32,7 +32,7 @@ struct pf_driver {
      * error, which is logged, nobody gets the VF. */
     enum status (*vf_reset)(struct pf_device *device, uint16_t vf);
     /* VF n has lost its owner, after its reset: it does nothing until the next vf_reset(). NULL:
-     * vf_reset() does for that, too. */
+     * vf_reset() is enough. */
     void (*vf_release)(struct pf_device *device, uint16_t vf);
     /* Answers mailbox messages and reset requests; returns whether there was work. Bounded. */
     bool (*service)(struct pf_device *device);

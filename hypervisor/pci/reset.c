@@ -45,7 +45,7 @@ static struct pci_function *next_below(const struct pci_function *bridge, size_t
     return NULL;
 }
 
-/* Whom a bus reset would reach beside the function's owner: a bridge, or somebody's function. */
+/* Who besides the function's owner a bus reset would reach: a bridge, or somebody's function. */
 static const struct pci_function *bystander(const struct pci_function *function)
 {
     const struct pci_function *other;
@@ -235,7 +235,7 @@ static enum status recover(const struct pci_function *function)
 }
 
 /* The others on the bus get their registers back whatever became of the one that is reset. One that
- * does not take them is clean no more; one that is in use or in reset fails its own reset. */
+ * does not take them is no longer clean; one that is in use or in reset fails its own reset. */
 static enum status end(struct pci_function *function, const struct pci_reset *reset,
                        enum status status)
 {
@@ -303,7 +303,7 @@ enum status pci_reset_poll(struct pci_function *function, struct pci_reset *rese
     }
 }
 
-/* Resetting a PF would take its VFs away from under their owners. */
+/* Resetting a PF would take its VFs from their owners. */
 static enum status check(const struct pci_function *pf)
 {
     const struct pci_function *function;

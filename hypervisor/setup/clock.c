@@ -29,8 +29,8 @@ static void set_rate(uint64_t khz, const char *source)
     uint64_t now = tsc_read();
     clock_rate.khz = khz;
     clock_rate.scale = (UINT64_C(1000) << CLOCK_SCALE_SHIFT) / khz;
-    /* The slower a TSC, the later it is: time jumps forward to the true distance from the
-     * hand-over. With one faster than assumed it must not jump back, and goes on from here. */
+    /* If the TSC is slower than assumed, time jumps forward to the true distance from the
+     * hand-over. If it is faster, time must not jump back, and goes on from here. */
     if (khz > CLOCK_ASSUMED_KHZ) {
         clock_rate.base_tsc = now;
         clock_rate.base_microseconds = before;

@@ -113,7 +113,7 @@ enum status frames_init(const struct boot_info *boot)
 enum status frames_claim_low_page(uint64_t *base)
 {
     lock_take(&frame_table.lock);
-    /* Not page 0: an address of 0 means "none" all over. */
+    /* Not page 0: an address of 0 means "none" everywhere. */
     enum status status =
         frames_claim_between(OWNER_HYPERVISOR, PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, LOW_USABLE, base);
     lock_give(&frame_table.lock);

@@ -15,7 +15,7 @@ static uint32_t probe(rid_t rid, unsigned offset, uint32_t original)
 }
 
 /* The size that a mask of writable address bits stands for: its lowest one bit. 0 if the bits above
- * it are not all ones up to `top`, which no decoder can be. */
+ * it are not all ones up to `top`, which no decoder produces. */
 static uint64_t size_of_mask(uint64_t mask, uint64_t top)
 {
     if (mask == 0)

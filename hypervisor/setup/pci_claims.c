@@ -47,7 +47,7 @@ static void check_pair(struct pci_function *one, unsigned number, struct pci_fun
     if (!in_use(bar) || !in_use(other_bar) ||
         !overlap(bar->base, bar->size, other_bar->base, other_bar->size))
         return;
-    /* One that does not decode does the other no harm, and from now on never begins to. */
+    /* One that does not decode does no harm to the other; from now on it never may. */
     bool one_answers = answers(one), other_answers = answers(other), news = false;
     if (other_answers || !one_answers)
         news |= misplace(one);

@@ -143,7 +143,7 @@ static bool walk_bus(struct walk *walk, uint8_t bus)
     return any;
 }
 
-/* A bus number that some bridge forwards is that bridge's business. */
+/* A bus that a bridge forwards is reached through that bridge. */
 static bool forwarded(const struct walk *walk, uint8_t bus)
 {
     const struct pci_function *function;

@@ -73,8 +73,8 @@ static bool blocked_by_function(const struct pci_function *function,
     return false;
 }
 
-/* Something that already lives in the area; *end is where it ends. Inside a bridge's window only
- * RAM counts of the frames table, on a root bus everything that is written down there. */
+/* Something that already occupies part of the area; *end is where it ends. Of the frame table only
+ * RAM counts inside a bridge's window, and everything on a root bus. */
 static bool blocked(const struct pci_function *inside, struct area area, uint64_t *end)
 {
     const struct pci_function *function;
@@ -116,7 +116,7 @@ static bool search(const struct pci_function *inside, struct area area, uint64_t
 
 /* The part of the root bus' address space below 4 GiB that the host bridge is known to send to PCI:
  * from the lowest BAR or window that the firmware put there. Firmware that packs everything at the
- * very top shows nothing; then the last 256 MiB, which no chipset's hole falls short of. What is
+ * very top shows nothing; then the last 256 MiB: every chipset's hole has at least that. What is
  * RAM or the firmware's in there counts as taken in any case. */
 static struct area root_area(void)
 {
@@ -252,7 +252,7 @@ enum status placement_find(const struct pci_function *pf, const struct pci_bar *
     const struct pci_function *bridge = pf->bridge;
     if (bridge == NULL)
         return search(NULL, root_area(), size, bar->size, base) ? STATUS_OK : STATUS_NO_MEMORY;
-    /* Prefetchable memory may live in a non-prefetchable window, not the other way round. */
+    /* Prefetchable memory may lie in a non-prefetchable window, but not the reverse. */
     for (int prefetchable = bar->prefetchable; prefetchable >= 0; prefetchable--)
         if (search(bridge, clip(window_area(bridge, prefetchable != 0), bar), size, bar->size,
                    base))

@@ -145,7 +145,7 @@ static enum status place_trampoline(uint64_t *page)
 {
     if (frames_claim_low_page(page) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    /* Any other core's tables do for the way into the image, and this one's exist in any case. */
+    /* Any core's tables would do to enter the image; this core's certainly exist. */
     uint64_t tables = address_space_create_core(1);
     uint8_t *copy = (uint8_t *)map_device(*page, PAGE_SIZE);
     /* 32-bit code loads CR3. */

@@ -68,8 +68,8 @@ static void access_reset(struct vcpu *vcpu, unsigned offset, unsigned width, boo
         end(vcpu, "reset", 0);
 }
 
-/* The timer that is not there reads as 0. All ones, as from any other absent port, are a counter
- * that has not moved yet to Linux' calibration of the TSC, which then reads it 100,000 times. */
+/* The timer that is not there reads as 0. All ones, as from any other absent port, look to Linux'
+ * calibration of the TSC like a counter that has not moved yet: it would read it 100,000 times. */
 static void access_pit(struct vcpu *vcpu, unsigned offset, unsigned width, bool write,
                        uint32_t *value)
 {

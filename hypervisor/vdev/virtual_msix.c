@@ -74,7 +74,7 @@ static void entry_write(const struct assignment *assignment, unsigned number, un
     mmio_write32(assignment->msix_table + (uintptr_t)number * MSIX_ENTRY_SIZE + field, value);
 }
 
-/* A guest can go on trying for ever; the log is everybody's. */
+/* A guest can retry for ever, and the log is shared. */
 static enum status refuse_message(struct assignment *assignment, const struct guest_vector *vector,
                                   enum status status, const char *message)
 {

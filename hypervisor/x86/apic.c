@@ -90,7 +90,7 @@ void apic_quiesce(void)
     for (unsigned i = 0; i < 256 && any_bit(APIC_ISR); i++)
         apic_end_of_interrupt();
 
-    /* What is pending can only be got rid of by taking it. */
+    /* A pending interrupt can only be removed by taking it. */
     bool drained = WAIT_UNTIL((interrupts_discard(), !any_bit(APIC_IRR)), MILLISECONDS(100));
     if (!drained)
         log_event("cpu.irq-pending",

@@ -1,7 +1,7 @@
 /*
  * Work that a guest's core hands to the control core: everything that touches a device, the IOMMU
- * or another guest's business is done there, one thing at a time, so it needs no locks. The guest's
- * core waits (its guest asked for set-up, not for data); other guests are not held up.
+ * or another guest is done there, one thing at a time, so it needs no locks. The guest's core waits
+ * (its guest asked for set-up, not for data); other guests are not held up.
  */
 #pragma once
 

@@ -10,7 +10,7 @@
 
 struct vcpu;
 
-/* Retired: out of order after a machine check, but what ran there ended properly. */
+/* Retired: out of service after a machine check, but what ran there ended properly. */
 enum cpu_state { CPU_ABSENT, CPU_STARTING, CPU_IDLE, CPU_GUEST, CPU_FAILED, CPU_RETIRED };
 
 struct cpu {

@@ -157,7 +157,7 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
 
     char page_fault[64] = "";
     bool guard = false;
-    /* A double fault is what a stack overflow becomes; CR2 still tells where. */
+    /* A stack overflow becomes a double fault; CR2 still tells where. */
     if (!nested && (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT)) {
         guard = is_guard != NULL && is_guard(address);
         describe_page_fault(page_fault, sizeof page_fault,

@@ -1,4 +1,5 @@
-/* Control registers, MSRs and the few instructions C cannot say. SDM 3A 2, 4 (MSR addresses). */
+/* Control registers, MSRs and the few instructions that C cannot express. SDM 3A 2, 4 (MSR
+ * addresses). */
 #pragma once
 
 #include "hypervisor/base/core.h"
