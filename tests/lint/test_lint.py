@@ -124,8 +124,10 @@ def test_shellcheck():
 
 
 def test_file_length():
+    """The line that names the licence does not count."""
     long = {name: count for name in files("*.c", "*.h", "*.asm", "*.py", "*.sh")
-            if (count := len((ROOT / name).read_text().splitlines())) > MAX_LINES}
+            if (count := sum("SPDX-License-" "Identifier" not in line
+                             for line in (ROOT / name).read_text().splitlines())) > MAX_LINES}
     assert not long, long
 
 

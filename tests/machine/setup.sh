@@ -332,7 +332,7 @@ for group in "$@"; do
         # shellcheck disable=SC2086
         install_packages fresh $fresh_packages
         ;;
-    -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p}' "$0" ;;
+    -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;/SPDX/d;s/^# \{0,1\}//;p}' "$0" ;;
     *) fail "unknown group '$group' (there are: build, tools, emulators, guests, fresh)" ;;
     esac
 done

@@ -156,7 +156,8 @@ static void regions_that_cannot_be(void **state)
         {BIT(48) - MIB(1), BIT(48), "iommu.refused", "beyond the machine's addresses", 0},
         {UINT64_MAX - 0xfff, UINT64_MAX, "iommu.refused", "beyond the machine's addresses", 0},
         {0, 0, "iommu.reserved", "left this entry empty", 0},
-        {MIB(100) + 0x800, MIB(100) + 0x17ff, "iommu.reserved", "not aligned to pages", 2 * PAGE_SIZE},
+        {MIB(100) + 0x800, MIB(100) + 0x17ff, "iommu.reserved", "not aligned to pages",
+         2 * PAGE_SIZE},
         {MIB(100), MIB(100), "iommu.reserved", "not aligned to pages", PAGE_SIZE},
         {IMAGE - MIB(1), IMAGE + MIB(3) - 1, "iommu.reserved", "usable=0x200000", MIB(2)},
     };
