@@ -43,14 +43,19 @@ def test_guests(boot, run):
 
 
 def test_the_hypervisors_tables(boot, run):
-    """Text where the log says that the image lies, executable and not writable; a stack's guard page is not mapped."""
-    image = one(run, "boot.start").number("image")
+    """Text lies where the log says, executable and not writable; a stack's guard page is not mapped, and what ran only
+    at boot, with which the image begins, no longer is."""
+    begin = 0xffffffff80000000
+    image, text = one(run, "boot.start").number("image"), gdb.symbol(boot.built / "bulkhead.elf", "image_text_start")
     answer = ask(boot, run, "bulkhead-walk &image_text_start", "bulkhead-walk &boot_stack_bottom",
-                 "bulkhead-walk &boot_stack_guard")
+                 "bulkhead-walk &boot_stack_guard", f"bulkhead-walk {begin:#x}")
     reached = re.findall(r"^reaches (0x\w+) \((\w+) page, ([a-z ]+)\)", answer, re.MULTILINE)
-    assert len(reached) == 2 and int(reached[0][0], 16) == image and reached[0][2] == "read execute", answer
-    assert reached[1][2] == "read write" and image < int(reached[1][0], 16) < image + (4 << 20)
-    assert "nothing is mapped at 0xffffffff8" in answer and answer.count("level 4 PML4E") == 3
+    assert len(reached) == 2 and int(reached[0][0], 16) == image + text - begin, answer
+    assert reached[0][2] == "read execute" and reached[1][2] == "read write"
+    assert image < int(reached[1][0], 16) < image + (4 << 20)
+    guard = gdb.symbol(boot.built / "bulkhead.elf", "boot_stack_guard")
+    assert all(f"nothing is mapped at {address:#x}" in answer for address in (guard, begin)), answer
+    assert answer.count("level 4 PML4E") == 4
 
 
 def test_a_guests_tables(boot, run):
