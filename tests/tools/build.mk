@@ -46,8 +46,8 @@ quoted    = $(subst ",\",$(subst \,\\,$(strip $(1))))
 entry     = {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(2) -c $(1) -o $(BUILD)/$(basename $(1)).o"},
 entries   = $(foreach source,$(1),$(file >>$@.new,$(call entry,$(source),$(call quoted,$(2)))))
 GUEST_C   = $(GUEST_COMMON_C) $(wildcard guest/programs/*.c guest/architecture/*.c)
-flags.commands = $(foreach group,hypervisor efi guest unit fuzz,$(flags.$(group))) $(CURDIR) $(HYPERVISOR_C) $(EFI_C) \
-    $(GUEST_C) $(HOST_C) $(FUZZ_TARGETS)
+flags.commands = $(foreach group,hypervisor efi guest start unit fuzz,$(flags.$(group))) $(CURDIR) $(HYPERVISOR_C) $(EFI_C) \
+    $(GUEST_C) $(wildcard guest/start/*.c) $(HOST_C) $(FUZZ_TARGETS)
 $(BUILD)/compile_commands.json: $(BUILD)/flags/commands
 	$(call say,JSON,$@)
 	$(file >$@.new,[)
@@ -55,6 +55,7 @@ $(BUILD)/compile_commands.json: $(BUILD)/flags/commands
 	$(call entries,$(wildcard boot/efi/*.c tests/efi/*.c),$(CC) $(EFI_CFLAGS))
 	$(call entries,$(GUEST_C),$(CC) $(GUEST_CFLAGS))
 	$(call entries,guest/multiboot/kernel.c,$(CC) $(filter-out -mno-red-zone,$(GUEST_CFLAGS)) -m32)
+	$(call entries,$(wildcard guest/start/*.c),$(CC) $(START_CFLAGS))
 	$(call entries,$(HOST_C),$(HOST_CC) $(UNIT_CFLAGS))
 	$(call entries,$(FUZZ_TARGETS:%=tests/fuzz/%.c),$(FUZZ_CC) $(FUZZ_CFLAGS))
 	@sed '$$s/,$$/\n]/' $@.new >$@ && rm $@.new
