@@ -40,7 +40,7 @@ struct guest *guest_of_owner(owner_t owner)
 
 void assignment_silence(struct assignment *of)
 {
-    of->disabled = true;
+    of->function->life = PCI_SILENCED;
     iommu_fault_reporting(of->function, false);
     disabled++;
 }
@@ -68,6 +68,7 @@ static int fresh(void **state)
     rogue = machine_function(ROGUE, NULL);
     neighbour = machine_function(NEIGHBOUR, NULL);
     rogue->owner = OWNER_GUEST(0);
+    rogue->life = PCI_USED;
     neighbour->owner = OWNER_GUEST(1);
     config = (struct config_guest){.fault_threshold = 3, .fault_action = FAULT_STOP_GUEST};
     static struct config_guest others = {.fault_threshold = 1, .fault_action = FAULT_LOG};
