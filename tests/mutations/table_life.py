@@ -339,7 +339,7 @@ LIFE_MUTATIONS = (
                    "if (readable(function) && (decodes(function) || function != NULL))"),),
              (Unit("test_audit_lawful", failed("what_does_not_decode_answers_nowhere")),)),
     Mutation("quarantine-of-sixteen", "however many functions are found, each goes by itself",
-             (Edit("hypervisor/audit/audit.c", "        if (pci_function_at(i)->rid == rid) {",
+             (Edit("hypervisor/audit/audit_report.c", "        if (pci_function_at(i)->rid == rid) {",
                    "        if (i < 16 && pci_function_at(i)->rid == rid) {"),),
              (Unit("test_quarantine", failed("many_functions_of_nobody")),)),
     Mutation("quarantine-half-done", "a function in quarantine is nobody's until a reboot, and not condemned again",

@@ -53,6 +53,7 @@ BOOT_POINTERS = {
     "hypervisor/setup/configuration.c:complain": "an argument of config_parse(), which does not keep it",
     "hypervisor/setup/tables.c:map_table": "an argument of the readers of ACPI tables, which run at boot",
     "hypervisor/setup/tables.c:unmap_table": "likewise",
-    "hypervisor/pci/functions.c:pci_secondary_bus": "an argument of dmar_scope_rid(), which does not keep it",
+    "hypervisor/setup/pci_functions.c:pci_secondary_bus": "an argument of dmar_scope_rid(), which does not keep it",
+    "hypervisor/setup/vcpu.c:vcpu_start_core": "an argument of cpu_start_all(): the other cores call it at boot",
     "hypervisor/setup/trampoline.asm:*": "the start of the other cores",
 }

@@ -1,6 +1,7 @@
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/pf_dma_setup.c hypervisor/audit/audit_life.c hypervisor/pci/life.c
-// SOURCES: hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/audit/audit.c
+// SOURCES: hypervisor/audit/audit_report.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/audit/audit_pci.c hypervisor/pci/bars.c hypervisor/audit/audit_pf.c
 // SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
 // SOURCES: hypervisor/setup/iommu_reserved.c hypervisor/iommu/vtd_reserved.c

@@ -1,5 +1,7 @@
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/audit/audit_life.c
-// SOURCES: hypervisor/pci/life.c hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c
+// SOURCES: hypervisor/pci/life.c
+// SOURCES: hypervisor/audit/audit.c
+// SOURCES: hypervisor/audit/audit_report.c hypervisor/audit/audit_iommu.c
 // SOURCES: hypervisor/pci/msix.c hypervisor/audit/audit_pci.c hypervisor/pci/bars.c
 // SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
 // SOURCES: hypervisor/setup/iommu_reserved.c hypervisor/iommu/vtd_reserved.c

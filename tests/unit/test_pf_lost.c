@@ -1,4 +1,5 @@
-// SOURCES: hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/audit/audit.c
+// SOURCES: hypervisor/audit/audit_report.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
 // SOURCES: hypervisor/setup/iommu_reserved.c hypervisor/iommu/vtd_reserved.c
 // SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_setup.c

@@ -1,5 +1,6 @@
 // Whom a violation takes out of service, from the falsified table to the entry that goes.
-// SOURCES: hypervisor/audit/audit.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
+// SOURCES: hypervisor/audit/audit.c
+// SOURCES: hypervisor/audit/audit_report.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/audit/quarantine.c
 // SOURCES: hypervisor/audit/audit_pci.c hypervisor/pci/bars.c hypervisor/audit/audit_pf.c
 // SOURCES: hypervisor/audit/audit_life.c hypervisor/pci/life.c hypervisor/setup/iommu_discover.c
