@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Two commands do everything on a fresh Debian 12 or 13: `make run` and `make test`.
 # `make help` lists the rest.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The one contract between whoever loads Bulkhead and hypervisor_entry().
  *

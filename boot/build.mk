@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # How the machine reaches the hypervisor: the EFI application, the disk image with GRUB, the BIOS ISO.
 
 # --- multiboot2: part of bulkhead.elf ---

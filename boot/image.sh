@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Builds boot media without root:
 #
 #   image.sh disk OUT.img HYPERVISOR.elf APPLICATION.efi FILE...   GPT, one FAT ESP, GRUB for UEFI

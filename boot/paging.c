@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "boot/paging.h"
 
 #define ENTRIES 512

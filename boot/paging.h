@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The page tables that the loaders hand over (4 levels; Intel SDM volume 3, 4.5). The hypervisor
  * replaces them by its own: only what boot_info.h promises is here.

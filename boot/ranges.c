@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "boot/ranges.h"
 
 static void remove_at(struct range_list *list, uint32_t index)

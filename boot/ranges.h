@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A memory map under construction: always sorted, never overlapping, neighbours of one type merged.
  * Used by both loaders, and by host tests.

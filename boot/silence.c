@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Before anything else: bus mastering off, through the configuration ports (PCI local bus 3.0,
  * 3.2.2.3.2), which need neither memory nor tables. What firmware's drivers left running would

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bus mastering off, through the configuration ports, before any memory is used. */
 #pragma once
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Writes the disk image to a USB stick and reads it back: usb.sh /dev/sdX IMAGE [FORCE]
 #
 # Refused unless told twice: a device that is in use (mounted, swap, below a loop or mapped device) or

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Guest images: one PVH ELF for each guest/programs/*.c, linked with the runtime and the VF driver; one of
 # guest/architecture/; and a Multiboot kernel for 32 bits.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Host tests. A unit test names what it is linked with in a comment of its own:
 #   // SOURCES: hypervisor/acpi/dmar.c hypervisor/base/string.c
 # tests/unit/support/*.c (log, clock, pages) is always there, unless SOURCES names it with a minus

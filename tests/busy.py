@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Runs a command on a busy computer: beside BUSY loops (default: 4) that do nothing but take time.
 
     BUSY=4 tests/busy.py make unit

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Everything `make test` runs is collected by pytest; this adds the plain closing line."""
 
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The EFI application: what its files share. Each step returns an EFI status; when one fails, it
  * has already said why on the console, and everything allocated is given back by memory_release().

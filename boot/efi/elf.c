@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "boot/efi/elf.h"
 
 #include "hypervisor/base/string.h"

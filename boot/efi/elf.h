@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checks bulkhead.elf before anything of it is copied. Works on bytes only (host-tested). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "boot/efi/efi.h"
 
 #include "hypervisor/base/string.h"

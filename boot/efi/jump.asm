@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; The switch from the firmware's paging to ours, in a page of its own that both map executable.
 ; It goes through 32-bit mode with paging off: the firmware may run with 5-level paging, which cannot
 ; be left otherwise (Intel SDM volume 3, 4.1.2), and then every machine takes the same way.

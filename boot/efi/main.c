@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* \EFI\bulkhead\bulkhead.efi: reads what is on the volume it was loaded from, leaves the firmware's
  * boot services and enters the hypervisor as boot/boot_info.h says. */
 #include "boot/efi/efi.h"

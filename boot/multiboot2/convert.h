@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From Multiboot2's boot information to struct boot_info. */
 #pragma once
 

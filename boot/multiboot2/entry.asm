@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; From GRUB to 64-bit mode (Multiboot2 1.6, "I386 machine state"): 32-bit protected mode, paging off,
 ; EAX = magic, EBX = address of the boot information, no usable stack. The image may have been moved
 ; from its linked physical address (relocatable tag), so this code finds out where it is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The boot information that a Multiboot2 loader leaves in memory (Multiboot2 1.6, section 3.6). */
 #pragma once
 

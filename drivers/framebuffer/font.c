@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "drivers/framebuffer/font.h"
 
 #define FIRST ' '

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A font of five by eight pixels for printable ASCII; the eighth line is for descenders. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A text console on a linear framebuffer of 32 bits a pixel. The text is kept in memory; the
  * framebuffer is only written, never read, and only where a character changed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The screen as framebuffer.c keeps it and framebuffer_init() sets it up. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the 82576's PF does while its VFs are in use (datasheet 7.10.2): setup/igb_start.c brought
  * it up. */
 #include "drivers/igb/igb.h"

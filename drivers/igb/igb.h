@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* PF driver of the Intel 82576 family (Intel document 320961, "82576EB Datasheet"). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Receive filters per pool (datasheet 7.10.3). The multicast and VLAN tables belong to the whole
  * port, so they are rebuilt from what each VF asked for. */
 #include "drivers/igb/igb_port.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The mailbox (datasheet 7.10.2.9): 64 bytes a VF; two ownership bits decide who may write them.
  * What a VF writes is not trusted. Its messages are limited in rate; those above the limit wait in

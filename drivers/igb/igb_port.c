@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "drivers/igb/igb_port.h"
 
 static struct igb_port ports[IGB_MAX_PORTS];

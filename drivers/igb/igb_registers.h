@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Registers of the 82576 that the PF driver uses (datasheet section 8; VFs and their mailbox 7.10).
  * Offsets in BAR 0; 32 bits each.

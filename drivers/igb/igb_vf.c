@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a VF starts with, and what it must not find (datasheet 7.10.2). */
 #include "drivers/igb/igb_port.h"
 

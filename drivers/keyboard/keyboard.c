@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "drivers/keyboard/keyboard.h"
 
 #include "drivers/keyboard/keyboard_registers.h"

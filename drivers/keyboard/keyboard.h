@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A PS/2 keyboard behind an 8042 controller, polled: input at the prompt for machines without a
  * serial port. Firmware leaves the controller translating to scan code set 1 on every PC.

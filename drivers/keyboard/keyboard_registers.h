@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* 8042: data and status ports, and the status bits. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The primary controller of an NVMe device with SR-IOV while its VFs are in use: their secondary
  * controllers online and offline, and the namespaces watched (NVM Express Base 2.0, 8.26 and 8.11).

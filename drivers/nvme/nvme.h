@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* PF driver of NVMe controllers with virtualisation enhancements (NVM Express Base 2.0, 8.26). */
 #pragma once
 

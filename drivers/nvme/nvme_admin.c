@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Commands: one at a time (NVM Express Base 2.0, 3.3). Completions are waited for, not signalled:
  * the controller's interrupts stay off. */
 #include "drivers/nvme/nvme_admin.h"

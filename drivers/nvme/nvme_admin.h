@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The admin queue, and what the files of this driver share. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The controllers that the driver drives. */
 #include "drivers/nvme/nvme_admin.h"
 #include "hypervisor/base/format.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which controllers each namespace is attached to, and putting that right (NVM Express Base 2.0,
  * 8.11 and 5.22). A controller in a list did not necessarily put itself there: lists are corrected,
  * and nobody is punished for what they say. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the PF driver uses of NVM Express: registers (Base 2.0, 3.1.3), the admin command set (5)
  * and the data structures of its commands. Everything is little-endian.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the primary controller does for a VF: its secondary controller online, with queues,
  * interrupts and a namespace, or offline (NVM Express Base 2.0, 8.26 and 8.11). */
 #include "drivers/nvme/nvme_admin.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The first serial port of a PC: a 16550 at I/O port 0x3f8, 115200 baud, 8 data bits, no parity. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* PC16550D data sheet, table II: the registers of the first serial port. */
 #pragma once
 

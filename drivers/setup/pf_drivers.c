@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every PF driver there is. */
 #include "drivers/igb/igb.h"
 #include "drivers/nvme/nvme.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* CR0, CR3, CR4, EFER, XCR0: each bit set or cleared by itself. SDM 3A 2.5, 2.2.1, 4.5; 1 13.3. */
 #include "guest/architecture/probes.h"
 

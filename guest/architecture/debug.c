@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Debug registers, breakpoints and single-stepping. SDM 3B 18.2, 18.3. */
 #include "guest/architecture/probes.h"
 

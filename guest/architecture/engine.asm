@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; Enters a state, whatever it is, and comes back with the one in which the next exception, interrupt or INT was taken.
 ; struct cpu_state of engine.h: general registers from 0, the frame from 120, what was taken from 160.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "guest/architecture/engine.h"
 
 #define IMAGE     0x200000u /* guest.ld */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What all probes stand on: a state of the CPU is entered, and the next exception, interrupt or INT
  * ends it. A probe that ran to its end takes VECTOR_DONE.

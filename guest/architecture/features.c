@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* CPUID against itself, CR4, XCR0 and the registers that go with its bits. */
 #include "guest/architecture/probes.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Instructions in each mode: as they are, with single-stepping, and with RF set and a breakpoint on
  * what follows. Whatever they end with is a line.

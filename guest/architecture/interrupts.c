@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Interrupts that a CPU sends itself, their priorities, shadows of STI and MOV SS, NMI blocking,
  * the APIC timer, the TSC. SDM 3A 6.7.1, 6.8.3, 11.5.4, 11.6, 11.8, 11.12; 3B 18.17. */
 #include "guest/architecture/probes.h"

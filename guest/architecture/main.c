@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Says what this machine does in many small cases, one line each: on the bare machine and as a
  * guest the lines must be the same, but for those that tests/system/architecture.py says why.

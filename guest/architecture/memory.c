@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Instructions at the end of a page and of the canonical addresses; memory where nothing is, which
  * for a guest is emulated; exceptions whose handler cannot be called.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; Multiboot 2, for machines where nobody starts a PVH image: the state is PVH's but for EBX, and of what GRUB tells the
 ; command line alone is passed on. Multiboot 2 specification 3.1, 3.3, 3.6.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The subjects, one a file. Each says lines that are the same whenever it runs. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What CR0 and CR4 switch on: UMIP, SMEP, SMAP, WP, AM, TS, TSD, PCE, OSFXSR, MCE, FSGSBASE, DE. A
  * bit is set, some instructions are run, and it is cleared again. And SYSCALL and SYSENTER.

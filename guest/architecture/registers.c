@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Model-specific registers: the x2APIC's with every bit by itself (SDM 3A 11.12), the other
  * architectural ones as maps of 64 bits, and whole ranges as maps of what can be read.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; What the second CPU runs, in real mode, at SIBLING_PAGE: it writes down what a start-up IPI left in its registers, and
 ; then carries out one job after the other. struct sibling_page of sibling.c is at OFFSET_PAGE of the page.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The second CPU: what INIT and a start-up IPI leave, real mode, interrupts from a sibling. SDM 3A
  * 9.4, 10.1.1, 11.6, 21. */
 #include "guest/architecture/probes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Descriptor tables and page tables. SDM 3A 3.5, 4.5, 6.14, 7.2.3. */
 #include "guest/architecture/engine.h"
 

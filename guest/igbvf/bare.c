@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "guest/igbvf/bare.h"
 
 #include "drivers/igb/igb_registers.h"

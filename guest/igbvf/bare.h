@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The bare machine has no hypervisor that makes virtual functions: there the program does it, with
  * the first 82576 on bus 0, before what it measures begins. Registers as in drivers/igb.

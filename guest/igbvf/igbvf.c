@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "guest/igbvf/igbvf.h"
 
 #include "guest/igbvf/bare.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Driver for the virtual functions of the 82576 family: one queue pair, polling or MSI-X.
  * Registers and descriptor formats: 82576 datasheet, chapters 7 and 8.

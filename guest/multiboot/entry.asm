@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; Multiboot 1: the header, and the way from the loader's state (3.2: 32-bit, no paging) to C.
 bits 32
 

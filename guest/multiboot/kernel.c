@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A kernel for Multiboot 1 that says on the serial line what the loader told it, and ends with a
  * status through port 0xf4, as kernels made for testing do:

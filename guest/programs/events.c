@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Exceptions, NMIs and local vectors of a guest with two vCPUs, where the hypervisor has a hand in
  * them: what is delivered, when, and what is pushed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Measures what each kind of VM exit costs, in ticks of the TSC. Under Bulkhead or under KVM.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Does at random what a guest can do to its hypervisor, many times over: each number of the
  * sequence is an instruction for the interpreter below, so that a run can be repeated by its seed.

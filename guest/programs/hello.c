@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Says hello, takes a few timer interrupts, lists its devices and exits with `status`. */
 #include "guest/runtime/runtime.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Talks nonsense to its NIC: messages that the PF must refuse, more messages than anybody reads,
  * and any value in any of its virtual function's registers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Starts its second vCPU in real mode, twice (starts=N: so often), the way the MultiProcessor
  * specification (B.4) says: INIT, start-up IPI. What runs there counts in memory and takes a VM

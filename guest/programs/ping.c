@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Exchanges ICMP echoes with another guest over its virtual function and checks every byte.
  *

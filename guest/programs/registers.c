@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Says what its core's registers hold, as the last owner left them, then writes all of them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Tries everything there is of one kind and looks at what came of it. What a guest does not have,
  * must answer as if it did not exist; nothing here ends the guest.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Measures its two virtual functions, one the generator of packets and one the sink, with the TSC:
  * where that counts instructions (QEMU with -icount, Bochs) the same image on the bare machine and

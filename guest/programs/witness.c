@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A bystander: takes timer interrupts for a while and looks whether anybody else's doings reach it.
  *

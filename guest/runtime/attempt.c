@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "guest/runtime/attempt.h"
 
 #include "hypervisor/abi/calls.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Trying what a guest may not have: an exception that it raises is counted, and the program goes on
  * behind the instruction.

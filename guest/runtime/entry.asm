@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; PVH entry (Xen PVH boot ABI): 32-bit protected mode, no paging, EBX = struct hvm_start_info.
 ; Identity-maps the first 4 GiB with 2 MiB pages, enters long mode, calls runtime_main(start_info).
 

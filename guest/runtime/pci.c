@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The virtual PCI bus, found the way any operating system finds it: RSDP, XSDT, MCFG. */
 #include "guest/runtime/runtime.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "guest/runtime/runtime.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a minimal guest stands on: console, arguments, time, interrupts, its PCI devices. Works as a
  * guest of Bulkhead and, for comparison, on the bare machine (console on 0x3f8 then).

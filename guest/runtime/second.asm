@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; What the second vCPU executes first, copied to a page below 1 MiB: real mode, then long mode with the tables that
 ; second_start() names, then its function on its own stack.
 

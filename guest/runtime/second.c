@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "guest/runtime/second.h"
 
 #define SECOND_PAGE  0x8000u /* second.asm */

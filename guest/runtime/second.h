@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The second vCPU, in 64-bit mode. */
 #pragma once
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; The start stub's way in and out (hypervisor/abi/start.h). In: 32-bit protected mode without paging; identity-maps the
 ; guest's memory with 2 MiB pages, enters long mode, calls start_main(). Out: to the image in the state that its boot
 ; protocol asks for, with the stub's memory zero.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Guest images, told apart by their first bytes. PVH: a 32- or 64-bit ELF with the
  * XEN_ELFNOTE_PHYS32_ENTRY note. Linux: a bzImage with a 64-bit entry (Linux x86 boot protocol 2.12

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bzImage: the setup header of the Linux x86 boot protocol (The Linux/x86 Boot Protocol, "The
  * real-mode kernel header"). The kernel's own decompressor is entered in 64-bit mode. */
 #include "hypervisor/base/string.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernels of the Multiboot Specification 0.6.96: a header in the first 8 KiB of a file that is an
  * ELF file, or says itself where it is to be loaded (3.1). */
 #include "hypervisor/base/string.h"

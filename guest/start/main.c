@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The stub from its entry to its end: load, then leave for the image, or say why not. */
 #include "guest/start/start.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "guest/start/start.h"
 
 #include "hypervisor/base/string.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Loading an image from inside of the guest. Works on bytes alone (host tests). */
 #pragma once
 

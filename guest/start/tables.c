@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* PVH start_info (Xen public headers, arch-x86/hvm/start_info.h, version 1), and what it and the
  * Linux boot parameters have in common. */
 #include "guest/start/tables_internal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a guest finds in memory at its start: PVH start_info, Linux boot parameters or Multiboot
  * information, command line, ACPI tables. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The ACPI tables of a hardware-reduced machine (ACPI 6.5, 5.2): RSDP, XSDT, FADT, MADT with x2APIC
  * entries, MCFG, a DSDT that declares one PCI Express root bridge, and, for a guest with emulated

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files that write a guest's tables share; nobody else includes this. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Boot parameters, page tables and GDT for the 64-bit entry of Linux (The Linux/x86 Boot Protocol,
  * "64-bit boot protocol"; offsets of "zero-page.rst"). */
 #include "guest/start/tables_internal.h"

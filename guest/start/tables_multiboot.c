@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The information structure of the Multiboot Specification 0.6.96 (3.3). */
 #include "guest/start/tables_internal.h"
 

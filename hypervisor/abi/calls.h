@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a guest sees of Bulkhead beyond the architecture. Shared with guest/ (the only header it
  * takes from here).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The machine that a guest finds: guest-physical layout and ports. The start stub writes tables
  * that describe it, and the hypervisor answers where they point.

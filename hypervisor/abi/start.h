@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Between the hypervisor and the start stub (guest/start/). A guest loads itself: the hypervisor
  * copies the stub, this block, the image and the initial RAM disk into its memory, which is zero

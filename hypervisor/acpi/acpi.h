@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Finding ACPI tables. Parsers take bytes and their length and fill structures of their own: no
  * globals, no hardware, so that host tests and fuzzers run them unchanged. Physical bytes come from

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Little-endian fields at any alignment in bytes from outside; the caller has checked the length.
  */
 #pragma once

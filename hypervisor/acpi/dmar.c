@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/acpi/dmar.h"
 #include "hypervisor/acpi/bytes.h"
 #include "hypervisor/acpi/table.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * DMAR: the DMA remapping reporting structure (VT-d 8). Every structure type is recognised, device
  * scopes of any depth are kept, nothing is allocated: the parser checks the whole table once and

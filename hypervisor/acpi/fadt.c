@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/acpi/acpi.h"
 #include "hypervisor/acpi/bytes.h"
 #include "hypervisor/acpi/fadt.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* FADT (ACPI 6.5, 5.2.9) and the one package of the DSDT: what power-off, reset and the PM timer
  * need. */
 #pragma once

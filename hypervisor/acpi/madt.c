@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/acpi/bytes.h"
 #include "hypervisor/acpi/madt.h"
 #include "hypervisor/acpi/table.h"

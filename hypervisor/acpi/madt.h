@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* MADT (ACPI 6.5, 5.2.12): processors and interrupt controllers. */
 #pragma once
 

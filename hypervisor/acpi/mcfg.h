@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* MCFG (PCI Firmware 3.3, 4.1.2): where configuration space is mapped. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What every parser of a table begins with, and how it refuses. */
 #pragma once
 

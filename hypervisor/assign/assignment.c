@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Giving a function to a guest and taking it back, in the order of invariant I6: bus mastering off,
  * reset, context entry gone, caches invalidated; memory is scrubbed and freed only then.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a guest has of a PCI function: the function, its place on the guest's virtual bus, and what
  * the guest sees of it (which vdev/ answers from). Giving and taking keep the order of invariant

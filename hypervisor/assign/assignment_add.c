@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One more function for a guest: where it goes on the virtual bus. */
 #include "hypervisor/assign/assignment.h"
 

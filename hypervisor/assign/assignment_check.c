@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Whether a guest may have a function: that has no other owner, its registers are its own alone,
  * its DMA and interrupts can be confined, and nothing in it outlives the guest unnoticed.

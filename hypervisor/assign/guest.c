@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/assign/guest.h"
 
 #include "hypervisor/base/string.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A guest: what owns memory, cores and functions; and the table of all guests (registry.c). Plain
  * data: assign/ changes what it has, vdev/ what its exits reach, guest/ its life. Except where a

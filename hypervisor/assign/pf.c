@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/assign/pf.h"
 
 static struct pf pfs[CONFIG_MAX_NICS];

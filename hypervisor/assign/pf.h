@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The configuration's PFs, by the number of their [nic] or [disk] section. setup/pfs.c fills the
  * table at boot. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of guests: who there is, by index, name and owner. */
 #include "hypervisor/assign/guest.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a guest sees of its function begins as after a reset: vdev/ goes on from there. */
 #include "hypervisor/assign/assignment.h"
 

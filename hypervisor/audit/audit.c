@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/audit/audit.h"
 
 #include "hypervisor/base/format.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The isolation audit: reads the tables the hardware reads, from the registers down, and proves the
  * invariants I1..I6 (docs/audit.md). It takes nothing from bookkeeping but the owners it checks

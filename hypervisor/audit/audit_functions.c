@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The audit of what keeps a function's requests on their way to the IOMMU: bits in the function
  * itself and in the ports above it, read again from configuration space. A reset clears some of
  * them, and what moves a BAR unseen can move these as well. */

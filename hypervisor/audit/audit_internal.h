@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the audit's files share; nobody else includes this. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The audit of what devices can reach: each unit's tables, from its registers down. The registers
  * are read once: where the machine is itself a guest each read costs microseconds, and there are
  * 65536 requester ids to answer for. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The audit of who has which function: what an operation that fails half-way, or two that overlap,
  * would leave behind. Context entries themselves are audit_iommu.c's. */
 #include "hypervisor/audit/audit_internal.h"

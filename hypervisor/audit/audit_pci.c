@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The audit of where registers lie: what configuration space says now, against what guests have
  * mapped and what was found at boot. A device can have ways to its BARs that no emulation of
  * configuration space sees (indirect access by its own registers, or a firmware's). */

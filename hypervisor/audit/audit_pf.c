@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What no table in memory says: who reaches what on a device that several VFs share. Its PF's
  * driver asks the device itself. */
 #include "hypervisor/assign/pf.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What all parts of the audit ask and tell. */
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the audit finds is taken out of service, at any time: an invariant that is broken for one
  * guest or one function says nothing against the others. */
 #include "hypervisor/audit/audit.h"

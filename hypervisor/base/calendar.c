@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/base/calendar.h"
 
 #define FIRST_YEAR  1970

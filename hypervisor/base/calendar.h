@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Civil time, Gregorian, without leap seconds: seconds since the beginning of 1970 and back. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Time since the loader handed over, and bounded waits. Every wait in Bulkhead goes
  * through deadline_*() so that none is endless; emulators and real buses are slow, so no limit is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Words used everywhere: result codes, attributes, alignment arithmetic.
  * Runs on the bare machine, in the EFI application and in host tests alike.

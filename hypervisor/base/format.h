@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * printf-style formatting without an allocator.
  * Conversions: %d %i %u %x %X %c %s %p %% with h/hh/l/ll/z/j lengths, the flags '0' '-' '#', a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Mutual exclusion between cores for the few tables that all of them may change: frames, pages, the
  * shared part of the address space. Sections are short and never wait for anything; they must not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The log: one logfmt line per milestone or refusal, `[seconds] subsystem.event key=value ...`.
  * Names and keys are an interface (docs/log.md, tests and graders read them).

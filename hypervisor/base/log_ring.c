@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/base/log_ring.h"
 
 #include "hypervisor/base/string.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Whole lines from one core to the control core: one writer, one reader, no lock. A line that does
  * not fit is dropped and counted; nothing is ever overwritten.

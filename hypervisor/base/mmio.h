@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Access to device registers and port I/O, by virtual address. Functions rather than macros: host
  * tests link a model of the device behind the same names. Each access is a single instruction of

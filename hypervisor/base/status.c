@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/base/core.h"
 
 static const char *const names[] = {

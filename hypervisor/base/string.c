@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The functions that compilers call on their own. The bulk is done by string instructions, eight
  * bytes at a time: emulators count each repetition. Loops carry an empty asm statement, because

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Freestanding string functions: the ones the compiler may call, and bounded helpers. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Helpers on top of string.c, in a file of their own: host tests link these with libc's memcpy. */
 #include "hypervisor/base/string.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What shared code asks about the core that runs it. Host tests answer themselves. */
 #pragma once
 

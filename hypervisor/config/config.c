@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Lines and sections of the configuration; the keys are in config_keys.c. */
 #include "hypervisor/config/parse.h"
 

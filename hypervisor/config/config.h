@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a configuration says, once parse.h has read it. */
 #pragma once
 

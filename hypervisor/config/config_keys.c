@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every key of the configuration: how its value is read, and what it may be. */
 #include "hypervisor/config/config_parser.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/config/config_parser.h"
 
 #include "hypervisor/base/string.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The configuration: one text, sections and `key = value`, `#` comments. One parser for the
  * hypervisor, the EFI application (which images to load) and the host (build/config). No globals,

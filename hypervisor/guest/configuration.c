@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/guest/configuration.h"
 
 struct config configuration;

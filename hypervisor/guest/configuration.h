@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the configuration says: guests and PFs point into it for as long as the machine runs. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/guest/core.h"
 
 #include "hypervisor/base/log.h"

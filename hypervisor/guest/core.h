@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What guests' cores run. */
 #pragma once
 

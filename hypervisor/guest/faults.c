@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/guest/faults.h"
 
 #include "hypervisor/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Faults of guests' devices: attributed, counted, answered by each guest's policy. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Holding a guest's vCPUs out of guest mode while its memory tables change, or its user thinks. */
 #include "hypervisor/guest/hold.h"
 

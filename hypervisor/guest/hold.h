@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A guest's vCPUs out of guest mode, its functions as they are: what they send waits in memory,
  * interrupts wait in the cores. Time goes on. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starting, stopping and what follows: the control core's side of a guest's life. */
 #include "hypervisor/guest/lifecycle.h"
 

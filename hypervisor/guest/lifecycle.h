@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A guest's life: started, ended, started again. All on the control core. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/guest/load.h"
 
 #include "hypervisor/abi/start.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Filling a guest's memory before each start: nothing of a former run or owner is left in it. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/guest/move.h"
 
 #include "hypervisor/base/format.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Moving a function from one guest to another, stopped or running, in the order of invariant I6. A
  * running guest that loses or gains it is out of guest mode for as long as its memory tables

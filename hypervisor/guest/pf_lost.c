@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The PF's driver cannot reach its device any more, so nothing keeps the VFs apart: they lose their
  * DMA. What does that is their context entry: a device that does not answer its driver may not heed
  * its command register either. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What follows when a PF's driver cannot reach its device any more. */
 #pragma once
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; The start stub (guest/start/) as bytes: copied into a guest's memory at each start, never run here.
 
 section .rodata

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Did everything go as the scenario expects? */
 #include "hypervisor/guest/verdict.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* DMA domains, and the functions that are connected to them. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Requests that the units blocked (VT-d 7). */
 #pragma once
 

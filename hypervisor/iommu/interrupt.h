@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Interrupt remapping (VT-d 5): a function's message is an interrupt only with an entry for it. */
 #pragma once
 

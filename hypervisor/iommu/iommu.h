@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the DMA and interrupt remapping units of this machine can do. Behind it stands VT-d
  * (vtd_*.h). From iommu_init() on a function that is connected to no domain reaches nothing (deny

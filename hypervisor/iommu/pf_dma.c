@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/iommu/pf_dma.h"
 
 struct pf_dma pf_dma_slots[PF_DMA_MAX];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory that a PF's driver shares with its device. The PF gets a domain of its own that maps this
  * and nothing else (invariant I4); a PF that need not master the bus has no domain.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Opening and closing what a PF shares with its driver: at boot, when PFs are started. */
 #include "hypervisor/iommu/pf_dma.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Firmware may claim that a unit covers a device which it does not see. Only the device's own DMA
  * can tell: one that must be stopped is tried before any of its VFs is given away. */
 #include "hypervisor/iommu/pf_dma.h"

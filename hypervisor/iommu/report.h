@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the hardware reads, for the monitor and the audit: from the registers down. Only reads, and
  * may be called from anywhere. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory that firmware keeps for its own DMA (RMRR, VT-d 8.4), and the functions that use it. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the VT-d files share among themselves; nobody else includes this. Like iommu.h: control
  * core only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Domains (second-level tables with an id) and the context entries that point functions at them.
  * A function without a present entry is blocked by the unit itself.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Fault recording (VT-d 7.1): the event interrupt, the records, what their reasons mean. */
 #include "hypervisor/iommu/vtd.h"
 

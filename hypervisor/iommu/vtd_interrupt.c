@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Interrupt remapping (VT-d 5): the only way a message of an owned function becomes an interrupt is
  * an entry made for it here, which names the function, the vector and the core.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Invalidation: one list of requests, two ways to carry it out. Both are synchronous, so at most
  * one batch is ever under way.

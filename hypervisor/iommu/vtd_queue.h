@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invalidation of the units' caches. A request is the descriptor of the queue (VT-d 6.5.2), also
  * where a unit has none and registers carry it out. */
 #pragma once

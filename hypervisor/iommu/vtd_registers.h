@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * VT-d as the hardware defines it: registers and the structures it reads from memory. Section
  * numbers are those of the Intel VT-d architecture specification, revision 4.1.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the hardware reads, for the monitor and the audit: registers first, then memory from the
  * addresses they hold. Nothing here is taken from this program's own records but where a unit's

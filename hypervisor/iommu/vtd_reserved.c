@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The functions that firmware uses, while the host owns them: each reaches the memory that firmware
  * keeps for it (RMRR, VT-d 8.4) and no other. setup/iommu_reserved.c has found and mapped it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Firmware's memory (RMRR) as setup/iommu_reserved.c has found it and vtd_reserved.c uses it. */
 #pragma once
 

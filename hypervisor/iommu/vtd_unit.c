@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The units there are: their registers and commands, and which of them a function is behind. */
 #include "hypervisor/iommu/vtd.h"
 

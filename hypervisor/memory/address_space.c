@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/memory/address_space_internal.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"

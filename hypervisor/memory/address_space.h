@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's own virtual address space (4 levels, every page either writable or executable):
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What address_space.c and setup/address_space.c share. */
 #pragma once
 

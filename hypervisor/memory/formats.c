@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/memory/page_table.h"
 
 #define ADDRESS_MASK BITS(51, 12)

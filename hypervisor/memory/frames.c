@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/memory/frames_internal.h"
 
 struct frame_table frame_table;

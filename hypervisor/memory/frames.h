@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Page frames and their owners: the one place where the owner of every byte of the physical
  * address space is written down (invariant I1). Ranges, not a map of single frames: there are few

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What frames.c and setup/frames.c share. */
 #pragma once
 

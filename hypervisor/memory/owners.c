@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/memory/frames.h"
 
 const char *owner_kind(owner_t owner)

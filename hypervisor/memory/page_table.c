@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/memory/page_table.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/pages.h"

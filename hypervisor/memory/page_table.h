@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One radix page-table engine for the four tables that hardware walks: the host's own (SDM 3A 4.5),
  * EPT (SDM 3C 29.3), NPT (APM 2 15.25) and VT-d second level (VT-d 3.7, 9.8). They differ in entry

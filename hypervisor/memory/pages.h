@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's own pages: tables, stacks, control structures. They come from frames owned by
  * OWNER_HYPERVISOR, claimed 2 MiB at a time and mapped in the direct map, so that translation in

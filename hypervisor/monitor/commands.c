@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/monitor/commands.h"
 
 #include "hypervisor/base/format.h"

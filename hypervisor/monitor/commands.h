@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The monitor's commands: a table of names, arguments and functions. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Commands that change what guests do. */
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/monitor/console.h"
 
 #include "hypervisor/base/format.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Output to every console device and input from whichever has some. */
 #pragma once
 

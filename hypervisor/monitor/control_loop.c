@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the control core does once the guests run. */
 #include "hypervisor/monitor/control_loop.h"
 

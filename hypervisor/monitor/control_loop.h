@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The control core's life after boot. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/monitor/decode.h"
 
 #include "hypervisor/base/format.h"

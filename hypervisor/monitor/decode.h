@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What hardware structures say, for people at the prompt. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/monitor/guest_console.h"
 
 #include "hypervisor/base/clock.h"

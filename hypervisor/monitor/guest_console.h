@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Guests' serial lines on the console: one guest may be in front, what the others send is logged.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/monitor/monitor.h"
 
 #include "hypervisor/base/log.h"

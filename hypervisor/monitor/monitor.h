@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The prompt on the console: commands for people. Runs on the control core. */
 #pragma once
 

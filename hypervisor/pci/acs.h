@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Access Control Services (PCIe 6.12): who reaches whom without passing the IOMMU. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where base address registers point now (PCIe 7.5.1.2.1). */
 #include "hypervisor/pci/bars.h"
 

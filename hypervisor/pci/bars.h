@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Base address registers (PCIe 7.5.1.2.1). */
 #pragma once
 

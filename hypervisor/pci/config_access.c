@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Configuration space by memory-mapped access (PCIe 7.2.2). */
 #include "hypervisor/pci/config_access.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Access to configuration space. The machine implements pci_config_read() and pci_config_write()
  * over ECAM (ecam.c), host tests over a model.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Offsets and bits of configuration space. Names follow the specification: PCIe 7.5.1
  * (headers), 7.5.3 (PCIe capability), 7.7.7 (ACS), 7.7.1 (MSI-X), 9.3.3 (SR-IOV); PCI-to-PCI bridge

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where configuration space is mapped: 1 MiB a bus, 4 KiB a function (PCIe 7.2.2). */
 #pragma once
 

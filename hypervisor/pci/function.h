@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* PCI functions: what is known of each, and the table of all. */
 #pragma once
 

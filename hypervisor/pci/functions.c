@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of functions, and their command registers. */
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"

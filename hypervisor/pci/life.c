@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A function's life as one state machine: which state may follow which, and what each means for who
  * has the function. A guest gets only what is clean, what a guest used comes back only through a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A function's life: what is known of its state, and so who may have it. */
 #pragma once
 

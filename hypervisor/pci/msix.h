@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* MSI-X (PCIe 7.7.2, 6.1.4). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a PF driver offers: once at boot, and while guests run. The core calls these and nothing
  * else; SR-IOV mechanics are not a driver's business. All calls are made on the control core.

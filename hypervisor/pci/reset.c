@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Resetting a function. The gentlest method comes first: FLR (PCIe 6.6.2), the same through
  * Advanced Features, D3hot and back (5.3.1.4), and last a reset of the whole bus (6.6.1), which is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Resetting a function: FLR, else AF, PM, secondary bus reset. Configuration (BARs, command) is
  * restored with bus mastering off.

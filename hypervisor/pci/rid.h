@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Requester ids (PCIe 2.2.6.2). */
 #pragma once
 

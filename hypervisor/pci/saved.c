@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/pci/saved.h"
 
 #include "hypervisor/pci/acs.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Registers that a reset makes a function forget. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A PF's virtual functions (PCIe 9), as setup/pci_sriov.c enabled them. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Building the hypervisor's own address space. */
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"

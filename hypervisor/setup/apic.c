@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/apic.h"
 
 #include "hypervisor/memory/address_space.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Measuring the TSC. */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"

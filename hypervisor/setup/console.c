@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which devices the console and the log have. */
 #include "drivers/framebuffer/framebuffer.h"
 #include "drivers/keyboard/keyboard.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How a core gets into its defined state. */
 #include "hypervisor/setup/cpu.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bringing up the cores: the boot core in two steps, then the others. */
 #pragma once
 

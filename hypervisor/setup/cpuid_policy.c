@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What of CPUID does not change: highest leaves, extended state, control registers. */
 #include "hypervisor/setup/policy.h"
 

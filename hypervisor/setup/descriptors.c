@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/descriptors.h"
 
 #include "hypervisor/setup/cpu.h"

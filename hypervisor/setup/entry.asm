@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; Where both loaders jump to (state: boot/boot_info.h).
 ;   RDI  struct boot_info, identity-mapped
 

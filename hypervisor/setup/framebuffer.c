@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "drivers/framebuffer/framebuffer.h"
 #include "drivers/framebuffer/screen.h"
 #include "hypervisor/base/mmio.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The frame table at boot: built from the loader's map, and what is taken before there are guests.
  */
 #include "hypervisor/base/log.h"

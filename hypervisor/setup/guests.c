@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Making guests from the configuration. */
 #include "hypervisor/setup/guests.h"
 

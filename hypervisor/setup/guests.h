@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Boot: the guests of the configuration. */
 #pragma once
 

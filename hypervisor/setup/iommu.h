@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The IOMMU's part of the boot order: reserve what firmware keeps, bring the units up, and let
  * firmware's devices go on. PCI enumeration comes in between: the table names devices by paths. */
 #pragma once

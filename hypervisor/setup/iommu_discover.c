@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which units there are, and whether they can be believed. */
 #include "hypervisor/setup/iommu_internal.h"
 

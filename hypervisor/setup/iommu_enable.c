@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The order in which one unit is brought up. */
 #include "hypervisor/setup/iommu_internal.h"
 

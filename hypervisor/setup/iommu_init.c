@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bringing up all units, and what they have in common. */
 #include "hypervisor/setup/iommu_internal.h"
 

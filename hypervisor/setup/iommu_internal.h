@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the IOMMU's boot files share. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory that firmware keeps for the DMA of some functions (RMRR, VT-d 8.4): nobody else gets it,
  * and as long as the host owns such a function, firmware goes on using it: a USB keyboard, a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the DMAR table says of each function: the unit it is behind, and the memory that firmware
  * keeps for it. */
 #include "hypervisor/setup/iommu_internal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SDM 3B 16.8 (initialisation), 16.3.1.5 (LMCE), 5.2.12 of SDM 4 (feature control). */
 #include "hypervisor/base/log.h"
 #include "hypervisor/setup/cpu.h"

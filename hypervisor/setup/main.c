@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The boot order, readable as a table of contents. Every step that fails says so and the rest goes
  * on as far as it makes sense: the monitor prompt is reached whatever failed. */
 #include "hypervisor/setup/cpu.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Called by the entry point with the boot stack; never returns. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/policy.h"
 
 #define CPUID_1_ECX_TSC_DEADLINE BIT(24)

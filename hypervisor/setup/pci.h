@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is done to PCI at boot, in this order. */
 #pragma once
 

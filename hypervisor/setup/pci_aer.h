@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Advanced Error Reporting (PCIe 7.8.4): which errors a function does not report. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/pci_bars.h"
 
 #include "hypervisor/pci/config_access.h"

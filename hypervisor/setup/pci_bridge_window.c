@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/pci_bridge_window.h"
 
 #include "hypervisor/pci/config_access.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The memory windows a PCI-to-PCI bridge forwards (PCI-to-PCI Bridge Architecture 3.2.5.6, .8). */
 #pragma once
 

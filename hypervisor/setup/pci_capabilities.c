@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Capability lists (PCIe 7.5.1.1.11, 7.6). A device may lie: both walks are bounded by the number
  * of entries that fit into their space, so a loop ends by itself.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Capability lists: bounded searches; 0 when absent, loops and bad pointers end the search. */
 #pragma once
 

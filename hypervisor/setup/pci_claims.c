@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Where the registers of all functions lie, asked for or not: runs once, after the platform's own
  * registers have an owner and before anything is given away. Two functions at one address, or one

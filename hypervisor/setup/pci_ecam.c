@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which configuration space is believed and mapped. */
 #include "hypervisor/base/log.h"
 #include "hypervisor/memory/address_space.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Finding all functions. One pass finds them and takes bus mastering away at once; only then are
  * BARs sized and capabilities read.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Errors that a function reports travel up as messages and can end as SERR, NMI or a machine check
  * of the whole machine (PCIe 6.2). A guest provokes them at will: with an access that its function

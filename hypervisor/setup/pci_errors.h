@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Chipsets that make system errors of what guests can cause. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * XSA-59: chipsets that make a system error of what a guest's device sends, by registers that no
  * specification of PCI has. The table is public knowledge (the advisory, Intel's datasheets of the

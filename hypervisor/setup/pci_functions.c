@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/pci_functions.h"
 
 #include "hypervisor/base/string.h"

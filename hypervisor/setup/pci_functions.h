@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Adding functions to their table, and taking VFs out of it again. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/pci_placement.h"
 
 #include "hypervisor/base/format.h"

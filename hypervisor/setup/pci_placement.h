@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Where VF BARs go when the firmware left none or wrong ones: inside the windows of the bridge
  * above; else by growing such a window into its parent's free space; on a root bus into holes of

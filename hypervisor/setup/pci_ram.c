@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/pci_ram.h"
 
 #include "hypervisor/memory/frames.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* RAM against registers. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SR-IOV: the order of PCIe 9.3.3 and what can go wrong at each step. */
 #include "hypervisor/setup/pci_sriov.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * SR-IOV mechanics (PCIe 9): what is the same for every PF. Sizes and places the VF BARs, sets ARI,
  * NumVFs and VF Enable, and verifies that the VFs answer. Drivers come in before (start of the PF)

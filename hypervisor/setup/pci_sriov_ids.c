@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/pci_sriov_ids.h"
 
 #include "hypervisor/base/format.h"

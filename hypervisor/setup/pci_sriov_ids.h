@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Requester ids of VFs: ARI, offset, stride, bus numbers. Used by sriov.c only. */
 #pragma once
 

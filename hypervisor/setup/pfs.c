@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The configuration's PFs: found, given to their driver, split into virtual functions. */
 #include "hypervisor/setup/pfs.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Boot: the configuration's PFs and their virtual functions. */
 #pragma once
 

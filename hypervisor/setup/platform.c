@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who owns the registers that are no device's. */
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/iommu.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the policies for guests have to know of this machine, found out once. */
 #pragma once
 

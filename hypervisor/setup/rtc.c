@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading the real-time clock. */
 #include "hypervisor/x86/rtc.h"
 

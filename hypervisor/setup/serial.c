@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "drivers/serial/serial.h"
 #include "drivers/serial/serial_registers.h"
 #include "hypervisor/base/mmio.h"

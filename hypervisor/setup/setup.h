@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The steps of the boot order that belong to no subsystem. Nothing in this folder runs once
  * control_loop() does. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Starting the other cores. All are woken at once and arrive on page tables of their own, each on
  * its own stack; then the boot core takes them in one after the other, so that indices have no

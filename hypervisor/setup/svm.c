@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Is SVM there, switching it on for a core, and VMCBs: APM 2 15.4, 15.30.4. */
 #include "hypervisor/setup/svm.h"
 

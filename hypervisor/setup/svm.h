@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files that bring SVM up share. */
 #pragma once
 

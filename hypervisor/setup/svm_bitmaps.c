@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/svm.h"
 
 #include "hypervisor/base/string.h"

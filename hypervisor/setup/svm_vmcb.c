@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a guest's VMCB intercepts. */
 #include "hypervisor/setup/svm.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What firmware's tables say: read once, logged, handed on as structures. */
 #include "hypervisor/acpi/acpi.h"
 #include "hypervisor/base/calendar.h"

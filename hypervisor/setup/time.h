@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Clock, date and timer at boot. */
 #pragma once
 

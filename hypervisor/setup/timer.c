@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/setup/time.h"

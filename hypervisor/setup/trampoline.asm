@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; Where an application processor begins: 16-bit code, copied to a page below 1 MiB (SDM 3A 9.4.4).
 ; The page is executable and read-only while it runs, so all data in it is filled in beforehand.
 

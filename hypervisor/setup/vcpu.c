@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/vcpu.h"
 
 #include "hypervisor/base/log.h"

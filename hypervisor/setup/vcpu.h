@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Choosing a back-end, switching it on and making vCPUs: what runs only at boot. */
 #pragma once
 

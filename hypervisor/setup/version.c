@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/version.h"
 
 /* The Makefile defines both, for this file alone. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which Bulkhead this is, and which interfaces it has. */
 #pragma once
 

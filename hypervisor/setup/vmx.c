@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Is VMX there, switching it on for a core, and VMCSs: SDM 3C 24.7, 24.8 (CR0 and CR4 fixed bits),
  * 24.11. */
 #include "hypervisor/setup/vmx.h"

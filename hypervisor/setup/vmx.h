@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files that bring VMX up share. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which VMX controls must be on, may be on and must be off, as one table, against what the CPU
  * allows. */
 #include "hypervisor/base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Errata that change how guests' tables are built. */
 #include "hypervisor/setup/vmx.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a back-end does for a guest's core. VMX is the measure of this interface; SVM stands behind
  * the same one. A back-end turns every exit into a struct vcpu_exit, so that policy is written once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the guest supplies: everything that is not CPU policy. Called on the guest's core. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* An exit, whatever the back-end, and what its handler makes of it. */
 #pragma once
 

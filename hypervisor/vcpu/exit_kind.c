@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vcpu/exit.h"
 
 const char *exit_kind_name(enum exit_kind kind)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The exit dispatcher: one handler per kind of exit, whatever the back-end. Runs on the vCPU's own
  * core and shares nothing with others: no lock, no allocation.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The exit dispatcher, and what handlers share. */
 #pragma once
 

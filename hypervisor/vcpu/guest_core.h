@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a core holds of a guest outside the VMCS or VMCB: extended state, debug registers, a few
  * MSRs. The hypervisor uses none of it, so it stays in the core while the guest runs and is set to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Interrupt commands between the vCPUs of one guest. SDM 3A 11.6.1, 11.12.9, 11.12.10. */
 #include "hypervisor/vcpu/interrupt.h"
 #include "hypervisor/vcpu/vcpu.h"

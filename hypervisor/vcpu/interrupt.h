@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Interrupt commands between vCPUs, and the fields of the interrupt command register in x2APIC mode
  * (SDM 3A 11.12.9). */
 #pragma once

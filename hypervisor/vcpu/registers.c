@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* General registers by number. */
 #include "hypervisor/vcpu/backend.h"
 #include "hypervisor/vcpu/exits.h"

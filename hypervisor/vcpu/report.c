@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A vCPU that cannot go on: its last report. */
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"

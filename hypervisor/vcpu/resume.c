@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How a guest goes on whose instruction was not carried out: with a fault, or by executing it
  * again. */
 #include "hypervisor/vcpu/backend.h"

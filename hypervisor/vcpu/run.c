@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A vCPU on its core: from start-up IPI to start-up IPI, until it stops. */
 #include "hypervisor/base/log.h"
 #include "hypervisor/vcpu/backend.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What exit handlers reach by tables of functions: the back-end below, the guest above. */
 #include "hypervisor/vcpu/backend.h"
 #include "hypervisor/vcpu/events.h"

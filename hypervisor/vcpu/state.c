@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vcpu/state.h"
 
 #include "hypervisor/x86/registers.h"

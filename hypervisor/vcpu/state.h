@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A vCPU's registers: their numbers, the architectural state, and the states that it starts in. */
 #pragma once
 

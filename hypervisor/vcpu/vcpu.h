@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The neutral vCPU. One vCPU owns one core. External interrupts are not intercepted: the guest
  * takes them directly, through its own IDT and the core's own local APIC. An NMI makes the core

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vdev/answers.h"
 
 #include "hypervisor/base/format.h"

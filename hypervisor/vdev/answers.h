@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a guest's exits mean beyond CPU policy. Called on the guest's own core. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vdev/calls.h"
 
 #include "hypervisor/abi/calls.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Guest calls (abi/calls.h), and the lines that guests write with them. Each core has a line of its
  * own, which only that core uses. */
 #pragma once

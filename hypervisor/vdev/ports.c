@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vdev/ports.h"
 
 #include "hypervisor/vdev/calls.h"

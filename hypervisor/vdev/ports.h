@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The ports of guests whose boot protocol promises some (Linux): one 16550 at 0x3f8, PCI's
  * configuration ports, ACPI's sleep and reset registers, an exit

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vdev/virtual_bus.h"
 
 #include "hypervisor/base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A guest's virtual PCI bus: memory accesses of its cores that reach no RAM. Reads of configuration
  * space and accesses to registers beside an MSI-X table are made by the guest's own core, all else

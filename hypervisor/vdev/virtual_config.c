@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The configuration space a guest sees. One row per dword that is not simply zero; whatever has no
  * row reads as zero and ignores writes (deny by default). PCIe 7.5.1.2 (type 0 header), 7.7.2

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The configuration space that a guest sees of its function: a table of rules, one for each dword.
  * Except where a comment says otherwise, on the control core (x86/control_call.h). */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The virtual MSI-X table (PCIe 7.7.2). The guest's address and data never reach the device: an
  * unmasked vector gets an interrupt remapping entry that delivers the guest's vector to one of the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The MSI-X table that a guest sees of its function: the guest's own values, which never reach the
  * device. Except where a comment says otherwise, on the control core (x86/control_call.h). */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vdev/virtual_rtc.h"
 
 #include "hypervisor/base/calendar.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A guest's real-time clock: the registers of an MC146818 as far as a kernel that asks for the date
  * reads them. The date is the hypervisor's; it cannot be set, and there is no alarm or interrupt.

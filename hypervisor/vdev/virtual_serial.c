@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vdev/virtual_serial.h"
 
 #include "hypervisor/base/string.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A guest's serial line: a 16550A without an interrupt line (drivers poll it). What the guest sends
  * goes into a ring that the control core empties; while the ring is full the transmitter reports

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The local APIC, always in x2APIC mode where the CPU has it (SDM 3A 11.12), else through its MMIO
  * page. Only the hypervisor's own use: a guest owns the APIC of its core directly.

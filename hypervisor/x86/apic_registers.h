@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Local APIC registers by their xAPIC offset; the x2APIC MSR is 0x800 + offset / 16
  * (SDM 3A table 11-1, 11-6). */
 #pragma once

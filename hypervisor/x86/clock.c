@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/clock.h"
 
 #include "hypervisor/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The TSC as the hypervisor's clock (base/clock.h). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/control_call.h"
 
 #include "hypervisor/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Work that a guest's core hands to the control core: everything that touches a device, the IOMMU
  * or another guest is done there, one thing at a time, so it needs no locks. The guest's core waits

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The cores' own structures, and who runs here. Depends on nothing: the log asks, too. */
 #include "hypervisor/x86/core_state.h"
 #include "hypervisor/x86/cpu.h"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; Where a started core enters the image, still on the trampoline's page tables and without a stack.
 ; One that wakes up after all others were taken in finds no way on: what would take it in is gone.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What core.c keeps and setup/ fills. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/cpu.h"
 
 #include "hypervisor/base/log.h"

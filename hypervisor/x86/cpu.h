@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Cores: their private data, their stacks, and how the control core reaches them.
  * Core 0 is the control core (monitor, faults, PF drivers, life cycle); each other core either

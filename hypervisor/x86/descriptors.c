@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/descriptors.h"
 
 struct core_tables core_tables[CPU_MAX] __attribute__((aligned(64)));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Segment descriptors and task states, one set per core (SDM 3A 3.4.5, 8.7); the gates of all. */
 #pragma once
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; Dropping interrupts that a guest left behind.
 
 bits 64

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/exceptions.h"
 
 #include "hypervisor/base/format.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Exceptions, NMIs and interrupts taken by the hypervisor itself. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who handles which vector. */
 #include "hypervisor/x86/interrupts.h"
 

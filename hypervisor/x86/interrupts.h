@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Interrupts that the hypervisor itself takes: on the control core, inside cpu_wait(). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/machine_check.h"
 
 #include "hypervisor/base/format.h"

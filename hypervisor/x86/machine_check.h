@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Machine checks: SDM 3B 16, APM 2 9. Whether a guest or the hypervisor is hit, the core's banks
  * are read, noted and cleared here, so that the next machine check finds room; the control core

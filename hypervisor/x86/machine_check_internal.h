@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What machine_check.c and setup/machine_check.c share. */
 #pragma once
 

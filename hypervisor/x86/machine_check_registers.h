@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Registers of the machine-check architecture: SDM 3B 16.3, APM 2 9.3. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/power.h"
 
 #include "hypervisor/base/clock.h"

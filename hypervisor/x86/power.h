@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Switching the machine off and on again. */
 #pragma once
 

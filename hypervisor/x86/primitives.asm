@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; The few instruction sequences that C cannot say, or whose exact addresses matter.
 
 bits 64

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Control registers, MSRs and the few instructions that C cannot express. SDM 3A 2, 4 (MSR
  * addresses). */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/rtc.h"
 
 #include "hypervisor/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The date: read once from the PC's real-time clock (MC146818 and its successors, registers behind
  * ports 70h and 71h), carried on by the TSC.

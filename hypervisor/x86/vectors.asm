@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; The 256 entry points of the interrupt descriptor table.
 ; Each pushes its vector (and a zero where the CPU pushes no error code), so that all arrive at
 ; trap_handle() with a struct trap_frame (exceptions.h).

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Measures what Bulkhead costs, prints one table and writes it to build/bench.csv. Every figure names what counted it.
 Fails when an exit in Bochs costs more or less than exit_costs.golden says, or with --twice when two runs do not count
 the same."""

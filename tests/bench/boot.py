@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From the hypervisor's first instruction to a guest's, by phase."""
 
 from .native import SAME_CLOCK, SHIFT, one_by_one

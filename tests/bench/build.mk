@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What things cost: `make bench` measures, `make bench-accept` takes new exit costs for the right ones.
 
 .PHONY: bench-accept plots

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What exits do, instruction by instruction: Bochs writes down what the guest's cores carry out, and each way from an
 exit to the next entry is counted."""
 

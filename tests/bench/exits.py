@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a VM exit costs in Bochs, in instructions, and whether that is still what it was."""
 
 import re

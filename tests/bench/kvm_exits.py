@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The same exits under KVM: the guest of exits.py, started by QEMU in the stacked machine's Linux, where Bulkhead would
 be, in the same Bochs. Nothing of it is kept but the snapshot that the stacked machine starts from."""
 

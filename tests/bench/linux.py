@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is left of VM exits when two stock Linux guests send to each other, by reason."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The same image on the bare emulated machine and as a guest, in instructions: guest/programs/traffic.c.
 
 QEMU with -icount counts instructions, and its TSC is that count times 2^SHIFT. TCG's WRMSR and VMRUN may read the

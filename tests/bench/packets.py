@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """VM exits between guest and device once traffic flows, and what the run says of boot and memory."""
 
 import re

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Draws docs/figures/*.svg from build/bench.csv and puts the table into docs/performance.md."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One figure of the table, and what the modules that measure share."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What one more guest costs: from one to seven guests, each on a virtual function and a core of its own."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Image, memory, tables, lines."""
 
 import re

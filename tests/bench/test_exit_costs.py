@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Exits cost what was accepted (make bench-accept), and no CPUID costs more than its limit."""
 
 import pytest

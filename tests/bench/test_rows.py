@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two runs are compared by what was counted; and the same program takes as many instructions as a guest as on the bare
 machine."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The VT-d unit: descriptors per assignment, tables by page size, time to read a DMAR table."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # EFI programs that stand for what firmware leaves behind.
 EFI_TESTS := $(patsubst tests/efi/%.c,$(BUILD)/tests/%.efi,$(wildcard tests/efi/*.c))
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A driver that firmware left running: QEMU's teaching device "edu" is told again and again to
  * write a page of memory, and once more when the firmware's boot services end, 100 ms before it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Fuzz targets: every parser of bytes from outside. SOURCES comments as in unit tests (tests/build.mk).
 #   make fuzz                     each target for FUZZ_SECONDS
 #   make fuzz-dmar FUZZ_SECONDS=3600

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What every fuzz target needs: a check that stops the run, and a log that is formatted (so that
  * its arguments are looked at) and thrown away. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Any bytes as physical memory with an RSDP at its start, and as each of the tables.
 // SOURCES: hypervisor/acpi/directory.c hypervisor/acpi/madt.c hypervisor/acpi/mcfg.c
 // SOURCES: hypervisor/acpi/fadt.c hypervisor/acpi/table.c

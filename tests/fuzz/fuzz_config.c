@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
 // SOURCES: hypervisor/config/config_words.c
 /* Any bytes as a configuration: nothing is read or written outside, and what comes out keeps the

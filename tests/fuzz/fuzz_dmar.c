@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Any bytes as a DMAR table: everything handed out must lie inside, and the walk must end.
 // SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
 #include <stdlib.h>

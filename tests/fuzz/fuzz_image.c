@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: guest/start/image.c guest/start/image_linux.c
 // SOURCES: guest/start/image_multiboot.c
 /* Images as guests: whatever the bytes are, what is accepted lies inside the file and the guest's

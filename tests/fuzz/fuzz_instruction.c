@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/vcpu/emulate/instruction.c
 /* Guest code is outside data: whatever the bytes, the decoder stays inside them and says a length
  * that an instruction can have. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/pci_sriov.c hypervisor/setup/pci_sriov_ids.c
 // SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c

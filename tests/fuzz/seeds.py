@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Writes a few well-formed inputs for a fuzz target: seeds.py TARGET FOLDER.
 
 A target without seeds here starts from nothing, which is fine for formats made of plain text."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every fuzz target for a bounded time. Longer runs by hand: make fuzz FUZZ_SECONDS=3600."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What make does: again what has changed, and nothing else."""
 
 import fcntl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the book names exists."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a machine can say about the sources. `make lint` runs just this."""
 
 import os

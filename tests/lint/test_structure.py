@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How large the hypervisor may be, and who may use whom in it: of the objects, by tests/size. `make size DETAIL=1` shows."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The emulator machines that Bulkhead runs on: one description, several ways to run it.
 
     from machine import MachineSpec, machine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bochs 3.0: VMX and SMP, but neither IOMMU nor PCI Express."""
 
 import os

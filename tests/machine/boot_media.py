@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Boot media for the tests of the machines, and the marks that say what a test needs."""
 
 import shutil

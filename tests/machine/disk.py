@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Private copies of boot media, with files put into them. No root, no mounting."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """DMAR tables for machines whose firmware is to say something else than QEMU's (VT-d 8)."""
 
 import struct

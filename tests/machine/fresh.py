@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """What a new user gets: both commands of the README in a bare Debian.
 
 A root of the release is made with debootstrap (minbase, git, make), HEAD of this checkout is cloned into it, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A debugger's side of QEMU's remote protocol: stop the machine at a place, look into memory and change it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Initial RAM disks: an archive writer, kernel modules in the order they load, and programs' libraries."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whether this machine's KVM really offers nested virtualisation.
 
 An openable /dev/kvm proves nothing: containers and cloud machines have it with VMX and SVM hidden. What

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Makes what Linux guests boot from, without root: for each Debian release the stock kernel and an initramfs
 of busybox, iperf3, network drivers and our own init (linux/init).
 

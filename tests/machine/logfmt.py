@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The hypervisor's log: one event for each line, `[seconds] subsystem.event key=value message="..."`."""
 
 import re

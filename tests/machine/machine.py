@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What every emulated machine has: a serial console, a log, a time limit, an end."""
 
 import atexit

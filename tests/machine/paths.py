@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the emulators, their firmware and our own caches are."""
 
 import os

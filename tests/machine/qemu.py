@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """QEMU, emulating (Tcg) or with this machine's KVM (Kvm)."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """QEMU's command line for a MachineSpec: the same for TCG, for KVM and inside the stacked machine."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What Linux guests measured in a run, side by side: read from the log, by the steps that linux/init takes."""
 
 import re

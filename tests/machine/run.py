@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Runs Bulkhead in an emulated machine.
 
 With a terminal: interactive; the serial line is on the terminal, Ctrl-C goes to the machine, Ctrl-] leaves.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a machine needs for a scenario, as its configuration says, which the hypervisor's own parser reads
 (tests/tools/config.c)."""
 

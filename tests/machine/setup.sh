@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Prepares a Debian 12 or 13 machine for Bulkhead:
 #
 #   setup.sh build       compilers, image tools and test runners, from the machine's own release

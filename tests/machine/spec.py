@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The description of a machine: what it has, not how it is run."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """VMX, VT-d and SR-IOV in one machine, on any computer:
 
   Bochs (VMX) -> Linux and KVM -> QEMU with intel-iommu and igb -> UEFI -> the image under test

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Makes what the stacked machine boots, without root and without mounting anything:
 
   boot.iso   GRUB, the kernel, and an initramfs of busybox, the KVM and IDE modules and our init

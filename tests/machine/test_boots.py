@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tests that start emulators; skipped where none is set up (tests/machine/setup.sh emulators)."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tests of what surrounds the machines: log, disks, command lines. No emulator is started."""
 
 import shutil

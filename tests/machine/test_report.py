@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tables at the end of a run, and the cards that a scenario needs."""
 
 from machine import report, scenario

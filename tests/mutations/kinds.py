@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a mutation is made of, and how a test that fails is recognised."""
 
 from dataclasses import dataclass

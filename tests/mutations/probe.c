@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One act that a protection forbids, chosen by `do=`; the mutation tests take the protection away
  * and see it succeed.

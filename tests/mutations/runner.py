@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Takes protections away, one at a time, and requires that something notices.
 
 For each mutation of table.py a copy of the built tree gets the edit, is built again, and the named unit test or QEMU

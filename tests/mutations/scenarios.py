@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the mutation tests run in QEMU. Each scenario returns None when every protection held, else the symptom:
 one line that says what was seen. A sound tree gives None; a mutated one has to give its symptom."""
 

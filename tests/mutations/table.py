@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mutations: each takes one protection away, and something has to notice.
 
 `old` must occur exactly once in `file`: a mutation that no longer fits the source is an error, not a pass."""

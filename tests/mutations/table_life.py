@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Mutations of life cycle, policy, drivers, machine errors and the audit; see table.py."""
 
 from . import scenarios

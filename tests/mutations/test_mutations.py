@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mutations that `make test` tries: the five that must never go unnoticed, and a quick selection of the others
 (`make test-mutations` tries all). The table itself has to fit the sources, all of it."""
 

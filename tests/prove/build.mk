@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Bounded proofs with CBMC. PROOFS picks some: make prove PROOFS='instruction page-map'
 PROOFS ?=
 .PHONY: prove prove-table

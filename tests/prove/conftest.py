@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Proofs take minutes of one processor and nothing else, so they run beside the other tests from the beginning, at the
 lowest priority; the tests that ask for their answers come last."""
 

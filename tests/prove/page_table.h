@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The page-table engine with few entries a table, in three levels. Its pages come from a
  * pool here, whose physical addresses are made up. */
 #pragma once

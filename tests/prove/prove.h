@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For proofs by bounded model checking (make prove). Functions without a body whose name begins
  * with nondet_ return any value of their type; a proof holds for all of them at once.

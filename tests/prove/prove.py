@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Bounded proofs with CBMC: each tests/prove/prove_*.c says in its head what it is about.
 
   // SOURCES:   the files that are proved, as they are built

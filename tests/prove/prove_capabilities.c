@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // clang-format off
 // SOURCES: hypervisor/setup/pci_capabilities.c
 // UNWIND: 5

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // clang-format off
 // SOURCES: hypervisor/config/config_words.c hypervisor/base/string.c
 // UNWIND: 20

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // clang-format off
 // SOURCES: hypervisor/vcpu/emulate/instruction.c
 // UNWIND: 17

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // clang-format off
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // UNWIND: 4

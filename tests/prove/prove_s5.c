@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // clang-format off
 // SOURCES: hypervisor/acpi/fadt.c hypervisor/acpi/table.c hypervisor/base/string.c
 // UNWIND: 30

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What proved sources call and what no proof is about. */
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"

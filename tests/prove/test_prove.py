@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bounded proofs: each holds, and finds the error that is planted for it."""
 
 import pytest

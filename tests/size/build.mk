@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The hypervisor once more, for the graph of its functions: nothing is inlined, so each call is a relocation.
 GRAPH := $(BUILD)/graph
 GRAPH_CFLAGS := -O1 -g0 -fno-inline -fno-jump-tables -Wno-error

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Sections, symbols and relocations of an ELF64 object, as far as the graph needs them."""
 
 import struct

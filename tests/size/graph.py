@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who refers to whom among the objects of the hypervisor: functions and tables, by relocations.
 
 The objects are built without inlining (`make size`), so every call of a function is a relocation and every function has a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hypervisor/layers.txt: the folders, what each may use, and how long its files stay."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `make size` and lint ask of the objects: resident, reachable, groups of files, arrows upwards."""
 
 import re

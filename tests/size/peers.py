@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What others' hypervisors come to: lines without blanks and comments, counted by cloc."""
 
 # Jailhouse e57d1eff (x86 and common), NOVA 8b6c28a0 (x86-64 and common), ACRN d61d98cf8 (hypervisor/).

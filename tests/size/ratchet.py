@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What lint holds the hypervisor to. Nothing may grow beyond tests/size/ratchet.txt; `make size-accept` writes it anew."""
 
 from dataclasses import dataclass

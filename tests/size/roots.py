@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the walks over the graph of functions begin, and where they end. Names as Graph.find() takes them; `->service` stands
 for all functions that a member of this name holds.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """How large the hypervisor is, from its objects (`make size`), and the graph of its files.
 
   size.py BUILD             lines per folder, beside others' hypervisors; what a guest reaches, and by what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Lines of code as cloc counts them, and the lines of each function.
 
 cloc drops comments and blank lines and counts the rest; test_size.py compares with its results. The sources are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tool behind `make size`, on small objects made for it: what it must find is planted in them."""
 
 import subprocess

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """Tests of the whole system in emulated machines."""

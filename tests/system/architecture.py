@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """What the CPU does on the bare machine and as a guest: guest/architecture/, run twice in each lane.
 
 A guest has to see what the bare machine shows, but for the rows of ALLOWED. docs/tests.md has them as a table."""

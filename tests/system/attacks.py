@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What attack runs share: the guests that attack, the guests beside them, and what must hold afterwards."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What tests of the whole system ask of a log, and of the prompt."""
 
 import functools

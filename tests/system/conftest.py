@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Booting the whole system for a test."""
 
 import pytest

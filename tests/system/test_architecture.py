@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A guest sees what the bare machine shows, but for the differences that architecture.py lists with their reasons."""
 
 import pytest

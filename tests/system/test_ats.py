@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A device that could translate addresses by itself is not let."""
 
 import pytest

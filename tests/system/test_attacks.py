@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A device that reaches for everything there is: memory, registers, other devices, addresses of no width."""
 
 import re

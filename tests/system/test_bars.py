@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Registers in the wrong place: firmware that puts one function's over another's, and a device that moves its own."""
 
 import struct

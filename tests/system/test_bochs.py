@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """VMX in Bochs: the exit paths, hostile guests, CPU models with less than is needed."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What runs only at boot is gone once the guests start: overwritten, unmapped, free."""
 
 import bisect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What guests send to their serial lines: all of it arrives, and none of it passes for a line of the hypervisor's."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """DPDK in guests: user space drives virtual functions by polling, and no guest leaves guest mode meanwhile."""
 
 import pytest

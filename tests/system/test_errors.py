@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Errors on PCI Express: firmware has them reported all the way to an NMI, and afterwards nobody reports any."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Exceptions, NMIs and local vectors of guests where the hypervisor has a hand in them: guest/programs/events.c."""
 
 import pytest

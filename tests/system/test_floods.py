@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Devices that do one thing as often as they can. Each costs its own guest; the neighbours, the log and the prompt
 notice nothing."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A function's life where it is hard: commands that overlap, and hardware that does not come through a reset."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A guest that does at random whatever a guest can do, a million times and more, beside one that keeps time."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """gdb attached to a machine with guests: what its commands read is what the log and the monitor say."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Isolation groups: switches and buses where functions reach each other without passing the IOMMU."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From the firmware to the hypervisor: nothing that firmware left running masters the bus in between."""
 
 import struct

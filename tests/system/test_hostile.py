@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Guests that do what they must not: only they end, everybody else goes on, and the log says why."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Guests paused, restarted, and devices moved between them, stopped or running; nothing is left behind."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Stock Linux kernels as guests: their own drivers, their own timers, a console that can be typed at."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Stock Linux kernels as guests of VMX, without devices: Bochs interprets all of it, so that one takes a minute."""
 
 import re

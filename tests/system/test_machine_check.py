@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A machine check ends whom it hit and nobody else. QEMU's monitor raises them; a guest without CR4.MCE was enough to
 have one reset the machine, and a second one was, everywhere.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mission: one NIC, three virtual functions, two guests that talk and one that attacks."""
 
 import re

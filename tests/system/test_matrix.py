@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The same job on different machines: a covering selection of what a machine can be."""
 
 import dataclasses

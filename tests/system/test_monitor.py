@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The prompt: every command, as somebody types it."""
 
 import re

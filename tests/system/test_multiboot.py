@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Multiboot 1 kernels as guests: what the loader promises them, their serial line, their exit status."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A device that no unit stops, whatever the firmware's table says: found by a DMA of its own that must not arrive."""
 
 import pytest

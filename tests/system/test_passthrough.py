@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A whole function to one guest: what VT-d gives without SR-IOV."""
 
 import pytest

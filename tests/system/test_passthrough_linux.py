@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whole cards to stock Linux kernels, beside virtual functions that carry the same traffic."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the audit finds is taken out of service, and nothing else: tables and registers are falsified from outside, under
 guests that run."""
 

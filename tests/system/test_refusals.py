@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bad machines and bad input: one clear line each, nothing else lost, the prompt always reached."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Memory that firmware keeps for its own DMA (RMRR): no guest gets it, the host's functions reach it and nothing else,
 and a guest gets such a function only when it is named. QEMU describes no such memory, so the table is replaced."""
 

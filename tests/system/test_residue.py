@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Nothing of an owner is left in the registers of a virtual function that is given again."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Seven guests on seven virtual functions and eight cores; what each one more costs."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mission as written: VMX, VT-d and SR-IOV in one machine. The same scenarios and the same expectations
 as in the quick lane, in QEMU under Linux' KVM under Bochs' VMX: minutes instead of seconds."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Stock Linux kernels with their own drivers in the stacked machine: what test_linux.py and test_passthrough_linux.py
 ask of the quick lane, asked of VMX, VT-d and SR-IOV."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Guests stopped and started at any moment of their lives; what they had comes back each time."""
 
 import random

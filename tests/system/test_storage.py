@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """NVMe with SR-IOV: Linux guests on secondary controllers, each with a namespace of its own, and the disks from
 outside."""
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Runs what docs/security.md names against each attack, and prints a table: attack, lanes, tests, mutations.
 
   attacks.py                 all of S01 to S55 (about ten minutes, without the stack's runs)

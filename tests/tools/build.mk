@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Tools for this machine that share their code with the hypervisor.
 
 $(BUILD)/dmar: tests/tools/dmar.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c $(wildcard hypervisor/*/*.h) \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Commands for gdb, attached to a machine by QEMU's stub (`make gdb`):
 
     bulkhead-guests                  the guests: state, cores, memory, exits

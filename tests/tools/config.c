@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Reads a configuration the way the hypervisor and the EFI application do, with their parser:
  *   build/config FILE           what is wrong with it, as file:line:column: message

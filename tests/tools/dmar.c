@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Prints a DMAR table the way Bulkhead reads it:
  *   build/dmar FILE...            e.g. build/dmar /sys/firmware/acpi/tables/DMAR

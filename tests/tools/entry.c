@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Why the CPU refused a guest's state, from a log with vmx.vmcs and vmx.fixed lines:
  *   build/entry <LOG

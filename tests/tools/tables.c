@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What second-level tables cost: maps one GiB with pages of at most 4K, 2M and 1G, as a domain
  * does, and prints a line for each: page size, bytes of tables, leaves. build/tables

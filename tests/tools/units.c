@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which unit of a DMAR table each function of a made-up machine is behind, as the hypervisor's own
  * lookup has it:

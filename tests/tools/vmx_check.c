@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Why VM entry refused the guest's state. The CPU only says "reason 33"; this walks the rules of
  * SDM 3C 27.3.1 in the manual's order and names the first one that is broken.

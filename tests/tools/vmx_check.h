@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Why a VM entry failed with reason 33, from what the hypervisor logged. */
 #pragma once
 

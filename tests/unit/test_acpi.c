@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Finding ACPI tables in physical memory.
 // SOURCES: hypervisor/acpi/directory.c hypervisor/acpi/fadt.c hypervisor/acpi/table.c
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The hypervisor's own address space, with control registers that are variables.
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // SOURCES: hypervisor/memory/frames.c hypervisor/base/status.c

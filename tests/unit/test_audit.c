@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The audit's own test: a sound system built by the real code over the modelled unit passes; then
 // one entry at a time is falsified, behind everybody's back, and the audit has to name it.
 // SOURCES: hypervisor/audit/audit.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/audit/audit_life.c
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/audit/audit.c

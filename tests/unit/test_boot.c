@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: boot/ranges.c boot/paging.c boot/efi/elf.c boot/multiboot2/read.c
 // SOURCES: hypervisor/base/text.c hypervisor/base/format.c
 #include <stdlib.h>

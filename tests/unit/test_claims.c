@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/setup/pci_claims.c hypervisor/setup/pci_enumerate.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: -clock.c
 /* The clock, on a TSC of this test's own, measured with the PM timer that belongs to it. */
 #include "hypervisor/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/x86/control_call.c -clock.c
 /* Calls from cores that are threads here. Time runs, forty times faster than usual. */
 #include <pthread.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The DMAR parser and ACPICA's disassembler must read the same out of real machines' tables."""
 
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/vcpu/policy/cpuid.c
 // SOURCES: hypervisor/setup/cpuid_policy.c
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The DMAR parser over built tables; damaged and real ones are in test_dmar_corpus.c.
 // SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
 #include "tests/unit/support/dmar_builder.h"

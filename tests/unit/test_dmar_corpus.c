@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The DMAR parser over damaged tables and, where they are at hand, real machines' ones.
 // SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
 #include "tests/unit/support/dmar_builder.h"

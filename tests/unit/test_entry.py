@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """build/entry names the rule that a logged state breaks."""
 
 import subprocess

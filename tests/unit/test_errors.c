@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/pci_errors.c hypervisor/setup/pci_aer.c
 // SOURCES: hypervisor/setup/pci_errors_chipset.c hypervisor/setup/pci_enumerate.c
 // SOURCES: hypervisor/pci/functions.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/vdev/virtual_bus.c hypervisor/vdev/virtual_msix.c hypervisor/assign/view.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/string.c

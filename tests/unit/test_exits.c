@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/vcpu/policy/control_registers.c hypervisor/vcpu/emulate/instruction.c
 // SOURCES: hypervisor/vcpu/emulate/memory.c hypervisor/setup/cpuid_policy.c hypervisor/vcpu/exits.c
 // SOURCES: hypervisor/vcpu/emulate/fetch.c hypervisor/vcpu/policy/cpuid.c hypervisor/vcpu/report.c

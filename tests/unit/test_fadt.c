@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // FADT and the \_S5 package of the DSDT.
 // SOURCES: hypervisor/acpi/fadt.c hypervisor/acpi/table.c
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Faults from the units' registers to a guest's policy, and what that does to the units.
 // SOURCES: hypervisor/guest/faults.c hypervisor/setup/iommu_discover.c
 // SOURCES: hypervisor/setup/iommu_scopes.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/guest/faults.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/string.c

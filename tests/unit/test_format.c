@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c
 #include <inttypes.h>
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: drivers/framebuffer/framebuffer.c drivers/framebuffer/font.c
 // SOURCES: hypervisor/setup/framebuffer.c
 /* The text console on a framebuffer that refuses every access outside itself and outside its lines,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Page frames and their owners.
 // SOURCES: hypervisor/memory/frames.c
 // SOURCES: hypervisor/setup/frames.c hypervisor/memory/owners.c hypervisor/base/format.c

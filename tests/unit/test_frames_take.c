@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Taking parts of a range by their owners.
 // SOURCES: hypervisor/memory/frames.c
 // SOURCES: hypervisor/setup/frames.c

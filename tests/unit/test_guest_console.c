@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/monitor/guest_console.c hypervisor/monitor/console.c
 // SOURCES: hypervisor/vdev/virtual_serial.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c hypervisor/base/text.c -log.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: guest/start/tables.c guest/start/tables_acpi.c guest/start/tables_linux.c
 // SOURCES: guest/start/tables_multiboot.c
 /* The tables a guest starts from: checksums, addresses, and what iasl makes of the DSDT. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: drivers/igb/igb.c drivers/igb/igb_filter.c drivers/igb/igb_mailbox.c
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: drivers/igb/igb_port.c drivers/igb/igb_vf.c drivers/igb/setup/igb_start.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: guest/start/image.c guest/start/image_linux.c
 // SOURCES: guest/start/image_multiboot.c
 /* PVH images: good ones of both ELF classes, then each field wrong, and every cut. */

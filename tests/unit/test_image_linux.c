@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: guest/start/image.c guest/start/image_linux.c
 // SOURCES: guest/start/image_multiboot.c
 /* bzImages: a good one, each field of its setup header wrong, and every cut. */

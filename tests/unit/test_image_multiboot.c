@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: guest/start/image.c guest/start/image_linux.c
 // SOURCES: guest/start/image_multiboot.c
 /* Multiboot 1 kernels: inside an ELF file and with addresses of their own, then each field wrong.

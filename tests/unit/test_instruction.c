@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/vcpu/emulate/instruction.c
 /* Bytes are NASM's; the source line stands beside them. */
 #include <string.h>

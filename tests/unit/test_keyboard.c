@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: drivers/keyboard/keyboard.c hypervisor/setup/keyboard.c -log.c -clock.c -pages.c
 /* What is typed on a PS/2 keyboard, as scan codes. */
 #include "drivers/keyboard/keyboard.h"

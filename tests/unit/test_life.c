@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/assign/guest.c
 // SOURCES: hypervisor/guest/move.c hypervisor/assign/assignment.c
 // SOURCES: hypervisor/assign/assignment_check.c hypervisor/guest/pf_lost.c hypervisor/pci/reset.c

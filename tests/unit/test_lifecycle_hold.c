@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/verdict.c
 // SOURCES: hypervisor/assign/guest.c hypervisor/base/format.c hypervisor/base/status.c

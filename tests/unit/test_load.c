@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/guest/load.c guest/start/start.c guest/start/image.c
 // SOURCES: guest/start/image_linux.c guest/start/image_multiboot.c guest/start/tables.c
 // SOURCES: guest/start/tables_acpi.c guest/start/tables_linux.c guest/start/tables_multiboot.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/base/log.c hypervisor/base/log_ring.c hypervisor/base/format.c -log.c
 /* The log itself, with two cores played by this test and a console that remembers. */
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/x86/machine_check.c hypervisor/setup/machine_check.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/string.c hypervisor/base/text.c
 /* Banks are read, judged, noted and cleared; against an array of registers. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // MADT: processors and I/O APICs.
 // SOURCES: hypervisor/acpi/madt.c hypervisor/acpi/table.c
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // MCFG: where configuration space is.
 // SOURCES: hypervisor/acpi/mcfg.c hypervisor/acpi/table.c
 #include <stdlib.h>

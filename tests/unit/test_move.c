@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/guest/move.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c hypervisor/pci/life.c
 /* Moving a function: in the order of invariant I6, and what becomes of it when something fails. */

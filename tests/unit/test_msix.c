@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/msix.c hypervisor/pci/functions.c hypervisor/base/format.c
 // SOURCES: tests/unit/model/pci_model.c
 /* MSI-X layouts as devices really have them, and as none may. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/vcpu/policy/msr.c hypervisor/vcpu/interrupt.c hypervisor/setup/svm_bitmaps.c
 // SOURCES: hypervisor/setup/msr_policy.c
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/pfs.c hypervisor/assign/pf.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c hypervisor/base/text.c hypervisor/pci/life.c
 /* NICs that are split: what is left when a step fails. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: drivers/nvme/nvme.c drivers/nvme/nvme_admin.c drivers/nvme/nvme_secondary.c
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: drivers/nvme/nvme_namespaces.c drivers/nvme/nvme_controller.c

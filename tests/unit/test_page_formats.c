@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The four formats of page-table entries: literal entries, from the manuals.
 // SOURCES: hypervisor/memory/formats.c
 #include "hypervisor/memory/page_table.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The page-table engine and its four formats.
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
 /* Code runs from 4 KiB pages only, data keeps its large ones (iTLB multihit, CVE-2018-12207). */
 #include "hypervisor/base/mmio.h"

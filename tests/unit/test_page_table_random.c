@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The page-table engine, randomised, against a plain array of 4 KiB pages.
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The hypervisor's own pages, over chunks of host memory.
 // SOURCES: hypervisor/memory/pages.c -pages.c
 #include <stdlib.h>

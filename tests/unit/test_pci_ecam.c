@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/config_access.c hypervisor/setup/pci_ecam.c
 // SOURCES: hypervisor/setup/pci_ram.c hypervisor/base/format.c
 /* ECAM: which address an access goes to, and that nothing else is touched. */

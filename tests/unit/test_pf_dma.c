@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_setup.c
 // SOURCES: hypervisor/iommu/pf_dma_test.c hypervisor/setup/iommu_discover.c
 // SOURCES: hypervisor/setup/iommu_scopes.c hypervisor/iommu/vtd_reserved.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/vdev/ports.c hypervisor/vdev/virtual_serial.c hypervisor/base/string.c
 // SOURCES: hypervisor/vdev/virtual_rtc.c hypervisor/base/calendar.c
 /* The ports of Linux guests: a 16550 as drivers probe it, configuration mechanism 1, sleep, reset,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Whom a violation takes out of service, from the falsified table to the entry that goes.
 // SOURCES: hypervisor/audit/audit.c
 // SOURCES: hypervisor/audit/audit_report.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/reset.c hypervisor/setup/pci_wake.c hypervisor/pci/saved.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
 // SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/pci/acs.c hypervisor/pci/life.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/x86/rtc.c hypervisor/setup/rtc.c hypervisor/vdev/virtual_rtc.c
 // SOURCES: hypervisor/base/calendar.c hypervisor/base/string.c
 /* The date: the host's clock as firmware may have left it, and what a guest reads of it. */

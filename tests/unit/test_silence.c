@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: boot/silence.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Bus mastering off through the configuration ports, before there is any memory. */
 #include <string.h>

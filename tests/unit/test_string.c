@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/base/status.c
 /*
  * string.c under other names, so that libc's functions stay what they are and serve as the measure.

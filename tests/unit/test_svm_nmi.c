@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/vcpu/svm/exit.c hypervisor/vcpu/svm/state.c hypervisor/vcpu/svm/nmi.c
 // SOURCES: hypervisor/setup/svm_vmcb.c
 /* A guest's NMIs under SVM, and RF of what is given to it. */

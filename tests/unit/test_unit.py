@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Builds and runs each unit test with both compilers' warnings as errors (ASan, UBSan)."""
 
 import re

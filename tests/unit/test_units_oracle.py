@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which unit a function is behind: the hypervisor's lookup against one of our own, on real machines' tables.
 
 The tables come without the machines, so these are made up: every device that a table names, bridges and buses behind

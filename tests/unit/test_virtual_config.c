@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/vdev/virtual_config.c hypervisor/assign/view.c hypervisor/pci/functions.c
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/vdev/virtual_msix.c hypervisor/assign/view.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/text.c hypervisor/base/string.c hypervisor/base/status.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/vmx_bitmaps.c hypervisor/vcpu/vmx/shared.c
 /* The MSR bitmap says what the policy says, bit for bit; every port exits. */
 #include "hypervisor/vcpu/policy/msr.h"

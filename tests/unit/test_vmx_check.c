@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: tests/tools/vmx_check.c hypervisor/vcpu/state.c
 /* The rules of SDM 3C 27.3.1: good states pass, and each broken rule is named. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/vmx_controls.c
 /* Choosing VMX controls from the capability MSRs of several CPUs, and refusing by name. */
 #include <stdio.h>

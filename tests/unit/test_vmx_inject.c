@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/vcpu/vmx/exit.c hypervisor/vcpu/vmx/state.c hypervisor/vcpu/vmx/dump.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/vcpu/vmx/vmcs.c hypervisor/setup/vmx_errata.c hypervisor/vcpu/state.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Domains and context entries: what is connected reaches its domain, and nothing else does.
 // SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
 // SOURCES: hypervisor/iommu/vtd_reserved.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Fault records: all of them, of every unit, in order, and the event that announces them.
 // SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
 // SOURCES: hypervisor/iommu/vtd_reserved.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Interrupt remapping entries: whose they are, what they deliver, and to whom.
 // SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
 // SOURCES: hypervisor/iommu/vtd_reserved.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Invalidation: queue and registers, and what happens when they fail.
 // SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
 // SOURCES: hypervisor/iommu/vtd_reserved.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Memory that firmware keeps for its own DMA (RMRR): nobody else's, and what its functions reach.
 // SOURCES: hypervisor/iommu/vtd_reserved.c hypervisor/setup/iommu_discover.c
 // SOURCES: hypervisor/setup/iommu_scopes.c hypervisor/setup/iommu_reserved.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Finding, checking and turning on VT-d units.
 // SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c
 // SOURCES: hypervisor/iommu/vtd_reserved.c

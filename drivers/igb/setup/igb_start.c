@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Bringing an 82576 PF up: reset, internal switch, pools, link (datasheet 4.6, 7.10). Everything
  * goes through registers; the PF itself never does DMA and raises no interrupts.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a secondary controller offers that reaches further than its own namespace. Guests' commands
  * never pass the hypervisor, so whoever has such a controller can use all of it. */
 #include "drivers/nvme/setup/nvme_setup.h"

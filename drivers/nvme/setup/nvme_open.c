@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The admin queue of a controller: reset, enable, and off again (NVM Express Base 2.0, 3.5). */
 #include "drivers/nvme/setup/nvme_setup.h"
 #include "hypervisor/base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files that bring an NVMe PF up share. */
 #pragma once
 

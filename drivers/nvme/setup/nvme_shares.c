@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the device has, shared out evenly among its secondary controllers: queues, interrupts and a
  * namespace for each (NVM Express Base 2.0, 8.26 and 8.11). */
 #include "drivers/nvme/setup/nvme_setup.h"

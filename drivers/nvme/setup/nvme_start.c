@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bringing an NVMe PF up: gives each VF's secondary controller queues, interrupts and one
  * namespace. */
 #include "drivers/nvme/nvme.h"

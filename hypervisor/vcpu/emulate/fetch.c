@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading a guest's code the way its CPU does: segment base, then its page tables. */
 #include "hypervisor/base/string.h"
 #include "hypervisor/vcpu/exits.h"

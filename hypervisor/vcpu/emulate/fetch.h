@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A guest's memory and code, through its own page tables. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SDM 2A chapter 2 (prefixes, ModR/M, SIB) and appendix A (opcode maps). */
 #include "hypervisor/vcpu/emulate/instruction.h"
 

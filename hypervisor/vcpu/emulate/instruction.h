@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Decoder for the instructions that touch emulated memory: MOV, MOVZX, MOVSX, MOVSXD between
  * register or immediate and memory, in 16-, 32- and 64-bit code; and the length of CPUID, RDMSR,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Accesses to guest-physical memory that is not RAM: decoded here, carried out by the guest code.
  */
 #include "hypervisor/vcpu/exits.h"

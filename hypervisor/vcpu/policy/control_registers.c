@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Control registers and XCR0: what exits is judged as the CPU would, with the guest's features. */
 #include "hypervisor/vcpu/guest_core.h"
 #include "hypervisor/vcpu/policy/cpuid.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vcpu/policy/cpuid.h"
 
 #include "hypervisor/abi/calls.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What CPUID tells a guest: the core's own answer, cut down by a table to what a guest can use.
  * A leaf or bit that the table does not name does not exist.

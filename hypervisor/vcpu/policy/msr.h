@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Model-specific registers of guests: one table says for each, and each direction, whether the
  * guest reaches the core's own register, an answer made up here, or nothing (#GP). What the table

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; void svm_enter(struct vcpu *vcpu, uint64_t vmcb, uint64_t host)
 ;
 ; VMLOAD and VMSAVE move what VMRUN leaves alone: FS, GS, TR, LDTR and the system call MSRs

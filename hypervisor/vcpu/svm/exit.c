@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a VMCB says about an exit: APM 2 15.7 to 15.13, 15.25.6, appendix C. */
 #include "hypervisor/vcpu/svm/svm.h"
 

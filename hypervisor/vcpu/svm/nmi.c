@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A guest's NMIs. On a CPU an NMI blocks the next one until IRET ends; an injected one blocks
  * nothing, and early SVM has no virtual NMI. So IRET is intercepted. The exit comes before the IRET

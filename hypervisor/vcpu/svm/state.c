@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Guest state in the VMCB. */
 #include "hypervisor/base/string.h"
 #include "hypervisor/vcpu/exits.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The SVM back-end (APM 2 chapter 15). Interrupts are not intercepted and V_INTR_MASKING is 0: the
  * guest's own RFLAGS.IF gates them. The host runs with GIF = 0 from load() to unload(), so that an

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the SVM back-end share. Others use vcpu.h. */
 #pragma once
 

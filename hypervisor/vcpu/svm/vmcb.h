@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The virtual machine control block: APM 2 appendix B, exit codes appendix C. */
 #pragma once
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; The way into a guest and back: SDM 3C 27 (VM entries), 28 (VM exits).
 ;
 ; Only the general registers are switched here. CR2, debug registers, extended state and the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Exit reasons (SDM 3D C) to neutral exits; events that an exit cut short; injection. */
 #include "hypervisor/base/log.h"
 #include "hypervisor/vcpu/exits.h"

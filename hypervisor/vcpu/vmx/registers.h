@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * VMX as the manual defines it: capability MSRs (SDM 3D A), VMCS fields (SDM 3D B), control bits
  * (SDM 3C 25.6 to 25.8), exit reasons (SDM 3D C), memory structures. Facts only, no policy.

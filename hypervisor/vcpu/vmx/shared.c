@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vcpu/vmx/vmx.h"
 
 struct vmx_capabilities vmx_capabilities;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Guest state in the current VMCS: SDM 3C 25.4 (guest-state area), 25.6.6 (masks and shadows). */
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A vCPU's VMCS while it is loaded, and the back-end's table. */
 #include "hypervisor/abi/calls.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"

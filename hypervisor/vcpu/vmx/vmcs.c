@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/vcpu/vmx/vmcs.h"
 
 #include "hypervisor/base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Access to the current VMCS and the VMX instructions. Each instruction's outcome (RFLAGS.CF and
  * ZF, SDM 3C 31.2) is looked at; a failure is logged in the manual's words.

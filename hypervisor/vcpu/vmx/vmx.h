@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the VMX back-end share. Others use vcpu.h. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A guest that asks its own NVMe controller for what is another's: it takes a namespace away from
  * one controller and attaches it to another (Namespace Attachment, NVM Express Base 2.0, 5.22).
  *

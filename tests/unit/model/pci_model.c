@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/unit/model/pci_model.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A model of configuration space: functions, bridges that route by their bus registers, BARs that
  * answer sizing, capability lists (also hostile ones), resets, and SR-IOV with VFs that appear 100

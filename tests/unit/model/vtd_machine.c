@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/unit/model/vtd_machine.h"
 
 #include "hypervisor/setup/iommu_internal.h"

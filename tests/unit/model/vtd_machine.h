@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A machine around the modelled units: a DMAR table written structure by structure, PCI functions
  * and bridges, and iommu_init() over them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The unit's registers. */
 #include "tests/unit/model/vtd_model.h"
 

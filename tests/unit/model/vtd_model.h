@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A VT-d unit as registers and memory, for host tests: it answers behind hypervisor/base/mmio.h,
  * reads the real tables, keeps stale cache entries until it is told to drop them, and writes down

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The unit's invalidation queue and caches. */
 #include "tests/unit/model/vtd_model.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the unit reads from memory: tables, entries, and what it remembers of them. */
 #include "tests/unit/model/vtd_model.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A sound system for the audit: two guests with a function each, built by the real code over the
  * modelled unit; owners, functions and the control structures' roots are the fixture's own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "hypervisor/base/clock.h"
 #include "tests/unit/support/host.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A function, two guests and a machine that writes down what is asked of it and fails at a step of
  * the test's choice; frames and memory tables are the real ones. Static on purpose. */
 #pragma once

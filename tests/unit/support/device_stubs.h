@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* what assignment.c stands on beside the audit's fixture; nothing is reset. Included behind that.
  */
 #pragma once

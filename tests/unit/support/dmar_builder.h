@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A DMAR table written structure by structure; for tests of the parser. Static on purpose. */
 #pragma once
 

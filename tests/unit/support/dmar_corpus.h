@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Real machines' DMAR tables, where they are at hand. Static on purpose. */
 #pragma once
 

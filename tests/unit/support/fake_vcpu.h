@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A vCPU whose back-end plays a script of exits, on a core and with a guest room that only write
  * down what is asked of them. For tests that link the dispatcher; everything is static on purpose.

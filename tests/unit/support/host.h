@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the bare machine provides, for host tests: a log that can be looked at, a clock that only
  * moves when it is read or waited on, pages from the host's allocator.

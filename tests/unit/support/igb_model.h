@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The 82576's registers as a model, and the VFs' side of its mailbox; static on purpose. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A PVH image of two segments and a note, 32- or 64-bit, of which any field can then be broken. */
 #pragma once
 

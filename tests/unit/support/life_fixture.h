@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Guests, a PF with VFs and a control loop on a virtual clock. Everything between the control loop
  * and the modelled configuration space is the real code (lifecycle, hold, move, device, reset,

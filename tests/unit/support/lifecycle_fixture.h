@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Two guests on cores that obey, dawdle or are lost, and a device; the code around lifecycle.c and
  * hold.c is the fixture's own. Static on purpose. */
 #pragma once

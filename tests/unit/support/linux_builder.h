@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A bzImage of which any field of the setup header can then be broken. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A device whose MSI-X table lies in a BAR of memory, an interrupt remapping that keeps books, and
  * a guest with two cores. Static on purpose. */
 #pragma once

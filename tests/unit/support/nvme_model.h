@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* An NVMe controller with secondary controllers, as its PF driver sees it, and what may be wrong
  * with one; static on purpose. Its DMA goes through the domain that it is attached to. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What guests' cores have logged and guests have sent, for tests of their end. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Builds firmware tables byte by byte, good and broken ones alike. */
 #pragma once
 

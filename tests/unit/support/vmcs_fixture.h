@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A VMCS of plain memory, the core's registers and a dispatcher that only says what it was given.
  * Static on purpose. */
 #pragma once
