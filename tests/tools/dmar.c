@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "hypervisor/acpi/acpi.h"
 #include "hypervisor/acpi/bytes.h"
 #include "hypervisor/acpi/dmar.h"
 #include "hypervisor/base/log.h"
