@@ -76,7 +76,7 @@ def read(path: Path) -> Proof:
     head = {}
     for key, value in re.findall(r"^// ([A-Z]+): (.*)$", path.read_text(), re.MULTILINE):
         head[key] = f"{head[key]} {value}" if key in head else value
-    claim = re.search(r"^/\* (.*?) \*/$", path.read_text(), re.MULTILINE | re.DOTALL)
+    claim = re.search(r"^/\* (?!SPDX)(.*?) \*/$", path.read_text(), re.MULTILINE | re.DOTALL)
     missing = {"SOURCES", "UNWIND", "BOUND", "PLANT"} - set(head)
     plant = tuple(part.strip() for part in head.get("PLANT", "").split(" ==> "))
     if missing or claim is None or len(plant) != 3:
