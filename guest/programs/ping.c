@@ -3,7 +3,7 @@
  * Exchanges ICMP echoes with another guest over its virtual function and checks every byte.
  *
  *   ip=10.0.0.1 peer=10.0.0.2 count=1000 [size=64..1400] [mode=poll|msix] [limit=SECONDS]
- *   [questions=any]
+ *   [questions=any] [gap=MICROSECONDS]
  *
  * Both sides run the same program: each asks `count` times and answers the other's questions. With
  * questions=any somebody, the other side or a third, asks as often by some other program: of these
@@ -36,6 +36,7 @@ static bool msix, any_question;
 static uint32_t own_ip, peer_ip;
 static uint8_t peer_mac[6];
 static bool peer_known;
+static uint64_t gap; /* from an answer to the next question: microseconds */
 static unsigned count, payload, asked, answered, served, wrong;
 static uint64_t last_served;
 static uint8_t frame[IGBVF_FRAME_MAX];
@@ -287,6 +288,11 @@ static bool ask_all(uint64_t end)
             }
             turn();
         }
+        for (uint64_t next = microseconds() + gap; microseconds() < next;) {
+            if (microseconds() > end)
+                return false;
+            turn();
+        }
     }
     return true;
 }
@@ -314,12 +320,13 @@ int guest_main(void)
     peer_ip = argument("peer", text, sizeof text) ? parse_ip(text) : 0;
     count = (unsigned)argument_number("count", 1000);
     payload = (unsigned)argument_number("size", 56);
+    gap = argument_number("gap", 0);
     if (payload > 1400)
         payload = 1400;
     uint64_t end = microseconds() + argument_number("limit", 60) * 1000000;
     if (own_ip == 0 || peer_ip == 0) {
         print("usage: ip=A.B.C.D peer=A.B.C.D [count=N] [size=N] [mode=poll|msix] [limit=SECONDS] "
-              "[questions=any]\n");
+              "[questions=any] [gap=MICROSECONDS]\n");
         return EXIT_NO_DEVICE;
     }
     uint8_t *canary = memory_take(CANARY_SIZE);

@@ -41,7 +41,7 @@ TALK = """
 image  = ping.elf
 memory = 16M
 device = uplink.vf{vf}
-args   = ip=10.0.0.{own} peer=10.0.0.{peer} count={count} mode=msix limit=400
+args   = ip=10.0.0.{own} peer=10.0.0.{peer} count={count} mode=msix limit=400 gap={gap}
 expect = exit 0
 """
 
@@ -73,10 +73,10 @@ PLACES = {
 TRACE = ("vtd_frr_new", "vtd_dmar_fault")
 
 
-def pair(count=400, left="left", right="right") -> str:
-    """Two guests with VFs 0 and 1 that ask each other `count` times."""
-    return (TALK.format(name=left, vf=0, own=1, peer=2, count=count) +
-            TALK.format(name=right, vf=1, own=2, peer=1, count=count))
+def pair(count=400, left="left", right="right", gap=0) -> str:
+    """Two guests with VFs 0 and 1 that ask each other `count` times, `gap` microseconds after each answer."""
+    return (TALK.format(name=left, vf=0, own=1, peer=2, count=count, gap=gap) +
+            TALK.format(name=right, vf=1, own=2, peer=1, count=count, gap=gap))
 
 
 def pair_is_undisturbed(run, count=400, left="left", right="right") -> None:
