@@ -133,8 +133,8 @@ LIFE_MUTATIONS = (
 
     # --- NVMe ---
     Mutation("namespaces-left-attached", "a namespace is taken from every controller before it is given to one",
-             (Edit("drivers/nvme/setup/nvme_shares.c", "        status = detach_all(controller, namespace);\n        if (status != STATUS_OK)\n"
-                   "            return status;\n        if (taken", "        if (taken"),),
+             (Edit("drivers/nvme/setup/nvme_shares.c", "    if (status == STATUS_OK && count != 0)",
+                   "    if (status == STATUS_OK && count != 0 && namespace == 0)"),),
              (Unit("test_nvme", failed("each_vf_gets_its_share_and_one_namespace")),), quick=True),
     Mutation("namespaces-unwatched", "wrong attachments are corrected",
              (Edit(NAMESPACES, "        if (status == STATUS_OK && !as_it_should_be(&found)) {",
@@ -151,8 +151,8 @@ LIFE_MUTATIONS = (
              (Edit(NAMESPACES, "    return found->others == 0 &&", "    return (found->others == 0 || found->owner == NULL) &&"),),
              (Unit("test_nvme_namespaces", failed("a_namespace_that_is_nobodys_is_watched_too")),)),
     Mutation("namespace-inherited", "a VF's controller is detached from every namespace, not only from its own",
-             (Edit("drivers/nvme/nvme_secondary.c", "? nvme_detach_from(controller, vf) : status;",
-                   "? nvme_detach_all(controller, vf->namespace) : status;"),),
+             (Edit(NAMESPACES, "            listed = nvme_data16(controller, 2 * i) == vf->controller;",
+                   "            listed = namespace == vf->namespace && nvme_data16(controller, 2 * i) == vf->controller;"),),
              (Unit("test_nvme_namespaces", failed("a_successor_inherits_nothing")),), quick=True),
     Mutation("secondary-controllers-unasked", "a device is refused whose VFs may manage each other's namespaces",
              (Edit("drivers/nvme/setup/nvme_check.c", "    bool accepted = device->unsafe_controllers;",
