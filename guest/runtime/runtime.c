@@ -24,7 +24,6 @@ _Static_assert(sizeof(struct gate) == 16, "64-bit interrupt gate");
 
 extern char image_end[];
 extern const uint64_t interrupt_stubs[256];
-
 static const struct start_info *start;
 static uint32_t call_instruction; /* ABI_CALL_*, 0 on the bare machine */
 static uint64_t tsc_khz = 1000000;
