@@ -458,7 +458,8 @@ static void check_table(const char *name, const uint8_t *bytes, size_t length)
             snprintf(line, sizeof line, "base=%#llx size=%#llx offset=%#zx ",
                      (unsigned long long)base, (unsigned long long)(end - base), at);
         } else {
-            snprintf(line, sizeof line, "offset=%#zx usable=0 message=\"left this entry empty", at);
+            snprintf(line, sizeof line,
+                     "offset=%#zx usable=0 message=\"the firmware left this entry empty", at);
         }
         if (host_log_count("iommu.reserved", line) != 1)
             fail_msg("%s: no \"%s\" in %s", name, line, host_log_text());
