@@ -151,7 +151,7 @@ PYTEST := $(PYTHON) -m pytest -v -p no:cacheprovider --tb=short
 
 test: setup ## every test there is (up to 45 minutes on 2 cores): PYTEST_FLAGS='-m "not stack"' for the quick ones
 	@$(MAKE) --no-print-directory all
-	@$(PYTEST) $(PYTEST_FLAGS) tests
+	@$(if $(BUSY),BUSY=$(BUSY) tests/busy.py) $(PYTEST) $(PYTEST_FLAGS) tests
 
 RELEASE ?= 13
 .PHONY: test-fresh
@@ -164,10 +164,9 @@ GDB_PORT ?= 1234
 gdb: $(BUILD)/bulkhead.elf ## a debugger for a machine of `make run RUN_FLAGS='--gdb 1234'`: bulkhead-guests, bulkhead-walk; GDB_PORT=1234
 	@gdb -q $< -x tests/tools/bulkhead_gdb.py -ex 'target remote :$(GDB_PORT)' -ex 'hbreak hypervisor_main' $(GDB_FLAGS)
 
-BUSY ?= 4
 .PHONY: test-busy
-test-busy: all ## the tests beside BUSY=4 loops that take this computer's time; PYTEST_FLAGS picks (three times as long)
-	@BUSY=$(BUSY) tests/busy.py $(PYTEST) $(PYTEST_FLAGS) tests
+test-busy: ## make test beside BUSY=4 loops that take this computer's time; PYTEST_FLAGS picks (three times as long)
+	@$(MAKE) --no-print-directory test BUSY=$(or $(BUSY),4)
 
 LIFE_ROUNDS ?= 1000
 .PHONY: test-life

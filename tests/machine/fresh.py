@@ -228,7 +228,9 @@ def check(release: str, options) -> bool:
         report.append(f"make run {'ok' if fine else 'FAILED'}, {duration(seconds)}")
         passed, failed = passed + fine, failed + (not fine)
     flags = f" PYTEST_FLAGS={shlex.quote(options.pytest_flags)}" if options.pytest_flags else ""
-    fine, log, seconds = root.run("test", f"make test{flags}", TEST_LIMIT)
+    if options.busy:
+        flags += f" BUSY={options.busy}"
+    fine, log, seconds = root.run("test", f"make test{flags}", TEST_LIMIT * (2 if options.busy else 1))
     test_passed, test_failed, skipped = counts(log)
     report.append(f"make test {test_passed} passed, {test_failed} failed, {skipped} skipped, {duration(seconds)}")
     passed, failed = passed + test_passed, failed + max(test_failed, not (fine and test_passed))
@@ -245,6 +247,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("release", nargs="+", choices=SUITES)
     parser.add_argument("--pytest-flags", default="", metavar="FLAGS", help="picks tests, as PYTEST_FLAGS does")
     parser.add_argument("--no-run", action="store_true", help="leave out `make run`")
+    parser.add_argument("--busy", type=int, default=0, metavar="N",
+                        help="run the tests beside N loops that take the computer's time (three times as long)")
     parser.add_argument("--keep", action="store_true", help="leave the root there afterwards")
     parser.add_argument("--reuse", action="store_true", help="use a root that --keep left (a new clone, no new root)")
     parser.add_argument("--cache", default="", metavar="DIR",
