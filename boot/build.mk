@@ -44,18 +44,24 @@ SCENARIOS := $(sort $(wildcard config/*.conf))
 $(BUILD)/bulkhead.stripped.elf: $(BUILD)/bulkhead.elf
 	$(Q)$(OBJCOPY) --strip-debug $< $@
 
+# All bytes of a file go into the guest's memory at each start, and are cleared there again: its symbols stay here.
+$(BUILD)/stripped/%.elf: $(BUILD)/guest/%.elf
+	@mkdir -p $(@D)
+	$(Q)$(OBJCOPY) --strip-all $< $@
+
 # GUEST_IMAGES comes from guest/build.mk, which is read later: expanded when the rule runs.
 .SECONDEXPANSION:
-flags.media = $(SOURCE_DATE_EPOCH) $(SCENARIOS) $(GUEST_IMAGES)
+MEDIA_GUESTS = $(GUEST_IMAGES:$(BUILD)/guest/%=$(BUILD)/stripped/%)
+flags.media = $(SOURCE_DATE_EPOCH) $(SCENARIOS) $(MEDIA_GUESTS)
 $(BUILD)/bulkhead.img: boot/image.sh boot/grub/early.cfg boot/grub/disk.cfg $(BUILD)/bulkhead.efi \
-    $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $$(GUEST_IMAGES) $(BUILD)/flags/media
+    $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $$(MEDIA_GUESTS) $(BUILD)/flags/media
 	$(call say,IMAGE,$@)
-	$(Q)boot/image.sh disk $@ $(BUILD)/bulkhead.stripped.elf $(BUILD)/bulkhead.efi $(SCENARIOS) $(GUEST_IMAGES)
+	$(Q)boot/image.sh disk $@ $(BUILD)/bulkhead.stripped.elf $(BUILD)/bulkhead.efi $(SCENARIOS) $(MEDIA_GUESTS)
 
 $(BUILD)/bulkhead.iso: boot/image.sh boot/grub/iso.cfg $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) \
-    $$(GUEST_IMAGES) $(BUILD)/flags/media
+    $$(MEDIA_GUESTS) $(BUILD)/flags/media
 	$(call say,IMAGE,$@)
-	$(Q)boot/image.sh iso $@ $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $(GUEST_IMAGES)
+	$(Q)boot/image.sh iso $@ $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $(MEDIA_GUESTS)
 
 usb: all ## write the image to a USB stick: DEVICE=/dev/sdX (all on it is lost)
 	@boot/usb.sh "$(DEVICE)" $(BUILD)/bulkhead.img "$(FORCE)"
