@@ -36,6 +36,8 @@ struct guest {
     const struct config_guest *config;
     uint64_t memory_base, memory_size; /* host-physical */
     bool memory_clean;                 /* overwritten with zeros since a guest last ran in it */
+    volatile bool scrubbing;           /* its cores are at it, or about to be (guest/scrub.h) */
+    uint64_t scrubbed;                 /* bytes that they have overwritten */
     struct page_table memory;          /* EPT or NPT */
     struct iommu_domain domain;
     unsigned cpu_count;

@@ -2,12 +2,24 @@
 #include "hypervisor/guest/core.h"
 
 #include "hypervisor/base/log.h"
+#include "hypervisor/guest/scrub.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/vdev/answers.h"
 #include "hypervisor/vdev/calls.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/interrupts.h"
+#include "hypervisor/x86/registers.h"
+
+static void run(struct vcpu *vcpu, const void *memory)
+{
+    calls_open(memory);
+    if (memory != NULL)
+        vcpu_run(vcpu);
+    else
+        guest_events.stopped(vcpu, "no-memory", "the core cannot map the guest's memory");
+    calls_close(vcpu->guest);
+}
 
 void guest_core(struct cpu *cpu)
 {
@@ -19,14 +31,13 @@ void guest_core(struct cpu *cpu)
             continue;
         }
         cpu->state = CPU_GUEST;
+        cr3_write(cr3_read()); /* what the control core has unmapped meanwhile */
         struct guest *guest = vcpu->guest;
-        const void *memory = window_open(guest->memory_base, guest->memory_size);
-        calls_open(memory);
-        if (memory != NULL)
-            vcpu_run(vcpu);
-        else
-            guest_events.stopped(vcpu, "no-memory", "the core cannot map the guest's memory");
-        calls_close(guest);
+        void *memory = window_open(guest->memory_base, guest->memory_size);
+        if (!guest->scrubbing)
+            run(vcpu, memory);
+        else if (memory != NULL)
+            scrub_share(vcpu, memory);
         window_close();
         __atomic_store_n(&cpu->vcpu, NULL, __ATOMIC_RELEASE);
         cpu->state = cpu->corrupt ? CPU_RETIRED : CPU_IDLE;

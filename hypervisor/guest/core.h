@@ -6,5 +6,6 @@
 
 struct cpu;
 
-/* Idle until a vCPU is handed over, then run it to its end, for ever. */
+/* Idle until a vCPU is handed over (guest/cores.h), then run it to its end or overwrite its share
+ * of memory, for ever. */
 NO_RETURN void guest_core(struct cpu *cpu);

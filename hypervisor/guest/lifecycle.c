@@ -9,12 +9,13 @@
 #include "hypervisor/x86/control_call.h"
 #include "hypervisor/assign/assignment.h"
 #include "hypervisor/assign/pf.h"
+#include "hypervisor/guest/cores.h"
 #include "hypervisor/guest/hold.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/guest/pf_lost.h"
+#include "hypervisor/guest/scrub.h"
 #include "hypervisor/vdev/virtual_serial.h"
-#include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 
 /* A full ring takes less, at 115200 baud and in lines of a byte each. */
@@ -71,22 +72,6 @@ static void end(struct guest *guest)
     quiesce_all(guest);
 }
 
-/* A core that stopped for good since the guest was created. */
-static bool cores_usable(const struct guest *guest)
-{
-    for (unsigned i = 0; i < guest->cpu_count; i++) {
-        const struct cpu *cpu = guest->vcpus[i]->cpu;
-        if (cpu->state != CPU_FAILED && cpu->state != CPU_RETIRED)
-            continue;
-        log_event("guest.refused",
-                  "guest=%s core=%u message=\"its core is out of service (see cpu.machine_check or "
-                  "cpu.exception above); reset the machine to use it again\"",
-                  guest->name, cpu->index);
-        return false;
-    }
-    return true;
-}
-
 /* Memory, devices and vCPUs as at power-on; nothing runs yet. */
 static enum status prepare(struct guest *guest)
 {
@@ -94,9 +79,9 @@ static enum status prepare(struct guest *guest)
     if (guest->quarantined)
         return STATUS_DENIED;
     if ((guest->state != GUEST_CREATED && guest->state != GUEST_STOPPED) || guest->holds != 0 ||
-        guest_moving(guest))
+        guest_moving(guest) || !scrub_over(guest))
         return STATUS_BUSY;
-    if (!cores_usable(guest))
+    if (!guest_cores_usable(guest))
         return STATUS_DEVICE;
     enum status status = load_guest(guest, &start);
     if (status != STATUS_OK)
@@ -138,17 +123,11 @@ static enum status prepare(struct guest *guest)
 
 static void launch(struct guest *guest)
 {
-    guest->vcpus_running = guest->cpu_count;
     guest->started_at = clock_microseconds();
     guest->state = GUEST_RUNNING;
     guests_changed();
     log_event("guest.started", "name=%s core=%u", guest->name, guest->vcpus[0]->cpu->index);
-    for (unsigned i = 0; i < guest->cpu_count; i++) {
-        struct cpu *cpu = guest->vcpus[i]->cpu;
-        __atomic_store_n(&cpu->vcpu, guest->vcpus[i], __ATOMIC_RELEASE);
-        /* Not an interrupt: one that is held up until the guest runs would be the guest's. */
-        cpu_kick(cpu);
-    }
+    guest_cores_begin(guest);
 }
 
 enum status guest_start(struct guest *guest)
@@ -157,34 +136,6 @@ enum status guest_start(struct guest *guest)
     if (status == STATUS_OK)
         launch(guest);
     return status;
-}
-
-/* Cores that died in the hypervisor itself (x86/exceptions.c): they never come back. */
-static uint32_t cores_failed(const struct guest *guest)
-{
-    uint32_t count = 0;
-    for (unsigned i = 0; i < guest->cpu_count; i++)
-        count += guest->vcpus[i]->cpu->state == CPU_FAILED;
-    return count;
-}
-
-/* A core in host mode notices a control call's answer only if the calls are served meanwhile. */
-static bool cores_left(struct guest *guest)
-{
-    control_calls_service();
-    return __atomic_load_n(&guest->vcpus_running, __ATOMIC_ACQUIRE) <= cores_failed(guest);
-}
-
-static bool pull_back(struct guest *guest)
-{
-    for (unsigned i = 0; i < guest->cpu_count; i++) {
-        struct vcpu *vcpu = guest->vcpus[i];
-        if (__atomic_load_n(&vcpu->cpu->vcpu, __ATOMIC_ACQUIRE) != vcpu)
-            continue;
-        __atomic_store_n(&vcpu->stop_request, 1, __ATOMIC_RELEASE);
-        cpu_kick(vcpu->cpu);
-    }
-    return WAIT_UNTIL(cores_left(guest), MILLISECONDS(1000)) && cores_failed(guest) == 0;
 }
 
 /* What it said comes before its end. Written by the control loop, a slice a turn: on a slow serial
@@ -197,7 +148,16 @@ static bool output_written(const struct guest *guest)
     return !left || deadline_passed(guest->output_until);
 }
 
-/* The functions are through their reset and gone: the memory's content follows. */
+/* Its functions are through their reset and gone: its own cores overwrite its memory. */
+static bool memory_overwritten(struct guest *guest)
+{
+    if (any_connected(guest))
+        return true; /* it never is */
+    if (!guest->memory_clean && !guest->scrubbing)
+        scrub_begin(guest);
+    return scrub_over(guest);
+}
+
 static void conclude(struct guest *guest)
 {
     guest->state = GUEST_STOPPED;
@@ -212,7 +172,7 @@ static void conclude(struct guest *guest)
                   "name=%s message=\"one of its devices could not be detached; its memory stays "
                   "unused until a reboot\"",
                   guest->name);
-    } else if (load_scrub(guest) != STATUS_OK) {
+    } else if (!guest->memory_clean) {
         log_event("guest.scrub_failed",
                   "name=%s message=\"its memory could not be mapped; it is overwritten before the "
                   "next start\"",
@@ -242,7 +202,7 @@ static void give_up(struct guest *guest)
               "name=%s reason=%s message=\"%s; the guest's devices are off, the core is not used "
               "again\"",
               guest->name, guest->stop_reason,
-              cores_failed(guest) != 0
+              guest_cores_failed(guest) != 0
                   ? "one of its cores died in the hypervisor (see cpu.exception above)"
                   : "a core did not leave guest mode within a second of its NMI");
 }
@@ -252,7 +212,7 @@ enum status guest_stop(struct guest *guest, const char *reason)
     if (guest->state != GUEST_RUNNING)
         return STATUS_NOT_FOUND;
     guest_note_end(guest, reason, 0);
-    if (!pull_back(guest)) {
+    if (!guest_cores_stop(guest)) {
         give_up(guest);
         return STATUS_TIMEOUT;
     }
@@ -283,7 +243,7 @@ enum status guest_restart(struct guest *guest)
     return guest_stop(guest, "restart");
 }
 
-/* A guest that is to be restarted stays stopped for as long as it cannot be started. */
+/* A guest that is to be started stays as it is for as long as something is in its way. */
 static void start_again(struct guest *guest)
 {
     enum status status = guest_start(guest);
@@ -291,27 +251,29 @@ static void start_again(struct guest *guest)
         return;
     guest->restarting = false;
     if (status != STATUS_OK)
-        log_event("guest.refused", "guest=%s status=%s message=\"it could not be started again\"",
+        log_event("guest.refused", "guest=%s status=%s message=\"it could not be started\"",
                   guest->name, status_name(status));
 }
 
-/* True when its memory was overwritten or loaded, which takes seconds under emulation: the others'
- * calls come before the next guest's. */
+/* True when it took long, as loading does under emulation: the others' calls come before the next
+ * guest's. Those that are ready at boot start together. */
 static bool check(struct guest *guest)
 {
-    if (guest->state == GUEST_STOPPING && disconnect_goes_on(guest) && output_written(guest)) {
+    if (guest->state == GUEST_STOPPING && disconnect_goes_on(guest) && output_written(guest) &&
+        memory_overwritten(guest)) {
         conclude(guest);
         return true;
     }
-    if (guest->restarting && guest->state == GUEST_STOPPED) {
+    if (guest->restarting && (guest->state == GUEST_CREATED || guest->state == GUEST_STOPPED)) {
+        bool again = guest->state == GUEST_STOPPED;
         start_again(guest);
-        return !guest->restarting;
+        return again && !guest->restarting;
     }
     if (guest->state != GUEST_RUNNING)
         return false;
     uint64_t limit = (uint64_t)guest->config->time_limit * 1000000;
-    const char *reason = guest->end_noted != 0      ? guest->stop_reason
-                         : cores_failed(guest) != 0 ? "core-failed"
+    const char *reason = guest->end_noted != 0            ? guest->stop_reason
+                         : guest_cores_failed(guest) != 0 ? "core-failed"
                          : limit != 0 && clock_microseconds() - guest->started_at > limit
                              ? "time-limit"
                              : NULL;
@@ -336,24 +298,18 @@ void guests_service(void)
     guest_move_service();
 }
 
-/* All are loaded before the first one runs: a running guest soon has something to ask of the
- * control core, which should not be busy with its neighbours then. */
 void guests_start_all(void)
 {
-    bool ready[CONFIG_MAX_GUESTS] = {false};
-    for (unsigned i = 0; guest_at(i) != NULL; i++) {
-        struct guest *guest = guest_at(i);
-        if (guest->state != GUEST_CREATED)
-            continue;
-        enum status status = prepare(guest);
-        ready[i] = status == STATUS_OK;
-        if (!ready[i])
-            log_event("guest.refused", "guest=%s status=%s message=\"it could not be started\"",
-                      guest->name, status_name(status));
-    }
     for (unsigned i = 0; guest_at(i) != NULL; i++)
-        if (ready[i])
-            launch(guest_at(i));
+        guest_at(i)->restarting = guest_at(i)->state == GUEST_CREATED;
+}
+
+bool guests_starting(void)
+{
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        if (guest_at(i)->state == GUEST_CREATED && guest_at(i)->restarting)
+            return true;
+    return false;
 }
 
 bool guests_all_ended(void)

@@ -18,7 +18,9 @@ MUST_CHECK enum status guest_restart(struct guest *guest);
 /* The audit found its isolation broken: it is stopped, and refused whenever it is to be started.
  * Logs guest.quarantined, once. */
 void guest_quarantine(struct guest *guest);
+/* guests_service() then starts each that is created, once its memory is overwritten. */
 void guests_start_all(void);
+bool guests_starting(void); /* one of them still waits for that */
 /* Before the machine is reset or switched off. `meanwhile` is called in each turn of the wait: it
  * writes out what guests have sent. */
 void guests_stop_all(bool (*meanwhile)(void));

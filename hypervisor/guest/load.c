@@ -4,9 +4,8 @@
 #include "hypervisor/abi/start.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/base/mmio.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/guest/scrub.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/x86/clock.h"
@@ -178,20 +177,6 @@ static bool expand(const char *text, char *line, size_t size)
     return true;
 }
 
-enum status load_scrub(struct guest *guest)
-{
-    uint8_t *memory = window_open(guest->memory_base, guest->memory_size);
-    if (memory == NULL)
-        return STATUS_NO_MEMORY;
-    memset(memory, 0, guest->memory_size);
-    /* A request that does not snoop would read what was there before. */
-    if (iommu_enabled() && !iommu_snoops())
-        cache_flush_range(memory, guest->memory_size);
-    window_close();
-    guest->memory_clean = true;
-    return STATUS_OK;
-}
-
 static enum status fill(struct guest *guest, uint8_t *memory)
 {
     struct payload payload;
@@ -224,7 +209,7 @@ static enum status fill(struct guest *guest, uint8_t *memory)
 
 enum status load_guest(struct guest *guest, struct vcpu_state *start)
 {
-    if (!guest->memory_clean && load_scrub(guest) != STATUS_OK)
+    if (!guest->memory_clean && scrub_now(guest) != STATUS_OK)
         return refuse_image(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for scrubbing");
     uint8_t *memory = window_open(guest->memory_base, guest->memory_size);
     if (memory == NULL)

@@ -15,5 +15,3 @@ MUST_CHECK enum status load_check(const struct guest *guest);
 MUST_CHECK enum status load_guest(struct guest *guest, struct vcpu_state *start);
 /* Logs guest.refused with what its start stub has said. */
 void load_refused(const struct guest *guest, const struct abi_refusal *refusal);
-/* Overwrites the guest's memory with zeros. */
-MUST_CHECK enum status load_scrub(struct guest *guest);

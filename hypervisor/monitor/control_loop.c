@@ -22,6 +22,9 @@
 /* Guests have set up their devices by then. */
 #define SETTLING_MICROSECONDS MILLISECONDS(500)
 
+/* The prompt waits for the guests' start, but not for one with memory without end. */
+#define START_MICROSECONDS MILLISECONDS(10000)
+
 /* QEMU's isa-debug-exit: process status = value * 2 + 1. */
 #define DEBUG_EXIT_OK     0x10
 #define DEBUG_EXIT_FAILED 0x11
@@ -56,22 +59,26 @@ void control_loop(uint64_t image_base, bool batch, bool config_sound)
     drop_boot_code(image_base);
     (void)!audit_enforce();
     guests_start_all();
-    (void)!audit_enforce();
 
-    bool concluded = false, audited = guests_all_ended();
+    bool prompted = false, concluded = false, audited = false;
     unsigned changes = guests_changes();
-    struct deadline settled = deadline_in(SETTLING_MICROSECONDS);
+    struct deadline settled, started = deadline_in(START_MICROSECONDS);
     interrupt_register(VECTOR_WAKE, wake, NULL);
     interrupt_register(VECTOR_TIMER, wake, NULL);
-    monitor_start(!batch);
     for (;;) {
         faults_answer();
         guests_service();
         machine_check_report(false);
         log_service();
         monitor_service();
+        if (!prompted && (!guests_starting() || deadline_passed(started))) {
+            prompted = true;
+            audited = guests_all_ended();
+            settled = deadline_in(SETTLING_MICROSECONDS);
+            monitor_start(!batch);
+        }
         /* Once more with the guests' interrupts set up: until then there is little to see. */
-        if (!audited && !guests_all_ended() && deadline_passed(settled)) {
+        if (prompted && !audited && !guests_all_ended() && deadline_passed(settled)) {
             audited = true;
             (void)!audit_enforce();
         }

@@ -4,10 +4,12 @@
 
 #include "hypervisor/assign/assignment.h"
 #include "hypervisor/assign/pf.h"
+#include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/load.h"
+#include "hypervisor/guest/scrub.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/setup/vcpu.h"
@@ -15,6 +17,9 @@
 #include "hypervisor/setup/pci_sriov.h"
 #include "hypervisor/vcpu/events.h"
 #include "hypervisor/memory/pages.h"
+
+/* Emulated cores on a busy computer overwrite a GiB in seconds. */
+#define SCRUB_LIMIT MILLISECONDS(20000)
 
 static enum status refuse(struct guest *guest, enum status status, const char *message)
 {
@@ -173,6 +178,13 @@ static enum status create_serial(struct guest *guest)
 /* Gives back all that a refused guest had taken. Nothing of it ever ran. */
 static void dismantle(struct guest *guest)
 {
+    if (!WAIT_UNTIL(scrub_over(guest), SCRUB_LIMIT)) {
+        log_event("guest.lost",
+                  "name=%s message=\"its cores do not come back from overwriting its memory: they "
+                  "and the memory stay unused until a reboot\"",
+                  guest->name);
+        return;
+    }
     const size_t pages = ALIGN_UP(sizeof(struct assignment), PAGE_SIZE) / PAGE_SIZE;
     for (unsigned i = 0; i < guest->assignment_count; i++) {
         struct assignment *assignment = guest->assignments[i];
@@ -216,10 +228,7 @@ static void create(struct guest *guest)
         if (status != STATUS_OK)
             guest->state = GUEST_REFUSED;
     }
-    /* A failure is noticed when the image is loaded, which overwrites the memory first then. */
-    if (status == STATUS_OK)
-        (void)!load_scrub(guest);
-    else
+    if (status != STATUS_OK)
         dismantle(guest);
 }
 
@@ -255,4 +264,7 @@ void guests_create(const struct config *config, const struct boot_info *boot)
         (void)text_copy(guest->name, sizeof guest->name, config->guests[i].name);
         create(guest);
     }
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        if (guest_at(i)->state == GUEST_EMPTY)
+            scrub_begin(guest_at(i));
 }

@@ -5,8 +5,8 @@
 #include "boot/boot_info.h"
 #include "hypervisor/config/config.h"
 
-/* Creates every guest of the configuration but for its functions, and overwrites its memory; logs
- * guest.refused. A guest that cannot be made is left out, the rest goes on. */
+/* Creates every guest of the configuration but for its functions; its cores then overwrite its
+ * memory. Logs guest.refused. A guest that cannot be made is left out, the rest goes on. */
 void guests_create(const struct config *config, const struct boot_info *boot);
 /* Gives them their functions, whose PFs must be ready; logs guest.created, device.assigned,
  * device.refused, guest.refused. */

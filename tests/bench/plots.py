@@ -107,7 +107,7 @@ def packets_chart(rows: dict[str, dict[str, str]]) -> str:
 
 def boot_chart(rows: dict[str, dict[str, str]]) -> str:
     names = [f"boot, {count} guest{'s' if count > 1 else ''}" for count in range(1, 8)]
-    kinds = ("other work", "overwriting their memory", "waiting")
+    kinds = ("work", "waiting")
     return chart("From the first instruction to the first guest's", "million instructions, by number of guests",
                  [str(count) for count in range(1, 8)],
                  [Series(kind, [number(rows[f"{name}: {kind}"]["bulkhead"]) for name in names]) for kind in kinds],

@@ -7,17 +7,18 @@ from .kinds import Edit, Mutation, System, Unit, failed
 ASSIGNMENT = "hypervisor/assign/assignment.c"
 CHECK = "hypervisor/assign/assignment_check.c"
 LOAD = "hypervisor/guest/load.c"
+SCRUB = "hypervisor/guest/scrub.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
 NAMESPACES = "drivers/nvme/nvme_namespaces.c"
 
 LIFE_MUTATIONS = (
     # --- life cycle and policy ---
     Mutation("no-scrub-at-stop", "the memory of a guest that ended is overwritten at once",
-             (Edit("hypervisor/guest/lifecycle.c", "} else if (load_scrub(guest) != STATUS_OK) {",
-                   "} else if (guest->memory_size == 0) {"),),
+             (Edit("hypervisor/guest/lifecycle.c", "    if (any_connected(guest))\n        return true; /* it never is */\n",
+                   "    if (guest->memory_size != 0)\n        return true;\n"),),
              (System(scenarios.remains, r"still holds"),)),
     Mutation("no-scrub-at-all", "a guest starts with memory that holds nothing",
-             (Edit(LOAD, "    memset(memory, 0, guest->memory_size);\n", ""),),
+             (Edit(SCRUB, "    memset(bytes, 0, size);\n", ""),),
              (System(scenarios.remains, r"still holds"),
               System(scenarios.restart, r"found the first one's memory"))),
     Mutation("segment-beyond-memory", "a segment lies in the guest's memory (without: that guest ends by itself, nobody else)",
@@ -255,8 +256,14 @@ LIFE_MUTATIONS = (
              (Unit("test_vtd_domains", failed("requests_snoop_where_every_unit_can_make_them")),
               System(scenarios.hello, r"audit\.violation I3 .*snoop control"))),
     Mutation("scrubbing-stays-in-caches", "memory that was overwritten is flushed where requests need not snoop",
-             (Edit(LOAD, "if (iommu_enabled() && !iommu_snoops())", "if (iommu_enabled() && !iommu_enabled())"),),
-             (Unit("test_load", failed("overwriting_reaches_memory")),)),
+             (Edit(SCRUB, "if (iommu_enabled() && !iommu_snoops())", "if (iommu_enabled() && !iommu_enabled())"),),
+             (Unit("test_scrub", failed("overwriting_reaches_memory")),)),
+    Mutation("started-while-overwritten", "a guest starts once its cores have overwritten its memory, all of it",
+             (Edit(SCRUB, "    if (!guest_cores_back(guest))\n        return false;\n", ""),),
+             (Unit("test_scrub", failed("each_core_has_a_share")),), quick=True),
+    Mutation("share-of-a-lost-core", "what a core has not overwritten, the control core does",
+             (Edit(SCRUB, "    if (!guest->memory_clean)\n        (void)!scrub_now(guest);\n", ""),),
+             (Unit("test_scrub", failed("what_cores_leave_the_control_core_does")),)),
     Mutation("no-snoop-left-on", "Enable No Snoop is off in every function",
              (Edit("hypervisor/setup/pci_enumerate.c", "PCIE_DEVICE_CONTROL_PHANTOM | PCIE_DEVICE_CONTROL_NO_SNOOP, 0);",
                    "PCIE_DEVICE_CONTROL_PHANTOM, 0);"),),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/assign/guest.c
-// SOURCES: hypervisor/guest/move.c hypervisor/assign/assignment.c
+// SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/cores.c hypervisor/guest/hold.c
+// SOURCES: hypervisor/assign/guest.c hypervisor/guest/move.c hypervisor/assign/assignment.c
 // SOURCES: hypervisor/assign/assignment_check.c hypervisor/guest/pf_lost.c hypervisor/pci/reset.c
 // SOURCES: hypervisor/pci/saved.c hypervisor/pci/life.c hypervisor/setup/pci_sriov.c
 // SOURCES: hypervisor/setup/pci_sriov_ids.c hypervisor/setup/pci_enumerate.c

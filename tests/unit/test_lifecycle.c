@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/pci/life.c
-// SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/verdict.c
-// SOURCES: hypervisor/assign/guest.c hypervisor/base/format.c hypervisor/base/status.c
-// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+// SOURCES: hypervisor/pci/life.c hypervisor/guest/lifecycle.c hypervisor/guest/cores.c
+// SOURCES: hypervisor/guest/hold.c hypervisor/guest/verdict.c hypervisor/assign/guest.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
+// SOURCES: hypervisor/base/text.c
 /* Starting and stopping guests on cores that obey, dawdle or are lost. */
 #include "tests/unit/support/lifecycle_fixture.h"
 
@@ -69,10 +69,42 @@ static void test_a_start_that_fails(void **state)
 static void test_start_all(void **state)
 {
     guests_start_all();
+    assert_int_equal(guests[0].state, GUEST_CREATED);
+    assert_true(guests_starting());
+    assert_false(guests_all_ended());
+    guests_service();
     assert_int_equal(guests[0].state, GUEST_RUNNING);
     assert_int_equal(guests[1].state, GUEST_RUNNING);
-    assert_int_equal(started, 0); /* each was loaded while none ran */
+    assert_false(guests_starting());
     assert_int_equal(host_log_count("guest.started", NULL), 2);
+}
+
+/* Overwriting a large memory takes its time: nobody else's start waits for that. */
+static void test_memory_still_being_overwritten(void **state)
+{
+    guests[0].scrubbing = true;
+    cores_scrub = false;
+    assert_int_equal(guest_start(&guests[0]), STATUS_BUSY);
+    guests_start_all();
+    guests_service();
+    assert_int_equal(guests[0].state, GUEST_CREATED);
+    assert_int_equal(guests[1].state, GUEST_RUNNING);
+    assert_true(guests_starting());
+    cores_scrub = true;
+    guests_service();
+    assert_int_equal(guests[0].state, GUEST_RUNNING);
+    assert_false(guests_starting());
+    assert_int_equal(host_log_count("guest.refused", NULL), 0);
+}
+
+static void test_memory_that_stays_as_it_is(void **state)
+{
+    assert_int_equal(guest_start(&guests[0]), STATUS_OK);
+    assert_int_equal(guest_stop(&guests[0], "operator"), STATUS_OK);
+    scrub_succeeds = false;
+    guests_service();
+    assert_int_equal(guests[0].state, GUEST_STOPPED);
+    assert_int_equal(host_log_count("guest.scrub_failed", "name=alpha"), 1);
 }
 
 /* --- stopping --- */
@@ -113,16 +145,32 @@ static void test_devices_go_one_at_a_time(void **state)
     assert_int_equal(guests[1].state, GUEST_STOPPED);
 }
 
-/* Overwriting memory takes its time, too: one guest's in a turn. */
+/* So does what is left of a guest's memory: one guest's in a turn, and only its own waits for its
+ * cores. */
 static void test_guests_go_one_at_a_time(void **state)
 {
     guests_start_all();
+    guests_service();
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(guest_stop(&guests[i], "operator"), STATUS_OK);
     for (unsigned turn = 1; turn <= 2; turn++) {
         guests_service();
         assert_int_equal(scrubs, turn);
     }
+    assert_true(guests_all_ended());
+    cores_scrub = false;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(guest_start(&guests[i]), STATUS_OK);
+        assert_int_equal(guest_stop(&guests[i], "operator"), STATUS_OK);
+    }
+    guests_service();
+    guests_service();
+    assert_int_equal(scrubs, 4); /* both at the same time, and each begun once */
+    assert_int_equal(guests[0].state, GUEST_STOPPING);
+    assert_int_equal(guest_start(&guests[0]), STATUS_BUSY);
+    cores_scrub = true;
+    guests_service();
+    guests_service();
     assert_true(guests_all_ended());
 }
 
@@ -200,6 +248,7 @@ static void test_time_limit(void **state)
 {
     configs[0].time_limit = 2;
     guests_start_all();
+    guests_service();
     host_clock_advance(1900000);
     guests_service();
     assert_int_equal(guests[0].state, GUEST_RUNNING);
@@ -220,6 +269,8 @@ int main(void)
         TEST(test_start),
         TEST(test_a_start_that_fails),
         TEST(test_start_all),
+        TEST(test_memory_still_being_overwritten),
+        TEST(test_memory_that_stays_as_it_is),
         TEST(test_stop),
         TEST(test_devices_go_one_at_a_time),
         TEST(test_guests_go_one_at_a_time),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/pci/life.c
-// SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/hold.c hypervisor/guest/verdict.c
-// SOURCES: hypervisor/assign/guest.c hypervisor/base/format.c hypervisor/base/status.c
-// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+// SOURCES: hypervisor/pci/life.c hypervisor/guest/lifecycle.c hypervisor/guest/cores.c
+// SOURCES: hypervisor/guest/hold.c hypervisor/guest/verdict.c hypervisor/assign/guest.c
+// SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
+// SOURCES: hypervisor/base/text.c
 /* Holding, pausing and restarting guests; and the run's verdict. */
 #include "tests/unit/support/lifecycle_fixture.h"
 
@@ -11,6 +11,7 @@
 static void test_hold_nests(void **state)
 {
     guests_start_all();
+    guests_service();
     control_calls_service();
     unsigned before = kicks;
     assert_int_equal(guest_hold(&guests[1]), STATUS_OK);
@@ -27,6 +28,7 @@ static void test_hold_nests(void **state)
 static void test_a_core_that_cannot_be_held(void **state)
 {
     guests_start_all();
+    guests_service();
     control_calls_service();
     cores_obey = false;
     const uint64_t before = clock_microseconds();
@@ -45,6 +47,7 @@ static void test_pause_and_resume(void **state)
     assert_int_equal(guest_pause(&guests[1]), STATUS_NOT_FOUND);
     assert_int_equal(guest_resume(&guests[1]), STATUS_NOT_FOUND);
     guests_start_all();
+    guests_service();
     assert_int_equal(guest_pause(&guests[1]), STATUS_OK);
     assert_true(guests[1].paused);
     assert_int_equal(guest_pause(&guests[1]), STATUS_BUSY);
@@ -123,6 +126,7 @@ static void test_restart(void **state)
 static void test_shutdown_ends_a_restart(void **state)
 {
     guests_start_all();
+    guests_service();
     reset_done = false;
     assert_int_equal(guest_restart(&guests[1]), STATUS_OK);
     reset_done = true;
@@ -181,6 +185,7 @@ static void test_a_stub_that_refuses(void **state)
 static void test_stop_all(void **state)
 {
     guests_start_all();
+    guests_service();
     guests_stop_all(nothing);
     assert_true(guests_all_ended());
     assert_int_equal(host_log_count("guest.stopped", "reason=shutdown"), 2);

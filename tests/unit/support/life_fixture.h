@@ -26,6 +26,7 @@
 #include "hypervisor/guest/hold.h"
 #include "hypervisor/guest/lifecycle.h"
 #include "hypervisor/guest/pf_lost.h"
+#include "hypervisor/guest/scrub.h"
 #include "hypervisor/guest/verdict.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
@@ -122,9 +123,14 @@ void load_refused(const struct guest *guest, const struct abi_refusal *refusal)
 {
 }
 
-enum status load_scrub(struct guest *guest)
+void scrub_begin(struct guest *guest)
 {
-    return STATUS_OK;
+    guest->memory_clean = true;
+}
+
+bool scrub_over(struct guest *guest)
+{
+    return true;
 }
 
 bool apic_send(uint32_t destination, uint32_t command)
@@ -318,7 +324,7 @@ static int fresh(void **state)
     detach_status = STATUS_OK;
     pf.function->life = PCI_UNKNOWN;
     for (unsigned i = 0; i < GUESTS; i++) {
-        cpus[i + 1] = (struct cpu){.index = i + 1, .apic_id = i + 1};
+        cpus[i + 1] = (struct cpu){.index = i + 1, .apic_id = i + 1, .state = CPU_IDLE};
         vcpus[i] = (struct vcpu){.cpu = &cpus[i + 1], .guest = &guests[i]};
         configs[i] = (struct config_guest){.cpus = 1};
         guests[i] = (struct guest){.index = i,

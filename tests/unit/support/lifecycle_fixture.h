@@ -14,6 +14,7 @@
 #include "hypervisor/guest/hold.h"
 #include "hypervisor/guest/lifecycle.h"
 #include "hypervisor/guest/pf_lost.h"
+#include "hypervisor/guest/scrub.h"
 #include "hypervisor/guest/verdict.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
@@ -31,7 +32,6 @@ static struct pci_function function, second_function;
 static unsigned kicks, wakes, scrubs, attaches, detach_starts, detach_finishes, disables;
 static bool cores_obey, reset_done;
 static enum status load_status, attach_status, detach_status;
-static unsigned started; /* guests that ran while another was loaded */
 
 struct guest *guest_at(unsigned index)
 {
@@ -84,8 +84,8 @@ void cpu_kick(struct cpu *cpu)
 
 enum status load_guest(struct guest *guest, struct vcpu_state *start)
 {
-    for (unsigned i = 0; i < 2; i++)
-        started += guests[i].state == GUEST_RUNNING;
+    assert_false(guest->scrubbing);
+    guest->memory_clean = false;
     memset(start, 0, sizeof *start);
     start->rip = 0x1000 + guest->index;
     return load_status;
@@ -96,13 +96,24 @@ void load_refused(const struct guest *of, const struct abi_refusal *refusal)
     log_event("guest.refused", "guest=%s message=\"%s\"", of->name, refusal->message);
 }
 
-enum status load_scrub(struct guest *guest)
+static bool cores_scrub, scrub_succeeds;
+
+void scrub_begin(struct guest *guest)
 {
     assert_int_not_equal(guest->state, GUEST_RUNNING);
     if (guest == &guests[1])
         assert_int_equal(detach_starts, detach_finishes);
     scrubs++;
-    return STATUS_OK;
+    guest->scrubbing = true;
+}
+
+bool scrub_over(struct guest *guest)
+{
+    if (guest->scrubbing && !cores_scrub)
+        return false;
+    guest->memory_clean |= guest->scrubbing && scrub_succeeds;
+    guest->scrubbing = false;
+    return true;
 }
 
 enum status assignment_connect(struct assignment *attached)
@@ -145,7 +156,7 @@ static int fresh(void **state)
     memset(configs, 0, sizeof configs);
     memset(vcpus, 0, sizeof vcpus);
     for (unsigned i = 0; i < 4; i++)
-        cpus[i] = (struct cpu){.index = i, .apic_id = 100 + i};
+        cpus[i] = (struct cpu){.index = i, .apic_id = 100 + i, .state = CPU_IDLE};
     for (unsigned i = 0; i < 2; i++)
         guests[i] = (struct guest){.index = i, .config = &configs[i], .state = GUEST_CREATED};
     strcpy(guests[0].name, "alpha");
@@ -163,9 +174,8 @@ static int fresh(void **state)
     moving = NULL;
     guests[1].assignments[guests[1].assignment_count++] = &device;
     kicks = wakes = scrubs = attaches = detach_starts = detach_finishes = disables = 0;
-    cores_obey = reset_done = true;
+    cores_obey = reset_done = cores_scrub = scrub_succeeds = true;
     load_status = attach_status = detach_status = STATUS_OK;
-    started = 0;
     host_clock_set(0);
     host_log_clear();
     return 0;

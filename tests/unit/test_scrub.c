@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+// SOURCES: hypervisor/guest/scrub.c hypervisor/guest/cores.c hypervisor/base/format.c
+// SOURCES: hypervisor/base/status.c hypervisor/base/string.c hypervisor/base/text.c
+/* A guest's memory is overwritten by its own cores, and by the control core where these fail. */
+#include <string.h>
+
+#include "hypervisor/guest/cores.h"
+#include "hypervisor/guest/scrub.h"
+#include "hypervisor/iommu/iommu.h"
+#include "hypervisor/memory/address_space.h"
+#include "hypervisor/x86/control_call.h"
+#include "hypervisor/x86/cpu.h"
+#include "tests/unit/support/host.h"
+
+#define CORES 3
+#define SIZE  (MIB(4) + 3 * PAGE_SIZE) /* no multiple of the number of cores */
+
+static uint8_t memory[SIZE];
+static struct cpu cpus[CORES];
+static struct vcpu vcpus[CORES];
+static struct guest guest;
+static unsigned kicks, windows;
+static bool window_fails, translating, snooping;
+static size_t flushed;
+
+void *window_open(uint64_t physical, uint64_t size)
+{
+    assert_int_equal(physical, guest.memory_base);
+    assert_int_equal(size, SIZE);
+    if (window_fails)
+        return NULL;
+    windows++;
+    return memory;
+}
+
+void window_close(void)
+{
+}
+
+bool iommu_enabled(void)
+{
+    return translating;
+}
+
+bool iommu_snoops(void)
+{
+    return snooping;
+}
+
+void cache_flush_range(const volatile void *address, size_t size)
+{
+    assert_in_range((uintptr_t)address, (uintptr_t)memory, (uintptr_t)memory + SIZE - size);
+    flushed += size;
+}
+
+void cpu_kick(struct cpu *cpu)
+{
+    kicks++;
+}
+
+void control_calls_service(void)
+{
+}
+
+static int fresh(void **state)
+{
+    memset(memory, 0xee, SIZE);
+    guest = (struct guest){.memory_base = MIB(64), .memory_size = SIZE, .cpu_count = CORES};
+    for (unsigned i = 0; i < CORES; i++) {
+        cpus[i] = (struct cpu){.index = i + 1, .state = CPU_IDLE};
+        vcpus[i] = (struct vcpu){.cpu = &cpus[i], .guest = &guest, .index = i};
+        guest.vcpus[i] = &vcpus[i];
+    }
+    kicks = windows = 0;
+    flushed = 0;
+    window_fails = translating = snooping = false;
+    host_log_clear();
+    return 0;
+}
+
+/* As guest_core() has it. */
+static void core_works(unsigned index, bool maps)
+{
+    assert_ptr_equal(cpus[index].vcpu, &vcpus[index]);
+    assert_true(guest.scrubbing);
+    if (maps)
+        scrub_share(&vcpus[index], memory);
+    cpus[index].vcpu = NULL;
+    guest.vcpus_running--;
+}
+
+static size_t bytes_left(void)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < SIZE; i++)
+        left += memory[i] != 0;
+    return left;
+}
+
+static void each_core_has_a_share(void **state)
+{
+    scrub_begin(&guest);
+    assert_int_equal(kicks, CORES);
+    size_t before = SIZE;
+    for (unsigned i = 0; i < CORES; i++) {
+        assert_false(scrub_over(&guest));
+        assert_false(guest.memory_clean);
+        core_works(CORES - 1 - i, true);
+        assert_in_range(before - bytes_left(), SIZE / CORES - CORES * PAGE_SIZE,
+                        SIZE / CORES + PAGE_SIZE);
+        before = bytes_left();
+    }
+    assert_int_equal(before, 0);
+    assert_true(scrub_over(&guest));
+    assert_true(guest.memory_clean);
+    assert_false(guest.scrubbing);
+    assert_int_equal(windows, 0); /* the control core has touched nothing */
+}
+
+/* After the next run it is overwritten again, whatever was counted before. */
+static void each_time_anew(void **state)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        memset(memory, 0xee, SIZE);
+        guest.memory_clean = false;
+        scrub_begin(&guest);
+        assert_false(scrub_over(&guest));
+        for (unsigned i = 0; i < CORES; i++)
+            core_works(i, true);
+        assert_true(scrub_over(&guest));
+        assert_true(guest.memory_clean);
+        assert_int_equal(bytes_left(), 0);
+    }
+}
+
+static void what_cores_leave_the_control_core_does(void **state)
+{
+    static const struct {
+        enum cpu_state state; /* of the second core */
+        bool maps;
+        bool dies;
+    } cases[] = {{CPU_RETIRED, true, false}, {CPU_IDLE, false, false}, {CPU_IDLE, true, true}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        fresh(state);
+        cpus[1].state = cases[i].state;
+        scrub_begin(&guest);
+        assert_int_equal(kicks, cases[i].state == CPU_IDLE ? CORES : CORES - 1);
+        core_works(0, true);
+        assert_false(scrub_over(&guest));
+        core_works(2, true);
+        if (cases[i].dies)
+            cpus[1].state = CPU_FAILED;
+        else if (cases[i].state == CPU_IDLE)
+            core_works(1, cases[i].maps);
+        assert_true(bytes_left() > 0);
+        assert_true(scrub_over(&guest));
+        assert_true(guest.memory_clean);
+        assert_int_equal(bytes_left(), 0);
+        assert_int_equal(windows, 1);
+    }
+}
+
+static void a_failure_is_not_a_clean_memory(void **state)
+{
+    window_fails = true;
+    scrub_begin(&guest);
+    for (unsigned i = 0; i < CORES; i++)
+        core_works(i, false);
+    assert_true(scrub_over(&guest));
+    assert_false(guest.memory_clean);
+    assert_false(guest.scrubbing);
+    assert_int_equal(scrub_now(&guest), STATUS_NO_MEMORY);
+    assert_false(guest.memory_clean);
+}
+
+/* A device whose unit cannot make it snoop would read from memory what caches have overwritten. */
+static void overwriting_reaches_memory(void **state)
+{
+    for (unsigned kind = 0; kind < 4; kind++) {
+        fresh(state);
+        translating = (kind & 1) != 0;
+        snooping = (kind & 2) != 0;
+        assert_int_equal(scrub_now(&guest), STATUS_OK);
+        assert_int_equal(bytes_left(), 0);
+        assert_int_equal(flushed, kind == 1 ? SIZE : 0);
+        flushed = 0;
+        scrub_begin(&guest);
+        for (unsigned i = 0; i < CORES; i++)
+            core_works(i, true);
+        assert_int_equal(flushed, kind == 1 ? SIZE : 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(each_core_has_a_share, fresh),
+        cmocka_unit_test_setup(each_time_anew, fresh),
+        cmocka_unit_test_setup(what_cores_leave_the_control_core_does, fresh),
+        cmocka_unit_test_setup(a_failure_is_not_a_clean_memory, fresh),
+        cmocka_unit_test_setup(overwriting_reaches_memory, fresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
