@@ -113,7 +113,8 @@ void guest_move_service(void)
 {
     struct move done = move;
     struct assignment *assignment = done.assignment;
-    if (assignment == NULL || !assignment_quiet(assignment) || done.from->state == GUEST_STOPPING)
+    if (assignment == NULL || !assignment_quiet(assignment) || done.from->state == GUEST_STOPPING ||
+        done.to->state == GUEST_STOPPING)
         return;
     move.assignment = NULL;
     guests_changed();

@@ -213,6 +213,27 @@ static void a_restart_during_a_move(void **state)
     assert_int_equal(vf_model(0)->resets, 1);
 }
 
+/* A guest that ends meanwhile gets its device all the same, once it has ended. */
+static void a_receiver_that_ends(void **state)
+{
+    struct assignment *device = give(0, 0);
+    run(1);
+    assert_int_equal(guest_move(device, &guests[1]), STATUS_OK);
+    assert_int_equal(guest_stop(&guests[1], "test"), STATUS_OK);
+    cores_busy = true;
+    for (unsigned i = 0; i < 300; i++) {
+        turn();
+        sound();
+    }
+    assert_int_equal(guests[1].state, GUEST_STOPPING);
+    cores_busy = false;
+    until_settled();
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+    assert_int_equal(guests[1].assignment_count, 1);
+    assert_int_equal(host_log_count("device.moved", "to=beta"), 1);
+    assert_int_equal(host_log_count("device.move_failed", NULL), 0);
+}
+
 /* Commands in any order, a turn of the loop now and then: it is sound after each. */
 static void any_order_of_commands(void **state)
 {
@@ -302,6 +323,7 @@ int main(void)
         TEST(a_lost_pf_leaves_nothing_usable),
         TEST(a_start_during_a_move),
         TEST(a_restart_during_a_move),
+        TEST(a_receiver_that_ends),
         TEST(any_order_of_commands),
         TEST(slow_devices_hold_nobody_up),
     };

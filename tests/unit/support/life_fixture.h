@@ -123,13 +123,19 @@ void load_refused(const struct guest *guest, const struct abi_refusal *refusal)
 {
 }
 
+static bool cores_busy; /* with memory that they overwrite */
+
 void scrub_begin(struct guest *guest)
 {
-    guest->memory_clean = true;
+    guest->scrubbing = true;
 }
 
 bool scrub_over(struct guest *guest)
 {
+    if (guest->scrubbing && cores_busy)
+        return false;
+    guest->memory_clean |= guest->scrubbing;
+    guest->scrubbing = false;
     return true;
 }
 
