@@ -11,7 +11,7 @@ from prove import prove
 from system import architecture
 from tools.attacks import read_page
 
-from conftest import ROOT, make
+from conftest import PATIENCE, ROOT, make
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 FREESTANDING = ["-std=gnu17", "-ffreestanding", "-mno-red-zone", "-mgeneral-regs-only", "-I."]
@@ -29,7 +29,7 @@ def files(*patterns: str) -> list[str]:
 
 def run(*command: str, timeout: float = 600) -> str:
     """Runs a command, which must succeed, and returns what it says."""
-    result = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=timeout)
+    result = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=timeout * PATIENCE)
     assert result.returncode == 0, (result.stdout + result.stderr)[-8000:]
     return result.stdout + result.stderr
 
@@ -113,7 +113,7 @@ def test_clang_tidy():
     parts = [subprocess.Popen([TOOL, "clang-tidy", "--quiet", f"--checks={checks}", "--warnings-as-errors=*", *part,
                                "--", *FREESTANDING], cwd=ROOT, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT) for part in (sources[:half], sources[half:])]
-    outputs = [part.communicate(timeout=900)[0] for part in parts]
+    outputs = [part.communicate(timeout=900 * PATIENCE)[0] for part in parts]
     assert all(part.returncode == 0 for part in parts), "".join(outputs)[-8000:]
 
 

@@ -88,6 +88,11 @@ class Debugger:
         values = bytes.fromhex(self._ask("g")[:16 * len(REGISTERS)])
         return {name: int.from_bytes(values[8 * i:8 * i + 8], "little") for i, name in enumerate(REGISTERS)}
 
+    def place(self, core: int) -> int:
+        """The instruction pointer of a core."""
+        self._ask(f"Hg{core + 1:x}")
+        return int.from_bytes(bytes.fromhex(self._ask("p10"))[:8], "little")
+
     def jump(self, core: int, address: int) -> None:
         """That core goes on there."""
         self._ask(f"Hg{core + 1:x}")

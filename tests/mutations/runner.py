@@ -22,12 +22,13 @@ if __package__ in (None, ""):
     from mutations import table  # noqa: E402
 else:
     from . import table
+from machine import PATIENCE  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build/mutations"
 BASE = WORK / "base"
 PROBE = ROOT / "tests/mutations/probe.c"
-UNIT_LIMIT = 120
+UNIT_LIMIT = 120 * PATIENCE
 
 
 class Broken(RuntimeError):
@@ -66,7 +67,7 @@ def update(source: Path, target: Path) -> None:
 
 def make(tree: Path, *goals: str) -> None:
     done = subprocess.run(["make", "--no-print-directory", f"-j{os.cpu_count() or 2}", *goals], cwd=tree, text=True,
-                          capture_output=True, timeout=900, check=False)
+                          capture_output=True, timeout=900 * PATIENCE, check=False)
     if done.returncode != 0:
         raise Broken("does not build: " + "\n".join((done.stdout + done.stderr).splitlines()[-20:]))
 

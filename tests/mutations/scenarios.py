@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from machine import PATIENCE, Machine, MachineEnded, MachineSpec, MachineTimeout, dmar, machine
+from machine import PATIENCE, Machine, MachineEnded, MachineSpec, MachineTimeout, dmar, gdb, machine
 from machine.machine import MachineError
 from system import architecture as differential
 
@@ -104,6 +104,27 @@ def two_machine_checks(image: Path, directory: Path) -> str | None:
         except (MachineTimeout, MachineEnded, OSError) as error:
             return f"the machine is gone: {type(error).__name__}"
     return None
+
+
+def late_core(image: Path, directory: Path) -> str | None:
+    """A core that was given up comes through the trampoline after all, once the guests run."""
+    config = guest("alpha", "witness.elf", args="ticks=2", expect="exit 0")
+    with booted(image, directory, config, batch=False, cpus=2, extra=gdb.ARGUMENTS) as run:
+        try:
+            with gdb.Debugger(run) as debugger:
+                debugger.go()
+                run.wait_for("run.verdict", timeout=40)
+                debugger.stop()
+                debugger.jump(1, gdb.symbol(image.parent / "bulkhead.elf", "core_gate"))
+                debugger.go()
+                run.send("start alpha")
+                run.wait_for("guest.started", timeout=20, after=run.wait_for("run.verdict"))
+                time.sleep(1)
+                run.send("cores")
+                time.sleep(1)
+        except (MachineTimeout, MachineEnded) as error:
+            return str(error).splitlines()[0]
+        return next((line.text.split("] ", 1)[-1] for line in run.events if line.event in FATAL), None)
 
 
 def live_audit(image: Path, directory: Path) -> str | None:

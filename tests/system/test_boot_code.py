@@ -55,6 +55,28 @@ def test_who_calls_it_faults(boot):
     assert line["access"] == "fetch" and line["page"] == "not-present", line.text
 
 
+def test_a_core_that_comes_late_stops_at_the_gate(boot):
+    """As one that the boot core has given up would, long after the guests have started."""
+    run = boot(TEXT + TEXT.replace("witness", "late", 1), batch=False, limit=120, cpus=3, extra=gdb.ARGUMENTS)
+    gate = gdb.symbol(boot.built / "bulkhead.elf", "core_gate")
+    with gdb.Debugger(run) as debugger:
+        debugger.go()
+        last = run.wait_for("run.verdict", timeout=90, result="ok")
+        debugger.stop()
+        debugger.jump(2, gate)
+        debugger.go()
+        for guest in ("late", "witness"):  # the core sleeps until it is to run its guest again
+            run.send(f"start {guest}")
+            run.wait_for("guest.started", timeout=30, after=last, name=guest)
+        run.wait_for("guest.stopped", timeout=60, after=last, name="witness")
+        debugger.stop()
+        assert gate < debugger.place(2) < gate + 32
+        debugger.go()
+        assert not of(run, "cpu.exception")
+        run.send("poweroff")
+        run.wait()
+
+
 def test_nothing_points_into_it(boot, tmp_path):
     """No variable that stays holds an address of what is gone, such as a text that is asked for late. The machine has
     something to refuse: a unit that is not there, regions that cannot be."""
