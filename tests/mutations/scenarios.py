@@ -127,6 +127,22 @@ def late_core(image: Path, directory: Path) -> str | None:
         return next((line.text.split("] ", 1)[-1] for line in run.events if line.event in FATAL), None)
 
 
+def lives(image: Path, directory: Path) -> str | None:
+    """A guest that leaves something in every register it can write finds none of it when it is started again."""
+    config = guest("alpha", "registers.elf", memory="4M", expect="exit 0")
+    with booted(image, directory, config, batch=False, cpus=2) as run:
+        try:
+            last = run.wait_for("run.verdict", timeout=60)
+            run.send("start alpha")
+            run.wait_for("guest.stopped", timeout=60, after=last)
+        except (MachineTimeout, MachineEnded) as error:
+            return str(error).splitlines()[0]
+        said = "\n".join(line["text"] for line in run.events if line.event == "guest.output").split("that is all")
+    found = [dict(line.rsplit(" ", 1) for line in life.splitlines() if " " in line) for life in said[:2]]
+    left = [name for name in found[0] if found[1].get(name) != found[0][name]]
+    return f"left by the life before: {', '.join(left)}" if left else None
+
+
 def live_audit(image: Path, directory: Path) -> str | None:
     """The audit, asked for while a guest has a device with an interrupt."""
     config = NIC + guest("alpha", args="do=linger seconds=30", device="uplink.vf0")
