@@ -9,6 +9,7 @@
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/discovery.h"
 
 #define ADDRESS_PORT 0xcf8
 #define DATA_PORT    0xcfc

@@ -7,119 +7,46 @@
 
 #include "hypervisor/base/core.h"
 
-#define IGB_CTRL              0x0000 /* 8.2.1 */
-#define IGB_CTRL_SLU          BIT(6)
-#define IGB_CTRL_FORCE_SPEED  BIT(11)
-#define IGB_CTRL_FORCE_DUPLEX BIT(12)
-#define IGB_CTRL_RST          BIT(26)
-#define IGB_CTRL_OBEY_PAUSE   BIT(27) /* RFCE */
-#define IGB_CTRL_SEND_PAUSE   BIT(28) /* TFCE */
-#define IGB_STATUS            0x0008  /* 8.2.2 */
-#define IGB_STATUS_LINK_UP    BIT(1)
-#define IGB_EECD              0x0010 /* 8.4.1 */
-#define IGB_EECD_AUTO_READ    BIT(9)
-#define IGB_CTRL_EXT          0x0018  /* 8.2.3 */
-#define IGB_CTRL_EXT_PFRSTD   BIT(14) /* tells the VFs that the PF's reset is over */
-#define IGB_MDIC              0x0020  /* 8.2.4 */
-#define IGB_MDIC_REGISTER(n)  ((uint32_t)(n) << 16)
-#define IGB_MDIC_PHY(n)       ((uint32_t)(n) << 21)
-#define IGB_MDIC_WRITE        BIT(26)
-#define IGB_MDIC_READ         BIT(27)
-#define IGB_MDIC_READY        BIT(28)
-#define IGB_MDIC_ERROR        BIT(30)
+#define IGB_CTRL            0x0000  /* 8.2.1 */
+#define IGB_CTRL_OBEY_PAUSE BIT(27) /* RFCE */
+#define IGB_CTRL_SEND_PAUSE BIT(28) /* TFCE */
+#define IGB_STATUS          0x0008  /* 8.2.2 */
+#define IGB_CTRL_EXT        0x0018  /* 8.2.3 */
+#define IGB_CTRL_EXT_PFRSTD BIT(14) /* tells the VFs that the PF's reset is over */
 
-#define PHY_CONTROL            0 /* IEEE 802.3 clause 22 */
-#define PHY_CONTROL_AUTONEG    0x1000
-#define PHY_CONTROL_POWER_DOWN 0x0800
-#define PHY_CONTROL_RESTART    0x0200
-#define PHY_ADVERTISE          4
-#define PHY_ADVERTISE_10_100                                                                       \
-    0x01e1 /* IEEE 802.3 at 10 and 100 Mb/s, and no PAUSE (bits 10, 11)                            \
-            */
-#define PHY_INTERNAL_ADDRESS 1
-
-#define IGB_PCS_CFG        0x4200 /* 8.18.1: SerDes ports */
-#define IGB_PCS_CFG_ENABLE BIT(3)
-#define IGB_PCS_LCTL       0x4208 /* 8.18.2 */
-#define IGB_PCS_LCTL_FORCE_FLOW                                                                    \
-    BIT(7) /* flow control is what CTRL says, not what was agreed on                               \
-            */
-#define IGB_PCS_LCTL_AN_ENABLE  BIT(16)
-#define IGB_PCS_LCTL_AN_RESTART BIT(17)
-#define IGB_PCS_ANADV           0x4218 /* 8.18.4 */
-#define IGB_PCS_ANADV_PAUSE     UINT32_C(0x180)
-
-#define IGB_RCTL             0x0100 /* 8.10.1 */
-#define IGB_RCTL_ENABLE      BIT(1)
-#define IGB_RCTL_LONG        BIT(5)
-#define IGB_RCTL_BROADCAST   BIT(15)
-#define IGB_RCTL_VLAN_FILTER BIT(18)
-#define IGB_RCTL_STRIP_CRC   BIT(26)
-#define IGB_TCTL             0x0400 /* 8.12.1 */
-#define IGB_TCTL_ENABLE      BIT(1)
-#define IGB_TCTL_PAD         BIT(3)
-#define IGB_TCTL_COLLISIONS  (UINT32_C(0x0f) << 4 | UINT32_C(0x40) << 12)
-#define IGB_RLPML            0x5004
-#define IGB_MAX_FRAME        9728u /* 0x2600 */
-
-#define IGB_GPIE           0x1514 /* 8.8.1 */
-#define IGB_GPIE_MSIX_MODE BIT(4) /* each vector has its own cause; VFs have no other kind */
-#define IGB_GPIE_PBA       BIT(31)
-#define IGB_EIMC           0x1528 /* 8.8.4 */
-#define IGB_EIAC           0x152c
-#define IGB_IMC            0x150c
-#define IGB_ICR            0x1500
+#define IGB_MAX_FRAME 9728u /* 0x2600 */
 
 #define IGB_MTA(n)      (0x5200u + 4u * (n)) /* 8.10.17: 128 registers */
 #define IGB_MTA_COUNT   128
 #define IGB_RAL(n)      (0x5400u + 8u * (n)) /* 8.10.18: 16 here, 8 more at 0x54e0 */
 #define IGB_RAH(n)      (0x5404u + 8u * (n))
-#define IGB_RA_COUNT    16
 #define IGB_RAH_VALID   BIT(31)
 #define IGB_RAH_POOL(n) BIT(18 + (n))
 #define IGB_VFTA(n)     (0x5600u + 4u * (n)) /* 8.10.20: 128 registers */
-#define IGB_VFTA_COUNT  128
-
-#define IGB_MRQC                   0x5818 /* 8.10.9 */
-#define IGB_MRQC_VMDQ              3
-#define IGB_VT_CTL                 0x581c /* 8.10.22 */
-#define IGB_VT_CTL_DEFAULT_POOL(n) ((uint32_t)(n) << 7)
-#define IGB_VT_CTL_NO_DEFAULT_POOL BIT(29)
-#define IGB_VT_CTL_REPLICATION     BIT(30)
 
 #define IGB_POOLS  8
 #define IGB_QUEUES 16 /* pool n owns queues n and n + 8 */
 
-#define IGB_VMOLR(n)             (0x5ad0u + 4u * (n)) /* 8.10.23 */
-#define IGB_VMOLR_LENGTH_MASK    0x3fffu
-#define IGB_VMOLR_LONG           BIT(16)
-#define IGB_VMOLR_UNTAGGED       BIT(24)
-#define IGB_VMOLR_MULTICAST      BIT(25) /* packets whose hash is in the MTA */
-#define IGB_VMOLR_UNICAST        BIT(26)
-#define IGB_VMOLR_BROADCAST      BIT(27)
-#define IGB_VMOLR_ALL_MULTICAST  BIT(28)
-#define IGB_VMOLR_STRIP_CRC      BIT(31)
-#define IGB_RPLOLR               0x5af0 /* 8.10.24 */
-#define IGB_RPLOLR_STRIP_CRC     BIT(31)
-#define IGB_VLVF(n)              (0x5d00u + 4u * (n)) /* 8.10.25 */
-#define IGB_VLVF_COUNT           32
-#define IGB_VLVF_POOL(n)         BIT(12 + (n))
-#define IGB_VLVF_POOLS           UINT32_C(0x000ff000)
-#define IGB_VLVF_ID              0xfffu
-#define IGB_VLVF_ENABLE          BIT(31)
-#define IGB_VMVIR(n)             (0x3700u + 4u * (n)) /* 8.12.18 */
-#define IGB_QDE                  0x2408 /* 8.10.26: drop rather than hold up other pools, a bit a queue */
-#define IGB_DTXSWC               0x3500 /* 8.12.5 */
-#define IGB_DTXSWC_MAC_SPOOF(n)  BIT(n)
-#define IGB_DTXSWC_VLAN_SPOOF(n) BIT(8 + (n))
-#define IGB_DTXSWC_LOOPBACK      BIT(31)
-#define IGB_WVBR                 0x3554 /* 8.12.14: queues that sent a forged address; cleared by reading */
+#define IGB_VMOLR(n)          (0x5ad0u + 4u * (n)) /* 8.10.23 */
+#define IGB_VMOLR_LENGTH_MASK 0x3fffu
+#define IGB_VMOLR_LONG        BIT(16)
+#define IGB_VMOLR_UNTAGGED    BIT(24)
+#define IGB_VMOLR_MULTICAST   BIT(25) /* packets whose hash is in the MTA */
+#define IGB_VMOLR_BROADCAST   BIT(27)
+#define IGB_VMOLR_STRIP_CRC   BIT(31)
+#define IGB_VLVF(n)           (0x5d00u + 4u * (n)) /* 8.10.25 */
+#define IGB_VLVF_COUNT        32
+#define IGB_VLVF_POOL(n)      BIT(12 + (n))
+#define IGB_VLVF_POOLS        UINT32_C(0x000ff000)
+#define IGB_VLVF_ID           0xfffu
+#define IGB_VLVF_ENABLE       BIT(31)
+#define IGB_VMVIR(n)          (0x3700u + 4u * (n)) /* 8.12.18 */
+#define IGB_WVBR              0x3554 /* 8.12.14: queues that sent a forged address; cleared by reading */
 
 /* Mailbox and VF state (8.14) */
 #define IGB_P2VMAILBOX(n)      (0x0c00u + 4u * (n))
 #define IGB_P2V_STATUS         BIT(0) /* a message for the VF is there */
 #define IGB_P2V_ACK            BIT(1)
-#define IGB_P2V_VF_USES        BIT(2)
 #define IGB_P2V_PF_USES        BIT(3)
 #define IGB_P2V_RESET_VFU      BIT(4)
 #define IGB_MBVFICR            0x0c80 /* write 1 to clear */
@@ -143,17 +70,10 @@
 #define IGB_QUEUE_CACHE           0x14 /* RXCTL, TXCTL: DCA and relaxed ordering, 8.13 */
 #define IGB_QUEUE_TAIL            0x18
 #define IGB_QUEUE_CONTROL         0x28
-#define IGB_QUEUE_CONTROL_ENABLE  (UINT32_C(1) << 25)
 #define IGB_QUEUE_DROPPED         0x30 /* receive queues: RQDPC; cleared by reading */
 #define IGB_QUEUE_WRITE_BACK_LOW  0x38 /* transmit queues */
 #define IGB_QUEUE_WRITE_BACK_HIGH 0x3c
 #define IGB_QUEUE_THRESHOLDS      (UINT32_C(1) << 16) /* RXDCTL after power-on: WTHRESH 1 */
-#define IGB_LEAST_RING            128u
-
-/* Transmit descriptors (7.2.2.3), third word */
-#define IGB_DESCRIPTOR_DATA     (UINT32_C(3) << 20)
-#define IGB_DESCRIPTOR_REPORT   (UINT32_C(1) << 27)
-#define IGB_DESCRIPTOR_ADVANCED (UINT32_C(1) << 29)
 
 /* VF n's interrupts: its three vectors are the port's 22 - 3n and on. */
 #define IGB_IVAR(n)       (0x1700u + 4u * (n)) /* 8.8.15: queues n and n + 8 */
@@ -170,8 +90,6 @@
 /* Nothing on the card; QEMU keeps there what a VF wrote to VTIVAR and VTIVAR_MISC. */
 #define IGB_VTIVAR(n)      (0x11700u + 4u * (n))
 #define IGB_VTIVAR_MISC(n) (0x11720u + 4u * (n))
-
-#define IGB_MIN_REGISTERS 0x12000
 
 /* Messages (the VF driver's protocol; word 0) */
 #define IGB_MESSAGE_ACK        BIT(31)

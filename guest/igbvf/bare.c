@@ -2,6 +2,7 @@
 #include "guest/igbvf/bare.h"
 
 #include "drivers/igb/igb_registers.h"
+#include "drivers/igb/setup/igb_setup_registers.h"
 
 #define VFS 2u
 

@@ -14,30 +14,14 @@
 extern const uint8_t start_stub[];
 extern const uint64_t start_stub_size;
 
-/* Images stay mapped, read-only: a restart loads them again. */
-static struct {
-    struct boot_module module;
-    const void *bytes;
-} modules[BOOT_MAX_MODULES];
-static unsigned module_count;
-
-void load_set_modules(const struct boot_info *boot)
-{
-    for (uint32_t i = 0; i < boot->module_count && i < BOOT_MAX_MODULES; i++) {
-        const struct boot_module *module = &boot->modules[i];
-        modules[module_count].module = *module;
-        modules[module_count].bytes =
-            module->size != 0 ? map_firmware(module->base, module->size) : NULL;
-        module_count++;
-    }
-}
+struct load_modules load_modules;
 
 static const void *find(const char *name, uint64_t *size)
 {
-    for (unsigned i = 0; i < module_count; i++)
-        if (text_equal(modules[i].module.name, name)) {
-            *size = modules[i].module.size;
-            return modules[i].bytes;
+    for (unsigned i = 0; i < load_modules.count; i++)
+        if (text_equal(load_modules.module[i].name, name)) {
+            *size = load_modules.module[i].size;
+            return load_modules.module[i].bytes;
         }
     return NULL;
 }

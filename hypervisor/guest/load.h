@@ -5,8 +5,19 @@
 #include "hypervisor/abi/start.h"
 #include "hypervisor/assign/guest.h"
 
-/* The modules the loader brought; kept for reloads. */
-void load_set_modules(const struct boot_info *boot);
+#define LOAD_MODULES 32 /* BOOT_MAX_MODULES */
+
+/* The files that the loader brought. They stay mapped, read-only: a restart loads them again.
+ * Filled in at boot (setup/modules.c). */
+extern struct load_modules {
+    struct {
+        char name[64];
+        uint64_t size; /* bytes */
+        const void *bytes;
+    } module[LOAD_MODULES];
+    unsigned count;
+} load_modules;
+
 /* Are the guest's image and initial RAM disk there, and do they fit into its memory? Logs
  * guest.refused. What is in them only its start stub looks at. */
 MUST_CHECK enum status load_check(const struct guest *guest);

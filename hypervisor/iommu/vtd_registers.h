@@ -38,15 +38,9 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 #define VTD_IOTLB 0x8u
 
 /* 11.4.2 Capability Register */
-#define VTD_CAP_ND(cap)           ((unsigned)FIELD(cap, 2, 0)) /* 2^(4 + 2 * ND) domain ids */
 #define VTD_CAP_RWBF              BIT(4)
-#define VTD_CAP_PLMR              BIT(5)
-#define VTD_CAP_PHMR              BIT(6)
 #define VTD_CAP_CM                BIT(7)
-#define VTD_CAP_SAGAW(cap)        ((unsigned)FIELD(cap, 12, 8)) /* bit n: n + 2 levels, n = 1..3 */
-#define VTD_CAP_MGAW_BITS(cap)    ((unsigned)FIELD(cap, 21, 16) + 1)
 #define VTD_CAP_FAULT_OFFSET(cap) ((uint32_t)(FIELD(cap, 33, 24) * 16))
-#define VTD_CAP_SLLPS(cap)        ((unsigned)FIELD(cap, 37, 34)) /* bit 0: 2 MiB, bit 1: 1 GiB */
 #define VTD_CAP_PSI               BIT(39)
 #define VTD_CAP_FAULT_COUNT(cap)  ((unsigned)FIELD(cap, 47, 40) + 1) /* NFR is one less */
 #define VTD_CAP_MAMV(cap)         ((unsigned)FIELD(cap, 53, 48))
@@ -57,19 +51,16 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 #define VTD_ECAP_C                  BIT(0)
 #define VTD_ECAP_QI                 BIT(1)
 #define VTD_ECAP_IR                 BIT(3)
-#define VTD_ECAP_EIM                BIT(4)
 #define VTD_ECAP_SC                 BIT(7) /* snoop control: SNP in second-level entries */
 #define VTD_ECAP_IOTLB_OFFSET(ecap) ((uint32_t)(FIELD(ecap, 17, 8) * 16))
 
 /* 11.4.4.1 Global Command and 11.4.4.2 Global Status: the same bit positions in both. */
-#define VTD_GLOBAL_TE    0x80000000u /* translation */
-#define VTD_GLOBAL_SRTP  0x40000000u /* set root table pointer; one-shot */
-#define VTD_GLOBAL_SFL   0x20000000u /* set fault log; one-shot */
-#define VTD_GLOBAL_WBF   0x08000000u /* write buffer flush; one-shot */
-#define VTD_GLOBAL_QIE   0x04000000u /* queued invalidation */
-#define VTD_GLOBAL_IRE   0x02000000u /* interrupt remapping */
-#define VTD_GLOBAL_SIRTP 0x01000000u /* set interrupt remapping table pointer; one-shot */
-#define VTD_GLOBAL_CFI   0x00800000u /* compatibility format interrupts */
+#define VTD_GLOBAL_TE  0x80000000u /* translation */
+#define VTD_GLOBAL_SFL 0x20000000u /* set fault log; one-shot */
+#define VTD_GLOBAL_WBF 0x08000000u /* write buffer flush; one-shot */
+#define VTD_GLOBAL_QIE 0x04000000u /* queued invalidation */
+#define VTD_GLOBAL_IRE 0x02000000u /* interrupt remapping */
+#define VTD_GLOBAL_CFI 0x00800000u /* compatibility format interrupts */
 /* What a new command keeps of the status: everything but the one-shot bits (11.4.4.1). */
 #define VTD_GLOBAL_KEEP 0x96ffffffu
 
@@ -99,7 +90,6 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 #define VTD_FSTS_ICE      0x20u /* bad completion from a device; write 1 to clear */
 #define VTD_FSTS_ITE      0x40u /* a device's completion timed out; write 1 to clear */
 #define VTD_FSTS_FRI(reg) ((unsigned)FIELD(reg, 15, 8))
-#define VTD_FECTL_IM      0x80000000u
 
 /* 11.4.7.6 Fault Recording, 128 bits each */
 #define VTD_FRCD_HIGH_F           BIT(63)
@@ -108,10 +98,6 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 #define VTD_FRCD_HIGH_SID(reg)    ((uint16_t)FIELD(reg, 15, 0))
 #define VTD_FRCD_LOW_ADDRESS      BITS(63, 12)
 #define VTD_FRCD_LOW_INDEX(reg)   ((uint16_t)FIELD(reg, 63, 48))
-
-/* 11.4.14.1 Protected Memory Enable */
-#define VTD_PMEN_EPM 0x80000000u
-#define VTD_PMEN_PRS 0x00000001u
 
 /* 11.4.9 Invalidation queue */
 #define VTD_IQ_INDEX(reg) ((uint32_t)FIELD(reg, 18, 4))
@@ -192,7 +178,6 @@ enum vtd_descriptor_type {
 #define VTD_DESCRIPTOR_IEC_INDEX        BIT(4)
 #define VTD_DESCRIPTOR_IIDX(index)      ((uint64_t)(index) << 32)
 #define VTD_DESCRIPTOR_WAIT_SW          BIT(5)
-#define VTD_DESCRIPTOR_WAIT_FN          BIT(6)
 #define VTD_DESCRIPTOR_WAIT_DATA(value) ((uint64_t)(value) << 32)
 
 /* 3.14: requests to this range are interrupts and never reach second-level tables; cores have their

@@ -47,7 +47,7 @@ static uint64_t physical_end(void)
     return BIT(MIN(bits, 52u));
 }
 
-static uintptr_t map_on_demand(uint64_t physical, uint64_t size, unsigned rights)
+uintptr_t address_space_map_on_demand(uint64_t physical, uint64_t size, unsigned rights)
 {
     const uint64_t first = ALIGN_DOWN(physical, PAGE_SIZE), end = physical_end();
     if (size == 0 || physical >= end || size > REGION_SIZE || size > end - physical)
@@ -79,12 +79,7 @@ static uintptr_t map_on_demand(uint64_t physical, uint64_t size, unsigned rights
 
 uintptr_t map_device(uint64_t physical, uint64_t size)
 {
-    return map_on_demand(physical, size, PAGE_READ | PAGE_WRITE | PAGE_DEVICE);
-}
-
-const void *map_firmware(uint64_t physical, uint64_t size)
-{
-    return (const void *)map_on_demand(physical, size, PAGE_READ);
+    return address_space_map_on_demand(physical, size, PAGE_READ | PAGE_WRITE | PAGE_DEVICE);
 }
 
 void address_space_unmap(uint64_t address, uint64_t size)
@@ -98,15 +93,6 @@ void address_space_unmap(uint64_t address, uint64_t size)
                   "address=0x%llx size=0x%llx status=%s message=\"stays mapped "
                   "for the hypervisor\"",
                   (unsigned long long)address, (unsigned long long)size, status_name(status));
-}
-
-void unmap(uintptr_t address, uint64_t size)
-{
-    if (address < DEVICE_MAP_BASE || address >= address_space.next_device ||
-        size > address_space.next_device - address)
-        return;
-    uint64_t first = ALIGN_DOWN(address, PAGE_SIZE);
-    address_space_unmap(first, ALIGN_UP(address + size, PAGE_SIZE) - first);
 }
 
 bool stack_is_guard(uintptr_t address)

@@ -14,7 +14,6 @@
  */
 #pragma once
 
-#include "boot/boot_info.h"
 #include "hypervisor/base/core.h"
 
 #define DIRECT_MAP_BASE UINT64_C(0xffff800000000000)
@@ -22,31 +21,10 @@
 #define WINDOW_BASE     UINT64_C(0xffff820000000000)
 #define STACK_MAP_BASE  UINT64_C(0xffff830000000000)
 
-/* Builds the tables from the image's own layout and switches the boot core to them; the loader's
- * identity map is gone afterwards, and with it `boot`, its modules and the loader's descriptor
- * tables: copy or map_firmware() what is needed later, and load no segment before own descriptor
- * tables are there. frames_init() comes before. */
-MUST_CHECK enum status address_space_init(const struct boot_info *boot);
-/* Creates the page-table root of another core and returns its physical address, which is below
- * 4 GiB (0: no memory). It is a 4-level root whatever the boot core uses. */
-uint64_t address_space_create_core(unsigned core);
-
-/* Maps the page of the SMP trampoline at its own address in all cores' tables, readable and
- * executable, for the moment at which a starting core turns paging on. Fill it before
- * (window_open()) and take the mapping away once all cores are up. */
-MUST_CHECK enum status trampoline_map(uint64_t physical);
-void trampoline_unmap(uint64_t physical);
-
-/* Maps device registers (uncached) or firmware memory (cached, read-only). Any alignment; the
- * pages around the range are mapped too. 0 when it cannot be mapped. */
+/* Maps device registers (uncached). Any alignment; the pages around the range are mapped too. 0
+ * when it cannot be mapped. */
 MUST_CHECK uintptr_t map_device(uint64_t physical, uint64_t size);
-MUST_CHECK const void *map_firmware(uint64_t physical, uint64_t size);
-/* Addresses are never used twice, so that what another core's TLB still holds is never reached and
- * no shoot-down is needed; this core's TLB is flushed. */
-void unmap(uintptr_t address, uint64_t size);
 
-/* A stack of `pages` pages between guard pages; returns its top. 0: no memory. */
-MUST_CHECK uintptr_t stack_create(size_t pages);
 /* True when the address lies in a guard page (the double fault handler says so). */
 bool stack_is_guard(uintptr_t address);
 

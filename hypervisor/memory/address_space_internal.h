@@ -42,4 +42,6 @@ static inline unsigned top_index(uint64_t address)
 /* The caller holds the lock for the first; the second one takes it. */
 MUST_CHECK enum status address_space_map(uint64_t address, uint64_t physical, uint64_t size,
                                          unsigned rights);
+/* At an address that was never used; 0, logged, when it cannot be mapped. */
+MUST_CHECK uintptr_t address_space_map_on_demand(uint64_t physical, uint64_t size, unsigned rights);
 void address_space_unmap(uint64_t address, uint64_t size);

@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include "boot/boot_info.h"
 #include "hypervisor/base/core.h"
 #include "hypervisor/base/format.h"
 
@@ -29,27 +28,13 @@ struct frame_range {
 
 #define FRAME_MAX_RANGES 1024
 
-/* At boot: builds the table from the loader's memory map. Sorts, clips overlaps in favour of the
- * more protected type, ignores empty ranges; never takes the first 1 MiB for general use. */
-MUST_CHECK enum status frames_init(const struct boot_info *boot);
-
 /* Takes `size` bytes of free RAM for `owner`, aligned to `alignment` (a power of two >= 4 KiB),
  * highest address first below `limit` (0: no limit). STATUS_NO_MEMORY, STATUS_FULL. */
 MUST_CHECK enum status frames_claim(owner_t owner, uint64_t size, uint64_t alignment,
                                     uint64_t limit, uint64_t *base);
-/* At boot: takes one page of usable memory below 1 MiB (the SMP trampoline). */
-MUST_CHECK enum status frames_claim_low_page(uint64_t *base);
 /* Changes the owner of an exact range from `from` to `to`. STATUS_DENIED, changing nothing, when
  * any byte of it has another owner than `from`. OWNER_NONE is the owner of all that is unlisted. */
 MUST_CHECK enum status frames_transfer(uint64_t base, uint64_t size, owner_t from, owner_t to);
-/* At boot: gives `to` whatever of the range belongs to an owner whose bit, BIT(owner), is in
- * `from`; the rest keeps its owners. STATUS_FULL: the table has no room, and some of it has changed
- * hands. */
-MUST_CHECK enum status frames_take(uint64_t base, uint64_t size, uint32_t from, owner_t to);
-/* At boot: gives every range of `owner` back to OWNER_NOBODY (RAM only; the caller has scrubbed
- * it). */
-void frames_release_all(owner_t owner);
-
 owner_t frames_owner(uint64_t address);
 /* True when every byte of the range has this owner. */
 bool frames_owned_by(uint64_t base, uint64_t size, owner_t owner);

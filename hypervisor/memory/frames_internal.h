@@ -8,6 +8,8 @@
 #define PHYSICAL_END BIT(52) /* no x86 processor addresses more (SDM 3A 4.1.4) */
 #define LOW_MEMORY   MIB(1)
 
+#define FRAME_MAX_RAM 512 /* BOOT_MAX_RANGES */
+
 extern struct frame_table {
     /* Sorted, not overlapping, neighbours of one owner merged; what is missing is OWNER_NONE. */
     struct frame_range ranges[FRAME_MAX_RANGES];
@@ -15,7 +17,7 @@ extern struct frame_table {
     /* Where the loader found RAM: only this can ever be free. Sorted, neighbours merged. */
     struct {
         uint64_t base, end;
-    } ram[BOOT_MAX_RANGES];
+    } ram[FRAME_MAX_RAM];
     size_t ram_count;
     struct lock lock;
 } frame_table;

@@ -4,6 +4,7 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space_internal.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/memory.h"
 #include "hypervisor/x86/registers.h"
 
 #define OWN_PAGES_END GIB(4) /* pages.h */

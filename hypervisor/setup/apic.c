@@ -19,6 +19,11 @@ static enum status choose_mode(void)
     return apic_mode.registers != 0 ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
+bool apic_is_x2apic(void)
+{
+    return apic_mode.x2apic;
+}
+
 enum status apic_enable(void)
 {
     enum status status = choose_mode();

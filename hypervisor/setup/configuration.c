@@ -4,6 +4,7 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/config/parse.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/firmware_map.h"
 #include "hypervisor/setup/setup.h"
 
 static void complain(void *context, struct config_place place, const char *message)

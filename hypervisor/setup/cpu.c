@@ -4,6 +4,7 @@
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/setup/memory.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/core_state.h"
 #include "hypervisor/x86/exceptions.h"

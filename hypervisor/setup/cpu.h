@@ -30,6 +30,7 @@ void core_state_load(struct cpu *cpu);
 MUST_CHECK enum status core_stacks_create(unsigned core);
 /* Enables this core's APIC with everything masked. STATUS_UNSUPPORTED without an APIC. */
 MUST_CHECK enum status apic_enable(void);
+bool apic_is_x2apic(void);
 /* Stack tops for the core's exceptions; before descriptors_load() or while it runs. */
 void descriptors_set_stack(unsigned core, enum exception_stack stack, uintptr_t top);
 /* Fills the core's tables and loads GDTR, TR and the segment registers. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "drivers/framebuffer/framebuffer.h"
 #include "drivers/framebuffer/screen.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/setup/setup.h"
 
 #define MAX_STRIDE 65536u
 

@@ -3,6 +3,9 @@
  */
 #include "hypervisor/base/log.h"
 #include "hypervisor/memory/frames_internal.h"
+#include "hypervisor/setup/memory.h"
+
+_Static_assert(FRAME_MAX_RAM >= BOOT_MAX_RANGES, "all RAM of the loader's map");
 
 #define LOW_USABLE UINT64_C(0xa0000) /* SIPI vectors 0xa0-0xbf are reserved (SDM 3A 9.4.3) */
 

@@ -15,8 +15,10 @@
 #include "hypervisor/setup/vcpu.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/setup/pci_sriov.h"
+#include "hypervisor/setup/setup.h"
 #include "hypervisor/vcpu/events.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/memory.h"
 
 /* Emulated cores on a busy computer overwrite a GiB in seconds. */
 #define SCRUB_LIMIT MILLISECONDS(20000)
@@ -254,7 +256,7 @@ void guests_give_functions(const struct config *config)
 
 void guests_create(const struct config *config, const struct boot_info *boot)
 {
-    load_set_modules(boot);
+    modules_keep(boot);
     for (uint32_t i = 0; i < config->guest_count; i++) {
         struct guest *guest = guests_add();
         if (guest == NULL)

@@ -5,6 +5,8 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/firmware_map.h"
+#include "hypervisor/setup/iommu_registers.h"
 
 static unsigned scope_count(const struct dmar *dmar, const struct dmar_structure *structure)
 {

@@ -7,6 +7,8 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/vtd_queue.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/cpu.h"
+#include "hypervisor/setup/iommu_registers.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 

@@ -4,6 +4,7 @@
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/setup/iommu_registers.h"
 
 /* A domain is one table for all the units its functions are behind, so its depth must suit them
  * all. Four levels are preferred: every address a guest can have fits, and it is what most machines

@@ -8,6 +8,7 @@
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/setup/memory.h"
 
 #define MAX_SIZE GIB(4) /* real tables: 1032 MiB for a graphics unit */
 

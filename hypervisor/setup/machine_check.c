@@ -2,6 +2,8 @@
 /* SDM 3B 16.8 (initialisation), 16.3.1.5 (LMCE), 5.2.12 of SDM 4 (feature control). */
 #include "hypervisor/base/log.h"
 #include "hypervisor/setup/cpu.h"
+#include "hypervisor/setup/machine_check_registers.h"
+#include "hypervisor/setup/vmx_registers.h"
 #include "hypervisor/x86/machine_check_internal.h"
 #include "hypervisor/x86/machine_check_registers.h"
 #include "hypervisor/x86/registers.h"

@@ -21,6 +21,7 @@
 #include "hypervisor/monitor/control_loop.h"
 #include "hypervisor/setup/pci.h"
 #include "hypervisor/setup/iommu.h"
+#include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/time.h"
 #include "hypervisor/setup/version.h"

@@ -3,6 +3,7 @@
 
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/discovery.h"
 
 #define CLASS_HOST_BRIDGE 0x0600
 

@@ -3,6 +3,7 @@
 
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/pci/function.h"
 
 #define PREFETCH_64BIT 0x1u

@@ -10,7 +10,9 @@
 #include "hypervisor/setup/pci_bridge_window.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/pci/function.h"
+#include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/pci.h"
 
 /* Ranges that claims leave free in the frame table, for guests' memory. */

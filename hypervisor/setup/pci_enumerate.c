@@ -15,6 +15,7 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci_placement.h"
 #include "hypervisor/setup/pci_functions.h"
 #include "hypervisor/setup/pci_bars.h"

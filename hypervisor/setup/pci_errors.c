@@ -14,6 +14,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/setup/pci.h"

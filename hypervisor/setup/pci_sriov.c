@@ -10,6 +10,7 @@
 #include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/acs.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci_placement.h"
 #include "hypervisor/setup/pci_sriov_ids.h"
 #include "hypervisor/setup/pci_functions.h"

@@ -13,6 +13,7 @@
 #include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/pci_sriov.h"
 
 /* A bit for each section whose VF Enable is set while the 100 ms are running. */

@@ -5,6 +5,7 @@
 #include "hypervisor/iommu/report.h"
 #include "hypervisor/iommu/vtd_registers.h"
 #include "hypervisor/memory/frames.h"
+#include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/setup.h"
 
 static void claim(uint64_t base, uint64_t size)

@@ -33,7 +33,14 @@ void platform_registers_claim(const struct tables *tables);
 /* Logs config.error for each mistake and config.read; the rest of the configuration is used. */
 void configuration_read(const struct boot_info *boot, struct config *config);
 
+/* Maps the files that the loader brought and notes them for guest/load.c. */
+void modules_keep(const struct boot_info *boot);
+
 /* Serial port and keyboard, which need no memory management; from here on the log is seen. */
 void console_start(void);
+/* Maps and clears the screen. STATUS_INVALID when the description contradicts itself,
+ * STATUS_UNSUPPORTED for a format that is none of ours, STATUS_NO_MEMORY when it cannot be mapped.
+ */
+MUST_CHECK enum status framebuffer_init(const struct boot_framebuffer *description);
 /* The screen, once device registers can be mapped; shows the tail of what was said before. */
 void console_start_framebuffer(const struct boot_framebuffer *framebuffer);

@@ -8,12 +8,17 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/firmware_map.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/cpu.h"
+#include "hypervisor/setup/memory.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/core_state.h"
 #include "hypervisor/x86/registers.h"
+
+#define APIC_COMMAND_INIT       0x4500u
+#define APIC_COMMAND_SIPI(page) (0x4600u | (page))
 
 #define STACK_PAGES   4
 #define ARRIVAL_LIMIT MILLISECONDS(500)

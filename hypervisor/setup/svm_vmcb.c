@@ -3,6 +3,7 @@
 #include "hypervisor/setup/svm.h"
 
 #include "hypervisor/base/string.h"
+#include "hypervisor/setup/svm_intercepts.h"
 #include "hypervisor/x86/registers.h"
 
 #define ASID 1u /* the same on every core: a core runs one vCPU, and ASIDs are per core */

@@ -5,6 +5,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/firmware_map.h"
 #include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/time.h"

@@ -5,7 +5,10 @@
 #include "hypervisor/x86/apic_registers.h"
 #include "hypervisor/x86/interrupts.h"
 
-#define TIMER_WINDOW MILLISECONDS(5)
+#define APIC_TIMER_CURRENT      0x390
+#define APIC_LVT_PERIODIC       0x20000u
+#define APIC_TIMER_DIVIDE_BY_16 0x3u
+#define TIMER_WINDOW            MILLISECONDS(5)
 
 /* Timer ticks per second at divide by 16; the crystal differs between machines. */
 static uint64_t timer_rate(void)

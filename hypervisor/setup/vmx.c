@@ -5,6 +5,7 @@
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/vmx_registers.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/exceptions.h"
@@ -110,7 +111,7 @@ static enum status enable_core(void)
     enum status status = unlock_vmx();
     if (status != STATUS_OK)
         return status;
-    struct vmx_region *region = &vmx_on_regions[cpu_current()->index];
+    struct vmx_region *region = (struct vmx_region *)vmx_on_regions[cpu_current()->index];
     region->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);
     const struct vmx_capabilities *fixed = &vmx_capabilities;
     cr0_write((cr0_read() | fixed->cr0_fixed0) & fixed->cr0_fixed1);

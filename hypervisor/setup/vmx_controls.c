@@ -3,6 +3,7 @@
  * allows. */
 #include "hypervisor/base/log.h"
 #include "hypervisor/setup/vmx.h"
+#include "hypervisor/setup/vmx_registers.h"
 
 enum need {
     REQUIRED, /* no guest without it */

@@ -11,11 +11,6 @@
 
 struct apic_mode apic_mode;
 
-bool apic_is_x2apic(void)
-{
-    return apic_mode.x2apic;
-}
-
 uint32_t apic_read(enum apic_register offset)
 {
     if (apic_mode.x2apic)

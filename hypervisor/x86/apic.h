@@ -7,13 +7,10 @@
 
 #include "hypervisor/base/core.h"
 
-bool apic_is_x2apic(void);
 uint32_t apic_id(void);
 void apic_end_of_interrupt(void);
 /* Raw ICR command to a physical destination. False when a pending xAPIC command never finished. */
 MUST_CHECK bool apic_send(uint32_t destination, uint32_t command);
-#define APIC_COMMAND_INIT          0x4500u
-#define APIC_COMMAND_SIPI(page)    (0x4600u | (page))
 #define APIC_COMMAND_NMI           0x4400u
 #define APIC_COMMAND_FIXED(vector) (0x4000u | (vector))
 /* After a guest: masks every LVT, stops the timer, retires what is in service and pending

@@ -24,19 +24,16 @@ enum apic_register {
     APIC_LVT_LINT1 = 0x360,
     APIC_LVT_ERROR = 0x370,
     APIC_TIMER_INITIAL = 0x380,
-    APIC_TIMER_CURRENT = 0x390,
     APIC_TIMER_DIVIDE = 0x3e0,
 };
 
 #define APIC_BASE_X2APIC BIT(10) /* MSR_APIC_BASE */
 #define APIC_BASE_ENABLE BIT(11)
 
-#define APIC_TPR_EXCEPTIONS     0x10u /* holds back priority class 1: vectors 16 to 31 */
-#define APIC_SPURIOUS_ENABLE    0x100u
-#define APIC_LVT_MASKED         0x10000u
-#define APIC_LVT_PERIODIC       0x20000u
-#define APIC_COMMAND_PENDING    0x1000u
-#define APIC_TIMER_DIVIDE_BY_16 0x3u
+#define APIC_TPR_EXCEPTIONS  0x10u /* holds back priority class 1: vectors 16 to 31 */
+#define APIC_SPURIOUS_ENABLE 0x100u
+#define APIC_LVT_MASKED      0x10000u
+#define APIC_COMMAND_PENDING 0x1000u
 
 /* Chosen by the boot core before others run; every core is put into the same mode. */
 extern struct apic_mode {

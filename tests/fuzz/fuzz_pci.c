@@ -17,6 +17,7 @@
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/msix.h"
 #include "hypervisor/pci/acs.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci.h"
 #include "hypervisor/setup/pci_ram.h"
 #include "hypervisor/setup/pci_sriov.h"

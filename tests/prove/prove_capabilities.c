@@ -10,6 +10,7 @@
 /* Every walk ends, reads inside its space, and what it finds lies whole in it. */
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci_capabilities.h"
 #include "tests/prove/prove.h"
 

@@ -59,6 +59,7 @@ static void *model_memset(void *at, int byte, size_t size)
 #define cr4_write model_cr4_write
 #define memset    model_memset
 #include "hypervisor/memory/address_space.c"
+#include "hypervisor/memory/firmware_map.c"
 #include "hypervisor/setup/address_space.c"
 
 /* An image in miniature: a page each of text, constants and data that run only at boot; then two

@@ -11,6 +11,7 @@
 
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/function.h"
+#include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/pci.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"

@@ -11,8 +11,10 @@
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/firmware_map.h"
 #include "hypervisor/pci/rid.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci.h"
 #include "hypervisor/setup/pci_aer.h"
 #include "tests/unit/model/pci_model.h"

@@ -10,6 +10,7 @@
 #include "drivers/framebuffer/framebuffer.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/setup/setup.h"
 #include "tests/unit/support/host.h"
 
 #define MAPPED 0x100000u

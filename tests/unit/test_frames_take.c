@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hypervisor/memory/frames.h"
+#include "hypervisor/setup/memory.h"
 #include "tests/unit/support/host.h"
 
 static struct boot_info boot;

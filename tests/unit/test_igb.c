@@ -5,6 +5,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
 /* The 82576 PF driver against a model of the device's registers, and VFs that behave and do not. */
 #include "drivers/igb/igb_port.h"
+#include "drivers/igb/setup/igb_setup_registers.h"
 #include "tests/unit/support/igb_model.h"
 
 static void the_82576_is_known(void **state)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/guest/load.c hypervisor/guest/scrub.c guest/start/start.c guest/start/image.c
-// SOURCES: guest/start/image_linux.c guest/start/image_multiboot.c guest/start/tables.c
-// SOURCES: guest/start/tables_acpi.c guest/start/tables_linux.c guest/start/tables_multiboot.c
-// SOURCES: hypervisor/vcpu/state.c hypervisor/base/format.c hypervisor/base/status.c
-// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
+// SOURCES: hypervisor/guest/load.c hypervisor/guest/scrub.c hypervisor/setup/modules.c
+// SOURCES: guest/start/start.c
+// SOURCES: guest/start/image.c guest/start/image_linux.c guest/start/image_multiboot.c
+// SOURCES: guest/start/tables.c guest/start/tables_acpi.c guest/start/tables_linux.c
+// SOURCES: guest/start/tables_multiboot.c hypervisor/vcpu/state.c hypervisor/base/format.c
+// SOURCES: hypervisor/base/status.c hypervisor/base/string.c hypervisor/base/text.c
 /* Filling a guest's memory, by the hypervisor and then by the start stub: image, arguments, start
  * state, and that nothing of before is left. */
 #include <stdlib.h>
@@ -12,7 +13,9 @@
 #include "hypervisor/guest/cores.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/firmware_map.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/setup.h"
 #include "hypervisor/x86/clock.h"
 #include "tests/unit/support/host.h"
 #include "tests/unit/support/image_builder.h"
@@ -116,7 +119,7 @@ static int first(void **state)
     strcpy(boot.modules[4].name, "kernel");
     boot.modules[4].base = (uintptr_t)multiboot;
     boot.modules[4].size = sizeof multiboot;
-    load_set_modules(&boot);
+    modules_keep(&boot);
     memory = malloc(MIB(4));
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hypervisor/setup/cpu.h"
+#include "hypervisor/setup/machine_check_registers.h"
 #include "hypervisor/x86/machine_check.h"
 #include "hypervisor/x86/machine_check_internal.h"
 #include "hypervisor/x86/machine_check_registers.h"

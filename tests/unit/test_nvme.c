@@ -8,6 +8,7 @@
 // SOURCES: hypervisor/iommu/pf_dma_setup.c
 // SOURCES: hypervisor/base/string.c
 /* The NVMe PF driver against a model of a controller: what it sets up, and that nothing is left. */
+#include "drivers/nvme/setup/nvme_setup_registers.h"
 #include "tests/unit/support/nvme_model.h"
 
 static void it_is_known_by_its_class(void **state)

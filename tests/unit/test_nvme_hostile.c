@@ -8,6 +8,7 @@
 // SOURCES: hypervisor/iommu/pf_dma_setup.c
 // SOURCES: hypervisor/base/string.c
 /* Controllers that do not answer, refuse, or give values that contradict themselves. */
+#include "drivers/nvme/setup/nvme_setup_registers.h"
 #include "tests/unit/support/nvme_model.h"
 
 /* Refused in bounded time, and the device can reach nothing any more. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot/boot_info.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"

@@ -9,6 +9,7 @@
 #include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/acs.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci_functions.h"
 #include "hypervisor/setup/pci.h"
 #include "tests/unit/model/pci_model.h"

@@ -6,6 +6,7 @@
 /* Which reset a function gets, what a bus reset must not reach, and resets that are none. */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/setup/pci.h"

@@ -13,6 +13,7 @@
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/acs.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci.h"
 #include "hypervisor/setup/pci_sriov.h"
 #include "tests/unit/model/pci_model.h"

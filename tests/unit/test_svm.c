@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hypervisor/setup/svm.h"
+#include "hypervisor/setup/svm_intercepts.h"
 #include "hypervisor/x86/registers.h"
 #include "tests/unit/support/host.h"
 

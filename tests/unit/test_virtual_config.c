@@ -11,6 +11,7 @@
 #include "hypervisor/vdev/virtual_config.h"
 #include "hypervisor/vdev/virtual_msix.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/setup/pci_functions.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hypervisor/setup/vmx.h"
+#include "hypervisor/setup/vmx_registers.h"
 #include "tests/unit/support/host.h"
 
 #define FIRST MSR_VMX_BASIC

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "hypervisor/iommu/vtd.h"
+#include "hypervisor/setup/iommu_registers.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/host.h"
 

@@ -11,6 +11,7 @@
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 #include "hypervisor/iommu/vtd.h"
+#include "hypervisor/setup/iommu_registers.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/host.h"
 

@@ -13,6 +13,7 @@
 // SOURCES: hypervisor/setup/frames.c
 #include "boot/boot_info.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/memory.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/dmar_corpus.h"
 

@@ -15,6 +15,7 @@
 
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/iommu/vtd.h"
+#include "hypervisor/setup/iommu_registers.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/host.h"
 

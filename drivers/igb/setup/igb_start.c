@@ -5,6 +5,7 @@
  */
 #include "drivers/igb/igb.h"
 #include "drivers/igb/igb_port.h"
+#include "drivers/igb/setup/igb_setup_registers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"

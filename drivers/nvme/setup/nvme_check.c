@@ -2,11 +2,13 @@
 /* What a secondary controller offers that reaches further than its own namespace. Guests' commands
  * never pass the hypervisor, so whoever has such a controller can use all of it. */
 #include "drivers/nvme/setup/nvme_setup.h"
+#include "drivers/nvme/setup/nvme_setup_registers.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/firmware_map.h"
 
 /* In Identify Controller (5.17.2.1). */
 static const struct {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The admin queue of a controller: reset, enable, and off again (NVM Express Base 2.0, 3.5). */
 #include "drivers/nvme/setup/nvme_setup.h"
+#include "drivers/nvme/setup/nvme_setup_registers.h"
 #include "hypervisor/base/clock.h"
 
 #define TIMEOUT_UNIT    MILLISECONDS(500)

@@ -2,6 +2,7 @@
 /* What the device has, shared out evenly among its secondary controllers: queues, interrupts and a
  * namespace for each (NVM Express Base 2.0, 8.26 and 8.11). */
 #include "drivers/nvme/setup/nvme_setup.h"
+#include "drivers/nvme/setup/nvme_setup_registers.h"
 
 #define LEAST_QUEUES  2 /* the admin queue pair and one for I/O (8.26.1) */
 #define LEAST_VECTORS 1

@@ -3,6 +3,7 @@
  * namespace. */
 #include "drivers/nvme/nvme.h"
 #include "drivers/nvme/setup/nvme_setup.h"
+#include "drivers/nvme/setup/nvme_setup_registers.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 

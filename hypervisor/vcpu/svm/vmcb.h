@@ -88,35 +88,8 @@ _Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "APM 2 table B-2");
 _Static_assert(offsetof(struct vmcb, cr2) == 0x640, "APM 2 table B-2");
 _Static_assert(offsetof(struct vmcb, guest_pat) == 0x668, "APM 2 table B-2");
 
-/* intercept_cr */
-#define INTERCEPT_CR_READ(number)  (1u << (number))
-#define INTERCEPT_CR_WRITE(number) (1u << (16 + (number)))
-/* intercept_1 */
-#define INTERCEPT_NMI      (1u << 1)
-#define INTERCEPT_INIT     (1u << 3)
-#define INTERCEPT_RDPMC    (1u << 15)
-#define INTERCEPT_CPUID    (1u << 18)
-#define INTERCEPT_RSM      (1u << 19)
-#define INTERCEPT_IRET     (1u << 20)
-#define INTERCEPT_INVD     (1u << 22)
-#define INTERCEPT_INVLPGA  (1u << 26)
-#define INTERCEPT_IOIO     (1u << 27)
-#define INTERCEPT_MSR      (1u << 28)
-#define INTERCEPT_TASK     (1u << 29)
-#define INTERCEPT_SHUTDOWN (1u << 31)
-/* intercept_2 */
-#define INTERCEPT_VMRUN   (1u << 0)
-#define INTERCEPT_VMMCALL (1u << 1)
-#define INTERCEPT_VMLOAD  (1u << 2)
-#define INTERCEPT_VMSAVE  (1u << 3)
-#define INTERCEPT_STGI    (1u << 4)
-#define INTERCEPT_CLGI    (1u << 5)
-#define INTERCEPT_SKINIT  (1u << 6)
-#define INTERCEPT_WBINVD  (1u << 9)
-#define INTERCEPT_MONITOR (1u << 10)
-#define INTERCEPT_MWAIT   (1u << 11)
-#define INTERCEPT_XSETBV  (1u << 13)
-#define INTERCEPT_RDPRU   (1u << 14)
+#define INTERCEPT_IRET  (1u << 20) /* intercept_1; setup/svm_intercepts.h has the others */
+#define INTERCEPT_VMRUN (1u << 0)  /* intercept_2 */
 
 #define TLB_FLUSH_ALL    1u
 #define NESTED_PAGING    BIT(0)

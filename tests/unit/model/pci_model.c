@@ -8,6 +8,7 @@
 #include "hypervisor/base/clock.h"
 #include "boot/silence.h"
 #include "hypervisor/pci/config_access.h"
+#include "hypervisor/pci/discovery.h"
 
 #define MAX_FUNCTIONS 640
 

@@ -8,6 +8,8 @@
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/firmware_map.h"
+#include "hypervisor/setup/iommu_registers.h"
 
 #define TOGGLES  (VTD_GLOBAL_TE | VTD_GLOBAL_QIE | VTD_GLOBAL_IRE | VTD_GLOBAL_CFI)
 #define ONE_SHOT (VTD_GLOBAL_SRTP | VTD_GLOBAL_SFL | VTD_GLOBAL_WBF | VTD_GLOBAL_SIRTP)

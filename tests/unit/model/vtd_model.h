@@ -10,6 +10,7 @@
 #pragma once
 
 #include "hypervisor/iommu/vtd_registers.h"
+#include "hypervisor/setup/iommu_registers.h"
 
 #define MODEL_MAX_UNITS 8
 #define MODEL_CACHE     64

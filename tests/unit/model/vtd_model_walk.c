@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/setup/cpu.h"
+#include "hypervisor/setup/iommu_registers.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 

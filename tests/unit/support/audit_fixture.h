@@ -21,6 +21,7 @@
 #include "hypervisor/audit/audit.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/setup/memory.h"
 #include "tests/unit/model/vtd_machine.h"
 #include "tests/unit/support/host.h"
 #include "hypervisor/vcpu/backend.h"

@@ -20,6 +20,7 @@
 #include "hypervisor/pci/acs.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/msix.h"
+#include "hypervisor/setup/memory.h"
 #include "tests/unit/support/host.h"
 
 #define BAR0 UINT64_C(0xfe000000)

@@ -6,6 +6,7 @@
 
 #include "drivers/igb/igb.h"
 #include "drivers/igb/igb_registers.h"
+#include "drivers/igb/setup/igb_setup_registers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/pf_dma.h"

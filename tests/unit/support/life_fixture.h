@@ -28,6 +28,8 @@
 #include "hypervisor/guest/pf_lost.h"
 #include "hypervisor/guest/scrub.h"
 #include "hypervisor/guest/verdict.h"
+#include "hypervisor/pci/discovery.h"
+#include "hypervisor/setup/memory.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/setup/pci_sriov.h"

@@ -7,10 +7,12 @@
 
 #include "drivers/nvme/nvme.h"
 #include "drivers/nvme/nvme_registers.h"
+#include "drivers/nvme/setup/nvme_setup_registers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/memory/firmware_map.h"
 #include "hypervisor/memory/pages.h"
 #include "tests/unit/support/host.h"
 
