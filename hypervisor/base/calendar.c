@@ -2,7 +2,6 @@
 #include "hypervisor/base/calendar.h"
 
 #define FIRST_YEAR  1970
-#define LAST_YEAR   2399
 #define DAY         86400u
 #define LAST_SECOND (UINT64_C(1) << 33)
 #define THURSDAY    4 /* 1 January 1970, counted from Sunday as 0 */
@@ -21,21 +20,6 @@ static uint32_t days_of_month(uint32_t year, unsigned month)
 {
     static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     return days[month - 1] + (month == 2 && is_leap(year) ? 1u : 0u);
-}
-
-enum status calendar_seconds(const struct calendar_time *time, uint64_t *seconds)
-{
-    if (time->year < FIRST_YEAR || time->year > LAST_YEAR || time->month < 1 || time->month > 12 ||
-        time->day < 1 || time->day > days_of_month(time->year, time->month) || time->hour > 23 ||
-        time->minute > 59 || time->second > 59)
-        return STATUS_INVALID;
-    uint64_t days = time->day - 1u;
-    for (uint32_t year = FIRST_YEAR; year < time->year; year++)
-        days += days_of_year(year);
-    for (unsigned month = 1; month < time->month; month++)
-        days += days_of_month(time->year, month);
-    *seconds = ((days * 24 + time->hour) * 60 + time->minute) * 60 + time->second;
-    return STATUS_OK;
 }
 
 struct calendar_time calendar_time(uint64_t seconds)

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Civil time, Gregorian, without leap seconds: seconds since the beginning of 1970 and back. */
+/* Civil time, Gregorian, without leap seconds: seconds since the beginning of 1970. */
 #pragma once
 
 #include "hypervisor/base/core.h"
 
 struct calendar_time {
-    uint32_t year;      /* 1970 to 2399 */
+    uint32_t year;      /* 1970 to 2242 */
     uint8_t month, day; /* from 1 */
     uint8_t hour, minute, second;
-    uint8_t weekday; /* 1: Sunday; calendar_seconds() does not look at it */
+    uint8_t weekday; /* 1: Sunday */
 };
 
-/* STATUS_INVALID when a field is out of range or the month has no such day. */
-MUST_CHECK enum status calendar_seconds(const struct calendar_time *time, uint64_t *seconds);
 /* Larger values count as 2^33 seconds. */
 struct calendar_time calendar_time(uint64_t seconds);

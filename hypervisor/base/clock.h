@@ -25,8 +25,6 @@ static inline struct deadline deadline_in(uint64_t microseconds)
 
 /* Waits until then. */
 void clock_wait(struct deadline deadline);
-/* TSC ticks spent so far waiting for nothing but time; the rest of boot is work. */
-uint64_t clock_waited(void);
 
 static inline bool deadline_passed(struct deadline deadline)
 {

@@ -15,13 +15,9 @@
 #define LOCK_LIMIT MILLISECONDS(500)
 
 static char history_bytes[HISTORY_SIZE];
-static struct log_history history = {.bytes = history_bytes, .size = HISTORY_SIZE};
-static struct core_ring {
-    struct log_ring ring;
-    bool ready;
-} rings[CPU_MAX];
-
-static struct log_sink sink;
+struct log_history log_history = {.bytes = history_bytes, .size = HISTORY_SIZE};
+struct core_ring log_rings[CPU_MAX];
+struct log_sink log_sink;
 
 /* Taken only by cores that write to the console directly: the control core, the others before
  * there are rings, and a dying one. */
@@ -41,9 +37,9 @@ static void unlock_console(void)
 static void write_directly(const char *text, size_t size)
 {
     lock_console();
-    if (sink.write != NULL)
-        sink.write(text, size);
-    log_history_put(&history, text, size);
+    if (log_sink.write != NULL)
+        log_sink.write(text, size);
+    log_history_put(&log_history, text, size);
     unlock_console();
 }
 
@@ -67,7 +63,7 @@ static size_t build_line(char line[LOG_LINE_SIZE], const char *event, const char
 
 static struct log_ring *own_ring(void)
 {
-    struct core_ring *own = &rings[this_core()];
+    struct core_ring *own = &log_rings[this_core()];
     return own->ready ? &own->ring : NULL;
 }
 
@@ -100,22 +96,13 @@ void log_panic(const char *event, const char *format, ...)
     write_directly(line, length);
 }
 
-void log_start_core(void *bytes, uint32_t size)
-{
-    struct core_ring *own = &rings[this_core()];
-    if (bytes == NULL || this_core() == 0)
-        return;
-    log_ring_init(&own->ring, bytes, size);
-    __atomic_store_n(&own->ready, true, __ATOMIC_RELEASE);
-}
-
 /* What was there at the start, and no more: a core that logs faster than the console writes must
  * not keep the control core here. False when the time was over first. */
 static bool drain_core(unsigned core, const struct deadline *end)
 {
-    if (!__atomic_load_n(&rings[core].ready, __ATOMIC_ACQUIRE))
+    if (!__atomic_load_n(&log_rings[core].ready, __ATOMIC_ACQUIRE))
         return true;
-    struct log_ring *ring = &rings[core].ring;
+    struct log_ring *ring = &log_rings[core].ring;
     char line[LOG_LINE_SIZE];
     for (size_t left = log_ring_available(ring); left > 0;) {
         size_t size = log_ring_take_line(ring, line, sizeof line);
@@ -152,22 +139,12 @@ void log_service(void)
 
 bool log_pending(unsigned core)
 {
-    return __atomic_load_n(&rings[core].ready, __ATOMIC_ACQUIRE) &&
-           log_ring_available(&rings[core].ring) != 0;
+    return __atomic_load_n(&log_rings[core].ready, __ATOMIC_ACQUIRE) &&
+           log_ring_available(&log_rings[core].ring) != 0;
 }
 
 void log_flush(void)
 {
-    if (sink.flush != NULL)
-        sink.flush();
-}
-
-void log_to(const struct log_sink *where)
-{
-    sink = *where;
-}
-
-size_t log_tail(char *buffer, size_t size)
-{
-    return log_history_copy(&history, buffer, size);
+    if (log_sink.flush != NULL)
+        log_sink.flush();
 }

@@ -40,9 +40,8 @@ void log_flush(void);
 /* The newest of the last 64 KiB of the log, from the start of a line, terminated; its length. */
 size_t log_tail(char *buffer, size_t size);
 
-/* Where the lines go; until somebody says so only into those 64 KiB. */
-struct log_sink {
+/* Where the lines go, by setup/console.c; until then only into those 64 KiB. */
+extern struct log_sink {
     void (*write)(const char *text, size_t size);
     void (*flush)(void);
-};
-void log_to(const struct log_sink *sink);
+} log_sink;

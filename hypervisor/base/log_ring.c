@@ -3,11 +3,6 @@
 
 #include "hypervisor/base/string.h"
 
-void log_ring_init(struct log_ring *ring, void *bytes, uint32_t size)
-{
-    *ring = (struct log_ring){.bytes = bytes, .size = size};
-}
-
 /* The text's two parts: up to the end of the ring, and from its start. */
 static size_t first_part(const struct log_ring *ring, uint32_t position, size_t size)
 {
@@ -69,21 +64,4 @@ void log_history_put(struct log_history *history, const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         history->bytes[history->written++ % history->size] = text[i];
-}
-
-size_t log_history_copy(const struct log_history *history, char *buffer, size_t size)
-{
-    if (size == 0)
-        return 0;
-    /* One less than there is room for: the byte before must still be there to be looked at. */
-    size_t length = MIN(MIN(history->written, history->size - 1), size - 1);
-    size_t from = history->written - length;
-    while (length > 0 && from > 0 && history->bytes[(from - 1) % history->size] != '\n') {
-        from++;
-        length--;
-    }
-    for (size_t i = 0; i < length; i++)
-        buffer[i] = history->bytes[(from + i) % history->size];
-    buffer[length] = '\0';
-    return length;
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "hypervisor/base/core.h"
+#include "hypervisor/base/this_core.h"
 
 struct log_ring {
     char *bytes;
@@ -35,6 +35,14 @@ struct log_history {
     size_t written; /* ever */
 };
 void log_history_put(struct log_history *history, const char *text, size_t size);
+
+/* log.c: the rings of the cores, and the newest of all that was written. */
+extern struct core_ring {
+    struct log_ring ring;
+    bool ready;
+} log_rings[CPU_MAX];
+extern struct log_history log_history;
+
 /* Copies the newest bytes, at most size - 1, beginning at the start of a line when any had to be
  * left out, and terminates; the length without the terminator. */
 size_t log_history_copy(const struct log_history *history, char *buffer, size_t size);

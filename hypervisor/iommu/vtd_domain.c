@@ -63,23 +63,6 @@ enum status iommu_domain_create(struct iommu_domain *domain, owner_t owner)
     return status;
 }
 
-void iommu_domain_destroy(struct iommu_domain *domain)
-{
-    if (domain->id == 0)
-        return;
-    if (domain->functions != 0) {
-        /* Hardware may still walk these tables; pages that are lost are better than pages that two
-         * owners have. */
-        log_event("iommu.domain",
-                  "id=%u functions=%u message=\"a domain with functions attached is not freed\"",
-                  (unsigned)domain->id, domain->functions);
-        return;
-    }
-    page_table_destroy(&domain->table);
-    vtd.domain_used[domain->id / 64] &= ~BIT(domain->id % 64);
-    *domain = (struct iommu_domain){.id = 0};
-}
-
 /* Invalidates part of a domain (or all of it) in every unit that has a function connected to it. */
 static enum status invalidate_domain(const struct iommu_domain *domain, uint64_t address,
                                      uint64_t size)

@@ -257,39 +257,31 @@ enum status page_table_map(struct page_table *table, uint64_t input, uint64_t ph
     return STATUS_OK;
 }
 
-enum status page_table_populate(struct page_table *table, uint64_t input, uint64_t size,
-                                unsigned level)
+/* Replaces the leaf that the walk found by a table with the same translation and `more` rights. */
+static enum status divide(struct page_table *table, const struct page_walk *walk, unsigned more)
 {
-    if (!range_valid(table, input, size) || level < 1 || level >= table->levels)
-        return STATUS_INVALID;
-    uint64_t end = input + size;
-    for (uint64_t at = input; at < end;
-         at = ALIGN_DOWN(at, level_size(level + 1)) + level_size(level + 1)) {
-        enum status status;
-        if (descend(table, at, level, &status) == NULL)
-            return status;
-    }
+    const struct page_table_format *format = table->format;
+    const struct page_walk_step *last = &walk->step[walk->steps - 1];
+    uint64_t *lower = new_table(table);
+    if (lower == NULL)
+        return STATUS_NO_MEMORY;
+    uint64_t physical = ALIGN_DOWN(walk->physical, walk->page_size);
+    unsigned level = last->level - 1, rights = format->rights(last->entry, last->level) | more;
+    for (unsigned i = 0; i < ENTRIES; i++)
+        lower[i] = format->leaf(physical + i * level_size(level), rights, level);
+    link_table(table, virtual_address(last->entry_address), lower);
     return STATUS_OK;
 }
 
-/* Replaces leaves that contain `boundary` by tables with the same translation, until it lies
- * between two entries. */
+/* Divides leaves that contain `boundary` until it lies between two entries. */
 static enum status split_at(struct page_table *table, uint64_t boundary)
 {
-    const struct page_table_format *format = table->format;
     struct page_walk walk;
     page_table_walk(table, boundary, &walk);
     while (walk.present && !IS_ALIGNED(boundary, walk.page_size)) {
-        const struct page_walk_step *last = &walk.step[walk.steps - 1];
-        unsigned lower_level = last->level - 1;
-        uint64_t *lower = new_table(table);
-        if (lower == NULL)
-            return STATUS_NO_MEMORY;
-        uint64_t physical = ALIGN_DOWN(walk.physical, walk.page_size);
-        unsigned rights = format->rights(last->entry, last->level);
-        for (unsigned i = 0; i < ENTRIES; i++)
-            lower[i] = format->leaf(physical + i * level_size(lower_level), rights, lower_level);
-        link_table(table, virtual_address(last->entry_address), lower);
+        enum status status = divide(table, &walk, 0);
+        if (status != STATUS_OK)
+            return status;
         page_table_walk(table, boundary, &walk);
     }
     return STATUS_OK;
@@ -327,21 +319,11 @@ enum status page_table_allow_execute(struct page_table *table, uint64_t input)
     page_table_walk(table, input, &walk);
     if (!walk.present)
         return STATUS_NOT_FOUND;
-    const struct page_walk_step *last = &walk.step[walk.steps - 1];
-    if (last->level > 1) {
-        uint64_t *lower = new_table(table);
-        if (lower == NULL)
-            return STATUS_NO_MEMORY;
-        uint64_t physical = ALIGN_DOWN(walk.physical, size);
-        unsigned rights = format->rights(last->entry, last->level) | PAGE_EXECUTE;
-        for (unsigned i = 0; i < ENTRIES; i++)
-            lower[i] = format->leaf(physical + i * PAGE_SIZE, rights, 1);
-        link_table(table, virtual_address(last->entry_address), lower);
-        return STATUS_OK;
-    }
+    if (walk.page_size > PAGE_SIZE)
+        return divide(table, &walk, PAGE_EXECUTE);
     for (uint64_t at = region; next_below(table, &at, region + size, &walk) && walk.present;
          at += walk.page_size) {
-        last = &walk.step[walk.steps - 1];
+        const struct page_walk_step *last = &walk.step[walk.steps - 1];
         write_entry(table, virtual_address(last->entry_address),
                     format->leaf(walk.physical,
                                  format->rights(last->entry, last->level) | PAGE_EXECUTE, 1));

@@ -64,12 +64,6 @@ MUST_CHECK enum status page_table_map(struct page_table *table, uint64_t input, 
  * invalidation decides when hardware has let go of them. */
 MUST_CHECK enum status page_table_unmap(struct page_table *table, uint64_t input, uint64_t size);
 
-/* Makes the tables that hold the entries of `level` for the range and maps nothing: afterwards
- * pages of that size can be mapped there without memory. STATUS_BUSY when a larger page is in the
- * way. */
-MUST_CHECK enum status page_table_populate(struct page_table *table, uint64_t input, uint64_t size,
-                                           unsigned level);
-
 /* Lets code run in the 2 MiB around `input`, in pages of 4 KiB: a larger page there is replaced by
  * smaller ones, of which no other gains a right. The hardware sees the old entry or the new one;
  * the caller discards what it cached. STATUS_NOT_FOUND when nothing is mapped at `input`,

@@ -43,16 +43,26 @@ static enum status map_image(const struct boot_info *boot)
     return STATUS_OK;
 }
 
+/* The tables that hold an address's entry for 2 MiB. Unmapping keeps them. */
+static enum status create_tables(uint64_t address)
+{
+    enum status status = address_space_map(address, 0, PAGE_2M, PAGE_READ);
+    if (status == STATUS_BUSY) /* a chunk of the hypervisor's own pages */
+        return STATUS_OK;
+    return status == STATUS_OK ? page_table_unmap(&address_space.shared, input_of(address), PAGE_2M)
+                               : status;
+}
+
 /* The top-level entries of all shared regions, and the lower tables that the direct map needs so
  * that it can grow without taking a page. */
 static enum status create_regions(void)
 {
-    enum status status = page_table_populate(&address_space.shared, input_of(DIRECT_MAP_BASE),
-                                             OWN_PAGES_END, LARGE_LEAF);
     static const uint64_t regions[] = {0, DEVICE_MAP_BASE, STACK_MAP_BASE};
+    enum status status = STATUS_OK;
     for (size_t i = 0; i < ARRAY_SIZE(regions) && status == STATUS_OK; i++)
-        status =
-            page_table_populate(&address_space.shared, input_of(regions[i]), PAGE_SIZE, LEVELS - 1);
+        status = create_tables(regions[i]);
+    for (uint64_t at = 0; at < OWN_PAGES_END && status == STATUS_OK; at += PAGE_1G)
+        status = create_tables(DIRECT_MAP_BASE + at);
     for (size_t i = 0; status == STATUS_OK && pages_chunk(i) != 0; i++) {
         struct page_walk walk;
         page_table_walk(&address_space.shared, input_of(DIRECT_MAP_BASE) + pages_chunk(i), &walk);

@@ -17,7 +17,7 @@ void console_start(void)
         console_register(&serial);
     if (keyboard_init())
         console_register(&keyboard);
-    log_to(&sink);
+    log_sink = sink;
 }
 
 void console_start_framebuffer(const struct boot_framebuffer *framebuffer)

@@ -116,7 +116,7 @@ enum status cpu_init_boot(void)
     enum status status = core_stacks_create(0);
     if (status != STATUS_OK)
         return status;
-    exceptions_know_guards(stack_is_guard);
+    exceptions_is_guard = stack_is_guard;
     port_write8(PIC_MASTER_DATA, 0xff);
     port_write8(PIC_SLAVE_DATA, 0xff);
     status = apic_enable();

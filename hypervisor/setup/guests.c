@@ -171,7 +171,7 @@ static void log_tables(const struct guest *guest)
 
 static enum status create_serial(struct guest *guest)
 {
-    guest->serial = virtual_serial_create();
+    guest->serial = pages_allocate(1);
     return guest->serial != NULL
                ? STATUS_OK
                : refuse(guest, STATUS_NO_MEMORY, "no memory left for its serial line");
@@ -200,8 +200,7 @@ static void dismantle(struct guest *guest)
         guest->vcpus[i] = NULL;
     }
     guest->cpu_count = 0;
-    if (guest->serial != NULL)
-        virtual_serial_destroy(guest->serial);
+    pages_free(guest->serial, 1);
     guest->serial = NULL;
     if (guest->domain.table.root != NULL)
         iommu_domain_destroy(&guest->domain);

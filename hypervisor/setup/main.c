@@ -26,6 +26,7 @@
 #include "hypervisor/setup/time.h"
 #include "hypervisor/setup/version.h"
 #include "hypervisor/setup/vcpu.h"
+#include "hypervisor/x86/clock.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
@@ -38,7 +39,7 @@ static struct tables tables;
 static void phase(const char *name)
 {
     log_event("boot.phase", "name=%s tsc=%llu waited=%llu", name, (unsigned long long)tsc_read(),
-              (unsigned long long)clock_waited());
+              (unsigned long long)clock_rate.waited);
 }
 
 /* Without this step there is no going on. */
@@ -135,7 +136,7 @@ void hypervisor_main(const struct boot_info *loaders)
 
     phase("cores");
     expect(vcpu_backend_select(), "cpu.refused", "no guest can run; the prompt works");
-    vcpu_set_events(&guest_events);
+    vcpu_selected_events = &guest_events;
     expect(cpu_start_all(&tables.madt, vcpu_start_core), "cpu.refused",
            "not all cores could be started");
 

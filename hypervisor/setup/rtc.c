@@ -41,6 +41,22 @@ static uint8_t number(const struct reading *reading, uint8_t value)
                                                : (uint8_t)((value >> 4) * 10 + (value & 0xf));
 }
 
+enum status calendar_seconds(const struct calendar_time *time, uint64_t *seconds)
+{
+    if (time->year < 1970 || time->year > 2242 || time->month < 1 || time->month > 12 ||
+        time->hour > 23 || time->minute > 59 || time->second > 59)
+        return STATUS_INVALID;
+    /* Years that begin in March have the leap day at their end: days before a month are then 153
+     * for each five of them. 719468 days lie between 1 March of year 0 and 1 January 1970. */
+    uint64_t year = time->month > 2 ? time->year : time->year - 1;
+    uint64_t month = (time->month + 9u) % 12;
+    uint64_t days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 +
+                    time->day - 1 - 719468;
+    *seconds = ((days * 24 + time->hour) * 60 + time->minute) * 60 + time->second;
+    /* A day that the month does not have is another day of another month. */
+    return calendar_time(*seconds).day == time->day ? STATUS_OK : STATUS_INVALID;
+}
+
 static enum status decode(const struct reading *reading, uint64_t *seconds)
 {
     const uint8_t *field = reading->field;

@@ -2,6 +2,7 @@
 #include "hypervisor/setup/svm.h"
 
 #include "hypervisor/base/string.h"
+#include "hypervisor/setup/policy.h"
 #include "hypervisor/vcpu/policy/msr.h"
 
 #define MSRS_PER_RANGE  0x2000u

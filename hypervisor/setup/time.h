@@ -3,7 +3,7 @@
 #pragma once
 
 #include "hypervisor/acpi/fadt.h"
-#include "hypervisor/base/core.h"
+#include "hypervisor/base/calendar.h"
 
 /* The clock is at 0 where the TSC was at `tsc`: when the loader handed over. The first thing to
  * call. */
@@ -18,6 +18,11 @@ MUST_CHECK enum status clock_init(const struct fadt *fadt);
  * is none; STATUS_TIMEOUT: it never stops updating (or there is none); STATUS_INVALID: what it
  * holds is no date. Time then begins with 1970. */
 MUST_CHECK enum status rtc_init(const struct fadt *fadt);
+
+/* The inverse of calendar_time(); the weekday is not looked at. STATUS_INVALID before 1970, later
+ * than 2^33 seconds after its beginning, when a field is out of range or the month has no such day.
+ */
+MUST_CHECK enum status calendar_seconds(const struct calendar_time *time, uint64_t *seconds);
 
 /* A periodic interrupt on the control core. */
 void timer_start(uint64_t period_microseconds);

@@ -2,6 +2,7 @@
 #include "hypervisor/setup/vmx.h"
 
 #include "hypervisor/base/string.h"
+#include "hypervisor/setup/policy.h"
 #include "hypervisor/vcpu/policy/msr.h"
 
 #define MSR_HIGH_BASE   0xc0000000u

@@ -26,11 +26,7 @@ struct vcpu_events {
     void (*stopped)(struct vcpu *vcpu, const char *reason, const char *detail);
 };
 
-extern const struct vcpu_events *vcpu_selected_events;
-static inline void vcpu_set_events(const struct vcpu_events *events)
-{
-    vcpu_selected_events = events;
-}
+extern const struct vcpu_events *vcpu_selected_events; /* by setup/main.c */
 static inline const struct vcpu_events *vcpu_events(void)
 {
     return vcpu_selected_events;

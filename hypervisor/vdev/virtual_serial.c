@@ -2,7 +2,6 @@
 #include "hypervisor/vdev/virtual_serial.h"
 
 #include "hypervisor/base/string.h"
-#include "hypervisor/memory/pages.h"
 
 /* PC16550D data sheet, table 2: registers by offset. With LCR.DLAB the first two are the divisor.
  */
@@ -47,17 +46,7 @@ struct virtual_serial {
     char output[OUTPUT_SIZE];
     char input[INPUT_SIZE];
 };
-_Static_assert(sizeof(struct virtual_serial) <= PAGE_SIZE, "virtual_serial_create()");
-
-struct virtual_serial *virtual_serial_create(void)
-{
-    return pages_allocate(1);
-}
-
-void virtual_serial_destroy(struct virtual_serial *serial)
-{
-    pages_free(serial, 1);
-}
+_Static_assert(sizeof(struct virtual_serial) <= PAGE_SIZE, "virtual_serial.h");
 
 size_t virtual_serial_reset(struct virtual_serial *serial)
 {

@@ -9,11 +9,8 @@
 #include "hypervisor/base/core.h"
 #include "hypervisor/base/lock.h"
 
-struct virtual_serial;
+struct virtual_serial; /* a page, all zeros before virtual_serial_reset() */
 
-/* NULL: no memory. */
-MUST_CHECK struct virtual_serial *virtual_serial_create(void);
-void virtual_serial_destroy(struct virtual_serial *serial);
 /* Registers as after power-on; both rings empty. Bytes of output that nobody had taken. */
 size_t virtual_serial_reset(struct virtual_serial *serial);
 

@@ -34,11 +34,6 @@ void clock_delay(uint64_t microseconds)
     clock_wait(deadline_in(microseconds + 1));
 }
 
-uint64_t clock_waited(void)
-{
-    return clock_rate.waited;
-}
-
 uint64_t clock_tsc_khz(void)
 {
     return clock_rate.khz;

@@ -55,13 +55,8 @@ static struct nmi_window {
 };
 static size_t nmi_window_count = 1;
 
-static bool (*is_guard)(uintptr_t address);
+bool (*exceptions_is_guard)(uintptr_t address);
 static volatile bool panicking[CPU_MAX];
-
-void exceptions_know_guards(bool (*check)(uintptr_t address))
-{
-    is_guard = check;
-}
 
 bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume)
 {
@@ -160,7 +155,7 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
     bool guard = false;
     /* A stack overflow becomes a double fault; CR2 still tells where. */
     if (!nested && (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT)) {
-        guard = is_guard != NULL && is_guard(address);
+        guard = exceptions_is_guard != NULL && exceptions_is_guard(address);
         describe_page_fault(page_fault, sizeof page_fault,
                             frame->vector == VECTOR_PAGE_FAULT ? frame->error : BIT(1), guard);
     }

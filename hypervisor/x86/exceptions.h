@@ -28,8 +28,9 @@ _Static_assert(sizeof(struct trap_frame) == 0xb0, "vectors.asm; keeps the stack 
  * run. False when the table is full. */
 MUST_CHECK bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume);
 
-/* Who knows whether an address lies in a stack's guard page: an overflow is then called so. */
-void exceptions_know_guards(bool (*check)(uintptr_t address));
+/* Whether an address lies in a stack's guard page: an overflow is then called so. NULL until the
+ * boot core's address space is there. */
+extern bool (*exceptions_is_guard)(uintptr_t address);
 
 /* Opens interrupts for a moment and drops whatever is pending, each with its EOI. */
 void interrupts_discard(void);

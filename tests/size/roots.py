@@ -30,12 +30,13 @@ CONTROL = ("control_loop", "core_gate")
 
 # Who calls a pointer that another function stored: from, to, and what stored it.
 STORED = (
-    ("exception_panic", "stack_is_guard", "exceptions_know_guards()"),
+    ("exception_panic", "stack_is_guard", "cpu_init_boot()"),
+    ("log_flush", "hypervisor/monitor/console.c:console_flush", "console_start()"),
 )
 
 # Tables of pointers that are copied, so that only the copy is used: `file:name` as below.
 COPIED = {
-    "hypervisor/setup/console.c:*": "console_register(), log_to()",
+    "hypervisor/setup/console.c:*": "console_register(), log_sink",
 }
 
 # From, to, and why a guest's doings do not lead on.

@@ -14,6 +14,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c -pages.c
+// SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 /* States that lawful operations pass through, in which the audit may run: none is a violation. */
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/pci/config_space.h"

@@ -15,6 +15,7 @@
 // SOURCES: hypervisor/base/status.c tests/unit/model/vtd_model.c
 // SOURCES: tests/unit/model/vtd_model_queue.c tests/unit/model/vtd_model_walk.c
 // SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
+// SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 /* A PF that does DMA: the audit knows its domain, and falsified it is named. */
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/pci/config_space.h"

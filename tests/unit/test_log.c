@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/base/log.c hypervisor/base/log_ring.c hypervisor/base/format.c -log.c
+// SOURCES: hypervisor/base/log.c hypervisor/base/log_boot.c hypervisor/base/log_ring.c
+// SOURCES: hypervisor/base/format.c -log.c
 /* The log itself, with two cores played by this test and a console that remembers. */
 #include <pthread.h>
 #include <sched.h>
@@ -88,7 +89,7 @@ static void test_lines_before_there_is_a_sink_are_kept(void **state)
     log_event("first.line", "seen=%s", "no");
     log_flush();
     assert_string_equal(console, "");
-    log_to(&(struct log_sink){console_write, console_flush});
+    log_sink = (struct log_sink){console_write, console_flush};
     (void)log_tail(tail, sizeof tail);
     assert_string_equal(tail, "[12.345678] first.line seen=no\n");
     log_flush();

@@ -10,6 +10,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
+// SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 /* A PF that tries a DMA which its unit must stop. */
 #include <string.h>
 

@@ -17,6 +17,7 @@
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 // SOURCES: hypervisor/guest/pf_lost.c hypervisor/assign/assignment.c
 // SOURCES: hypervisor/assign/assignment_check.c -pages.c
+// SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/pci/config_space.h"
 #include "tests/unit/support/audit_fixture.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/vmx_bitmaps.c hypervisor/vcpu/vmx/shared.c
 /* The MSR bitmap says what the policy says, bit for bit; every port exits. */
+#include "hypervisor/setup/policy.h"
 #include "hypervisor/vcpu/policy/msr.h"
 #include "hypervisor/setup/vmx.h"
 #include "tests/unit/support/host.h"

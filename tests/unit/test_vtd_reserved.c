@@ -11,6 +11,7 @@
 // SOURCES: hypervisor/base/status.c tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 // SOURCES: hypervisor/setup/frames.c
+// SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 #include "boot/boot_info.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/memory.h"

@@ -26,16 +26,6 @@
 #define MSR_LVT_LINT1 0x836
 #define MSR_LVT_ERROR 0x837
 
-enum access { DENY, DIRECT, EMULATE, DIRECT_IF_PROBED /* else emulated */ };
-
-struct rule {
-    uint32_t first, last;
-    enum access read, write;
-    uint64_t value; /* read when there is no function; writes without a function are dropped */
-    uint64_t (*on_read)(struct vcpu *vcpu);
-    bool (*on_write)(struct vcpu *vcpu, uint32_t msr, uint64_t value);
-};
-
 static uint64_t read_apic_base(struct vcpu *vcpu)
 {
     return APIC_BASE_ADDRESS | APIC_BASE_ENABLE | APIC_BASE_X2APIC |
@@ -119,7 +109,7 @@ static bool write_icr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 /* Ascending. Registers of AMD CPUs that answer 0 are those which Linux touches unconditionally. */
 // clang-format off
-static const struct rule rules[] = {
+const struct msr_rule msr_rules[] = {
     {0x010, 0x010, .read = DIRECT, .write = EMULATE},                 /* TSC: writes dropped */
     {0x017, 0x017, .read = EMULATE},                                  /* PLATFORM_ID */
     {MSR_APIC_BASE, MSR_APIC_BASE, .read = EMULATE, .write = EMULATE,
@@ -172,40 +162,27 @@ static const struct rule rules[] = {
 };
 // clang-format on
 
-static const struct rule *rule_of(uint32_t msr)
+const size_t msr_rule_count = ARRAY_SIZE(msr_rules);
+
+const struct msr_rule *msr_rule_of(uint32_t msr)
 {
-    size_t low = 0, high = ARRAY_SIZE(rules);
+    size_t low = 0, high = ARRAY_SIZE(msr_rules);
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (msr < rules[middle].first)
+        if (msr < msr_rules[middle].first)
             high = middle;
-        else if (msr > rules[middle].last)
+        else if (msr > msr_rules[middle].last)
             low = middle + 1;
         else
-            return &rules[middle];
+            return &msr_rules[middle];
     }
     return NULL;
-}
-
-uint32_t msr_policy_next(uint32_t msr)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
-        if (msr <= rules[i].last)
-            return MAX(msr, rules[i].first);
-    return UINT32_MAX;
-}
-
-bool msr_policy_direct(uint32_t msr, bool write)
-{
-    const struct rule *rule = rule_of(msr);
-    enum access access = rule == NULL ? DENY : write ? rule->write : rule->read;
-    return access == DIRECT || (access == DIRECT_IF_PROBED && msr_machine.timer_entry_direct);
 }
 
 /* A direct register exits only where a back-end's bitmap cannot name it; then it is denied. */
 bool msr_policy_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-    const struct rule *rule = rule_of(msr);
+    const struct msr_rule *rule = msr_rule_of(msr);
     if (rule == NULL || rule->read != EMULATE)
         return false;
     *value = rule->on_read != NULL ? rule->on_read(vcpu) : rule->value;
@@ -214,7 +191,7 @@ bool msr_policy_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 
 bool msr_policy_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-    const struct rule *rule = rule_of(msr);
+    const struct msr_rule *rule = msr_rule_of(msr);
     if (rule == NULL || (rule->write != EMULATE && rule->write != DIRECT_IF_PROBED))
         return false;
     return rule->on_write == NULL || rule->on_write(vcpu, msr, value);

@@ -21,11 +21,18 @@ extern struct msr_machine {
     bool timer_entry_direct;
 } msr_machine;
 
-/* The guest accesses the register without an exit. Both back-ends fill their bitmaps from this, so
- * every such register is switched by the back-end or reset by guest_core_reset(). */
-bool msr_policy_direct(uint32_t msr, bool write);
-/* The first register from `msr` on that the policy knows; UINT32_MAX behind the last. */
-uint32_t msr_policy_next(uint32_t msr);
+enum msr_access { DENY, DIRECT, EMULATE, DIRECT_IF_PROBED /* else emulated */ };
+
+extern const struct msr_rule {
+    uint32_t first, last;
+    enum msr_access read, write;
+    uint64_t value; /* read when there is no function; writes without a function are dropped */
+    uint64_t (*on_read)(struct vcpu *vcpu);
+    bool (*on_write)(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+} msr_rules[]; /* ascending */
+extern const size_t msr_rule_count;
+/* NULL: denied. */
+const struct msr_rule *msr_rule_of(uint32_t msr);
 
 /* An access that exited. False: the guest takes #GP(0). */
 MUST_CHECK bool msr_policy_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);

@@ -356,7 +356,7 @@ UNUSED static int setup(void **state)
     *machine_check_support() = (struct machine_check_support){.banks = 1, .recovery = true};
     vcpu_state_pvh(&vcpu.start, 0x1000);
     vcpu_selected = &fake_backend;
-    vcpu_set_events(&guest_events);
+    vcpu_selected_events = &guest_events;
     cpuid_policy_init(model);
     script_size = script_at = 0;
     loads = unloads = flushes = injections = loops = 0;
