@@ -13,9 +13,8 @@ struct conversion {
     bool left;
     bool zeros;
     bool prefix;
+    bool wide; /* the integer argument has 64 bits, else 32 */
     int width;
-    int precision; /* -1: none given */
-    int length;    /* bytes of the integer argument */
 };
 
 static void put(struct sink *sink, char byte)
@@ -31,81 +30,31 @@ static void put_repeated(struct sink *sink, char byte, int count)
         put(sink, byte);
 }
 
-static void put_field(struct sink *sink, const struct conversion *conversion, const char *text,
-                      int length)
+static void put_field(struct sink *sink, const struct conversion *conversion, const char *prefix,
+                      const char *text, size_t length)
 {
-    int padding = conversion->width - length;
-    if (!conversion->left)
+    int padding = conversion->width - (int)(strlen(prefix) + length);
+    if (!conversion->left && !conversion->zeros)
         put_repeated(sink, ' ', padding);
-    for (int i = 0; i < length; i++)
-        put(sink, text[i]);
+    while (*prefix != '\0')
+        put(sink, *prefix++);
+    if (!conversion->left && conversion->zeros)
+        put_repeated(sink, '0', padding);
+    while (length-- > 0)
+        put(sink, *text++);
     if (conversion->left)
         put_repeated(sink, ' ', padding);
 }
 
 static void put_integer(struct sink *sink, const struct conversion *conversion, uint64_t value,
-                        bool negative, unsigned base, const char *digits, const char *prefix)
+                        unsigned base, const char *prefix)
 {
-    char reversed[20];
-    int count = 0;
-    for (uint64_t left = value; left != 0; left /= base)
-        reversed[count++] = digits[left % base];
-    int prefix_length = (int)strlen(prefix) + negative;
-    int zeros = (conversion->precision < 0 ? 1 : conversion->precision) - count;
-    /* The flag '0' counts only without '-' and without a precision (C17 7.21.6.1). */
-    if (conversion->zeros && !conversion->left && conversion->precision < 0)
-        zeros = MAX(zeros, conversion->width - prefix_length - count);
-    zeros = MAX(zeros, 0);
-
-    int padding = conversion->width - prefix_length - zeros - count;
-    if (!conversion->left)
-        put_repeated(sink, ' ', padding);
-    if (negative)
-        put(sink, '-');
-    while (*prefix != '\0')
-        put(sink, *prefix++);
-    put_repeated(sink, '0', zeros);
-    while (count > 0)
-        put(sink, reversed[--count]);
-    if (conversion->left)
-        put_repeated(sink, ' ', padding);
-}
-
-static int read_number(const char **format)
-{
-    int number = 0;
-    while (**format >= '0' && **format <= '9' && number < 100000)
-        number = number * 10 + (*(*format)++ - '0');
-    return number;
-}
-
-static int read_length(const char **format)
-{
-    switch (**format) {
-    case 'h':
-        (*format)++;
-        if (**format != 'h')
-            return sizeof(short);
-        (*format)++;
-        return sizeof(char);
-    case 'l':
-        (*format)++;
-        if (**format == 'l')
-            (*format)++;
-        return sizeof(long);
-    case 'z':
-    case 'j':
-    case 't':
-        (*format)++;
-        return sizeof(uintmax_t);
-    default:
-        return sizeof(int);
-    }
-}
-
-static uint64_t low_bytes(uint64_t value, int bytes)
-{
-    return bytes == 8 ? value : value & (BIT(bytes * 8) - 1);
+    char digits[20];
+    char *first = digits + sizeof digits;
+    do
+        *--first = "0123456789abcdef"[value % base];
+    while ((value /= base) != 0);
+    put_field(sink, conversion, prefix, first, (size_t)(digits + sizeof digits - first));
 }
 
 /* A va_list wrapped so that it can be passed on by reference (it is an array type on x86-64). */
@@ -113,63 +62,37 @@ struct arguments {
     va_list list;
 };
 
-static uint64_t next_integer(struct arguments *arguments, int bytes)
-{
-    if (bytes == 8)
-        return va_arg(arguments->list, uint64_t);
-    return va_arg(arguments->list, unsigned);
-}
-
-static void put_signed(struct sink *sink, const struct conversion *conversion, uint64_t raw)
-{
-    unsigned shift = 64 - 8 * (unsigned)conversion->length;
-    int64_t value = (int64_t)(raw << shift) >> shift;
-    uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
-    put_integer(sink, conversion, magnitude, value < 0, 10, "0123456789", "");
-}
-
-static void put_text(struct sink *sink, const struct conversion *conversion, const char *text)
-{
-    if (text == NULL)
-        text = "(null)";
-    int length = 0;
-    while ((conversion->precision < 0 || length < conversion->precision) && text[length] != '\0')
-        length++;
-    put_field(sink, conversion, text, length);
-}
-
-/* `format` points at the conversion's last character; false when it is none that we know. */
+/* `kind` is the conversion's last character; false when it is none that we know. */
 static bool put_conversion(struct sink *sink, struct conversion *conversion, char kind,
                            struct arguments *arguments)
 {
     switch (kind) {
-    case 'd':
-    case 'i':
-        put_signed(sink, conversion, next_integer(arguments, conversion->length));
-        return true;
-    case 'u':
-    case 'x':
-    case 'X': {
-        uint64_t value = low_bytes(next_integer(arguments, conversion->length), conversion->length);
-        const char *prefix = kind == 'x' ? "0x" : "0X";
-        bool with_prefix = kind != 'u' && conversion->prefix && value != 0;
-        put_integer(sink, conversion, value, false, kind == 'u' ? 10 : 16,
-                    kind == 'X' ? "0123456789ABCDEF" : "0123456789abcdef",
-                    with_prefix ? prefix : "");
+    case 'd': {
+        int64_t value =
+            conversion->wide ? va_arg(arguments->list, int64_t) : va_arg(arguments->list, int);
+        uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
+        put_integer(sink, conversion, magnitude, 10, value < 0 ? "-" : "");
         return true;
     }
-    case 'p':
-        put_integer(sink, conversion, va_arg(arguments->list, uintptr_t), false, 16,
-                    "0123456789abcdef", "0x");
+    case 'u':
+    case 'x': {
+        uint64_t value = conversion->wide ? va_arg(arguments->list, uint64_t)
+                                          : va_arg(arguments->list, unsigned);
+        put_integer(sink, conversion, value, kind == 'u' ? 10 : 16,
+                    kind == 'x' && conversion->prefix && value != 0 ? "0x" : "");
         return true;
+    }
     case 'c': {
         char byte = (char)va_arg(arguments->list, int);
-        put_field(sink, conversion, &byte, 1);
+        put_field(sink, conversion, "", &byte, 1);
         return true;
     }
-    case 's':
-        put_text(sink, conversion, va_arg(arguments->list, const char *));
+    case 's': {
+        const char *text = va_arg(arguments->list, const char *);
+        text = text != NULL ? text : "(null)";
+        put_field(sink, conversion, "", text, strlen(text));
         return true;
+    }
     case '%':
         put(sink, '%');
         return true;
@@ -178,9 +101,9 @@ static bool put_conversion(struct sink *sink, struct conversion *conversion, cha
     }
 }
 
-static struct conversion read_conversion(const char **format, struct arguments *arguments)
+static struct conversion read_conversion(const char **format)
 {
-    struct conversion conversion = {.precision = -1};
+    struct conversion conversion = {0};
     for (;; (*format)++) {
         if (**format == '-')
             conversion.left = true;
@@ -191,26 +114,10 @@ static struct conversion read_conversion(const char **format, struct arguments *
         else
             break;
     }
-    if (**format == '*') {
-        (*format)++;
-        conversion.width = va_arg(arguments->list, int);
-        if (conversion.width < 0) {
-            conversion.left = true;
-            conversion.width = -conversion.width;
-        }
-    } else {
-        conversion.width = read_number(format);
-    }
-    if (**format == '.') {
-        (*format)++;
-        if (**format == '*') {
-            (*format)++;
-            conversion.precision = va_arg(arguments->list, int);
-        } else {
-            conversion.precision = read_number(format);
-        }
-    }
-    conversion.length = read_length(format);
+    while (**format >= '0' && **format <= '9' && conversion.width < 100000)
+        conversion.width = conversion.width * 10 + (*(*format)++ - '0');
+    for (; **format == 'l' || **format == 'z'; (*format)++)
+        conversion.wide = true;
     return conversion;
 }
 
@@ -225,7 +132,7 @@ size_t format_text_list(char *buffer, size_t size, const char *format, va_list l
             continue;
         }
         const char *start = format++;
-        struct conversion conversion = read_conversion(&format, &arguments);
+        struct conversion conversion = read_conversion(&format);
         if (*format != '\0' && put_conversion(&sink, &conversion, *format, &arguments)) {
             format++;
             continue;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * printf-style formatting without an allocator.
- * Conversions: %d %i %u %x %X %c %s %p %% with h/hh/l/ll/z/j lengths, the flags '0' '-' '#', a
- * width and, for %s, a precision (both may be '*').
+ * printf-style formatting without an allocator, of what the log needs and no more (lint looks):
+ * %d %u %x %c %s %%, the flags '0' '-' '#', a width in digits, and for 64 bits l, ll or z.
  */
 #pragma once
 

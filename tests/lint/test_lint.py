@@ -70,19 +70,31 @@ def test_no_warnings_in_tests(compiler):
             "-fsyntax-only", name)
 
 
+def arguments(functions: str, text: str):
+    """What stands between the parentheses behind one of these names."""
+    for start in re.finditer(rf"\b(?:{functions})\(", text):
+        depth, end = 1, start.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        yield text[start.end():end - 1]
+
+
+def test_formats_are_known():
+    """The compiler knows all of C's conversions, hypervisor/base/format.c those that its header names."""
+    known = re.compile(r"%[-0#]*\d*(?:ll?|z)?[duxcs]|%%|[^%]")
+    printing = r"log_event|log_panic|log|format_text|console_printf|vcpu_fail|say|refuse"
+    unknown = [f"{name}: {text}" for name in C_SOURCES if name.startswith(("hypervisor/", "drivers/", "boot/"))
+               for call in arguments(printing, (ROOT / name).read_text())
+               for text in re.findall(r'"((?:\\.|[^"\\])*)"', call) if not re.fullmatch(f"(?:{known.pattern})*", text, re.S)]
+    assert not unknown, unknown
+
+
 def test_minimum_and_maximum_call_nothing():
     """They evaluate an argument twice: what is read from a device or another core may have changed in between."""
-    def arguments(text: str):
-        for start in re.finditer(r"\b(?:MIN|MAX)\(", text):
-            depth, end = 1, start.end()
-            while depth:
-                depth += {"(": 1, ")": -1}.get(text[end], 0)
-                end += 1
-            yield text[start.end():end - 1]
-
     call = re.compile(r"\b(?!sizeof\b)[a-z_]\w*\(")
     calls = [f"{name}: {inside}" for name in C_SOURCES if not name.startswith("tests/")
-             for inside in arguments((ROOT / name).read_text()) if call.search(inside)]
+             for inside in arguments("MIN|MAX", (ROOT / name).read_text()) if call.search(inside)]
     assert not calls, calls
 
 
