@@ -5,7 +5,7 @@
 
 #include "boot/paging.h"
 #include "hypervisor/base/string.h"
-#include "boot/silence.h"
+#include "boot/pci/silence.h"
 
 EFI_SYSTEM_TABLE *efi_system;
 EFI_HANDLE efi_image;

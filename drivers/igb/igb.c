@@ -106,7 +106,6 @@ static bool igb_service(struct pf_device *device)
 }
 
 const struct pf_driver igb_pf_driver = {
-    .name = "igb",
     .vf_reset = igb_vf_reset,
     .service = igb_service,
 };

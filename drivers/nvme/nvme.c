@@ -60,7 +60,6 @@ static bool nvme_service(struct pf_device *device)
 }
 
 const struct pf_driver nvme_pf_driver = {
-    .name = "nvme",
     .vf_reset = nvme_vf_reset,
     .vf_release = nvme_vf_release,
     .service = nvme_service,

@@ -24,7 +24,7 @@ enum status assignment_add(struct guest *guest, struct assignment *assignment,
 {
     uint64_t next_bar = GUEST_BAR_BASE;
     unsigned slot = 1;
-    if (guest->assignment_count == CONFIG_MAX_DEVICES)
+    if (guest->assignment_count == GUEST_MAX_FUNCTIONS)
         return STATUS_FULL;
     if (guest->domain.table.root == NULL && iommu_enabled()) {
         enum status status = create_domain(guest);

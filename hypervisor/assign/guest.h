@@ -15,6 +15,9 @@
 #include "hypervisor/memory/page_table.h"
 #include "hypervisor/vcpu/vcpu.h"
 
+#define GUEST_MAX           16 /* CONFIG_MAX_GUESTS */
+#define GUEST_MAX_FUNCTIONS 8  /* CONFIG_MAX_DEVICES */
+
 enum guest_state {
     GUEST_EMPTY,
     GUEST_CREATED,
@@ -49,7 +52,7 @@ struct guest {
     volatile bool ports;           /* its image is of a kind that expects those of vdev/ports.h */
     struct virtual_serial *serial; /* behind the ports */
     unsigned assignment_count;
-    struct assignment *assignments[CONFIG_MAX_DEVICES];
+    struct assignment *assignments[GUEST_MAX_FUNCTIONS];
     /* how it ended */
     volatile uint32_t end_noted; /* set by the first guest_note_end() */
     char stop_reason[24];
@@ -68,8 +71,12 @@ struct guest {
     bool unsafe_interrupts; /* the configuration accepts devices without interrupt remapping */
 };
 
-/* The next guest of the table, all zeros but for `index` and `owner`; NULL when it is full. */
-struct guest *guests_add(void);
+/* setup/guests.c fills it at boot. */
+extern struct guest_table {
+    struct guest guests[GUEST_MAX];
+    struct config_guest configs[GUEST_MAX];
+    unsigned count;
+} guest_table;
 struct guest *guest_at(unsigned index); /* in the configuration's order; NULL past the end */
 struct guest *guest_find(const char *name);
 struct guest *guest_of_owner(owner_t owner);

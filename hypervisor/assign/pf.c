@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/assign/pf.h"
 
-static struct pf pfs[CONFIG_MAX_NICS];
-static uint32_t pf_count;
-
-struct pf *pf_add(uint32_t index, const struct config_nic *config)
-{
-    pfs[index] = (struct pf){.config = config};
-    pf_count = index + 1;
-    return &pfs[index];
-}
+struct pf pfs[PF_MAX];
 
 struct pf *pf_of(const struct pci_function *function)
 {
-    for (uint32_t i = 0; i < pf_count; i++)
+    for (uint32_t i = 0; i < PF_MAX; i++)
         if (pfs[i].function == function)
             return &pfs[i];
     return NULL;
@@ -21,16 +13,16 @@ struct pf *pf_of(const struct pci_function *function)
 
 struct pf_device *pf_device_at(uint32_t index)
 {
-    return index < pf_count && pfs[index].split ? &pfs[index].device : NULL;
+    return index < PF_MAX && pfs[index].split ? &pfs[index].device : NULL;
 }
 
 struct pci_function *pf_function_at(uint32_t index)
 {
-    return index < pf_count ? pfs[index].function : NULL;
+    return index < PF_MAX ? pfs[index].function : NULL;
 }
 
 const char *pf_name(const struct pci_function *function)
 {
     const struct pf *pf = pf_of(function);
-    return pf != NULL ? pf->config->name : "";
+    return pf != NULL ? pf->device.name : "";
 }

@@ -4,17 +4,15 @@
 #pragma once
 
 #include "hypervisor/pci/pf_driver.h"
-#include "hypervisor/config/config.h"
 
-struct pf {
-    const struct config_nic *config;
+#define PF_MAX 8 /* CONFIG_MAX_NICS */
+
+extern struct pf {
     struct pci_function *function; /* NULL: not there */
-    struct pf_device device;
-    bool split; /* its VFs can be given away */
-};
+    struct pf_device device;       /* without VFs only the name */
+    bool split;                    /* its VFs can be given away */
+} pfs[PF_MAX];
 
-/* Section `index`, the last one so far and without a function; below CONFIG_MAX_NICS. */
-struct pf *pf_add(uint32_t index, const struct config_nic *config);
 /* The section that names the function, NULL for none. */
 struct pf *pf_of(const struct pci_function *function);
 struct pf_device *pf_device_at(uint32_t index); /* NULL: not there or not split */

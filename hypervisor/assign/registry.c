@@ -4,29 +4,18 @@
 
 #include "hypervisor/base/string.h"
 
-static struct guest guests[CONFIG_MAX_GUESTS];
-static unsigned guest_count;
-
-struct guest *guests_add(void)
-{
-    if (guest_count == CONFIG_MAX_GUESTS)
-        return NULL;
-    struct guest *guest = &guests[guest_count];
-    *guest = (struct guest){.index = guest_count, .owner = OWNER_GUEST(guest_count)};
-    guest_count++;
-    return guest;
-}
+struct guest_table guest_table;
 
 struct guest *guest_at(unsigned index)
 {
-    return index < guest_count ? &guests[index] : NULL;
+    return index < guest_table.count ? &guest_table.guests[index] : NULL;
 }
 
 struct guest *guest_find(const char *name)
 {
-    for (unsigned i = 0; i < guest_count; i++)
-        if (text_equal(guests[i].name, name))
-            return &guests[i];
+    for (unsigned i = 0; i < guest_table.count; i++)
+        if (text_equal(guest_table.guests[i].name, name))
+            return &guest_table.guests[i];
     return NULL;
 }
 

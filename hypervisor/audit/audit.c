@@ -64,7 +64,7 @@ static void audit_regions(struct audit *audit)
 
 /* As the devices' own capabilities say, not as they were read when the devices were assigned. */
 static unsigned find_msix_tables(struct audit *audit, const struct guest *guest,
-                                 struct range tables[CONFIG_MAX_DEVICES])
+                                 struct range tables[GUEST_MAX_FUNCTIONS])
 {
     unsigned count = 0;
     for (unsigned i = 0; i < guest->assignment_count; i++) {
@@ -132,7 +132,7 @@ static uint64_t last_entry(const struct page_walk *walk)
 static void audit_tables(struct audit *audit, const struct guest *guest,
                          const struct page_table *live)
 {
-    struct range tables[CONFIG_MAX_DEVICES];
+    struct range tables[GUEST_MAX_FUNCTIONS];
     unsigned table_count = find_msix_tables(audit, guest, tables);
     struct page_walk walk;
     for (uint64_t address = 0; page_table_next(live, &address, &walk); address += walk.page_size) {

@@ -17,7 +17,7 @@ static void report(void *context, uint64_t where, uint64_t value, const char *me
 
 void audit_pf_devices(struct audit *audit)
 {
-    for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
+    for (uint32_t i = 0; i < PF_MAX; i++) {
         struct pf_device *pf = pf_device_at(i);
         if (pf == NULL || pci_unusable(pf->function) || pf->driver->audit == NULL)
             continue;

@@ -25,11 +25,10 @@ static void block(rid_t rid, bool logged)
 /* Without its PF's driver nothing keeps VFs apart. */
 static void lose_pf(const struct pci_function *function)
 {
-    for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
+    for (uint32_t i = 0; i < PF_MAX; i++) {
         struct pf_device *pf = pf_device_at(i);
-        if (pf == NULL || pf->function != function)
-            continue;
-        pf_block_lost(pf);
+        if (pf != NULL && pf->function == function)
+            pf_block_lost(pf);
     }
 }
 

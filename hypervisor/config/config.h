@@ -1,28 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What a configuration says, once parse.h has read it. */
+/* What a configuration says of a guest. */
 #pragma once
 
 #include "hypervisor/base/core.h"
 
-#define CONFIG_MAX_NICS    8
-#define CONFIG_MAX_GUESTS  16
 #define CONFIG_MAX_DEVICES 8
 #define CONFIG_NAME_SIZE   32
 #define CONFIG_ARGS_SIZE   256
 
 struct config_place {
     uint32_t line, column; /* from 1 */
-};
-
-struct config_nic {
-    char name[CONFIG_NAME_SIZE];
-    struct config_place place;
-    bool disk;  /* a [disk] section */
-    bool by_id; /* vendor:device rather than an address */
-    uint16_t vendor, device;
-    uint32_t rid;            /* segment << 16 | RID */
-    uint32_t vfs;            /* 0: no SR-IOV */
-    bool unsafe_controllers; /* [disk] only, see pf_driver.h */
 };
 
 enum config_fault_action { FAULT_LOG, FAULT_DISABLE_DEVICE, FAULT_STOP_GUEST };
@@ -62,12 +49,4 @@ struct config_guest {
     enum config_expect expect;                 /* `expect = exit 0`, `refused`, `stopped` */
     uint32_t expect_status;
     uint32_t expect_faults; /* at least so many; `expect_faults = 3` */
-};
-
-struct config {
-    uint32_t nic_count, guest_count;
-    struct config_nic nics[CONFIG_MAX_NICS];
-    struct config_guest guests[CONFIG_MAX_GUESTS];
-    bool unsafe_interrupts; /* [system] unsafe_interrupts = yes */
-    uint32_t errors;
 };

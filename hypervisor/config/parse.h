@@ -25,6 +25,28 @@
 
 #include "hypervisor/config/config.h"
 
+#define CONFIG_MAX_NICS   8
+#define CONFIG_MAX_GUESTS 16
+
+struct config_nic {
+    char name[CONFIG_NAME_SIZE];
+    struct config_place place;
+    bool disk;  /* a [disk] section */
+    bool by_id; /* vendor:device rather than an address */
+    uint16_t vendor, device;
+    uint32_t rid;            /* segment << 16 | RID */
+    uint32_t vfs;            /* 0: no SR-IOV */
+    bool unsafe_controllers; /* [disk] only, see pf_driver.h */
+};
+
+struct config {
+    uint32_t nic_count, guest_count;
+    struct config_nic nics[CONFIG_MAX_NICS];
+    struct config_guest guests[CONFIG_MAX_GUESTS];
+    bool unsafe_interrupts; /* [system] unsafe_interrupts = yes */
+    uint32_t errors;
+};
+
 /* Called for each complaint; `message` says what is wrong and what would be right. */
 typedef void config_complain(void *context, struct config_place place, const char *message);
 

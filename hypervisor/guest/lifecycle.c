@@ -285,7 +285,7 @@ static bool check(struct guest *guest)
 void guests_service(void)
 {
     control_calls_service();
-    for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
+    for (uint32_t i = 0; i < PF_MAX; i++) {
         struct pf_device *pf = pf_device_at(i);
         if (pf == NULL)
             continue;

@@ -37,7 +37,7 @@ enum status guest_move(struct assignment *assignment, struct guest *to)
                                                  : "the guest is lost until a reboot");
     if (!settled(to))
         return STATUS_BUSY;
-    if (to->assignment_count == CONFIG_MAX_DEVICES)
+    if (to->assignment_count == GUEST_MAX_FUNCTIONS)
         return STATUS_FULL;
     enum status status = assignment_check(to, function, true);
     if (status != STATUS_OK)

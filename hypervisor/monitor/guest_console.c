@@ -28,7 +28,7 @@ static struct guest *front;
 static struct pending {
     char line[LINE_SIZE];
     size_t used;
-} pending[CONFIG_MAX_GUESTS];
+} pending[GUEST_MAX];
 
 /* How what the guest in front sent stands on the terminal. */
 static struct {

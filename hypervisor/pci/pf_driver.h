@@ -28,7 +28,6 @@ typedef void pf_breach(void *context, uint64_t where, uint64_t value, const char
 
 /* While guests run. */
 struct pf_driver {
-    const char *name;
     /* VF n gets an owner or was reset: filters, mailbox and queues as after power-on. After an
      * error, which is logged, nobody gets the VF. */
     enum status (*vf_reset)(struct pf_device *device, uint16_t vf);

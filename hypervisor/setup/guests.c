@@ -23,6 +23,9 @@
 /* Emulated cores on a busy computer overwrite a GiB in seconds. */
 #define SCRUB_LIMIT MILLISECONDS(20000)
 
+_Static_assert(GUEST_MAX == CONFIG_MAX_GUESTS && GUEST_MAX_FUNCTIONS == CONFIG_MAX_DEVICES,
+               "all that a configuration can have");
+
 static enum status refuse(struct guest *guest, enum status status, const char *message)
 {
     guest->state = GUEST_REFUSED;
@@ -257,10 +260,12 @@ void guests_create(const struct config *config, const struct boot_info *boot)
 {
     modules_keep(boot);
     for (uint32_t i = 0; i < config->guest_count; i++) {
-        struct guest *guest = guests_add();
-        if (guest == NULL)
-            return;
-        guest->config = &config->guests[i];
+        struct guest *guest = &guest_table.guests[i];
+        guest_table.configs[i] = config->guests[i];
+        guest_table.count = i + 1;
+        guest->index = i;
+        guest->owner = OWNER_GUEST(i);
+        guest->config = &guest_table.configs[i];
         guest->unsafe_interrupts = config->unsafe_interrupts;
         (void)text_copy(guest->name, sizeof guest->name, config->guests[i].name);
         create(guest);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "boot/boot_info.h"
-#include "hypervisor/config/config.h"
+#include "hypervisor/config/parse.h"
 
 /* Creates every guest of the configuration but for its functions; its cores then overwrite its
  * memory. Logs guest.refused. A guest that cannot be made is left out, the rest goes on. */

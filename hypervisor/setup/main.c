@@ -4,13 +4,12 @@
 #include "hypervisor/setup/cpu.h"
 #include "hypervisor/setup/main.h"
 
-#include "boot/silence.h"
+#include "boot/pci/silence.h"
 #include "hypervisor/abi/calls.h"
 #include "hypervisor/audit/audit.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/guest/configuration.h"
 #include "hypervisor/vdev/answers.h"
 #include "hypervisor/setup/guests.h"
 #include "hypervisor/setup/pfs.h"
@@ -35,6 +34,7 @@
 
 static struct boot_info boot; /* the loader's copy goes with its identity map */
 static struct tables tables;
+static struct config configuration;
 
 static void phase(const char *name)
 {

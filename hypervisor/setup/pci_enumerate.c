@@ -8,7 +8,7 @@
 #include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/setup/pci.h"
-#include "boot/silence.h"
+#include "boot/pci/silence.h"
 #include "hypervisor/setup/pci_ram.h"
 
 #include "hypervisor/base/clock.h"

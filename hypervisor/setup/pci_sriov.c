@@ -231,7 +231,7 @@ static void take_back(struct sriov *sriov)
     sriov->num_vfs = 0;
 }
 
-enum status sriov_finish(struct sriov *sriov)
+enum status sriov_verify(struct sriov *sriov)
 {
     const struct pci_function *pf = sriov->pf;
     if (sriov->num_vfs == 0)

@@ -20,6 +20,6 @@ rid_t sriov_vf_rid(const struct sriov *sriov, uint16_t index);
 MUST_CHECK enum status sriov_enable(struct sriov *sriov, uint16_t vfs);
 /* Waits for what is left of the 100 ms, verifies that each VF answers, adds the VFs to the function
  * table and logs `sriov.enabled` and `sriov.vf` lines. On failure VF Enable is cleared again. */
-MUST_CHECK enum status sriov_finish(struct sriov *sriov);
+MUST_CHECK enum status sriov_verify(struct sriov *sriov);
 /* Clears VF Enable, waits, removes the VFs. They must have no owner. */
 MUST_CHECK enum status sriov_disable(struct sriov *sriov);

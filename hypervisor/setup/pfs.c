@@ -18,8 +18,7 @@
 
 /* A bit for each section whose VF Enable is set while the 100 ms are running. */
 static uint64_t enabling;
-_Static_assert(CONFIG_MAX_NICS <= 64, "a bit for each");
-static struct pf *pfs[CONFIG_MAX_NICS];
+_Static_assert(CONFIG_MAX_NICS == PF_MAX && PF_MAX <= 64, "a bit for each");
 
 static enum status refuse(const struct config_nic *config, enum status status, const char *message)
 {
@@ -73,15 +72,13 @@ static bool own_registers(const struct pci_function *function)
     return true;
 }
 
-static enum status split(struct pf *entry)
+static enum status split(struct pf *entry, const struct config_nic *config)
 {
-    const struct config_nic *config = entry->config;
     struct pci_function *function = entry->function;
     struct pf_device *pf = &entry->device;
-    *pf = (struct pf_device){.function = function,
-                             .vfs = (uint16_t)config->vfs,
-                             .unsafe_controllers = config->unsafe_controllers};
-    (void)text_copy(pf->name, sizeof pf->name, config->name);
+    pf->function = function;
+    pf->vfs = (uint16_t)config->vfs;
+    pf->unsafe_controllers = config->unsafe_controllers;
     if (pci_unusable(function))
         return refuse(config, STATUS_DENIED,
                       "the device could not be brought to a known state; " PCI_UNTIL_REBOOT);
@@ -156,18 +153,19 @@ void pfs_prepare(const struct config *config)
     for (uint32_t i = 0; i < config->nic_count && i < CONFIG_MAX_NICS; i++) {
         const struct config_nic *section = &config->nics[i];
         struct pci_function *function = find(section);
-        pfs[i] = pf_add(i, section);
+        pfs[i] = (struct pf){0};
+        (void)text_copy(pfs[i].device.name, sizeof pfs[i].device.name, section->name);
         if (function == NULL)
             (void)refuse(section, STATUS_NOT_FOUND,
                          "there is no such device; `devices` at the prompt lists what there is");
         else if (pf_of(function) != NULL)
             (void)refuse(section, STATUS_BUSY, "another nic section names the same device");
         else
-            pfs[i]->function = function;
-        function = pfs[i]->function;
+            pfs[i].function = function;
+        function = pfs[i].function;
         if (function == NULL || section->vfs == 0)
             continue;
-        if (split(pfs[i]) == STATUS_OK)
+        if (split(&pfs[i], section) == STATUS_OK)
             enabling |= BIT(i);
         else if (function->owner == OWNER_HYPERVISOR)
             quieten(function);
@@ -178,7 +176,7 @@ void pfs_prepare(const struct config *config)
 static void give_up(const struct pf_setup *setup, struct pf_device *pf, enum status status)
 {
     setup->stop(pf);
-    /* sriov_finish() has done so if it failed. */
+    /* sriov_verify() has done so if it failed. */
     if (pf->sriov.num_vfs != 0)
         (void)!sriov_disable(&pf->sriov);
     log_event("nic.refused",
@@ -189,15 +187,15 @@ static void give_up(const struct pf_setup *setup, struct pf_device *pf, enum sta
 
 void pfs_verify(void)
 {
-    for (uint32_t i = 0; i < CONFIG_MAX_NICS; i++) {
+    for (uint32_t i = 0; i < PF_MAX; i++) {
         if ((enabling & BIT(i)) == 0)
             continue;
-        struct pf_device *pf = &pfs[i]->device;
-        const struct pf_setup *setup = setup_for(pfs[i]->function);
-        enum status status = sriov_finish(&pf->sriov);
+        struct pf_device *pf = &pfs[i].device;
+        const struct pf_setup *setup = setup_for(pfs[i].function);
+        enum status status = sriov_verify(&pf->sriov);
         if (status == STATUS_OK)
             status = setup->vfs_enabled(pf);
-        pfs[i]->split = status == STATUS_OK;
+        pfs[i].split = status == STATUS_OK;
         if (status != STATUS_OK)
             give_up(setup, pf, status);
     }

@@ -2,7 +2,7 @@
 /* Boot: the configuration's PFs and their virtual functions. */
 #pragma once
 
-#include "hypervisor/config/config.h"
+#include "hypervisor/config/parse.h"
 
 /* Finds each [nic] and [disk] section's function, gives those with `vfs` to their driver and sets
  * VF Enable, without waiting for the VFs. Logs nic.refused. */

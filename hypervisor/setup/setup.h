@@ -8,7 +8,7 @@
 #include "hypervisor/acpi/fadt.h"
 #include "hypervisor/acpi/madt.h"
 #include "hypervisor/acpi/mcfg.h"
-#include "hypervisor/config/config.h"
+#include "hypervisor/config/parse.h"
 
 /* What firmware's tables say; empty where a table is missing or unusable. */
 struct tables {

@@ -126,7 +126,7 @@ static void use_sriov(struct model_function *model, struct pci_function *functio
     check_vfs(&sriov);
     model_mirror(mirrored ? model : NULL);
     size_t before = pci_function_count();
-    if (sriov_finish(&sriov) == STATUS_OK) {
+    if (sriov_verify(&sriov) == STATUS_OK) {
         fuzz_check(pci_function_count() == before + vfs);
         for (size_t i = before; i < pci_function_count(); i++)
             check_msix(pci_function_at(i));

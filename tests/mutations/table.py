@@ -123,7 +123,7 @@ MUTATIONS = (
     Mutation("bus-master-sweep-removed", "firmware's devices lose bus mastering before anything else",
              (Edit("hypervisor/setup/pci_enumerate.c", "pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);",
                    "pci_update16(rid, PCI_COMMAND, 0, 0);"),
-              Edit("boot/silence.c", "port_write16(data, (uint16_t)(command & ~PCI_COMMAND_BUS_MASTER));",
+              Edit("boot/pci/silence.c", "port_write16(data, (uint16_t)(command & ~PCI_COMMAND_BUS_MASTER));",
                    "port_write16(data, command);")),
              (Unit("test_pci", failed(r"\w+")),
               System(scenarios.firmware_masters, r"audit\.violation I6 .*masters the bus"))),

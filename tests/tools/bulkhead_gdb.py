@@ -93,12 +93,11 @@ def text(value) -> str:
 
 
 def guests() -> list:
-    symbol = gdb.lookup_static_symbol("guests")
+    symbol = gdb.lookup_global_symbol("guest_table")
     if symbol is None:
         raise gdb.GdbError("no symbols: start gdb with build/bulkhead.elf")
-    array = symbol.value()
-    low, high = array.type.range()
-    every = (array[index] for index in range(low, high + 1))
+    table = symbol.value()
+    every = (table["guests"][index] for index in range(int(table["count"])))
     return [guest for guest in every if state(guest) != "empty"]
 
 

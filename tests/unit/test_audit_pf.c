@@ -109,7 +109,7 @@ static void find_nothing(struct pf_device *device, pf_breach *report, void *cont
 static void what_a_pf_driver_finds_is_a_violation(void **state)
 {
     build_with_pf();
-    struct pf_driver driver = {.name = "driver"};
+    struct pf_driver driver = {0};
     struct pf_device device = {.function = functions[2], .driver = &driver};
     nic = &device;
     assert_true(audit_run());

@@ -205,7 +205,7 @@ static void test_refusals_change_nothing(void **state)
         assert_int_equal(guest_move(device, &beta), STATUS_BUSY);
         alpha.state = GUEST_RUNNING;
     }
-    beta.assignment_count = CONFIG_MAX_DEVICES;
+    beta.assignment_count = GUEST_MAX_FUNCTIONS;
     assert_int_equal(guest_move(device, &beta), STATUS_FULL);
     beta.assignment_count = 0;
     check = STATUS_DENIED;

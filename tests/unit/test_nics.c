@@ -98,7 +98,7 @@ enum status sriov_enable(struct sriov *sriov, uint16_t vfs)
     return enable_status;
 }
 
-enum status sriov_finish(struct sriov *sriov)
+enum status sriov_verify(struct sriov *sriov)
 {
     vfs_enabled = finish_status == STATUS_OK;
     if (finish_status != STATUS_OK)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: boot/silence.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: boot/pci/silence.c hypervisor/base/status.c tests/unit/model/pci_model.c
 /* Bus mastering off through the configuration ports, before there is any memory. */
 #include <string.h>
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/pci/config_access.h"
-#include "boot/silence.h"
+#include "boot/pci/silence.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

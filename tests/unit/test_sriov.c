@@ -92,7 +92,7 @@ static enum status bring_up(uint16_t vfs)
     if (status == STATUS_OK)
         status = sriov_enable(&sriov, vfs);
     if (status == STATUS_OK)
-        status = sriov_finish(&sriov);
+        status = sriov_verify(&sriov);
     return status;
 }
 
@@ -422,8 +422,8 @@ static void two_pfs_do_not_collide(void **state)
     assert_int_equal(sriov_probe(pf, &two), STATUS_OK);
     assert_int_equal(sriov_enable(&one, 8), STATUS_OK);
     assert_int_equal(sriov_enable(&two, 8), STATUS_OK); /* before the first has finished */
-    assert_int_equal(sriov_finish(&one), STATUS_OK);
-    assert_int_equal(sriov_finish(&two), STATUS_OK);
+    assert_int_equal(sriov_verify(&one), STATUS_OK);
+    assert_int_equal(sriov_verify(&two), STATUS_OK);
     assert_int_equal(one.vf_bar[0].base, UINT64_C(0x800000000));
     assert_int_equal(two.vf_bar[0].base, UINT64_C(0x800040000));
     assert_int_equal(pci_function_count(), 3 + 16);

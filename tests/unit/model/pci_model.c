@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "hypervisor/base/clock.h"
-#include "boot/silence.h"
+#include "boot/pci/silence.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/discovery.h"
 

@@ -325,7 +325,7 @@ static int fresh(void **state)
     pf.function = pci_function_find(pf_model->rid);
     assert_int_equal(sriov_probe(pf.function, &pf.sriov), STATUS_OK);
     assert_int_equal(sriov_enable(&pf.sriov, VFS), STATUS_OK);
-    assert_int_equal(sriov_finish(&pf.sriov), STATUS_OK);
+    assert_int_equal(sriov_verify(&pf.sriov), STATUS_OK);
     acs_enable_all();
     memset(contexts, 0, sizeof contexts);
     memset(vf_resets, 0, sizeof vf_resets);

@@ -5,7 +5,7 @@
  * otherwise go on writing into memory that by now belongs to the hypervisor, until enumeration
  * gets there. The EFI application and the hypervisor are both linked with it.
  */
-#include "boot/silence.h"
+#include "boot/pci/silence.h"
 
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/pci/config_space.h"

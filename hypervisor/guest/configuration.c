@@ -1,4 +1,0 @@
-/* SPDX-License-Identifier: MIT */
-#include "hypervisor/guest/configuration.h"
-
-struct config configuration;
