@@ -7,7 +7,6 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/base/string.h"
 #include "hypervisor/iommu/domain.h"
 #include "hypervisor/iommu/fault.h"
 #include "hypervisor/iommu/reserved.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/audit/audit.h"
 
-#include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/memory/address_space.h"

@@ -6,7 +6,6 @@
 #include "hypervisor/assign/pf.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/lifecycle.h"
 #include "hypervisor/guest/pf_lost.h"
 #include "hypervisor/iommu/domain.h"

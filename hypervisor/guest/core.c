@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/guest/core.h"
 
-#include "hypervisor/base/log.h"
 #include "hypervisor/guest/scrub.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/vdev/answers.h"

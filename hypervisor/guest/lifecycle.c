@@ -3,7 +3,6 @@
 #include "hypervisor/guest/lifecycle.h"
 
 #include "hypervisor/base/clock.h"
-#include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/x86/control_call.h"

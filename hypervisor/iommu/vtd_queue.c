@@ -6,7 +6,6 @@
 #include "hypervisor/iommu/vtd_queue.h"
 
 #include "hypervisor/base/log.h"
-#include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/pages.h"
 
 /* --- the queue (VT-d 6.5.2) --- */

@@ -4,7 +4,6 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
 #define CR3_ADDRESS BITS(51, 12)

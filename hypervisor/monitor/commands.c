@@ -3,7 +3,6 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/base/string.h"
 #include "hypervisor/assign/assignment.h"
 #include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/lifecycle.h"

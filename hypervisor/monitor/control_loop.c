@@ -9,7 +9,6 @@
 #include "hypervisor/assign/guest.h"
 #include "hypervisor/guest/lifecycle.h"
 #include "hypervisor/guest/verdict.h"
-#include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/monitor/guest_console.h"

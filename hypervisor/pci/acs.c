@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Access Control Services (PCIe 6.12, 7.7.7): no request turns around below the IOMMU. */
-#include "hypervisor/base/format.h"
-#include "hypervisor/base/log.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/function.h"

@@ -3,7 +3,6 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/config/parse.h"
-#include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/firmware_map.h"
 #include "hypervisor/setup/setup.h"
 

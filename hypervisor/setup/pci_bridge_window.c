@@ -2,7 +2,6 @@
 #include "hypervisor/setup/pci_bridge_window.h"
 
 #include "hypervisor/pci/config_access.h"
-#include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/discovery.h"
 #include "hypervisor/pci/function.h"
 

@@ -10,7 +10,6 @@
  */
 #include "hypervisor/setup/pci_errors.h"
 
-#include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who owns the registers that are no device's. */
 #include "hypervisor/base/log.h"
-#include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/report.h"
 #include "hypervisor/iommu/vtd_registers.h"
 #include "hypervisor/memory/frames.h"

@@ -6,7 +6,6 @@
  */
 #include "hypervisor/vdev/virtual_config.h"
 
-#include "hypervisor/base/string.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/vdev/virtual_msix.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/vdev/virtual_serial.h"
 
-#include "hypervisor/base/string.h"
+#include "hypervisor/base/lock.h"
 
 /* PC16550D data sheet, table 2: registers by offset. With LCR.DLAB the first two are the divisor.
  */

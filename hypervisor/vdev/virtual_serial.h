@@ -7,7 +7,6 @@
 #pragma once
 
 #include "hypervisor/base/core.h"
-#include "hypervisor/base/lock.h"
 
 struct virtual_serial; /* a page, all zeros before virtual_serial_reset() */
 

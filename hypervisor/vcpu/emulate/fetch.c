@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading a guest's code the way its CPU does: segment base, then its page tables. */
-#include "hypervisor/base/string.h"
-#include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/emulate/instruction.h"
 #include "hypervisor/x86/registers.h"
 #include "hypervisor/vcpu/backend.h"

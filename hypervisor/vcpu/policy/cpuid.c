@@ -2,7 +2,6 @@
 #include "hypervisor/vcpu/policy/cpuid.h"
 
 #include "hypervisor/abi/calls.h"
-#include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/clock.h"
 #include "hypervisor/vcpu/backend.h"
 

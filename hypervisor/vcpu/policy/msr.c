@@ -2,7 +2,6 @@
 #include "hypervisor/vcpu/policy/msr.h"
 
 #include "hypervisor/vcpu/policy/cpuid.h"
-#include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/interrupt.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "hypervisor/vcpu/backend.h"

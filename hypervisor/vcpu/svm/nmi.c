@@ -6,7 +6,6 @@
  * stack. The guest is stepped over the IRET with the trap flag: IRET loads all of RFLAGS, so the
  * flag does not survive it, and meanwhile any exception that IRET raises instead is intercepted.
  */
-#include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/svm/svm.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"

@@ -9,7 +9,6 @@
 
 #include "hypervisor/abi/calls.h"
 #include "hypervisor/vcpu/exits.h"
-#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/machine_check.h"
 #include "hypervisor/x86/registers.h"
 #include "hypervisor/memory/pages.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Exit reasons (SDM 3D C) to neutral exits; events that an exit cut short; injection. */
-#include "hypervisor/base/log.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
