@@ -25,9 +25,9 @@ EFI_STATUS files_open(void)
         status = file_system->OpenVolume(file_system, &volume);
     if (status != EFI_SUCCESS)
         return refuse(status,
-                      "the volume it was loaded from cannot be read (status 0x%llx). "
+                      "the volume it was loaded from cannot be read (status 0x%lx). "
                       "Start it from a FAT file system, not over the network",
-                      (unsigned long long)status);
+                      status);
     return EFI_SUCCESS;
 }
 

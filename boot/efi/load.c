@@ -143,20 +143,19 @@ EFI_STATUS load_hypervisor(struct boot_info *info, struct elf_image *image)
     const char *problem;
     EFI_STATUS status = files_read(HYPERVISOR_FILE, &file, &size, &problem);
     if (status != EFI_SUCCESS)
-        return refuse(status, "\\bulkhead\\" HYPERVISOR_FILE " %s (status 0x%llx)", problem,
-                      (unsigned long long)status);
+        return refuse(status, "\\bulkhead\\" HYPERVISOR_FILE " %s (status 0x%lx)", problem, status);
     if (elf_check((const void *)(UINTN)file, (size_t)size, image) != STATUS_OK)
-        return refuse(EFI_LOAD_ERROR, "\\bulkhead\\" HYPERVISOR_FILE ": %s 0x%llx", image->problem,
-                      (unsigned long long)image->value);
+        return refuse(EFI_LOAD_ERROR, "\\bulkhead\\" HYPERVISOR_FILE ": %s 0x%lx", image->problem,
+                      image->value);
     if (image->base != IMAGE_BASE)
         return refuse(EFI_LOAD_ERROR,
-                      "\\bulkhead\\" HYPERVISOR_FILE " is linked at 0x%llx, not at 0x%llx",
-                      (unsigned long long)image->base, (unsigned long long)IMAGE_BASE);
+                      "\\bulkhead\\" HYPERVISOR_FILE " is linked at 0x%lx, not at 0x%lx",
+                      image->base, IMAGE_BASE);
     info->image_size = image->size;
     info->image_base = memory_allocate_2m((UINTN)(image->size / PAGE_SIZE), BOOT_MEMORY_IMAGE);
     if (info->image_base == 0)
-        return refuse(EFI_OUT_OF_RESOURCES, "no %llu KiB of memory for the hypervisor",
-                      (unsigned long long)(image->size / 1024));
+        return refuse(EFI_OUT_OF_RESOURCES, "no %lu KiB of memory for the hypervisor",
+                      (image->size / 1024));
     for (uint32_t i = 0; i < image->segment_count; i++) {
         const struct elf_segment *segment = &image->segments[i];
         memcpy((void *)(UINTN)(info->image_base + (segment->virtual - image->base)),

@@ -63,8 +63,7 @@ static EFI_STATUS boot(struct boot_info *info)
     files_close();
     status = memory_exit_boot_services(info);
     if (status != EFI_SUCCESS)
-        return refuse(status, "the firmware does not let go of the machine (status 0x%llx)",
-                      (unsigned long long)status);
+        return refuse(status, "the firmware does not let go of the machine (status 0x%lx)", status);
     /* From here on nobody's driver knows what its device does. */
     pci_silence(!in_a_virtual_machine(), info->silenced);
     info->entry_tsc = read_tsc();

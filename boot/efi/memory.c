@@ -145,8 +145,7 @@ EFI_STATUS memory_read_map(struct boot_info *info)
         status = get_map(&size, &key, &descriptor_size);
     }
     if (status != EFI_SUCCESS || descriptor_size < sizeof(EFI_MEMORY_DESCRIPTOR))
-        return refuse(EFI_DEVICE_ERROR, "the firmware gives no memory map (status 0x%llx)",
-                      (unsigned long long)status);
+        return refuse(EFI_DEVICE_ERROR, "the firmware gives no memory map (status 0x%lx)", status);
     convert(map_buffer, size, descriptor_size, info);
     return EFI_SUCCESS;
 }

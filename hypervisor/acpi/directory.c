@@ -106,8 +106,8 @@ static void add_table(const struct acpi_memory *memory, struct acpi_directory *d
         return;
     }
     directory->tables[directory->count++] = table;
-    log_event("acpi.table", "name=%s address=0x%llx length=%u", table.signature,
-              (unsigned long long)physical, table.length);
+    log_event("acpi.table", "name=%s address=0x%lx length=%u", table.signature, physical,
+              table.length);
 }
 
 /* XSDT (5.2.8) with 64-bit or RSDT (5.2.7) with 32-bit entries. */

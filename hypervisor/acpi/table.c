@@ -7,8 +7,8 @@
 
 void acpi_refuse(const char *table, uint64_t offset, uint64_t value, const char *message)
 {
-    log_event("acpi.refused", "table=%s offset=0x%llx value=0x%llx message=\"%s\"", table,
-              (unsigned long long)offset, (unsigned long long)value, message);
+    log_event("acpi.refused", "table=%s offset=0x%lx value=0x%lx message=\"%s\"", table, offset,
+              value, message);
 }
 
 uint32_t acpi_usable_length(const void *table, uint32_t length, const char *signature,

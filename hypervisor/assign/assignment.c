@@ -48,10 +48,9 @@ static void unclaim_registers(struct assignment *assignment, unsigned number)
         status = frames_transfer(bar->host_base, bar->size, owner, OWNER_MMIO);
     if (status != STATUS_OK)
         log_event("frames.refused",
-                  "base=%#llx size=%#llx status=%s message=\"the owner of a BAR's registers could "
+                  "base=%#lx size=%#lx status=%s message=\"the owner of a BAR's registers could "
                   "not be changed\"",
-                  (unsigned long long)bar->host_base, (unsigned long long)bar->size,
-                  status_name(status));
+                  bar->host_base, bar->size, status_name(status));
 }
 
 /* Registers go to the guest, the MSI-X table's pages to the hypervisor: in the frames table first,
@@ -106,10 +105,10 @@ static enum status claim_bars(struct guest *guest, struct assignment *assignment
             continue; /* I/O BARs are not given: every port is the hypervisor's */
         if (assignment_bar_is_flash(function, number)) {
             log_event("device.bar_hidden",
-                      "guest=%s device=%s bar=%u base=%#llx size=%#llx message=\"the guest does "
+                      "guest=%s device=%s bar=%u base=%#lx size=%#lx message=\"the guest does "
                       "not get this BAR: it reaches the device's flash and option ROM\"",
-                      guest->name, rid_text(function->rid).text, number,
-                      (unsigned long long)physical->base, (unsigned long long)physical->size);
+                      guest->name, rid_text(function->rid).text, number, physical->base,
+                      physical->size);
             continue;
         }
         if (physical->base == 0)
@@ -121,11 +120,11 @@ static enum status claim_bars(struct guest *guest, struct assignment *assignment
             /* XSA-class: what shares a page cannot be kept apart. Leaving such a BAR out is safe.
              */
             log_event("device.bar_hidden",
-                      "guest=%s device=%s bar=%u base=%#llx size=%#llx "
+                      "guest=%s device=%s bar=%u base=%#lx size=%#lx "
                       "message=\"the guest does not get this BAR: it is smaller than a page, which "
                       "it may share with another device\"",
-                      guest->name, rid_text(function->rid).text, number,
-                      (unsigned long long)physical->base, (unsigned long long)physical->size);
+                      guest->name, rid_text(function->rid).text, number, physical->base,
+                      physical->size);
             if (assignment->has_msix && assignment->msix.table_bar == number)
                 drop_msix(assignment); /* no interrupts without the table's registers */
             continue;

@@ -147,20 +147,18 @@ static enum status check_reserved(const struct guest *guest, const struct pci_fu
         if (!accepted) {
             log_event(
                 "device.refused",
-                "guest=%s device=%s status=denied base=%#llx size=%#llx message=\"firmware "
+                "guest=%s device=%s status=denied base=%#lx size=%#lx message=\"firmware "
                 "keeps this memory for the function's DMA (RMRR) and may use it at any time; "
                 "turn that off in the firmware set-up, or write accept_reserved = %s for this "
                 "guest: firmware then loses the function\"",
-                guest->name, name.text, (unsigned long long)region.base,
-                (unsigned long long)region.size, name.text);
+                guest->name, name.text, region.base, region.size, name.text);
             return STATUS_DENIED;
         }
         log_event("device.reserved",
-                  "guest=%s device=%s base=%#llx size=%#llx message=\"accepted by the "
+                  "guest=%s device=%s base=%#lx size=%#lx message=\"accepted by the "
                   "configuration: firmware loses the function, whose DMA no longer reaches this "
                   "memory (RMRR); the guest does not reach it either\"",
-                  guest->name, name.text, (unsigned long long)region.base,
-                  (unsigned long long)region.size);
+                  guest->name, name.text, region.base, region.size);
     }
     return STATUS_OK;
 }

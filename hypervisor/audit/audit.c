@@ -239,8 +239,7 @@ bool audit_run(void)
     findings = audit.findings;
     failed |= findings.violations != 0;
     if (findings.violations == 0)
-        log_event("audit.ok", "ranges=%llu leaves=%llu contexts=%llu interrupts=%llu",
-                  (unsigned long long)audit.ranges, (unsigned long long)audit.leaves,
-                  (unsigned long long)audit.contexts, (unsigned long long)audit.entries);
+        log_event("audit.ok", "ranges=%lu leaves=%lu contexts=%lu interrupts=%lu", audit.ranges,
+                  audit.leaves, audit.contexts, audit.entries);
     return findings.violations == 0;
 }

@@ -35,8 +35,8 @@ void audit_violation(struct audit *audit, const char *invariant, struct audit_su
         found->machine = true;
     else if (!subject.unknown)
         note_function(found, subject.rid);
-    log_event("audit.violation", "invariant=%s subject=%s where=%#llx value=%#llx message=\"%s\"",
-              invariant, name, (unsigned long long)where, (unsigned long long)value, message);
+    log_event("audit.violation", "invariant=%s subject=%s where=%#lx value=%#lx message=\"%s\"",
+              invariant, name, where, value, message);
 }
 
 bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject subject,

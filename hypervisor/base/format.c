@@ -172,7 +172,7 @@ struct short_text size_text(uint64_t bytes)
         unit = units[i].name;
         break;
     }
-    format_text(result.text, sizeof result.text, "%llu%s", (unsigned long long)bytes, unit);
+    format_text(result.text, sizeof result.text, "%lu%s", bytes, unit);
     return result;
 }
 

@@ -30,15 +30,15 @@ static void remember(const struct iommu_fault *fault, const char *guest)
 static void log_fault(const struct iommu_fault *fault, const char *guest, const char *action)
 {
     if (fault->interrupt)
-        log_event("irq.fault", "rid=%s index=%llu guest=%s reason=%#x action=%s message=\"%s\"",
-                  rid_text(fault->rid).text, (unsigned long long)fault->address, guest,
-                  fault->reason, action, iommu_fault_reason(fault->reason));
+        log_event("irq.fault", "rid=%s index=%lu guest=%s reason=%#x action=%s message=\"%s\"",
+                  rid_text(fault->rid).text, fault->address, guest, fault->reason, action,
+                  iommu_fault_reason(fault->reason));
     else
         log_event("dma.fault",
-                  "rid=%s guest=%s address=%#llx access=%s reason=%#x action=%s message=\"%s\"%s",
-                  rid_text(fault->rid).text, guest, (unsigned long long)fault->address,
-                  fault->write ? "write" : "read", fault->reason, action,
-                  iommu_fault_reason(fault->reason), fault->overflow ? " lost=yes" : "");
+                  "rid=%s guest=%s address=%#lx access=%s reason=%#x action=%s message=\"%s\"%s",
+                  rid_text(fault->rid).text, guest, fault->address, fault->write ? "write" : "read",
+                  fault->reason, action, iommu_fault_reason(fault->reason),
+                  fault->overflow ? " lost=yes" : "");
 }
 
 static bool any_silenced(const struct guest *guest)

@@ -180,10 +180,9 @@ static void conclude(struct guest *guest)
     bool refused = text_equal(guest->stop_reason, END_REFUSED);
     if (refused)
         load_refused(guest, &guest->refusal);
-    log_event("guest.stopped", "name=%s status=%llu reason=%s faults=%llu exits=%llu seconds=%u",
-              guest->name, (unsigned long long)guest->exit_status, guest->stop_reason,
-              (unsigned long long)guest->faults, (unsigned long long)guest_exits(guest),
-              (unsigned)((clock_microseconds() - guest->started_at) / 1000000));
+    log_event("guest.stopped", "name=%s status=%lu reason=%s faults=%lu exits=%lu seconds=%u",
+              guest->name, guest->exit_status, guest->stop_reason, guest->faults,
+              guest_exits(guest), (unsigned)((clock_microseconds() - guest->started_at) / 1000000));
     if (guest->state == GUEST_STOPPED && refused) {
         guest->state = GUEST_REFUSED;
         guest->restarting = false;

@@ -46,9 +46,9 @@ static enum status refuse_initrd(const struct guest *guest, enum status status, 
 {
     const struct config_guest *config = guest->config;
     log_event("guest.refused",
-              "guest=%s initrd=%s line=%u column=%u size=%llu memory=%s message=\"%s\"",
-              guest->name, config->initrd, config->initrd_place.line, config->initrd_place.column,
-              (unsigned long long)size, size_text(guest->memory_size).text, message);
+              "guest=%s initrd=%s line=%u column=%u size=%lu memory=%s message=\"%s\"", guest->name,
+              config->initrd, config->initrd_place.line, config->initrd_place.column, size,
+              size_text(guest->memory_size).text, message);
     return status;
 }
 
@@ -64,9 +64,9 @@ void load_refused(const struct guest *guest, const struct abi_refusal *refusal)
     switch (refusal->what) {
     case ABI_REFUSED_IMAGE:
         log_event("guest.refused",
-                  "guest=%s image=%s line=%u column=%u offset=%#llx value=%#llx message=\"%s\"",
+                  "guest=%s image=%s line=%u column=%u offset=%#lx value=%#lx message=\"%s\"",
                   guest->name, config->image, config->image_place.line, config->image_place.column,
-                  (unsigned long long)refusal->offset, (unsigned long long)refusal->value, message);
+                  refusal->offset, refusal->value, message);
         break;
     case ABI_REFUSED_INITRD:
         (void)find(config->initrd, &initrd_size);
@@ -146,7 +146,7 @@ static bool expand(const char *text, char *line, size_t size)
             while (name[length] != '\0' && name[length] != ')')
                 length++;
             if (name[length] == ')' && memory_of(name, length, &address)) {
-                used += format_text(line + used, size - used, "%#llx", (unsigned long long)address);
+                used += format_text(line + used, size - used, "%#lx", address);
                 if (used >= size)
                     return false;
                 text = name + length + 1;

@@ -40,11 +40,11 @@ bool guests_verdict(bool rest_ok)
         if (as_expected(guest))
             continue;
         ok = false;
-        log_event("run.unexpected", "guest=%s expected=%s/%u/faults>=%u got=%s/%llu/faults=%llu",
+        log_event("run.unexpected", "guest=%s expected=%s/%u/faults>=%u got=%s/%lu/faults=%lu",
                   guest->name, expect_words[guest->config->expect], guest->config->expect_status,
                   guest->config->expect_faults,
                   guest->state == GUEST_REFUSED ? "refused" : guest->stop_reason,
-                  (unsigned long long)guest->exit_status, (unsigned long long)guest->faults);
+                  guest->exit_status, guest->faults);
     }
     log_event("run.verdict", "result=%s", ok ? "ok" : "failed");
     return ok;

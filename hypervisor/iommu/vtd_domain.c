@@ -47,11 +47,10 @@ enum status iommu_domain_create(struct iommu_domain *domain, owner_t owner)
     *domain = (struct iommu_domain){.owner = owner};
     uint16_t id = take_id();
     if (id == 0) {
-        log_event(
-            "iommu.refused",
-            "base=%#llx offset=%#x value=%u message=\"all domain ids are in use; stop a guest "
-            "first\"",
-            (unsigned long long)vtd.unit[0].base, VTD_CAP, vtd.domain_count);
+        log_event("iommu.refused",
+                  "base=%#lx offset=%#x value=%u message=\"all domain ids are in use; stop a guest "
+                  "first\"",
+                  vtd.unit[0].base, VTD_CAP, vtd.domain_count);
         return STATUS_FULL;
     }
     enum status status = page_table_create(&domain->table, &page_format_vtd, vtd.levels,

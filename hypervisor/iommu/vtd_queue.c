@@ -47,10 +47,9 @@ static uint32_t skip_failed(struct vtd_unit *unit)
 {
     uint32_t index = VTD_IQ_INDEX(vtd_read64(unit, VTD_IQH)) % VTD_QUEUE_ENTRIES;
     log_event("iommu.queue",
-              "base=%#llx error=IQE index=%u low=%#llx high=%#llx message=\"the unit refuses this "
+              "base=%#lx error=IQE index=%u low=%#lx high=%#lx message=\"the unit refuses this "
               "descriptor; it is skipped and everything is invalidated instead\"",
-              (unsigned long long)unit->base, index, (unsigned long long)unit->queue[index].low,
-              (unsigned long long)unit->queue[index].high);
+              unit->base, index, unit->queue[index].low, unit->queue[index].high);
     put(unit, index, wait_descriptor(&unit->status[1], unit->sequence));
     vtd_write32(unit, VTD_FSTS, VTD_FSTS_IQE);
     /* Some units only look at the queue again when its tail is written. */
@@ -63,9 +62,9 @@ static uint32_t skip_failed(struct vtd_unit *unit)
 static void clear_completion_errors(struct vtd_unit *unit, uint32_t errors)
 {
     log_event("iommu.queue",
-              "base=%#llx error=%s value=%#x message=\"an invalidation was not completed; "
+              "base=%#lx error=%s value=%#x message=\"an invalidation was not completed; "
               "everything is invalidated instead\"",
-              (unsigned long long)unit->base, errors & VTD_FSTS_ITE ? "ITE" : "ICE", errors);
+              unit->base, errors & VTD_FSTS_ITE ? "ITE" : "ICE", errors);
     vtd_write32(unit, VTD_FSTS, errors);
     vtd_write64(unit, VTD_IQT, VTD_IQ_OFFSET(unit->tail));
 }
@@ -153,11 +152,10 @@ static enum status queue_invalidate(struct vtd_unit *unit, const struct vtd_desc
     /* What was asked for may not have happened: start afresh and invalidate everything. */
     if (status != STATUS_OK) {
         log_event("iommu.queue",
-                  "base=%#llx error=%s head=%#llx tail=%#llx message=\"the queue stopped; it is "
+                  "base=%#lx error=%s head=%#lx tail=%#lx message=\"the queue stopped; it is "
                   "restarted\"",
-                  (unsigned long long)unit->base, status_name(status),
-                  (unsigned long long)vtd_read64(unit, VTD_IQH),
-                  (unsigned long long)vtd_read64(unit, VTD_IQT));
+                  unit->base, status_name(status), vtd_read64(unit, VTD_IQH),
+                  vtd_read64(unit, VTD_IQT));
         status = vtd_queue_start(unit);
         if (status != STATUS_OK)
             return status;

@@ -83,8 +83,8 @@ void vtd_refuse(struct vtd_unit *unit, uint32_t offset, uint64_t value, const ch
     unit->usable = false;
     if (unit->refusal == NULL)
         unit->refusal = vtd_message_keep(message);
-    log_event("iommu.refused", "base=%#llx offset=%#x value=%#llx message=\"%s\"",
-              (unsigned long long)unit->base, offset, (unsigned long long)value, message);
+    log_event("iommu.refused", "base=%#lx offset=%#x value=%#lx message=\"%s\"", unit->base, offset,
+              value, message);
 }
 
 void vtd_publish(const struct vtd_unit *unit, const volatile void *memory, size_t size)

@@ -68,9 +68,9 @@ uintptr_t address_space_map_on_demand(uint64_t physical, uint64_t size, unsigned
     lock_give(&address_space.lock);
     if (status != STATUS_OK) {
         log_event("memory.refused",
-                  "physical=0x%llx size=0x%llx status=%s message=\"cannot be "
+                  "physical=0x%lx size=0x%lx status=%s message=\"cannot be "
                   "mapped for the hypervisor: too little memory is left for its tables\"",
-                  (unsigned long long)physical, (unsigned long long)size, status_name(status));
+                  physical, size, status_name(status));
         return 0;
     }
     return address + physical % PAGE_SIZE;
@@ -89,9 +89,9 @@ void address_space_unmap(uint64_t address, uint64_t size)
     cr3_write(cr3_read());
     if (status != STATUS_OK)
         log_event("memory.refused",
-                  "address=0x%llx size=0x%llx status=%s message=\"stays mapped "
+                  "address=0x%lx size=0x%lx status=%s message=\"stays mapped "
                   "for the hypervisor\"",
-                  (unsigned long long)address, (unsigned long long)size, status_name(status));
+                  address, size, status_name(status));
 }
 
 bool stack_is_guard(uintptr_t address)
@@ -134,9 +134,9 @@ void *window_open(uint64_t physical, uint64_t size)
         (owner != OWNER_HYPERVISOR && !OWNER_IS_GUEST(owner)) ||
         !frames_owned_by(physical, size, owner)) {
         log_event("memory.refused",
-                  "physical=0x%llx size=0x%llx owner=\"%s\" message=\"the window "
+                  "physical=0x%lx size=0x%lx owner=\"%s\" message=\"the window "
                   "shows memory of one guest only\"",
-                  (unsigned long long)physical, (unsigned long long)size, owner_text(owner).text);
+                  physical, size, owner_text(owner).text);
         return NULL;
     }
     uint64_t bytes = ALIGN_UP(physical + size, PAGE_SIZE) - first;

@@ -73,9 +73,9 @@ static bool grow(void)
     if (direct_map_add(physical, PAGE_2M) != STATUS_OK) {
         if (frames_transfer(physical, PAGE_2M, OWNER_HYPERVISOR, OWNER_NOBODY) != STATUS_OK)
             log_event("memory.lost",
-                      "base=0x%llx size=0x%llx message=\"memory that cannot be mapped cannot be "
+                      "base=0x%lx size=0x%lx message=\"memory that cannot be mapped cannot be "
                       "freed; it stays unused\"",
-                      (unsigned long long)physical, (unsigned long long)PAGE_2M);
+                      physical, PAGE_2M);
         return false;
     }
     chunks[chunk_count] = (struct chunk){.physical = physical, .free = CHUNK_PAGES};
@@ -142,9 +142,9 @@ void pages_free(void *pages, size_t count)
     lock_give(&lock);
     if (!valid)
         log_event("memory.refused",
-                  "address=0x%llx pages=%llu message=\"pages were freed that are not allocated; "
+                  "address=0x%lx pages=%lu message=\"pages were freed that are not allocated; "
                   "this is a bug in the hypervisor, please report it\"",
-                  (unsigned long long)(uintptr_t)pages, (unsigned long long)count);
+                  (uintptr_t)pages, count);
 }
 
 size_t pages_in_use(void)

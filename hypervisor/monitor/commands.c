@@ -39,11 +39,11 @@ static void list_guests(unsigned count, char *const words[])
                    "faults", "ended");
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         const struct guest *guest = guest_at(i);
-        console_printf("%-12s %-9s %-5u %-7s %#-18llx %-8llu ", guest->name, command_state(guest),
-                       guest->cpu_count, size_text(guest->memory_size).text,
-                       (unsigned long long)guest->memory_base, (unsigned long long)guest->faults);
+        console_printf("%-12s %-9s %-5u %-7s %#-18lx %-8lu ", guest->name, command_state(guest),
+                       guest->cpu_count, size_text(guest->memory_size).text, guest->memory_base,
+                       guest->faults);
         if (guest->state == GUEST_STOPPED)
-            console_printf("%s %llu", guest->stop_reason, (unsigned long long)guest->exit_status);
+            console_printf("%s %lu", guest->stop_reason, guest->exit_status);
         console_printf("\n");
     }
 }
@@ -103,23 +103,22 @@ static void list_units(unsigned count, char *const words[])
     struct iommu_unit_report report;
     unsigned unit = 0;
     for (; iommu_unit_report(unit, &report); unit++) {
-        console_printf("unit %u at %#llx, version %u.%u%s%s\n", unit,
-                       (unsigned long long)report.base, report.version >> 4 & 0xf,
-                       report.version & 0xf, report.usable ? "" : ", NOT USED: ",
+        console_printf("unit %u at %#lx, version %u.%u%s%s\n", unit, report.base,
+                       report.version >> 4 & 0xf, report.version & 0xf,
+                       report.usable ? "" : ", NOT USED: ",
                        report.usable || report.refusal == NULL ? "" : report.refusal);
         if (!report.usable)
             continue;
-        console_printf("  CAP 0x%016llx  ECAP 0x%016llx\n", (unsigned long long)report.capability,
-                       (unsigned long long)report.extended_capability);
+        console_printf("  CAP 0x%016lx  ECAP 0x%016lx\n", report.capability,
+                       report.extended_capability);
         console_printf("  GSTS 0x%08x: translation %s, interrupt remapping %s, queue %s, "
                        "compatibility-format %s\n",
                        report.global_status, decode_on_off(report.global_status, 31),
                        decode_on_off(report.global_status, 25),
                        decode_on_off(report.global_status, 26),
                        decode_on_off(report.global_status, 23));
-        console_printf("  root table %#llx, interrupt table %#llx\n",
-                       (unsigned long long)report.root_table,
-                       (unsigned long long)report.interrupt_table);
+        console_printf("  root table %#lx, interrupt table %#lx\n", report.root_table,
+                       report.interrupt_table);
     }
     if (unit == 0)
         console_printf("no IOMMU\n");
@@ -188,16 +187,16 @@ static void list_faults(unsigned count, char *const words[])
     (void)count, (void)words;
     const struct fault_record *record;
     for (unsigned i = 0; (record = fault_record(i)) != NULL; i++)
-        console_printf("[%u.%06u] %s guest=%s %s address=%#llx reason %#x: %s\n",
+        console_printf("[%u.%06u] %s guest=%s %s address=%#lx reason %#x: %s\n",
                        (unsigned)(record->at_microseconds / 1000000),
                        (unsigned)(record->at_microseconds % 1000000),
                        rid_text(record->fault.rid).text, record->guest,
                        record->fault.interrupt ? "interrupt"
                        : record->fault.write   ? "write"
                                                : "read",
-                       (unsigned long long)record->fault.address, record->fault.reason,
+                       record->fault.address, record->fault.reason,
                        iommu_fault_reason(record->fault.reason));
-    console_printf("%llu faults in all\n", (unsigned long long)fault_total());
+    console_printf("%lu faults in all\n", fault_total());
 }
 
 static void audit(unsigned count, char *const words[])
@@ -217,13 +216,13 @@ static void list_exits(unsigned count, char *const words[])
             console_printf("%s vcpu %u:", guest->name, v);
             for (unsigned kind = 0; kind < EXIT_KINDS; kind++)
                 if (vcpu->exits[kind] != 0)
-                    console_printf(" %s=%llu", exit_kind_name((enum exit_kind)kind),
-                                   (unsigned long long)vcpu->exits[kind]);
+                    console_printf(" %s=%lu", exit_kind_name((enum exit_kind)kind),
+                                   vcpu->exits[kind]);
             console_printf("\n");
         }
         if (guest->ports)
-            console_printf("%s serial line: io=%llu\n", guest->name,
-                           (unsigned long long)virtual_serial_accesses(guest->serial));
+            console_printf("%s serial line: io=%lu\n", guest->name,
+                           virtual_serial_accesses(guest->serial));
     }
 }
 
@@ -248,8 +247,7 @@ static void list_frames(unsigned count, char *const words[])
     (void)count, (void)words;
     const struct frame_range *range;
     for (size_t i = 0; (range = frames_range(i)) != NULL; i++)
-        console_printf("0x%012llx-0x%012llx %8s %s\n", (unsigned long long)range->base,
-                       (unsigned long long)(range->base + range->size - 1),
+        console_printf("0x%012lx-0x%012lx %8s %s\n", range->base, (range->base + range->size - 1),
                        size_text(range->size).text, owner_name(range->owner));
     uint64_t owned = frames_ram_bytes(OWNER_HYPERVISOR);
     console_printf(

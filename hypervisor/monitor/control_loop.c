@@ -48,7 +48,7 @@ static void drop_boot_code(uint64_t image_base)
 {
     uint64_t bytes = address_space_drop_boot(image_base);
     iommu_regions_withhold(image_base, bytes);
-    log_event("boot.dropped", "bytes=%llu message=\"%s\"", (unsigned long long)bytes,
+    log_event("boot.dropped", "bytes=%lu message=\"%s\"", bytes,
               bytes != 0 ? "what runs only at boot is overwritten, unmapped and free memory"
                          : "what runs only at boot could not be given back; it stays unused");
 }

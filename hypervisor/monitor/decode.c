@@ -89,15 +89,14 @@ static void print_leaf(uint64_t address, const struct page_walk *walk)
 {
     static const char *const levels[] = {"", "PTE", "PDE", "PDPTE", "PML4E", "PML5E"};
     for (unsigned i = 0; i < walk->steps; i++)
-        console_printf("  level %u %-6s at %#llx = 0x%016llx\n", walk->step[i].level,
-                       levels[MIN(walk->step[i].level, 5u)],
-                       (unsigned long long)walk->step[i].entry_address,
-                       (unsigned long long)walk->step[i].entry);
+        console_printf("  level %u %-6s at %#lx = 0x%016lx\n", walk->step[i].level,
+                       levels[MIN(walk->step[i].level, 5u)], walk->step[i].entry_address,
+                       walk->step[i].entry);
     if (!walk->present)
-        console_printf("blocked: nothing is mapped at %#llx\n", (unsigned long long)address);
+        console_printf("blocked: nothing is mapped at %#lx\n", address);
     else
-        console_printf("reaches %#llx (%s page, %s%s), owner %s\n",
-                       (unsigned long long)walk->physical, size_text(walk->page_size).text,
+        console_printf("reaches %#lx (%s page, %s%s), owner %s\n", walk->physical,
+                       size_text(walk->page_size).text,
                        (walk->rights & PAGE_READ) != 0 ? "read" : "",
                        (walk->rights & PAGE_WRITE) != 0 ? " write" : "",
                        owner_text(frames_owner(walk->physical)).text);
@@ -123,8 +122,8 @@ static struct verdict blocked(uint8_t reason)
 static struct verdict walk_domain(const struct iommu_context_report *context, uint64_t address)
 {
     struct page_walk walk;
-    console_printf("  domain %u, %u levels from %#llx\n", context->domain, context->levels,
-                   (unsigned long long)context->table);
+    console_printf("  domain %u, %u levels from %#lx\n", context->domain, context->levels,
+                   context->table);
     struct page_table live = {.format = &page_format_vtd,
                               .root = virtual_address(context->table),
                               .levels = context->levels,
@@ -135,8 +134,7 @@ static struct verdict walk_domain(const struct iommu_context_report *context, ui
     }
     unsigned width = PAGE_SHIFT + 9 * context->levels;
     if (width < 64 && address >> width != 0) {
-        console_printf("blocked: %#llx is beyond the domain's %u bits\n",
-                       (unsigned long long)address, width);
+        console_printf("blocked: %#lx is beyond the domain's %u bits\n", address, width);
         return blocked(REASON_WIDTH);
     }
     page_table_walk(&live, address, &walk);
@@ -158,14 +156,12 @@ static struct verdict walk(rid_t rid, uint64_t address)
         return blocked(REASON_NO_UNIT);
     }
     iommu_context_report((unsigned)unit, (uint16_t)rid, &context);
-    console_printf("unit %d at %#llx, root table %#llx\n", unit, (unsigned long long)report.base,
-                   (unsigned long long)report.root_table);
-    console_printf("  root entry = 0x%016llx%s\n", (unsigned long long)context.root_entry,
+    console_printf("unit %d at %#lx, root table %#lx\n", unit, report.base, report.root_table);
+    console_printf("  root entry = 0x%016lx%s\n", context.root_entry,
                    context.root_present ? "" : ", not present");
     if (context.root_present)
-        console_printf(
-            "  context entry = 0x%016llx 0x%016llx%s\n", (unsigned long long)context.context_high,
-            (unsigned long long)context.context_low, context.present ? "" : ", not present");
+        console_printf("  context entry = 0x%016lx 0x%016lx%s\n", context.context_high,
+                       context.context_low, context.present ? "" : ", not present");
     if (!context.present) {
         console_printf("blocked: the requester has no context entry\n");
         return blocked(context.root_present ? REASON_CONTEXT : REASON_ROOT);
@@ -207,12 +203,11 @@ static void print_last_fault(rid_t rid)
     for (unsigned i = 0; (record = fault_record(i)) != NULL; i++) {
         if (record->fault.rid != rid)
             continue;
-        console_printf("its latest fault: %s %#llx, reason %#x, guest %s\n",
+        console_printf("its latest fault: %s %#lx, reason %#x, guest %s\n",
                        record->fault.interrupt ? "interrupt"
                        : record->fault.write   ? "write to"
                                                : "read of",
-                       (unsigned long long)record->fault.address, record->fault.reason,
-                       record->guest);
+                       record->fault.address, record->fault.reason, record->guest);
         return;
     }
     console_printf("it has no fault on record\n");

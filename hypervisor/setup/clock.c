@@ -36,7 +36,7 @@ static void set_rate(uint64_t khz, const char *source)
         clock_rate.base_tsc = now;
         clock_rate.base_microseconds = before;
     }
-    log_event("clock.calibrated", "tsc_khz=%llu source=%s", (unsigned long long)khz, source);
+    log_event("clock.calibrated", "tsc_khz=%lu source=%s", khz, source);
 }
 
 struct sample {
@@ -123,9 +123,9 @@ enum status clock_init(const struct fadt *fadt)
             return STATUS_OK;
         }
         log_event("clock.refused",
-                  "source=pm-timer port=%#x tsc_khz=%llu message=\"the ACPI PM timer does not "
+                  "source=pm-timer port=%#x tsc_khz=%lu message=\"the ACPI PM timer does not "
                   "count correctly; using the rate from CPUID\"",
-                  port, (unsigned long long)khz);
+                  port, khz);
     }
     const char *source = "";
     uint64_t khz = khz_from_cpuid(&source);
@@ -134,8 +134,8 @@ enum status clock_init(const struct fadt *fadt)
         return STATUS_OK;
     }
     log_event("clock.refused",
-              "source=none tsc_khz=%llu message=\"neither a PM timer nor CPUID gives the TSC's "
+              "source=none tsc_khz=%lu message=\"neither a PM timer nor CPUID gives the TSC's "
               "rate; assuming 5 GHz, so that waits are too long rather than too short\"",
-              (unsigned long long)CLOCK_ASSUMED_KHZ);
+              CLOCK_ASSUMED_KHZ);
     return STATUS_NOT_FOUND;
 }

@@ -29,10 +29,10 @@ void console_start_framebuffer(const struct boot_framebuffer *framebuffer)
     if (status != STATUS_OK) {
         log_event(
             "console.refused",
-            "base=%#llx width=%u height=%u stride=%u reason=%s message=\"the framebuffer "
+            "base=%#lx width=%u height=%u stride=%u reason=%s message=\"the framebuffer "
             "that the loader describes cannot be used; the log goes to the serial port only\"",
-            (unsigned long long)framebuffer->base, framebuffer->width, framebuffer->height,
-            framebuffer->stride, status_name(status));
+            framebuffer->base, framebuffer->width, framebuffer->height, framebuffer->stride,
+            status_name(status));
         return;
     }
     /* What was said before there was a screen, as much of it as fits. */

@@ -92,15 +92,15 @@ enum status frames_init(const struct boot_info *boot)
             if (!frames_all_owned_by(base, end, OWNER_NONE) &&
                 !frames_all_owned_by(base, end, protection[level].owner))
                 log_event("memory.overlap",
-                          "base=0x%llx end=0x%llx type=%u message=\"the memory map lists this "
+                          "base=0x%lx end=0x%lx type=%u message=\"the memory map lists this "
                           "range twice; the more restrictive type applies\"",
-                          (unsigned long long)base, (unsigned long long)end, range->type);
+                          base, end, range->type);
             enum status status = frames_set_owner(base, end, protection[level].owner);
             if (status != STATUS_OK) {
                 log_event("memory.refused",
-                          "base=0x%llx limit=%u message=\"the memory map is cut "
+                          "base=0x%lx limit=%u message=\"the memory map is cut "
                           "into more pieces than the frame table holds\"",
-                          (unsigned long long)base, FRAME_MAX_RANGES);
+                          base, FRAME_MAX_RANGES);
                 return status;
             }
         }
@@ -166,9 +166,9 @@ void frames_release_all(owner_t owner)
             if (frame_table.ranges[index].owner == owner &&
                 frames_set_owner(base, end, OWNER_NOBODY) != STATUS_OK)
                 log_event("memory.lost",
-                          "base=0x%llx size=0x%llx message=\"the frame table is "
+                          "base=0x%lx size=0x%lx message=\"the frame table is "
                           "full: this memory stays with its owner until a restart\"",
-                          (unsigned long long)base, (unsigned long long)(end - base));
+                          base, (end - base));
             at = end;
         }
     }

@@ -165,10 +165,10 @@ static void log_tables(const struct guest *guest)
 {
     const struct page_table *domain = &guest->domain.table;
     log_event("guest.tables",
-              "name=%s memory_bytes=%llu memory_largest=%s domain_bytes=%llu domain_largest=%s",
-              guest->name, (unsigned long long)guest->memory.table_pages * PAGE_SIZE,
+              "name=%s memory_bytes=%lu memory_largest=%s domain_bytes=%lu domain_largest=%s",
+              guest->name, guest->memory.table_pages * PAGE_SIZE,
               size_text(largest_page(&guest->memory, guest->memory_size)).text,
-              (unsigned long long)domain->table_pages * PAGE_SIZE,
+              domain->table_pages * PAGE_SIZE,
               size_text(largest_page(domain, guest->memory_size)).text);
 }
 
@@ -240,9 +240,9 @@ static void give_functions(struct guest *guest, const struct config *config)
 {
     if (claim_functions(guest, config) == STATUS_OK) {
         guest->state = GUEST_CREATED;
-        log_event("guest.created", "name=%s cpus=%u memory=%s base=%#llx devices=%u", guest->name,
-                  guest->cpu_count, size_text(guest->memory_size).text,
-                  (unsigned long long)guest->memory_base, guest->assignment_count);
+        log_event("guest.created", "name=%s cpus=%u memory=%s base=%#lx devices=%u", guest->name,
+                  guest->cpu_count, size_text(guest->memory_size).text, guest->memory_base,
+                  guest->assignment_count);
         log_tables(guest);
     } else {
         dismantle(guest);

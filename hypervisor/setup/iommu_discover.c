@@ -113,9 +113,8 @@ static void add_unit(const struct dmar *dmar, const struct dmar_structure *struc
     char scope[24] = "all";
     if ((structure->flags & DRHD_FLAG_INCLUDE_PCI_ALL) == 0)
         format_text(scope, sizeof scope, "%u", scope_count(dmar, structure));
-    log_event("iommu.unit", "base=%#llx version=%u.%u cap=%#llx ecap=%#llx segment=%u scope=%s",
-              (unsigned long long)unit->base, unit->version >> 4, unit->version & 0xf,
-              (unsigned long long)unit->capability, (unsigned long long)unit->extended,
+    log_event("iommu.unit", "base=%#lx version=%u.%u cap=%#lx ecap=%#lx segment=%u scope=%s",
+              unit->base, unit->version >> 4, unit->version & 0xf, unit->capability, unit->extended,
               (unsigned)unit->segment, scope);
     check_capabilities(unit);
 }
@@ -131,8 +130,8 @@ void vtd_discover(const struct dmar *dmar)
             add_unit(dmar, &structure);
         else
             log_event("iommu.refused",
-                      "base=%#llx offset=%#x value=%u message=\"more units than Bulkhead supports; "
+                      "base=%#lx offset=%#x value=%u message=\"more units than Bulkhead supports; "
                       "the devices behind this one stay unused\"",
-                      (unsigned long long)structure.base, structure.offset, IOMMU_MAX_UNITS);
+                      structure.base, structure.offset, IOMMU_MAX_UNITS);
     }
 }

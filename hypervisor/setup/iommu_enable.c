@@ -39,15 +39,14 @@ static enum status set_root_table(struct vtd_unit *unit)
     bool translating = (vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_TE) != 0;
     if (translating && (vtd_read64(unit, VTD_RTADDR) & VTD_RTADDR_TTM) != 0) {
         log_event("iommu.takeover",
-                  "base=%#llx message=\"firmware left it translating in another mode; translation "
+                  "base=%#lx message=\"firmware left it translating in another mode; translation "
                   "was off for a moment, with all bus mastering off\"",
-                  (unsigned long long)unit->base);
+                  unit->base);
         if (vtd_switch(unit, VTD_GLOBAL_TE, false) != STATUS_OK)
             return gives_up(unit, STATUS_TIMEOUT, "translation in a foreign mode stays on");
     } else if (translating) {
         log_event("iommu.takeover",
-                  "base=%#llx message=\"firmware left it translating; it stays on\"",
-                  (unsigned long long)unit->base);
+                  "base=%#lx message=\"firmware left it translating; it stays on\"", unit->base);
     }
     if (vtd_write_buffer_flush(unit) != STATUS_OK)
         return gives_up(unit, STATUS_TIMEOUT, "it does not drain its write buffer");
@@ -78,8 +77,7 @@ static enum status enable_interrupts(struct vtd_unit *unit, bool firmware_allows
 {
     if ((unit->extended & VTD_ECAP_IR) == 0 || !unit->queued || !firmware_allows) {
         log_event("iommu.interrupts",
-                  "base=%#llx ir=no message=\"%s: a guest could forge interrupts\"",
-                  (unsigned long long)unit->base,
+                  "base=%#lx ir=no message=\"%s: a guest could forge interrupts\"", unit->base,
                   firmware_allows ? "the unit cannot remap interrupts"
                                   : "the DMAR table says the platform cannot remap interrupts");
         return STATUS_UNSUPPORTED;
@@ -112,8 +110,8 @@ static enum status enable_interrupts(struct vtd_unit *unit, bool firmware_allows
     /* Compatibility format would let any device choose any vector (VT-d 5.1.2.1). */
     if (vtd_switch(unit, VTD_GLOBAL_CFI, false) != STATUS_OK) {
         log_event("iommu.interrupts",
-                  "base=%#llx ir=no message=\"compatibility format interrupts stay on\"",
-                  (unsigned long long)unit->base);
+                  "base=%#lx ir=no message=\"compatibility format interrupts stay on\"",
+                  unit->base);
         return STATUS_DEVICE;
     }
     if (vtd_switch(unit, VTD_GLOBAL_IRE, true) != STATUS_OK)

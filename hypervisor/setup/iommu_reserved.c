@@ -16,9 +16,8 @@ static void refuse(unsigned index, uint64_t base, uint64_t limit, const char *me
 {
     vtd_reserved.region[index].refusal = vtd_message_keep(message);
     vtd_reserved.refused |= BIT(index);
-    log_event("iommu.refused", "base=%#llx limit=%#llx offset=%#x message=\"%s\"",
-              (unsigned long long)base, (unsigned long long)limit, vtd_region_offset[index],
-              message);
+    log_event("iommu.refused", "base=%#lx limit=%#lx offset=%#x message=\"%s\"", base, limit,
+              vtd_region_offset[index], message);
 }
 
 static void reserve(unsigned index, uint64_t base, uint64_t limit, unsigned width)
@@ -53,9 +52,8 @@ static void reserve(unsigned index, uint64_t base, uint64_t limit, unsigned widt
                "the memory map is cut into more pieces than the frame table holds");
         return;
     }
-    log_event("iommu.reserved", "base=%#llx size=%#llx offset=%#x usable=%#llx%s",
-              (unsigned long long)region->base, (unsigned long long)region->size,
-              vtd_region_offset[index], (unsigned long long)taken,
+    log_event("iommu.reserved", "base=%#lx size=%#lx offset=%#x usable=%#lx%s", region->base,
+              region->size, vtd_region_offset[index], taken,
               region->size != limit + 1 - base
                   ? " message=\"not aligned to pages; every page that it touches is reserved\""
               : taken != 0 ? " message=\"the memory map lists it as usable; it is reserved\""

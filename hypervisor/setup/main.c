@@ -38,8 +38,7 @@ static struct config configuration;
 
 static void phase(const char *name)
 {
-    log_event("boot.phase", "name=%s tsc=%llu waited=%llu", name, (unsigned long long)tsc_read(),
-              (unsigned long long)clock_rate.waited);
+    log_event("boot.phase", "name=%s tsc=%lu waited=%lu", name, tsc_read(), clock_rate.waited);
 }
 
 /* Without this step there is no going on. */
@@ -67,10 +66,9 @@ static void silence_devices(void)
 static void greet(uint64_t first_tsc)
 {
     log_event("boot.start",
-              "version=%s commit=%s log=%u abi=%u loader=%s image=%#llx size=%s tsc=%llu",
+              "version=%s commit=%s log=%u abi=%u loader=%s image=%#lx size=%s tsc=%lu",
               version_number, version_commit, LOG_VERSION, ABI_VERSION, boot.loader,
-              (unsigned long long)boot.image_base, size_text(boot.image_size).text,
-              (unsigned long long)first_tsc);
+              boot.image_base, size_text(boot.image_size).text, first_tsc);
     require(boot.magic == BOOT_INFO_MAGIC && boot.size == sizeof boot,
             "the loader and the hypervisor are of different versions");
     if (boot.message[0] != '\0')
@@ -93,9 +91,8 @@ static enum status find_functions(void)
 static void report_size(void)
 {
     uint64_t owned = frames_ram_bytes(OWNER_HYPERVISOR);
-    log_event("size.hypervisor", "owned=%llu in_use=%llu registers=%llu", (unsigned long long)owned,
-              (unsigned long long)pages_in_use() * PAGE_SIZE,
-              (unsigned long long)(frames_bytes(OWNER_HYPERVISOR) - owned));
+    log_event("size.hypervisor", "owned=%lu in_use=%lu registers=%lu", owned,
+              pages_in_use() * PAGE_SIZE, (frames_bytes(OWNER_HYPERVISOR) - owned));
 }
 
 void hypervisor_main(const struct boot_info *loaders)

@@ -58,15 +58,14 @@ static void check_pair(struct pci_function *one, unsigned number, struct pci_fun
         news |= misplace(other);
     if (news)
         log_event("pci.refused",
-                  "rid=%s bar=%u base=%#llx size=%s decodes=%s other=%s other_bar=%u "
-                  "other_base=%#llx other_size=%s other_decodes=%s message=\"the firmware gave "
+                  "rid=%s bar=%u base=%#lx size=%s decodes=%s other=%s other_bar=%u "
+                  "other_base=%#lx other_size=%s other_decodes=%s message=\"the firmware gave "
                   "both the same addresses; no guest gets a function that shares them or does not "
                   "decode: reset the firmware set-up to its defaults or move a card to another "
                   "slot, so that addresses are assigned anew\"",
-                  rid_text(one->rid).text, number, (unsigned long long)bar->base,
-                  size_text(bar->size).text, one_answers ? "yes" : "no", rid_text(other->rid).text,
-                  other_number, (unsigned long long)other_bar->base,
-                  size_text(other_bar->size).text, other_answers ? "yes" : "no");
+                  rid_text(one->rid).text, number, bar->base, size_text(bar->size).text,
+                  one_answers ? "yes" : "no", rid_text(other->rid).text, other_number,
+                  other_bar->base, size_text(other_bar->size).text, other_answers ? "yes" : "no");
 }
 
 static void check_overlaps(void)
@@ -99,11 +98,11 @@ static void check_window(const struct pci_function *bridge, const struct bridge_
     if (!in_use(bar) || (above ? forwarded : !touched) || !misplace(function))
         return;
     log_event("pci.refused",
-              "rid=%s bar=%u base=%#llx size=%s bridge=%s message=\"%s; no guest gets it: reset "
+              "rid=%s bar=%u base=%#lx size=%s bridge=%s message=\"%s; no guest gets it: reset "
               "the firmware set-up to its defaults or move a card to another slot, so that "
               "addresses are assigned anew\"",
-              rid_text(function->rid).text, number, (unsigned long long)bar->base,
-              size_text(bar->size).text, rid_text(bridge->rid).text,
+              rid_text(function->rid).text, number, bar->base, size_text(bar->size).text,
+              rid_text(bridge->rid).text,
               above ? "the firmware placed it outside of what the bridge above it forwards"
                     : "the firmware placed it inside of what another bridge forwards");
 }
@@ -150,10 +149,9 @@ static void claim(struct pci_function *function, unsigned number)
     else if (frames_take(base, size, BIT(OWNER_NONE), OWNER_MMIO) != STATUS_OK)
         problem = "it is no physical address, or the frame table has no room for it";
     if (problem != NULL && misplace(function))
-        log_event("pci.refused",
-                  "rid=%s bar=%u base=%#llx size=%s message=\"%s; no guest gets it\"",
-                  rid_text(function->rid).text, number, (unsigned long long)bar->base,
-                  size_text(bar->size).text, problem);
+        log_event("pci.refused", "rid=%s bar=%u base=%#lx size=%s message=\"%s; no guest gets it\"",
+                  rid_text(function->rid).text, number, bar->base, size_text(bar->size).text,
+                  problem);
 }
 
 /* An expansion ROM that decodes answers at addresses that nobody looks at (PCIe 7.5.1.2.4). */

@@ -10,8 +10,8 @@ _Static_assert(ECAM_WINDOWS == MCFG_MAX_SEGMENTS, "a window for each segment");
 
 static void refuse(const struct mcfg_segment *entry, const char *message)
 {
-    log_event("pci.refused", "segment=%u base=%#llx buses=%u-%u message=\"%s\"", entry->segment,
-              (unsigned long long)entry->base, entry->start_bus, entry->end_bus, message);
+    log_event("pci.refused", "segment=%u base=%#lx buses=%u-%u message=\"%s\"", entry->segment,
+              entry->base, entry->start_bus, entry->end_bus, message);
 }
 
 static bool overlaps_window(const struct mcfg_segment *entry)

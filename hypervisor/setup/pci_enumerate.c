@@ -183,10 +183,9 @@ static void check_bars(struct pci_function *function)
         if (bar->io || bar->size == 0 || bar->base == 0 || !pci_overlaps_ram(bar->base, bar->size))
             continue;
         log_event("pci.refused",
-                  "rid=%s bar=%u base=%#llx size=%s message=\"the firmware placed it over RAM; not "
+                  "rid=%s bar=%u base=%#lx size=%s message=\"the firmware placed it over RAM; not "
                   "used\"",
-                  rid_text(function->rid).text, i, (unsigned long long)bar->base,
-                  size_text(bar->size).text);
+                  rid_text(function->rid).text, i, bar->base, size_text(bar->size).text);
         bar->base = 0;
     }
 }
@@ -217,9 +216,8 @@ static void log_function(const struct pci_function *function)
     for (unsigned i = 0; i < PCI_BARS && length < sizeof bars; i++) {
         const struct pci_bar *bar = &function->bar[i];
         if (bar->size != 0)
-            length += format_text(bars + length, sizeof bars - length, " bar%u=%s%#llx+%s", i,
-                                  bar->io ? "io:" : "", (unsigned long long)bar->base,
-                                  size_text(bar->size).text);
+            length += format_text(bars + length, sizeof bars - length, " bar%u=%s%#lx+%s", i,
+                                  bar->io ? "io:" : "", bar->base, size_text(bar->size).text);
     }
     char buses[32] = "";
     if (function->is_bridge)

@@ -241,9 +241,9 @@ static bool extend(const struct pci_function *bridge, bool prefetchable, const s
         return false;
     }
     *base = growth.base;
-    log_event("pci.window", "bridge=%s base=%#llx size=%s prefetchable=%s",
-              rid_text(bridge->rid).text, (unsigned long long)growth.first,
-              size_text(growth.end - growth.first).text, prefetchable ? "yes" : "no");
+    log_event("pci.window", "bridge=%s base=%#lx size=%s prefetchable=%s",
+              rid_text(bridge->rid).text, growth.first, size_text(growth.end - growth.first).text,
+              prefetchable ? "yes" : "no");
     return true;
 }
 

@@ -108,19 +108,19 @@ static enum status place_bar(struct sriov *sriov, unsigned index, uint16_t vfs)
     bool moved = !placement_acceptable(pf, bar, size);
     if (moved && placement_find(pf, bar, size, &base) != STATUS_OK) {
         log_event("sriov.refused",
-                  "pf=%s offset=%#x value=%#llx bar=%u vfs=%u size=%s message=\"the VF BAR fits "
+                  "pf=%s offset=%#x value=%#lx bar=%u vfs=%u size=%s message=\"the VF BAR fits "
                   "nowhere behind its bridge; ask for fewer VFs or let the firmware reserve "
                   "SR-IOV resources\"",
-                  rid_text(pf->rid).text, pf->cap_sriov + offset, (unsigned long long)bar->base,
-                  index, vfs, size_text(size).text);
+                  rid_text(pf->rid).text, pf->cap_sriov + offset, bar->base, index, vfs,
+                  size_text(size).text);
         return STATUS_NO_MEMORY;
     }
     if (!placement_reserve(pf, base, size))
         return STATUS_FULL;
     pci_bar_write(pf->rid, pf->cap_sriov + offset, bar, base);
     if (moved)
-        log_event("sriov.placed", "pf=%s bar=%u base=%#llx size=%s", rid_text(pf->rid).text, index,
-                  (unsigned long long)base, size_text(size).text);
+        log_event("sriov.placed", "pf=%s bar=%u base=%#lx size=%s", rid_text(pf->rid).text, index,
+                  base, size_text(size).text);
     bar->base = base;
     return STATUS_OK;
 }
@@ -253,9 +253,9 @@ enum status sriov_verify(struct sriov *sriov)
               sriov->stride, sriov->ari ? "yes" : "no");
     for (uint16_t i = 0; i < sriov->num_vfs; i++) {
         const struct pci_function *vf = pci_function_find(sriov_vf_rid(sriov, i));
-        log_event("sriov.vf", "rid=%s bar0=%#llx size=%s index=%u id=%04x:%04x",
-                  rid_text(vf->rid).text, (unsigned long long)vf->bar[0].base,
-                  size_text(vf->bar[0].size).text, i, vf->vendor, vf->device);
+        log_event("sriov.vf", "rid=%s bar0=%#lx size=%s index=%u id=%04x:%04x",
+                  rid_text(vf->rid).text, vf->bar[0].base, size_text(vf->bar[0].size).text, i,
+                  vf->vendor, vf->device);
     }
     return STATUS_OK;
 }

@@ -12,9 +12,9 @@ static void claim(uint64_t base, uint64_t size)
     const uint32_t from = BIT(OWNER_NONE) | BIT(OWNER_MMIO) | BIT(OWNER_FIRMWARE);
     if (frames_take(base, size, from, OWNER_HYPERVISOR) != STATUS_OK)
         log_event("memory.refused",
-                  "base=%#llx size=%#llx message=\"these platform registers already have another "
+                  "base=%#lx size=%#lx message=\"these platform registers already have another "
                   "owner in the frame table\"",
-                  (unsigned long long)base, (unsigned long long)size);
+                  base, size);
 }
 
 void platform_registers_claim(const struct tables *tables)

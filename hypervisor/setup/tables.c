@@ -79,9 +79,9 @@ void tables_read(uint64_t rsdp, struct tables *tables)
     enum status status = acpi_directory_read(&firmware, rsdp, &directory);
     if (status != STATUS_OK)
         log_event("acpi.refused",
-                  "table=RSDP address=%#llx status=%s message=\"without ACPI there "
+                  "table=RSDP address=%#lx status=%s message=\"without ACPI there "
                   "are no other cores, no PCI configuration space and no IOMMU\"",
-                  (unsigned long long)rsdp, status_name(status));
+                  rsdp, status_name(status));
     read_fadt();
     const void *table = find("APIC", &length);
     if (table == NULL || madt_parse(table, length, &tables->madt) != STATUS_OK)

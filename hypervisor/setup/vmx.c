@@ -31,8 +31,8 @@ static void choose_leaf(void)
                                                             : 1;
     largest_code_leaf = affected ? 1 : largest_leaf;
     static const char *const names[] = {"", "4K", "2M", "1G"};
-    log_event("vmx.itlb_multihit", "affected=%s arch_capabilities=0x%llx largest_page=%s code=%s",
-              affected ? "yes" : "no", (unsigned long long)arch_capabilities, names[largest_leaf],
+    log_event("vmx.itlb_multihit", "affected=%s arch_capabilities=0x%lx largest_page=%s code=%s",
+              affected ? "yes" : "no", arch_capabilities, names[largest_leaf],
               names[largest_code_leaf]);
 }
 
@@ -67,10 +67,10 @@ static enum status probe(void)
     vmx_bitmaps_build();
     choose_leaf();
     log_event("vmx.controls",
-              "pin=0x%x primary=0x%x secondary=0x%x exit=0x%x entry=0x%x ept_vpid=0x%llx",
+              "pin=0x%x primary=0x%x secondary=0x%x exit=0x%x entry=0x%x ept_vpid=0x%lx",
               vmx_controls.word[VMX_PIN], vmx_controls.word[VMX_PRIMARY],
               vmx_controls.word[VMX_SECONDARY], vmx_controls.word[VMX_EXIT],
-              vmx_controls.word[VMX_ENTRY], (unsigned long long)vmx_capabilities.ept_vpid);
+              vmx_controls.word[VMX_ENTRY], vmx_capabilities.ept_vpid);
     return STATUS_OK;
 }
 
@@ -83,9 +83,9 @@ static enum status unlock_vmx(void)
     enum status status = vmx_feature_control_check(value, &write);
     if (status == STATUS_OK && write != 0 && !msr_write_safe(MSR_FEATURE_CONTROL, write)) {
         log_event("cpu.refused",
-                  "name=vmx control=\"VMXON outside SMX\" msr=0x3a value=0x%llx "
+                  "name=vmx control=\"VMXON outside SMX\" msr=0x3a value=0x%lx "
                   "message=\"the CPU refused to have VMX enabled and locked\"",
-                  (unsigned long long)write);
+                  write);
         return STATUS_DEVICE;
     }
     return status;
@@ -100,9 +100,9 @@ static enum status vmx_on(uint64_t region_physical)
         return STATUS_OK;
     /* No VMREAD here: outside VMX operation it would raise #UD. */
     log_event("vmx.failed",
-              "instruction=vmxon operand=0x%llx message=\"the CPU refused the VMXON "
+              "instruction=vmxon operand=0x%lx message=\"the CPU refused the VMXON "
               "region or its revision identifier\"",
-              (unsigned long long)region_physical);
+              region_physical);
     return STATUS_DEVICE;
 }
 

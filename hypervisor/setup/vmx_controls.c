@@ -171,16 +171,16 @@ static enum status apply_rule(const struct vmx_capabilities *capabilities,
         controls->word[rule->word] |= rule->bit;
     if (rule->need == REQUIRED && !may) {
         log_event("cpu.refused",
-                  "name=vmx control=\"%s\" msr=0x%x value=0x%llx message=\"this CPU's VMX cannot "
+                  "name=vmx control=\"%s\" msr=0x%x value=0x%lx message=\"this CPU's VMX cannot "
                   "do it, and %s; use a CPU (or outer hypervisor) that offers it\"",
-                  rule->name, allowed->msr, (unsigned long long)allowed_value(allowed), rule->why);
+                  rule->name, allowed->msr, allowed_value(allowed), rule->why);
         return STATUS_UNSUPPORTED;
     }
     if (rule->need == OFF && (allowed->must & rule->bit) != 0) {
         log_event("cpu.refused",
-                  "name=vmx control=\"%s\" msr=0x%x value=0x%llx message=\"this CPU cannot leave "
+                  "name=vmx control=\"%s\" msr=0x%x value=0x%lx message=\"this CPU cannot leave "
                   "it off, but %s; use a CPU (or outer hypervisor) with VMX_BASIC bit 55\"",
-                  rule->name, allowed->msr, (unsigned long long)allowed_value(allowed), rule->why);
+                  rule->name, allowed->msr, allowed_value(allowed), rule->why);
         return STATUS_UNSUPPORTED;
     }
     return STATUS_OK;
@@ -195,9 +195,9 @@ static enum status apply_feature(const struct vmx_capabilities *capabilities,
     if ((value & rule->mask) == rule->value)
         return STATUS_OK;
     log_event("cpu.refused",
-              "name=vmx control=\"%s\" msr=0x%x value=0x%llx message=\"this CPU's VMX lacks it, "
+              "name=vmx control=\"%s\" msr=0x%x value=0x%lx message=\"this CPU's VMX lacks it, "
               "and %s; use a CPU (or outer hypervisor) that offers it\"",
-              rule->name, rule->msr, (unsigned long long)value, rule->why);
+              rule->name, rule->msr, value, rule->why);
     return STATUS_UNSUPPORTED;
 }
 
@@ -229,9 +229,9 @@ enum status vmx_feature_control_check(uint64_t value, uint64_t *write)
     if (value & FEATURE_CONTROL_VMX_NO_SMX)
         return STATUS_OK;
     log_event("cpu.refused",
-              "name=vmx control=\"VMXON outside SMX\" msr=0x3a value=0x%llx message=\"the firmware "
+              "name=vmx control=\"VMXON outside SMX\" msr=0x3a value=0x%lx message=\"the firmware "
               "locked VMX off: enable 'Intel Virtualization Technology' (VT-x, VMX) in its set-up, "
               "under Advanced, CPU or Security, and switch the power off and on\"",
-              (unsigned long long)value);
+              value);
     return STATUS_DENIED;
 }

@@ -111,9 +111,9 @@ static enum outcome on_exception(struct vcpu *vcpu)
     vcpu->exceptions_after = others;
     if (vcpu->exception_run > EXCEPTION_RUN_LIMIT)
         return vcpu_fail(vcpu, "exception-storm",
-                         "vector=%u: %llu in a row with nothing else "
+                         "vector=%u: %lu in a row with nothing else "
                          "between them",
-                         exit->exception.vector, (unsigned long long)vcpu->exception_run);
+                         exit->exception.vector, vcpu->exception_run);
     vcpu_backend()->inject(vcpu, exit->exception.vector, exit->exception.has_error,
                            exit->exception.error);
     return OUTCOME_RESUME;
@@ -145,10 +145,10 @@ static enum outcome on_entry_failure(struct vcpu *vcpu)
 {
     const struct vcpu_exit *exit = &vcpu->exit;
     return vcpu_fail(vcpu, "entry-failure",
-                     "the CPU refused the vCPU's state: %s (reason=%#llx "
-                     "qualification=%#llx)",
-                     exit->detail != NULL ? exit->detail : "not known why",
-                     (unsigned long long)exit->reason, (unsigned long long)exit->qualification);
+                     "the CPU refused the vCPU's state: %s (reason=%#lx "
+                     "qualification=%#lx)",
+                     exit->detail != NULL ? exit->detail : "not known why", exit->reason,
+                     exit->qualification);
 }
 
 static enum outcome on_init(struct vcpu *vcpu)
@@ -171,9 +171,8 @@ static enum outcome on_task_switch(struct vcpu *vcpu)
 static enum outcome on_other(struct vcpu *vcpu)
 {
     const struct vcpu_exit *exit = &vcpu->exit;
-    return vcpu_fail(vcpu, "unhandled-exit", "reason=%#llx qualification=%#llx kind=%s",
-                     (unsigned long long)exit->reason, (unsigned long long)exit->qualification,
-                     exit_kind_name(exit->kind));
+    return vcpu_fail(vcpu, "unhandled-exit", "reason=%#lx qualification=%#lx kind=%s", exit->reason,
+                     exit->qualification, exit_kind_name(exit->kind));
 }
 
 struct exit_row {

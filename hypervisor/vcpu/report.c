@@ -15,23 +15,23 @@
 
 static void log_registers(struct vcpu *vcpu, const struct vcpu_state *state)
 {
-#define U(value) ((unsigned long long)(value))
+#define U(value) ((value))
     const uint64_t *r = vcpu->registers;
     unsigned core = vcpu->cpu->index;
     log_event("guest.registers",
-              "core=%u vcpu=%u rip=%#llx rsp=%#llx rflags=%#llx cs=%#x:%#llx attributes=%#x "
-              "cr0=%#llx cr2=%#llx cr3=%#llx cr4=%#llx efer=%#llx",
+              "core=%u vcpu=%u rip=%#lx rsp=%#lx rflags=%#lx cs=%#x:%#lx attributes=%#x "
+              "cr0=%#lx cr2=%#lx cr3=%#lx cr4=%#lx efer=%#lx",
               core, vcpu->index, U(state->rip), U(state->rsp), U(state->rflags), state->cs.selector,
               U(state->cs.base), state->cs.attributes, U(state->cr0), U(state->cr2), U(state->cr3),
               U(state->cr4), U(state->efer));
     log_event("guest.registers",
-              "core=%u vcpu=%u rax=%#llx rbx=%#llx rcx=%#llx rdx=%#llx rsi=%#llx rdi=%#llx "
-              "rbp=%#llx",
+              "core=%u vcpu=%u rax=%#lx rbx=%#lx rcx=%#lx rdx=%#lx rsi=%#lx rdi=%#lx "
+              "rbp=%#lx",
               core, vcpu->index, U(r[GUEST_RAX]), U(r[GUEST_RBX]), U(r[GUEST_RCX]), U(r[GUEST_RDX]),
               U(r[GUEST_RSI]), U(r[GUEST_RDI]), U(r[GUEST_RBP]));
     log_event("guest.registers",
-              "core=%u vcpu=%u r8=%#llx r9=%#llx r10=%#llx r11=%#llx r12=%#llx r13=%#llx r14=%#llx "
-              "r15=%#llx",
+              "core=%u vcpu=%u r8=%#lx r9=%#lx r10=%#lx r11=%#lx r12=%#lx r13=%#lx r14=%#lx "
+              "r15=%#lx",
               core, vcpu->index, U(r[GUEST_R8]), U(r[GUEST_R9]), U(r[GUEST_R10]), U(r[GUEST_R11]),
               U(r[GUEST_R12]), U(r[GUEST_R13]), U(r[GUEST_R14]), U(r[GUEST_R15]));
 #undef U
@@ -49,8 +49,8 @@ static void log_recent(const struct vcpu *vcpu)
         used += format_text(text + used, sizeof text - used, "%s%s", used != 0 ? " " : "",
                             exit_kind_name((enum exit_kind)kind));
     }
-    log_event("guest.exits", "core=%u vcpu=%u total=%llu last=\"%s\"", vcpu->cpu->index,
-              vcpu->index, (unsigned long long)total, text);
+    log_event("guest.exits", "core=%u vcpu=%u total=%lu last=\"%s\"", vcpu->cpu->index, vcpu->index,
+              total, text);
 }
 
 static void log_call_chain(struct vcpu *vcpu, const struct vcpu_state *state)
@@ -59,8 +59,8 @@ static void log_call_chain(struct vcpu *vcpu, const struct vcpu_state *state)
     char text[CALL_CHAIN * 20] = "";
     size_t used = 0, count = vcpu_call_chain(vcpu, state, returns, CALL_CHAIN);
     for (size_t i = 0; i < count; i++)
-        used += format_text(text + used, sizeof text - used, "%s%#llx", used != 0 ? " " : "",
-                            (unsigned long long)returns[i]);
+        used += format_text(text + used, sizeof text - used, "%s%#lx", used != 0 ? " " : "",
+                            returns[i]);
     log_event("guest.calls", "core=%u vcpu=%u returns=\"%s\"", vcpu->cpu->index, vcpu->index, text);
 }
 
@@ -72,7 +72,7 @@ static enum outcome stop(struct vcpu *vcpu, const char *reason, const char *what
     log_registers(vcpu, &state);
     log_recent(vcpu);
     log_call_chain(vcpu, &state);
-    (void)format_text(detail, sizeof detail, "rip=%#llx %s", (unsigned long long)state.rip, what);
+    (void)format_text(detail, sizeof detail, "rip=%#lx %s", state.rip, what);
     vcpu_events()->stopped(vcpu, reason, detail);
     return OUTCOME_STOP;
 }

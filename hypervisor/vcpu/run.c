@@ -25,8 +25,8 @@ static void log_entry(const struct vcpu *vcpu, uint64_t starts)
 {
     uint64_t now = tsc_read();
     if ((starts & (starts - 1)) == 0)
-        log_event("vcpu.entered", "core=%u vcpu=%u tsc=%llu starts=%llu", vcpu->cpu->index,
-                  vcpu->index, (unsigned long long)now, (unsigned long long)starts);
+        log_event("vcpu.entered", "core=%u vcpu=%u tsc=%lu starts=%lu", vcpu->cpu->index,
+                  vcpu->index, now, starts);
 }
 
 void vcpu_run(struct vcpu *vcpu)

@@ -64,10 +64,10 @@ void guest_note_event(struct guest *guest, uint64_t value)
 {
     char serial[32] = "";
     if (guest->ports)
-        (void)format_text(serial, sizeof serial, " serial=%llu",
-                          (unsigned long long)virtual_serial_accesses(guest->serial));
-    log_event("guest.event", "name=%s value=%#llx exits=%llu%s", guest->name,
-              (unsigned long long)value, (unsigned long long)guest_exits(guest), serial);
+        (void)format_text(serial, sizeof serial, " serial=%lu",
+                          virtual_serial_accesses(guest->serial));
+    log_event("guest.event", "name=%s value=%#lx exits=%lu%s", guest->name, value,
+              guest_exits(guest), serial);
 }
 
 /* What only the start stub may call (abi/start.h). Until it has, no other code of the guest runs;

@@ -38,9 +38,9 @@ static void ask_control_core(control_function *function, struct access *access)
         return;
     access->value = ~UINT64_C(0);
     log_event("guest.access_lost",
-              "guest=%s address=%#llx message=\"the control core did not "
+              "guest=%s address=%#lx message=\"the control core did not "
               "answer\"",
-              access->assignment->guest->name, (unsigned long long)access->address);
+              access->assignment->guest->name, access->address);
 }
 
 void virtual_bus_config(struct guest *guest, uint64_t offset, unsigned width, bool write,

@@ -111,8 +111,7 @@ static void log_backtrace(const struct trap_frame *frame)
         if (!IS_ALIGNED(base, 8) || !memory_read_safe(base + 8, &address) ||
             !memory_read_safe(base, &next))
             break;
-        used += format_text(text + used, sizeof text - used, "%s%#llx", i == 0 ? "" : ",",
-                            (unsigned long long)address);
+        used += format_text(text + used, sizeof text - used, "%s%#lx", i == 0 ? "" : ",", address);
         /* Callers' frames lie at higher addresses; anything else is no stack. */
         if (next <= base)
             break;
@@ -136,8 +135,8 @@ static void log_registers(const struct trap_frame *frame)
     char text[ARRAY_SIZE(registers) * 24];
     size_t used = 0;
     for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
-        used += format_text(text + used, sizeof text - used, " %s=%#llx", registers[i].name,
-                            (unsigned long long)registers[i].value);
+        used += format_text(text + used, sizeof text - used, " %s=%#lx", registers[i].name,
+                            registers[i].value);
     log_panic("cpu.registers", "core=%u%s", cpu_current()->index, text);
 }
 
@@ -161,11 +160,10 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
     }
     const char *what = guard ? "stack overflow" : meaning != NULL ? meaning : "unnamed exception";
     log_panic("cpu.exception",
-              "core=%u vector=%u name=%s error=%#llx rip=%#llx rsp=%#llx cr2=%#llx%s "
+              "core=%u vector=%u name=%s error=%#lx rip=%#lx rsp=%#lx cr2=%#lx%s "
               "message=\"%s in the hypervisor; %s\"",
-              cpu->index, (unsigned)frame->vector, name != NULL ? name : "reserved",
-              (unsigned long long)frame->error, (unsigned long long)frame->rip,
-              (unsigned long long)frame->rsp, (unsigned long long)address, page_fault, what,
+              cpu->index, (unsigned)frame->vector, name != NULL ? name : "reserved", frame->error,
+              frame->rip, frame->rsp, address, page_fault, what,
               cpu->index == 0 ? "the control core stops and the monitor with it: reset the machine"
                               : "this core stops, the others go on");
     if (cpu->index == 0)

@@ -148,10 +148,9 @@ static void log_note(unsigned core, const struct note *note, bool dying)
     if (note->bank != NO_BANK)
         (void)format_text(bank, sizeof bank, "%u", note->bank);
     log("cpu.machine_check",
-        "core=%u in=%s bank=%s status=%#llx address=%#llx misc=%#llx global=%#llx message=\"%s\"",
-        core, places[note->place], bank, (unsigned long long)note->status,
-        (unsigned long long)note->address, (unsigned long long)note->misc,
-        (unsigned long long)note->global, meaning(note));
+        "core=%u in=%s bank=%s status=%#lx address=%#lx misc=%#lx global=%#lx message=\"%s\"", core,
+        places[note->place], bank, note->status, note->address, note->misc, note->global,
+        meaning(note));
 }
 
 void machine_check_report(bool dying)

@@ -52,7 +52,7 @@ static const char *access_name(const struct vcpu_exit *exit)
 enum outcome exit_memory(struct vcpu *vcpu)
 {
     const struct vcpu_exit *exit = &vcpu->exit;
-    unsigned long long address = exit->memory.address;
+    uint64_t address = exit->memory.address;
     struct vcpu_state state;
     struct instruction instruction;
     uint8_t bytes[INSTRUCTION_MAX];
@@ -60,7 +60,7 @@ enum outcome exit_memory(struct vcpu *vcpu)
 
     if (exit->memory.misconfigured)
         return vcpu_fail(vcpu, "memory-access",
-                         "address=%#llx: the hypervisor's own table entry "
+                         "address=%#lx: the hypervisor's own table entry "
                          "for it is malformed",
                          address);
     if (exit->memory.execute && vcpu_events()->execute(vcpu, exit->memory.address)) {
@@ -68,7 +68,7 @@ enum outcome exit_memory(struct vcpu *vcpu)
         return OUTCOME_RESUME;
     }
     if (exit->memory.execute || !(exit->memory.read || exit->memory.write))
-        return vcpu_fail(vcpu, "memory-access", "address=%#llx access=%s: no RAM is there", address,
+        return vcpu_fail(vcpu, "memory-access", "address=%#lx access=%s: no RAM is there", address,
                          access_name(exit));
     vcpu_backend()->read_mode(vcpu, &state);
     size_t size = vcpu_fetch(vcpu, &state, bytes, &code_bits);
@@ -78,21 +78,21 @@ enum outcome exit_memory(struct vcpu *vcpu)
         return OUTCOME_RESUME;
     if (status != STATUS_OK)
         return vcpu_fail(vcpu, "memory-access",
-                         "address=%#llx access=%s: the instruction is not a "
+                         "address=%#lx access=%s: the instruction is not a "
                          "plain move (%02x %02x %02x %02x, %s)",
                          address, access_name(exit), size > 0 ? bytes[0] : 0u,
                          size > 1 ? bytes[1] : 0u, size > 2 ? bytes[2] : 0u,
                          size > 3 ? bytes[3] : 0u, status_name(status));
     if (!explains)
         return vcpu_fail(vcpu, "memory-access",
-                         "address=%#llx access=%s: not what the instruction "
+                         "address=%#lx access=%s: not what the instruction "
                          "does; the guest's page tables or descriptors lie there",
                          address, access_name(exit));
     uint64_t value = instruction.write ? source_value(vcpu, &instruction) : 0;
     if (!vcpu_events()->mmio(vcpu, exit->memory.address, instruction.width, instruction.write,
                              &value))
         return vcpu_fail(vcpu, "memory-access",
-                         "address=%#llx access=%s width=%u: nothing is there "
+                         "address=%#lx access=%s width=%u: nothing is there "
                          "for this guest",
                          address, access_name(exit), instruction.width);
     if (!instruction.write)

@@ -29,18 +29,15 @@ void vmx_dump(void)
     unsigned count = 0;
     for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
         for (unsigned field = ranges[i].first; field <= ranges[i].last; field += 2) {
-            used +=
-                format_text(text + used, sizeof text - used, "%s%#x=%#llx", used != 0 ? " " : "",
-                            field, (unsigned long long)vmcs_read((enum vmcs_field)field));
+            used += format_text(text + used, sizeof text - used, "%s%#x=%#lx", used != 0 ? " " : "",
+                                field, vmcs_read((enum vmcs_field)field));
             if (++count % PER_LINE == 0 ||
                 (i + 1 == ARRAY_SIZE(ranges) && field == ranges[i].last)) {
                 log_event("vmx.vmcs", "fields=\"%s\"", text);
                 used = 0;
             }
         }
-    log_event("vmx.fixed", "cr0=%#llx:%#llx cr4=%#llx:%#llx physical_bits=%u",
-              (unsigned long long)vmx_capabilities.cr0_fixed0,
-              (unsigned long long)vmx_capabilities.cr0_fixed1,
-              (unsigned long long)vmx_capabilities.cr4_fixed0,
-              (unsigned long long)vmx_capabilities.cr4_fixed1, physical_bits());
+    log_event("vmx.fixed", "cr0=%#lx:%#lx cr4=%#lx:%#lx physical_bits=%u",
+              vmx_capabilities.cr0_fixed0, vmx_capabilities.cr0_fixed1, vmx_capabilities.cr4_fixed0,
+              vmx_capabilities.cr4_fixed1, physical_bits());
 }

@@ -53,8 +53,8 @@ static uint64_t instruction_error(void)
 void vmcs_access_failed(const char *instruction, uint32_t field)
 {
     uint64_t error = instruction_error();
-    log_event("vmx.failed", "instruction=%s field=0x%x error=%llu message=\"%s\"", instruction,
-              field, (unsigned long long)error, vmx_instruction_error_text(error));
+    log_event("vmx.failed", "instruction=%s field=0x%x error=%lu message=\"%s\"", instruction,
+              field, error, vmx_instruction_error_text(error));
 }
 
 static enum status instruction_result(bool done, const char *instruction, uint64_t operand)
@@ -62,9 +62,8 @@ static enum status instruction_result(bool done, const char *instruction, uint64
     if (done)
         return STATUS_OK;
     uint64_t error = instruction_error();
-    log_event("vmx.failed", "instruction=%s operand=0x%llx error=%llu message=\"%s\"", instruction,
-              (unsigned long long)operand, (unsigned long long)error,
-              vmx_instruction_error_text(error));
+    log_event("vmx.failed", "instruction=%s operand=0x%lx error=%lu message=\"%s\"", instruction,
+              operand, error, vmx_instruction_error_text(error));
     return STATUS_DEVICE;
 }
 
