@@ -25,8 +25,8 @@ EFI_STATUS files_open(void)
         status = file_system->OpenVolume(file_system, &volume);
     if (status != EFI_SUCCESS)
         return refuse(status,
-                      "the volume it was loaded from cannot be read (status 0x%lx). "
-                      "Start it from a FAT file system, not over the network",
+                      "the volume it was loaded from cannot be read (status 0x%lx). Start it from "
+                      "a FAT file system, not over the network",
                       status);
     return EFI_SUCCESS;
 }

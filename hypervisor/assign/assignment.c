@@ -105,26 +105,24 @@ static enum status claim_bars(struct guest *guest, struct assignment *assignment
             continue; /* I/O BARs are not given: every port is the hypervisor's */
         if (assignment_bar_is_flash(function, number)) {
             log_event("device.bar_hidden",
-                      "guest=%s device=%s bar=%u base=%#lx size=%#lx message=\"the guest does "
-                      "not get this BAR: it reaches the device's flash and option ROM\"",
+                      "guest=%s device=%s bar=%u base=%#lx size=%#lx message=\"the guest does not "
+                      "get this BAR: it reaches the device's flash and option ROM\"",
                       guest->name, rid_text(function->rid).text, number, physical->base,
                       physical->size);
             continue;
         }
         if (physical->base == 0)
-            return assignment_refuse(
-                guest, function, STATUS_UNSUPPORTED,
-                "the firmware left a BAR of the device without an address; enable its "
-                "slot or 64-bit decoding in the firmware set-up");
+            return assignment_refuse(guest, function, STATUS_UNSUPPORTED,
+                                     "the firmware left a BAR of the device without an address; "
+                                     "enable its slot or 64-bit decoding in the firmware set-up");
         if (!IS_ALIGNED(physical->base | physical->size, PAGE_SIZE)) {
             /* XSA-class: what shares a page cannot be kept apart. Leaving such a BAR out is safe.
              */
-            log_event("device.bar_hidden",
-                      "guest=%s device=%s bar=%u base=%#lx size=%#lx "
-                      "message=\"the guest does not get this BAR: it is smaller than a page, which "
-                      "it may share with another device\"",
-                      guest->name, rid_text(function->rid).text, number, physical->base,
-                      physical->size);
+            log_event(
+                "device.bar_hidden",
+                "guest=%s device=%s bar=%u base=%#lx size=%#lx message=\"the guest does not get "
+                "this BAR: it is smaller than a page, which it may share with another device\"",
+                guest->name, rid_text(function->rid).text, number, physical->base, physical->size);
             if (assignment->has_msix && assignment->msix.table_bar == number)
                 drop_msix(assignment); /* no interrupts without the table's registers */
             continue;
@@ -146,8 +144,7 @@ static enum status claim_bars(struct guest *guest, struct assignment *assignment
             assignment->bars[number].size = 0; /* nothing to give back */
             return assignment_refuse(
                 guest, function, status,
-                "a BAR of the device overlaps memory that has another owner, or cannot "
-                "be mapped");
+                "a BAR of the device overlaps memory that has another owner, or cannot be mapped");
         }
     }
     return STATUS_OK;
@@ -317,8 +314,8 @@ enum status assignment_block(struct assignment *assignment)
                              : STATUS_OK;
     view_reset_interrupts(assignment);
     (void)!pci_life_set(function, status == STATUS_OK ? PCI_UNUSABLE : PCI_UNCONFIRMED);
-    assignment_silence(
-        assignment); /* after that: an entry that is gone says nothing about faults */
+    /* After that: an entry that is gone says nothing about faults. */
+    assignment_silence(assignment);
     return status;
 }
 

@@ -145,19 +145,18 @@ static enum status check_reserved(const struct guest *guest, const struct pci_fu
     struct iommu_region region;
     for (unsigned cursor = 0; iommu_region_next(function, &cursor, &region);) {
         if (!accepted) {
-            log_event(
-                "device.refused",
-                "guest=%s device=%s status=denied base=%#lx size=%#lx message=\"firmware "
-                "keeps this memory for the function's DMA (RMRR) and may use it at any time; "
-                "turn that off in the firmware set-up, or write accept_reserved = %s for this "
-                "guest: firmware then loses the function\"",
-                guest->name, name.text, region.base, region.size, name.text);
+            log_event("device.refused",
+                      "guest=%s device=%s status=denied base=%#lx size=%#lx message=\"firmware "
+                      "keeps this memory for the function's DMA (RMRR) and may use it at any time; "
+                      "turn that off in the firmware set-up, or write accept_reserved = %s for "
+                      "this guest: firmware then loses the function\"",
+                      guest->name, name.text, region.base, region.size, name.text);
             return STATUS_DENIED;
         }
         log_event("device.reserved",
-                  "guest=%s device=%s base=%#lx size=%#lx message=\"accepted by the "
-                  "configuration: firmware loses the function, whose DMA no longer reaches this "
-                  "memory (RMRR); the guest does not reach it either\"",
+                  "guest=%s device=%s base=%#lx size=%#lx message=\"accepted by the configuration: "
+                  "firmware loses the function, whose DMA no longer reaches this memory (RMRR); "
+                  "the guest does not reach it either\"",
                   guest->name, name.text, region.base, region.size);
     }
     return STATUS_OK;
@@ -191,10 +190,9 @@ enum status assignment_check(const struct guest *guest, const struct pci_functio
             guest, function, STATUS_BUSY,
             "the hypervisor drives this function itself (SR-IOV is on); take a VF");
     if (!iommu_enabled() || iommu_unit_of(function) < 0)
-        return assignment_refuse(
-            guest, function, STATUS_UNSUPPORTED,
-            "no working IOMMU covers this device, so its DMA cannot be confined; enable "
-            "VT-d in the firmware set-up");
+        return assignment_refuse(guest, function, STATUS_UNSUPPORTED,
+                                 "no working IOMMU covers this device, so its DMA cannot be "
+                                 "confined; enable VT-d in the firmware set-up");
     if (!iommu_remaps_interrupts() && !guest->unsafe_interrupts)
         return assignment_refuse(
             guest, function, STATUS_DENIED,

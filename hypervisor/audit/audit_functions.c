@@ -48,8 +48,8 @@ void audit_functions(struct audit *audit)
             audit_controls(audit, guest, function);
             PCI_FOR_EACH_UPWARD (at, function)
                 if (audit_settled(at) && !acs_is_on(at))
-                    audit_violation(audit, "I4", audit_guest(guest), at->rid, at->cap_acs,
-                                    "ACS is off on the way to the IOMMU: requests could turn "
-                                    "around below it");
+                    audit_violation(
+                        audit, "I4", audit_guest(guest), at->rid, at->cap_acs,
+                        "ACS is off on the way to the IOMMU: requests could turn around below it");
         }
 }

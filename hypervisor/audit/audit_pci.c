@@ -34,9 +34,9 @@ static void audit_places(struct audit *audit, const struct pci_function *functio
             continue;
         uint64_t now = pci_bar_now(function, i);
         if (now != bar->base)
-            audit_violation(audit, "I2", audit_function(function->rid), bar->base, now,
-                            "a BAR was moved past the hypervisor: it may answer in the place of "
-                            "others");
+            audit_violation(
+                audit, "I2", audit_function(function->rid), bar->base, now,
+                "a BAR was moved past the hypervisor: it may answer in the place of others");
     }
 }
 

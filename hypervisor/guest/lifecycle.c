@@ -196,13 +196,13 @@ static void give_up(struct guest *guest)
     guests_changed();
     for (unsigned i = 0; i < guest->assignment_count; i++)
         assignment_silence(guest->assignments[i]);
-    log_event("guest.lost",
-              "name=%s reason=%s message=\"%s; the guest's devices are off, the core is not used "
-              "again\"",
-              guest->name, guest->stop_reason,
-              guest_cores_failed(guest) != 0
-                  ? "one of its cores died in the hypervisor (see cpu.exception above)"
-                  : "a core did not leave guest mode within a second of its NMI");
+    log_event(
+        "guest.lost",
+        "name=%s reason=%s message=\"%s; the guest's devices are off, the core is not used again\"",
+        guest->name, guest->stop_reason,
+        guest_cores_failed(guest) != 0
+            ? "one of its cores died in the hypervisor (see cpu.exception above)"
+            : "a core did not leave guest mode within a second of its NMI");
 }
 
 enum status guest_stop(struct guest *guest, const char *reason)

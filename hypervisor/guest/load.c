@@ -84,9 +84,9 @@ static enum status place(const struct guest *guest, struct payload *payload)
     *payload = (struct payload){0};
     payload->image = find(config->image, &payload->image_size);
     if (payload->image == NULL)
-        return refuse_image(guest, STATUS_NOT_FOUND,
-                            "the loader found no such file; put it beside the configuration or "
-                            "mend the name");
+        return refuse_image(
+            guest, STATUS_NOT_FOUND,
+            "the loader found no such file; put it beside the configuration or mend the name");
     if (config->initrd[0] != '\0') {
         payload->initrd = find(config->initrd, &payload->initrd_size);
         if (payload->initrd == NULL)

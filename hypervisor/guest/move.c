@@ -129,10 +129,10 @@ void guest_move_service(void)
     if (done.held)
         guest_release(done.from);
     if (status != STATUS_OK) {
-        log_failure(&done, status,
-                    taken ? "no guest has it until a reboot"
-                          : "it could not be taken from its guest, which cannot use it until a "
-                            "reboot");
+        log_failure(
+            &done, status,
+            taken ? "no guest has it until a reboot"
+                  : "it could not be taken from its guest, which cannot use it until a reboot");
         if (taken)
             pages_free(assignment, ALIGN_UP(sizeof *assignment, PAGE_SIZE) / PAGE_SIZE);
         return;

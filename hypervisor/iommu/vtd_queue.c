@@ -151,11 +151,10 @@ static enum status queue_invalidate(struct vtd_unit *unit, const struct vtd_desc
         return STATUS_OK;
     /* What was asked for may not have happened: start afresh and invalidate everything. */
     if (status != STATUS_OK) {
-        log_event("iommu.queue",
-                  "base=%#lx error=%s head=%#lx tail=%#lx message=\"the queue stopped; it is "
-                  "restarted\"",
-                  unit->base, status_name(status), vtd_read64(unit, VTD_IQH),
-                  vtd_read64(unit, VTD_IQT));
+        log_event(
+            "iommu.queue",
+            "base=%#lx error=%s head=%#lx tail=%#lx message=\"the queue stopped; it is restarted\"",
+            unit->base, status_name(status), vtd_read64(unit, VTD_IQH), vtd_read64(unit, VTD_IQT));
         status = vtd_queue_start(unit);
         if (status != STATUS_OK)
             return status;

@@ -68,8 +68,8 @@ uintptr_t address_space_map_on_demand(uint64_t physical, uint64_t size, unsigned
     lock_give(&address_space.lock);
     if (status != STATUS_OK) {
         log_event("memory.refused",
-                  "physical=0x%lx size=0x%lx status=%s message=\"cannot be "
-                  "mapped for the hypervisor: too little memory is left for its tables\"",
+                  "physical=0x%lx size=0x%lx status=%s message=\"cannot be mapped for the "
+                  "hypervisor: too little memory is left for its tables\"",
                   physical, size, status_name(status));
         return 0;
     }
@@ -89,8 +89,7 @@ void address_space_unmap(uint64_t address, uint64_t size)
     cr3_write(cr3_read());
     if (status != STATUS_OK)
         log_event("memory.refused",
-                  "address=0x%lx size=0x%lx status=%s message=\"stays mapped "
-                  "for the hypervisor\"",
+                  "address=0x%lx size=0x%lx status=%s message=\"stays mapped for the hypervisor\"",
                   address, size, status_name(status));
 }
 
@@ -134,8 +133,8 @@ void *window_open(uint64_t physical, uint64_t size)
         (owner != OWNER_HYPERVISOR && !OWNER_IS_GUEST(owner)) ||
         !frames_owned_by(physical, size, owner)) {
         log_event("memory.refused",
-                  "physical=0x%lx size=0x%lx owner=\"%s\" message=\"the window "
-                  "shows memory of one guest only\"",
+                  "physical=0x%lx size=0x%lx owner=\"%s\" message=\"the window shows memory of one "
+                  "guest only\"",
                   physical, size, owner_text(owner).text);
         return NULL;
     }

@@ -142,8 +142,8 @@ void pages_free(void *pages, size_t count)
     lock_give(&lock);
     if (!valid)
         log_event("memory.refused",
-                  "address=0x%lx pages=%lu message=\"pages were freed that are not allocated; "
-                  "this is a bug in the hypervisor, please report it\"",
+                  "address=0x%lx pages=%lu message=\"pages were freed that are not allocated; this "
+                  "is a bug in the hypervisor, please report it\"",
                   (uintptr_t)pages, count);
 }
 

@@ -87,12 +87,12 @@ static enum status refuse(const struct pci_function *function)
         return fail(function, STATUS_UNSUPPORTED,
                     "it has neither FLR nor a PM reset, and there is no bridge above whose bus "
                     "could be reset; what one owner left in it would reach the next");
-    log_event(
-        "pci.reset",
-        "rid=%s status=%s other=%s message=\"it has neither FLR nor a PM reset, and a reset of its "
-        "bus would also reset the other function, which has another owner; move one to a slot "
-        "of its own or give both to one guest\"",
-        rid_text(function->rid).text, status_name(STATUS_UNSUPPORTED), rid_text(other->rid).text);
+    log_event("pci.reset",
+              "rid=%s status=%s other=%s message=\"it has neither FLR nor a PM reset, and a reset "
+              "of its bus would also reset the other function, which has another owner; move one "
+              "to a slot of its own or give both to one guest\"",
+              rid_text(function->rid).text, status_name(STATUS_UNSUPPORTED),
+              rid_text(other->rid).text);
     return STATUS_UNSUPPORTED;
 }
 

@@ -99,8 +99,8 @@ enum status address_space_init(const struct boot_info *boot)
     uint64_t cr3 = status == STATUS_OK ? create_top() : 0;
     if (cr3 == 0) {
         log_event("memory.refused",
-                  "status=%s image=0x%lx message=\"no tables for the "
-                  "hypervisor's own address space: 2 MiB of usable memory below 4 GiB are needed\"",
+                  "status=%s image=0x%lx message=\"no tables for the hypervisor's own address "
+                  "space: 2 MiB of usable memory below 4 GiB are needed\"",
                   status_name(status), boot->image_base);
         return status == STATUS_OK ? STATUS_NO_MEMORY : status;
     }

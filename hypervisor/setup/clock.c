@@ -123,8 +123,8 @@ enum status clock_init(const struct fadt *fadt)
             return STATUS_OK;
         }
         log_event("clock.refused",
-                  "source=pm-timer port=%#x tsc_khz=%lu message=\"the ACPI PM timer does not "
-                  "count correctly; using the rate from CPUID\"",
+                  "source=pm-timer port=%#x tsc_khz=%lu message=\"the ACPI PM timer does not count "
+                  "correctly; using the rate from CPUID\"",
                   port, khz);
     }
     const char *source = "";

@@ -21,8 +21,8 @@ void configuration_read(const struct boot_info *boot, struct config *config)
         boot->config_size != 0 ? map_firmware(boot->config_base, boot->config_size) : NULL;
     if (text == NULL) {
         log_event("config.error",
-                  "file=%s line=0 column=0 message=\"the loader brought no "
-                  "configuration; put it beside bulkhead.elf on the boot medium\"",
+                  "file=%s line=0 column=0 message=\"the loader brought no configuration; put it "
+                  "beside bulkhead.elf on the boot medium\"",
                   boot->config_name);
         return;
     }

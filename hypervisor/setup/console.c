@@ -27,12 +27,11 @@ void console_start_framebuffer(const struct boot_framebuffer *framebuffer)
         return;
     enum status status = framebuffer_init(framebuffer);
     if (status != STATUS_OK) {
-        log_event(
-            "console.refused",
-            "base=%#lx width=%u height=%u stride=%u reason=%s message=\"the framebuffer "
-            "that the loader describes cannot be used; the log goes to the serial port only\"",
-            framebuffer->base, framebuffer->width, framebuffer->height, framebuffer->stride,
-            status_name(status));
+        log_event("console.refused",
+                  "base=%#lx width=%u height=%u stride=%u reason=%s message=\"the framebuffer that "
+                  "the loader describes cannot be used; the log goes to the serial port only\"",
+                  framebuffer->base, framebuffer->width, framebuffer->height, framebuffer->stride,
+                  status_name(status));
         return;
     }
     /* What was said before there was a screen, as much of it as fits. */

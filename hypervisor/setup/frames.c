@@ -78,8 +78,8 @@ enum status frames_init(const struct boot_info *boot)
     frame_table.ram_count = 0;
     if (boot->range_count > BOOT_MAX_RANGES) {
         log_event("memory.refused",
-                  "ranges=%u message=\"the loader's memory map claims more "
-                  "entries than it can hold; load with another loader\"",
+                  "ranges=%u message=\"the loader's memory map claims more entries than it can "
+                  "hold; load with another loader\"",
                   boot->range_count);
         return STATUS_INVALID;
     }
@@ -92,14 +92,14 @@ enum status frames_init(const struct boot_info *boot)
             if (!frames_all_owned_by(base, end, OWNER_NONE) &&
                 !frames_all_owned_by(base, end, protection[level].owner))
                 log_event("memory.overlap",
-                          "base=0x%lx end=0x%lx type=%u message=\"the memory map lists this "
-                          "range twice; the more restrictive type applies\"",
+                          "base=0x%lx end=0x%lx type=%u message=\"the memory map lists this range "
+                          "twice; the more restrictive type applies\"",
                           base, end, range->type);
             enum status status = frames_set_owner(base, end, protection[level].owner);
             if (status != STATUS_OK) {
                 log_event("memory.refused",
-                          "base=0x%lx limit=%u message=\"the memory map is cut "
-                          "into more pieces than the frame table holds\"",
+                          "base=0x%lx limit=%u message=\"the memory map is cut into more pieces "
+                          "than the frame table holds\"",
                           base, FRAME_MAX_RANGES);
                 return status;
             }
@@ -166,8 +166,8 @@ void frames_release_all(owner_t owner)
             if (frame_table.ranges[index].owner == owner &&
                 frames_set_owner(base, end, OWNER_NOBODY) != STATUS_OK)
                 log_event("memory.lost",
-                          "base=0x%lx size=0x%lx message=\"the frame table is "
-                          "full: this memory stays with its owner until a restart\"",
+                          "base=0x%lx size=0x%lx message=\"the frame table is full: this memory "
+                          "stays with its owner until a restart\"",
                           base, (end - base));
             at = end;
         }

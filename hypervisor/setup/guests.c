@@ -92,9 +92,9 @@ static enum status create_memory(struct guest *guest)
     if (status != STATUS_OK && alignment == PAGE_1G)
         status = frames_claim(guest->owner, size, PAGE_2M, 0, &guest->memory_base);
     if (status != STATUS_OK)
-        return refuse(guest, status,
-                      "not enough free memory in one piece; `frames` at the prompt "
-                      "shows who has what");
+        return refuse(
+            guest, status,
+            "not enough free memory in one piece; `frames` at the prompt shows who has what");
     guest->memory_size = size;
     status = page_table_create(&guest->memory, format, 4, max_leaf_level, false);
     if (status == STATUS_OK)

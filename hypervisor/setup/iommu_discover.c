@@ -103,9 +103,9 @@ static void add_unit(const struct dmar *dmar, const struct dmar_structure *struc
         return;
     }
     if (taken) {
-        vtd_refuse(unit, structure->offset, structure->base,
-                   "the DMAR table lists this unit twice; the devices of the second entry stay "
-                   "unused");
+        vtd_refuse(
+            unit, structure->offset, structure->base,
+            "the DMAR table lists this unit twice; the devices of the second entry stay unused");
         return;
     }
     if (!identify(unit))

@@ -71,8 +71,8 @@ void iommu_regions_reserve(const struct dmar *dmar)
         if (vtd_reserved.region_count == VTD_MAX_REGIONS) {
             vtd_region_offset[VTD_MAX_REGIONS - 1] = 0;
             refuse(VTD_MAX_REGIONS - 1, structure.base, structure.limit,
-                   "more reserved regions than Bulkhead supports; no function is given "
-                   "away unless its guest accepts that by name");
+                   "more reserved regions than Bulkhead supports; no function is given away unless "
+                   "its guest accepts that by name");
             return;
         }
         if (structure.base == 0 && structure.limit == 0) {

@@ -59,8 +59,8 @@ static void check_pair(struct pci_function *one, unsigned number, struct pci_fun
     if (news)
         log_event("pci.refused",
                   "rid=%s bar=%u base=%#lx size=%s decodes=%s other=%s other_bar=%u "
-                  "other_base=%#lx other_size=%s other_decodes=%s message=\"the firmware gave "
-                  "both the same addresses; no guest gets a function that shares them or does not "
+                  "other_base=%#lx other_size=%s other_decodes=%s message=\"the firmware gave both "
+                  "the same addresses; no guest gets a function that shares them or does not "
                   "decode: reset the firmware set-up to its defaults or move a card to another "
                   "slot, so that addresses are assigned anew\"",
                   rid_text(one->rid).text, number, bar->base, size_text(bar->size).text,
@@ -98,9 +98,9 @@ static void check_window(const struct pci_function *bridge, const struct bridge_
     if (!in_use(bar) || (above ? forwarded : !touched) || !misplace(function))
         return;
     log_event("pci.refused",
-              "rid=%s bar=%u base=%#lx size=%s bridge=%s message=\"%s; no guest gets it: reset "
-              "the firmware set-up to its defaults or move a card to another slot, so that "
-              "addresses are assigned anew\"",
+              "rid=%s bar=%u base=%#lx size=%s bridge=%s message=\"%s; no guest gets it: reset the "
+              "firmware set-up to its defaults or move a card to another slot, so that addresses "
+              "are assigned anew\"",
               rid_text(function->rid).text, number, bar->base, size_text(bar->size).text,
               rid_text(bridge->rid).text,
               above ? "the firmware placed it outside of what the bridge above it forwards"

@@ -182,10 +182,10 @@ static void check_bars(struct pci_function *function)
         struct pci_bar *bar = &function->bar[i];
         if (bar->io || bar->size == 0 || bar->base == 0 || !pci_overlaps_ram(bar->base, bar->size))
             continue;
-        log_event("pci.refused",
-                  "rid=%s bar=%u base=%#lx size=%s message=\"the firmware placed it over RAM; not "
-                  "used\"",
-                  rid_text(function->rid).text, i, bar->base, size_text(bar->size).text);
+        log_event(
+            "pci.refused",
+            "rid=%s bar=%u base=%#lx size=%s message=\"the firmware placed it over RAM; not used\"",
+            rid_text(function->rid).text, i, bar->base, size_text(bar->size).text);
         bar->base = 0;
     }
 }

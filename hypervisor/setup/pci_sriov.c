@@ -107,12 +107,12 @@ static enum status place_bar(struct sriov *sriov, unsigned index, uint16_t vfs)
     uint64_t size = bar->size * vfs, base = bar->base;
     bool moved = !placement_acceptable(pf, bar, size);
     if (moved && placement_find(pf, bar, size, &base) != STATUS_OK) {
-        log_event("sriov.refused",
-                  "pf=%s offset=%#x value=%#lx bar=%u vfs=%u size=%s message=\"the VF BAR fits "
-                  "nowhere behind its bridge; ask for fewer VFs or let the firmware reserve "
-                  "SR-IOV resources\"",
-                  rid_text(pf->rid).text, pf->cap_sriov + offset, bar->base, index, vfs,
-                  size_text(size).text);
+        log_event(
+            "sriov.refused",
+            "pf=%s offset=%#x value=%#lx bar=%u vfs=%u size=%s message=\"the VF BAR fits nowhere "
+            "behind its bridge; ask for fewer VFs or let the firmware reserve SR-IOV resources\"",
+            rid_text(pf->rid).text, pf->cap_sriov + offset, bar->base, index, vfs,
+            size_text(size).text);
         return STATUS_NO_MEMORY;
     }
     if (!placement_reserve(pf, base, size))

@@ -87,9 +87,9 @@ static enum status split(struct pf *entry, const struct config_nic *config)
                       "its registers overlap another device's, or lie outside the windows of the "
                       "bridges above (pci.refused above says which and what to do)");
     if (function->cap_sriov == 0)
-        return refuse(config, STATUS_UNSUPPORTED,
-                      "the device has no SR-IOV capability; without vfs it can be passed through "
-                      "whole");
+        return refuse(
+            config, STATUS_UNSUPPORTED,
+            "the device has no SR-IOV capability; without vfs it can be passed through whole");
     if (!iommu_enabled())
         return refuse(config, STATUS_UNSUPPORTED,
                       "there is no working IOMMU, so virtual functions could not be confined");

@@ -40,8 +40,8 @@ static enum status probe(void)
         return refused("CPUID 80000001h ECX.SVM is clear: the CPU has no SVM, or it is hidden");
     struct cpuid_result features = cpuid(CPUID_SVM, 0);
     if ((features.edx & SVM_EDX_NP) == 0)
-        return refused("CPUID 8000000Ah EDX.NP is clear: nested paging is needed; give QEMU "
-                       "-cpu ...,+npt");
+        return refused(
+            "CPUID 8000000Ah EDX.NP is clear: nested paging is needed; give QEMU -cpu ...,+npt");
     if (features.ebx < 2)
         return refused("CPUID 8000000Ah EBX names no ASID for guests");
     if (!msr_read_safe(MSR_VM_CR, &vm_cr))

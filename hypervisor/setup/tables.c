@@ -79,8 +79,8 @@ void tables_read(uint64_t rsdp, struct tables *tables)
     enum status status = acpi_directory_read(&firmware, rsdp, &directory);
     if (status != STATUS_OK)
         log_event("acpi.refused",
-                  "table=RSDP address=%#lx status=%s message=\"without ACPI there "
-                  "are no other cores, no PCI configuration space and no IOMMU\"",
+                  "table=RSDP address=%#lx status=%s message=\"without ACPI there are no other "
+                  "cores, no PCI configuration space and no IOMMU\"",
                   rsdp, status_name(status));
     read_fadt();
     const void *table = find("APIC", &length);

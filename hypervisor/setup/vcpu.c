@@ -19,9 +19,8 @@ enum status vcpu_backend_select(void)
 
     /* A guest owns the APIC of its core; only as MSRs can that be given without its neighbours'. */
     if ((cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC) == 0) {
-        log_event("cpu.refused",
-                  "name=x2apic cpuid=0x1 message=\"the CPU has no x2APIC; switch it on in the "
-                  "firmware's set-up, or give QEMU -cpu ...,+x2apic\"");
+        log_event("cpu.refused", "name=x2apic cpuid=0x1 message=\"the CPU has no x2APIC; switch it "
+                                 "on in the firmware's set-up, or give QEMU -cpu ...,+x2apic\"");
         return STATUS_UNSUPPORTED;
     }
     msr_policy_init(cpuid);

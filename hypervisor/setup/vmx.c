@@ -40,9 +40,8 @@ static enum status probe(void)
 {
     if (!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)) {
         log_event("cpu.refused",
-                  "name=vmx message=\"CPUID 1 ECX bit 5 is clear: this CPU has no "
-                  "VMX, or the machine is virtual and its host does not offer nested "
-                  "virtualisation\"");
+                  "name=vmx message=\"CPUID 1 ECX bit 5 is clear: this CPU has no VMX, or the "
+                  "machine is virtual and its host does not offer nested virtualisation\"");
         return STATUS_UNSUPPORTED;
     }
     uint64_t feature_control, write;
@@ -60,8 +59,7 @@ static enum status probe(void)
         !nmi_window_register((uintptr_t)vmx_resume_window, (uintptr_t)vmx_resume_window_end,
                              (uintptr_t)vmx_resume_kicked)) {
         log_event("cpu.refused",
-                  "name=vmx message=\"no entry left for the NMI window: a kick could "
-                  "be lost\"");
+                  "name=vmx message=\"no entry left for the NMI window: a kick could be lost\"");
         return STATUS_FULL;
     }
     vmx_bitmaps_build();
@@ -83,8 +81,8 @@ static enum status unlock_vmx(void)
     enum status status = vmx_feature_control_check(value, &write);
     if (status == STATUS_OK && write != 0 && !msr_write_safe(MSR_FEATURE_CONTROL, write)) {
         log_event("cpu.refused",
-                  "name=vmx control=\"VMXON outside SMX\" msr=0x3a value=0x%lx "
-                  "message=\"the CPU refused to have VMX enabled and locked\"",
+                  "name=vmx control=\"VMXON outside SMX\" msr=0x3a value=0x%lx message=\"the CPU "
+                  "refused to have VMX enabled and locked\"",
                   write);
         return STATUS_DEVICE;
     }

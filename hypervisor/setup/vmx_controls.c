@@ -171,15 +171,15 @@ static enum status apply_rule(const struct vmx_capabilities *capabilities,
         controls->word[rule->word] |= rule->bit;
     if (rule->need == REQUIRED && !may) {
         log_event("cpu.refused",
-                  "name=vmx control=\"%s\" msr=0x%x value=0x%lx message=\"this CPU's VMX cannot "
-                  "do it, and %s; use a CPU (or outer hypervisor) that offers it\"",
+                  "name=vmx control=\"%s\" msr=0x%x value=0x%lx message=\"this CPU's VMX cannot do "
+                  "it, and %s; use a CPU (or outer hypervisor) that offers it\"",
                   rule->name, allowed->msr, allowed_value(allowed), rule->why);
         return STATUS_UNSUPPORTED;
     }
     if (rule->need == OFF && (allowed->must & rule->bit) != 0) {
         log_event("cpu.refused",
-                  "name=vmx control=\"%s\" msr=0x%x value=0x%lx message=\"this CPU cannot leave "
-                  "it off, but %s; use a CPU (or outer hypervisor) with VMX_BASIC bit 55\"",
+                  "name=vmx control=\"%s\" msr=0x%x value=0x%lx message=\"this CPU cannot leave it "
+                  "off, but %s; use a CPU (or outer hypervisor) with VMX_BASIC bit 55\"",
                   rule->name, allowed->msr, allowed_value(allowed), rule->why);
         return STATUS_UNSUPPORTED;
     }
@@ -195,8 +195,8 @@ static enum status apply_feature(const struct vmx_capabilities *capabilities,
     if ((value & rule->mask) == rule->value)
         return STATUS_OK;
     log_event("cpu.refused",
-              "name=vmx control=\"%s\" msr=0x%x value=0x%lx message=\"this CPU's VMX lacks it, "
-              "and %s; use a CPU (or outer hypervisor) that offers it\"",
+              "name=vmx control=\"%s\" msr=0x%x value=0x%lx message=\"this CPU's VMX lacks it, and "
+              "%s; use a CPU (or outer hypervisor) that offers it\"",
               rule->name, rule->msr, value, rule->why);
     return STATUS_UNSUPPORTED;
 }

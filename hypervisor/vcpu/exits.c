@@ -74,8 +74,8 @@ static void hold(struct vcpu *vcpu)
         vcpu_set_in_guest(vcpu, 0);
         while (asked(&vcpu->hold_request) && !asked(&vcpu->stop_request))
             clock_relax();
-        vcpu_set_in_guest(vcpu,
-                          1); /* before the next look, so that a new hold sees one or the other */
+        /* Before the next look, so that a new hold sees one or the other. */
+        vcpu_set_in_guest(vcpu, 1);
         vcpu_backend()->flush_memory(vcpu);
     }
 }
@@ -111,8 +111,7 @@ static enum outcome on_exception(struct vcpu *vcpu)
     vcpu->exceptions_after = others;
     if (vcpu->exception_run > EXCEPTION_RUN_LIMIT)
         return vcpu_fail(vcpu, "exception-storm",
-                         "vector=%u: %lu in a row with nothing else "
-                         "between them",
+                         "vector=%u: %lu in a row with nothing else between them",
                          exit->exception.vector, vcpu->exception_run);
     vcpu_backend()->inject(vcpu, exit->exception.vector, exit->exception.has_error,
                            exit->exception.error);
@@ -137,16 +136,14 @@ static enum outcome on_undefined(struct vcpu *vcpu)
 static enum outcome on_triple_fault(struct vcpu *vcpu)
 {
     return vcpu_fail(vcpu, "triple-fault",
-                     "an exception could not be delivered, nor the double "
-                     "fault that followed");
+                     "an exception could not be delivered, nor the double fault that followed");
 }
 
 static enum outcome on_entry_failure(struct vcpu *vcpu)
 {
     const struct vcpu_exit *exit = &vcpu->exit;
     return vcpu_fail(vcpu, "entry-failure",
-                     "the CPU refused the vCPU's state: %s (reason=%#lx "
-                     "qualification=%#lx)",
+                     "the CPU refused the vCPU's state: %s (reason=%#lx qualification=%#lx)",
                      exit->detail != NULL ? exit->detail : "not known why", exit->reason,
                      exit->qualification);
 }
@@ -192,8 +189,8 @@ static const struct exit_row rows[EXIT_KINDS] = {
     [EXIT_TRIPLE_FAULT] = {.handler = on_triple_fault},
     [EXIT_INIT] = {.handler = on_init},
     [EXIT_SIPI] = {.handler = on_sipi},
-    [EXIT_HLT] = {.handler =
-                      on_other}, /* not intercepted: a halted guest waits for its own interrupts */
+    /* Not intercepted: a halted guest waits for its own interrupts. */
+    [EXIT_HLT] = {.handler = on_other},
     [EXIT_XSETBV] = {.handler = exit_xsetbv, .advances = true},
     [EXIT_INVD] = {.handler = on_invd, .advances = true},
     [EXIT_CONTROL_REGISTER] = {.handler = exit_control_register, .advances = true},

@@ -15,26 +15,23 @@
 
 static void log_registers(struct vcpu *vcpu, const struct vcpu_state *state)
 {
-#define U(value) ((value))
     const uint64_t *r = vcpu->registers;
     unsigned core = vcpu->cpu->index;
     log_event("guest.registers",
-              "core=%u vcpu=%u rip=%#lx rsp=%#lx rflags=%#lx cs=%#x:%#lx attributes=%#x "
-              "cr0=%#lx cr2=%#lx cr3=%#lx cr4=%#lx efer=%#lx",
-              core, vcpu->index, U(state->rip), U(state->rsp), U(state->rflags), state->cs.selector,
-              U(state->cs.base), state->cs.attributes, U(state->cr0), U(state->cr2), U(state->cr3),
-              U(state->cr4), U(state->efer));
+              "core=%u vcpu=%u rip=%#lx rsp=%#lx rflags=%#lx cs=%#x:%#lx attributes=%#x cr0=%#lx "
+              "cr2=%#lx cr3=%#lx cr4=%#lx efer=%#lx",
+              core, vcpu->index, state->rip, state->rsp, state->rflags, state->cs.selector,
+              state->cs.base, state->cs.attributes, state->cr0, state->cr2, state->cr3, state->cr4,
+              state->efer);
     log_event("guest.registers",
-              "core=%u vcpu=%u rax=%#lx rbx=%#lx rcx=%#lx rdx=%#lx rsi=%#lx rdi=%#lx "
-              "rbp=%#lx",
-              core, vcpu->index, U(r[GUEST_RAX]), U(r[GUEST_RBX]), U(r[GUEST_RCX]), U(r[GUEST_RDX]),
-              U(r[GUEST_RSI]), U(r[GUEST_RDI]), U(r[GUEST_RBP]));
-    log_event("guest.registers",
-              "core=%u vcpu=%u r8=%#lx r9=%#lx r10=%#lx r11=%#lx r12=%#lx r13=%#lx r14=%#lx "
-              "r15=%#lx",
-              core, vcpu->index, U(r[GUEST_R8]), U(r[GUEST_R9]), U(r[GUEST_R10]), U(r[GUEST_R11]),
-              U(r[GUEST_R12]), U(r[GUEST_R13]), U(r[GUEST_R14]), U(r[GUEST_R15]));
-#undef U
+              "core=%u vcpu=%u rax=%#lx rbx=%#lx rcx=%#lx rdx=%#lx rsi=%#lx rdi=%#lx rbp=%#lx",
+              core, vcpu->index, r[GUEST_RAX], r[GUEST_RBX], r[GUEST_RCX], r[GUEST_RDX],
+              r[GUEST_RSI], r[GUEST_RDI], r[GUEST_RBP]);
+    log_event(
+        "guest.registers",
+        "core=%u vcpu=%u r8=%#lx r9=%#lx r10=%#lx r11=%#lx r12=%#lx r13=%#lx r14=%#lx r15=%#lx",
+        core, vcpu->index, r[GUEST_R8], r[GUEST_R9], r[GUEST_R10], r[GUEST_R11], r[GUEST_R12],
+        r[GUEST_R13], r[GUEST_R14], r[GUEST_R15]);
 }
 
 static void log_recent(const struct vcpu *vcpu)
@@ -85,10 +82,10 @@ enum outcome vcpu_machine_check(struct vcpu *vcpu)
         return OUTCOME_RESUME;
     vcpu->cpu->corrupt = verdict == MACHINE_CHECK_CORE;
     return stop(vcpu, "machine-check",
-                vcpu->cpu->corrupt ? "the hardware reported an error on this core "
-                                     "(see cpu.machine_check); the core is not used again"
-                                   : "the hardware reported an error on this core "
-                                     "(see cpu.machine_check)");
+                vcpu->cpu->corrupt
+                    ? "the hardware reported an error on this core (see cpu.machine_check); the "
+                      "core is not used again"
+                    : "the hardware reported an error on this core (see cpu.machine_check)");
 }
 
 enum outcome vcpu_fail(struct vcpu *vcpu, const char *reason, const char *format, ...)

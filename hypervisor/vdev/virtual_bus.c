@@ -38,8 +38,7 @@ static void ask_control_core(control_function *function, struct access *access)
         return;
     access->value = ~UINT64_C(0);
     log_event("guest.access_lost",
-              "guest=%s address=%#lx message=\"the control core did not "
-              "answer\"",
+              "guest=%s address=%#lx message=\"the control core did not answer\"",
               access->assignment->guest->name, access->address);
 }
 

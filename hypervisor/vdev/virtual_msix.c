@@ -83,8 +83,8 @@ static enum status refuse_message(struct assignment *assignment, const struct gu
     if (!log_is_due(count, LOGGED_ALONE))
         return status;
     log_event("irq.refused",
-              "guest=%s rid=%s vector=%zu address=%#lx data=%#x count=%lu status=%s "
-              "message=\"%s; it stays masked\"",
+              "guest=%s rid=%s vector=%zu address=%#lx data=%#x count=%lu status=%s message=\"%s; "
+              "it stays masked\"",
               assignment->guest->name, rid_text(assignment->function->rid).text,
               (size_t)(vector - assignment->vectors), vector->address, vector->data, count,
               status_name(status), message);

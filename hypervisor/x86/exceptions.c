@@ -160,8 +160,8 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
     }
     const char *what = guard ? "stack overflow" : meaning != NULL ? meaning : "unnamed exception";
     log_panic("cpu.exception",
-              "core=%u vector=%u name=%s error=%#lx rip=%#lx rsp=%#lx cr2=%#lx%s "
-              "message=\"%s in the hypervisor; %s\"",
+              "core=%u vector=%u name=%s error=%#lx rip=%#lx rsp=%#lx cr2=%#lx%s message=\"%s in "
+              "the hypervisor; %s\"",
               cpu->index, (unsigned)frame->vector, name != NULL ? name : "reserved", frame->error,
               frame->rip, frame->rsp, address, page_fault, what,
               cpu->index == 0 ? "the control core stops and the monitor with it: reset the machine"

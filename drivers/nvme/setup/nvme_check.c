@@ -105,13 +105,14 @@ enum status nvme_check_secondary(struct nvme_controller *controller, uint16_t vf
     if (offers.used == 0)
         return STATUS_OK;
     bool accepted = device->unsafe_controllers;
-    log_event(accepted ? "nvme.accepted" : "nvme.refused",
-              "pf=%s vf=%u controller=%u status=%s offers=\"%s\" message=\"%s\"",
-              rid_text(device->function->rid).text, vf, controller->vf[vf].controller,
-              status_name(accepted ? STATUS_OK : STATUS_DENIED), offers.text,
-              accepted ? "unsafe_controllers: a guest can reach others' data or the whole device "
-                         "with these"
-                       : "with these a guest could take another's namespace or change the whole "
-                         "device; unsafe_controllers = yes in its section accepts that");
+    log_event(
+        accepted ? "nvme.accepted" : "nvme.refused",
+        "pf=%s vf=%u controller=%u status=%s offers=\"%s\" message=\"%s\"",
+        rid_text(device->function->rid).text, vf, controller->vf[vf].controller,
+        status_name(accepted ? STATUS_OK : STATUS_DENIED), offers.text,
+        accepted
+            ? "unsafe_controllers: a guest can reach others' data or the whole device with these"
+            : "with these a guest could take another's namespace or change the whole device; "
+              "unsafe_controllers = yes in its section accepts that");
     return accepted ? STATUS_OK : STATUS_DENIED;
 }

@@ -99,9 +99,9 @@ static enum status read_secondaries(struct nvme_controller *controller)
         unsigned entry = nvme_find_secondary(controller, vf);
         uint16_t id = entry != 0 ? nvme_data16(controller, entry + NVME_SECONDARY_ID) : 0;
         if (entry == 0 || known(controller, id, vf))
-            status = nvme_refuse(controller, STATUS_INVALID,
-                                 "its secondary controller list has no entry for a VF, or one "
-                                 "controller twice");
+            status = nvme_refuse(
+                controller, STATUS_INVALID,
+                "its secondary controller list has no entry for a VF, or one controller twice");
         controller->vf[vf].controller = id;
     }
     return status;

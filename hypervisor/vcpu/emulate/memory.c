@@ -60,8 +60,7 @@ enum outcome exit_memory(struct vcpu *vcpu)
 
     if (exit->memory.misconfigured)
         return vcpu_fail(vcpu, "memory-access",
-                         "address=%#lx: the hypervisor's own table entry "
-                         "for it is malformed",
+                         "address=%#lx: the hypervisor's own table entry for it is malformed",
                          address);
     if (exit->memory.execute && vcpu_events()->execute(vcpu, exit->memory.address)) {
         vcpu_backend()->flush_memory(vcpu);
@@ -77,23 +76,21 @@ enum outcome exit_memory(struct vcpu *vcpu)
     if (!explains && vcpu_retry(vcpu, state.rip))
         return OUTCOME_RESUME;
     if (status != STATUS_OK)
-        return vcpu_fail(vcpu, "memory-access",
-                         "address=%#lx access=%s: the instruction is not a "
-                         "plain move (%02x %02x %02x %02x, %s)",
-                         address, access_name(exit), size > 0 ? bytes[0] : 0u,
-                         size > 1 ? bytes[1] : 0u, size > 2 ? bytes[2] : 0u,
-                         size > 3 ? bytes[3] : 0u, status_name(status));
+        return vcpu_fail(
+            vcpu, "memory-access",
+            "address=%#lx access=%s: the instruction is not a plain move (%02x %02x %02x %02x, %s)",
+            address, access_name(exit), size > 0 ? bytes[0] : 0u, size > 1 ? bytes[1] : 0u,
+            size > 2 ? bytes[2] : 0u, size > 3 ? bytes[3] : 0u, status_name(status));
     if (!explains)
         return vcpu_fail(vcpu, "memory-access",
-                         "address=%#lx access=%s: not what the instruction "
-                         "does; the guest's page tables or descriptors lie there",
+                         "address=%#lx access=%s: not what the instruction does; the guest's page "
+                         "tables or descriptors lie there",
                          address, access_name(exit));
     uint64_t value = instruction.write ? source_value(vcpu, &instruction) : 0;
     if (!vcpu_events()->mmio(vcpu, exit->memory.address, instruction.width, instruction.write,
                              &value))
         return vcpu_fail(vcpu, "memory-access",
-                         "address=%#lx access=%s width=%u: nothing is there "
-                         "for this guest",
+                         "address=%#lx access=%s width=%u: nothing is there for this guest",
                          address, access_name(exit), instruction.width);
     if (!instruction.write)
         store_result(vcpu, &instruction, value);
