@@ -182,7 +182,7 @@ static void audit_bus_masters(struct audit *audit)
         bool lost = function->pf != NULL && pci_unusable(function->pf);
         if (bridge || lost || !audit_answers(function) || (command & PCI_COMMAND_BUS_MASTER) == 0)
             continue;
-        if (!audit_reaches_memory(guest_of_owner(function->owner), function->rid) &&
+        if (!audit_connected(guest_of_owner(function->owner), function->rid) &&
             !iommu_firmware_connected(function->rid) && pf_dma_find(function->rid) == NULL)
             audit_violation(audit, "I6", audit_function(function->rid), PCI_COMMAND, command,
                             "a function without an owner masters the bus");

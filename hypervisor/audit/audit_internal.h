@@ -51,10 +51,9 @@ void audit_violation(struct audit *audit, const char *invariant, struct audit_su
  * hypervisor's. False when the leaf says nothing about memory. */
 bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject subject,
                 uint64_t address, const struct page_walk *walk);
-/* The device of the guest that has this requester id and its interrupt entries; NULL for none. */
+/* The device of the guest that has this requester id, a context entry and its interrupt entries;
+ * NULL for none. */
 const struct assignment *audit_connected(const struct guest *guest, rid_t rid);
-/* Whether it has a context entry. */
-bool audit_reaches_memory(const struct guest *guest, rid_t rid);
 /* False for a function that is in reset or gone: it sends nothing, and all its registers read ones,
  * which says nothing about them. Bits 15:11 of the command register are never set otherwise. */
 static inline bool audit_answers(const struct pci_function *function)

@@ -106,7 +106,7 @@ static uint64_t region_end(const struct pci_function *function, uint64_t address
     struct iommu_region region;
     uint64_t end = 0;
     for (unsigned cursor = 0; iommu_region_next(function, &cursor, &region);)
-        if (region.refusal == NULL && address - region.base < region.size)
+        if (region.refusal[0] == '\0' && address - region.base < region.size)
             end = MAX(end, region.base + region.size);
     return end;
 }
@@ -174,7 +174,7 @@ static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
     const struct iommu_domain *domain = NULL;
     if (firmware)
         domain = iommu_domain_of(rid);
-    else if (audit_reaches_memory(guest, rid))
+    else if (audit_connected(guest, rid) != NULL)
         domain = &guest->domain;
     if (domain == NULL || iommu_unit_of(function) != (int)unit) {
         audit_violation(audit, "I4", audit_function(rid), context->context_high,
@@ -199,7 +199,7 @@ static void audit_bus(struct audit *audit, unsigned unit, const struct iommu_uni
                       unsigned bus)
 {
     struct iommu_context_report context;
-    iommu_context_report_at(report->root_table, (uint16_t)(bus << 8), &context);
+    iommu_context_report(report->root_table, (uint16_t)(bus << 8), &context);
     audit->contexts += 256;
     if (!context.root_present)
         return; /* nothing on this bus gets through: that is all there is to know */
@@ -210,7 +210,7 @@ static void audit_bus(struct audit *audit, unsigned unit, const struct iommu_uni
     }
     for (unsigned low = 0; low < 256; low++) {
         uint16_t source = (uint16_t)(bus << 8 | low);
-        iommu_context_report_at(report->root_table, source, &context);
+        iommu_context_report(report->root_table, source, &context);
         if (context.present)
             audit_context(audit, unit, (rid_t)report->segment << 16 | source, &context);
     }
@@ -229,10 +229,10 @@ static void audit_missing(struct audit *audit)
         bool host =
             (iommu_firmware_connected(function->rid) || pf_dma_find(function->rid) != NULL) &&
             seen && reports[unit].usable && !pci_kept_back(function);
-        if (!host && !audit_reaches_memory(guest_of_owner(function->owner), function->rid))
+        if (!host && !audit_connected(guest_of_owner(function->owner), function->rid))
             continue;
         if (seen)
-            iommu_context_report_at(reports[unit].root_table, (uint16_t)function->rid, &context);
+            iommu_context_report(reports[unit].root_table, (uint16_t)function->rid, &context);
         if (!context.present)
             audit_violation(audit, "I4", audit_function(function->rid), context.context_high,
                             context.context_low, "its owner's context entry is missing");

@@ -62,8 +62,3 @@ const struct assignment *audit_connected(const struct guest *guest, rid_t rid)
             return guest->assignments[i];
     return NULL;
 }
-
-bool audit_reaches_memory(const struct guest *guest, rid_t rid)
-{
-    return audit_connected(guest, rid) != NULL;
-}

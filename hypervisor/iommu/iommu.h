@@ -11,6 +11,9 @@
 
 #include "hypervisor/pci/function.h"
 
+/* Why something is not used, in words of boot-only code, which is gone when somebody asks. */
+#define IOMMU_REFUSAL_SIZE 160
+
 bool iommu_enabled(void);
 bool iommu_remaps_interrupts(void);
 /* Whether domains are made so that every request of a device snoops the caches. Where some unit

@@ -15,7 +15,7 @@ struct iommu_unit_report {
     uint64_t root_table;      /* as read from RTADDR */
     uint64_t interrupt_table; /* as read from IRTA, size field included */
     bool usable;
-    const char *refusal; /* why not usable, or NULL */
+    const char *refusal; /* why not usable, or "" */
 };
 bool iommu_unit_report(unsigned index, struct iommu_unit_report *report);
 
@@ -27,12 +27,9 @@ struct iommu_context_report {
     uint64_t table; /* second-level root */
     bool fault_reporting_off;
 };
-/* Reads the live entry that unit `index` would use for the requester id. */
-void iommu_context_report(unsigned unit, uint16_t rid, struct iommu_context_report *report);
-/* The same from a root table address that was read before (iommu_unit_report), for callers that
- * look at many: reading a register costs an exit where the machine itself is a guest. */
-void iommu_context_report_at(uint64_t root_table, uint16_t rid,
-                             struct iommu_context_report *report);
+/* Reads the live entry of a requester id, from a root table address that iommu_unit_report() has
+ * read: reading a register costs an exit where the machine itself is a guest. */
+void iommu_context_report(uint64_t root_table, uint16_t rid, struct iommu_context_report *report);
 
 struct iommu_irte_report {
     bool present;

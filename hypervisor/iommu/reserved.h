@@ -2,11 +2,11 @@
 /* Memory that firmware keeps for its own DMA (RMRR, VT-d 8.4), and the functions that use it. */
 #pragma once
 
-#include "hypervisor/pci/function.h"
+#include "hypervisor/iommu/iommu.h"
 
 struct iommu_region {
     uint64_t base, size; /* whole pages; size 0: firmware's values could not be used at all */
-    const char *refusal; /* why it is mapped for nobody, or NULL */
+    char refusal[IOMMU_REFUSAL_SIZE]; /* why it is mapped for nobody, or "" */
 };
 
 /* What of this memory, which the hypervisor has just given up, lies in a region becomes firmware's;

@@ -35,14 +35,14 @@ struct vtd_unit {
     uint16_t segment;
     uint32_t version;
     uint64_t capability, extended;
-    bool answers;     /* its registers can be believed */
-    bool usable;      /* functions may be connected */
-    bool translating; /* translation was turned on with this program's root table */
-    bool queued;      /* invalidations go through the queue */
-    bool remapping;   /* interrupt remapping is on */
-    bool eim;         /* with 32-bit destinations */
-    bool broken;      /* it stopped obeying: no further invalidation is tried */
-    const char *refusal;
+    bool answers;                     /* its registers can be believed */
+    bool usable;                      /* functions may be connected */
+    bool translating;                 /* translation was turned on with this program's root table */
+    bool queued;                      /* invalidations go through the queue */
+    bool remapping;                   /* interrupt remapping is on */
+    bool eim;                         /* with 32-bit destinations */
+    bool broken;                      /* it stopped obeying: no further invalidation is tried */
+    char refusal[IOMMU_REFUSAL_SIZE]; /* why it is not usable, or "" */
 
     struct vtd_root_entry *root;
     struct vtd_irte *interrupts;
@@ -107,8 +107,6 @@ uint32_t vtd_read32(const struct vtd_unit *unit, uint32_t offset);
 uint64_t vtd_read64(const struct vtd_unit *unit, uint32_t offset);
 void vtd_write32(const struct vtd_unit *unit, uint32_t offset, uint32_t value);
 void vtd_write64(const struct vtd_unit *unit, uint32_t offset, uint64_t value);
-/* A copy of the message that stays when boot-only code is gone. */
-const char *vtd_message_keep(const char *message);
 /* Logs iommu.refused; from here on the unit takes no function. */
 void vtd_refuse(struct vtd_unit *unit, uint32_t offset, uint64_t value, const char *message);
 /* Makes what was written to memory visible to the unit (VT-d 6.8): fences and, where the unit does

@@ -8,16 +8,11 @@
 
 #include "hypervisor/memory/pages.h"
 
-static const struct vtd_unit *unit_at(unsigned index)
-{
-    return index < vtd.unit_count ? &vtd.unit[index] : NULL;
-}
-
 bool iommu_unit_report(unsigned index, struct iommu_unit_report *report)
 {
-    const struct vtd_unit *unit = unit_at(index);
-    if (unit == NULL)
+    if (index >= vtd.unit_count)
         return false;
+    const struct vtd_unit *unit = &vtd.unit[index];
     *report = (struct iommu_unit_report){.base = unit->base,
                                          .registers_size = unit->registers_size,
                                          .segment = unit->segment,
@@ -40,7 +35,7 @@ static const volatile void *table_at(uint64_t physical)
     return physical == 0 ? NULL : virtual_address(physical);
 }
 
-void iommu_context_report_at(uint64_t root_table, uint16_t rid, struct iommu_context_report *report)
+void iommu_context_report(uint64_t root_table, uint16_t rid, struct iommu_context_report *report)
 {
     *report = (struct iommu_context_report){.root_present = false};
     const volatile struct vtd_root_entry *root = table_at(root_table & VTD_RTADDR_MASK);
@@ -61,13 +56,6 @@ void iommu_context_report_at(uint64_t root_table, uint16_t rid, struct iommu_con
     report->domain = VTD_CONTEXT_ID(report->context_high);
     report->levels = (unsigned)FIELD(report->context_high, 2, 0) + 2;
     report->table = report->context_low & VTD_CONTEXT_ADDRESS;
-}
-
-void iommu_context_report(unsigned index, uint16_t rid, struct iommu_context_report *report)
-{
-    const struct vtd_unit *unit = unit_at(index);
-    bool readable = unit != NULL && unit->registers != 0;
-    iommu_context_report_at(readable ? vtd_read64(unit, VTD_RTADDR) : 0, rid, report);
 }
 
 bool iommu_irte_report(uint64_t interrupt_table, uint32_t index, struct iommu_irte_report *report)

@@ -60,29 +60,11 @@ void vtd_write64(const struct vtd_unit *unit, uint32_t offset, uint64_t value)
     mmio_write64(unit->registers + offset, value);
 }
 
-/* The texts of refusals, which are boot-only code's and are asked for until the end. */
-#define MESSAGES     32
-#define MESSAGE_SIZE 160
-
-static char messages[MESSAGES][MESSAGE_SIZE];
-
-const char *vtd_message_keep(const char *message)
-{
-    for (unsigned i = 0; i < MESSAGES; i++) {
-        bool new = messages[i][0] == '\0';
-        if (new)
-            (void)text_copy(messages[i], MESSAGE_SIZE, message);
-        if (new || text_equal(messages[i], message))
-            return messages[i];
-    }
-    return "it was refused at boot";
-}
-
 void vtd_refuse(struct vtd_unit *unit, uint32_t offset, uint64_t value, const char *message)
 {
     unit->usable = false;
-    if (unit->refusal == NULL)
-        unit->refusal = vtd_message_keep(message);
+    if (unit->refusal[0] == '\0')
+        (void)text_copy(unit->refusal, sizeof unit->refusal, message);
     log_event("iommu.refused", "base=%#lx offset=%#x value=%#lx message=\"%s\"", unit->base, offset,
               value, message);
 }

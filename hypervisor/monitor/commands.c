@@ -105,8 +105,7 @@ static void list_units(unsigned count, char *const words[])
     for (; iommu_unit_report(unit, &report); unit++) {
         console_printf("unit %u at %#lx, version %u.%u%s%s\n", unit, report.base,
                        report.version >> 4 & 0xf, report.version & 0xf,
-                       report.usable ? "" : ", NOT USED: ",
-                       report.usable || report.refusal == NULL ? "" : report.refusal);
+                       report.usable ? "" : ", NOT USED: ", report.usable ? "" : report.refusal);
         if (!report.usable)
             continue;
         console_printf("  CAP 0x%016lx  ECAP 0x%016lx\n", report.capability,

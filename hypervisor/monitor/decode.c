@@ -155,7 +155,7 @@ static struct verdict walk(rid_t rid, uint64_t address)
         console_printf("blocked: no unit covers %s\n", rid_text(rid).text);
         return blocked(REASON_NO_UNIT);
     }
-    iommu_context_report((unsigned)unit, (uint16_t)rid, &context);
+    iommu_context_report(report.root_table, (uint16_t)rid, &context);
     console_printf("unit %d at %#lx, root table %#lx\n", unit, report.base, report.root_table);
     console_printf("  root entry = 0x%016lx%s\n", context.root_entry,
                    context.root_present ? "" : ", not present");

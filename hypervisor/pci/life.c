@@ -33,11 +33,6 @@ static const struct rule {
     [PCI_QUARANTINED] = {"quarantined", ENDS, false, true},
 };
 
-const char *pci_life_name(enum pci_life life)
-{
-    return rules[life].name;
-}
-
 bool pci_life_set(struct pci_function *function, enum pci_life life)
 {
     const struct rule *from = &rules[function->life];

@@ -33,5 +33,4 @@ bool pci_in_use(const struct pci_function *function);
 bool pci_kept_back(const struct pci_function *function);
 /* Kept back, a lost PF, or a VF of such a PF. */
 bool pci_unusable(const struct pci_function *function);
-const char *pci_life_name(enum pci_life life);
 #define PCI_UNTIL_REBOOT "only a reboot makes it usable" /* for messages */

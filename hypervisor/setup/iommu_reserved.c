@@ -14,7 +14,7 @@
 
 static void refuse(unsigned index, uint64_t base, uint64_t limit, const char *message)
 {
-    vtd_reserved.region[index].refusal = vtd_message_keep(message);
+    (void)text_copy(vtd_reserved.region[index].refusal, IOMMU_REFUSAL_SIZE, message);
     vtd_reserved.refused |= BIT(index);
     log_event("iommu.refused", "base=%#lx limit=%#lx offset=%#x message=\"%s\"", base, limit,
               vtd_region_offset[index], message);
@@ -150,7 +150,7 @@ void iommu_regions_honour(void)
 {
     for (unsigned i = 0; i < vtd_reserved.region_count; i++) {
         const struct iommu_region *region = &vtd_reserved.region[i];
-        if (region->refusal != NULL)
+        if (region->refusal[0] != '\0')
             continue;
         /* Not every map lists what firmware keeps; there it is nobody's so far. */
         if (frames_take(region->base, region->size, BIT(OWNER_NONE), OWNER_FIRMWARE) != STATUS_OK ||

@@ -37,7 +37,7 @@ static void extended_state_reset(void)
         __asm__ volatile("fxrstor64 %0" : : "m"(initial));
         return;
     }
-    uint64_t components = cpuid_policy_xcr0();
+    uint64_t components = cpuid_machine.xcr0;
     cr4_write(cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT);
     guest_core_set_xcr0(components);
     __asm__ volatile("xrstor64 %0"

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/vcpu/policy/cpuid.c
 // SOURCES: hypervisor/setup/cpuid_policy.c
 #include <string.h>
 
@@ -58,13 +57,18 @@ static struct cpuid_result hardwares(uint32_t leaf, uint32_t subleaf)
     return the_hardwares;
 }
 
+#define cpuid hardwares
+#include "hypervisor/vcpu/policy/cpuid.c"
+
 static struct cpuid_result filter(uint32_t leaf, uint32_t subleaf, struct cpuid_result hardware,
                                   uint64_t with_cr4)
 {
     struct vcpu vcpu = {.registers = {[0 ... GUEST_REGISTERS - 1] = UINT64_MAX}};
     guest_osxsave = (with_cr4 & CR4_OSXSAVE) != 0;
     the_hardwares = hardware;
-    cpuid_policy_answer(&vcpu, leaf, subleaf, hardwares);
+    vcpu.registers[GUEST_RAX] = UINT64_MAX << 32 | leaf;
+    vcpu.registers[GUEST_RCX] = UINT64_MAX << 32 | subleaf;
+    assert_int_equal(exit_cpuid(&vcpu), OUTCOME_ADVANCE);
     for (unsigned i = GUEST_RAX; i <= GUEST_RBX; i++)
         assert_int_equal(vcpu.registers[i] >> 32, 0);
     for (unsigned i = GUEST_RSP; i < GUEST_REGISTERS; i++)
@@ -217,8 +221,8 @@ static void test_highest_leaves(void **state)
     assert_int_equal(guest(0, 0).eax, 4);
     expect_zero(7, 0);
     expect_zero(0xb, 0);
-    assert_int_equal(cpuid_policy_xcr0(), 0);
-    assert_int_equal(cpuid_policy_cr4() & CR4_OSXSAVE, 0);
+    assert_int_equal(cpuid_machine.xcr0, 0);
+    assert_int_equal(cpuid_machine.cr4 & CR4_OSXSAVE, 0);
 }
 
 static void test_hypervisor_leaves(void **state)
@@ -259,7 +263,7 @@ static void test_frequency_leaf(void **state)
 
 static void test_xsave(void **state)
 {
-    assert_int_equal(cpuid_policy_xcr0(), 0xe7);
+    assert_int_equal(cpuid_machine.xcr0, 0xe7);
     struct cpuid_result main = guest(0xd, 0), features = guest(0xd, 1);
     assert_int_equal(main.eax, 0xe7);
     assert_int_equal(main.edx, 0);
@@ -274,7 +278,7 @@ static void test_xsave(void **state)
 
     avx512 = false;
     cpuid_policy_init(everything);
-    assert_int_equal(cpuid_policy_xcr0(), 7);
+    assert_int_equal(cpuid_machine.xcr0, 7);
     assert_int_equal(guest(0xd, 0).ecx, 576 + 256);
     expect_zero(0xd, 6);
 }
@@ -294,7 +298,7 @@ static void test_xcr0_values(void **state)
 
 static void test_control_bits(void **state)
 {
-    uint64_t cr4 = cpuid_policy_cr4();
+    uint64_t cr4 = cpuid_machine.cr4;
     assert_true(cr4 & CR4_PAE);
     assert_true(cr4 & CR4_OSXSAVE);
     assert_false(cr4 & CR4_VMXE);
@@ -302,7 +306,7 @@ static void test_control_bits(void **state)
     assert_false(cr4 & BIT(14)); /* SMXE */
     assert_false(cr4 & BIT(22)); /* PKE */
     assert_false(cr4 & BIT(23)); /* CET */
-    assert_int_equal(cpuid_policy_efer(), EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+    assert_int_equal(cpuid_machine.efer, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
 }
 
 int main(void)

@@ -51,9 +51,9 @@ bool iommu_unit_report(unsigned index, struct iommu_unit_report *report)
     return index == 0;
 }
 
-void iommu_context_report(unsigned index, uint16_t rid, struct iommu_context_report *report)
+void iommu_context_report(uint64_t root_table, uint16_t rid, struct iommu_context_report *report)
 {
-    assert_int_equal(index, 0);
+    assert_int_equal(root_table, unit.root_table);
     *report = context;
 }
 

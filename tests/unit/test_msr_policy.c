@@ -57,10 +57,7 @@ static bool ipi(struct vcpu *vcpu, uint64_t icr)
 static const struct vcpu_events events = {.ipi = ipi};
 const struct vcpu_events *vcpu_selected_events = &events;
 
-uint64_t cpuid_policy_efer(void)
-{
-    return EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
-}
+struct cpuid_machine cpuid_machine = {.efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE};
 
 static uint32_t written_msr;
 static uint64_t written_value;

@@ -278,7 +278,7 @@ static void two_guests_cannot_reach_each_other(void **state)
     assert_int_equal(vtd_model_dma(unit, (uint16_t)vf->rid, MIB(8), true).physical, GIB(3));
     assert_false(vtd_model_dma(unit, source, MIB(8), true).allowed);
     struct iommu_context_report report;
-    iommu_context_report(0, (uint16_t)vf->rid, &report);
+    machine_context(0, (uint16_t)vf->rid, &report);
     assert_true(report.present);
     assert_int_equal(report.domain, other.id);
     assert_int_equal(report.levels, 4);
@@ -425,7 +425,7 @@ static void the_model_notices_broken_rules(void **state)
     assert_true(vtd_model_dma(unit, source, 0, true).allowed);
     assert_sound();
     struct iommu_context_report report;
-    iommu_context_report(0, source, &report);
+    machine_context(0, source, &report);
     uint64_t *entry =
         (uint64_t *)(uintptr_t)(report.root_entry & VTD_ROOT_ADDRESS) + 2 * (size_t)(source & 0xff);
     entry[0] = 0; /* and not invalidated */

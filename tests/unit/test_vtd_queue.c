@@ -194,7 +194,7 @@ static void a_silent_queue_is_given_up_in_time(void **state)
     assert_in_range(clock_microseconds() - before, VTD_WAIT, 4 * VTD_WAIT);
     assert_int_equal(host_log_count("iommu.queue", "it is restarted"), 1);
     struct iommu_context_report report;
-    iommu_context_report(0, 0x10, &report);
+    machine_context(0, 0x10, &report);
     assert_false(report.present);
     before = clock_microseconds();
     assert_int_not_equal(iommu_disconnect(function, &domain), STATUS_OK);

@@ -54,7 +54,7 @@ static bool set_cr3(struct vcpu_state *state, uint64_t value)
 static bool set_cr4(struct vcpu_state *state, uint64_t value)
 {
     bool long_mode = (state->efer & EFER_LMA) != 0;
-    if ((value & ~cpuid_policy_cr4()) != 0)
+    if ((value & ~cpuid_machine.cr4) != 0)
         return false;
     if (long_mode && (value & CR4_PAE) == 0)
         return false;

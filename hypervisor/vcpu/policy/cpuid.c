@@ -201,37 +201,22 @@ static const struct row *row_of(uint32_t leaf)
     return NULL;
 }
 
-/* Inline, so that CPUID is too. */
-static inline __attribute__((always_inline)) void answer(struct vcpu *vcpu, uint32_t leaf,
-                                                         uint32_t subleaf, cpuid_query *query)
+enum outcome exit_cpuid(struct vcpu *vcpu)
 {
+    uint32_t leaf = (uint32_t)vcpu->registers[GUEST_RAX];
+    uint32_t subleaf = (uint32_t)vcpu->registers[GUEST_RCX];
     const struct row *row = row_of(leaf);
     if (row == NULL) {
         answer_hypervisor_leaf(vcpu, leaf);
-        return;
+        return OUTCOME_ADVANCE;
     }
-    struct cpuid_result hardware = query(leaf, subleaf);
+    struct cpuid_result hardware = cpuid(leaf, subleaf);
     set_answer(vcpu,
                (struct cpuid_result){hardware.eax & row->mask.eax, hardware.ebx & row->mask.ebx,
                                      hardware.ecx & row->mask.ecx, hardware.edx & row->mask.edx});
     if (row->adjust != NULL)
         row->adjust(vcpu, subleaf);
-}
-
-void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, cpuid_query *query)
-{
-    answer(vcpu, leaf, subleaf, query);
-}
-
-enum outcome exit_cpuid(struct vcpu *vcpu)
-{
-    answer(vcpu, (uint32_t)vcpu->registers[GUEST_RAX], (uint32_t)vcpu->registers[GUEST_RCX], cpuid);
     return OUTCOME_ADVANCE;
-}
-
-uint64_t cpuid_policy_xcr0(void)
-{
-    return cpuid_machine.xcr0;
 }
 
 bool cpuid_policy_xcr0_valid(uint64_t value)
@@ -242,14 +227,4 @@ bool cpuid_policy_xcr0_valid(uint64_t value)
     if ((value & (XCR0_AVX | XCR0_SSE)) == XCR0_AVX)
         return false;
     return avx512 == 0 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX) != 0);
-}
-
-uint64_t cpuid_policy_cr4(void)
-{
-    return cpuid_machine.cr4;
-}
-
-uint64_t cpuid_policy_efer(void)
-{
-    return cpuid_machine.efer;
 }

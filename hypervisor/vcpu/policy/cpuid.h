@@ -25,21 +25,13 @@ typedef struct cpuid_result cpuid_query(uint32_t leaf, uint32_t subleaf);
 extern struct cpuid_machine {
     uint32_t highest_basic, highest_extended;
     uint32_t last_row; /* of the table that is the machine's leaf too */
-    uint64_t xcr0;
+    uint64_t xcr0;     /* extended state components that guests may enable; 0 without XSAVE */
     uint32_t xsave_size;
-    uint64_t cr4, efer;
+    uint64_t cr4,
+        efer; /* what guests may set: bits whose feature CPUID shows them; LMA is the CPU's */
     bool synthetic_frequency;
     struct cpuid_result abi; /* ABI_CPUID_FEATURES */
 } cpuid_machine;
 
-/* Puts the guest's answer to (leaf, subleaf) into its registers, made from the hardware's. */
-void cpuid_policy_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, cpuid_query *query);
-
-/* Extended state components that guests may enable; 0 without XSAVE. */
-uint64_t cpuid_policy_xcr0(void);
 /* True when XSETBV of this value to XCR0 would be accepted by a CPU with these components. */
 bool cpuid_policy_xcr0_valid(uint64_t value);
-/* Bits of CR4 that guests may set: those whose feature CPUID shows them. */
-uint64_t cpuid_policy_cr4(void);
-/* Bits of EFER that guests may set; LMA is the CPU's. */
-uint64_t cpuid_policy_efer(void);

@@ -55,7 +55,7 @@ static bool write_efer(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     struct vcpu_state state;
     (void)msr;
     vcpu_backend()->read_state(vcpu, &state);
-    if ((value & ~cpuid_policy_efer()) != 0)
+    if ((value & ~cpuid_machine.efer) != 0)
         return false;
     if ((state.cr0 & CR0_PG) != 0 && ((value ^ state.efer) & EFER_LME) != 0)
         return false;

@@ -58,7 +58,7 @@ uint64_t vmx_cr0_mask(void)
 
 uint64_t vmx_cr4_mask(void)
 {
-    return ~(CR4_GUEST_OWNED & cpuid_policy_cr4());
+    return ~(CR4_GUEST_OWNED & cpuid_machine.cr4);
 }
 
 static uint64_t real_cr0(uint64_t cr0)

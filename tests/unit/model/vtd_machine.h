@@ -27,6 +27,13 @@ void machine_dmar_flags(uint8_t flags);
 struct pci_function *machine_function(rid_t rid, struct pci_function *bridge);
 struct pci_function *machine_bridge(rid_t rid, struct pci_function *bridge, uint8_t secondary);
 struct pci_function *machine_vf(rid_t rid, struct pci_function *pf);
+/* The context entry that a unit would use now; none for a unit that cannot be read. */
+static inline void machine_context(unsigned unit, uint16_t rid,
+                                   struct iommu_context_report *context)
+{
+    struct iommu_unit_report report;
+    iommu_context_report(iommu_unit_report(unit, &report) ? report.root_table : 0, rid, context);
+}
 /* The table as it is by now, checked. */
 const struct dmar *machine_table(void);
 enum status machine_start(void);

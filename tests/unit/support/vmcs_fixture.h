@@ -59,10 +59,7 @@ enum outcome vcpu_exit_handle(struct vcpu *exited)
     return handled;
 }
 
-uint64_t cpuid_policy_cr4(void)
-{
-    return CR4_PAE | CR4_PGE | BIT(6) | CR4_OSXSAVE;
-}
+struct cpuid_machine cpuid_machine = {.cr4 = CR4_PAE | CR4_PGE | BIT(6) | CR4_OSXSAVE};
 
 void vmx_unblock_nmi(void)
 {
