@@ -13,7 +13,6 @@
 #define CR0_DEFINED                                                                                \
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | BIT(18) | CR0_NW | CR0_CD |    \
      CR0_PG)
-#define MSR_X2APIC_TPR 0x808
 
 /* SDM 3A 2.5 and 10.8.5. Undefined bits below 32 are ignored by the CPU, above 32 they fault. */
 static bool set_cr0(struct vcpu_state *state, uint64_t value)
@@ -39,18 +38,6 @@ static bool set_cr0(struct vcpu_state *state, uint64_t value)
     return true;
 }
 
-static bool set_cr3(struct vcpu_state *state, uint64_t value)
-{
-    if ((state->efer & EFER_LMA) != 0) {
-        if ((state->cr4 & CR4_PCIDE) != 0)
-            value &= ~BIT(63); /* "keep the TLB": flushing all the same is allowed */
-        if (value >> 52 != 0)
-            return false;
-    }
-    state->cr3 = value;
-    return true;
-}
-
 static bool set_cr4(struct vcpu_state *state, uint64_t value)
 {
     bool long_mode = (state->efer & EFER_LMA) != 0;
@@ -64,63 +51,29 @@ static bool set_cr4(struct vcpu_state *state, uint64_t value)
     return true;
 }
 
+/* Writes of CR0 (VMX) and CR4 exit where they concern bits that are not the guest's own, and under
+ * SVM, which has no read shadow, reads of CR4. No other access was asked to exit. */
 enum outcome exit_control_register(struct vcpu *vcpu)
 {
     const struct vcpu_exit *exit = &vcpu->exit;
+    uint8_t number = exit->control.number, source = exit->control.source;
     struct vcpu_state state;
-    uint8_t source = exit->control.source;
-    bool accepted = false;
 
     vcpu_backend()->read_state(vcpu, &state);
     if (source == CONTROL_SOURCE_IN_CODE && !vcpu_control_source(vcpu, &source))
         return vcpu_retry(vcpu, state.rip)
                    ? OUTCOME_RESUME
                    : vcpu_fail(vcpu, "unhandled-exit",
-                               "the instruction that accessed CR%u cannot be read",
-                               exit->control.number);
+                               "the instruction that accessed CR%u cannot be read", number);
+    if (!exit->control.write && number == 4) {
+        vcpu_set_register(vcpu, source, state.cr4);
+        return OUTCOME_ADVANCE;
+    }
+    if (!exit->control.write || (number != 0 && number != 4))
+        return vcpu_fail(vcpu, "unhandled-exit", "an access to CR%u, which was not to exit",
+                         number);
     uint64_t value = vcpu_register(vcpu, source);
-
-    if (!exit->control.write) {
-        uint64_t tpr = 0;
-        switch (exit->control.number) {
-        case 0:
-            value = state.cr0;
-            break;
-        case 3:
-            value = state.cr3;
-            break;
-        case 4:
-            value = state.cr4;
-            break;
-        case 8:
-            if (!msr_read_safe(MSR_X2APIC_TPR, &tpr))
-                return vcpu_fault(vcpu, EXCEPTION_GP);
-            value = FIELD(tpr, 7, 4);
-            break;
-        default:
-            return vcpu_fault(vcpu, EXCEPTION_UD);
-        }
-        vcpu_set_register(vcpu, source, value);
-        return OUTCOME_ADVANCE;
-    }
-    switch (exit->control.number) {
-    case 0:
-        accepted = set_cr0(&state, value);
-        break;
-    case 3:
-        accepted = set_cr3(&state, value);
-        break;
-    case 4:
-        accepted = set_cr4(&state, value);
-        break;
-    case 8:
-        if (value > 15 || !msr_write_safe(MSR_X2APIC_TPR, value << 4))
-            return vcpu_fault(vcpu, EXCEPTION_GP);
-        return OUTCOME_ADVANCE;
-    default:
-        return vcpu_fault(vcpu, EXCEPTION_UD);
-    }
-    if (!accepted)
+    if (number == 0 ? !set_cr0(&state, value) : !set_cr4(&state, value))
         return vcpu_fault(vcpu, EXCEPTION_GP);
     vcpu_backend()->write_state(vcpu, &state);
     /* What the guest's old tables left in the TLB does not hold under the new mode. */
