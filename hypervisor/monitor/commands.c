@@ -25,16 +25,14 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/power.h"
 
-static void help(unsigned count, char *const words[])
+static void help(void)
 {
-    (void)count, (void)words;
     for (const struct command *command = monitor_commands; command->name != NULL; command++)
         console_printf("  %-9s %-13s %s\n", command->name, command->arguments, command->help);
 }
 
-static void list_guests(unsigned count, char *const words[])
+static void list_guests(void)
 {
-    (void)count, (void)words;
     console_printf("%-12s %-9s %-5s %-7s %-18s %-8s %s\n", "name", "state", "cpus", "memory", "at",
                    "faults", "ended");
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
@@ -54,9 +52,8 @@ static const char *owner_name(owner_t owner)
     return guest != NULL ? guest->name : owner_kind(owner);
 }
 
-static void list_devices(unsigned count, char *const words[])
+static void list_devices(void)
 {
-    (void)count, (void)words;
     console_printf("%-13s %-10s %-7s %-5s %-7s %s\n", "rid", "id", "class", "unit", "master",
                    "owner");
     for (size_t i = 0; i < pci_function_count(); i++) {
@@ -72,9 +69,8 @@ static void list_devices(unsigned count, char *const words[])
 }
 
 /* Each group once, with the member that comes first. */
-static void list_groups(unsigned count, char *const words[])
+static void list_groups(void)
 {
-    (void)count, (void)words;
     const struct pci_function *function;
     struct acs_group group;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
@@ -97,9 +93,8 @@ static void list_groups(unsigned count, char *const words[])
     }
 }
 
-static void list_units(unsigned count, char *const words[])
+static void list_units(void)
 {
-    (void)count, (void)words;
     struct iommu_unit_report report;
     unsigned unit = 0;
     for (; iommu_unit_report(unit, &report); unit++) {
@@ -129,9 +124,8 @@ static void show_domain(const struct iommu_domain *domain, const char *owner, co
                    size_text(domain->table.table_pages * PAGE_SIZE).text, mapped);
 }
 
-static void list_domains(unsigned count, char *const words[])
+static void list_domains(void)
 {
-    (void)count, (void)words;
     console_printf("%-5s %-12s %-7s %-8s %-7s %s\n", "id", "owner", "levels", "tables", "mapped",
                    "functions");
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
@@ -169,21 +163,18 @@ static void follow(char *const words[], void (*decode)(rid_t rid, uint64_t addre
         decode(rid, address);
 }
 
-static void walk(unsigned count, char *const words[])
+static void walk(char *const words[])
 {
-    (void)count;
     follow(words, decode_walk);
 }
 
-static void why(unsigned count, char *const words[])
+static void why(char *const words[])
 {
-    (void)count;
     follow(words, decode_why);
 }
 
-static void list_faults(unsigned count, char *const words[])
+static void list_faults(void)
 {
-    (void)count, (void)words;
     const struct fault_record *record;
     for (unsigned i = 0; (record = fault_record(i)) != NULL; i++)
         console_printf("[%u.%06u] %s guest=%s %s address=%#lx reason %#x: %s\n",
@@ -198,16 +189,14 @@ static void list_faults(unsigned count, char *const words[])
     console_printf("%lu faults in all\n", fault_total());
 }
 
-static void audit(unsigned count, char *const words[])
+static void audit(void)
 {
-    (void)count, (void)words;
     if (!audit_enforce())
         console_printf("the audit found violations\n");
 }
 
-static void list_exits(unsigned count, char *const words[])
+static void list_exits(void)
 {
-    (void)count, (void)words;
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         const struct guest *guest = guest_at(i);
         for (unsigned v = 0; v < guest->cpu_count; v++) {
@@ -225,9 +214,8 @@ static void list_exits(unsigned count, char *const words[])
     }
 }
 
-static void list_cpus(unsigned count, char *const words[])
+static void list_cpus(void)
 {
-    (void)count, (void)words;
     static const char *const words_of_state[] = {
         [CPU_ABSENT] = "absent", [CPU_STARTING] = "starting", [CPU_IDLE] = "idle",
         [CPU_GUEST] = "guest",   [CPU_FAILED] = "failed",     [CPU_RETIRED] = "retired",
@@ -241,9 +229,8 @@ static void list_cpus(unsigned count, char *const words[])
     }
 }
 
-static void list_frames(unsigned count, char *const words[])
+static void list_frames(void)
 {
-    (void)count, (void)words;
     const struct frame_range *range;
     for (size_t i = 0; (range = frames_range(i)) != NULL; i++)
         console_printf("0x%012lx-0x%012lx %8s %s\n", range->base, (range->base + range->size - 1),
@@ -262,44 +249,43 @@ static void end_all(void)
     guest_console_drain();
 }
 
-static void reboot(unsigned count, char *const words[])
+static void reboot(void)
 {
-    (void)count, (void)words;
     log_event("monitor.reboot", "message=\"asked for at the prompt\"");
     end_all();
     machine_reboot();
 }
 
-static void poweroff(unsigned count, char *const words[])
+static void poweroff(void)
 {
-    (void)count, (void)words;
     log_event("monitor.poweroff", "message=\"asked for at the prompt\"");
     end_all();
     machine_power_off(0);
 }
 
 const struct command monitor_commands[] = {
-    {"help", "", "this list", 0, help},
-    {"guests", "", "guests and how they are", 0, list_guests},
-    {"devices", "", "PCI functions and their owners", 0, list_devices},
-    {"groups", "", "functions that can only go to a guest together", 0, list_groups},
-    {"iommu", "", "the VT-d units' registers", 0, list_units},
-    {"domains", "", "DMA domains and the functions in them", 0, list_domains},
-    {"walk", "RID ADDRESS", "follow a device's access through the live tables", 2, walk},
-    {"why", "RID ADDRESS", "the same, and what becomes of a read and a write", 2, why},
-    {"faults", "", "the latest blocked accesses", 0, list_faults},
-    {"audit", "", "prove the isolation invariants from the live tables", 0, audit},
-    {"exits", "", "VM exits by kind", 0, list_exits},
-    {"cpus", "", "cores and what they do", 0, list_cpus},
-    {"frames", "", "physical memory and its owners", 0, list_frames},
-    {"start", "GUEST", "start a guest that is not running, from its image", 1, command_start},
-    {"stop", "GUEST", "stop a guest and take its devices back", 1, command_stop},
-    {"restart", "GUEST", "stop a guest if it runs, and start it", 1, command_restart},
-    {"pause", "GUEST", "hold its vCPUs; its devices go on", 1, command_pause},
-    {"resume", "GUEST", "let a paused guest run on", 1, command_resume},
-    {"move", "DEVICE FROM TO", "a function (rid or name.vfN) to another guest", 3, command_move},
-    {"console", "GUEST", "a guest's serial line; Ctrl-\\ leaves it", 1, command_console},
-    {"reboot", "", "stop all guests and reset the machine", 0, reboot},
-    {"poweroff", "", "stop all guests and switch the machine off", 0, poweroff},
-    {NULL, NULL, NULL, 0, NULL},
+    {"help", "", "this list", 0, help, NULL},
+    {"guests", "", "guests and how they are", 0, list_guests, NULL},
+    {"devices", "", "PCI functions and their owners", 0, list_devices, NULL},
+    {"groups", "", "functions that can only go to a guest together", 0, list_groups, NULL},
+    {"iommu", "", "the VT-d units' registers", 0, list_units, NULL},
+    {"domains", "", "DMA domains and the functions in them", 0, list_domains, NULL},
+    {"walk", "RID ADDRESS", "follow a device's access through the live tables", 2, NULL, walk},
+    {"why", "RID ADDRESS", "the same, and what becomes of a read and a write", 2, NULL, why},
+    {"faults", "", "the latest blocked accesses", 0, list_faults, NULL},
+    {"audit", "", "prove the isolation invariants from the live tables", 0, audit, NULL},
+    {"exits", "", "VM exits by kind", 0, list_exits, NULL},
+    {"cpus", "", "cores and what they do", 0, list_cpus, NULL},
+    {"frames", "", "physical memory and its owners", 0, list_frames, NULL},
+    {"start", "GUEST", "start a guest that is not running, from its image", 1, NULL, command_start},
+    {"stop", "GUEST", "stop a guest and take its devices back", 1, NULL, command_stop},
+    {"restart", "GUEST", "stop a guest if it runs, and start it", 1, NULL, command_restart},
+    {"pause", "GUEST", "hold its vCPUs; its devices go on", 1, NULL, command_pause},
+    {"resume", "GUEST", "let a paused guest run on", 1, NULL, command_resume},
+    {"move", "DEVICE FROM TO", "a function (rid or name.vfN) to another guest", 3, NULL,
+     command_move},
+    {"console", "GUEST", "a guest's serial line; Ctrl-\\ leaves it", 1, NULL, command_console},
+    {"reboot", "", "stop all guests and reset the machine", 0, reboot, NULL},
+    {"poweroff", "", "stop all guests and switch the machine off", 0, poweroff, NULL},
+    {NULL, NULL, NULL, 0, NULL, NULL},
 };

@@ -10,8 +10,9 @@ struct command {
     const char *name;
     const char *arguments; /* for help */
     const char *help;
-    unsigned required;                                /* arguments that must be there */
-    void (*run)(unsigned count, char *const words[]); /* words[0] is the name */
+    unsigned required;                /* arguments that must be there */
+    void (*show)(void);               /* one that looks at no arguments, or NULL */
+    void (*run)(char *const words[]); /* else; words[0] is the name */
 };
 
 extern const struct command monitor_commands[]; /* ends with a NULL name */
@@ -19,10 +20,10 @@ extern const struct command monitor_commands[]; /* ends with a NULL name */
 /* commands_guests.c: a guest's state in words, and the commands that change it. */
 struct guest;
 const char *command_state(const struct guest *guest);
-void command_start(unsigned count, char *const words[]);
-void command_stop(unsigned count, char *const words[]);
-void command_restart(unsigned count, char *const words[]);
-void command_pause(unsigned count, char *const words[]);
-void command_resume(unsigned count, char *const words[]);
-void command_move(unsigned count, char *const words[]);
-void command_console(unsigned count, char *const words[]);
+void command_start(char *const words[]);
+void command_stop(char *const words[]);
+void command_restart(char *const words[]);
+void command_pause(char *const words[]);
+void command_resume(char *const words[]);
+void command_move(char *const words[]);
+void command_console(char *const words[]);

@@ -48,33 +48,28 @@ static enum status stop(struct guest *guest)
     return guest_stop(guest, "monitor");
 }
 
-void command_start(unsigned count, char *const words[])
+void command_start(char *const words[])
 {
-    (void)count;
     change(words[1], guest_start, "started");
 }
 
-void command_stop(unsigned count, char *const words[])
+void command_stop(char *const words[])
 {
-    (void)count;
     change(words[1], stop, "stopped");
 }
 
-void command_restart(unsigned count, char *const words[])
+void command_restart(char *const words[])
 {
-    (void)count;
     change(words[1], guest_restart, "restarted");
 }
 
-void command_pause(unsigned count, char *const words[])
+void command_pause(char *const words[])
 {
-    (void)count;
     change(words[1], guest_pause, "paused");
 }
 
-void command_resume(unsigned count, char *const words[])
+void command_resume(char *const words[])
 {
-    (void)count;
     change(words[1], guest_resume, "resumed");
 }
 
@@ -92,9 +87,8 @@ static bool is_called(const struct assignment *assignment, const char *name)
     return text_equal(name, vf);
 }
 
-void command_move(unsigned count, char *const words[])
+void command_move(char *const words[])
 {
-    (void)count;
     struct guest *from = named(words[2]), *to = named(words[3]);
     struct assignment *assignment = NULL;
     if (from == NULL || to == NULL)
@@ -115,9 +109,8 @@ void command_move(unsigned count, char *const words[])
         console_printf("%s could not be moved: %s\n", words[1], status_name(status));
 }
 
-void command_console(unsigned count, char *const words[])
+void command_console(char *const words[])
 {
-    (void)count;
     struct guest *guest = named(words[1]);
     if (guest == NULL)
         return;

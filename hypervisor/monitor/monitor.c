@@ -50,8 +50,10 @@ static void run_line(void)
             continue;
         if (count - 1 < command->required || count > COMMAND_WORDS)
             console_printf("usage: %s %s\n", command->name, command->arguments);
+        else if (command->show != NULL)
+            command->show();
         else
-            command->run(count, words);
+            command->run(words);
         return;
     }
     console_printf("%s: no such command; `help` lists them\n", words[0]);
