@@ -32,7 +32,9 @@ $(BUILD)/unit/objects/%.o: %.c $(BUILD)/flags/unit
 
 -include $(shell find $(BUILD)/unit/objects -name '*.d' 2>/dev/null)
 
-.PHONY: unit
+.PHONY: unit unit-programs
+unit-programs: $(UNIT_TESTS)
+
 unit: ## unit tests on this machine (ASan, UBSan); seconds
 	@+$(call build,$(UNIT_TESTS))
 	@failed=0; for test in $(UNIT_TESTS); do timeout 120 $$test || failed=1; done; exit $$failed
