@@ -5,7 +5,7 @@
 #include "hypervisor/acpi/madt.h"
 #include "hypervisor/base/core.h"
 #include "hypervisor/x86/cpu.h"
-#include "hypervisor/x86/descriptors.h"
+#include "hypervisor/setup/descriptors.h"
 
 /* Control registers, descriptor tables, exception handlers and per-core data of the boot core:
  * the first thing to call; needs no memory management. */

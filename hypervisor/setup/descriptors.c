@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hypervisor/x86/descriptors.h"
+#include "hypervisor/setup/descriptors.h"
 
 #include "hypervisor/setup/cpu.h"
 #include "hypervisor/x86/exceptions.h"
@@ -21,18 +21,24 @@ struct table_register {
 } PACKED;
 _Static_assert(sizeof(struct table_register) == 10, "SDM 3A 3.5.1");
 
+static struct core_tables *tables_of(unsigned core)
+{
+    return (struct core_tables *)core_tables[core];
+}
+
 void descriptors_set_stack(unsigned core, enum exception_stack stack, uintptr_t top)
 {
-    core_tables[core].tss.ist[stack - 1] = top;
+    tables_of(core)->tss.ist[stack - 1] = top;
 }
 
 void descriptors_load(unsigned core)
 {
-    uint64_t *gdt = core_tables[core].gdt;
-    uint64_t tss = (uintptr_t)&core_tables[core].tss;
+    struct core_tables *tables = tables_of(core);
+    uint64_t *gdt = tables->gdt;
+    uint64_t tss = (uintptr_t)&tables->tss;
     uint64_t limit = sizeof(struct task_state) - 1;
     /* No I/O permission map: the base lies past the limit. */
-    core_tables[core].tss.io_map_base = sizeof(struct task_state);
+    tables->tss.io_map_base = sizeof(struct task_state);
     gdt[0] = 0;
     gdt[SELECTOR_CODE / 8] = DESCRIPTOR_CODE;
     gdt[SELECTOR_DATA / 8] = DESCRIPTOR_DATA;
@@ -40,7 +46,7 @@ void descriptors_load(unsigned core)
         limit | FIELD(tss, 23, 0) << 16 | TYPE_TSS << 40 | FIELD(tss, 31, 24) << 56;
     gdt[SELECTOR_TSS / 8 + 1] = tss >> 32;
 
-    struct table_register gdtr = {sizeof core_tables[core].gdt - 1, (uintptr_t)gdt};
+    struct table_register gdtr = {sizeof tables->gdt - 1, (uintptr_t)gdt};
     /* FS and GS get no selector: loading one would clear the base that cpu_current() uses. */
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %1\n\t"
@@ -77,12 +83,14 @@ void idt_init(void)
         [VECTOR_DOUBLE_FAULT] = STACK_DOUBLE_FAULT,
         [VECTOR_MACHINE_CHECK] = STACK_MACHINE_CHECK,
     };
-    for (unsigned vector = 0; vector < ARRAY_SIZE(idt); vector++) {
+    struct gate *gates = (struct gate *)idt, *discard = (struct gate *)discard_idt;
+    for (unsigned vector = 0; vector < IDT_ENTRIES; vector++) {
         uintptr_t entry = (uintptr_t)vector_entries + (uintptr_t)vector * VECTOR_ENTRY_SIZE;
-        set_gate(&idt[vector], entry, vector < ARRAY_SIZE(stacks) ? stacks[vector] : STACK_CURRENT);
-        discard_idt[vector] = idt[vector];
+        set_gate(&gates[vector], entry,
+                 vector < ARRAY_SIZE(stacks) ? stacks[vector] : STACK_CURRENT);
+        discard[vector] = gates[vector];
         if (vector >= 16)
-            set_gate(&discard_idt[vector], (uintptr_t)discard_entry, STACK_CURRENT);
+            set_gate(&discard[vector], (uintptr_t)discard_entry, STACK_CURRENT);
     }
 }
 

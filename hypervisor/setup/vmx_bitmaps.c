@@ -3,6 +3,7 @@
 
 #include "hypervisor/base/string.h"
 #include "hypervisor/setup/policy.h"
+#include "hypervisor/setup/vmx_registers.h"
 #include "hypervisor/vcpu/policy/msr.h"
 
 #define MSR_HIGH_BASE   0xc0000000u
@@ -27,8 +28,9 @@ static void build_half(uint8_t *read, uint8_t *write, uint32_t base)
 
 void vmx_bitmaps_build(void)
 {
-    memset(&vmx_msr_bitmap, 0xff, sizeof vmx_msr_bitmap);
-    build_half(vmx_msr_bitmap.read_low, vmx_msr_bitmap.write_low, 0);
-    build_half(vmx_msr_bitmap.read_high, vmx_msr_bitmap.write_high, MSR_HIGH_BASE);
+    struct vmx_msr_bitmap *bitmap = (struct vmx_msr_bitmap *)vmx_msr_bitmap;
+    memset(bitmap, 0xff, sizeof *bitmap);
+    build_half(bitmap->read_low, bitmap->write_low, 0);
+    build_half(bitmap->read_high, bitmap->write_high, MSR_HIGH_BASE);
     memset(vmx_io_bitmaps, 0xff, sizeof vmx_io_bitmaps);
 }

@@ -109,3 +109,14 @@ struct vmx_region {
     uint8_t opaque[4096 - 8];
 };
 _Static_assert(sizeof(struct vmx_region) == 4096, "SDM 3C 25.2");
+
+/* One bit per MSR, set = exit (SDM 3C 25.6.9). Low: 0..0x1fff; high: 0xc0000000..0xc0001fff. */
+struct vmx_msr_bitmap {
+    uint8_t read_low[1024];   /* 0x000 */
+    uint8_t read_high[1024];  /* 0x400 */
+    uint8_t write_low[1024];  /* 0x800 */
+    uint8_t write_high[1024]; /* 0xc00 */
+};
+_Static_assert(sizeof(struct vmx_msr_bitmap) == 4096, "SDM 3C 25.6.9");
+_Static_assert(offsetof(struct vmx_msr_bitmap, read_high) == 0x400, "SDM 3C 25.6.9");
+_Static_assert(offsetof(struct vmx_msr_bitmap, write_low) == 0x800, "SDM 3C 25.6.9");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/x86/descriptors.h"
 
-struct core_tables core_tables[CPU_MAX] __attribute__((aligned(64)));
-struct gate idt[IDT_SIZE] __attribute__((aligned(4096)));
-struct gate discard_idt[IDT_SIZE] __attribute__((aligned(4096)));
+uint8_t core_tables[CPU_MAX][CORE_TABLES_SIZE] __attribute__((aligned(64)));
+uint8_t idt[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+uint8_t discard_idt[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));

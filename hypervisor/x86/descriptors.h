@@ -1,48 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Segment descriptors and task states, one set per core (SDM 3A 3.4.5, 8.7); the gates of all. */
+/* Memory that the CPU reads for as long as the machine runs. setup/descriptors.h says what is in
+ * it. */
 #pragma once
 
-#include "hypervisor/base/core.h"
 #include "hypervisor/base/this_core.h"
 
-#define SELECTOR_CODE 0x08
-#define SELECTOR_DATA 0x10
-#define SELECTOR_TSS  0x18
-
-/* Which stack of the task state an exception's handler runs on (SDM 3A 7.14.5). */
-enum exception_stack { STACK_CURRENT, STACK_NMI, STACK_DOUBLE_FAULT, STACK_MACHINE_CHECK };
-#define EXCEPTION_STACKS 3
-
-struct task_state {
-    uint32_t reserved0;   /* 0x00 */
-    uint64_t rsp[3];      /* 0x04 */
-    uint64_t reserved1;   /* 0x1c */
-    uint64_t ist[7];      /* 0x24: ist[0] is IST1 */
-    uint64_t reserved2;   /* 0x5c */
-    uint16_t reserved3;   /* 0x64 */
-    uint16_t io_map_base; /* 0x66 */
-} PACKED;
-_Static_assert(sizeof(struct task_state) == 104, "SDM 3A 8.7");
-_Static_assert(offsetof(struct task_state, ist) == 0x24, "SDM 3A 8.7");
-
-extern struct core_tables {
-    uint64_t gdt[5]; /* null, code, data, TSS (two entries) */
-    struct task_state tss;
-} core_tables[CPU_MAX];
-
-struct gate {               /* SDM 3A 7.14.1 */
-    uint16_t offset_low;    /* 0 */
-    uint16_t selector;      /* 2 */
-    uint8_t stack;          /* 4: IST */
-    uint8_t type;           /* 5 */
-    uint16_t offset_middle; /* 6 */
-    uint32_t offset_high;   /* 8 */
-    uint32_t reserved;      /* 12 */
-};
-_Static_assert(sizeof(struct gate) == 16, "SDM 3A 7.14.1");
-
-#define IDT_SIZE 256
-extern struct gate idt[IDT_SIZE];
+#define CORE_TABLES_SIZE 192 /* struct core_tables: a core's segment descriptors and task state */
+extern uint8_t core_tables[CPU_MAX][CORE_TABLES_SIZE];
+extern uint8_t idt[PAGE_SIZE]; /* struct gate */
 /* Used while interrupts that a guest left behind are dropped. Its APIC takes vectors from 16 up
  * (SDM 3A 11.5.2), so exceptions' numbers are among them and mean nothing. */
-extern struct gate discard_idt[IDT_SIZE];
+extern uint8_t discard_idt[PAGE_SIZE];

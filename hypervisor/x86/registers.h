@@ -91,11 +91,6 @@ static inline void cr4_write(uint64_t value)
     __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
 }
 
-static inline void tlb_flush_page(uintptr_t address)
-{
-    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
-}
-
 #define CR0_PE BIT(0)
 #define CR0_MP BIT(1)
 #define CR0_EM BIT(2)
@@ -133,14 +128,12 @@ static inline void tlb_flush_page(uintptr_t address)
 #define MSR_TSC             0x10
 #define MSR_APIC_BASE       0x1b
 #define MSR_FEATURE_CONTROL 0x3a
-#define MSR_TSC_ADJUST      0x3b
 #define MSR_PAT             0x277
 #define MSR_MISC_ENABLE     0x1a0
 #define MSR_MTRR_DEF_TYPE   0x2ff
 #define MSR_TSC_DEADLINE    0x6e0
 #define MSR_XSS             0xda0
 #define MSR_X2APIC_FIRST    0x800
-#define MSR_X2APIC_LAST     0x8ff
 #define MSR_X2APIC_ICR      0x830
 #define MSR_EFER            0xc0000080
 #define MSR_STAR            0xc0000081

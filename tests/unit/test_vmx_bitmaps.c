@@ -4,6 +4,7 @@
 #include "hypervisor/setup/policy.h"
 #include "hypervisor/vcpu/policy/msr.h"
 #include "hypervisor/setup/vmx.h"
+#include "hypervisor/setup/vmx_registers.h"
 #include "tests/unit/support/host.h"
 
 /* A policy with readable, writable and refused MSRs at both ends of both halves. */
@@ -25,7 +26,7 @@ static bool exits(const uint8_t *bitmap, uint32_t bit)
 static void msr_bitmap_follows_the_policy(void **state)
 {
     vmx_bitmaps_build();
-    const struct vmx_msr_bitmap *bitmap = &vmx_msr_bitmap;
+    const struct vmx_msr_bitmap *bitmap = (const struct vmx_msr_bitmap *)vmx_msr_bitmap;
     for (uint32_t bit = 0; bit < 0x2000; bit++) {
         assert_int_equal(exits(bitmap->read_low, bit), !msr_policy_direct(bit, false));
         assert_int_equal(exits(bitmap->write_low, bit), !msr_policy_direct(bit, true));

@@ -49,7 +49,7 @@ static void write_controls(const struct vcpu *vcpu)
     vmcs_write(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
     vmcs_write(VMCS_IO_BITMAP_A, physical_address(vmx_io_bitmaps[0]));
     vmcs_write(VMCS_IO_BITMAP_B, physical_address(vmx_io_bitmaps[1]));
-    vmcs_write(VMCS_MSR_BITMAP, physical_address(&vmx_msr_bitmap));
+    vmcs_write(VMCS_MSR_BITMAP, physical_address(vmx_msr_bitmap));
     vmcs_write(VMCS_EPT_POINTER, ept_pointer(vcpu));
     vmcs_write(VMCS_CR0_MASK, vmx_cr0_mask());
     vmcs_write(VMCS_CR4_MASK, vmx_cr4_mask());
