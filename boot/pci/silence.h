@@ -2,7 +2,7 @@
 /* Bus mastering off, through the configuration ports, before any memory is used. */
 #pragma once
 
-#include "hypervisor/pci/rid.h"
+#include "hypervisor/pci/discovery.h"
 
 /* Takes bus mastering away from every function of segment 0 that is no bridge, through ports 0xcf8
  * and 0xcfc. Buses that no bridge leads to (other roots, which big machines have) are tried one by

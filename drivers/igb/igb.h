@@ -5,4 +5,3 @@
 #include "hypervisor/pci/pf_driver.h"
 
 extern const struct pf_driver igb_pf_driver;
-extern const struct pf_setup igb_pf_setup; /* setup/igb_start.c */

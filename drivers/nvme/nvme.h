@@ -5,4 +5,3 @@
 #include "hypervisor/pci/pf_driver.h"
 
 extern const struct pf_driver nvme_pf_driver;
-extern const struct pf_setup nvme_pf_setup; /* setup/nvme_start.c */

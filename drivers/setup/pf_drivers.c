@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Every PF driver there is. */
-#include "drivers/igb/igb.h"
-#include "drivers/nvme/nvme.h"
+#include "drivers/setup/pf_drivers.h"
 
 const struct pf_setup *const pf_setups[] = {&igb_pf_setup, &nvme_pf_setup, NULL};

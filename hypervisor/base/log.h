@@ -23,11 +23,6 @@ static inline bool log_is_due(uint64_t n, uint64_t alone)
 }
 /* For a core that is about to die: writes directly, whoever holds the console. */
 void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Gives the calling core a ring of `size` bytes, a power of two, before it runs any guest: what
- * guests do later takes no memory for it. Until then, and without one (NULL), it writes directly,
- * as the control core always does. */
-void log_start_core(void *bytes, uint32_t size);
-#define LOG_RING_PAGES 2
 /* Writes out what the other cores' rings hold. Control core only. */
 void log_drain(void);
 /* The control loop's share of that: whole lines, core after core, for 10 ms at most and one line.
@@ -37,9 +32,6 @@ void log_service(void);
 bool log_pending(unsigned core);
 /* Waits until everything has left the machine (100 ms at most): before it is switched off. */
 void log_flush(void);
-/* The newest of the last 64 KiB of the log, from the start of a line, terminated; its length. */
-size_t log_tail(char *buffer, size_t size);
-
 /* Where the lines go, by setup/console.c; until then only into those 64 KiB. */
 extern struct log_sink {
     void (*write)(const char *text, size_t size);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The log at boot: giving cores their rings, and what was said before there was a screen. */
-#include "hypervisor/base/log.h"
-
-#include "hypervisor/base/log_ring.h"
+#include "hypervisor/base/log_boot.h"
 
 void log_start_core(void *bytes, uint32_t size)
 {

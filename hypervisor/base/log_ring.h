@@ -16,7 +16,6 @@ struct log_ring {
     uint32_t reported;         /* of them reported; reader only */
 };
 
-void log_ring_init(struct log_ring *ring, void *bytes, uint32_t size);
 /* Writer: all of the text or nothing (false; counted). */
 bool log_ring_put(struct log_ring *ring, const char *text, size_t size);
 /* Reader: bytes that are there now; always whole texts, unless the last take cut one. */
@@ -42,7 +41,3 @@ extern struct core_ring {
     bool ready;
 } log_rings[CPU_MAX];
 extern struct log_history log_history;
-
-/* Copies the newest bytes, at most size - 1, beginning at the start of a line when any had to be
- * left out, and terminates; the length without the terminator. */
-size_t log_history_copy(const struct log_history *history, char *buffer, size_t size);

@@ -4,6 +4,7 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/iommu/pf_dma_setup.h"
 #include "hypervisor/memory/pages.h"
 
 static enum status open(struct pf_dma *dma, const struct pci_function *pf, size_t pages)

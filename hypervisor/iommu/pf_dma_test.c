@@ -4,6 +4,7 @@
 #include "hypervisor/iommu/pf_dma.h"
 
 #include "hypervisor/base/string.h"
+#include "hypervisor/iommu/pf_dma_setup.h"
 #include "hypervisor/memory/pages.h"
 
 #define FAULT_TIME MILLISECONDS(200)

@@ -21,11 +21,9 @@
  * architecture's maximum of 65536 would cost 1 MiB for each of up to seven units. The size is
  * fixed: hardware latches the table's address, and growing it would need a second table while
  * entries are live. */
-#define VTD_INTERRUPT_ENTRIES    4096u
-#define VTD_INTERRUPT_SIZE_FIELD 11u /* 2^(S + 1) entries */
+#define VTD_INTERRUPT_ENTRIES 4096u
 /* Entry 0 is never used: a message whose index was never set, or was wiped, hits nothing. */
 #define VTD_INTERRUPT_FIRST 1u
-#define VTD_INTERRUPT_PAGES (VTD_INTERRUPT_ENTRIES * sizeof(struct vtd_irte) / PAGE_SIZE)
 
 struct vtd_unit {
     uint64_t base;           /* physical */

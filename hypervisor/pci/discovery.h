@@ -4,6 +4,16 @@
 #pragma once
 
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/rid.h"
+
+#define RID_DEVICE(rid)   ((uint8_t)(((rid) >> 3) & 0x1f))
+#define RID_FUNCTION(rid) ((uint8_t)((rid) & 7))
+
+/* Of one segment. */
+#define PCI_REQUESTERS 65536
+#define PCI_BUSES      256
+#define PCI_DEVICES    32 /* of a bus */
+#define PCI_FUNCTIONS  8  /* of a device */
 
 #define PCI_STANDARD_HEADER 0x40
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a PF driver offers: once at boot, and while guests run. The core calls these and nothing
- * else; SR-IOV mechanics are not a driver's business. All calls are made on the control core.
+ * What a PF driver offers while guests run; pf_setup.h has what it does at boot. The core calls
+ * these and nothing else; SR-IOV mechanics are not a driver's business. All calls are made on the
+ * control core.
  */
 #pragma once
 
@@ -26,7 +27,6 @@ struct pf_device {
  * what `where` and `value` are. */
 typedef void pf_breach(void *context, uint64_t where, uint64_t value, const char *message);
 
-/* While guests run. */
 struct pf_driver {
     /* VF n gets an owner or was reset: filters, mailbox and queues as after power-on. After an
      * error, which is logged, nobody gets the VF. */
@@ -47,25 +47,3 @@ static inline void pf_lose(const struct pf_device *device)
 {
     (void)!pci_life_set(device->function, PCI_LOST);
 }
-struct iommu_fault;
-
-/* At boot. */
-struct pf_setup {
-    const struct pf_driver *driver;
-    /* True when it knows the device. */
-    bool (*probe)(const struct pci_function *function);
-    /* Resets the PF, lets it try a DMA that must be stopped, and tells whether it was
-     * (pf_dma_test()); STATUS_DEVICE when it does not come out of a reset. Before start(); NULL:
-     * whatever the PF does needs a domain that works. */
-    enum status (*dma_test)(struct pf_device *device,
-                            void (*others)(const struct iommu_fault *fault));
-    /* Resets the PF and brings it up for `vfs` virtual functions, before VF Enable: internal
-     * switch, anti-spoofing, pools, filters. Starts link negotiation and does not wait for it. */
-    enum status (*start)(struct pf_device *device, uint16_t vfs);
-    /* After VF Enable and the 100 ms: what must be set per VF. */
-    enum status (*vfs_enabled)(struct pf_device *device);
-    void (*stop)(struct pf_device *device);
-};
-
-/* NULL-terminated, in the order in which they are asked; drivers/setup/pf_drivers.c. */
-extern const struct pf_setup *const pf_setups[];

@@ -4,6 +4,7 @@
 #include "drivers/keyboard/keyboard.h"
 #include "drivers/serial/serial.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/base/log_boot.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/setup/setup.h"
 

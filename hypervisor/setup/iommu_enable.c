@@ -9,6 +9,10 @@
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/cpu.h"
 #include "hypervisor/setup/iommu_registers.h"
+
+#define VTD_INTERRUPT_SIZE_FIELD 11u /* 2^(S + 1) entries */
+#define VTD_INTERRUPT_PAGES      (VTD_INTERRUPT_ENTRIES * sizeof(struct vtd_irte) / PAGE_SIZE)
+_Static_assert(VTD_INTERRUPT_ENTRIES == 2u << VTD_INTERRUPT_SIZE_FIELD, "VT-d 11.4.12");
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 

@@ -13,6 +13,7 @@
 #include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/pf_setup.h"
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/pci_sriov.h"
 

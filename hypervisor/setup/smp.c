@@ -6,6 +6,7 @@
  */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/base/log_boot.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/firmware_map.h"

@@ -24,5 +24,12 @@ MUST_CHECK enum status rtc_init(const struct fadt *fadt);
  */
 MUST_CHECK enum status calendar_seconds(const struct calendar_time *time, uint64_t *seconds);
 
+/* Of the PC's real-time clock, what x86/rtc.h has not. */
+#define RTC_INDEX_PORT 0x70
+#define RTC_DATA_PORT  0x71
+#define RTC_A_UPDATING BIT(7)
+#define RTC_B_BINARY   BIT(2)
+#define RTC_HOUR_PM    BIT(7) /* with 12 hours */
+
 /* A periodic interrupt on the control core. */
 void timer_start(uint64_t period_microseconds);

@@ -22,16 +22,10 @@ enum rtc_register {
     RTC_D = 0x0d,
 };
 
-#define RTC_INDEX_PORT 0x70
-#define RTC_DATA_PORT  0x71
-
-#define RTC_A_UPDATING BIT(7)
 #define RTC_A_DIVIDER  0x20 /* 32.768 kHz, running */
 #define RTC_A_RATE     0x06
 #define RTC_B_24_HOURS BIT(1)
-#define RTC_B_BINARY   BIT(2)
 #define RTC_D_VALID    BIT(7)
-#define RTC_HOUR_PM    BIT(7) /* with 12 hours */
 
 /* Seconds since the beginning of 1970. */
 uint64_t rtc_seconds(void);

@@ -17,6 +17,7 @@
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 /* States that lawful operations pass through, in which the audit may run: none is a violation. */
 #include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/iommu/pf_dma_setup.h"
 #include "hypervisor/pci/config_space.h"
 #include "tests/unit/support/audit_fixture.h"
 

@@ -18,6 +18,7 @@
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 /* A PF that does DMA: the audit knows its domain, and falsified it is named. */
 #include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/iommu/pf_dma_setup.h"
 #include "hypervisor/pci/config_space.h"
 #include "tests/unit/support/audit_fixture.h"
 

@@ -9,6 +9,7 @@
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/base/log_boot.h"
 #include "hypervisor/base/log_ring.h"
 #include "hypervisor/base/this_core.h"
 #include "tests/unit/support/host.h"

@@ -10,6 +10,7 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/pf_driver.h"
+#include "hypervisor/pci/pf_setup.h"
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/pci_sriov.h"
 #include "hypervisor/setup/pfs.h"

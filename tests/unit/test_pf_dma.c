@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/iommu/pf_dma_setup.h"
 #include "hypervisor/iommu/vtd.h"
 #include "hypervisor/memory/pages.h"
 #include "tests/unit/model/vtd_machine.h"

@@ -19,6 +19,7 @@
 // SOURCES: hypervisor/assign/assignment_check.c -pages.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 #include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/iommu/pf_dma_setup.h"
 #include "hypervisor/pci/config_space.h"
 #include "tests/unit/support/audit_fixture.h"
 #include "tests/unit/support/device_stubs.h"

@@ -6,6 +6,7 @@
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/pci/config_access.h"
 #include "boot/pci/silence.h"
+#include "hypervisor/pci/discovery.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
 

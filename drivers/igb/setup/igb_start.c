@@ -10,7 +10,9 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/iommu/pf_dma_setup.h"
 #include "hypervisor/pci/config_space.h"
+#include "hypervisor/pci/pf_setup.h"
 
 /* Registers must not be touched before (datasheet 4.2.1.3). */
 #define RESET_SETTLE MILLISECONDS(3)

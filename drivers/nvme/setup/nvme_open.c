@@ -3,6 +3,7 @@
 #include "drivers/nvme/setup/nvme_setup.h"
 #include "drivers/nvme/setup/nvme_setup_registers.h"
 #include "hypervisor/base/clock.h"
+#include "hypervisor/iommu/pf_dma_setup.h"
 
 #define TIMEOUT_UNIT    MILLISECONDS(500)
 #define MAX_ENABLE_TIME MILLISECONDS(10000) /* CAP.TO could ask for two minutes */

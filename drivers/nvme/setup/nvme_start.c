@@ -6,6 +6,7 @@
 #include "drivers/nvme/setup/nvme_setup_registers.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/pci/pf_setup.h"
 
 static bool nvme_probe(const struct pci_function *function)
 {

@@ -4,12 +4,14 @@
 
 #include <string.h>
 
+#include "drivers/setup/pf_drivers.h"
 #include "drivers/igb/igb.h"
 #include "drivers/igb/igb_registers.h"
 #include "drivers/igb/setup/igb_setup_registers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/iommu/pf_dma.h"
+#include "hypervisor/iommu/pf_dma_setup.h"
 #include "tests/unit/support/host.h"
 
 #define REGISTERS UINT64_C(0x600000000000)

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "drivers/setup/pf_drivers.h"
 #include "drivers/nvme/nvme.h"
 #include "drivers/nvme/nvme_registers.h"
 #include "drivers/nvme/setup/nvme_setup_registers.h"

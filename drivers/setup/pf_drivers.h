@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* What each PF driver offers at boot. */
+#pragma once
+
+#include "hypervisor/pci/pf_setup.h"
+
+extern const struct pf_setup igb_pf_setup;  /* igb/setup/igb_start.c */
+extern const struct pf_setup nvme_pf_setup; /* nvme/setup/nvme_start.c */
