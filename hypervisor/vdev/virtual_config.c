@@ -37,12 +37,7 @@ static const struct rule rules[CONFIG_DWORDS] = {
     [0x04 / 4] = {RULE_COMMAND, 0, 0},
     [0x08 / 4] = {RULE_PHYSICAL, ~0u, 0}, /* revision, class */
     [0x0c / 4] = {RULE_ZERO, 0, 0},       /* header type 0, single function */
-    [0x10 / 4] = {RULE_BAR, 0, 0},
-    [0x14 / 4] = {RULE_BAR, 0, 0},
-    [0x18 / 4] = {RULE_BAR, 0, 0},
-    [0x1c / 4] = {RULE_BAR, 0, 0},
-    [0x20 / 4] = {RULE_BAR, 0, 0},
-    [0x24 / 4] = {RULE_BAR, 0, 0},
+    [0x10 / 4 ... 0x24 / 4] = {RULE_BAR, 0, 0},
     [0x2c / 4] = {RULE_PHYSICAL, ~0u, 0}, /* subsystem ids */
     [0x30 / 4] = {RULE_ZERO, 0, 0},       /* no expansion ROM */
     [0x34 / 4] = {RULE_CAP_POINTER, 0, 0},
@@ -171,14 +166,7 @@ void virtual_config_write(struct assignment *assignment, unsigned offset, unsign
         assignment->msix_function_mask = (value >> 16 & MSIX_CONTROL_MASK) != 0;
         virtual_msix_update(assignment);
         break;
-    case RULE_ZERO:
-    case RULE_PHYSICAL:
-    case RULE_IDENTITY:
-    case RULE_CAP_POINTER:
-    case RULE_MSIX_TABLE:
-    case RULE_MSIX_PBA:
-    case RULE_PCIE_HEADER:
-    case RULE_PCIE:
+    default: /* read-only */
         break;
     }
 }

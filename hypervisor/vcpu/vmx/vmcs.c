@@ -3,8 +3,8 @@
 
 #include "hypervisor/base/log.h"
 
+/* Of the instructions that are executed here. */
 static const char *const error_texts[] = {
-    [1] = "VMCALL executed in VMX root operation",
     [2] = "VMCLEAR with an invalid physical address",
     [3] = "VMCLEAR with the VMXON pointer",
     [4] = "VMLAUNCH with a VMCS that is not clear",
@@ -17,16 +17,6 @@ static const char *const error_texts[] = {
     [11] = "VMPTRLD with a wrong VMCS revision identifier",
     [12] = "VMREAD or VMWRITE of a VMCS component that this CPU does not have",
     [13] = "VMWRITE to a read-only VMCS component",
-    [15] = "VMXON executed in VMX root operation",
-    [16] = "VM entry with an invalid executive-VMCS pointer",
-    [17] = "VM entry with an executive VMCS that was not launched",
-    [18] = "VM entry with an executive-VMCS pointer that is not the VMXON pointer",
-    [19] = "VMCALL with a VMCS that is not clear",
-    [20] = "VMCALL with invalid VM-exit control fields",
-    [22] = "VMCALL with a wrong MSEG revision identifier",
-    [23] = "VMXOFF under dual-monitor treatment of SMIs",
-    [24] = "VMCALL with invalid SMM-monitor features",
-    [25] = "VM entry with invalid execution controls in the executive VMCS",
     [26] = "VM entry with events blocked by MOV SS",
     [28] = "INVEPT or INVVPID with an invalid operand",
 };
@@ -35,7 +25,8 @@ const char *vmx_instruction_error_text(uint64_t error)
 {
     if (error < ARRAY_SIZE(error_texts) && error_texts[error] != NULL)
         return error_texts[error];
-    return "no VMCS is current, or an error number that SDM 3C 31.4 does not list";
+    return "no VMCS is current, or an error that is not to be expected: SDM 3C 31.4 has the "
+           "numbers";
 }
 
 #if !__STDC_HOSTED__
