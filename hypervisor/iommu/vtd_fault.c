@@ -12,7 +12,7 @@ static volatile bool fault_event;
 static uint64_t last_look;
 
 /* Reason codes, annex "Fault conditions" of the VT-d specification. Below 0x20 legacy mode, 0x20 to
- * 0x2f interrupt requests, from 0x30 scalable mode. */
+ * 0x2f interrupt requests, from 0x30 scalable mode, which no unit is ever switched to. */
 static const char *const reasons[] = {
     [0x01] = "request blocked: no context table for this bus, so nobody owns the function",
     [0x02] = "request blocked: no context entry, so nobody owns the function",
@@ -37,35 +37,6 @@ static const char *const reasons[] = {
     [0x26] = "the interrupt remapping entry belongs to another function",
     [0x27] = "the posted interrupt descriptor could not be accessed",
     [0x28] = "reserved bits are set in the posted interrupt descriptor",
-    [0x30] = "the root table's address register has reserved bits set",
-    [0x31] = "the root table's mode is not valid",
-    [0x38] = "the scalable root table could not be read",
-    [0x39] = "the scalable root entry is not present",
-    [0x3a] = "reserved bits are set in the scalable root entry",
-    [0x40] = "the scalable context table could not be read",
-    [0x41] = "the scalable context entry is not present",
-    [0x42] = "reserved bits are set in the scalable context entry",
-    [0x47] = "page requests are not enabled in the scalable context entry",
-    [0x50] = "the PASID directory could not be read",
-    [0x51] = "the PASID directory entry is not present",
-    [0x52] = "reserved bits are set in the PASID directory entry",
-    [0x58] = "the PASID table could not be read",
-    [0x59] = "the PASID entry is not present",
-    [0x5a] = "reserved bits are set in the PASID entry",
-    [0x5b] = "the PASID entry is not valid on this unit",
-    [0x70] = "a first-level table could not be read",
-    [0x71] = "the first-level entry is not present",
-    [0x72] = "reserved bits are set in a first-level entry",
-    [0x73] = "the first-level root could not be read",
-    [0x78] = "a second-level table could not be read (scalable mode)",
-    [0x79] = "the second-level entry is not present (scalable mode)",
-    [0x7a] = "reserved bits are set in a second-level entry (scalable mode)",
-    [0x80] = "the address is not canonical",
-    [0x81] = "user request to a supervisor page",
-    [0x85] = "write blocked: page not writable (scalable mode)",
-    [0x86] = "read blocked: page not readable (scalable mode)",
-    [0x87] = "the address translates to the interrupt range (scalable mode)",
-    [0x91] = "accessed or dirty bits could not be updated",
 };
 
 const char *iommu_fault_reason(uint8_t reason)
@@ -75,7 +46,7 @@ const char *iommu_fault_reason(uint8_t reason)
     if (reason >= 0x20 && reason < 0x30)
         return "interrupt request blocked for an unknown reason";
     if (reason >= 0x30)
-        return "scalable mode request blocked for an unknown reason";
+        return "request blocked for a reason of scalable mode, which is off";
     return "request blocked for an unknown reason";
 }
 

@@ -12,8 +12,6 @@
 #include "hypervisor/vcpu/policy/msr.h"
 #include "hypervisor/x86/registers.h"
 
-#define EXCEPTION_NMI 2
-#define EXCEPTION_MC  18
 /* A handler that faults on its own stack repeats itself for ever (CVE-2015-5307, CVE-2015-8104);
  * a debugger's breakpoint in a hot loop makes other exits in between. */
 #define EXCEPTION_RUN_LIMIT 100000
@@ -22,7 +20,7 @@ static enum outcome on_msr_read(struct vcpu *vcpu)
 {
     uint64_t value;
     if (!msr_policy_read(vcpu, (uint32_t)vcpu->registers[GUEST_RCX], &value))
-        return vcpu_fault(vcpu, EXCEPTION_GP);
+        return vcpu_fault(vcpu, VECTOR_GENERAL_PROTECTION);
     vcpu->registers[GUEST_RAX] = (uint32_t)value;
     vcpu->registers[GUEST_RDX] = value >> 32;
     return OUTCOME_ADVANCE;
@@ -32,7 +30,7 @@ static enum outcome on_msr_write(struct vcpu *vcpu)
 {
     uint64_t value = vcpu->registers[GUEST_RDX] << 32 | (uint32_t)vcpu->registers[GUEST_RAX];
     if (!msr_policy_write(vcpu, (uint32_t)vcpu->registers[GUEST_RCX], value))
-        return vcpu_fault(vcpu, EXCEPTION_GP);
+        return vcpu_fault(vcpu, VECTOR_GENERAL_PROTECTION);
     return OUTCOME_ADVANCE;
 }
 
@@ -43,7 +41,7 @@ static enum outcome on_io(struct vcpu *vcpu)
     uint64_t mask = BIT(exit->io.width * 8) - 1;
     uint64_t *rax = &vcpu->registers[GUEST_RAX];
     if (exit->io.string)
-        return vcpu_fault(vcpu, EXCEPTION_GP);
+        return vcpu_fault(vcpu, VECTOR_GENERAL_PROTECTION);
     uint32_t value = (uint32_t)(*rax & mask);
     bool exists = vcpu_events()->io(vcpu, exit->io.port, exit->io.width, !exit->io.input, &value);
     if (exit->io.input) {
@@ -57,7 +55,7 @@ static enum outcome on_io(struct vcpu *vcpu)
 static enum outcome on_hypercall(struct vcpu *vcpu)
 {
     if (vcpu_backend()->cpl(vcpu) != 0)
-        return vcpu_fault(vcpu, EXCEPTION_UD);
+        return vcpu_fault(vcpu, VECTOR_UNDEFINED);
     return vcpu_events()->hypercall(vcpu) == EXIT_RESUME ? OUTCOME_ADVANCE : OUTCOME_STOP;
 }
 
@@ -88,7 +86,7 @@ enum outcome exit_nmi(struct vcpu *vcpu)
     if (__atomic_exchange_n(&vcpu->init_request, 0, __ATOMIC_ACQ_REL) != 0)
         return OUTCOME_WAIT;
     if (__atomic_exchange_n(&vcpu->nmi_request, 0, __ATOMIC_ACQ_REL) != 0)
-        vcpu_backend()->inject(vcpu, EXCEPTION_NMI, false, 0);
+        vcpu_backend()->inject(vcpu, VECTOR_NMI, false, 0);
     return OUTCOME_RESUME;
 }
 
@@ -105,7 +103,7 @@ static enum outcome on_exception(struct vcpu *vcpu)
     const struct vcpu_exit *exit = &vcpu->exit;
     uint64_t others = exits_but_exceptions(vcpu);
 
-    if (exit->exception.vector == EXCEPTION_MC)
+    if (exit->exception.vector == VECTOR_MACHINE_CHECK)
         return vcpu_machine_check(vcpu);
     vcpu->exception_run = others == vcpu->exceptions_after ? vcpu->exception_run + 1 : 1;
     vcpu->exceptions_after = others;
@@ -130,7 +128,7 @@ static enum outcome on_invd(struct vcpu *vcpu)
 
 static enum outcome on_undefined(struct vcpu *vcpu)
 {
-    return vcpu_fault(vcpu, EXCEPTION_UD);
+    return vcpu_fault(vcpu, VECTOR_UNDEFINED);
 }
 
 static enum outcome on_triple_fault(struct vcpu *vcpu)

@@ -38,8 +38,6 @@ static inline bool vcpu_pushes_rf(uint8_t vector)
     return vector < 32 && (others >> vector & 1) == 0;
 }
 /* #GP(0), #UD and the like, as the guest's mode wants them; OUTCOME_RESUME. */
-#define EXCEPTION_UD 6
-#define EXCEPTION_GP 13
 enum outcome vcpu_fault(struct vcpu *vcpu, uint8_t vector);
 
 /* General registers by number; RSP comes from and goes to the back-end. */

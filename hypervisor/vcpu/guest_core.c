@@ -4,8 +4,6 @@
 #include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/x86/registers.h"
 
-#define CR4_OSFXSR        BIT(9)
-#define CR4_OSXMMEXCPT    BIT(10)
 #define CPUID_1_ECX_XSAVE BIT(26)
 #define CPUID_7_ECX_PKU   BIT(3)
 

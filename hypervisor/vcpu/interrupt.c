@@ -67,10 +67,7 @@ void vcpu_interrupt(struct vcpu *target, uint64_t icr)
     case ICR_STARTUP:
         start(target, vector);
         break;
-    case ICR_LOWEST:
-    case ICR_SMI:
-    case ICR_RESERVED:
-    case ICR_EXTERNAL:
+    default:
         target->commands_dropped++;
         break;
     }
@@ -86,11 +83,7 @@ bool icr_permitted(uint64_t icr)
         return true;
     case ICR_INIT:
         return (icr & ICR_LEVEL_ASSERT) != 0; /* the de-assertion of old has no effect */
-    case ICR_LOWEST:
-    case ICR_SMI:
-    case ICR_RESERVED:
-    case ICR_EXTERNAL:
-        break;
+    default:
+        return false;
     }
-    return false;
 }

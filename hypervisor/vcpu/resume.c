@@ -9,7 +9,7 @@ enum outcome vcpu_fault(struct vcpu *vcpu, uint8_t vector)
 {
     struct vcpu_state state;
     bool has_error = false;
-    if (vector == EXCEPTION_GP) {
+    if (vector == VECTOR_GENERAL_PROTECTION) {
         vcpu_backend()->read_mode(vcpu, &state);
         has_error = (state.cr0 & CR0_PE) != 0; /* real mode pushes no error code */
     }

@@ -26,6 +26,8 @@ enum guest_register {
     GUEST_REGISTERS
 };
 
+#define SEGMENT_LONG BIT(13) /* of the attributes of CS */
+
 struct vcpu_segment {
     uint16_t selector;
     uint16_t attributes; /* descriptor bits 55:52 (in 15:12) and 47:40 (in 7:0); 0x10000 n/a */

@@ -2,7 +2,7 @@
 /* Exceptions, NMIs and interrupts taken by the hypervisor itself. */
 #pragma once
 
-#include "hypervisor/base/core.h"
+#include "hypervisor/x86/registers.h"
 
 /* What vectors.asm pushes, lowest address first; then what the CPU pushed (SDM 3A 7.14.2). */
 struct trap_frame {
@@ -14,13 +14,6 @@ struct trap_frame {
 };
 _Static_assert(offsetof(struct trap_frame, vector) == 0x78, "vectors.asm");
 _Static_assert(sizeof(struct trap_frame) == 0xb0, "vectors.asm; keeps the stack aligned to 16");
-
-#define VECTOR_NMI                2
-#define VECTOR_DOUBLE_FAULT       8
-#define VECTOR_PAGE_FAULT         14
-#define VECTOR_GENERAL_PROTECTION 13
-#define VECTOR_MACHINE_CHECK      18
-#define FIRST_INTERRUPT_VECTOR    32
 
 /* An NMI that arrives while RIP is in [begin, end) continues at `resume`: for code that looks for
  * a kick and then waits or enters a guest, which the kick must not fall between. Once per window is

@@ -144,3 +144,19 @@ static inline void cr4_write(uint64_t value)
 #define MSR_GS_BASE         0xc0000101
 #define MSR_KERNEL_GS_BASE  0xc0000102
 #define MSR_TSC_AUX         0xc0000103
+
+/* Exceptions, SDM 3A 7.15. */
+#define VECTOR_DEBUG              1
+#define VECTOR_NMI                2
+#define VECTOR_BREAKPOINT         3
+#define VECTOR_OVERFLOW           4
+#define VECTOR_UNDEFINED          6
+#define VECTOR_DOUBLE_FAULT       8
+#define VECTOR_GENERAL_PROTECTION 13
+#define VECTOR_PAGE_FAULT         14
+#define VECTOR_ALIGNMENT_CHECK    17
+#define VECTOR_MACHINE_CHECK      18
+#define FIRST_INTERRUPT_VECTOR    32
+
+#define DR6_TRAPS BITS(3, 0)
+#define PAT_RESET UINT64_C(0x0007040600070406) /* SDM 3A 12.12.4, APM 2 7.8.2 */

@@ -6,7 +6,6 @@
 #include "hypervisor/vcpu/events.h"
 #include "hypervisor/vcpu/emulate/fetch.h"
 
-#define SEGMENT_LONG  BIT(13)
 #define SEGMENT_32    BIT(14)
 #define CR4_PSE       BIT(4)
 #define ENTRY_PRESENT BIT(0)

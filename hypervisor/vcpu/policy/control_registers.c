@@ -7,9 +7,8 @@
 #include "hypervisor/vcpu/backend.h"
 #include "hypervisor/vcpu/emulate/fetch.h"
 
-#define SEGMENT_LONG BIT(13)
-#define CR4_PCIDE    BIT(17)
-#define CR3_PCID     BITS(11, 0)
+#define CR4_PCIDE BIT(17)
+#define CR3_PCID  BITS(11, 0)
 #define CR0_DEFINED                                                                                \
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | BIT(18) | CR0_NW | CR0_CD |    \
      CR0_PG)
@@ -74,7 +73,7 @@ enum outcome exit_control_register(struct vcpu *vcpu)
                          number);
     uint64_t value = vcpu_register(vcpu, source);
     if (number == 0 ? !set_cr0(&state, value) : !set_cr4(&state, value))
-        return vcpu_fault(vcpu, EXCEPTION_GP);
+        return vcpu_fault(vcpu, VECTOR_GENERAL_PROTECTION);
     vcpu_backend()->write_state(vcpu, &state);
     /* What the guest's old tables left in the TLB does not hold under the new mode. */
     vcpu_backend()->flush_memory(vcpu);
@@ -85,12 +84,12 @@ enum outcome exit_control_register(struct vcpu *vcpu)
 enum outcome exit_xsetbv(struct vcpu *vcpu)
 {
     if (!vcpu_backend()->osxsave(vcpu))
-        return vcpu_fault(vcpu, EXCEPTION_UD);
+        return vcpu_fault(vcpu, VECTOR_UNDEFINED);
     if (vcpu_backend()->cpl(vcpu) != 0 || (uint32_t)vcpu->registers[GUEST_RCX] != 0)
-        return vcpu_fault(vcpu, EXCEPTION_GP);
+        return vcpu_fault(vcpu, VECTOR_GENERAL_PROTECTION);
     uint64_t value = (vcpu->registers[GUEST_RDX] << 32) | (uint32_t)vcpu->registers[GUEST_RAX];
     if (!cpuid_policy_xcr0_valid(value))
-        return vcpu_fault(vcpu, EXCEPTION_GP);
+        return vcpu_fault(vcpu, VECTOR_GENERAL_PROTECTION);
     guest_core_set_xcr0(value);
     vcpu->xcr0 = value;
     return OUTCOME_ADVANCE;

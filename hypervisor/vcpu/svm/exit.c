@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a VMCB says about an exit: APM 2 15.7 to 15.13, 15.25.6, appendix C. */
 #include "hypervisor/vcpu/svm/svm.h"
-
-#define EXCEPTION_GP 13
-#define EXCEPTION_AC 17
+#include "hypervisor/x86/registers.h"
 
 /* EXITINFO1 of an I/O exit (APM 2 15.10.2) */
 #define IO_INPUT  BIT(0)
@@ -89,7 +87,7 @@ static void decode_invalid(struct vcpu *vcpu, const struct svm_exit_context *con
     if (host_state)
         exit->detail = "VMRUN refused the VMCB and left the host's state in it";
     if (exit->detail == NULL && ++vcpu->svm.invalid_runs < INVALID_RUN_LIMIT)
-        svm_exit_exception(exit, EXCEPTION_GP, true, 0);
+        svm_exit_exception(exit, VECTOR_GENERAL_PROTECTION, true, 0);
     else
         exit->kind = EXIT_ENTRY_FAILURE;
 }
@@ -148,11 +146,12 @@ void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
     }
     if (code >= SVM_EXIT_EXCEPTION && code <= SVM_EXIT_EXCEPTION_LAST) {
         uint8_t vector = (uint8_t)(code - SVM_EXIT_EXCEPTION);
-        svm_exit_exception(exit, vector, vector == EXCEPTION_AC, (uint32_t)vmcb->exit_info_1);
+        svm_exit_exception(exit, vector, vector == VECTOR_ALIGNMENT_CHECK,
+                           (uint32_t)vmcb->exit_info_1);
         return;
     }
     if (code == SVM_EXIT_RDPMC) { /* no counter exists, so every index is out of range */
-        svm_exit_exception(exit, EXCEPTION_GP, true, 0);
+        svm_exit_exception(exit, VECTOR_GENERAL_PROTECTION, true, 0);
         return;
     }
     exit->kind = code < ARRAY_SIZE(kinds) && kinds[code] != 0 ? (enum exit_kind)(kinds[code] - 1)

@@ -10,14 +10,10 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 
-#define EXCEPTION_DB   1
-#define EXCEPTION_PF   14
-#define VECTOR_NMI     2
 #define ALL_EXCEPTIONS (~(1u << VECTOR_NMI))
 #define WITH_ERROR_CODE                                                                            \
     (1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 | 1u << 21 |        \
      1u << 29 | 1u << 30)
-#define DR6_TRAPS BITS(3, 0)
 
 static bool stepping(const struct vmcb *vmcb)
 {
@@ -65,7 +61,7 @@ static void end_step(struct vcpu *vcpu, struct vmcb *vmcb, struct vcpu_exit *exi
     }
     if (!own)
         vmcb->dr6 = (vmcb->dr6 & ~DR6_STEP) | (before & DR6_STEP);
-    svm_exit_exception(exit, EXCEPTION_DB, false, 0);
+    svm_exit_exception(exit, VECTOR_DEBUG, false, 0);
     if (vcpu->nmi_request != 0)
         cpu_kick(vcpu->cpu);
 }
@@ -78,7 +74,7 @@ static void fail_step(struct vcpu *vcpu, struct vmcb *vmcb, struct vcpu_exit *ex
     vmcb->dr6 = vcpu->svm.step_dr6;
     vmcb->interrupt_state &= ~INTERRUPT_SHADOW;
     vmcb->intercept_1 |= INTERCEPT_IRET;
-    if (vector == EXCEPTION_PF)
+    if (vector == VECTOR_PAGE_FAULT)
         vmcb->cr2 = vmcb->exit_info_2; /* the intercepted fault did not load it */
     bool has_error = (WITH_ERROR_CODE >> vector & 1) != 0;
     svm_exit_exception(exit, vector, has_error, has_error ? (uint32_t)vmcb->exit_info_1 : 0);
@@ -97,7 +93,7 @@ bool svm_nmi_exit(struct vcpu *vcpu, struct vcpu_exit *exit)
         return false;
     vmcb->intercept_exceptions = SVM_INTERCEPTED_EXCEPTIONS;
     uint8_t vector = (uint8_t)(code - SVM_EXIT_EXCEPTION);
-    if (vector == EXCEPTION_DB)
+    if (vector == VECTOR_DEBUG)
         end_step(vcpu, vmcb, exit);
     else
         fail_step(vcpu, vmcb, exit, vector);

@@ -5,13 +5,10 @@
 #include "hypervisor/vcpu/svm/svm.h"
 #include "hypervisor/x86/registers.h"
 
-#define EXCEPTION_DB    1
-#define EXCEPTION_NMI   2
 #define SEGMENT_PRESENT BIT(7)
-#define SEGMENT_LONG    BIT(9) /* as the VMCB packs attributes */
-#define SEGMENT_BIG     BIT(10)
+#define PACKED_LONG     BIT(9) /* as the VMCB packs attributes */
+#define PACKED_BIG      BIT(10)
 #define DR6_RESET       0xffff0ff0u
-#define PAT_RESET       UINT64_C(0x0007040600070406) /* APM 2 7.8.2 */
 
 static void write_segment(struct vmcb_segment *target, const struct vcpu_segment *segment)
 {
@@ -135,7 +132,7 @@ unsigned svm_cpl(struct vcpu *vcpu)
 void svm_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
 {
     struct vmcb *vmcb = svm_vmcb(vcpu);
-    if (vector == EXCEPTION_NMI) {
+    if (vector == VECTOR_NMI) {
         svm_nmi_inject(vcpu);
         return;
     }
@@ -160,7 +157,7 @@ void svm_set_rip(struct vcpu *vcpu, uint64_t rip)
     /* The emulated instruction is a step like any other; #DB is a trap, RIP is behind it. */
     if ((vmcb->rflags & RFLAGS_TF) != 0 && (vmcb->event_injection & EVENT_VALID) == 0) {
         vmcb->dr6 |= DR6_STEP;
-        svm_inject(vcpu, EXCEPTION_DB, false, 0);
+        svm_inject(vcpu, VECTOR_DEBUG, false, 0);
     }
 }
 
@@ -186,8 +183,8 @@ const char *svm_state_fault(const struct vmcb *vmcb)
         {vmcb->dr7 >> 32 != 0, "DR7 has bits above 31"},
         {long_mode && (vmcb->cr4 & CR4_PAE) == 0, "long mode without CR4.PAE"},
         {long_mode && (vmcb->cr0 & CR0_PE) == 0, "long mode without CR0.PE"},
-        {long_mode && (vmcb->cs.attributes & SEGMENT_LONG) != 0 &&
-             (vmcb->cs.attributes & SEGMENT_BIG) != 0, "CS is both 64-bit and 32-bit"},
+        {long_mode && (vmcb->cs.attributes & PACKED_LONG) != 0 &&
+             (vmcb->cs.attributes & PACKED_BIG) != 0, "CS is both 64-bit and 32-bit"},
         {vmcb->asid == 0, "ASID 0 is the host's"},
         {(vmcb->intercept_2 & INTERCEPT_VMRUN) == 0, "VMRUN is not intercepted"},
         {(vmcb->event_injection & EVENT_VALID) != 0 &&

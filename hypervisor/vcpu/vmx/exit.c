@@ -4,20 +4,11 @@
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
 
-#define VECTOR_DEBUG              1
-#define VECTOR_NMI                2
-#define VECTOR_BREAKPOINT         3
-#define VECTOR_OVERFLOW           4
-#define VECTOR_GENERAL_PROTECTION 13
-#define FIRST_INTERRUPT_VECTOR    32
-
-#define CR0_PE BIT(0)
 #define DR7_GD BIT(13)
 
 /* DR6: B0..B3, BD and BS of the exit qualification are set; the rest has fixed values (SDM
  * 3B 18.2.3, 3C 28.2.1). */
 #define DR6_FROM_EXIT (BITS(3, 0) | BITS(14, 13))
-#define DR6_TRAPS     BITS(3, 0)
 #define DR6_DB_ACCESS BIT(13)
 
 struct exit_rule {

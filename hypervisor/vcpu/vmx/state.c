@@ -7,8 +7,6 @@
 #include "hypervisor/vcpu/vmx/vmx.h"
 #include "hypervisor/x86/registers.h"
 
-#define CR4_MCE BIT(6)
-
 /* What a guest may switch in CR4 without an exit, where the policy grants it: everything whose
  * state is its own core's. VMXE is the hypervisor's; MCE stays on, because a machine check with MCE
  * off shuts the machine down. */

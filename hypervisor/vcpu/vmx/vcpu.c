@@ -6,10 +6,6 @@
 #include "hypervisor/x86/registers.h"
 #include "hypervisor/memory/pages.h"
 
-#define VECTOR_DEBUG           1
-#define VECTOR_ALIGNMENT_CHECK 17
-#define VECTOR_MACHINE_CHECK   18
-
 /* #DB and #AC: a guest that makes them fault while they are delivered would otherwise never leave
  * the microcode (CVE-2015-8104, CVE-2015-5307). #MC: the machine's business. */
 #define EXCEPTION_BITMAP                                                                           \
@@ -18,7 +14,6 @@
 _Static_assert(offsetof(struct cpu, nmi_count) == 28, "entry.asm");
 _Static_assert(offsetof(struct cpu, nmi_seen) == 56, "entry.asm");
 
-#define PAT_RESET       UINT64_C(0x0007040600070406) /* SDM 3A 12.12.4 */
 #define SELECTOR_RPL_TI 7u
 
 /* Operand of SGDT, SIDT, LGDT, LIDT. */
