@@ -32,7 +32,7 @@ uint64_t address_space_root(void)
     if ((cr4_read() & CR4_LA57) == 0)
         return root;
     const uint64_t *top = virtual_address(root);
-    return top != NULL ? top[511] & address_space.shared.format->address_mask : 0;
+    return top != NULL ? top[511] & PAGE_ENTRY_ADDRESS : 0;
 }
 
 /* --- regions that only grow --- */

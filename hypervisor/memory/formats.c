@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/memory/page_table.h"
 
-#define ADDRESS_MASK BITS(51, 12)
-#define LARGE_PAGE   BIT(7) /* the same bit in all four formats */
-
-static bool is_leaf(uint64_t entry, unsigned level)
-{
-    return level == 1 || (level <= 3 && (entry & LARGE_PAGE) != 0);
-}
-
 /* --- the processor's own format: host (SDM 3A 4.5) and NPT (APM 2 15.25) --- */
 #define CPU_PRESENT    BIT(0)
 #define CPU_WRITE      BIT(1)
@@ -27,7 +19,7 @@ static uint64_t cpu_leaf(uint64_t physical, unsigned rights, unsigned level)
     return physical | CPU_PRESENT | CPU_ACCESSED | CPU_DIRTY |
            ((rights & PAGE_WRITE) != 0 ? CPU_WRITE : 0) |
            ((rights & PAGE_EXECUTE) != 0 ? 0 : CPU_NO_EXECUTE) |
-           ((rights & PAGE_DEVICE) != 0 ? CPU_UNCACHED : 0) | (level > 1 ? LARGE_PAGE : 0);
+           ((rights & PAGE_DEVICE) != 0 ? CPU_UNCACHED : 0) | (level > 1 ? PAGE_ENTRY_LARGE : 0);
 }
 
 static uint64_t cpu_table(uint64_t physical)
@@ -48,7 +40,7 @@ static unsigned cpu_rights(uint64_t entry, unsigned level)
         return 0;
     return PAGE_READ | ((entry & CPU_WRITE) != 0 ? PAGE_WRITE : 0u) |
            ((entry & CPU_NO_EXECUTE) == 0 ? PAGE_EXECUTE : 0u) |
-           (is_leaf(entry, level) ? cpu_type(entry, level) : 0u);
+           (page_entry_is_leaf(entry, level) ? cpu_type(entry, level) : 0u);
 }
 
 /* No global pages: a core's only change of address space is the reload of CR3 that flushes its
@@ -57,8 +49,6 @@ const struct page_table_format page_format_host = {
     .leaf = cpu_leaf,
     .table = cpu_table,
     .rights = cpu_rights,
-    .is_leaf = is_leaf,
-    .address_mask = ADDRESS_MASK,
 };
 
 /* Nested walks are user accesses (APM 2 15.25.5): without U at every level they fault. */
@@ -81,8 +71,6 @@ const struct page_table_format page_format_npt = {
     .leaf = npt_leaf,
     .table = npt_table,
     .rights = npt_rights,
-    .is_leaf = is_leaf,
-    .address_mask = ADDRESS_MASK,
 };
 
 /* --- EPT (SDM 3C 29.3.2) --- */
@@ -99,7 +87,7 @@ static uint64_t ept_leaf(uint64_t physical, unsigned rights, unsigned level)
     uint64_t type = (rights & PAGE_DEVICE) != 0 ? EPT_UNCACHEABLE : EPT_WRITE_BACK;
     return physical | type << EPT_MEMORY_TYPE | ((rights & PAGE_READ) != 0 ? EPT_READ : 0) |
            ((rights & PAGE_WRITE) != 0 ? EPT_WRITE : 0) |
-           ((rights & PAGE_EXECUTE) != 0 ? EPT_EXECUTE : 0) | (level > 1 ? LARGE_PAGE : 0);
+           ((rights & PAGE_EXECUTE) != 0 ? EPT_EXECUTE : 0) | (level > 1 ? PAGE_ENTRY_LARGE : 0);
 }
 
 static uint64_t ept_table(uint64_t physical)
@@ -120,15 +108,13 @@ static unsigned ept_rights(uint64_t entry, unsigned level)
     return ((entry & EPT_READ) != 0 ? PAGE_READ : 0u) |
            ((entry & EPT_WRITE) != 0 ? PAGE_WRITE : 0u) |
            ((entry & EPT_EXECUTE) != 0 ? PAGE_EXECUTE : 0u) |
-           (is_leaf(entry, level) ? ept_type(entry) : 0u);
+           (page_entry_is_leaf(entry, level) ? ept_type(entry) : 0u);
 }
 
 const struct page_table_format page_format_ept = {
     .leaf = ept_leaf,
     .table = ept_table,
     .rights = ept_rights,
-    .is_leaf = is_leaf,
-    .address_mask = ADDRESS_MASK,
 };
 
 /* --- VT-d second level (VT-d 9.8). SNP and TM (62) are reserved on units that lack the capability,
@@ -141,7 +127,7 @@ static uint64_t vtd_leaf(uint64_t physical, unsigned rights, unsigned level)
 {
     return physical | ((rights & PAGE_READ) != 0 ? VTD_READ : 0) |
            ((rights & PAGE_WRITE) != 0 ? VTD_WRITE : 0) |
-           ((rights & PAGE_SNOOPED) != 0 ? VTD_SNOOP : 0) | (level > 1 ? LARGE_PAGE : 0);
+           ((rights & PAGE_SNOOPED) != 0 ? VTD_SNOOP : 0) | (level > 1 ? PAGE_ENTRY_LARGE : 0);
 }
 
 static uint64_t vtd_table(uint64_t physical)
@@ -155,13 +141,11 @@ static unsigned vtd_rights(uint64_t entry, unsigned level)
         return 0;
     return ((entry & VTD_READ) != 0 ? PAGE_READ : 0u) |
            ((entry & VTD_WRITE) != 0 ? PAGE_WRITE : 0u) |
-           (is_leaf(entry, level) && (entry & VTD_SNOOP) != 0 ? PAGE_SNOOPED : 0u);
+           (page_entry_is_leaf(entry, level) && (entry & VTD_SNOOP) != 0 ? PAGE_SNOOPED : 0u);
 }
 
 const struct page_table_format page_format_vtd = {
     .leaf = vtd_leaf,
     .table = vtd_table,
     .rights = vtd_rights,
-    .is_leaf = is_leaf,
-    .address_mask = ADDRESS_MASK,
 };

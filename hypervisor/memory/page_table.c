@@ -53,9 +53,9 @@ static void link_table(const struct page_table *table, uint64_t *slot, uint64_t 
     write_entry(table, slot, table->format->table(physical_address(lower)));
 }
 
-static uint64_t *lower_table(const struct page_table *table, uint64_t entry)
+static uint64_t *lower_table(uint64_t entry)
 {
-    return virtual_address(entry & table->format->address_mask);
+    return virtual_address(entry & PAGE_ENTRY_ADDRESS);
 }
 
 enum status page_table_create(struct page_table *table, const struct page_table_format *format,
@@ -93,9 +93,9 @@ void page_table_destroy(struct page_table *table)
             continue;
         }
         uint64_t entry = page[path[level].next++];
-        if (table->format->rights(entry, level) == 0 || table->format->is_leaf(entry, level))
+        if (table->format->rights(entry, level) == 0 || page_entry_is_leaf(entry, level))
             continue;
-        uint64_t *lower = lower_table(table, entry);
+        uint64_t *lower = lower_table(entry);
         if (lower == NULL)
             continue;
         level--;
@@ -124,19 +124,19 @@ static const uint64_t *walk_to(const struct page_table *table, uint64_t input,
         unsigned rights = format->rights(entry, level);
         if (rights == 0)
             return slot;
-        bool leaf = format->is_leaf(entry, level);
-        uint64_t *lower = leaf ? NULL : lower_table(table, entry);
+        bool leaf = page_entry_is_leaf(entry, level);
+        uint64_t *lower = leaf ? NULL : lower_table(entry);
         walk->rights = rights & (path_rights | ~(unsigned)ACCESS);
         path_rights &= rights;
         if (leaf) {
             /* Bits below the page size are flags or zero: a large entry may hold PAT there. */
             walk->physical =
-                ALIGN_DOWN(entry & format->address_mask, walk->page_size) + input % walk->page_size;
+                ALIGN_DOWN(entry & PAGE_ENTRY_ADDRESS, walk->page_size) + input % walk->page_size;
             walk->present = true;
             return slot;
         }
         if (lower == NULL) {
-            walk->physical = entry & format->address_mask;
+            walk->physical = entry & PAGE_ENTRY_ADDRESS;
             return slot;
         }
         page = lower;
@@ -202,7 +202,7 @@ static uint64_t *descend(struct page_table *table, uint64_t input, unsigned leve
             if (lower != NULL)
                 link_table(table, slot, lower);
         } else {
-            lower = format->is_leaf(*slot, at) ? NULL : lower_table(table, *slot);
+            lower = page_entry_is_leaf(*slot, at) ? NULL : lower_table(*slot);
             *status = STATUS_BUSY;
         }
         if (lower == NULL)

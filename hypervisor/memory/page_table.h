@@ -27,9 +27,16 @@ struct page_table_format {
     /* Rights of a present entry and, of a leaf, its memory type as the hardware reads it (PAGE_*);
      * 0 exactly when the hardware would call it not present. */
     unsigned (*rights)(uint64_t entry, unsigned level);
-    bool (*is_leaf)(uint64_t entry, unsigned level);
-    uint64_t address_mask; /* bits of an entry that hold the physical address */
 };
+
+/* The same in all of them: the bits of an entry that hold the physical address, and where there are
+ * large pages the one that tells a leaf from a table. */
+#define PAGE_ENTRY_ADDRESS BITS(51, 12)
+#define PAGE_ENTRY_LARGE   BIT(7)
+static inline bool page_entry_is_leaf(uint64_t entry, unsigned level)
+{
+    return level == 1 || (level <= 3 && (entry & PAGE_ENTRY_LARGE) != 0);
+}
 
 extern const struct page_table_format page_format_host;
 extern const struct page_table_format page_format_ept;

@@ -6,7 +6,7 @@
 // DEFINES: -DPAGE_TABLE_BITS=1
 // FLAGS: --object-bits 12
 // BOUND: 2 entries a table, 3 levels; a large page of 2 pages without the right to execute
-// PLANT: hypervisor/memory/page_table.c ==> unsigned rights = format->rights(last->entry, last->level) | PAGE_EXECUTE; ==> unsigned rights = format->rights(last->entry, last->level) | PAGE_EXECUTE | PAGE_WRITE;
+// PLANT: hypervisor/memory/page_table.c ==> return divide(table, &walk, PAGE_EXECUTE); ==> return divide(table, &walk, PAGE_EXECUTE | PAGE_WRITE);
 // clang-format on
 /* Letting code run splits the large page and gives no other right: the translation stays, and so
  * does everything when there is no memory. */

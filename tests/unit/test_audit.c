@@ -133,7 +133,7 @@ static void ept_in_guest(void)
 }
 static void ept_owned_by_guest(void)
 {
-    uint64_t table = *entry_of(ept(), GPA_BAR0, 2) & ept()->format->address_mask;
+    uint64_t table = *entry_of(ept(), GPA_BAR0, 2) & PAGE_ENTRY_ADDRESS;
     owns(table, PAGE_SIZE, OWNER_GUEST(0));
 }
 static void other_root(void) { live_root[0] = physical_address(guests[1].memory.root); }
