@@ -5,8 +5,6 @@
 
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
-#include "hypervisor/base/log.h"
-#include "hypervisor/base/mmio.h"
 #include "hypervisor/base/string.h"
 
 #define COMMAND_TIME MILLISECONDS(2000)

@@ -13,7 +13,6 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/msix.h"
 
 /* MMIO that the firmware's map lists has an owner in the frames table, other MMIO has none yet. */
 static enum status claim_registers(uint64_t base, uint64_t size, owner_t owner)

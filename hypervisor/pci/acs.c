@@ -2,7 +2,6 @@
 /* Access Control Services (PCIe 6.12, 7.7.7): no request turns around below the IOMMU. */
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/function.h"
 #include "hypervisor/pci/acs.h"
 
 #define WANTED                                                                                     \

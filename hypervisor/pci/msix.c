@@ -2,7 +2,6 @@
 /* MSI-X (PCIe 7.7.2, 6.1.4). The layout decides which pages a guest never gets mapped. */
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
-#include "hypervisor/pci/function.h"
 #include "hypervisor/pci/msix.h"
 
 #include "hypervisor/base/format.h"

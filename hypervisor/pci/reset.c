@@ -4,7 +4,6 @@
  * Advanced Features, D3hot and back (5.3.1.4), and last a reset of the whole bus (6.6.1), which is
  * allowed only where it reaches nobody else.
  */
-#include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/config_access.h"

@@ -54,14 +54,12 @@ static enum status probe(void)
     status = vmx_controls_choose(&vmx_capabilities, &vmx_controls);
     if (status != STATUS_OK)
         return status;
-    if (!nmi_window_register((uintptr_t)vmx_launch_window, (uintptr_t)vmx_launch_window_end,
-                             (uintptr_t)vmx_launch_kicked) ||
-        !nmi_window_register((uintptr_t)vmx_resume_window, (uintptr_t)vmx_resume_window_end,
-                             (uintptr_t)vmx_resume_kicked)) {
-        log_event("cpu.refused",
-                  "name=vmx message=\"no entry left for the NMI window: a kick could be lost\"");
-        return STATUS_FULL;
-    }
+    nmi_windows[1] =
+        (struct nmi_window){(uintptr_t)vmx_launch_window, (uintptr_t)vmx_launch_window_end,
+                            (uintptr_t)vmx_launch_kicked};
+    nmi_windows[2] =
+        (struct nmi_window){(uintptr_t)vmx_resume_window, (uintptr_t)vmx_resume_window_end,
+                            (uintptr_t)vmx_resume_kicked};
     vmx_bitmaps_build();
     choose_leaf();
     log_event("vmx.controls",

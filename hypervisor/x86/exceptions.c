@@ -5,7 +5,6 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/machine_check.h"
-#include "hypervisor/x86/registers.h"
 
 #define MAX_FRAMES 16
 
@@ -47,33 +46,18 @@ static const uint8_t *const safe_accesses[] = {
     memory_read_safe_access,
 };
 
-#define MAX_NMI_WINDOWS 4
-static struct nmi_window {
-    uintptr_t begin, end, resume;
-} nmi_windows[MAX_NMI_WINDOWS] = {
+struct nmi_window nmi_windows[NMI_WINDOWS] = {
     {(uintptr_t)cpu_wait_window, (uintptr_t)cpu_wait_window_end, (uintptr_t)cpu_wait_window_end},
 };
-static size_t nmi_window_count = 1;
 
 bool (*exceptions_is_guard)(uintptr_t address);
 static volatile bool panicking[CPU_MAX];
-
-bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume)
-{
-    for (size_t i = 0; i < nmi_window_count; i++)
-        if (nmi_windows[i].begin == begin)
-            return true;
-    if (nmi_window_count == MAX_NMI_WINDOWS)
-        return false;
-    nmi_windows[nmi_window_count++] = (struct nmi_window){begin, end, resume};
-    return true;
-}
 
 /* Nothing in here may fault: an exception's IRET would let the next NMI in on this very stack. */
 static void nmi_handle(struct trap_frame *frame)
 {
     cpu_current()->nmi_count++;
-    for (size_t i = 0; i < nmi_window_count; i++)
+    for (size_t i = 0; i < NMI_WINDOWS; i++)
         if (frame->rip >= nmi_windows[i].begin && frame->rip < nmi_windows[i].end)
             frame->rip = nmi_windows[i].resume;
 }

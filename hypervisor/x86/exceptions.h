@@ -16,10 +16,13 @@ _Static_assert(offsetof(struct trap_frame, vector) == 0x78, "vectors.asm");
 _Static_assert(sizeof(struct trap_frame) == 0xb0, "vectors.asm; keeps the stack aligned to 16");
 
 /* An NMI that arrives while RIP is in [begin, end) continues at `resume`: for code that looks for
- * a kick and then waits or enters a guest, which the kick must not fall between. Once per window is
- * enough for all cores, a second time changes nothing; the first on the boot core before others
- * run. False when the table is full. */
-MUST_CHECK bool nmi_window_register(uintptr_t begin, uintptr_t end, uintptr_t resume);
+ * a kick and then waits or enters a guest, which the kick must not fall between. The first is
+ * cpu_wait()'s; a back-end has the others, which setup/ writes on the boot core before others run.
+ */
+#define NMI_WINDOWS 3
+extern struct nmi_window {
+    uintptr_t begin, end, resume;
+} nmi_windows[NMI_WINDOWS];
 
 /* Whether an address lies in a stack's guard page: an overflow is then called so. NULL until the
  * boot core's address space is there. */

@@ -18,7 +18,7 @@ extern vmx_exited, vmx_kicked, vmx_entry_failed
 section .text
 
 ; From here to the entry no NMI gets lost: one that has come since the last look, or comes in
-; between (nmi_window_register), continues at %1.
+; between (nmi_windows), continues at %1.
 %macro check_nmi 1
     mov eax, [gs:CPU_NMI_COUNT]
     cmp eax, [gs:CPU_NMI_SEEN]

@@ -64,7 +64,7 @@ enum outcome vmx_entry_failed(struct vcpu *vcpu);
 /* Ends the NMI blocking that an exit caused by an NMI leaves behind. */
 void vmx_unblock_nmi(void);
 /* The instructions between the last look for an NMI and the entry, and where one found there
- * continues (nmi_window_register()). */
+ * continues (nmi_windows[]). */
 extern const uint8_t vmx_launch_window[], vmx_launch_window_end[], vmx_launch_kicked[];
 extern const uint8_t vmx_resume_window[], vmx_resume_window_end[], vmx_resume_kicked[];
 /* Where exits arrive: HOST_RIP. */
