@@ -124,14 +124,10 @@ enum svm_exit_code {
     SVM_EXIT_SHUTDOWN = 0x7f,
     SVM_EXIT_VMRUN = 0x80,
     SVM_EXIT_VMMCALL = 0x81,
-    SVM_EXIT_VMLOAD = 0x82,
-    SVM_EXIT_VMSAVE = 0x83,
-    SVM_EXIT_STGI = 0x84,
-    SVM_EXIT_CLGI = 0x85,
+    SVM_EXIT_VMLOAD = 0x82, /* VMSAVE, STGI, CLGI follow */
     SVM_EXIT_SKINIT = 0x86,
     SVM_EXIT_WBINVD = 0x89,
-    SVM_EXIT_MONITOR = 0x8a,
-    SVM_EXIT_MWAIT = 0x8b,
+    SVM_EXIT_MONITOR = 0x8a, /* MWAIT follows */
     SVM_EXIT_MWAIT_ARMED = 0x8c,
     SVM_EXIT_XSETBV = 0x8d,
     SVM_EXIT_RDPRU = 0x8e,
