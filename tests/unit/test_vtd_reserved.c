@@ -10,9 +10,7 @@
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/status.c tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
-// SOURCES: hypervisor/setup/frames.c
-// SOURCES: hypervisor/iommu/vtd_domain_destroy.c
-#include "boot/boot_info.h"
+// SOURCES: hypervisor/setup/frames.c hypervisor/iommu/vtd_domain_destroy.c
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/memory.h"
 #include "tests/unit/model/vtd_machine.h"

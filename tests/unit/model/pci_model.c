@@ -8,7 +8,6 @@
 #include "hypervisor/base/clock.h"
 #include "boot/pci/silence.h"
 #include "hypervisor/pci/config_access.h"
-#include "hypervisor/pci/discovery.h"
 
 #define MAX_FUNCTIONS 640
 
