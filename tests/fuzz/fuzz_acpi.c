@@ -9,7 +9,6 @@
 #include "hypervisor/acpi/fadt.h"
 #include "hypervisor/acpi/madt.h"
 #include "hypervisor/acpi/mcfg.h"
-#include "hypervisor/memory/firmware_map.h"
 #include "tests/fuzz/fuzz.h"
 
 #define BASE UINT64_C(0x1000)
