@@ -188,7 +188,7 @@ def test_moved_between_running_guests(boot):
     """Linux loses the function while its driver has it open, and the other Linux finds it by a scan of its bus."""
     text = NIC + "".join(f"[guest {name}]\nimage = vmlinuz-13\ninitrd = initrd-13\nmemory = 256M\n{device}args = {SHELL}\n"
                          for name, device in (("alpha", "device = uplink.vf0\n"), ("beta", "")))
-    run = boot(text, memory=1024, batch=False, files=linuxguest.files(), limit=150)
+    run = boot(text, memory=1024, batch=False, files=linuxguest.files(), limit=300)
     for guest in ("alpha", "beta"):
         deadline = time.monotonic() + PATIENCE * 60
         while not any("linux 6.12" in line["text"] for line in of(run, "guest.output", name=guest)):
@@ -204,9 +204,9 @@ def test_moved_between_running_guests(boot):
     typed(run, "dd if=/sys/bus/pci/devices/0000:00:01.0/config bs=4 count=1 2>/dev/null | hexdump -C", "ff ff ff ff")
     away(run)
     at(run, "beta")
-    typed(run, "echo 1 > /sys/bus/pci/rescan; sleep 1; ip link set eth0 up; sleep 4; readlink "
+    typed(run, "echo 1 > /sys/bus/pci/rescan; until ip link set eth0 up 2>/dev/null; do sleep 1; done; readlink "
                "/sys/class/net/eth0/device/driver", "drivers/igbvf")
-    typed(run, "ip addr add 10.0.2.12/24 dev eth0; arping -c 3 -I eth0 10.0.2.2", "Unicast reply from 10.0.2.2")
+    typed(run, "ip addr add 10.0.2.12/24 dev eth0; arping -f -w 60 -I eth0 10.0.2.2", "Unicast reply from 10.0.2.2")
     away(run)
     assert entries(run) > 0
     for guest in ("alpha", "beta"):
