@@ -129,9 +129,9 @@ static bool expected_read(uint32_t msr)
     static const uint32_t single[] = {
         0x10,       0x174,      0x175,      0x176,      0x277,      0x6e0,      0x802,
         0x803,      0x808,      0x80a,      0x80d,      0x80f,      0x828,      0x82f,
-        0x830,      0x832,      0x833,      0x834,      0x835,      0x836,      0x837,
-        0x838,      0x839,      0x83e,      0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
-        0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103};
+        0x832,      0x833,      0x834,      0x835,      0x836,      0x837,      0x838,
+        0x839,      0x83e,      0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100,
+        0xc0000101, 0xc0000102, 0xc0000103};
     for (size_t i = 0; i < ARRAY_SIZE(single); i++)
         if (msr == single[i])
             return true;
@@ -272,8 +272,8 @@ static void test_constants(void **state)
     static const struct {
         uint32_t msr;
         uint64_t value;
-    } constants[] = {{0x3a, 1},       {0x8b, 0},  {0xfe, 0x400}, {0x2ff, 0x806},
-                     {0x1a0, 0x1801}, {0x179, 0}, {0x1d9, 0},    {0xc0010015, 1 << 24}};
+    } constants[] = {{0x830, 0},      {0x3a, 1},  {0x8b, 0},  {0xfe, 0x400},        {0x2ff, 0x806},
+                     {0x1a0, 0x1801}, {0x179, 0}, {0x1d9, 0}, {0xc0010015, 1 << 24}};
     uint64_t value;
     for (size_t i = 0; i < ARRAY_SIZE(constants); i++) {
         value = UINT64_MAX;

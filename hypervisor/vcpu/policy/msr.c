@@ -136,7 +136,8 @@ const struct msr_rule msr_rules[] = {
     {0x810, 0x827, .read = DIRECT},                                   /* ISR, TMR, IRR */
     {0x828, 0x828, .read = DIRECT, .write = DIRECT},                  /* ESR */
     {MSR_LVT_CMCI, MSR_LVT_CMCI, .read = DIRECT, .write = EMULATE, .on_write = write_lvt},
-    {MSR_X2APIC_ICR, MSR_X2APIC_ICR, .read = DIRECT, .write = EMULATE, .on_write = write_icr},
+    /* What it holds is the last command of this core, which may be the hypervisor's own. */
+    {MSR_X2APIC_ICR, MSR_X2APIC_ICR, .read = EMULATE, .write = EMULATE, .on_write = write_icr},
     {MSR_LVT_TIMER, MSR_LVT_TIMER, .read = DIRECT, .write = DIRECT_IF_PROBED,
      .on_write = write_lvt},
     {0x833, MSR_LVT_ERROR, .read = DIRECT, .write = EMULATE, .on_write = write_lvt},
