@@ -8,7 +8,6 @@
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/interrupts.h"
-#include "hypervisor/x86/registers.h"
 
 static void run(struct vcpu *vcpu, const void *memory)
 {
@@ -30,7 +29,6 @@ void guest_core(struct cpu *cpu)
             continue;
         }
         cpu->state = CPU_GUEST;
-        cr3_write(cr3_read()); /* what the control core has unmapped meanwhile */
         struct guest *guest = vcpu->guest;
         void *memory = window_open(guest->memory_base, guest->memory_size);
         if (!guest->scrubbing)

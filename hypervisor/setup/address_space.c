@@ -129,6 +129,14 @@ uint64_t address_space_create_core(unsigned core)
     return address_space.cores[core].cr3;
 }
 
+size_t address_space_window_pages(void)
+{
+    size_t pages = 0;
+    for (unsigned i = 0; i < CPU_MAX; i++)
+        pages += address_space.cores[i].window.table_pages;
+    return pages;
+}
+
 enum status trampoline_map(uint64_t physical)
 {
     if (physical >= MIB(1))

@@ -88,11 +88,13 @@ static enum status find_functions(void)
     return status == STATUS_OK ? pci_enumerate(&tables.mcfg) : status;
 }
 
+/* Without what the guests' cores have open for as long as they overwrite memory. */
 static void report_size(void)
 {
     uint64_t owned = frames_ram_bytes(OWNER_HYPERVISOR);
     log_event("size.hypervisor", "owned=%lu in_use=%lu registers=%lu", owned,
-              pages_in_use() * PAGE_SIZE, (frames_bytes(OWNER_HYPERVISOR) - owned));
+              (pages_in_use() - address_space_window_pages()) * PAGE_SIZE,
+              (frames_bytes(OWNER_HYPERVISOR) - owned));
 }
 
 void hypervisor_main(const struct boot_info *loaders)

@@ -30,6 +30,8 @@ MUST_CHECK enum status address_space_init(const struct boot_info *boot);
 /* Creates the page-table root of another core and returns its physical address, which is below
  * 4 GiB (0: no memory). It is a 4-level root whatever the boot core uses. */
 uint64_t address_space_create_core(unsigned core);
+/* Pages that the tables of open windows take, on all cores: these come and go. */
+size_t address_space_window_pages(void);
 
 /* Maps the page of the SMP trampoline at its own address in all cores' tables, readable and
  * executable, for the moment at which a starting core turns paging on. Fill it before

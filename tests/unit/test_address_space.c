@@ -380,7 +380,11 @@ static void test_window_is_private_and_owned(void **state)
     assert_int_equal(frames_claim(OWNER_GUEST(0), MIB(8), PAGE_2M, 0, &alpha), STATUS_OK);
     assert_int_equal(frames_claim(OWNER_GUEST(1), MIB(4), PAGE_2M, 0, &beta), STATUS_OK);
 
+    const size_t before = pages_in_use();
+    assert_int_equal(address_space_window_pages(), 0);
     uint8_t *window = window_open(alpha + 0x123, MIB(8) - 0x123);
+    assert_true(pages_in_use() > before);
+    assert_int_equal(address_space_window_pages(), pages_in_use() - before);
     expect((uintptr_t)window, alpha + 0x123, PAGE_READ | PAGE_WRITE);
     assert_int_equal(look((uintptr_t)window).page_size, PAGE_2M);
     expect((uintptr_t)window + MIB(8) - 0x124, alpha + MIB(8) - 1, PAGE_READ | PAGE_WRITE);
