@@ -208,14 +208,15 @@ class Graph:
             raise LookupError(f"{name}: " + ("several: " + " ".join(map(str, found)) if found else "no such function"))
         return found[0]
 
-    def closure(self, roots: Iterable[Node], cuts: Iterable[tuple[Node, Node]] = ()) -> dict[Node, Node | None]:
-        """All that the roots reach, and from where each was first reached."""
-        cut = set(cuts)
-        reached: dict[Node, Node | None] = {node: None for node in roots}
+    def closure(self, roots: Iterable[Node], cuts: Iterable[tuple[Node, Node]] = (),
+                gone: Iterable[Node] = ()) -> dict[Node, Node | None]:
+        """All that the roots reach where some are gone, and from where each was first reached."""
+        cut, gone = set(cuts), set(gone)
+        reached: dict[Node, Node | None] = {node: None for node in roots if node not in gone}
         queue = list(reached)
         for node in queue:
             for target in sorted(self.edges[node]):
-                if target not in reached and (node, target) not in cut:
+                if target not in reached and target not in gone and (node, target) not in cut:
                     reached[target] = node
                     queue.append(target)
         return reached

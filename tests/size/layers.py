@@ -3,6 +3,7 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import chain, combinations, product
 from pathlib import Path
 
 LIFETIMES = ("resident", "boot")
@@ -21,6 +22,8 @@ class Layers:
     folders: dict[str, Folder] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)  # those whose lifetime is not their folder's
     ground_files: set[str] = field(default_factory=set)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the paths of what a machine may have no use of
+    either: list[tuple[str, ...]] = field(default_factory=list)  # groups of which a machine uses one
 
     @classmethod
     def parse(cls, text: str) -> "Layers":
@@ -36,12 +39,19 @@ class Layers:
                 layers.files[words[1]] = words[0]
             elif words[0] == "ground" and len(words) == 2:
                 layers.ground_files.add(words[1])
+            elif words[0] == "optional" and len(words) >= 4 and words[2] == ":":
+                layers.groups[words[1]] = tuple(words[3:])
+            elif words[0] == "either" and len(words) >= 3:
+                layers.either.append(tuple(words[1:]))
             else:
                 raise ValueError(f"line {number}: {line}")
         for folder in layers.folders.values():
             for used in folder.uses:
                 if used not in layers.folders:
                     raise ValueError(f"{folder.path} may use {used}, which is no folder here")
+        for group in chain(*layers.either):
+            if group not in layers.groups:
+                raise ValueError(f"either names {group}, which is no group here")
         return layers
 
     @classmethod
@@ -50,7 +60,7 @@ class Layers:
 
     def missing(self, root: Path) -> list[str]:
         """What the table names and the tree does not have."""
-        return [path for path in [*self.folders, *self.files, *sorted(self.ground_files)]
+        return [path for path in [*self.folders, *self.files, *sorted(self.ground_files), *chain(*self.groups.values())]
                 if not (root / path).exists()]
 
     def folder_of(self, file: str) -> str:
@@ -70,6 +80,13 @@ class Layers:
 
     def is_boot(self, file: str) -> bool:
         return self.files.get(file, self.folders[self.folder_of(file)].lifetime) == "boot"
+
+    @property
+    def machines(self) -> list[tuple[str, ...]]:
+        """The groups that a machine uses, for every kind of machine there can be; the one that uses nothing else first."""
+        others = sorted(set(self.groups).difference(*self.either))
+        return [(*one, *more) for one in product(*self.either)
+                for count in range(len(others) + 1) for more in combinations(others, count)]
 
     def is_ground(self, file: str) -> bool:
         return file in self.ground_files or self.folder_of(file) == "hypervisor/base"

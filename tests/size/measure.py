@@ -68,25 +68,31 @@ class Measure:
         """All that the image is made of, headers included."""
         return set(self.graph.headers).union(*self.graph.headers.values())
 
-    @staticmethod
-    def in_boot(section: str) -> bool:
-        return section.startswith(".boot")
+    def group(self, section: str) -> str:
+        """`boot`, or the group of layers.txt, that a section of the image goes with; "" for what stays everywhere."""
+        first = section.split(".")[1] if section.startswith(".") else ""
+        return first if first == "boot" or first in self.layers.groups else ""
+
+    def group_of(self, node: Node) -> str:
+        return self.group(self.placed.get(self.graph.sections.get(node, ("", "")), ""))
+
+    def resident_on(self, machine: tuple[str, ...]) -> set[str]:
+        """Files of which anything stays mapped on a machine that uses these groups, and the headers that they include."""
+        stays = {file for (file, _), output in self.placed.items()
+                 if output in self.mapped and self.group(output) in ("", *machine)}
+        return stays.union(*(self.graph.headers[file] for file in stays if file in self.graph.headers))
 
     @cached_property
     def resident(self) -> set[str]:
-        """Files of which anything stays mapped, and the headers that they include."""
-        stays = {file for (file, _), output in self.placed.items() if output in self.mapped and not self.in_boot(output)}
-        return stays.union(*(self.graph.headers[file] for file in stays if file in self.graph.headers))
+        """On the machine on which most stays."""
+        return max((self.resident_on(machine) for machine in self.layers.machines), key=self.code)
 
-    def boot_references(self) -> list[str]:
-        """What stays refers to what is gone after the start."""
-        def output(node: Node) -> str:
-            return self.placed.get(self.graph.sections.get(node, ("", "")), "")
-
-        stays = [node for node in self.graph.links
-                 if not node.file.endswith(".h") and output(node) and not self.in_boot(output(node))]
+    def lost_references(self) -> list[str]:
+        """What stays, or may stay, refers to what is gone after the start, or may be."""
+        stays = [node for node in self.graph.links if not node.file.endswith(".h") and
+                 self.placed.get(self.graph.sections.get(node, ("", ""))) and self.group_of(node) != "boot"]
         return sorted(f"{node} -> {target}" for node in stays
-                      for target in self.graph.file_edges(node) if self.in_boot(output(target)))
+                      for target in self.graph.file_edges(node) if self.group_of(target) not in ("", self.group_of(node)))
 
     # --- reachable ---
 
@@ -111,19 +117,31 @@ class Measure:
             found |= pairs
         return found
 
-    @cached_property
-    def reachable_by(self) -> dict[str, set[Node]]:
-        """What a guest makes run, and by which of its doings first."""
+    def reachable_by(self, machine: Iterable[str]) -> dict[str, set[Node]]:
+        """What a guest makes run on a machine that uses these groups, and by which of its doings first."""
         cuts = self._cuts((*roots.GUEST_CUTS, *roots.BOOT_CUTS))
+        gone = {node for node in self.graph.edges if self.group_of(node) in set(self.layers.groups).difference(machine)}
         found: dict[str, set[Node]] = {}
         for what, names in roots.GUEST:
-            reached = set(self.graph.closure(set().union(*map(self._nodes, names)), cuts))
+            reached = set(self.graph.closure(set().union(*map(self._nodes, names)), cuts, gone))
             found[what] = reached.difference(*found.values())
         return found
 
+    def reachable_on(self, machine: Iterable[str]) -> set[Node]:
+        return set().union(*self.reachable_by(machine).values())
+
+    @cached_property
+    def reachable_anywhere(self) -> set[Node]:
+        return self.reachable_on(self.layers.groups)
+
+    @cached_property
+    def most_reachable(self) -> tuple[str, ...]:
+        """The machine on which a guest reaches most."""
+        return max(self.layers.machines, key=lambda machine: self.lines(self.reachable_on(machine)))
+
     @cached_property
     def reachable(self) -> set[Node]:
-        return set().union(*self.reachable_by.values())
+        return self.reachable_on(self.most_reachable)
 
     @cached_property
     def after_start(self) -> set[Node]:

@@ -36,7 +36,8 @@ COUNTS = re.compile(r"([\d,]+) \| ([\d,]+) \|$", re.M)
 
 
 def columns(measure: Measure) -> list[tuple[str, int, int, int, int]]:
-    """Folder, lines of its files, of the resident ones, of functions that a guest reaches, of those for boot only."""
+    """Folder, lines of its files, of the resident ones, of functions that a guest reaches, of those for boot only: on the
+    machines on which most is resident, and reachable."""
     rows = []
     for folder in measure.layers.folders:
         def inside(file: str, folder=folder) -> bool:
@@ -56,16 +57,18 @@ def report(measure: Measure) -> None:
     print(f"{'folder':24} {'lines':>7} {'resident':>9} {'reachable':>10} {'boot only':>10}")
     for folder, *counts in columns(measure):
         print("{:24} {:7,} {:9,} {:10,} {:10,}".format(folder, *counts))
-    print("\nA guest reaches, in lines of functions:")
-    for what, nodes in measure.reachable_by.items():
-        alone = f" ({svm:,} of them on AMD alone)" if (svm := measure.lines(
-            node for node in nodes if node.file.startswith("hypervisor/vcpu/svm/"))) else ""
-        print(f"  {what:24} {measure.lines(nodes):6,}{alone}")
+    print(f"\nA guest reaches with {' '.join(measure.most_reachable)}, in lines of functions:")
+    for what, nodes in measure.reachable_by(measure.most_reachable).items():
+        print(f"  {what:24} {measure.lines(nodes):6,}")
+    print(f"\n{'a machine with':24} {'resident':>17} {'reachable':>10}")
+    for machine in measure.layers.machines:
+        print(f"{' '.join(machine):24} {measure.code(measure.resident_on(machine)):17,} "
+              f"{measure.lines(measure.reachable_on(machine)):10,}")
     print("\nOthers:  " + "   ".join(f"{name} {lines:,}" for name, lines in peers.WHOLE.items()))
 
 
 def one_line(nodes: set[Node], measure: Measure) -> str:
-    return " ".join(f"{node.name}{'*' if node in measure.reachable else ''}({measure.lines([node])})" if node.function
+    return " ".join(f"{node.name}{'*' if node in measure.reachable_anywhere else ''}({measure.lines([node])})" if node.function
                     else f"[{node.name}]" for node in sorted(nodes, key=lambda node: (-measure.lines([node]), node)))
 
 

@@ -46,11 +46,18 @@ folder high resident : low  # above
 folder once boot     : high
 boot low/early.c
 resident once/late.c
+optional red  : low/red
+optional blue : low/blue.c
+optional card : low/card.c
+either red blue
 ground low/log.c
 """
 LINKER = """
 SECTIONS {
     . = 0x100000;
+    .red.text : { *red*(.text .text.*) }
+    .blue.text : { *blue.o(.text .text.*) }
+    .card.text : { *card.o(.text .text.*) }
     .text : { EXCLUDE_FILE(*once*) *(.text .text.*) }
     .rodata : { EXCLUDE_FILE(*once*) *(.rodata .rodata.* .data .data.* .bss .bss.*) }
     .boot.text : { *(.text .text.*) }
@@ -330,7 +337,7 @@ def test_boot_code_is_not_resident(tmp_path):
                                 "once/a.c": '#include "once/once.h"\n#include "low/both.h"\n' + call("a")})
     assert found.resident == {"low/entry.c", "low/both.h"}
     assert found.files == found.resident | {"once/a.c", "once/once.h"}
-    assert not found.boot_references()
+    assert not found.lost_references()
 
 
 def test_a_reference_to_boot_code_is_found(tmp_path):
@@ -339,7 +346,33 @@ def test_a_reference_to_boot_code_is_found(tmp_path):
         "low/h.h": header, "low/entry.c": call("hypervisor_entry", "early"),
         "low/b.c": '#include "low/h.h"\nint b(int value)\n{\n    return shared(value);\n}\n',
         "once/a.c": '#include "low/h.h"\n' + call("early", "hypervisor_entry") + "int a(int value)\n{\n    return shared(value);\n}\n"})
-    assert found.boot_references() == ["low/entry.c:hypervisor_entry -> once/a.c:early"]
+    assert found.lost_references() == ["low/entry.c:hypervisor_entry -> once/a.c:early"]
+
+
+GROUPS = {"low/entry.c": call("hypervisor_entry", "loop"), "low/loop.c": call("loop", "red", "blue", "card"),
+          "low/red/a.c": '#include "low/red/a.h"\n' + call("red", "common"), "low/red/a.h": "extern int red_only;\n",
+          "low/blue.c": call("blue"), "low/card.c": call("card"), "low/common.c": call("common")}
+
+
+def test_a_machine_is_counted_without_what_it_does_not_use(tmp_path, monkeypatch):
+    monkeypatch.setattr(roots, "GUEST", (("exits", ("loop",)),))
+    monkeypatch.setattr(roots, "GUEST_CUTS", ())
+    found = measured(tmp_path, GROUPS)
+    assert found.layers.machines == [("red",), ("red", "card"), ("blue",), ("blue", "card")]
+    stays = {"low/entry.c", "low/loop.c", "low/common.c"}
+    assert found.resident_on(("red",)) == stays | {"low/red/a.c", "low/red/a.h"}
+    assert found.resident_on(("blue", "card")) == stays | {"low/blue.c", "low/card.c"}
+    assert found.resident == found.resident_on(("red", "card"))
+    assert names(found.reachable_on(("blue",))) == {"loop", "blue"}
+    assert names(found.reachable_on(("red", "card"))) == {"loop", "red", "card", "common"} == names(found.reachable)
+    assert names(found.reachable_anywhere) == {"loop", "red", "blue", "card", "common"}
+
+
+def test_a_reference_to_what_may_be_gone_is_found(tmp_path):
+    """By name from what stays, or from another group; within a group and downwards all may refer."""
+    found = measured(tmp_path, GROUPS | {"low/red/b.c": call("more_red", "red", "blue", "common")})
+    assert found.lost_references() == [f"low/loop.c:loop -> {place}" for place in (
+        "low/blue.c:blue", "low/card.c:card", "low/red/a.c:red")] + ["low/red/b.c:more_red -> low/blue.c:blue"]
 
 
 def test_reached_by_a_guest_and_stored_pointers(tmp_path, monkeypatch):
@@ -418,7 +451,9 @@ def test_the_table_of_folders():
     assert table.may_use("low/a.c", "low/log.c")
     assert table.is_boot("low/early.c") and table.is_boot("once/a.c")
     assert not table.is_boot("low/a.c") and not table.is_boot("once/late.c")
-    for wrong in ("folder low resident : nowhere", "folder low always :", "boot", "folder low"):
+    assert table.groups == {"red": ("low/red",), "blue": ("low/blue.c",), "card": ("low/card.c",)}
+    for wrong in ("folder low resident : nowhere", "folder low always :", "boot", "folder low", "optional red low/red",
+                  "optional red :", "either red blue", "either"):
         with pytest.raises(ValueError):
             layers.Layers.parse(wrong)
     with pytest.raises(LookupError):
