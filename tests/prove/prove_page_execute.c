@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // clang-format off
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 // UNWIND: 4
 // VARIANTS: -DFORMAT=page_format_ept -DFORMAT_RIGHTS=15 | -DFORMAT=page_format_npt -DFORMAT_RIGHTS=15 | -DFORMAT=page_format_host -DFORMAT_RIGHTS=15
 // DEFINES: -DPAGE_TABLE_BITS=1

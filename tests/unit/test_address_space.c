@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // The hypervisor's own address space, with control registers that are variables.
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 // SOURCES: hypervisor/memory/frames.c hypervisor/base/status.c
 // SOURCES: hypervisor/setup/frames.c hypervisor/memory/owners.c hypervisor/base/format.c
 #include <string.h>

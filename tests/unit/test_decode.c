@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/monitor/decode.c hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/string.c
 // SOURCES: hypervisor/memory/owners.c
 /* What people type at the prompt, and the walk they are shown. */

@@ -2,8 +2,8 @@
 // SOURCES: hypervisor/assign/assignment.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
 // SOURCES: hypervisor/pci/life.c hypervisor/assign/assignment_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
-// SOURCES: hypervisor/base/string.c hypervisor/base/text.c
-// SOURCES: hypervisor/setup/frames.c
+// SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
+// SOURCES: hypervisor/base/string.c hypervisor/base/text.c hypervisor/setup/frames.c
 /* Giving functions to guests: what they get, who may have what, and what is left behind when a step
  * fails. */
 #include "tests/unit/support/device_fixture.h"

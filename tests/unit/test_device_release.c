@@ -2,6 +2,7 @@
 // SOURCES: hypervisor/assign/assignment.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
 // SOURCES: hypervisor/pci/life.c hypervisor/assign/assignment_check.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c
 // SOURCES: hypervisor/setup/frames.c
 /* A PF driver that takes VFs out of service hears of it once they are reset and detached. */

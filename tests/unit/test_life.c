@@ -10,6 +10,7 @@
 // SOURCES: hypervisor/setup/pci_bridge_window.c hypervisor/pci/acs.c hypervisor/setup/pci_acs.c
 // SOURCES: hypervisor/pci/msix.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
+// SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
 // SOURCES: hypervisor/setup/frames.c
 /* A function's whole life, from VF Enable to a reset that fails, with nothing mocked between the

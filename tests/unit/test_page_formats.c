@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // The four formats of page-table entries: literal entries, from the manuals.
 // SOURCES: hypervisor/memory/formats.c
+// SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 #include "hypervisor/memory/page_table.h"
 #include "tests/unit/support/host.h"
 

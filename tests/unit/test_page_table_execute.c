@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 /* Code runs from 4 KiB pages only, data keeps its large ones (iTLB multihit, CVE-2018-12207). */
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/page_table.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // The page-table engine, randomised, against a plain array of 4 KiB pages.
 // SOURCES: hypervisor/memory/page_table.c hypervisor/memory/formats.c
+// SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 #include <stdlib.h>
 #include <string.h>
 

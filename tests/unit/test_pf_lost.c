@@ -9,6 +9,7 @@
 // SOURCES: hypervisor/iommu/vtd_queue.c hypervisor/iommu/vtd_report.c hypervisor/iommu/vtd_unit.c
 // SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c hypervisor/memory/page_table.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/text.c
+// SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 // SOURCES: hypervisor/base/status.c tests/unit/model/vtd_model.c
 // SOURCES: tests/unit/model/vtd_model_queue.c tests/unit/model/vtd_model_walk.c
 // SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
