@@ -28,8 +28,6 @@ enum exit_kind {
 };
 const char *exit_kind_name(enum exit_kind kind);
 
-#define CONTROL_SOURCE_IN_CODE 0xff /* the CPU does not report it: decode it */
-
 struct vcpu_exit {
     enum exit_kind kind;
     uint64_t reason;        /* raw: VMX exit reason or SVM exit code */
@@ -54,7 +52,7 @@ struct vcpu_exit {
         } exception;
         struct {
             uint8_t number; /* CR0, CR3, CR4, CR8 */
-            uint8_t source; /* enum guest_register, or CONTROL_SOURCE_IN_CODE */
+            uint8_t source; /* enum guest_register */
             bool write;
         } control;
         uint8_t sipi_vector;

@@ -170,35 +170,30 @@ static enum outcome on_other(struct vcpu *vcpu)
                      exit->qualification, exit_kind_name(exit->kind));
 }
 
-struct exit_row {
-    exit_handler *handler;
-    bool advances; /* may answer OUTCOME_ADVANCE */
-};
-
-static const struct exit_row rows[EXIT_KINDS] = {
-    [EXIT_NMI] = {.handler = exit_nmi},
-    [EXIT_CPUID] = {.handler = exit_cpuid, .advances = true},
-    [EXIT_MSR_READ] = {.handler = on_msr_read, .advances = true},
-    [EXIT_MSR_WRITE] = {.handler = on_msr_write, .advances = true},
-    [EXIT_IO] = {.handler = on_io, .advances = true},
-    [EXIT_MEMORY] = {.handler = exit_memory},
-    [EXIT_HYPERCALL] = {.handler = on_hypercall, .advances = true},
-    [EXIT_EXCEPTION] = {.handler = on_exception},
-    [EXIT_TRIPLE_FAULT] = {.handler = on_triple_fault},
-    [EXIT_INIT] = {.handler = on_init},
-    [EXIT_SIPI] = {.handler = on_sipi},
+static exit_handler *const handlers[EXIT_KINDS] = {
+    [EXIT_NMI] = exit_nmi,
+    [EXIT_CPUID] = exit_cpuid,
+    [EXIT_MSR_READ] = on_msr_read,
+    [EXIT_MSR_WRITE] = on_msr_write,
+    [EXIT_IO] = on_io,
+    [EXIT_MEMORY] = exit_memory,
+    [EXIT_HYPERCALL] = on_hypercall,
+    [EXIT_EXCEPTION] = on_exception,
+    [EXIT_TRIPLE_FAULT] = on_triple_fault,
+    [EXIT_INIT] = on_init,
+    [EXIT_SIPI] = on_sipi,
     /* Not intercepted: a halted guest waits for its own interrupts. */
-    [EXIT_HLT] = {.handler = on_other},
-    [EXIT_XSETBV] = {.handler = exit_xsetbv, .advances = true},
-    [EXIT_INVD] = {.handler = on_invd, .advances = true},
-    [EXIT_CONTROL_REGISTER] = {.handler = exit_control_register, .advances = true},
-    [EXIT_UNDEFINED] = {.handler = on_undefined},
-    [EXIT_TASK_SWITCH] = {.handler = on_task_switch},
-    [EXIT_ENTRY_FAILURE] = {.handler = on_entry_failure},
-    [EXIT_OTHER] = {.handler = on_other},
+    [EXIT_HLT] = on_other,
+    [EXIT_XSETBV] = exit_xsetbv,
+    [EXIT_INVD] = on_invd,
+    [EXIT_CONTROL_REGISTER] = exit_control_register,
+    [EXIT_UNDEFINED] = on_undefined,
+    [EXIT_TASK_SWITCH] = on_task_switch,
+    [EXIT_ENTRY_FAILURE] = on_entry_failure,
+    [EXIT_OTHER] = on_other,
 };
 
-static void count(struct vcpu *vcpu, enum exit_kind kind)
+void vcpu_exit_count(struct vcpu *vcpu, enum exit_kind kind)
 {
     uint8_t at = vcpu->recent_next;
     vcpu->recent_next++;
@@ -209,28 +204,6 @@ static void count(struct vcpu *vcpu, enum exit_kind kind)
 enum outcome vcpu_exit_handle(struct vcpu *vcpu)
 {
     enum exit_kind kind = vcpu->exit.kind;
-    count(vcpu, kind);
-    return rows[kind].handler(vcpu);
-}
-
-enum outcome vcpu_exit_handle_decoded(struct vcpu *vcpu)
-{
-    struct vcpu_state state;
-    if (!rows[vcpu->exit.kind].advances)
-        return vcpu_exit_handle(vcpu);
-    uint8_t length = vcpu_instruction_length(vcpu);
-    vcpu_backend()->read_mode(vcpu, &state);
-    if (length == 0) {
-        count(vcpu, vcpu->exit.kind);
-        return vcpu_retry(vcpu, state.rip)
-                   ? OUTCOME_RESUME
-                   : vcpu_fail(vcpu, "unhandled-exit",
-                               "the instruction that made the %s exit cannot be read",
-                               exit_kind_name(vcpu->exit.kind));
-    }
-    enum outcome outcome = vcpu_exit_handle(vcpu);
-    if (outcome != OUTCOME_ADVANCE)
-        return outcome;
-    vcpu_backend()->set_rip(vcpu, state.rip + length);
-    return OUTCOME_RESUME;
+    vcpu_exit_count(vcpu, kind);
+    return handlers[kind](vcpu);
 }

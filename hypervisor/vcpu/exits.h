@@ -8,9 +8,8 @@
  * and vcpu->registers holds all general registers. */
 enum outcome vcpu_exit_handle(struct vcpu *vcpu);
 
-/* The same where the CPU does not report the length of the instruction that exited; also advances
- * RIP. The instruction is decoded first: if it can no longer be read, it has had no effect yet. */
-enum outcome vcpu_exit_handle_decoded(struct vcpu *vcpu);
+/* Counts an exit that is not handed to the dispatcher. */
+void vcpu_exit_count(struct vcpu *vcpu, enum exit_kind kind);
 
 /* Says to the control core whether the vCPU is in guest mode; a fence. */
 static inline void vcpu_set_in_guest(struct vcpu *vcpu, uint32_t value)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/vcpu/emulate/instruction.c
+// SOURCES: hypervisor/vcpu/emulate/instruction.c hypervisor/vcpu/svm/length.c
 /* Guest code is outside data: whatever the bytes, the decoder stays inside them and says a length
  * that an instruction can have. */
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hypervisor/vcpu/emulate/instruction.h"
+#include "hypervisor/vcpu/svm/length.h"
 
 static void require(bool condition)
 {

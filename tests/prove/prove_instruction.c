@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 // clang-format off
-// SOURCES: hypervisor/vcpu/emulate/instruction.c
+// SOURCES: hypervisor/vcpu/emulate/instruction.c hypervisor/vcpu/svm/length.c
 // UNWIND: 17
 // BOUND: any 15 bytes, of which any number is there; 16-, 32- and 64-bit code
 // PLANT: hypervisor/vcpu/emulate/instruction.c ==> if (cursor->at >= cursor->size) ==> if (cursor->at > cursor->size)
 // clang-format on
 /* The decoder reads only bytes that are there, and what it says of an instruction can be. */
 #include "hypervisor/vcpu/emulate/instruction.h"
+#include "hypervisor/vcpu/svm/length.h"
 #include "tests/prove/prove.h"
 
 int main(void)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// SOURCES: hypervisor/vcpu/svm/handle.c hypervisor/vcpu/svm/length.c hypervisor/vcpu/run.c
 // SOURCES: hypervisor/vcpu/policy/control_registers.c hypervisor/vcpu/emulate/instruction.c
 // SOURCES: hypervisor/vcpu/emulate/memory.c hypervisor/setup/cpuid_policy.c hypervisor/vcpu/exits.c
 // SOURCES: hypervisor/vcpu/emulate/fetch.c hypervisor/vcpu/policy/cpuid.c hypervisor/vcpu/report.c
@@ -6,7 +7,6 @@
 // SOURCES: hypervisor/vcpu/exit_kind.c hypervisor/vcpu/interrupt.c hypervisor/vcpu/selected.c
 // SOURCES: hypervisor/vcpu/resume.c hypervisor/base/format.c hypervisor/base/string.c
 // SOURCES: hypervisor/base/status.c hypervisor/vcpu/state.c hypervisor/base/text.c
-// SOURCES: hypervisor/vcpu/run.c
 /* The dispatcher, one kind of exit after the other. */
 #include "tests/unit/support/fake_vcpu.h"
 
@@ -375,14 +375,14 @@ static void test_cr4(void **state)
 static void test_control_register_in_code(void **state)
 {
     static const uint8_t write_esi[] = {0x0f, 0x22, 0xe6}, read_ebx[] = {0x0f, 0x20, 0xe3};
-    control(4, CONTROL_SOURCE_IN_CODE, 0);
+    control(4, SOURCE_IN_CODE, 0);
     memcpy(memory + 0x1000, write_esi, sizeof write_esi);
     vcpu.registers[GUEST_RSI] = CR4_PAE | CR4_PGE;
     run();
     expect_rip(0x1003);
     assert_int_equal(guest.cr4, CR4_PAE | CR4_PGE);
 
-    control(4, CONTROL_SOURCE_IN_CODE, 0);
+    control(4, SOURCE_IN_CODE, 0);
     script[0].control.write = false;
     vcpu.start.cr4 = CR4_PAE;
     memcpy(memory + 0x1000, read_ebx, sizeof read_ebx);
@@ -390,10 +390,10 @@ static void test_control_register_in_code(void **state)
     expect_rip(0x1003);
     assert_int_equal(vcpu.registers[GUEST_RBX], CR4_PAE);
 
-    control(4, CONTROL_SOURCE_IN_CODE, 0); /* a sibling wrote something else there meanwhile */
+    control(4, SOURCE_IN_CODE, 0); /* a sibling wrote something else there meanwhile */
     loops = VCPU_RETRIES;
     run();
-    expect_stop("unhandled-exit", "CR4");
+    expect_stop("unhandled-exit", "control-register exit cannot be read");
 }
 
 static void test_cr4_is_read(void **state)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/vcpu/emulate/instruction.c
+// SOURCES: hypervisor/vcpu/emulate/instruction.c hypervisor/vcpu/svm/length.c
 /* Bytes are NASM's; the source line stands beside them. */
 #include <string.h>
 
 #include "hypervisor/vcpu/emulate/instruction.h"
+#include "hypervisor/vcpu/svm/length.h"
 #include "hypervisor/vcpu/vcpu.h"
 #include "tests/unit/support/host.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// SOURCES: hypervisor/vcpu/svm/handle.c hypervisor/vcpu/svm/length.c
 // SOURCES: hypervisor/vcpu/exits.c hypervisor/vcpu/emulate/memory.c hypervisor/vcpu/selected.c
 // SOURCES: hypervisor/setup/cpuid_policy.c hypervisor/vcpu/policy/control_registers.c
 // SOURCES: hypervisor/vcpu/emulate/fetch.c hypervisor/vcpu/report.c hypervisor/vcpu/registers.c

@@ -133,23 +133,3 @@ size_t vcpu_call_chain(struct vcpu *vcpu, const struct vcpu_state *state, uint64
     }
     return count;
 }
-
-uint8_t vcpu_instruction_length(struct vcpu *vcpu)
-{
-    struct vcpu_state state;
-    uint8_t bytes[INSTRUCTION_MAX], length;
-    unsigned code_bits;
-    vcpu_backend()->read_mode(vcpu, &state);
-    size_t size = vcpu_fetch(vcpu, &state, bytes, &code_bits);
-    return instruction_length(bytes, size, code_bits, &length) == STATUS_OK ? length : 0;
-}
-
-bool vcpu_control_source(struct vcpu *vcpu, uint8_t *general)
-{
-    struct vcpu_state state;
-    uint8_t bytes[INSTRUCTION_MAX];
-    unsigned code_bits;
-    vcpu_backend()->read_mode(vcpu, &state);
-    size_t size = vcpu_fetch(vcpu, &state, bytes, &code_bits);
-    return instruction_control_register(bytes, size, code_bits, general) == STATUS_OK;
-}

@@ -15,8 +15,3 @@ size_t vcpu_read_virtual(struct vcpu *vcpu, const struct vcpu_state *state, uint
  * senseless ones where the guest's compiler left frame pointers out. */
 size_t vcpu_call_chain(struct vcpu *vcpu, const struct vcpu_state *state, uint64_t *returns,
                        size_t most);
-/* Length of the instruction at RIP; 0 when it cannot be told. */
-uint8_t vcpu_instruction_length(struct vcpu *vcpu);
-/* The general register of the MOV to or from a control register at RIP; false: it cannot be read.
- */
-bool vcpu_control_source(struct vcpu *vcpu, uint8_t *general);

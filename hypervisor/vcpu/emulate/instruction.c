@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* SDM 2A chapter 2 (prefixes, ModR/M, SIB) and appendix A (opcode maps). */
-#include "hypervisor/vcpu/emulate/instruction.h"
+#include "hypervisor/vcpu/emulate/cursor.h"
 
 #define REX_W 8u
 #define REX_R 4u
-#define REX_B 1u
 
-/* The bytes, how far they are read, and what the prefixes said. */
-struct cursor {
-    const uint8_t *bytes;
-    size_t size;
-    size_t at;
-    unsigned code_bits;
-    bool operand_override, address_override, lock;
-    bool has_rex;
-    uint8_t rex;
-};
-
-MUST_CHECK static bool take(struct cursor *cursor, uint8_t *byte)
+bool cursor_take(struct cursor *cursor, uint8_t *byte)
 {
     if (cursor->at >= cursor->size)
         return false;
@@ -25,7 +13,7 @@ MUST_CHECK static bool take(struct cursor *cursor, uint8_t *byte)
     return true;
 }
 
-MUST_CHECK static bool skip(struct cursor *cursor, size_t count)
+bool cursor_skip(struct cursor *cursor, size_t count)
 {
     if (count > cursor->size - cursor->at)
         return false;
@@ -39,7 +27,7 @@ MUST_CHECK static bool take_immediate(struct cursor *cursor, unsigned width, uin
     uint64_t result = 0;
     for (unsigned i = 0; i < width; i++) {
         uint8_t byte;
-        if (!take(cursor, &byte))
+        if (!cursor_take(cursor, &byte))
             return false;
         result |= (uint64_t)byte << (8 * i);
     }
@@ -74,15 +62,14 @@ static bool is_legacy_prefix(struct cursor *cursor, uint8_t byte)
     }
 }
 
-/* Reads prefixes and the first opcode byte. A REX that another prefix follows is ignored. */
-MUST_CHECK static enum status start(struct cursor *cursor, const uint8_t *bytes, size_t size,
-                                    unsigned code_bits, uint8_t *opcode)
+enum status cursor_start(struct cursor *cursor, const uint8_t *bytes, size_t size,
+                         unsigned code_bits, uint8_t *opcode)
 {
     *cursor = (struct cursor){
         .bytes = bytes, .size = MIN(size, (size_t)INSTRUCTION_MAX), .code_bits = code_bits};
     if (code_bits != 16 && code_bits != 32 && code_bits != 64)
         return STATUS_UNSUPPORTED;
-    while (take(cursor, opcode)) {
+    while (cursor_take(cursor, opcode)) {
         if (is_legacy_prefix(cursor, *opcode)) {
             cursor->has_rex = false;
             cursor->rex = 0;
@@ -114,7 +101,7 @@ static unsigned address_width(const struct cursor *cursor)
 MUST_CHECK static enum status memory_operand(struct cursor *cursor, uint8_t *field)
 {
     uint8_t modrm, sib;
-    if (!take(cursor, &modrm))
+    if (!cursor_take(cursor, &modrm))
         return STATUS_INVALID;
     unsigned mode = modrm >> 6, rm = modrm & 7;
     size_t displacement = mode == 1 ? 1 : 0;
@@ -126,14 +113,14 @@ MUST_CHECK static enum status memory_operand(struct cursor *cursor, uint8_t *fie
             displacement = 2;
     } else {
         if (rm == 4) {
-            if (!take(cursor, &sib))
+            if (!cursor_take(cursor, &sib))
                 return STATUS_INVALID;
             rm = sib & 7; /* the base; 5 without a mode means a displacement, as in ModR/M */
         }
         if (mode == 2 || (mode == 0 && rm == 5))
             displacement = 4;
     }
-    return skip(cursor, displacement) ? STATUS_OK : STATUS_INVALID;
+    return cursor_skip(cursor, displacement) ? STATUS_OK : STATUS_INVALID;
 }
 
 /* One row per opcode. Widths: 0 means the operand size. */
@@ -190,7 +177,7 @@ MUST_CHECK static enum status operands(struct cursor *cursor, const struct form 
 {
     uint8_t field = 0;
     if (form->offset) {
-        if (!skip(cursor, address_width(cursor)))
+        if (!cursor_skip(cursor, address_width(cursor)))
             return STATUS_INVALID;
         return STATUS_OK; /* the accumulator */
     }
@@ -215,12 +202,12 @@ enum status instruction_decode(const uint8_t *bytes, size_t size, unsigned code_
     struct cursor cursor;
     uint8_t byte;
     *instruction = (struct instruction){0};
-    enum status status = start(&cursor, bytes, size, code_bits, &byte);
+    enum status status = cursor_start(&cursor, bytes, size, code_bits, &byte);
     if (status != STATUS_OK)
         return status;
     uint16_t opcode = byte;
     if (byte == 0x0f) {
-        if (!take(&cursor, &byte))
+        if (!cursor_take(&cursor, &byte))
             return STATUS_INVALID;
         opcode = (uint16_t)(0x0f00 | byte);
     }
@@ -241,70 +228,5 @@ enum status instruction_decode(const uint8_t *bytes, size_t size, unsigned code_
     if (status != STATUS_OK)
         return status;
     instruction->length = (uint8_t)cursor.at;
-    return STATUS_OK;
-}
-
-/* --- instructions without memory operand --- */
-
-/* Bytes after the opcode byte of the one-byte map, plus one; 0: not one of ours. */
-static const uint8_t one_byte_tails[256] = {
-    [0x6c] = 1, [0x6d] = 1, [0x6e] = 1, [0x6f] = 1, /* INS, OUTS */
-    [0x90] = 1,                                     /* NOP, PAUSE */
-    [0xe4] = 2, [0xe5] = 2, [0xe6] = 2, [0xe7] = 2, /* IN, OUT with an immediate port */
-    [0xec] = 1, [0xed] = 1, [0xee] = 1, [0xef] = 1, /* IN, OUT with DX */
-    [0xf1] = 1,                                     /* INT1 */
-    [0xf4] = 1,                                     /* HLT */
-};
-
-/* The same after 0F. */
-static const uint8_t two_byte_tails[256] = {
-    [0x01] = 2,                                     /* VMCALL .. by ModR/M: below */
-    [0x06] = 1, [0x08] = 1, [0x09] = 1, [0x0b] = 1, /* CLTS, INVD, WBINVD, UD2 */
-    [0x20] = 2, [0x21] = 2, [0x22] = 2, [0x23] = 2, /* MOV to and from CR, DR */
-    [0x30] = 1, [0x31] = 1, [0x32] = 1, [0x33] = 1, /* WRMSR, RDTSC, RDMSR, RDPMC */
-    [0x37] = 1,                                     /* GETSEC */
-    [0xa2] = 1, [0xaa] = 1,                         /* CPUID, RSM */
-};
-
-enum status instruction_length(const uint8_t *bytes, size_t size, unsigned code_bits,
-                               uint8_t *length)
-{
-    struct cursor cursor;
-    uint8_t opcode;
-    enum status status = start(&cursor, bytes, size, code_bits, &opcode);
-    if (status != STATUS_OK)
-        return status;
-    unsigned tail = one_byte_tails[opcode];
-    if (opcode == 0x0f) {
-        if (!take(&cursor, &opcode))
-            return STATUS_INVALID;
-        tail = two_byte_tails[opcode];
-        /* Group 7 takes memory unless ModR/M says register: VMCALL, XSETBV, MONITOR, SMSW r, ... */
-        if (opcode == 0x01 && cursor.at < cursor.size && cursor.bytes[cursor.at] < 0xc0)
-            return STATUS_UNSUPPORTED;
-    }
-    if (tail == 0)
-        return STATUS_UNSUPPORTED;
-    if (!skip(&cursor, tail - 1))
-        return STATUS_INVALID;
-    *length = (uint8_t)cursor.at;
-    return STATUS_OK;
-}
-
-enum status instruction_control_register(const uint8_t *bytes, size_t size, unsigned code_bits,
-                                         uint8_t *general)
-{
-    struct cursor cursor;
-    uint8_t opcode, modrm;
-    enum status status = start(&cursor, bytes, size, code_bits, &opcode);
-    if (status != STATUS_OK)
-        return status;
-    if (opcode != 0x0f)
-        return STATUS_UNSUPPORTED;
-    if (!take(&cursor, &opcode) || !take(&cursor, &modrm))
-        return STATUS_INVALID;
-    if (opcode != 0x20 && opcode != 0x22)
-        return STATUS_UNSUPPORTED;
-    *general = (uint8_t)((modrm & 7) | ((cursor.rex & REX_B) != 0 ? 8 : 0)); /* whatever the mode */
     return STATUS_OK;
 }

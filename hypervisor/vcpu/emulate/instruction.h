@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Decoder for the instructions that touch emulated memory: MOV, MOVZX, MOVSX, MOVSXD between
- * register or immediate and memory, in 16-, 32- and 64-bit code; and the length of CPUID, RDMSR,
- * WRMSR, VMCALL... where the CPU does not tell it. Works on bytes alone (host-tested, fuzzed).
+ * register or immediate and memory, in 16-, 32- and 64-bit code. Works on bytes alone (host-tested,
+ * fuzzed).
  */
 #pragma once
 
@@ -26,9 +26,3 @@ struct instruction {
  * than the above, STATUS_INVALID when the bytes end too early. */
 MUST_CHECK enum status instruction_decode(const uint8_t *bytes, size_t size, unsigned code_bits,
                                           struct instruction *instruction);
-/* Length of an instruction without memory operand, prefixes included. Same errors. */
-MUST_CHECK enum status instruction_length(const uint8_t *bytes, size_t size, unsigned code_bits,
-                                          uint8_t *length);
-/* MOV to or from a control register: the general register. Same errors. */
-MUST_CHECK enum status instruction_control_register(const uint8_t *bytes, size_t size,
-                                                    unsigned code_bits, uint8_t *general);

@@ -5,7 +5,6 @@
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/x86/registers.h"
 #include "hypervisor/vcpu/backend.h"
-#include "hypervisor/vcpu/emulate/fetch.h"
 
 #define CR4_PCIDE BIT(17)
 #define CR3_PCID  BITS(11, 0)
@@ -55,15 +54,10 @@ static bool set_cr4(struct vcpu_state *state, uint64_t value)
 enum outcome exit_control_register(struct vcpu *vcpu)
 {
     const struct vcpu_exit *exit = &vcpu->exit;
-    uint8_t number = exit->control.number, source = exit->control.source;
+    const uint8_t number = exit->control.number, source = exit->control.source;
     struct vcpu_state state;
 
     vcpu_backend()->read_state(vcpu, &state);
-    if (source == CONTROL_SOURCE_IN_CODE && !vcpu_control_source(vcpu, &source))
-        return vcpu_retry(vcpu, state.rip)
-                   ? OUTCOME_RESUME
-                   : vcpu_fail(vcpu, "unhandled-exit",
-                               "the instruction that accessed CR%u cannot be read", number);
     if (!exit->control.write && number == 4) {
         vcpu_set_register(vcpu, source, state.cr4);
         return OUTCOME_ADVANCE;

@@ -157,6 +157,5 @@ void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
     if (exit->kind == EXIT_CONTROL_REGISTER) {
         exit->control.number = 4;
         exit->control.write = code == SVM_EXIT_WRITE_CR4;
-        exit->control.source = CONTROL_SOURCE_IN_CODE; /* not every CPU has decode assists */
     }
 }

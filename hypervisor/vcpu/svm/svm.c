@@ -61,19 +61,6 @@ static void run_to_exit(struct vcpu *vcpu, const struct svm_exit_context *contex
     }
 }
 
-static enum outcome handle(struct vcpu *vcpu, const struct svm_exit_context *context)
-{
-    const struct vmcb *vmcb = svm_vmcb(vcpu);
-    uint8_t length = svm_instruction_length(vmcb, context);
-    if (length == 0)
-        return vcpu_exit_handle_decoded(vcpu);
-    enum outcome outcome = vcpu_exit_handle(vcpu);
-    if (outcome != OUTCOME_ADVANCE)
-        return outcome;
-    svm_set_rip(vcpu, vmcb->rip + length);
-    return OUTCOME_RESUME;
-}
-
 static enum outcome svm_run(struct vcpu *vcpu)
 {
     const struct svm_exit_context context = {.has_next_rip = svm_features.next_rip,
@@ -84,7 +71,8 @@ static enum outcome svm_run(struct vcpu *vcpu)
         if (svm_features.misses_machine_checks && machine_check_pending() &&
             vcpu_machine_check(vcpu) == OUTCOME_STOP)
             return OUTCOME_STOP;
-        outcome = handle(vcpu, &context);
+        const struct vmcb *vmcb = svm_vmcb(vcpu);
+        outcome = svm_exit_handle(vcpu, svm_instruction_length(vmcb, &context), vmcb->rip);
     } while (outcome == OUTCOME_RESUME);
     return outcome;
 }

@@ -30,6 +30,12 @@ uint8_t svm_instruction_length(const struct vmcb *vmcb, const struct svm_exit_co
 
 void svm_exit_exception(struct vcpu_exit *exit, uint8_t vector, bool has_error, uint32_t error);
 
+/* --- handle.c --- */
+/* Hands vcpu->exit to the dispatcher, at `rip`, and advances RIP. `length` of the instruction that
+ * exited: 0 where the CPU does not tell; then it is decoded first, since one that can no longer be
+ * read has had no effect yet. So is the register that moves to or from a control register. */
+enum outcome svm_exit_handle(struct vcpu *vcpu, uint8_t length, uint64_t rip);
+
 /* --- nmi.c: no hardware is touched but the APIC --- */
 /* Delivers one NMI to the guest: at the next VMRUN, or once its handler of the last one is done. */
 void svm_nmi_inject(struct vcpu *vcpu);

@@ -13,6 +13,7 @@
 #include "hypervisor/vcpu/guest_core.h"
 #include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/exits.h"
+#include "hypervisor/vcpu/svm/svm.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/clock.h"
 #include "hypervisor/x86/cpu.h"
@@ -22,7 +23,8 @@
 #include "hypervisor/vcpu/backend.h"
 #include "hypervisor/vcpu/events.h"
 
-#define UNUSED __attribute__((unused))
+#define UNUSED         __attribute__((unused))
+#define SOURCE_IN_CODE 0xff /* of control.source: decoded, as SVM does */
 
 /* --- the back-end --- */
 
@@ -120,7 +122,9 @@ UNUSED static enum outcome fake_run(struct vcpu *vcpu)
         if (before_exit != NULL)
             before_exit(vcpu);
         uint8_t length = fake_exit(vcpu);
-        outcome = length != 0 ? vcpu_exit_handle(vcpu) : vcpu_exit_handle_decoded(vcpu);
+        bool decoded = length == 0 || (vcpu->exit.kind == EXIT_CONTROL_REGISTER &&
+                                       vcpu->exit.control.source == SOURCE_IN_CODE);
+        outcome = decoded ? svm_exit_handle(vcpu, length, guest.rip) : vcpu_exit_handle(vcpu);
         if (outcome == OUTCOME_ADVANCE) {
             fake_set_rip(vcpu, guest.rip + length);
             outcome = OUTCOME_RESUME;
