@@ -61,16 +61,21 @@ HYPERVISOR_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel
     -fcf-protection=none -fno-omit-frame-pointer -fno-common -ffunction-sections -fdata-sections \
     $(STACK_ALIGNMENT) $(WARNINGS) -I. $(EXTRA_CFLAGS)
 
-# What runs only at boot, by hypervisor/layers.txt: linker.ld puts the sections that are called .boot.* apart, and they
-# are gone once the guests have started.
+# What runs only at boot, and what a machine may have no use of, by hypervisor/layers.txt: linker.ld puts the sections
+# that are called .boot.* and .GROUP.* apart, since they go before the guests start.
 BOOT_ONLY  := $(shell awk '$$1 == "boot" { print $$2 } $$1 == "folder" && $$3 == "boot" { print $$2 "/%" }' hypervisor/layers.txt)
 STILL_USED := $(shell awk '$$1 == "resident" { print $$2 }' hypervisor/layers.txt) boot/efi/%
-boot_only = $(if $(filter $(BOOT_ONLY),$(filter-out $(STILL_USED),$<)),$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@)
+OPTIONAL   := $(shell awk '$$1 == "optional" { for (i = 4; i <= NF && $$i != "\#"; i++) print $$2 ":" $$i }' hypervisor/layers.txt)
+GROUPS     := $(sort $(foreach one,$(OPTIONAL),$(firstword $(subst :, ,$(one)))))
+paths_of    = $(foreach one,$(filter $(1):%,$(OPTIONAL)),$(one:$(1):%=%) $(one:$(1):%=%/%))
+apart       = $(if $(filter $(BOOT_ONLY),$(filter-out $(STILL_USED),$(1))),boot,$(strip \
+    $(foreach group,$(GROUPS),$(if $(filter $(call paths_of,$(group)),$(1)),$(group)))))
+set_apart   = $(if $(call apart,$<),$(Q)$(OBJCOPY) --prefix-alloc-sections=.$(call apart,$<) $@)
 
 # Three instructions a call on the way of every exit, which has ended the walk of frame pointers anyway.
 EXIT_PATH := vcpu/vmx/exit vcpu/policy/cpuid
-flags.hypervisor := $(CC) $(HYPERVISOR_CFLAGS) $(EXIT_PATH) $(BOOT_ONLY) $(STILL_USED)
-flags.asm := $(NASM) $(BOOT_ONLY) $(STILL_USED)
+flags.hypervisor := $(CC) $(HYPERVISOR_CFLAGS) $(EXIT_PATH) $(BOOT_ONLY) $(STILL_USED) $(OPTIONAL)
+flags.asm := $(NASM) $(BOOT_ONLY) $(STILL_USED) $(OPTIONAL)
 $(EXIT_PATH:%=$(BUILD)/hypervisor/%.o): HYPERVISOR_CFLAGS += -fomit-frame-pointer
 
 # What boot.start says. A tree without a git directory of its own, such as an unpacked archive, knows no commit.
@@ -89,33 +94,43 @@ $(BUILD)/hypervisor/%.o: hypervisor/%.c $(BUILD)/flags/hypervisor
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
-	$(boot_only)
+	$(set_apart)
 
 $(BUILD)/drivers/%.o: drivers/%.c $(BUILD)/flags/hypervisor
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
-	$(boot_only)
+	$(set_apart)
 
 $(BUILD)/boot/%.o: boot/%.c $(BUILD)/flags/hypervisor
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
-	$(boot_only)
+	$(set_apart)
 
 $(BUILD)/%.asm.o: %.asm $(BUILD)/flags/asm
 	@mkdir -p $(@D)
 	$(call say,ASM,$<)
 	$(Q)$(NASM) -f elf64 -g -F dwarf -I. -I$(BUILD)/ -MD $(@:.o=.d) $< -o $@
-	$(boot_only)
+	$(set_apart)
 
 $(BUILD)/hypervisor/guest/start_stub.asm.o: $(BUILD)/guest/start.bin
 
+# linker.ld with a line that says @group@ once for each group, and there @others@ for the other groups' sections.
+flags.groups := $(GROUPS)
+$(BUILD)/linker.ld: linker.ld $(BUILD)/flags/groups
+	@mkdir -p $(@D)
+	$(Q)awk -v groups='$(GROUPS)' 'BEGIN { n = split(groups, name) } \
+	    !/@group@/ { print; next } \
+	    { for (i = 1; i <= n; i++) { line = $$0; others = ""; for (j = 1; j <= n; j++) if (j != i) \
+	          others = others " ." name[j] ".text ." name[j] ".rodata ." name[j] ".data"; \
+	      gsub(/@group@/, name[i], line); gsub(/@others@/, others, line); print line } }' $< >$@
+
 flags.bulkhead = $(LD) $(HYPERVISOR_O)
-$(BUILD)/bulkhead.elf: $(HYPERVISOR_O) linker.ld $(BUILD)/flags/bulkhead
+$(BUILD)/bulkhead.elf: $(HYPERVISOR_O) $(BUILD)/linker.ld $(BUILD)/flags/bulkhead
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections --orphan-handling=error \
-	    -T linker.ld -Map=$(@:.elf=.map) $(HYPERVISOR_O) -o $@
+	    -T $(BUILD)/linker.ld -Map=$(@:.elf=.map) $(HYPERVISOR_O) -o $@
 
 -include $(HYPERVISOR_O:.o=.d)
 

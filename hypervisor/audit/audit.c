@@ -208,7 +208,7 @@ static void audit_host(struct audit *audit)
         if ((walk.rights & PAGE_WRITE) != 0 && (walk.rights & PAGE_EXECUTE) != 0)
             audit_violation(audit, "W^X", audit_machine("host"), address, walk.physical,
                             "writable and executable");
-        if ((walk.rights & PAGE_EXECUTE) != 0 && !address_space_may_execute(address))
+        if ((walk.rights & PAGE_EXECUTE) != 0 && !address_space_may_execute(address, walk.physical))
             audit_violation(audit, "W^X", audit_machine("host"), address, walk.physical,
                             "executable, but not the hypervisor's resident code");
         if ((walk.rights & PAGE_OTHER_TYPE) != 0)

@@ -173,25 +173,30 @@ void window_close(void)
         close_window(core);
 }
 
-/* --- the part of the image that runs only at boot --- */
+/* --- the parts of the image that go --- */
 
 /* Other cores flush their TLBs when they open a window, before they run a guest. */
-uint64_t address_space_drop_boot(uint64_t physical)
+uint64_t address_space_drop(uint64_t physical, uintptr_t address, uint64_t size)
 {
-    uint64_t size = (uintptr_t)image_text_start - (uintptr_t)image_start;
     void *bytes = window_open(physical, size);
     if (bytes == NULL)
         return 0;
     memset(bytes, 0xcc, size); /* INT3: whoever still gets there is told apart from a crash */
     window_close();
-    address_space_unmap((uintptr_t)image_start, size);
-    pages_shrink_image(size);
+    address_space_unmap(address, size);
     return frames_transfer(physical, size, OWNER_HYPERVISOR, OWNER_NOBODY) == STATUS_OK ? size : 0;
 }
 
-bool address_space_may_execute(uint64_t address)
+uint64_t address_space_drop_boot(uint64_t physical)
+{
+    return address_space_drop(physical, (uintptr_t)image_start,
+                              (uintptr_t)image_text_start - (uintptr_t)image_start);
+}
+
+bool address_space_may_execute(uint64_t address, uint64_t physical)
 {
     uint64_t size = ALIGN_UP((uintptr_t)image_text_end - (uintptr_t)image_text_start, PAGE_SIZE);
-    return address - input_of((uintptr_t)image_text_start) < size ||
+    return (address - input_of((uintptr_t)image_text_start) < size &&
+            frames_owner(physical) == OWNER_HYPERVISOR) ||
            ALIGN_DOWN(address, PAGE_SIZE) == address_space.trampoline;
 }

@@ -6,8 +6,9 @@
  *   0xffff810000000000  device registers and firmware tables, mapped on demand
  *   0xffff820000000000  this core's window into one guest's memory (private to the core)
  *   0xffff830000000000  stacks, each between unmapped guard pages
- *   0xffffffff80000000  the image: text RX, rodata R, data RW; before these, until the guests have
- *                       started, the same three of what runs only at boot
+ *   0xffffffff80000000  the image: text RX, rodata R, data RW; until the guests are started, what
+ *                       runs only at boot before these, and among them what this machine has no
+ *                       use of
  *
  * Everything but the window is shared by all cores. A core that runs a guest never has another
  * guest's memory mapped.
@@ -38,10 +39,14 @@ void window_close(void);
 MUST_CHECK enum status direct_map_add(uint64_t physical, uint64_t size);
 /* The core's 4-level root, found from CR3, for the audit. */
 uint64_t address_space_root(void);
-/* Overwrites and unmaps the part of the image that runs only at boot, and makes it free memory.
- * Called once, on the boot core, by resident code, before any guest runs. `physical` is where the
- * image lies. Returns the bytes that are free now; 0: it stays the hypervisor's. */
+/* Overwrites and unmaps a part of the image, whole pages, and makes it free memory. On the boot
+ * core, before any guest runs. Returns the bytes that are free now; 0: it stays the hypervisor's.
+ */
+uint64_t address_space_drop(uint64_t physical, uintptr_t address, uint64_t size);
+/* The same of the part that runs only at boot. Called once, by resident code; `physical` is where
+ * the image lies. */
 uint64_t address_space_drop_boot(uint64_t physical);
 /* Whether code that stays lies there, or the trampoline that is kept for a core which did not start
- * in time: nothing else may be executable after boot. Bits 47:0 of the address. */
-bool address_space_may_execute(uint64_t address);
+ * in time: nothing else may be executable after boot. Bits 47:0 of the address, and what it is
+ * mapped to. */
+bool address_space_may_execute(uint64_t address, uint64_t physical);

@@ -164,7 +164,8 @@ void *virtual_address(uint64_t physical)
 {
     if (chunk_of(physical) != NULL)
         return (void *)(uintptr_t)(physical + direct_map_offset);
-    if (physical - image.physical < image.size)
+    /* Parts of the image go before the guests start. */
+    if (physical - image.physical < image.size && frames_owner(physical) == OWNER_HYPERVISOR)
         return (void *)(uintptr_t)(physical - image.physical + image.virtual);
     return NULL;
 }
@@ -178,13 +179,6 @@ enum status pages_init(uint64_t image_physical, uintptr_t image_virtual, uint64_
     in_use = 0;
     direct_map_offset = 0;
     return grow() ? STATUS_OK : STATUS_NO_MEMORY;
-}
-
-void pages_shrink_image(uint64_t bytes)
-{
-    image.physical += bytes;
-    image.virtual += bytes;
-    image.size -= bytes;
 }
 
 void pages_use_direct_map(void)

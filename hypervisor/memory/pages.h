@@ -31,8 +31,6 @@ void *virtual_address(uint64_t physical);
 /* Where the image lies, and the first chunk. STATUS_NO_MEMORY. */
 MUST_CHECK enum status pages_init(uint64_t image_physical, uintptr_t image_virtual,
                                   uint64_t image_size);
-/* The first bytes of the image are no longer the hypervisor's. */
-void pages_shrink_image(uint64_t bytes);
 /* From here on pages are addressed through the direct map. */
 void pages_use_direct_map(void);
 /* Physical address of the chunk (PAGE_2M bytes) with this number; 0 past the last one. */

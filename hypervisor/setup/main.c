@@ -18,6 +18,7 @@
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/control_loop.h"
+#include "hypervisor/setup/optional.h"
 #include "hypervisor/setup/pci.h"
 #include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/memory.h"
@@ -147,5 +148,6 @@ void hypervisor_main(const struct boot_info *loaders)
     timer_start(TICK_MICROSECONDS);
 
     phase("start");
+    optional_drop(boot.image_base);
     control_loop(boot.image_base, (boot.flags & BOOT_FLAG_BATCH) != 0, configuration.errors == 0);
 }

@@ -200,5 +200,9 @@ void pfs_verify(void)
         if (status != STATUS_OK)
             give_up(setup, pf, status);
     }
+    /* Its driver may go: optional.h. */
+    for (uint32_t i = 0; i < PF_MAX; i++)
+        if (!pfs[i].split)
+            pfs[i].device.driver = NULL;
     enabling = 0;
 }

@@ -2,6 +2,7 @@
 """How large the hypervisor may be, and who may use whom in it: of the objects, by tests/size. `make size DETAIL=1` shows."""
 
 import os
+import re
 from functools import cache
 
 from size import ratchet, size
@@ -39,6 +40,14 @@ def test_boot_code_is_apart():
     result = make(f"-j{os.cpu_count() or 2}", "build/bulkhead.elf", timeout=900)
     assert result.returncode == 0, result.stdout + result.stderr
     assert not Measure.read(ROOT, ROOT / "build").lost_references()
+
+
+def test_every_group_can_go():
+    """Each group of layers.txt has sections of its own, and boot code gives it back where it is not used."""
+    found = measured()
+    assert {found.group(output) for output in found.placed.values()} == {"", "boot", *found.layers.groups}
+    listed, = re.findall(r"^#define GROUPS\(each\) (.*)$", (ROOT / "hypervisor/setup/optional.c").read_text(), re.M)
+    assert set(re.findall(r"each\((\w+)\)", listed)) == set(found.layers.groups)
 
 
 def test_stored_pointers_are_known():

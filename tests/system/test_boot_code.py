@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What runs only at boot is gone once the guests start: overwritten, unmapped, free."""
+"""What runs only at boot, and what the machine has no use of, is gone once the guests start: overwritten, unmapped, free."""
 
 import bisect
 import re
@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 import pytest
-from system.attacks import outside
+from system.attacks import outside, pair
 from system.checks import of, one
 
 from machine import dmar, gdb
@@ -16,12 +16,24 @@ from machine.dmar import drhd, rmrr
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
 
 TEXT = "[guest witness]\nimage = witness.elf\nmemory = 4M\nargs = ticks=200\nexpect = exit 0\n"
+NIC = "[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n"
 INT3 = 0xcc
+PAGE = 4096
 
 
 def layout(image) -> dict[str, int]:
     said = subprocess.run(["nm", image], text=True, capture_output=True, check=True).stdout
     return {name: int(value, 16) for value, name in re.findall(r"^(\w+) \w (\w+)$", said, re.MULTILINE)}
+
+
+def parts(symbols: dict[str, int], group: str) -> list[tuple[int, int]]:
+    """First address and bytes of what the linker made of a group of hypervisor/layers.txt."""
+    found = [(symbols[f"{group}_{part}_start"], symbols[f"{group}_{part}_end"]) for part in ("text", "rodata", "data")]
+    return [(start, (end - start + PAGE - 1) // PAGE * PAGE) for start, end in found]
+
+
+def size(symbols: dict[str, int], group: str) -> int:
+    return sum(count for _, count in parts(symbols, group))
 
 
 @pytest.mark.parametrize("medium", ["disk", "iso"])
@@ -41,13 +53,34 @@ def test_it_is_overwritten_and_free(boot, medium):
     run.wait()
 
 
-def test_who_calls_it_faults(boot):
+@pytest.mark.parametrize("card", ["no card", "card"])
+def test_what_the_machine_does_not_use_goes(boot, card):
+    """The other back-end, and the drivers of cards that are not there; the others are still there and at work."""
+    run = boot(TEXT if card == "no card" else NIC + pair(count=20), batch=False, limit=120)
+    run.wait_for("run.verdict", timeout=90, result="ok")
+    symbols = layout(boot.built / "bulkhead.elf")
+    used = {one(run, "cpu.backend")["name"]} | ({"igb"} if card == "card" else set())
+    unused = {"vmx", "svm", "igb", "nvme"} - used
+    assert {line["name"]: line.number("bytes") for line in of(run, "boot.unused")} == \
+        {group: size(symbols, group) for group in unused}
+    image = one(run, "boot.start").number("image")
+    for group in (*unused, *used):
+        for start, count in parts(symbols, group)[:2]:
+            shown = outside(run, image + start - symbols["image_start"], 64)
+            assert (shown == bytes([INT3]) * 64) == (group in unused), (group, hex(start))
+    assert not of(run, "audit.violation")
+    run.send("poweroff")
+    run.wait()
+
+
+@pytest.mark.parametrize("name", ["multiboot2_convert", "vmx_exited", "igb_mailbox_service", "nvme_execute"])
+def test_who_calls_it_faults(boot, name):
     run = boot(TEXT, batch=False, limit=120, extra=gdb.ARGUMENTS)
     with gdb.Debugger(run) as debugger:
         debugger.go()
         run.wait_for("run.verdict", timeout=90)
         debugger.stop()
-        target = gdb.symbol(boot.built / "bulkhead.elf", "multiboot2_convert")
+        target = gdb.symbol(boot.built / "bulkhead.elf", name)
         debugger.jump(0, target)
         debugger.go()
         line = run.wait_for("cpu.exception", timeout=30, core=0)
@@ -86,7 +119,11 @@ def test_nothing_points_into_it(boot, tmp_path):
     run.wait_for("run.verdict", timeout=90)
     assert len(of(run, "iommu.refused")) == 4
     symbols = layout(boot.built / "bulkhead.elf")
-    start, end = symbols["image_start"], symbols["image_text_start"]
+    start = symbols["image_start"]
+    gone = [(start, symbols["image_text_start"] - start)]
+    for line in of(run, "boot.unused"):
+        gone += parts(symbols, line["name"])
+    assert len(gone) == 10
     image = one(run, "boot.start").number("image")
     first = symbols["image_data_start"]
     data = outside(run, image + first - start, symbols["boot_stack_guard"] - first)
@@ -94,7 +131,7 @@ def test_nothing_points_into_it(boot, tmp_path):
     left = {}
     for n, (value,) in enumerate(struct.iter_unpack("<Q", data)):
         name = places[bisect.bisect(places, (first + 8 * n, "~")) - 1][1]
-        if start < value < end and name != "frame_table":  # whose entries have room between their fields
+        if any(0 <= value - first_gone < count for first_gone, count in gone) and value != start and name != "frame_table":  # whose entries have room between their fields
             left[f"{name} at {first + 8 * n:#x}"] = f"{value:#x}"
     assert not left
     run.send("poweroff")

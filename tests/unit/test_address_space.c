@@ -92,7 +92,6 @@ __asm__(".pushsection .data\n"
 #define BOOT_PAGES     3
 
 static struct boot_info boot;
-static uint64_t image_shrunk;
 
 void cache_flush_range(const volatile void *address, size_t size)
 {
@@ -105,11 +104,6 @@ enum status pages_init(uint64_t image_physical, uintptr_t image_virtual, uint64_
     assert_int_equal(image_virtual, (uintptr_t)image_start);
     assert_int_equal(image_size, (BOOT_PAGES + 7) * PAGE_SIZE);
     return STATUS_OK;
-}
-
-void pages_shrink_image(uint64_t bytes)
-{
-    image_shrunk += bytes;
 }
 
 void pages_use_direct_map(void)
@@ -218,15 +212,14 @@ static void test_what_runs_only_at_boot_goes(void **state)
     expect(image, IMAGE_PHYSICAL, PAGE_READ | PAGE_EXECUTE);
     expect(image + 0x1000, IMAGE_PHYSICAL + 0x1000, PAGE_READ);
     expect(image + 0x2000, IMAGE_PHYSICAL + 0x2000, PAGE_READ | PAGE_WRITE);
-    assert_false(address_space_may_execute(image & BITS(47, 0)));
+    assert_false(address_space_may_execute(image & BITS(47, 0), IMAGE_PHYSICAL));
     assert_int_equal(frames_transfer(IMAGE_PHYSICAL, (BOOT_PAGES + 7) * PAGE_SIZE, OWNER_NOBODY,
                                      OWNER_HYPERVISOR),
                      STATUS_OK);
     unsigned loads = cr3_loads;
-    image_shrunk = window_written = 0;
+    window_written = 0;
     assert_int_equal(address_space_drop_boot(IMAGE_PHYSICAL), BOOT_PAGES * PAGE_SIZE);
     assert_int_equal(window_written, BOOT_PAGES * PAGE_SIZE);
-    assert_int_equal(image_shrunk, BOOT_PAGES * PAGE_SIZE);
     assert_true(frames_owned_by(IMAGE_PHYSICAL, BOOT_PAGES * PAGE_SIZE, OWNER_NOBODY));
     assert_int_equal(frames_owner(IMAGE_PHYSICAL + BOOT_PAGES * PAGE_SIZE), OWNER_HYPERVISOR);
     assert_true(cr3_loads > loads); /* after the tables were changed */
@@ -235,10 +228,34 @@ static void test_what_runs_only_at_boot_goes(void **state)
     check_image();
     struct page_walk walk;
     for (uint64_t at = 0; page_table_next(&address_space.shared, &at, &walk); at += walk.page_size)
-        assert_true((walk.rights & PAGE_EXECUTE) == 0 || address_space_may_execute(at));
+        assert_true((walk.rights & PAGE_EXECUTE) == 0 ||
+                    address_space_may_execute(at, walk.physical));
     /* Not the hypervisor's: nothing happens. */
     assert_int_equal(address_space_drop_boot(IMAGE_PHYSICAL), 0);
     assert_int_equal(host_log_count("memory.refused", "the window"), 1);
+}
+
+/* A page of the text goes that this machine has no use of: it may not be executed any more. */
+static void test_a_part_goes(void **state)
+{
+    init();
+    const uint64_t text = (uintptr_t)image_text_start;
+    const uint64_t physical = IMAGE_PHYSICAL + BOOT_PAGES * PAGE_SIZE;
+    assert_int_equal(frames_transfer(physical, 7 * PAGE_SIZE, OWNER_NOBODY, OWNER_HYPERVISOR),
+                     STATUS_OK);
+    for (uint64_t page = 0; page < 2 * PAGE_SIZE; page += PAGE_SIZE)
+        assert_true(address_space_may_execute((text + page) & BITS(47, 0), physical + page));
+    window_written = 0;
+    assert_int_equal(address_space_drop(physical + PAGE_SIZE, text + PAGE_SIZE, PAGE_SIZE),
+                     PAGE_SIZE);
+    assert_int_equal(window_written, PAGE_SIZE);
+    assert_true(frames_owned_by(physical + PAGE_SIZE, PAGE_SIZE, OWNER_NOBODY));
+    assert_false(look(text + PAGE_SIZE).present);
+    assert_false(address_space_may_execute((text + PAGE_SIZE) & BITS(47, 0), physical + PAGE_SIZE));
+    assert_true(address_space_may_execute(text & BITS(47, 0), physical));
+    expect(text, physical, PAGE_READ | PAGE_EXECUTE);
+    expect(text + 2 * PAGE_SIZE, physical + 2 * PAGE_SIZE, PAGE_READ);
+    assert_int_equal(address_space_drop(physical + PAGE_SIZE, text + PAGE_SIZE, PAGE_SIZE), 0);
 }
 
 static void test_five_levels(void **state)
@@ -342,11 +359,11 @@ static void test_trampoline(void **state)
     assert_int_equal(trampoline_map(0x8000), STATUS_OK);
     expect(0x8000, 0x8000, PAGE_READ | PAGE_EXECUTE);
     assert_false(look(0x9000).present);
-    assert_true(address_space_may_execute(0x8123));
-    assert_false(address_space_may_execute(0x9000));
+    assert_true(address_space_may_execute(0x8123, 0x8123));
+    assert_false(address_space_may_execute(0x9000, 0x9000));
     trampoline_unmap(0x8000);
     assert_false(look(0x8000).present);
-    assert_false(address_space_may_execute(0x8000));
+    assert_false(address_space_may_execute(0x8000, 0x8000));
 }
 
 static void test_stacks(void **state)
@@ -436,6 +453,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_what_runs_only_at_boot_goes),
+        TEST(test_a_part_goes),
         TEST(test_image_and_direct_map),
         TEST(test_five_levels),
         TEST(test_direct_map_grows_without_pages),

@@ -241,6 +241,7 @@ static void registers_that_are_shared(void **state)
         assert_int_equal(host_log_count("nic.refused", "nic=uplink"), 1);
         assert_false(running || vfs_enabled);
         assert_null(pf_device_at(0));
+        assert_null(pfs[0].device.driver); /* it may be gone */
     }
     fresh(NULL);
     pfs_prepare(&config);

@@ -43,6 +43,13 @@ enum status frames_transfer(uint64_t base, uint64_t size, owner_t from, owner_t 
     return STATUS_OK;
 }
 
+static uint64_t gone; /* a page of the image that is not the hypervisor's any more */
+
+owner_t frames_owner(uint64_t address)
+{
+    return gone != 0 && address - gone < PAGE_SIZE ? OWNER_NOBODY : OWNER_HYPERVISOR;
+}
+
 enum status direct_map_add(uint64_t physical, uint64_t size)
 {
     if (refuse_map)
@@ -155,6 +162,10 @@ static void test_translation(void **state)
     assert_ptr_equal(virtual_address(IMAGE_PHYSICAL + MIB(1) - 1),
                      (void *)(IMAGE_BASE + MIB(1) - 1));
     assert_null(virtual_address(IMAGE_PHYSICAL + MIB(1)));
+    gone = IMAGE_PHYSICAL + PAGE_SIZE;
+    assert_null(virtual_address(gone + 8));
+    assert_ptr_equal(virtual_address(gone + PAGE_SIZE), (void *)(IMAGE_BASE + 2 * PAGE_SIZE));
+    gone = 0;
     pages_use_direct_map();
     assert_ptr_equal(virtual_address(chunk + 9), (void *)(DIRECT_MAP_BASE + chunk + 9));
     assert_int_equal(physical_address((void *)(DIRECT_MAP_BASE + chunk + 9)), chunk + 9);

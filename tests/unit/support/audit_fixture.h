@@ -267,7 +267,7 @@ uint64_t address_space_root(void)
     return host_root;
 }
 
-bool address_space_may_execute(uint64_t address)
+bool address_space_may_execute(uint64_t address, uint64_t physical)
 {
     return address - MIB(2) < MIB(2);
 }
