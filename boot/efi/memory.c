@@ -4,7 +4,7 @@
 #include "boot/ranges.h"
 #include "hypervisor/base/string.h"
 
-#define MAX_ALLOCATIONS 128
+#define MAX_ALLOCATIONS (BOOT_MAX_MODULES + 64)
 #define MAP_SLACK       32 /* descriptors that may be added between asking for the size and the map */
 #define EXIT_ATTEMPTS   8
 

@@ -20,7 +20,7 @@
 #define GUEST_ECAM_SIZE   MIB(1)
 #define GUEST_BAR_BASE    UINT64_C(0xc0000000)
 #define GUEST_BAR_END     UINT64_C(0xfe000000)
-#define GUEST_MAX_CPUS    8
+#define GUEST_MAX_CPUS    64
 #define GUEST_MAX_MEMORY  GIB(2)
 
 #define PORT_EXIT          0x0f4 /* write: the guest ends with this status, as QEMU's isa-debug-exit */

@@ -26,11 +26,11 @@ struct abi_start {
     uint64_t tsc_khz;                    /* 0x28 */
     uint32_t cpu_count;                  /* 0x30 */
     uint32_t apic_ids[GUEST_MAX_CPUS];   /* 0x34 */
-    char image_name[ABI_START_NAME];     /* 0x54 */
-    char initrd_name[ABI_START_NAME];    /* 0x94 */
-    char arguments[ABI_START_ARGUMENTS]; /* 0xd4 */
+    char image_name[ABI_START_NAME];     /* 0x134 */
+    char initrd_name[ABI_START_NAME];    /* 0x174 */
+    char arguments[ABI_START_ARGUMENTS]; /* 0x1b4 */
 };
-_Static_assert(offsetof(struct abi_start, arguments) == 0xd4, "guest/start/ and the hypervisor");
+_Static_assert(offsetof(struct abi_start, arguments) == 0x1b4, "guest/start/ and the hypervisor");
 _Static_assert(sizeof(struct abi_start) <= ABI_START_STUB - ABI_START_BLOCK, "one page");
 
 /* Guest calls of the stub; once ABI_START_LOADED was made nobody has them, and exits are counted

@@ -15,7 +15,7 @@
 #include "hypervisor/memory/page_table.h"
 #include "hypervisor/vcpu/vcpu.h"
 
-#define GUEST_MAX           16 /* CONFIG_MAX_GUESTS */
+#define GUEST_MAX           64 /* CONFIG_MAX_GUESTS; audit.h has a bit for each */
 #define GUEST_MAX_FUNCTIONS 8  /* CONFIG_MAX_DEVICES */
 
 enum guest_state {
@@ -73,8 +73,7 @@ struct guest {
 
 /* setup/guests.c fills it at boot. */
 extern struct guest_table {
-    struct guest guests[GUEST_MAX];
-    struct config_guest configs[GUEST_MAX];
+    struct guest *guests[GUEST_MAX];
     unsigned count;
 } guest_table;
 struct guest *guest_at(unsigned index); /* in the configuration's order; NULL past the end */

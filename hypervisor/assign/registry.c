@@ -8,14 +8,14 @@ struct guest_table guest_table;
 
 struct guest *guest_at(unsigned index)
 {
-    return index < guest_table.count ? &guest_table.guests[index] : NULL;
+    return index < guest_table.count ? guest_table.guests[index] : NULL;
 }
 
 struct guest *guest_find(const char *name)
 {
     for (unsigned i = 0; i < guest_table.count; i++)
-        if (text_equal(guest_table.guests[i].name, name))
-            return &guest_table.guests[i];
+        if (text_equal(guest_table.guests[i]->name, name))
+            return guest_table.guests[i];
     return NULL;
 }
 

@@ -4,7 +4,7 @@
 
 #include "hypervisor/base/core.h"
 
-#define CPU_MAX 64
+#define CPU_MAX 128
 
 /* This core's index; 0 is the control core. */
 unsigned this_core(void);

@@ -74,7 +74,7 @@ static bool begin_guest(struct config_parser *parser, struct word name)
             return complain_word(parser, name, "there is a guest with the name ", " already");
     }
     if (config->guest_count == CONFIG_MAX_GUESTS)
-        return complain_word(parser, name, "one guest too many: ", "; there can be 16");
+        return complain_word(parser, name, "one guest too many: ", "; there can be 64");
     struct config_guest *guest = config_this_guest(parser);
     memset(guest, 0, sizeof *guest);
     guest->place = parser->section_place;

@@ -5,7 +5,7 @@
 #include "hypervisor/base/string.h"
 
 #define MAX_VFS     256
-#define MAX_CPUS    8      /* GUEST_MAX_CPUS */
+#define MAX_CPUS    64     /* GUEST_MAX_CPUS */
 #define MAX_MEMORY  GIB(2) /* GUEST_MAX_MEMORY */
 #define MAX_SECONDS 86400
 
@@ -169,7 +169,7 @@ static bool set_memory(struct config_parser *parser, struct word value)
 
 static bool set_cpus(struct config_parser *parser, struct word value)
 {
-    return read_count(parser, value, 1, MAX_CPUS, "; a guest has 1 to 8 cpus",
+    return read_count(parser, value, 1, MAX_CPUS, "; a guest has 1 to 64 cpus",
                       &config_this_guest(parser)->cpus);
 }
 

@@ -26,7 +26,7 @@
 #include "hypervisor/config/config.h"
 
 #define CONFIG_MAX_NICS   8
-#define CONFIG_MAX_GUESTS 16
+#define CONFIG_MAX_GUESTS 64
 
 struct config_nic {
     char name[CONFIG_NAME_SIZE];

@@ -5,7 +5,7 @@
 #include "hypervisor/abi/start.h"
 #include "hypervisor/assign/guest.h"
 
-#define LOAD_MODULES 32 /* BOOT_MAX_MODULES */
+#define LOAD_MODULES 128 /* BOOT_MAX_MODULES */
 
 /* The files that the loader brought. They stay mapped, read-only: a restart loads them again.
  * Filled in at boot (setup/modules.c). */

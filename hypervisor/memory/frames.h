@@ -26,7 +26,7 @@ struct frame_range {
     owner_t owner;
 };
 
-#define FRAME_MAX_RANGES 1024
+#define FRAME_MAX_RANGES 2048
 
 /* Takes `size` bytes of free RAM for `owner`, aligned to `alignment` (a power of two >= 4 KiB),
  * highest address first below `limit` (0: no limit). STATUS_NO_MEMORY, STATUS_FULL. */

@@ -52,7 +52,7 @@ static struct cpu *free_core(void)
 static enum status create_vcpus(struct guest *guest)
 {
     if (guest->config->cpus > GUEST_MAX_CPUS)
-        return refuse(guest, STATUS_UNSUPPORTED, "more vCPUs than a guest can have (8)");
+        return refuse(guest, STATUS_UNSUPPORTED, "more vCPUs than a guest can have (64)");
     for (uint32_t index = 0; index < guest->config->cpus; index++) {
         struct cpu *cpu = free_core();
         if (cpu == NULL)
@@ -256,16 +256,34 @@ void guests_give_functions(const struct config *config)
             give_functions(guest_at(i), config);
 }
 
+/* A guest and what its section says; only as many are in memory as the configuration has. */
+struct record {
+    struct guest guest;
+    struct config_guest config;
+};
+
+static bool add_record(const struct config_guest *config)
+{
+    struct record *record = pages_allocate(ALIGN_UP(sizeof *record, PAGE_SIZE) / PAGE_SIZE);
+    if (record == NULL) {
+        log_event("guest.refused", "guest=%s line=%u status=%s message=\"%s\"", config->name,
+                  config->place.line, status_name(STATUS_NO_MEMORY),
+                  "no memory left to note it and those behind it");
+        return false;
+    }
+    record->config = *config;
+    record->guest.config = &record->config;
+    guest_table.guests[guest_table.count++] = &record->guest;
+    return true;
+}
+
 void guests_create(const struct config *config, const struct boot_info *boot)
 {
     modules_keep(boot);
-    for (uint32_t i = 0; i < config->guest_count; i++) {
-        struct guest *guest = &guest_table.guests[i];
-        guest_table.configs[i] = config->guests[i];
-        guest_table.count = i + 1;
+    for (uint32_t i = 0; i < config->guest_count && add_record(&config->guests[i]); i++) {
+        struct guest *guest = guest_at(i);
         guest->index = i;
         guest->owner = OWNER_GUEST(i);
-        guest->config = &guest_table.configs[i];
         guest->unsafe_interrupts = config->unsafe_interrupts;
         (void)text_copy(guest->name, sizeof guest->name, config->guests[i].name);
         create(guest);

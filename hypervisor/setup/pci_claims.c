@@ -16,7 +16,7 @@
 #include "hypervisor/setup/pci.h"
 
 /* Ranges that claims leave free in the frame table, for guests' memory. */
-#define CLAIM_RESERVE       256
+#define CLAIM_RESERVE       1024
 #define INTERFACE_SUBTRACTS 0x01 /* a bridge that forwards what nobody else takes */
 
 static bool in_use(const struct pci_bar *bar)

@@ -107,7 +107,9 @@ static enum status enable_core(void)
     enum status status = unlock_vmx();
     if (status != STATUS_OK)
         return status;
-    struct vmx_region *region = (struct vmx_region *)vmx_on_regions[cpu_current()->index];
+    struct vmx_region *region = pages_allocate(1); /* the CPU's for as long as VMX is on */
+    if (region == NULL)
+        return STATUS_NO_MEMORY;
     region->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);
     const struct vmx_capabilities *fixed = &vmx_capabilities;
     cr0_write((cr0_read() | fixed->cr0_fixed0) & fixed->cr0_fixed1);
@@ -115,6 +117,7 @@ static enum status enable_core(void)
     status = vmx_on(physical_address(region));
     if (status != STATUS_OK) {
         cr4_write(cr4_read() & ~CR4_VMXE);
+        pages_free(region, 1);
         return status;
     }
     /* Translations that an earlier owner of this core left behind. */

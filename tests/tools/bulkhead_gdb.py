@@ -97,7 +97,7 @@ def guests() -> list:
     if symbol is None:
         raise gdb.GdbError("no symbols: start gdb with build/bulkhead.elf")
     table = symbol.value()
-    every = (table["guests"][index] for index in range(int(table["count"])))
+    every = (table["guests"][index].dereference() for index in range(int(table["count"])))
     return [guest for guest in every if state(guest) != "empty"]
 
 

@@ -240,12 +240,12 @@ static void without_room_nothing_is_given(void **state)
 /* A machine full of cards leaves guests their memory. */
 static void claims_leave_room_in_the_frame_table(void **state)
 {
-    for (unsigned i = 0; i < FRAME_MAX_RANGES - 256; i++)
+    for (unsigned i = 0; i < FRAME_MAX_RANGES - 1024; i++)
         model_frame(0x1000000 + i * 0x2000, PAGE_SIZE, OWNER_FIRMWARE);
     claim();
     assert_int_equal(taken_count, 4);
     fresh(NULL);
-    for (unsigned i = 0; i <= FRAME_MAX_RANGES - 256; i++)
+    for (unsigned i = 0; i <= FRAME_MAX_RANGES - 1024; i++)
         model_frame(0x1000000 + i * 0x2000, PAGE_SIZE, OWNER_FIRMWARE);
     claim();
     assert_int_equal(taken_count, 0);

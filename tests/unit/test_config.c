@@ -194,8 +194,8 @@ static void test_values(void **state)
     expect_complaint(GUEST "memory = 17179869185G\n", "3:10", "bad memory size");
     expect_complaint(GUEST "memory = 99999999999999999999M\n", "3:10", "bad memory size");
     expect_complaint(GUEST "memory = M\n", "3:10", "bad memory size 'M'");
-    expect_complaint(GUEST "cpus = 0\n", "3:8", "1 to 8 cpus");
-    expect_complaint(GUEST "cpus = 9\n", "3:8", "1 to 8 cpus");
+    expect_complaint(GUEST "cpus = 0\n", "3:8", "1 to 64 cpus");
+    expect_complaint(GUEST "cpus = 65\n", "3:8", "1 to 64 cpus");
     expect_complaint(GUEST "cpus = two\n", "3:8", "bad number 'two'");
     expect_complaint(GUEST "cpus = -1\n", "3:8", "bad number '-1'");
     expect_complaint(GUEST "time_limit = 86401\n", "3:14", "0 (none) to 86400");
@@ -305,9 +305,11 @@ static void test_limits(void **state)
         append(text, sizeof text, part);
     }
     assert_int_equal(parse(text), STATUS_OK);
+    assert_int_equal(CONFIG_MAX_GUESTS, 64);
     assert_int_equal(config.guest_count, CONFIG_MAX_GUESTS);
+    assert_string_equal(config.guests[63].name, "g63");
     append(text, sizeof text, "[guest more]\nimage = a.elf\n");
-    expect_complaint(text, "33:8", "one guest too many: 'more'");
+    expect_complaint(text, "129:8", "one guest too many: 'more'");
 
     snprintf(text, sizeof text, "[nic a]\ndevice = 8086:10c9\nvfs = 256\n[guest g]\nimage = i\n");
     for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
@@ -339,7 +341,7 @@ static void test_limits(void **state)
     expect_complaint(text, "2:9", "at most 63 characters");
     snprintf(text, sizeof text, GUEST "%.*s = 1\n", 500, part);
     expect_complaint(text, "3:1", "...'; allowed: image");
-    assert_int_equal(parse(GUEST "memory = 2G\ncpus = 8\n"), STATUS_OK);
+    assert_int_equal(parse(GUEST "memory = 2G\ncpus = 64\n"), STATUS_OK);
     assert_int_equal(config.guests[0].memory, GUEST_MAX_MEMORY);
     assert_int_equal(config.guests[0].cpus, GUEST_MAX_CPUS);
 }

@@ -175,20 +175,26 @@ static void test_full_map_and_full_table(void **state)
     init();
     check_table();
     assert_int_equal(table_size(), BOOT_MAX_RANGES);
-    /* Each claim of the lower half of a piece makes one more entry, until the table is full. */
+    /* Each page of a piece for another owner makes one more entry, until the table is full. */
     enum status status = STATUS_OK;
     uint64_t base;
     unsigned claims = 0;
     while (status == STATUS_OK && claims < 2 * FRAME_MAX_RANGES) {
-        status = frames_transfer(MIB(1) + MIB(2) * claims, PAGE_SIZE, OWNER_NOBODY, OWNER_GUEST(0));
+        unsigned piece = claims % BOOT_MAX_RANGES, page = claims / BOOT_MAX_RANGES;
+        status = frames_transfer(MIB(1) + MIB(2) * piece + page * PAGE_SIZE, PAGE_SIZE,
+                                 OWNER_NOBODY, OWNER_GUEST(page));
         claims += status == STATUS_OK;
     }
     assert_int_equal(status, STATUS_FULL);
     assert_true(claims >= FRAME_MAX_RANGES - BOOT_MAX_RANGES - 2);
     check_table();
-    assert_int_equal(frames_bytes(OWNER_GUEST(0)), claims * PAGE_SIZE);
-    assert_int_equal(frames_claim(OWNER_GUEST(1), PAGE_SIZE, PAGE_SIZE, 0, &base), STATUS_FULL);
-    assert_int_equal(frames_bytes(OWNER_GUEST(1)), 0);
+    uint64_t taken = 0;
+    for (unsigned page = 0; page <= claims / BOOT_MAX_RANGES; page++)
+        taken += frames_bytes(OWNER_GUEST(page));
+    assert_int_equal(taken, claims * PAGE_SIZE);
+    const owner_t other = OWNER_GUEST(claims / BOOT_MAX_RANGES + 1);
+    assert_int_equal(frames_claim(other, PAGE_SIZE, PAGE_SIZE, 0, &base), STATUS_FULL);
+    assert_int_equal(frames_bytes(other), 0);
 }
 
 static void test_claims(void **state)

@@ -210,6 +210,38 @@ static void test_image_and_start_state(void **state)
         assert_int_equal(memory[i], 0);
 }
 
+static uint64_t number_at(uint64_t address, size_t size)
+{
+    uint64_t value = 0;
+    assert_in_range(address, GUEST_TABLES_BASE, GUEST_TABLES_END - size);
+    memcpy(&value, memory + address, size);
+    return value;
+}
+
+/* Each of them is in the MADT with its core's id, in the guest's order. */
+static void test_as_many_vcpus_as_there_can_be(void **state)
+{
+    static struct vcpu many[GUEST_MAX_CPUS];
+    assert_int_equal(GUEST_MAX_CPUS, 64);
+    for (unsigned i = 0; i < GUEST_MAX_CPUS; i++) {
+        many[i].apic_id = 300 + 7 * i;
+        guests[0].vcpus[i] = &many[i];
+    }
+    guests[0].cpu_count = GUEST_MAX_CPUS;
+    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_true(run_stub());
+    uint64_t xsdt = number_at(number_at(result.tables.start_info + 0x20, 8) + 24, 8), madt = 0;
+    for (uint64_t at = xsdt + 36; at < xsdt + number_at(xsdt + 4, 4) && madt == 0; at += 8)
+        if (memcmp(memory + number_at(at, 8), "APIC", 4) == 0)
+            madt = number_at(at, 8);
+    assert_int_equal(number_at(madt + 4, 4), 44 + GUEST_MAX_CPUS * 16);
+    for (unsigned i = 0; i < GUEST_MAX_CPUS; i++) {
+        assert_int_equal(number_at(madt + 44 + i * 16, 1), 9);
+        assert_int_equal(number_at(madt + 44 + i * 16 + 4, 4), 300 + 7 * i);
+        assert_int_equal(number_at(madt + 44 + i * 16 + 8, 4), 1);
+    }
+}
+
 static void test_scrubbing(void **state)
 {
     guests[0].memory_clean = true;
@@ -399,6 +431,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_image_and_start_state, fresh),
+        cmocka_unit_test_setup(test_as_many_vcpus_as_there_can_be, fresh),
         cmocka_unit_test_setup(test_scrubbing, fresh),
         cmocka_unit_test_setup(test_refusals, fresh),
         cmocka_unit_test_setup(test_what_a_stub_says, fresh),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hypervisor/abi/machine.h"
 #include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/interrupt.h"
@@ -399,6 +400,25 @@ static void test_destinations(void **state)
     assert_true(icr_addresses(cluster_1, 1, 0x12));
     assert_false(icr_addresses(cluster_1, 1, 0x00));
     assert_false(icr_addresses(cluster_1, 1, 0x20));
+    /* A guest of as many vCPUs as there can be: each command reaches those it names. */
+    for (uint32_t id = 100; id < 100 + GUEST_MAX_CPUS; id++) {
+        const uint64_t logical = (uint64_t)(id >> 4 << 16 | 1u << (id & 15)) << 32 | ICR_LOGICAL;
+        const uint64_t whole_cluster = (uint64_t)(id >> 4 << 16 | 0xffff) << 32 | ICR_LOGICAL;
+        unsigned single = 0, named = 0, cluster = 0, everybody = 0, rest = 0;
+        for (uint32_t other = 100; other < 100 + GUEST_MAX_CPUS; other++) {
+            single += icr_addresses((uint64_t)id << 32, 100, other);
+            named += icr_addresses(logical, 100, other);
+            cluster += icr_addresses(whole_cluster, 100, other);
+            everybody += icr_addresses(all, id, other);
+            rest += icr_addresses(others, id, other);
+        }
+        assert_int_equal(single, 1);
+        assert_int_equal(named, 1);
+        assert_true(icr_addresses(logical, 100, id));
+        assert_in_range(cluster, 4, 16); /* the first and the last one are not full */
+        assert_int_equal(everybody, 64);
+        assert_int_equal(rest, 63);
+    }
 }
 
 static void test_interrupting(void **state)

@@ -42,9 +42,8 @@ struct vmx_controls {
 
 extern struct vmx_capabilities vmx_capabilities;
 extern struct vmx_controls vmx_controls;
-extern uint8_t vmx_on_regions[CPU_MAX][PAGE_SIZE]; /* the CPU's for as long as VMX is on */
-extern uint8_t vmx_msr_bitmap[PAGE_SIZE];          /* struct vmx_msr_bitmap */
-extern uint8_t vmx_io_bitmaps[2][PAGE_SIZE];       /* ports 0..0x7fff, 0x8000..0xffff */
+extern uint8_t vmx_msr_bitmap[PAGE_SIZE];    /* struct vmx_msr_bitmap */
+extern uint8_t vmx_io_bitmaps[2][PAGE_SIZE]; /* ports 0..0x7fff, 0x8000..0xffff */
 
 static inline bool vmx_has(enum vmx_control_word word, uint64_t bit)
 {
