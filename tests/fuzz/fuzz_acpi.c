@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // Any bytes as physical memory with an RSDP at its start, and as each of the tables.
 // SOURCES: hypervisor/acpi/directory.c hypervisor/acpi/madt.c hypervisor/acpi/mcfg.c
-// SOURCES: hypervisor/acpi/fadt.c hypervisor/acpi/table.c
+// SOURCES: hypervisor/acpi/fadt.c hypervisor/acpi/srat.c hypervisor/acpi/table.c
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +9,7 @@
 #include "hypervisor/acpi/fadt.h"
 #include "hypervisor/acpi/madt.h"
 #include "hypervisor/acpi/mcfg.h"
+#include "hypervisor/acpi/srat.h"
 #include "tests/fuzz/fuzz.h"
 
 #define BASE UINT64_C(0x1000)
@@ -51,7 +52,8 @@ static void fix_checksum(uint8_t *bytes, size_t length, size_t at)
 
 static void fix_all(uint8_t *bytes, size_t size)
 {
-    static const char *const signatures[] = {"XSDT", "RSDT", "FACP", "APIC", "MCFG", "DSDT"};
+    static const char *const signatures[] = {"XSDT", "RSDT", "FACP", "APIC",
+                                             "MCFG", "SRAT", "DSDT"};
     for (size_t at = 0; at + 36 <= size; at++) {
         for (size_t i = 0; i < ARRAY_SIZE(signatures); i++) {
             if (memcmp(bytes + at, signatures[i], 4) != 0)
@@ -68,8 +70,24 @@ static void fix_all(uint8_t *bytes, size_t size)
     }
 }
 
+static void check_srat(const struct srat *srat)
+{
+    fuzz_check(srat->cpu_count <= SRAT_MAX_CPUS && srat->memory_count <= SRAT_MAX_MEMORY);
+    for (uint32_t i = 0; i < srat->cpu_count; i++)
+        for (uint32_t other = 0; other < i; other++)
+            fuzz_check(srat->cpu[i].apic_id != srat->cpu[other].apic_id);
+    for (uint32_t i = 0; i < srat->memory_count; i++) {
+        const struct srat_memory *memory = &srat->memory[i];
+        fuzz_check(memory->base < memory->end);
+        for (const struct srat_memory *other = srat->memory; other < memory; other++)
+            fuzz_check(other->node == memory->node || other->end <= memory->base ||
+                       memory->end <= other->base);
+    }
+}
+
 static void parse_all(const uint8_t *bytes, uint32_t size)
 {
+    static struct srat srat;
     struct madt madt;
     struct mcfg mcfg;
     struct fadt fadt;
@@ -86,6 +104,8 @@ static void parse_all(const uint8_t *bytes, uint32_t size)
             fuzz_check(mcfg.segment[i].start_bus <= mcfg.segment[i].end_bus &&
                        mcfg.segment[i].base != 0);
     }
+    if (srat_parse(bytes, size, &srat) == STATUS_OK)
+        check_srat(&srat);
     if (fadt_parse(bytes, size, &fadt) == STATUS_OK)
         fuzz_check(fadt.pm_timer_port <= UINT16_MAX && fadt.pm1a_control_port <= UINT16_MAX &&
                    (fadt.reset_space <= 1 || fadt.reset_space == 0xff));

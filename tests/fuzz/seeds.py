@@ -62,6 +62,10 @@ def acpi_seeds():
                  struct.pack("<BBHIII", 9, 16, 0, 256, 1, 0) +
                  struct.pack("<BBBBII", 1, 12, 8, 0, 0xFEC00000, 0) +
                  struct.pack("<BBHQ", 5, 12, 0, 0xFEE00000))
+    srat = table(b"SRAT", struct.pack("<IQ", 1, 0) +
+                 struct.pack("<BBBBI8x", 0, 16, 0, 0, 1) + struct.pack("<BB2xIII8x", 2, 24, 1, 256, 1) +
+                 b"".join(struct.pack("<BBI2xQQ4xI8x", 1, 40, node, node << 30, 1 << 30, flags)
+                          for node, flags in ((0, 1), (1, 1), (2, 9))))
     mcfg = table(b"MCFG", bytes(8) + struct.pack("<QHBBI", 0xE0000000, 0, 0, 255, 0))
     dsdt = table(b"DSDT", b"\x08_S5_\x12\x08\x04\x0a\x05\x0a\x05\x00\x00")
 
@@ -76,17 +80,17 @@ def acpi_seeds():
     for name, root, width in (("xsdt", b"XSDT", "Q"), ("rsdt", b"RSDT", "I")):
         parts, at = [], base + 36
         addresses = []
-        for part in (dsdt, madt, mcfg):
+        for part in (dsdt, madt, mcfg, srat):
             addresses.append(at)
             parts.append(part)
             at += len(part)
         parts.append(fadt(addresses[0]))
         addresses.append(at)
         at += len(parts[-1])
-        parts.append(table(root, struct.pack("<3" + width, *addresses[1:])))
+        parts.append(table(root, struct.pack("<4" + width, *addresses[1:])))
         rsdp = b"RSD PTR \0TESTER" + struct.pack("<BIIQI", 2 if width == "Q" else 0, at, 36, at, 0)
         yield name, rsdp + b"".join(parts)
-    yield from (("madt", madt), ("mcfg", mcfg), ("dsdt", dsdt), ("fadt", fadt(base)))
+    yield from (("madt", madt), ("mcfg", mcfg), ("srat", srat), ("dsdt", dsdt), ("fadt", fadt(base)))
 
 
 def note(name, kind, value):
