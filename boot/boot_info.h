@@ -32,6 +32,7 @@ enum boot_memory_type {
     BOOT_MEMORY_MMIO = 4,     /* memory-mapped I/O that the firmware declares */
     BOOT_MEMORY_LOADER = 5,   /* this structure, the loader's page tables, modules, config text */
     BOOT_MEMORY_IMAGE = 6,    /* bulkhead.elf as loaded */
+    BOOT_MEMORY_SPECIAL = 7,  /* free, but meant for a specific purpose: used last */
 };
 
 struct boot_memory_range {

@@ -74,7 +74,7 @@ void ranges_set(struct range_list *list, uint64_t base, uint64_t size, enum boot
     uint64_t end = size > top || base > top - size ? top : base + size;
     if (size == 0 || base >= end)
         return;
-    if (type == BOOT_MEMORY_USABLE) {
+    if (type == BOOT_MEMORY_USABLE || type == BOOT_MEMORY_SPECIAL) {
         base = ALIGN_UP(base, PAGE_SIZE);
         end = ALIGN_DOWN(end, PAGE_SIZE);
     } else {

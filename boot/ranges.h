@@ -14,9 +14,10 @@ struct range_list {
     bool full; /* something did not fit and was left out: it counts as reserved */
 };
 
-/* Gives [base, base + size) the type, whatever parts of it were before. Usable memory shrinks to
- * whole pages, every other type grows to whole pages. Empty and wrapping ranges change nothing.
- * When the list has no entry left, memory is lost rather than handed out twice (`full`). */
+/* Gives [base, base + size) the type, whatever parts of it were before. Usable and special memory
+ * shrinks to whole pages, every other type grows to whole pages. Empty and wrapping ranges change
+ * nothing. When the list has no entry left, memory is lost rather than handed out twice (`full`).
+ */
 void ranges_set(struct range_list *list, uint64_t base, uint64_t size, enum boot_memory_type type);
 
 /* Takes `size` bytes (whole pages) out of usable memory as BOOT_MEMORY_LOADER: the highest place

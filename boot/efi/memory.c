@@ -7,6 +7,7 @@
 #define MAX_ALLOCATIONS (BOOT_MAX_MODULES + 64)
 #define MAP_SLACK       32 /* descriptors that may be added between asking for the size and the map */
 #define EXIT_ATTEMPTS   8
+#define MEMORY_SPECIAL  BIT(18) /* EFI_MEMORY_SP (UEFI 7.2.3) */
 
 /* What the hypervisor must not take for free memory. Everything else that a loader allocated (GRUB
  * takes a quarter of the machine for its heap) is nobody's once boot services are gone. */
@@ -94,19 +95,22 @@ static enum boot_memory_type type_of(const EFI_MEMORY_DESCRIPTOR *descriptor)
         return type;
     if ((descriptor->Attribute & EFI_MEMORY_RUNTIME) != 0)
         return BOOT_MEMORY_NVS;
-    return (descriptor->Attribute & EFI_MEMORY_WB) != 0 ? type : BOOT_MEMORY_RESERVED;
+    if ((descriptor->Attribute & EFI_MEMORY_WB) == 0)
+        return BOOT_MEMORY_RESERVED;
+    return (descriptor->Attribute & MEMORY_SPECIAL) != 0 ? BOOT_MEMORY_SPECIAL : type;
 }
 
 static void convert(const void *map, UINTN map_size, UINTN descriptor_size, struct boot_info *info)
 {
     struct range_list list = {.ranges = info->ranges, .capacity = BOOT_MAX_RANGES};
-    /* Usable memory first, so that whatever overlaps it wins. */
+    /* Free memory first, so that whatever overlaps it wins. */
     for (unsigned pass = 0; pass < 2; pass++) {
         for (UINTN at = 0; at + descriptor_size <= map_size; at += descriptor_size) {
             const EFI_MEMORY_DESCRIPTOR *descriptor = (const void *)((const UINT8 *)map + at);
             enum boot_memory_type type = type_of(descriptor);
             UINT64 pages = MIN(descriptor->NumberOfPages, UINT64_MAX / PAGE_SIZE);
-            if ((type == BOOT_MEMORY_USABLE) == (pass == 0))
+            bool free = type == BOOT_MEMORY_USABLE || type == BOOT_MEMORY_SPECIAL;
+            if (free == (pass == 0))
                 ranges_set(&list, descriptor->PhysicalStart, pages * PAGE_SIZE, type);
         }
     }

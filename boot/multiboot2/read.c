@@ -76,12 +76,14 @@ static enum boot_memory_type memory_type(uint32_t type)
         return BOOT_MEMORY_ACPI;
     case MULTIBOOT2_NVS:
         return BOOT_MEMORY_NVS;
+    case MULTIBOOT2_SPECIAL:
+        return BOOT_MEMORY_SPECIAL;
     default:
         return BOOT_MEMORY_RESERVED;
     }
 }
 
-/* Firmware's maps overlap at times: everything usable first, so that the rest overrides it. */
+/* Firmware's maps overlap at times: what is free first, so that the rest overrides it. */
 static void read_memory_map(const struct multiboot2_memory_map *map, struct boot_info *info,
                             struct range_list *ranges)
 {
@@ -96,7 +98,8 @@ static void read_memory_map(const struct multiboot2_memory_map *map, struct boot
             struct multiboot2_memory_entry entry;
             memcpy(&entry, place, sizeof entry);
             enum boot_memory_type type = memory_type(entry.type);
-            if ((type == BOOT_MEMORY_USABLE) == (pass == 0))
+            bool free = type == BOOT_MEMORY_USABLE || type == BOOT_MEMORY_SPECIAL;
+            if (free == (pass == 0))
                 ranges_set(ranges, entry.base, entry.size, type);
         }
     }

@@ -18,6 +18,7 @@ enum multiboot2_memory_type {
     MULTIBOOT2_USABLE = 1,
     MULTIBOOT2_ACPI = 3,
     MULTIBOOT2_NVS = 4,
+    MULTIBOOT2_SPECIAL = 0xefffffff, /* "soft reserved": EFI_MEMORY_SP in an E820 map */
 };
 
 struct multiboot2_information {

@@ -8,6 +8,14 @@
 #define DEFAULT_MEMORY MIB(32)
 #define DEFAULT_FAULTS 8
 
+static void end_guest(struct config_parser *parser)
+{
+    struct config_guest *guest = config_this_guest(parser);
+    if (guest->cpus == 0)
+        guest->cpus = MAX(guest->core_count, 1u);
+    parser->config->guest_count++;
+}
+
 /* The section that ends here goes into the configuration unless it has an error. */
 static void end_section(struct config_parser *parser)
 {
@@ -30,7 +38,7 @@ static void end_section(struct config_parser *parser)
     if (section == SECTION_NIC || section == SECTION_DISK)
         parser->config->nic_count++;
     else if (section == SECTION_GUEST)
-        parser->config->guest_count++;
+        end_guest(parser);
 }
 
 static bool check_name(struct config_parser *parser, struct word name)
@@ -79,7 +87,6 @@ static bool begin_guest(struct config_parser *parser, struct word name)
     memset(guest, 0, sizeof *guest);
     guest->place = parser->section_place;
     guest->memory = DEFAULT_MEMORY;
-    guest->cpus = 1;
     guest->fault_action = FAULT_DISABLE_DEVICE;
     guest->fault_threshold = DEFAULT_FAULTS;
     memcpy(guest->name, name.start, name.length);

@@ -7,6 +7,7 @@
 #define CONFIG_MAX_DEVICES 8
 #define CONFIG_NAME_SIZE   32
 #define CONFIG_ARGS_SIZE   256
+#define CONFIG_MAX_CORES   64
 
 struct config_place {
     uint32_t line, column; /* from 1 */
@@ -33,6 +34,12 @@ struct config_guest {
     struct config_place initrd_place;
     uint64_t memory; /* bytes, a multiple of 2 MiB */
     uint32_t cpus;
+    uint32_t core_count;              /* 0: any */
+    uint16_t cores[CONFIG_MAX_CORES]; /* of each vCPU: its index in the log */
+    struct config_place cores_place;
+    bool on_node;  /* memory, and unless they are named cores, of this node only */
+    uint32_t node; /* proximity domain */
+    struct config_place node_place;
     uint32_t device_count;
     struct config_device devices[CONFIG_MAX_DEVICES];
     uint32_t accepted_count;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Every key of the configuration: how its value is read, and what it may be. */
-#include "hypervisor/config/config_parser.h"
+#include "hypervisor/config/config_cores.h"
 
 #include "hypervisor/base/string.h"
 
 #define MAX_VFS     256
-#define MAX_CPUS    64     /* GUEST_MAX_CPUS */
 #define MAX_MEMORY  GIB(2) /* GUEST_MAX_MEMORY */
 #define MAX_SECONDS 86400
 
@@ -165,12 +164,6 @@ static bool set_memory(struct config_parser *parser, struct word value)
                              "; allowed: multiples of 2M up to 2G, written like 32M");
     config_this_guest(parser)->memory = bytes;
     return true;
-}
-
-static bool set_cpus(struct config_parser *parser, struct word value)
-{
-    return read_count(parser, value, 1, MAX_CPUS, "; a guest has 1 to 64 cpus",
-                      &config_this_guest(parser)->cpus);
 }
 
 static bool find_nic(struct config_parser *parser, struct word name, uint32_t *index)
@@ -336,7 +329,9 @@ static const struct config_key guest_keys[] = {
     {.name = "image", .set = set_image, .required = true},
     {.name = "initrd", .set = set_initrd},
     {.name = "memory", .set = set_memory},
-    {.name = "cpus", .set = set_cpus},
+    {.name = "cpus", .set = config_set_cpus},
+    {.name = "cores", .set = config_set_cores},
+    {.name = "node", .set = config_set_node},
     {.name = "device", .set = set_guest_device, .repeats = true},
     {.name = "accept_reserved", .set = set_accept_reserved, .repeats = true},
     {.name = "accept_flash", .set = set_accept_flash, .repeats = true},

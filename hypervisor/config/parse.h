@@ -16,6 +16,8 @@
  *   image  = ping.elf
  *   memory = 32M
  *   cpus   = 1
+ *   cores  = 2-3            # which ones, and cpus follows from it
+ *   node   = 0              # memory and cores of this node only
  *   device = uplink.vf0     # or `uplink` for the whole function; may repeat
  *   accept_flash = uplink   # whole functions only: the guest may write its flash and EEPROM
  *   args   = peer=beta count=1000

@@ -14,10 +14,10 @@ static const struct {
     uint32_t type;
     owner_t owner;
 } protection[] = {
-    {BOOT_MEMORY_USABLE, OWNER_NOBODY},     {BOOT_MEMORY_LOADER, OWNER_LOADER},
-    {BOOT_MEMORY_IMAGE, OWNER_HYPERVISOR},  {BOOT_MEMORY_MMIO, OWNER_MMIO},
-    {BOOT_MEMORY_ACPI, OWNER_FIRMWARE},     {BOOT_MEMORY_NVS, OWNER_FIRMWARE},
-    {BOOT_MEMORY_RESERVED, OWNER_FIRMWARE},
+    {BOOT_MEMORY_USABLE, OWNER_NOBODY}, {BOOT_MEMORY_SPECIAL, OWNER_NOBODY},
+    {BOOT_MEMORY_LOADER, OWNER_LOADER}, {BOOT_MEMORY_IMAGE, OWNER_HYPERVISOR},
+    {BOOT_MEMORY_MMIO, OWNER_MMIO},     {BOOT_MEMORY_ACPI, OWNER_FIRMWARE},
+    {BOOT_MEMORY_NVS, OWNER_FIRMWARE},  {BOOT_MEMORY_RESERVED, OWNER_FIRMWARE},
 };
 
 static size_t protection_of(uint32_t type)
@@ -35,7 +35,7 @@ static bool clip(const struct boot_memory_range *range, uint64_t *base, uint64_t
         return false;
     *base = range->base;
     *end = range->size > PHYSICAL_END - range->base ? PHYSICAL_END : range->base + range->size;
-    if (range->type == BOOT_MEMORY_USABLE) {
+    if (range->type == BOOT_MEMORY_USABLE || range->type == BOOT_MEMORY_SPECIAL) {
         *base = ALIGN_UP(*base, PAGE_SIZE);
         *end = ALIGN_DOWN(*end, PAGE_SIZE);
     } else {
@@ -120,6 +120,16 @@ enum status frames_claim_low_page(uint64_t *base)
     /* Not page 0: an address of 0 means "none" everywhere. */
     enum status status =
         frames_claim_between(OWNER_HYPERVISOR, PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, LOW_USABLE, base);
+    lock_give(&frame_table.lock);
+    return status;
+}
+
+enum status frames_claim_in(owner_t owner, uint64_t size, uint64_t alignment, uint64_t from,
+                            uint64_t limit, uint64_t *base)
+{
+    lock_take(&frame_table.lock);
+    enum status status = frames_claim_between(owner, size, alignment, MAX(from, LOW_MEMORY),
+                                              MIN(limit, PHYSICAL_END), base);
     lock_give(&frame_table.lock);
     return status;
 }

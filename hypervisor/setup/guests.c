@@ -12,6 +12,8 @@
 #include "hypervisor/guest/scrub.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/vdev/virtual_serial.h"
+#include "hypervisor/setup/affinity.h"
+#include "hypervisor/setup/nodes.h"
 #include "hypervisor/setup/vcpu.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/setup/pci_sriov.h"
@@ -34,30 +36,10 @@ static enum status refuse(struct guest *guest, enum status status, const char *m
     return status;
 }
 
-static struct cpu *free_core(void)
+static enum status create_vcpus(struct guest *guest, const struct affinity *affinity)
 {
-    for (unsigned index = 1; index < cpu_count(); index++) {
-        struct cpu *cpu = cpu_at(index);
-        bool used = cpu->state != CPU_IDLE;
-        const struct guest *guest;
-        for (unsigned g = 0; (guest = guest_at(g)) != NULL && !used; g++)
-            for (unsigned v = 0; v < guest->cpu_count && !used; v++)
-                used = guest->vcpus[v] != NULL && guest->vcpus[v]->cpu == cpu;
-        if (!used)
-            return cpu;
-    }
-    return NULL;
-}
-
-static enum status create_vcpus(struct guest *guest)
-{
-    if (guest->config->cpus > GUEST_MAX_CPUS)
-        return refuse(guest, STATUS_UNSUPPORTED, "more vCPUs than a guest can have (64)");
     for (uint32_t index = 0; index < guest->config->cpus; index++) {
-        struct cpu *cpu = free_core();
-        if (cpu == NULL)
-            return refuse(guest, STATUS_FULL,
-                          "not enough cores: each vCPU owns one, and core 0 is the hypervisor's");
+        struct cpu *cpu = affinity->cores[index];
         struct vcpu *vcpu = pages_allocate(ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) / PAGE_SIZE);
         if (vcpu == NULL)
             return refuse(guest, STATUS_NO_MEMORY, "no memory left for its vCPU");
@@ -75,7 +57,7 @@ static enum status create_vcpus(struct guest *guest)
     return STATUS_OK;
 }
 
-static enum status create_memory(struct guest *guest)
+static enum status create_memory(struct guest *guest, const struct affinity *affinity)
 {
     uint64_t size = guest->config->memory;
     unsigned max_leaf_level, max_execute_level;
@@ -86,15 +68,12 @@ static enum status create_memory(struct guest *guest)
     unsigned execute = max_execute_level < max_leaf_level ? 0 : PAGE_EXECUTE;
     if (size > GUEST_MAX_MEMORY)
         return refuse(guest, STATUS_UNSUPPORTED, "more memory than a guest can have (2G)");
-    /* Alignment decides the page size of both tables. */
-    uint64_t alignment = size >= PAGE_1G ? PAGE_1G : PAGE_2M;
-    enum status status = frames_claim(guest->owner, size, alignment, 0, &guest->memory_base);
-    if (status != STATUS_OK && alignment == PAGE_1G)
-        status = frames_claim(guest->owner, size, PAGE_2M, 0, &guest->memory_base);
-    if (status != STATUS_OK)
-        return refuse(
-            guest, status,
-            "not enough free memory in one piece; `frames` at the prompt shows who has what");
+    enum status status = affinity_claim(affinity, size, &guest->memory_base);
+    if (status != STATUS_OK) {
+        guest->state = GUEST_REFUSED;
+        return status;
+    }
+    affinity_report(affinity, guest->memory_base);
     guest->memory_size = size;
     status = page_table_create(&guest->memory, format, 4, max_leaf_level, false);
     if (status == STATUS_OK)
@@ -203,6 +182,7 @@ static void dismantle(struct guest *guest)
         guest->vcpus[i] = NULL;
     }
     guest->cpu_count = 0;
+    affinity_release(guest);
     pages_free(guest->serial, 1);
     guest->serial = NULL;
     if (guest->domain.table.root != NULL)
@@ -222,9 +202,14 @@ static void create(struct guest *guest)
                      "this CPU offers neither VMX nor SVM (see cpu.refused above)");
         return;
     }
-    enum status status = create_memory(guest);
+    struct affinity affinity;
+    enum status status = affinity_choose(guest, &affinity);
+    if (status != STATUS_OK)
+        guest->state = GUEST_REFUSED;
     if (status == STATUS_OK)
-        status = create_vcpus(guest);
+        status = create_memory(guest, &affinity);
+    if (status == STATUS_OK)
+        status = create_vcpus(guest, &affinity);
     if (status == STATUS_OK)
         status = create_serial(guest);
     if (status == STATUS_OK) {
@@ -240,9 +225,11 @@ static void give_functions(struct guest *guest, const struct config *config)
 {
     if (claim_functions(guest, config) == STATUS_OK) {
         guest->state = GUEST_CREATED;
-        log_event("guest.created", "name=%s cpus=%u memory=%s base=%#lx devices=%u", guest->name,
+        log_event("guest.created",
+                  "name=%s cpus=%u memory=%s base=%#lx devices=%u cores=%s node=%d", guest->name,
                   guest->cpu_count, size_text(guest->memory_size).text, guest->memory_base,
-                  guest->assignment_count);
+                  guest->assignment_count, cores_text(affinity_cores(guest).set).text,
+                  (int)node_of_memory(guest->memory_base));
         log_tables(guest);
     } else {
         dismantle(guest);
@@ -286,8 +273,11 @@ void guests_create(const struct config *config, const struct boot_info *boot)
         guest->owner = OWNER_GUEST(i);
         guest->unsafe_interrupts = config->unsafe_interrupts;
         (void)text_copy(guest->name, sizeof guest->name, config->guests[i].name);
-        create(guest);
     }
+    for (enum affinity_turn turn = 0; turn < AFFINITY_TURNS; turn++)
+        for (unsigned i = 0; guest_at(i) != NULL; i++)
+            if (affinity_turn(guest_at(i)->config) == turn)
+                create(guest_at(i));
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         if (guest_at(i)->state == GUEST_EMPTY)
             scrub_begin(guest_at(i));

@@ -12,6 +12,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/vdev/answers.h"
 #include "hypervisor/setup/guests.h"
+#include "hypervisor/setup/nodes.h"
 #include "hypervisor/setup/pfs.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
@@ -141,6 +142,8 @@ void hypervisor_main(const struct boot_info *loaders)
            "not all cores could be started");
 
     phase("guests");
+    nodes_init(&tables.srat, &boot);
+    nodes_log();
     guests_create(&configuration, &boot); /* overwrites their memory while the VFs settle */
     pfs_verify();
     guests_give_functions(&configuration);

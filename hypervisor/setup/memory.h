@@ -12,6 +12,9 @@
  * protected type, ignores empty ranges; never takes the first 1 MiB for general use. */
 MUST_CHECK enum status frames_init(const struct boot_info *boot);
 
+/* frames_claim() in [from, limit), and never below 1 MiB. */
+MUST_CHECK enum status frames_claim_in(owner_t owner, uint64_t size, uint64_t alignment,
+                                       uint64_t from, uint64_t limit, uint64_t *base);
 /* Takes one page of usable memory below 1 MiB (the SMP trampoline). */
 MUST_CHECK enum status frames_claim_low_page(uint64_t *base);
 /* Gives `to` whatever of the range belongs to an owner whose bit, BIT(owner), is in `from`; the

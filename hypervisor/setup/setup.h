@@ -8,6 +8,7 @@
 #include "hypervisor/acpi/fadt.h"
 #include "hypervisor/acpi/madt.h"
 #include "hypervisor/acpi/mcfg.h"
+#include "hypervisor/acpi/srat.h"
 #include "hypervisor/config/parse.h"
 
 /* What firmware's tables say; empty where a table is missing or unusable. */
@@ -15,6 +16,7 @@ struct tables {
     struct madt madt;
     struct mcfg mcfg;
     struct dmar dmar;
+    struct srat srat;
     bool has_dmar;
 };
 

@@ -90,6 +90,10 @@ void tables_read(uint64_t rsdp, struct tables *tables)
     if (table == NULL || mcfg_parse(table, length, &tables->mcfg) != STATUS_OK)
         log_event("acpi.refused",
                   "table=MCFG message=\"no memory-mapped PCI configuration space: no devices\"");
+    table = find("SRAT", &length);
+    if (table != NULL && srat_parse(table, length, &tables->srat) != STATUS_OK)
+        log_event("acpi.refused",
+                  "table=SRAT message=\"no usable SRAT: all of the machine counts as one node\"");
     table = find("DMAR", &length);
     tables->has_dmar = table != NULL && dmar_parse(table, length, &tables->dmar) == STATUS_OK;
     if (!tables->has_dmar)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
-// SOURCES: hypervisor/config/config_words.c
+// SOURCES: hypervisor/config/config_words.c hypervisor/config/config_cores.c
 /* Any bytes as a configuration: nothing is read or written outside, and what comes out keeps the
  * promises of config.h. */
 #include <string.h>
@@ -24,7 +24,13 @@ static void check_guest(const struct config *config, const struct config_guest *
     fuzz_check(memchr(guest->args, '\0', sizeof guest->args) != NULL);
     fuzz_check(strpbrk(guest->image, "/\\:") == NULL);
     fuzz_check(guest->memory != 0 && IS_ALIGNED(guest->memory, PAGE_2M) && guest->memory <= GIB(2));
-    fuzz_check(guest->cpus >= 1 && guest->cpus <= 8);
+    fuzz_check(guest->cpus >= 1 && guest->cpus <= 64);
+    fuzz_check(guest->core_count == 0 || guest->core_count == guest->cpus);
+    for (uint32_t i = 0; i < guest->core_count; i++) {
+        fuzz_check(guest->cores[i] != 0);
+        for (uint32_t other = 0; other < i; other++)
+            fuzz_check(guest->cores[i] != guest->cores[other]);
+    }
     fuzz_check(guest->device_count <= CONFIG_MAX_DEVICES);
     for (uint32_t i = 0; i < guest->device_count; i++) {
         const struct config_device *device = &guest->devices[i];

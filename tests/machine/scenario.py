@@ -81,4 +81,5 @@ def memory(text: str) -> int:
 
 def cpus(text: str) -> int:
     """One for the hypervisor and one for each vCPU."""
-    return max(4, 1 + sum(guest["cpus"] for guest in parse(text)["guests"]))
+    guests = parse(text)["guests"]
+    return max(4, 1 + sum(guest["cpus"] for guest in guests), *(1 + core for guest in guests for core in guest["cores"]))

@@ -65,7 +65,10 @@ static void print_guest(const struct config *config, const struct config_guest *
     string("image", guest->image, ", ");
     string("initrd", guest->initrd, ", ");
     string("args", guest->args, ", ");
-    printf("\"memory\": %" PRIu64 ", \"cpus\": %u, \"devices\": [", guest->memory, guest->cpus);
+    printf("\"memory\": %" PRIu64 ", \"cpus\": %u, \"cores\": [", guest->memory, guest->cpus);
+    for (uint32_t i = 0; i < guest->core_count; i++)
+        printf("%s%u", i > 0 ? ", " : "", guest->cores[i]);
+    printf("], \"devices\": [");
     for (uint32_t i = 0; i < guest->device_count; i++) {
         printf("%s{", i == 0 ? "" : ", ");
         print_device(config, &guest->devices[i]);

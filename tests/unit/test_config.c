@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
-// SOURCES: hypervisor/config/config_words.c
+// SOURCES: hypervisor/config/config_words.c hypervisor/config/config_cores.c
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,6 +229,57 @@ static void test_values(void **state)
                      "another nic is at '0000:01:00.0' already");
 }
 
+static void test_cores(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(GUEST "cores = 2-5,8\n"), STATUS_OK);
+    const struct config_guest *guest = &config.guests[0];
+    assert_int_equal(guest->cpus, 5);
+    assert_int_equal(guest->core_count, 5);
+    static const uint16_t cores[] = {2, 3, 4, 5, 8};
+    assert_memory_equal(guest->cores, cores, sizeof cores);
+    assert_int_equal(guest->cores_place.line, 3);
+    assert_int_equal(guest->cores_place.column, 9);
+    assert_false(guest->on_node);
+    /* In this order; cpus may say the same, before or behind. */
+    assert_int_equal(parse(GUEST "cpus = 2\ncores = 9 , 3\n"), STATUS_OK);
+    assert_int_equal(guest->cores[0], 9);
+    assert_int_equal(guest->cores[1], 3);
+    assert_int_equal(parse(GUEST "cores = 9,3\ncpus = 2\n"), STATUS_OK);
+    assert_int_equal(guest->cpus, 2);
+    assert_int_equal(parse(GUEST "cores = 1-64\n"), STATUS_OK);
+    assert_int_equal(guest->cpus, 64);
+    assert_int_equal(parse(GUEST), STATUS_OK);
+    assert_int_equal(guest->cpus, 1);
+    assert_int_equal(guest->core_count, 0);
+    assert_int_equal(parse(GUEST "node = 1\nmemory = 2M\n"), STATUS_OK);
+    assert_true(guest->on_node);
+    assert_int_equal(guest->node, 1);
+    assert_int_equal(guest->node_place.column, 8);
+
+    expect_complaint(GUEST "cpus = 3\ncores = 2,3\n", "4:9",
+                     "cpus and cores of this guest differ: '2,3'");
+    expect_complaint(GUEST "cores = 2,3\ncpus = 1\n", "4:8", "leave cpus out");
+    expect_complaint(GUEST "cores = 0\n", "3:9", "core 0 runs the hypervisor: '0'");
+    expect_complaint(GUEST "cores = 3,0-2\n", "3:11", "core 0 runs the hypervisor: '0-2'");
+    expect_complaint(GUEST "cores = 2-5,8,4\n", "3:15", "this guest has the core twice: '4'");
+    expect_complaint(GUEST "cores = 2-5,1-3\n", "3:13", "this guest has the core twice: '1-3'");
+    expect_complaint(GUEST "cores = 1-65\n", "3:9", "one core too many: '1-65'");
+    expect_complaint(GUEST "cores = 5-2\n", "3:9", "bad core '5-2'; write numbers and ranges");
+    expect_complaint(GUEST "cores = 2-\n", "3:9", "bad core '2-'");
+    expect_complaint(GUEST "cores = -2\n", "3:9", "bad core '-2'");
+    expect_complaint(GUEST "cores = 2--3\n", "3:9", "bad core '2--3'");
+    expect_complaint(GUEST "cores = 2,,3\n", "3:11", "bad core ''");
+    expect_complaint(GUEST "cores = 2,\n", "3:11", "bad core ''");
+    expect_complaint(GUEST "cores = two\n", "3:9", "bad core 'two'");
+    expect_complaint(GUEST "cores = 0x2\n", "3:9", "bad core '0x2'");
+    expect_complaint(GUEST "cores = 1-4096\n", "3:9", "bad core '1-4096'");
+    expect_complaint(GUEST "cores = 99999999999999999999\n", "3:9", "bad core");
+    expect_complaint(GUEST "cores = 1\ncores = 2\n", "4:1", "has this key already: 'cores'");
+    expect_complaint(GUEST "node = far\n", "3:8", "bad node 'far'");
+    expect_complaint(GUEST "node = 4294967295\n", "3:8", "bad node");
+}
+
 static void test_devices(void **state)
 {
     (void)state;
@@ -362,11 +413,17 @@ static void test_many_errors_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_complete),       cmocka_unit_test(test_empty_and_line_ends),
-        cmocka_unit_test(test_sections),       cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_values),         cmocka_unit_test(test_devices),
-        cmocka_unit_test(test_rest_is_usable), cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_limits),         cmocka_unit_test(test_many_errors_are_cut),
+        cmocka_unit_test(test_complete),
+        cmocka_unit_test(test_empty_and_line_ends),
+        cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_cores),
+        cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_rest_is_usable),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_many_errors_are_cut),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* Keys of [guest NAME] that have a file of their own. Each returns false after a complaint. */
+#pragma once
+
+#include "hypervisor/config/config_parser.h"
+
+bool config_set_cpus(struct config_parser *parser, struct word value);
+/* 2-5,8: as the vCPUs have them, in that order. */
+bool config_set_cores(struct config_parser *parser, struct word value);
+bool config_set_node(struct config_parser *parser, struct word value);

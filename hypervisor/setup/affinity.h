@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which cores a guest gets, and where its memory is looked for: on the node of its cores, then on
+ * others, and last where memory is special or has no cores near it.
+ */
+#pragma once
+
+#include "hypervisor/assign/guest.h"
+#include "hypervisor/base/this_core.h"
+
+/* Where a guest is to be. */
+struct affinity {
+    const struct guest *guest;
+    struct cpu *cores[GUEST_MAX_CPUS]; /* as many as the configuration has cpus */
+    uint32_t node;                     /* or NODE_NONE: any */
+    bool strict;                       /* memory of this node only */
+};
+
+/* When a guest's turn is: those that name cores are first, then those that name a node. */
+enum affinity_turn { AFFINITY_NAMED, AFFINITY_ON_NODE, AFFINITY_ANY, AFFINITY_TURNS };
+enum affinity_turn affinity_turn(const struct config_guest *config);
+
+/* Takes cores for it: those that it names, or free ones, of one node if there are enough.
+ * STATUS_NOT_FOUND, _BUSY, _FULL, logged as guest.refused, and nothing is taken then. */
+MUST_CHECK enum status affinity_choose(const struct guest *guest, struct affinity *affinity);
+/* Its cores are free again. */
+void affinity_release(const struct guest *guest);
+
+/* Memory is looked for in one rank after the other; `from` and `limit` are bytes. Within a rank the
+ * highest comes first: `index` counts from 0. False past the last one. */
+enum affinity_rank { AFFINITY_NEAR, AFFINITY_FAR, AFFINITY_LAST, AFFINITY_RANKS };
+MUST_CHECK bool affinity_window(const struct affinity *affinity, enum affinity_rank rank,
+                                size_t index, uint64_t *from, uint64_t *limit);
+/* Takes memory in one piece, aligned to 1 GiB if it has that much and such a piece is in the same
+ * rank. STATUS_NO_MEMORY, STATUS_FULL. */
+MUST_CHECK enum status affinity_claim(const struct affinity *affinity, uint64_t size,
+                                      uint64_t *base);
+/* guest.memory_far when memory at `base` is not of the node that the guest's cores are on. */
+void affinity_report(const struct affinity *affinity, uint64_t base);
+/* The cores that a guest has; bit n is core n. */
+struct affinity_cores {
+    uint64_t set[CPU_MAX / 64];
+};
+struct affinity_cores affinity_cores(const struct guest *guest);
