@@ -20,7 +20,7 @@ static uint64_t load(uint64_t address, unsigned bytes)
     return value;
 }
 
-uintptr_t pci_ecam(void)
+uint64_t acpi_table(uint32_t signature)
 {
     uint64_t rsdp = runtime_rsdp();
     if (rsdp == 0)
@@ -31,10 +31,16 @@ uintptr_t pci_ecam(void)
     uint64_t end = directory + load(directory + 4, 4);
     for (uint64_t entry = directory + 36; entry + width <= end; entry += width) {
         uint64_t table = load(entry, width);
-        if (load(table, 4) == 0x4746434d) /* "MCFG" */
-            return (uintptr_t)load(table + 44, 8);
+        if (load(table, 4) == signature)
+            return table;
     }
     return 0;
+}
+
+uintptr_t pci_ecam(void)
+{
+    uint64_t mcfg = acpi_table(0x4746434d); /* "MCFG" */
+    return mcfg != 0 ? (uintptr_t)load(mcfg + 44, 8) : 0;
 }
 
 bool pci_device(unsigned index, struct pci_device *device)

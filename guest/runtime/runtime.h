@@ -52,6 +52,9 @@ void timer_once(uint8_t vector, uint64_t time);
  * Uses vector 0xfe; interrupts are off before and after. */
 void sleep_microseconds(uint64_t time);
 
+/* Address of the ACPI table with this signature, its four letters as a number; 0 without one. */
+uint64_t acpi_table(uint32_t signature);
+
 /* --- PCI --- */
 /* Configuration space of bus 0, from ACPI's MCFG; 0 without one. */
 uintptr_t pci_ecam(void);
