@@ -30,6 +30,8 @@ void *pages_allocate(size_t count)
 
 void pages_free(void *pages, size_t count)
 {
+    if (pages == NULL)
+        return;
     free(pages);
     in_use -= count;
 }
