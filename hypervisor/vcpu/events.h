@@ -19,7 +19,7 @@ struct vcpu_events {
      * vcpu_interrupt() to each vCPU of the same guest that icr_addresses(). False: none is
      * addressed; dropped and counted. */
     bool (*ipi)(struct vcpu *vcpu, uint64_t icr);
-    /* Copies guest-physical memory (of this guest only) for the instruction decoder. */
+    /* Copies guest-physical memory (of this guest only). False: not all of it is RAM. */
     bool (*read_memory)(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size);
     /* The vCPU cannot go on; `reason` is a short word for guest.stopped, `detail` free text. Not
      * called when a hypercall returned EXIT_STOP or a stop was requested. */

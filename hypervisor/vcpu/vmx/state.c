@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Guest state in the current VMCS: SDM 3C 25.4 (guest-state area), 25.6.6 (masks and shadows). */
 #include "hypervisor/base/string.h"
-#include "hypervisor/memory/address_space.h"
+#include "hypervisor/vcpu/events.h"
 #include "hypervisor/vcpu/policy/cpuid.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
@@ -75,17 +75,9 @@ static uint64_t real_cr4(uint64_t cr4)
  * emulated write to CR0 or CR4 they must be what CR3 points at. False: CR3 points at no RAM. */
 static bool load_pdptes(struct vcpu *vcpu, uint64_t cr3)
 {
-    uint64_t table = cr3 & BITS(31, 5);
-    struct page_walk walk;
-    page_table_walk(vcpu->memory, table, &walk);
-    if (!walk.present || !(walk.rights & PAGE_READ) || (walk.rights & PAGE_DEVICE))
-        return false;
-    const void *bytes = window_open(ALIGN_DOWN(walk.physical, PAGE_SIZE), PAGE_SIZE);
-    if (bytes == NULL)
-        return false;
     uint64_t entries[4];
-    memcpy(entries, (const uint8_t *)bytes + (walk.physical & (PAGE_SIZE - 1)), sizeof entries);
-    window_close();
+    if (!vcpu_events()->read_memory(vcpu, cr3 & BITS(31, 5), entries, sizeof entries))
+        return false;
     for (unsigned i = 0; i < ARRAY_SIZE(entries); i++)
         vmcs_write(VMCS_GUEST_PDPTE0 + 2 * i, entries[i]);
     return true;

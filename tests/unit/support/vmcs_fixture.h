@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#include "hypervisor/memory/address_space.h"
 #include "hypervisor/setup/vmx.h"
 #include "hypervisor/vcpu/policy/cpuid.h"
+#include "hypervisor/vcpu/events.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/x86/registers.h"
@@ -66,23 +66,14 @@ void vmx_unblock_nmi(void)
     nmi_unblocked++;
 }
 
-void page_table_walk(const struct page_table *table, uint64_t input, struct page_walk *walk)
+static bool read_memory(struct vcpu *reader, uint64_t address, void *bytes, size_t size)
 {
-    *walk = (struct page_walk){.present = guest_has_ram,
-                               .physical = input,
-                               .page_size = PAGE_SIZE,
-                               .rights = PAGE_READ | PAGE_WRITE};
+    memcpy(bytes, guest_page + address % PAGE_SIZE, size);
+    return guest_has_ram;
 }
 
-void *window_open(uint64_t physical, uint64_t size)
-{
-    assert_int_equal(physical % PAGE_SIZE, 0);
-    return guest_page;
-}
-
-void window_close(void)
-{
-}
+static const struct vcpu_events events = {.read_memory = read_memory};
+const struct vcpu_events *vcpu_selected_events = &events;
 
 static struct vcpu vcpu;
 
