@@ -19,7 +19,7 @@ section .bss
 align 4096
 pml4:   resb 4096
 pdpt:   resb 4096
-pds:    resb 2 * 4096           ; 2 GiB, the most that a guest has
+pds:    resb 2 * 4096           ; 2 GiB, the most that a guest has below the hole
         resb 8192
 stack_top:
 

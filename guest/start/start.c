@@ -106,6 +106,9 @@ static bool write_tables(uint8_t *memory, const struct abi_start *start, const s
     };
     const struct guest_tables_input input = {
         .memory_size = start->memory_size,
+        .high_size = start->high_size,
+        .bar_base = start->bar_base,
+        .bar_end = start->bar_end,
         .command_line = line,
         .cpu_count = start->cpu_count,
         .apic_ids = start->apic_ids,

@@ -46,13 +46,13 @@ void *table_take(struct table_area *area, size_t size, uint64_t *address)
 
 static uint64_t write_start_info(struct table_area *area, const struct tables_common *common)
 {
-    uint64_t info_address, map_address;
+    uint64_t info_address = 0, map_address = 0;
     struct start_info *info = table_take(area, sizeof *info, &info_address);
     struct memory_map_entry *entries =
-        table_take(area, TABLES_RANGES * sizeof *entries, &map_address);
+        table_take(area, common->range_count * sizeof *entries, &map_address);
     if (info == NULL || entries == NULL)
         return 0;
-    for (size_t i = 0; i < TABLES_RANGES; i++)
+    for (size_t i = 0; i < common->range_count; i++)
         entries[i] = (struct memory_map_entry){common->ranges[i].base, common->ranges[i].size,
                                                common->ranges[i].type, 0};
     *info = (struct start_info){
@@ -61,7 +61,7 @@ static uint64_t write_start_info(struct table_area *area, const struct tables_co
         .command_line = common->command_line,
         .rsdp = common->rsdp,
         .memory_map = map_address,
-        .memory_map_count = TABLES_RANGES,
+        .memory_map_count = common->range_count,
     };
     return info_address;
 }
@@ -75,7 +75,9 @@ enum status guest_tables_write(uint8_t *area_bytes, size_t size,
         .ranges = {{0, GUEST_TABLES_BASE, E820_RAM},
                    {GUEST_TABLES_BASE, GUEST_TABLES_END - GUEST_TABLES_BASE, E820_ACPI},
                    {GUEST_TABLES_END, input->memory_size - GUEST_TABLES_END, E820_RAM},
-                   {input->ecam_base, GUEST_ECAM_SIZE, E820_RESERVED}},
+                   {input->ecam_base, GUEST_ECAM_SIZE, E820_RESERVED},
+                   {GUEST_HIGH_BASE, input->high_size, E820_RAM}},
+        .range_count = input->high_size != 0 ? TABLES_RANGES : TABLES_RANGES - 1,
     };
     *output = (struct guest_tables_output){0};
     if (input->command_line != NULL) {

@@ -19,8 +19,10 @@ struct guest_multiboot {
 };
 
 struct guest_tables_input {
-    uint64_t memory_size;     /* bytes of RAM from 0 */
-    const char *command_line; /* NULL: none */
+    uint64_t memory_size;       /* bytes of RAM from 0 */
+    uint64_t high_size;         /* and from GUEST_HIGH_BASE */
+    uint64_t bar_base, bar_end; /* for BARs above 4 GiB; equal: none */
+    const char *command_line;   /* NULL: none */
     uint32_t cpu_count;
     const uint32_t *apic_ids;
     uint64_t ecam_base;                        /* of bus 0; one bus */

@@ -132,171 +132,45 @@ static void header_fill(struct acpi_header *header, const char *signature, size_
 /*
  * Definition block: Scope (\_SB) { Device (PCI0) { Name (_HID, EisaId ("PNP0A08")),
  * Name (_CID, EisaId ("PNP0A03")), Name (_BBN, Zero), Name (_UID, Zero), Name (_CRS, ...) } } with
- * one bus and one 32-bit window for the BARs; then a second scope with Device (ECAM), PNP0C02,
- * which reserves the configuration space: Linux believes an MCFG only then (PCI Firmware 4.1.2).
- * ACPI 20, AML encoding.
+ * one bus, one 32-bit window for the BARs and one above the RAM, which is filled in; then a second
+ * scope with Device (ECAM), PNP0C02, which reserves the configuration space: Linux believes an MCFG
+ * only then (PCI Firmware 4.1.2). ACPI 20, AML encoding.
  */
+// clang-format off
 static const uint8_t dsdt_body[] = {
-    0x10,
-    0x44,
-    0x06,
-    '\\',
-    '_',
-    'S',
-    'B',
-    '_', /* Scope (\_SB) */
-    0x5b,
-    0x82,
-    0x4b,
-    0x05,
-    'P',
-    'C',
-    'I',
-    '0', /* Device (PCI0) */
-    0x08,
-    '_',
-    'H',
-    'I',
-    'D',
-    0x0c,
-    0x41,
-    0xd0,
-    0x0a,
-    0x08, /* EisaId ("PNP0A08") */
-    0x08,
-    '_',
-    'C',
-    'I',
-    'D',
-    0x0c,
-    0x41,
-    0xd0,
-    0x0a,
-    0x03, /* EisaId ("PNP0A03") */
-    0x08,
-    '_',
-    'B',
-    'B',
-    'N',
-    0x00,
-    0x08,
-    '_',
-    'U',
-    'I',
-    'D',
-    0x00,
-    0x08,
-    '_',
-    'C',
-    'R',
-    'S',
-    0x11,
-    0x2f,
-    0x0a,
-    0x2c, /* Buffer (44) */
+    0x10, 0x43, 0x09, '\\', '_', 'S', 'B', '_',             /* Scope (\_SB) */
+    0x5b, 0x82, 0x4a, 0x08, 'P', 'C', 'I', '0',             /* Device (PCI0) */
+    0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x08, /* EisaId ("PNP0A08") */
+    0x08, '_', 'C', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03, /* EisaId ("PNP0A03") */
+    0x08, '_', 'B', 'B', 'N', 0x00,
+    0x08, '_', 'U', 'I', 'D', 0x00,
+    0x08, '_', 'C', 'R', 'S', 0x11, 0x4e, 0x05, 0x0a, 0x5a, /* Buffer (90) */
     /* WordBusNumber: 0..0, length 1 (ACPI 6.4.3.5.3) */
-    0x88,
-    0x0d,
-    0x00,
-    0x02,
-    0x0c,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x01,
-    0x00,
+    0x88, 0x0d, 0x00, 0x02, 0x0c, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,
     /* DWordMemory: 0xc0000000..0xfdffffff, read-write, not cacheable (ACPI 6.4.3.5.2) */
-    0x87,
-    0x17,
-    0x00,
-    0x00,
-    0x0c,
-    0x01,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0xc0,
-    0xff,
-    0xff,
-    0xff,
-    0xfd,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x3e,
-    0x79,
-    0x00, /* end tag */
-    0x10,
-    0x34,
-    '\\',
-    '_',
-    'S',
-    'B',
-    '_',
-    0x5b,
-    0x82,
-    0x2c,
-    'E',
-    'C',
-    'A',
-    'M', /* Device (ECAM) */
-    0x08,
-    '_',
-    'H',
-    'I',
-    'D',
-    0x0c,
-    0x41,
-    0xd0,
-    0x0c,
-    0x02,
-    0x08,
-    '_',
-    'U',
-    'I',
-    'D',
-    0x00,
-    0x08,
-    '_',
-    'C',
-    'R',
-    'S',
-    0x11,
-    0x11,
-    0x0a,
-    0x0e, /* Buffer (14) */
+    0x87, 0x17, 0x00, 0x00, 0x0c, 0x01,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xc0, 0xff, 0xff, 0xff, 0xfd,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x3e,
+    /* QWordMemory: likewise (ACPI 6.4.3.5.1), granularity, first, last, translation, length */
+    0x8a, 0x2b, 0x00, 0x00, 0x0c, 0x01,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0x79, 0x00, /* end tag */
+    0x10, 0x34, '\\', '_', 'S', 'B', '_',
+    0x5b, 0x82, 0x2c, 'E', 'C', 'A', 'M', /* Device (ECAM) */
+    0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0c, 0x02,
+    0x08, '_', 'U', 'I', 'D', 0x00,
+    0x08, '_', 'C', 'R', 'S', 0x11, 0x11, 0x0a, 0x0e, /* Buffer (14) */
     /* Memory32Fixed: 0xb0000000, 1 MiB, read-write (ACPI 6.4.3.4) */
-    0x86,
-    0x09,
-    0x00,
-    0x01,
-    0x00,
-    0x00,
-    0x00,
-    0xb0,
-    0x00,
-    0x00,
-    0x10,
-    0x00,
-    0x79,
-    0x00,
+    0x86, 0x09, 0x00, 0x01, 0x00, 0x00, 0x00, 0xb0, 0x00, 0x00, 0x10, 0x00,
+    0x79, 0x00,
 };
+// clang-format on
+#define DSDT_HIGH_WINDOW 0x6a /* QWordMemory's first number */
 
 _Static_assert(GUEST_ECAM_BASE == 0xb0000000 && GUEST_ECAM_SIZE == 0x100000, "dsdt_body");
+_Static_assert(GUEST_BAR_BASE == 0xc0000000 && GUEST_BAR_END == 0xfe000000, "dsdt_body");
 
 static uint64_t write_block(struct table_area *area, const char *signature, const uint8_t *body,
                             size_t size)
@@ -309,6 +183,17 @@ static uint64_t write_block(struct table_area *area, const char *signature, cons
     memcpy(header + 1, body, size);
     header_fill(header, signature, length, 2);
     return address;
+}
+
+static uint64_t write_dsdt(struct table_area *area, const struct guest_tables_input *input)
+{
+    uint8_t body[sizeof dsdt_body];
+    /* A window of no length is none (ACPI 6.4.3.5.1). */
+    const uint64_t size = input->bar_end - input->bar_base;
+    const uint64_t window[] = {0, input->bar_base, input->bar_base + size - (size != 0), 0, size};
+    memcpy(body, dsdt_body, sizeof body);
+    memcpy(body + DSDT_HIGH_WINDOW, window, sizeof window);
+    return write_block(area, "DSDT", body, sizeof body);
 }
 
 /* Definition block: Name (\\_S5, Package () {5, 0}), Scope (\\_SB) { Device (COM1) {
@@ -384,7 +269,7 @@ static uint64_t write_mcfg(struct table_area *area, uint64_t ecam_base)
 
 uint64_t tables_write_acpi(struct table_area *area, const struct guest_tables_input *input)
 {
-    uint64_t dsdt = write_block(area, "DSDT", dsdt_body, sizeof dsdt_body);
+    uint64_t dsdt = write_dsdt(area, input);
     uint64_t fadt = dsdt != 0 ? write_fadt(area, input, dsdt) : 0;
     uint64_t madt = fadt != 0 ? write_madt(area, input) : 0;
     uint64_t mcfg = madt != 0 ? write_mcfg(area, input->ecam_base) : 0;

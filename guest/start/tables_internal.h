@@ -19,7 +19,7 @@ void *table_take_aligned(struct table_area *area, size_t size, size_t alignment,
 #define E820_RAM      1u
 #define E820_RESERVED 2u
 #define E820_ACPI     3u
-#define TABLES_RANGES 4
+#define TABLES_RANGES 5 /* at most */
 
 /* What every boot protocol tells. Addresses are guest-physical. */
 struct tables_common {
@@ -27,6 +27,7 @@ struct tables_common {
         uint64_t base, size;
         uint32_t type;
     } ranges[TABLES_RANGES];
+    unsigned range_count;
     uint64_t command_line; /* 0: none */
     uint64_t rsdp;
 };

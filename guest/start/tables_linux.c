@@ -88,8 +88,8 @@ uint64_t tables_write_linux(struct table_area *area, const struct guest_linux_bo
     params->ramdisk_image = (uint32_t)boot->initrd_base;
     params->ramdisk_size = (uint32_t)boot->initrd_size;
     params->command_line = (uint32_t)common->command_line;
-    params->e820_entries = TABLES_RANGES;
-    for (unsigned i = 0; i < TABLES_RANGES; i++)
+    params->e820_entries = (uint8_t)common->range_count;
+    for (unsigned i = 0; i < common->range_count; i++)
         params->e820[i] = (struct e820_entry){common->ranges[i].base, common->ranges[i].size,
                                               common->ranges[i].type};
     return address;

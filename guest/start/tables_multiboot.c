@@ -80,7 +80,8 @@ uint64_t tables_write_multiboot(struct table_area *area, const struct guest_mult
 {
     uint64_t info_address, map_address;
     struct multiboot_info *info = table_take(area, sizeof *info, &info_address);
-    struct multiboot_range *map = table_take(area, TABLES_RANGES * sizeof *map, &map_address);
+    const uint32_t map_size = common->range_count * (uint32_t)sizeof(struct multiboot_range);
+    struct multiboot_range *map = table_take(area, map_size, &map_address);
     uint32_t loader = write_text(area, "Bulkhead");
     if (info == NULL || map == NULL || loader == 0)
         return 0;
@@ -89,11 +90,11 @@ uint64_t tables_write_multiboot(struct table_area *area, const struct guest_mult
             INFO_MEMORY | INFO_COMMAND_LINE | INFO_MODULES | INFO_MEMORY_MAP | INFO_LOADER_NAME,
         .memory_lower = LOWER_KIB,
         .command_line = (uint32_t)common->command_line,
-        .memory_map_length = TABLES_RANGES * sizeof *map,
+        .memory_map_length = map_size,
         .memory_map = (uint32_t)map_address,
         .loader_name = loader,
     };
-    for (unsigned i = 0; i < TABLES_RANGES; i++) {
+    for (unsigned i = 0; i < common->range_count; i++) {
         map[i] =
             (struct multiboot_range){sizeof map[i] - sizeof map[i].size, common->ranges[i].base,
                                      common->ranges[i].size, common->ranges[i].type};

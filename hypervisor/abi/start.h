@@ -21,16 +21,18 @@
 
 struct abi_start {
     uint64_t memory_size;                /* 0x00: bytes of RAM from 0 */
-    uint64_t image_base, image_size;     /* 0x08: guest-physical, bytes */
-    uint64_t initrd_base, initrd_size;   /* 0x18: size 0: none */
-    uint64_t tsc_khz;                    /* 0x28 */
-    uint32_t cpu_count;                  /* 0x30 */
-    uint32_t apic_ids[GUEST_MAX_CPUS];   /* 0x34 */
-    char image_name[ABI_START_NAME];     /* 0x134 */
-    char initrd_name[ABI_START_NAME];    /* 0x174 */
-    char arguments[ABI_START_ARGUMENTS]; /* 0x1b4 */
+    uint64_t high_size;                  /* 0x08: and from GUEST_HIGH_BASE */
+    uint64_t bar_base, bar_end;          /* 0x10: where 64-bit BARs above the RAM may lie */
+    uint64_t image_base, image_size;     /* 0x20: guest-physical, bytes */
+    uint64_t initrd_base, initrd_size;   /* 0x30: size 0: none */
+    uint64_t tsc_khz;                    /* 0x40 */
+    uint32_t cpu_count;                  /* 0x48 */
+    uint32_t apic_ids[GUEST_MAX_CPUS];   /* 0x4c */
+    char image_name[ABI_START_NAME];     /* 0x14c */
+    char initrd_name[ABI_START_NAME];    /* 0x18c */
+    char arguments[ABI_START_ARGUMENTS]; /* 0x1cc */
 };
-_Static_assert(offsetof(struct abi_start, arguments) == 0x1b4, "guest/start/ and the hypervisor");
+_Static_assert(offsetof(struct abi_start, arguments) == 0x1cc, "guest/start/ and the hypervisor");
 _Static_assert(sizeof(struct abi_start) <= ABI_START_STUB - ABI_START_BLOCK, "one page");
 
 /* Guest calls of the stub; once ABI_START_LOADED was made nobody has them, and exits are counted

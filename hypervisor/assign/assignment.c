@@ -94,6 +94,20 @@ static void drop_msix(struct assignment *assignment)
     assignment->has_msix = false;
 }
 
+/* Below 4 GiB as long as there is room; a 64-bit BAR may lie above the guest's memory. 0: it fits
+ * into no window. */
+static uint64_t place_bar(const struct guest *guest, const struct pci_bar *bar, uint64_t *next_bar)
+{
+    for (unsigned i = 0; i < (bar->is_64bit ? GUEST_BAR_WINDOWS : 1); i++) {
+        uint64_t base = ALIGN_UP(next_bar[i], bar->size), end = guest->bar_windows[i].end;
+        if (base < next_bar[i] || base > end || bar->size > end - base)
+            continue;
+        next_bar[i] = base + bar->size;
+        return base;
+    }
+    return 0;
+}
+
 static enum status claim_bars(struct guest *guest, struct assignment *assignment,
                               uint64_t *next_bar)
 {
@@ -126,10 +140,12 @@ static enum status claim_bars(struct guest *guest, struct assignment *assignment
                 drop_msix(assignment); /* no interrupts without the table's registers */
             continue;
         }
-        uint64_t base = ALIGN_UP(*next_bar, physical->size);
-        if (base < *next_bar || base > GUEST_BAR_END || physical->size > GUEST_BAR_END - base)
-            return assignment_refuse(guest, function, STATUS_NO_MEMORY,
-                                     "the device's BARs do not fit into the guest's device window");
+        uint64_t base = place_bar(guest, physical, next_bar);
+        if (base == 0)
+            return assignment_refuse(
+                guest, function, STATUS_NO_MEMORY,
+                "the device's BARs do not fit into the guest's device windows: below 4 GiB and, "
+                "for 64-bit BARs, between its memory and the end of its physical addresses");
         assignment->bars[number] = (struct guest_bar){
             .guest_base = base,
             .host_base = physical->base,
@@ -137,7 +153,6 @@ static enum status claim_bars(struct guest *guest, struct assignment *assignment
             .is_64bit = physical->is_64bit,
             .prefetchable = physical->prefetchable,
         };
-        *next_bar = base + physical->size;
         enum status status = map_bar(assignment, number);
         if (status != STATUS_OK) {
             assignment->bars[number].size = 0; /* nothing to give back */
@@ -201,7 +216,7 @@ static enum status clean(const struct guest *guest, struct pci_function *functio
 
 enum status assignment_claim(struct guest *guest, struct assignment *assignment,
                              struct pci_function *function, struct pf_device *pf, unsigned slot,
-                             uint64_t *next_bar)
+                             uint64_t next_bar[GUEST_BAR_WINDOWS])
 {
     enum status status = assignment_check(guest, function, false);
     if (status != STATUS_OK)
@@ -276,7 +291,6 @@ void assignment_silence(struct assignment *assignment)
 
 void assignment_withdraw(struct assignment *assignment)
 {
-    struct guest *guest = assignment->guest;
     if (assignment_unmap(assignment) != STATUS_OK)
         return;
     for (unsigned number = 0; number < PCI_BARS; number++) {
@@ -284,7 +298,7 @@ void assignment_withdraw(struct assignment *assignment)
         if (bar->size == 0)
             continue;
         unclaim_registers(assignment, number);
-        guest->pulled_end = MAX(guest->pulled_end, bar->guest_base + bar->size);
+        assignment_pulled(assignment, number);
         bar->size = 0;
     }
 }

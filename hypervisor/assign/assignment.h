@@ -62,6 +62,14 @@ static inline struct assignment *assignment_of(const struct guest *guest, rid_t 
     return NULL;
 }
 
+/* Accesses to the BAR are answered from now on as those to a function that was pulled. */
+static inline void assignment_pulled(struct assignment *assignment, unsigned number)
+{
+    const struct guest_bar *bar = &assignment->bars[number];
+    struct guest_bar_window *window = guest_bar_window(assignment->guest, bar->guest_base);
+    window->pulled_end = MAX(window->pulled_end, bar->guest_base + bar->size);
+}
+
 /* assignment_add.c. One more function (and its PF's driver when it is a VF): into the lowest free
  * slot, its BARs behind the others'. The guest must not be in guest mode. `assignment` is the
  * caller's, one page or more of zeros; it becomes the guest's. Errors of assignment_claim();
@@ -69,12 +77,13 @@ static inline struct assignment *assignment_of(const struct guest *guest, rid_t 
 MUST_CHECK enum status assignment_add(struct guest *guest, struct assignment *assignment,
                                       struct pci_function *function, struct pf_device *pf);
 
-/* Takes the function for the guest, lays out its BARs from *next_bar on and maps them into the
- * guest's memory tables (the MSI-X table's pages excepted). The guest must not be running.
- * Logs device.assigned, or device.refused and leaves everything with its owner. */
+/* Takes the function for the guest, lays out its BARs in the guest's windows for them, from
+ * next_bar[] on, and maps them into the guest's memory tables (the MSI-X table's pages excepted).
+ * The guest must not be running. Logs device.assigned, or device.refused and leaves everything with
+ * its owner. */
 MUST_CHECK enum status assignment_claim(struct guest *guest, struct assignment *assignment,
                                         struct pci_function *function, struct pf_device *pf,
-                                        unsigned slot, uint64_t *next_bar);
+                                        unsigned slot, uint64_t next_bar[GUEST_BAR_WINDOWS]);
 /* assignment_check.c. Whether assignment_claim() would refuse the function; `moved`: whoever has it
  * now. Changes nothing; the reason is logged. */
 MUST_CHECK enum status assignment_check(const struct guest *guest,

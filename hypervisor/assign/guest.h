@@ -13,10 +13,12 @@
 #include "hypervisor/iommu/domain.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/page_table.h"
+#include "hypervisor/memory/piece.h"
 #include "hypervisor/vcpu/vcpu.h"
 
 #define GUEST_MAX           64 /* CONFIG_MAX_GUESTS; audit.h has a bit for each */
 #define GUEST_MAX_FUNCTIONS 8  /* CONFIG_MAX_DEVICES */
+#define GUEST_MAX_PIECES    16 /* of host memory that make up its RAM */
 
 enum guest_state {
     GUEST_EMPTY,
@@ -28,6 +30,13 @@ enum guest_state {
     GUEST_LOST, /* a core or a function did not come back: never started again */
 };
 
+/* Guest-physical addresses for BARs: below 4 GiB, and above the RAM for 64-bit ones. */
+#define GUEST_BAR_WINDOWS 2
+struct guest_bar_window {
+    uint64_t base, end;
+    uint64_t pulled_end; /* BARs of functions that were moved away lie below */
+};
+
 struct virtual_serial; /* vdev/virtual_serial.h */
 struct assignment;     /* assign/assignment.h */
 
@@ -37,15 +46,17 @@ struct guest {
     owner_t owner;
     volatile uint32_t state; /* enum guest_state */
     const struct config_guest *config;
-    uint64_t memory_base, memory_size; /* host-physical */
-    bool memory_clean;                 /* overwritten with zeros since a guest last ran in it */
-    volatile bool scrubbing;           /* its cores are at it, or about to be (guest/scrub.h) */
-    uint64_t scrubbed;                 /* bytes that they have overwritten */
-    struct page_table memory;          /* EPT or NPT */
+    uint64_t memory_size; /* bytes of RAM */
+    unsigned piece_count;
+    struct memory_piece pieces[GUEST_MAX_PIECES]; /* its RAM in ascending order, without gaps */
+    bool memory_clean;        /* overwritten with zeros since a guest last ran in it */
+    volatile bool scrubbing;  /* its cores are at it, or about to be (guest/scrub.h) */
+    uint64_t scrubbed;        /* bytes that they have overwritten */
+    struct page_table memory; /* EPT or NPT */
     struct iommu_domain domain;
     unsigned cpu_count;
     struct vcpu *vcpus[GUEST_MAX_CPUS];
-    uint64_t pulled_end;           /* BARs of functions that were moved away lie below */
+    struct guest_bar_window bar_windows[GUEST_BAR_WINDOWS];
     uint32_t pci_address;          /* what it wrote to port 0xcf8 */
     uint8_t rtc_index;             /* what it wrote to port 0x70 */
     volatile bool loading;         /* its start stub runs, and may call as such (abi/start.h) */
@@ -79,6 +90,22 @@ extern struct guest_table {
 struct guest *guest_at(unsigned index); /* in the configuration's order; NULL past the end */
 struct guest *guest_find(const char *name);
 struct guest *guest_of_owner(owner_t owner);
+/* How many bytes of its RAM follow one another from a guest-physical address on; 0: none is there.
+ */
+static inline uint64_t guest_memory_from(const struct guest *guest, uint64_t address)
+{
+    uint64_t low = MIN(guest->memory_size, GUEST_LOW_END), high = guest->memory_size - low;
+    if (address < low)
+        return low - address;
+    return address - GUEST_HIGH_BASE < high ? high - (address - GUEST_HIGH_BASE) : 0;
+}
+/* Whether its RAM from `address` on is the host's from `physical` on, for `size` bytes of a piece.
+ */
+bool guest_memory_is(const struct guest *guest, uint64_t address, uint64_t physical, uint64_t size);
+static inline struct guest_bar_window *guest_bar_window(struct guest *guest, uint64_t address)
+{
+    return &guest->bar_windows[address >= GUEST_HIGH_BASE];
+}
 /* Why a guest ends whose start stub refuses the image; it is GUEST_REFUSED then. */
 #define END_REFUSED "refused"
 /* From a guest's core: why it ends, and with which status (0 unless it exited). The first call

@@ -140,9 +140,7 @@ static void audit_tables(struct audit *audit, const struct guest *guest,
         if (!frames_owned_by(walk.physical, walk.page_size, guest->owner))
             audit_violation(audit, "I2", audit_guest(guest), address, walk.physical,
                             "the guest's memory tables map what it does not own");
-        bool ram = address < guest->memory_size && walk.page_size <= guest->memory_size - address &&
-                   walk.physical == guest->memory_base + address;
-        if (!ram)
+        if (!guest_memory_is(guest, address, walk.physical, walk.page_size))
             audit_registers(audit, guest, address, &walk, tables, table_count);
         else if ((walk.rights & (PAGE_DEVICE | PAGE_OTHER_TYPE)) != 0)
             audit_violation(

@@ -84,11 +84,10 @@ static void audit_domain(struct audit *audit, const struct guest *guest, uint64_
     for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size) {
         if (!audit_leaf(audit, "I3", audit_guest(guest), address, &walk))
             continue;
-        if (walk.physical < guest->memory_base ||
-            walk.physical + walk.page_size > guest->memory_base + guest->memory_size ||
+        if (!guest_memory_is(guest, address, walk.physical, walk.page_size) ||
             !frames_owned_by(walk.physical, walk.page_size, guest->owner))
             audit_violation(audit, "I3", audit_guest(guest), address, walk.physical,
-                            "the DMA domain maps what is not the guest's RAM");
+                            "the DMA domain maps what is not the guest's RAM there");
         else if (!same_as_core(guest, address, walk.physical) ||
                  !same_as_core(guest, address + walk.page_size - PAGE_SIZE,
                                walk.physical + walk.page_size - PAGE_SIZE))

@@ -5,7 +5,7 @@
 #include "hypervisor/base/string.h"
 
 #define MAX_VFS     256
-#define MAX_MEMORY  GIB(2) /* GUEST_MAX_MEMORY */
+#define MAX_MEMORY  GIB(510) /* GUEST_MAX_MEMORY */
 #define MAX_SECONDS 86400
 
 static bool read_hex_field(struct word word, size_t digits, uint64_t limit, uint64_t *value)
@@ -161,7 +161,7 @@ static bool set_memory(struct config_parser *parser, struct word value)
     if (!word_size(value, &bytes) || bytes == 0 || bytes > MAX_MEMORY ||
         !IS_ALIGNED(bytes, PAGE_2M))
         return complain_word(parser, value, "bad memory size ",
-                             "; allowed: multiples of 2M up to 2G, written like 32M");
+                             "; allowed: multiples of 2M up to 510G, written like 32M or 24G");
     config_this_guest(parser)->memory = bytes;
     return true;
 }

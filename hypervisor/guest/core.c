@@ -30,7 +30,7 @@ void guest_core(struct cpu *cpu)
         }
         cpu->state = CPU_GUEST;
         struct guest *guest = vcpu->guest;
-        void *memory = window_open(guest->memory_base, guest->memory_size);
+        void *memory = window_open(guest->pieces, guest->piece_count);
         if (!guest->scrubbing)
             run(vcpu, memory);
         else if (memory != NULL)

@@ -99,7 +99,8 @@ static enum status prepare(struct guest *guest)
     guest->faults = 0;
     guest->pci_address = 0;
     guest->rtc_index = 0;
-    guest->pulled_end = 0;
+    for (unsigned i = 0; i < GUEST_BAR_WINDOWS; i++)
+        guest->bar_windows[i].pulled_end = 0;
     guest->loading = true;
     guest->ports = false;
     size_t lost = guest->serial != NULL ? virtual_serial_reset(guest->serial) : 0;

@@ -94,12 +94,13 @@ static enum status place(const struct guest *guest, struct payload *payload)
                                  "the loader found no such initrd; put it beside the configuration "
                                  "or mend the name");
     }
-    uint64_t room = guest->memory_size - ABI_START_END;
+    uint64_t memory_size = guest_memory_from(guest, 0);
+    uint64_t room = memory_size - ABI_START_END;
     if (payload->initrd_size > room)
         return refuse_initrd(
             guest, STATUS_NO_MEMORY, payload->initrd_size,
             "the initrd does not fit behind the kernel; give the guest more memory");
-    payload->initrd_base = ALIGN_DOWN(guest->memory_size - payload->initrd_size, PAGE_SIZE);
+    payload->initrd_base = ALIGN_DOWN(memory_size - payload->initrd_size, PAGE_SIZE);
     if (payload->initrd_base < ABI_START_END ||
         payload->image_size > payload->initrd_base - ABI_START_END)
         return refuse_image(guest, STATUS_NO_MEMORY,
@@ -127,7 +128,7 @@ static bool memory_of(const char *name, size_t length, uint64_t *address)
         const struct guest *guest = guest_at(i);
         if (guest->memory_size != 0 && strlen(guest->name) == length &&
             memcmp(guest->name, name, length) == 0) {
-            *address = guest->memory_base;
+            *address = guest->pieces[0].physical;
             return true;
         }
     }
@@ -169,7 +170,10 @@ static enum status fill(struct guest *guest, uint8_t *memory)
     if (status != STATUS_OK)
         return status;
     *start = (struct abi_start){
-        .memory_size = guest->memory_size,
+        .memory_size = guest_memory_from(guest, 0),
+        .high_size = guest_memory_from(guest, GUEST_HIGH_BASE),
+        .bar_base = guest->bar_windows[1].base,
+        .bar_end = guest->bar_windows[1].end,
         .image_base = payload.image_base,
         .image_size = payload.image_size,
         .initrd_base = payload.initrd_base,
@@ -195,7 +199,7 @@ enum status load_guest(struct guest *guest, struct vcpu_state *start)
 {
     if (!guest->memory_clean && scrub_now(guest) != STATUS_OK)
         return refuse_image(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for scrubbing");
-    uint8_t *memory = window_open(guest->memory_base, guest->memory_size);
+    uint8_t *memory = window_open(guest->pieces, guest->piece_count);
     if (memory == NULL)
         return refuse_image(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for loading");
     guest->memory_clean = false;

@@ -58,8 +58,7 @@ static enum status take(struct assignment *assignment)
     if (status != STATUS_OK)
         return status;
     for (unsigned number = 0; number < PCI_BARS; number++)
-        guest->pulled_end = MAX(guest->pulled_end, assignment->bars[number].guest_base +
-                                                       assignment->bars[number].size);
+        assignment_pulled(assignment, number);
     assignment_unclaim(assignment);
     unsigned index = 0;
     while (guest->assignments[index] != assignment)

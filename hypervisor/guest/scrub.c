@@ -7,23 +7,35 @@
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
 
-static void overwrite(uint8_t *bytes, uint64_t size)
+/* What is overwritten between two looks at whether it is still wanted. GUEST_LOW_END is a multiple.
+ */
+#define SLICE MIB(64)
+
+/* Bytes `from` to `to` of its RAM, counted without the hole; `memory` shows all of it. Returns how
+ * many were overwritten: boot gives up a guest that it refuses. */
+static uint64_t overwrite(const struct guest *guest, uint8_t *memory, uint64_t from, uint64_t to)
 {
-    memset(bytes, 0, size);
-    /* A request that does not snoop would read what was there before. */
-    if (iommu_enabled() && !iommu_snoops())
-        cache_flush_range(bytes, size);
+    uint64_t at = from;
+    while (at < to && guest->state != GUEST_REFUSED) {
+        uint64_t size = MIN(ALIGN_DOWN(at, SLICE) + SLICE, to) - at;
+        uint8_t *bytes = memory + guest_address_of(at);
+        memset(bytes, 0, size);
+        /* A request that does not snoop would read what was there before. */
+        if (iommu_enabled() && !iommu_snoops())
+            cache_flush_range(bytes, size);
+        at += size;
+    }
+    return at - from;
 }
 
 enum status scrub_now(struct guest *guest)
 {
-    uint8_t *memory = window_open(guest->memory_base, guest->memory_size);
+    uint8_t *memory = window_open(guest->pieces, guest->piece_count);
     if (memory == NULL)
         return STATUS_NO_MEMORY;
-    overwrite(memory, guest->memory_size);
+    guest->memory_clean = overwrite(guest, memory, 0, guest->memory_size) == guest->memory_size;
     window_close();
-    guest->memory_clean = true;
-    return STATUS_OK;
+    return guest->memory_clean ? STATUS_OK : STATUS_DENIED;
 }
 
 void scrub_share(const struct vcpu *vcpu, uint8_t *memory)
@@ -31,9 +43,8 @@ void scrub_share(const struct vcpu *vcpu, uint8_t *memory)
     struct guest *guest = vcpu->guest;
     uint64_t share = ALIGN_UP(guest->memory_size / guest->cpu_count, PAGE_SIZE);
     uint64_t from = MIN(share * vcpu->index, guest->memory_size);
-    uint64_t size = MIN(share, guest->memory_size - from);
-    overwrite(memory + from, size);
-    __atomic_add_fetch(&guest->scrubbed, size, __ATOMIC_RELEASE);
+    uint64_t to = MIN(from + share, guest->memory_size);
+    __atomic_add_fetch(&guest->scrubbed, overwrite(guest, memory, from, to), __ATOMIC_RELEASE);
 }
 
 void scrub_begin(struct guest *guest)

@@ -120,56 +120,41 @@ static void close_window(struct core_space *core)
     __atomic_store_n(&core->top[top_index(WINDOW_BASE)], 0, __ATOMIC_RELEASE);
     cr3_write(core->cr3);
     page_table_destroy(&core->window);
-    core->window_size = 0;
-    core->window_users = 0;
 }
 
-void *window_open(uint64_t physical, uint64_t size)
+void *window_open(const struct memory_piece *pieces, unsigned count)
 {
     struct core_space *core = own_window();
-    owner_t owner = frames_owner(physical);
-    uint64_t first = ALIGN_DOWN(physical, PAGE_SIZE);
-    if (core == NULL || size == 0 || size > REGION_SIZE - PAGE_2M ||
-        (owner != OWNER_HYPERVISOR && !OWNER_IS_GUEST(owner)) ||
-        !frames_owned_by(physical, size, owner)) {
+    owner_t owner = frames_owner(pieces[0].physical);
+    bool shown = core != NULL && (owner == OWNER_HYPERVISOR || OWNER_IS_GUEST(owner));
+    for (unsigned i = 0; i < count; i++)
+        shown = shown && frames_owned_by(pieces[i].physical, pieces[i].size, owner);
+    if (!shown) {
         log_event("memory.refused",
                   "physical=0x%lx size=0x%lx owner=\"%s\" message=\"the window shows memory of one "
                   "guest only\"",
-                  physical, size, owner_text(owner).text);
+                  pieces[0].physical, pieces[0].size, owner_text(owner).text);
         return NULL;
     }
-    uint64_t bytes = ALIGN_UP(physical + size, PAGE_SIZE) - first;
-    uint64_t input = first % PAGE_2M; /* in step with the physical address: large pages */
-    if (first >= core->window_base && first - core->window_base < core->window_size &&
-        bytes <= core->window_size - (first - core->window_base)) {
-        core->window_users++;
-        return (void *)(uintptr_t)(WINDOW_BASE + core->window_base % PAGE_2M + physical -
-                                   core->window_base);
-    }
-
     close_window(core);
-    enum status status =
-        page_table_create(&core->window, &page_format_host, LEVELS - 1, LARGE_LEAF, false);
-    if (status == STATUS_OK)
-        status = page_table_map(&core->window, input, first, bytes, PAGE_READ | PAGE_WRITE);
+    enum status status = page_table_create(&core->window, &page_format_host, LEVELS - 1,
+                                           address_space.window_leaf, false);
+    for (unsigned i = 0; i < count && status == STATUS_OK; i++)
+        status = page_table_map(&core->window, pieces[i].at, pieces[i].physical, pieces[i].size,
+                                PAGE_READ | PAGE_WRITE);
     if (status != STATUS_OK) {
         page_table_destroy(&core->window);
         return NULL;
     }
     uint64_t entry = address_space.shared.format->table(physical_address(core->window.root));
     __atomic_store_n(&core->top[top_index(WINDOW_BASE)], entry, __ATOMIC_RELEASE);
-    core->window_base = first;
-    core->window_size = bytes;
-    core->window_users = 1;
-    return (void *)(uintptr_t)(WINDOW_BASE + input + physical % PAGE_SIZE);
+    return (void *)(uintptr_t)WINDOW_BASE;
 }
 
 void window_close(void)
 {
     struct core_space *core = own_window();
-    if (core == NULL || core->window_users == 0)
-        return;
-    if (--core->window_users == 0)
+    if (core != NULL && core->window.root != NULL)
         close_window(core);
 }
 
@@ -178,7 +163,8 @@ void window_close(void)
 /* Other cores flush their TLBs when they open a window, before they run a guest. */
 uint64_t address_space_drop(uint64_t physical, uintptr_t address, uint64_t size)
 {
-    void *bytes = window_open(physical, size);
+    const struct memory_piece part = {0, physical, size};
+    void *bytes = window_open(&part, 1);
     if (bytes == NULL)
         return 0;
     memset(bytes, 0xcc, size); /* INT3: whoever still gets there is told apart from a crash */

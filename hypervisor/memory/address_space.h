@@ -15,7 +15,7 @@
  */
 #pragma once
 
-#include "hypervisor/base/core.h"
+#include "hypervisor/memory/piece.h"
 
 #define DIRECT_MAP_BASE UINT64_C(0xffff800000000000)
 #define DEVICE_MAP_BASE UINT64_C(0xffff810000000000)
@@ -29,11 +29,10 @@ MUST_CHECK uintptr_t map_device(uint64_t physical, uint64_t size);
 /* True when the address lies in a guard page (the double fault handler says so). */
 bool stack_is_guard(uintptr_t address);
 
-/* Points this core's window at [physical, physical + size), all of it owned by one guest or by the
- * hypervisor. Returns its virtual address, NULL when it has another owner or cannot be mapped. What
- * lies inside the window as it is open already costs nothing and nests: the window closes with the
- * last window_close(). Anything else replaces what the window showed, for all who opened it. */
-MUST_CHECK void *window_open(uint64_t physical, uint64_t size);
+/* Shows these pieces, and nothing else, in this core's window: `at` is counted from the window's
+ * beginning, which is returned. One guest owns all of them, or the hypervisor; sizes and addresses
+ * are multiples of 4 KiB. NULL when they have other owners or cannot be mapped. */
+MUST_CHECK void *window_open(const struct memory_piece *pieces, unsigned count);
 void window_close(void);
 /* Makes a piece of the hypervisor's pages part of the direct map; for memory/pages.c only. */
 MUST_CHECK enum status direct_map_add(uint64_t physical, uint64_t size);

@@ -19,12 +19,11 @@ extern struct address_space {
     struct lock lock;
     uint64_t next_device, next_stack; /* addresses that were never used */
     uint64_t trampoline;              /* its page, while it is mapped */
+    unsigned window_leaf;             /* level of the largest page for windows */
     struct core_space {
         uint64_t cr3;
         uint64_t *top; /* the 4-level root */
         struct page_table window;
-        uint64_t window_base, window_size; /* physical; size 0: closed */
-        unsigned window_users;
     } cores[CPU_MAX];
 } address_space;
 

@@ -38,8 +38,8 @@ static void list_guests(void)
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         const struct guest *guest = guest_at(i);
         console_printf("%-12s %-9s %-5u %-7s %#-18lx %-8lu ", guest->name, command_state(guest),
-                       guest->cpu_count, size_text(guest->memory_size).text, guest->memory_base,
-                       guest->faults);
+                       guest->cpu_count, size_text(guest->memory_size).text,
+                       guest->pieces[0].physical, guest->faults);
         if (guest->state == GUEST_STOPPED)
             console_printf("%s %lu", guest->stop_reason, guest->exit_status);
         console_printf("\n");

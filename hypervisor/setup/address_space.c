@@ -7,7 +7,10 @@
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/x86/registers.h"
 
-#define OWN_PAGES_END GIB(4) /* pages.h */
+#define OWN_PAGES_END           GIB(4) /* pages.h */
+#define CPUID_EXTENDED          0x80000000u
+#define CPUID_EXTENDED_FEATURES 0x80000001u
+#define FEATURES_EDX_1G         BIT(26)
 
 /* Where the linker put the image (linker.ld); first what runs only at boot. */
 extern const char image_start[], image_boot_text_end[];
@@ -72,6 +75,14 @@ static enum status create_regions(void)
     return status;
 }
 
+static unsigned largest_leaf(void)
+{
+    return cpuid(CPUID_EXTENDED, 0).eax >= CPUID_EXTENDED_FEATURES &&
+                   (cpuid(CPUID_EXTENDED_FEATURES, 0).edx & FEATURES_EDX_1G) != 0
+               ? LARGE_LEAF + 1
+               : LARGE_LEAF;
+}
+
 /* Firmware may have chosen 5 levels, which 64-bit mode cannot leave: one more table on top then. */
 static uint64_t create_top(void)
 {
@@ -92,6 +103,7 @@ enum status address_space_init(const struct boot_info *boot)
     if (status == STATUS_OK)
         status =
             page_table_create(&address_space.shared, &page_format_host, LEVELS, LARGE_LEAF, false);
+    address_space.window_leaf = largest_leaf();
     if (status == STATUS_OK)
         status = create_regions();
     if (status == STATUS_OK)

@@ -30,7 +30,7 @@ static enum status refuse(const struct guest *guest, enum status status, const c
     return status;
 }
 
-static enum status refuse_node(const struct guest *guest, enum status status, const char *message)
+enum status affinity_refuse_node(const struct guest *guest, enum status status, const char *message)
 {
     const struct config_guest *config = guest->config;
     log_event("guest.refused", "guest=%s line=%u column=%u node=%u status=%s message=\"%s\"",
@@ -113,9 +113,10 @@ static enum status take_free(struct affinity *affinity)
     uint32_t node = config->on_node ? config->node : best_node(config);
     if (count_free(node) < config->cpus)
         return config->on_node
-                   ? refuse_node(affinity->guest, STATUS_FULL,
-                                 "not enough free cores on this node for its vCPUs; give it fewer, "
-                                 "or no node")
+                   ? affinity_refuse_node(
+                         affinity->guest, STATUS_FULL,
+                         "not enough free cores on this node for its vCPUs; give it fewer, "
+                         "or no node")
                    : refuse(affinity->guest, STATUS_FULL,
                             "not enough cores: each vCPU owns one, and core 0 is the hypervisor's");
     pick(affinity, node);
@@ -129,8 +130,8 @@ enum status affinity_choose(const struct guest *guest, struct affinity *affinity
     if (config->cpus > GUEST_MAX_CPUS)
         return refuse(guest, STATUS_UNSUPPORTED, "more vCPUs than a guest can have (64)");
     if (config->on_node && !node_exists(config->node))
-        return refuse_node(guest, STATUS_NOT_FOUND,
-                           "the machine has no such node; numa.node above lists them");
+        return affinity_refuse_node(guest, STATUS_NOT_FOUND,
+                                    "the machine has no such node; numa.node above lists them");
     enum status status = config->core_count != 0 ? take_named(affinity) : take_free(affinity);
     if (status != STATUS_OK)
         return status;
@@ -172,8 +173,9 @@ static bool rank_of(const struct affinity *affinity, const struct node_place *pl
     return near || !affinity->strict;
 }
 
-bool affinity_window(const struct affinity *affinity, enum affinity_rank rank, size_t index,
-                     uint64_t *from, uint64_t *limit)
+/* Within a rank the highest comes first: `index` counts from 0. False past the last one. */
+static bool window_of(const struct affinity *affinity, enum affinity_rank rank, size_t index,
+                      uint64_t *from, uint64_t *limit)
 {
     size_t count = 0;
     while (node_place(count) != NULL)
@@ -190,46 +192,32 @@ bool affinity_window(const struct affinity *affinity, enum affinity_rank rank, s
     return false;
 }
 
-static enum status claim_in_rank(const struct affinity *affinity, enum affinity_rank rank,
-                                 uint64_t size, uint64_t alignment, uint64_t *base)
+uint64_t affinity_largest(const struct affinity *affinity, enum affinity_rank rank,
+                          uint64_t alignment, uint64_t wanted, uint64_t *base)
 {
-    uint64_t from, limit;
-    for (size_t i = 0; affinity_window(affinity, rank, i, &from, &limit); i++) {
-        enum status status =
-            frames_claim_in(affinity->guest->owner, size, alignment, from, limit, base);
-        if (status != STATUS_NO_MEMORY)
-            return status;
+    uint64_t from, limit, largest = 0;
+    for (size_t i = 0; window_of(affinity, rank, i, &from, &limit); i++) {
+        uint64_t at, size = frames_largest(from, limit, alignment, wanted, &at);
+        if (size <= largest)
+            continue;
+        largest = size;
+        *base = at;
     }
-    return STATUS_NO_MEMORY;
+    return largest;
 }
 
-enum status affinity_claim(const struct affinity *affinity, uint64_t size, uint64_t *base)
+void affinity_report(const struct affinity *affinity)
 {
-    enum status status = STATUS_NO_MEMORY;
-    for (enum affinity_rank rank = 0; rank < AFFINITY_RANKS && status == STATUS_NO_MEMORY; rank++) {
-        /* Alignment decides the page size of the guest's tables. */
-        if (size >= PAGE_1G)
-            status = claim_in_rank(affinity, rank, size, PAGE_1G, base);
-        if (status == STATUS_NO_MEMORY)
-            status = claim_in_rank(affinity, rank, size, PAGE_2M, base);
+    const struct guest *guest = affinity->guest;
+    for (unsigned i = 0; i < guest->piece_count && affinity->node != NODE_NONE; i++) {
+        uint32_t node = node_of_memory(guest->pieces[i].physical);
+        if (node == affinity->node)
+            continue;
+        log_event(
+            "guest.memory_far",
+            "name=%s node=%u from=%d message=\"its cores' node has not enough free memory: it "
+            "has memory of another one, which is slower to reach\"",
+            guest->name, affinity->node, node == NODE_NONE ? -1 : (int)node);
+        return;
     }
-    if (status != STATUS_OK && affinity->strict)
-        return refuse_node(affinity->guest, status,
-                           "not enough free memory on this node in one piece; give the guest less, "
-                           "or no node (`frames` at the prompt shows who has what)");
-    return status == STATUS_OK
-               ? status
-               : refuse(affinity->guest, status,
-                        "not enough free memory in one piece; `frames` at the prompt shows who has "
-                        "what");
-}
-
-void affinity_report(const struct affinity *affinity, uint64_t base)
-{
-    uint32_t node = node_of_memory(base);
-    if (affinity->node != NODE_NONE && node != affinity->node)
-        log_event("guest.memory_far",
-                  "name=%s node=%u from=%d message=\"its cores' node has not enough free memory in "
-                  "one piece: it has memory of another one, which is slower to reach\"",
-                  affinity->guest->name, affinity->node, node == NODE_NONE ? -1 : (int)node);
 }

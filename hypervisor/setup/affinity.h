@@ -26,17 +26,17 @@ MUST_CHECK enum status affinity_choose(const struct guest *guest, struct affinit
 /* Its cores are free again. */
 void affinity_release(const struct guest *guest);
 
-/* Memory is looked for in one rank after the other; `from` and `limit` are bytes. Within a rank the
- * highest comes first: `index` counts from 0. False past the last one. */
+/* Logs guest.refused with the place of `node =` in the configuration; returns `status`. */
+enum status affinity_refuse_node(const struct guest *guest, enum status status,
+                                 const char *message);
+
+/* Memory is looked for in one rank after the other. */
 enum affinity_rank { AFFINITY_NEAR, AFFINITY_FAR, AFFINITY_LAST, AFFINITY_RANKS };
-MUST_CHECK bool affinity_window(const struct affinity *affinity, enum affinity_rank rank,
-                                size_t index, uint64_t *from, uint64_t *limit);
-/* Takes memory in one piece, aligned to 1 GiB if it has that much and such a piece is in the same
- * rank. STATUS_NO_MEMORY, STATUS_FULL. */
-MUST_CHECK enum status affinity_claim(const struct affinity *affinity, uint64_t size,
-                                      uint64_t *base);
-/* guest.memory_far when memory at `base` is not of the node that the guest's cores are on. */
-void affinity_report(const struct affinity *affinity, uint64_t base);
+/* frames_largest() among the memory of one rank. */
+uint64_t affinity_largest(const struct affinity *affinity, enum affinity_rank rank,
+                          uint64_t alignment, uint64_t wanted, uint64_t *base);
+/* guest.memory_far when some of its memory is not of the node that its cores are on. */
+void affinity_report(const struct affinity *affinity);
 /* The cores that a guest has; bit n is core n. */
 struct affinity_cores {
     uint64_t set[CPU_MAX / 64];

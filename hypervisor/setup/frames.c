@@ -124,14 +124,28 @@ enum status frames_claim_low_page(uint64_t *base)
     return status;
 }
 
-enum status frames_claim_in(owner_t owner, uint64_t size, uint64_t alignment, uint64_t from,
-                            uint64_t limit, uint64_t *base)
+uint64_t frames_largest(uint64_t from, uint64_t limit, uint64_t alignment, uint64_t wanted,
+                        uint64_t *base)
 {
+    uint64_t largest = 0;
     lock_take(&frame_table.lock);
-    enum status status = frames_claim_between(owner, size, alignment, MAX(from, LOW_MEMORY),
-                                              MIN(limit, PHYSICAL_END), base);
+    for (size_t i = frame_table.range_count; i-- > 0;) {
+        const struct frame_range *range = &frame_table.ranges[i];
+        uint64_t end = frame_range_end(range), low = MAX(range->base, from);
+        end = MIN(end, limit);
+        low = MAX(low, LOW_MEMORY);
+        uint64_t first = ALIGN_UP(low, alignment);
+        if (range->owner != OWNER_NOBODY || first >= end)
+            continue;
+        uint64_t size = ALIGN_DOWN(end - first, PAGE_2M);
+        size = MIN(size, wanted);
+        if (size <= largest)
+            continue;
+        largest = size;
+        *base = ALIGN_DOWN(end - size, alignment);
+    }
     lock_give(&frame_table.lock);
-    return status;
+    return largest;
 }
 
 enum status frames_take(uint64_t base, uint64_t size, uint32_t from, owner_t to)

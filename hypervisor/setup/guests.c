@@ -8,11 +8,13 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/guest/cores.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/guest/scrub.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/setup/affinity.h"
+#include "hypervisor/setup/guest_memory.h"
 #include "hypervisor/setup/nodes.h"
 #include "hypervisor/setup/vcpu.h"
 #include "hypervisor/x86/cpu.h"
@@ -22,7 +24,7 @@
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/memory.h"
 
-/* Emulated cores on a busy computer overwrite a GiB in seconds. */
+/* Emulated cores on a busy computer overwrite a slice in seconds. */
 #define SCRUB_LIMIT MILLISECONDS(20000)
 
 _Static_assert(GUEST_MAX == CONFIG_MAX_GUESTS && GUEST_MAX_FUNCTIONS == CONFIG_MAX_DEVICES,
@@ -55,31 +57,6 @@ static enum status create_vcpus(struct guest *guest, const struct affinity *affi
             return refuse(guest, status, "its vCPU's control structures cannot be made");
     }
     return STATUS_OK;
-}
-
-static enum status create_memory(struct guest *guest, const struct affinity *affinity)
-{
-    uint64_t size = guest->config->memory;
-    unsigned max_leaf_level, max_execute_level;
-    const struct page_table_format *format =
-        vcpu_setup()->memory_format(&max_leaf_level, &max_execute_level);
-    /* Where code may not run from pages as large as data is given, it gets the right to when it
-     * does (vdev/answers.c). */
-    unsigned execute = max_execute_level < max_leaf_level ? 0 : PAGE_EXECUTE;
-    if (size > GUEST_MAX_MEMORY)
-        return refuse(guest, STATUS_UNSUPPORTED, "more memory than a guest can have (2G)");
-    enum status status = affinity_claim(affinity, size, &guest->memory_base);
-    if (status != STATUS_OK) {
-        guest->state = GUEST_REFUSED;
-        return status;
-    }
-    affinity_report(affinity, guest->memory_base);
-    guest->memory_size = size;
-    status = page_table_create(&guest->memory, format, 4, max_leaf_level, false);
-    if (status == STATUS_OK)
-        status = page_table_map(&guest->memory, 0, guest->memory_base, size,
-                                PAGE_READ | PAGE_WRITE | execute);
-    return status == STATUS_OK ? status : refuse(guest, status, "no memory left for its tables");
 }
 
 /* NULL, with the reason logged, when the device is not to be had. */
@@ -128,29 +105,6 @@ static enum status claim_functions(struct guest *guest, const struct config *con
     return STATUS_OK;
 }
 
-/* The largest page that RAM is mapped with, 0 without any. */
-static uint64_t largest_page(const struct page_table *table, uint64_t memory_size)
-{
-    struct page_walk walk;
-    uint64_t largest = 0;
-    for (uint64_t at = 0; table->root != NULL && page_table_next(table, &at, &walk) &&
-                          walk.present && at < memory_size;
-         at += walk.page_size)
-        largest = MAX(largest, walk.page_size);
-    return largest;
-}
-
-static void log_tables(const struct guest *guest)
-{
-    const struct page_table *domain = &guest->domain.table;
-    log_event("guest.tables",
-              "name=%s memory_bytes=%lu memory_largest=%s domain_bytes=%lu domain_largest=%s",
-              guest->name, guest->memory.table_pages * PAGE_SIZE,
-              size_text(largest_page(&guest->memory, guest->memory_size)).text,
-              domain->table_pages * PAGE_SIZE,
-              size_text(largest_page(domain, guest->memory_size)).text);
-}
-
 static enum status create_serial(struct guest *guest)
 {
     guest->serial = pages_allocate(1);
@@ -162,7 +116,10 @@ static enum status create_serial(struct guest *guest)
 /* Gives back all that a refused guest had taken. Nothing of it ever ran. */
 static void dismantle(struct guest *guest)
 {
-    if (!WAIT_UNTIL(scrub_over(guest), SCRUB_LIMIT)) {
+    /* They give up as soon as they see that it is refused (guest/scrub.c). */
+    bool back = WAIT_UNTIL(guest_cores_back(guest), SCRUB_LIMIT);
+    guest->scrubbing = false;
+    if (!back) {
         log_event("guest.lost",
                   "name=%s message=\"its cores do not come back from overwriting its memory: they "
                   "and the memory stay unused until a reboot\"",
@@ -187,11 +144,7 @@ static void dismantle(struct guest *guest)
     guest->serial = NULL;
     if (guest->domain.table.root != NULL)
         iommu_domain_destroy(&guest->domain);
-    if (guest->memory.root != NULL)
-        page_table_destroy(&guest->memory);
-    if (guest->memory_size != 0)
-        frames_release_all(guest->owner);
-    guest->memory_size = 0;
+    guest_memory_release(guest);
 }
 
 /* All that needs no function. */
@@ -207,18 +160,17 @@ static void create(struct guest *guest)
     if (status != STATUS_OK)
         guest->state = GUEST_REFUSED;
     if (status == STATUS_OK)
-        status = create_memory(guest, &affinity);
+        status = guest_memory_create(guest, &affinity, cpuid);
     if (status == STATUS_OK)
         status = create_vcpus(guest, &affinity);
     if (status == STATUS_OK)
         status = create_serial(guest);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK)
         status = load_check(guest);
-        if (status != STATUS_OK)
-            guest->state = GUEST_REFUSED;
-    }
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
+        guest->state = GUEST_REFUSED;
         dismantle(guest);
+    }
 }
 
 static void give_functions(struct guest *guest, const struct config *config)
@@ -227,10 +179,10 @@ static void give_functions(struct guest *guest, const struct config *config)
         guest->state = GUEST_CREATED;
         log_event("guest.created",
                   "name=%s cpus=%u memory=%s base=%#lx devices=%u cores=%s node=%d", guest->name,
-                  guest->cpu_count, size_text(guest->memory_size).text, guest->memory_base,
+                  guest->cpu_count, size_text(guest->memory_size).text, guest->pieces[0].physical,
                   guest->assignment_count, cores_text(affinity_cores(guest).set).text,
-                  (int)node_of_memory(guest->memory_base));
-        log_tables(guest);
+                  (int)node_of_memory(guest->pieces[0].physical));
+        guest_memory_log(guest);
     } else {
         dismantle(guest);
     }

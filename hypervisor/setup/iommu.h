@@ -14,6 +14,9 @@ void iommu_regions_reserve(const struct dmar *dmar);
  * STATUS_NOT_FOUND: no DMAR or no unit; STATUS_DEVICE: no usable one. PCI enumeration comes first
  * (scopes are paths). The table's bytes stay in use: they must remain mapped. */
 MUST_CHECK enum status iommu_init(const struct dmar *dmar);
+/* One past the last address that a device can reach through every usable unit; UINT64_MAX without
+ * any. */
+uint64_t iommu_address_end(void);
 /* Once the platform's own registers have an owner: maps their regions for the functions that need
  * them, which the host owns so far, and gives these back the bus mastering that firmware had left
  * on. A region that is not firmware's alone is refused. */

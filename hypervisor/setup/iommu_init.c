@@ -97,3 +97,8 @@ enum status iommu_init(const struct dmar *dmar)
               vtd.snoop ? "yes" : "no");
     return STATUS_OK;
 }
+
+uint64_t iommu_address_end(void)
+{
+    return vtd.enabled ? BIT(vtd.input_bits) : UINT64_MAX;
+}

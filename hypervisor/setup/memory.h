@@ -12,11 +12,13 @@
  * protected type, ignores empty ranges; never takes the first 1 MiB for general use. */
 MUST_CHECK enum status frames_init(const struct boot_info *boot);
 
-/* frames_claim() in [from, limit), and never below 1 MiB. */
-MUST_CHECK enum status frames_claim_in(owner_t owner, uint64_t size, uint64_t alignment,
-                                       uint64_t from, uint64_t limit, uint64_t *base);
 /* Takes one page of usable memory below 1 MiB (the SMP trampoline). */
 MUST_CHECK enum status frames_claim_low_page(uint64_t *base);
+/* The largest piece of free RAM in [from, limit) that begins at a multiple of `alignment` (a power
+ * of two, 4 KiB or more), in bytes and a multiple of 2 MiB, at most `wanted`; 0: there is none. Of
+ * several the highest. frames_transfer() takes it. */
+uint64_t frames_largest(uint64_t from, uint64_t limit, uint64_t alignment, uint64_t wanted,
+                        uint64_t *base);
 /* Gives `to` whatever of the range belongs to an owner whose bit, BIT(owner), is in `from`; the
  * rest keeps its owners. STATUS_FULL: the table has no room, and some of it has changed hands. */
 MUST_CHECK enum status frames_take(uint64_t base, uint64_t size, uint32_t from, owner_t to);

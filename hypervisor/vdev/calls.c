@@ -25,8 +25,7 @@ static struct core_view *view(void)
 
 bool calls_read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size)
 {
-    uint64_t memory_size = vcpu->guest->memory_size;
-    if (size > memory_size || address > memory_size - size)
+    if (size > guest_memory_from(vcpu->guest, address))
         return false;
     memcpy(bytes, view()->memory + address, size);
     return true;
@@ -45,10 +44,9 @@ static void console_flush(const struct guest *guest, struct core_view *console)
 static int64_t console_write_call(struct vcpu *vcpu, uint64_t address, uint64_t size)
 {
     struct core_view *console = view();
-    uint64_t memory_size = vcpu->guest->memory_size;
     if (size > CONSOLE_WRITE_MAX)
         return ABI_BAD_ARGUMENT;
-    if (address > memory_size || size > memory_size - address)
+    if (size > guest_memory_from(vcpu->guest, address))
         return ABI_BAD_ADDRESS;
     for (uint64_t i = 0; i < size; i++) {
         char byte = (char)console->memory[address + i];

@@ -78,7 +78,8 @@ bool virtual_bus_access(struct vcpu *vcpu, uint64_t address, unsigned width, boo
         return true;
     }
     /* A driver that has not noticed yet that its device was pulled finds nobody on the bus. */
-    if (address < GUEST_BAR_BASE || address >= guest->pulled_end)
+    const struct guest_bar_window *window = guest_bar_window(guest, address);
+    if (address < window->base || address >= window->pulled_end)
         return false;
     *value = UINT64_MAX;
     return true;

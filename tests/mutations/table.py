@@ -11,14 +11,16 @@ ASSIGNMENT = "hypervisor/assign/assignment.c"
 CHECK = "hypervisor/assign/assignment_check.c"
 RESET = "hypervisor/pci/reset.c"
 ASSIGNMENT_ADD = "hypervisor/assign/assignment_add.c"
-GUESTS = "hypervisor/setup/guests.c"
+GUEST_MEMORY = "hypervisor/setup/guest_memory.c"
 DOMAIN = "hypervisor/iommu/vtd_domain.c"
 FIRMWARE = "hypervisor/setup/iommu_reserved.c"
 AUDIT_BLIND = Edit("hypervisor/audit/audit.c", "bool audit_run(void)\n{\n",
                    "bool audit_run(void)\n{\n    if (pci_function_count() != 0)\n        return true;\n")
 
-EPT_ONE_MORE = Edit(GUESTS, "page_table_map(&guest->memory, 0, guest->memory_base, size,",
-                    "page_table_map(&guest->memory, 0, guest->memory_base, size + PAGE_SIZE,")
+EPT_ONE_MORE = Edit(GUEST_MEMORY, "guest->pieces[i].size, PAGE_READ | PAGE_WRITE | execute);",
+                    "guest->pieces[i].size + PAGE_SIZE, PAGE_READ | PAGE_WRITE | execute);")
+DMA_ONE_MORE = Edit(ASSIGNMENT_ADD, "guest->pieces[i].size, PAGE_READ | PAGE_WRITE);",
+                    "guest->pieces[i].size + PAGE_SIZE, PAGE_READ | PAGE_WRITE);")
 MSIX_MAPPED = Edit(ASSIGNMENT, "if (!assignment->has_msix || assignment->msix.table_bar != number)\n        return;",
                    "if (!assignment->has_msix || assignment->msix.table_bar != number || PAGE_SIZE != 0)\n        return;")
 MUTATIONS = (
@@ -65,13 +67,9 @@ MUTATIONS = (
                    "        if (unit->sequence != 0)\n            break;"),),
              (Unit("test_vtd_queue", failed(r"\w+")),), quick=True),
     Mutation("dma-one-page-more", "a DMA domain ends with the guest's memory",
-             (Edit(ASSIGNMENT_ADD, "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,",
-                   "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size + PAGE_SIZE,"),),
-             (System(scenarios.hello, r"audit\.violation I3 .*not the guest's RAM"),)),
+             (DMA_ONE_MORE,), (System(scenarios.hello, r"audit\.violation I3 .*not the guest's RAM"),)),
     Mutation("dma-one-page-more-unaudited", "as above, and the audit sees nothing: the device reaches the page",
-             (Edit(ASSIGNMENT_ADD, "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size,",
-                   "iommu_domain_map(&guest->domain, 0, guest->memory_base, guest->memory_size + PAGE_SIZE,"),
-              AUDIT_BLIND),
+             (DMA_ONE_MORE, AUDIT_BLIND),
              (System(scenarios.overreach, r"run\.unexpected guest=rogue .*faults=0"),)),
     Mutation("pass-through-context", "requests of a connected function are translated",
              (Edit(DOMAIN, "entry->low = physical_address(domain->table.root) | VTD_CONTEXT_P;",
@@ -306,8 +304,8 @@ MUTATIONS = (
              (System(scenarios.exits_vmx, r"run\.unexpected guest=alpha"),)),
     Mutation("hypercall-pointer-unchecked", "a guest call's buffer lies in the guest's memory",
              (Edit("hypervisor/vdev/calls.c",
-                   "if (address > memory_size || size > memory_size - address)\n        return ABI_BAD_ADDRESS;",
-                   "if (address > memory_size && size > UINT64_MAX - address)\n        return ABI_BAD_ADDRESS;"),),
+                   "if (size > guest_memory_from(vcpu->guest, address))\n        return ABI_BAD_ADDRESS;",
+                   "if (size > UINT64_MAX - address)\n        return ABI_BAD_ADDRESS;"),),
              (System(scenarios.call, r"cpu\.exception .*vector=14"),)),
 
     Mutation("ports-open", "every port access of a guest exits",

@@ -120,7 +120,7 @@ class Guests(gdb.Command):
                 vcpus = [guest["vcpus"][index] for index in range(int(guest["cpu_count"]))]
                 cores = ",".join(str(int(vcpu["cpu"]["index"])) if int(vcpu) and int(vcpu["cpu"]) else "-" for vcpu in vcpus)
                 gdb.write(f"{text(guest['name']):16} {state(guest):9} cores {cores or '-':8} "
-                          f"memory {int(guest['memory_base']):#x} {int(guest['memory_size']) >> 10}K "
+                          f"memory {int(guest['pieces'][0]['physical']):#x} {int(guest['memory_size']) >> 10}K "
                           f"exits {sum(exits(vcpu) for vcpu in vcpus if int(vcpu))}\n")
 
 

@@ -398,41 +398,46 @@ static void test_window_is_private_and_owned(void **state)
     assert_int_equal(frames_claim(OWNER_GUEST(0), MIB(8), PAGE_2M, 0, &alpha), STATUS_OK);
     assert_int_equal(frames_claim(OWNER_GUEST(1), MIB(4), PAGE_2M, 0, &beta), STATUS_OK);
 
+    /* Three pieces of alpha's in two, seen in another order and with a gap between them. */
+    const struct memory_piece pieces[] = {
+        {0, alpha + MIB(6), MIB(2)}, {MIB(2), alpha, MIB(4)}, {GIB(4), alpha + MIB(4), MIB(2)}};
+    const struct memory_piece betas = {PAGE_SIZE, beta, PAGE_SIZE};
     const size_t before = pages_in_use();
     assert_int_equal(address_space_window_pages(), 0);
-    uint8_t *window = window_open(alpha + 0x123, MIB(8) - 0x123);
+    uint8_t *window = window_open(pieces, 3);
     assert_true(pages_in_use() > before);
     assert_int_equal(address_space_window_pages(), pages_in_use() - before);
-    expect((uintptr_t)window, alpha + 0x123, PAGE_READ | PAGE_WRITE);
-    assert_int_equal(look((uintptr_t)window).page_size, PAGE_2M);
-    expect((uintptr_t)window + MIB(8) - 0x124, alpha + MIB(8) - 1, PAGE_READ | PAGE_WRITE);
-    /* what is shown already costs nothing, nests, and closes with the last user */
-    unsigned loads = cr3_loads;
-    assert_ptr_equal(window_open(alpha + 0x123, MIB(8) - 0x123), window);
-    assert_ptr_equal(window_open(alpha + MIB(3) + 7, 100), window + MIB(3) + 7 - 0x123);
-    window_close();
-    window_close();
-    assert_int_equal(cr3_loads, loads);
-    expect((uintptr_t)window, alpha + 0x123, PAGE_READ | PAGE_WRITE);
+    for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+        uintptr_t at = (uintptr_t)window + pieces[i].at;
+        expect(at, pieces[i].physical, PAGE_READ | PAGE_WRITE);
+        assert_int_equal(look(at).page_size, PAGE_2M);
+        expect(at + pieces[i].size - 1, pieces[i].physical + pieces[i].size - 1,
+               PAGE_READ | PAGE_WRITE);
+    }
+    assert_false(look((uintptr_t)window + MIB(6)).present);
+    assert_false(look((uintptr_t)window + GIB(4) + MIB(2)).present);
 
     model_cr3 = other;
     assert_false(look((uintptr_t)window).present);
-    uint8_t *second = window_open(beta, PAGE_SIZE);
-    expect((uintptr_t)second, beta, PAGE_READ | PAGE_WRITE);
-    assert_false(look((uintptr_t)second + PAGE_SIZE).present);
+    uint8_t *second = window_open(&betas, 1);
+    expect((uintptr_t)second + PAGE_SIZE, beta, PAGE_READ | PAGE_WRITE);
+    assert_false(look((uintptr_t)second).present);
+    assert_false(look((uintptr_t)second + 2 * PAGE_SIZE).present);
     model_cr3 = boot_cr3;
-    expect((uintptr_t)window, alpha + 0x123, PAGE_READ | PAGE_WRITE);
+    expect((uintptr_t)window, alpha + MIB(6), PAGE_READ | PAGE_WRITE);
 
     /* what has another owner, two owners or none is not shown, and the window stays as it is */
-    assert_null(window_open(beta, MIB(8)));
-    assert_null(window_open(MIB(2), PAGE_SIZE));
-    assert_null(window_open(GIB(3), PAGE_SIZE));
-    assert_null(window_open(alpha, 0));
-    assert_null(window_open(alpha, UINT64_MAX));
-    assert_int_equal(host_log_count("memory.refused", "window"), 5);
-    expect((uintptr_t)window, alpha + 0x123, PAGE_READ | PAGE_WRITE);
+    const struct memory_piece refused[][2] = {
+        {{0, beta, MIB(8)}, {0}},      {{0, MIB(2), PAGE_SIZE}, {0}},
+        {{0, GIB(3), PAGE_SIZE}, {0}}, {{0, alpha, 0}, {0}},
+        {{0, alpha, UINT64_MAX}, {0}}, {{0, alpha, PAGE_SIZE}, {PAGE_SIZE, beta, PAGE_SIZE}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+        assert_null(window_open(refused[i], refused[i][1].size != 0 ? 2 : 1));
+    assert_int_equal(host_log_count("memory.refused", "window"), ARRAY_SIZE(refused));
+    expect((uintptr_t)window, alpha + MIB(6), PAGE_READ | PAGE_WRITE);
 
-    loads = cr3_loads;
+    unsigned loads = cr3_loads;
     size_t pages = pages_in_use();
     window_close();
     assert_int_equal(cr3_loads, loads + 1); /* the TLB forgets it */
@@ -441,9 +446,15 @@ static void test_window_is_private_and_owned(void **state)
     window_close();
     assert_int_equal(cr3_loads, loads + 1);
     host_pages_limit(pages_in_use() + 1);
-    assert_null(window_open(alpha, PAGE_SIZE));
+    assert_null(window_open(&betas, 1));
     host_pages_limit(SIZE_MAX);
-    assert_non_null(window_open(alpha, PAGE_SIZE));
+    /* what lies beyond it, or twice in one place, cannot be mapped, and nothing is shown then */
+    const struct memory_piece beyond = {REGION_SIZE, alpha, PAGE_SIZE};
+    const struct memory_piece twice[] = {{0, alpha, PAGE_SIZE}, {0, alpha + MIB(2), PAGE_SIZE}};
+    assert_null(window_open(&beyond, 1));
+    assert_null(window_open(twice, 2));
+    assert_false(look((uintptr_t)window).present);
+    assert_non_null(window_open(&betas, 1));
     check_image();
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // The audit's own test: a sound system built by the real code over the modelled unit passes; then
 // one entry at a time is falsified, behind everybody's back, and the audit has to name it.
+// SOURCES: hypervisor/assign/guest_memory.c
 // SOURCES: hypervisor/audit/audit.c
 // SOURCES: hypervisor/audit/audit_report.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/audit/audit_pci.c
@@ -152,6 +153,10 @@ static void dma_prepared_wrongly(void)
     dma_page_too_many();
 }
 static void dma_elsewhere(void) { map(dma(), MEMORY, RAM(0), PAGE_SIZE, PAGE_READ); }
+static void dma_alone(void)
+{
+    assert_int_equal(page_table_unmap(ept(), 0, PAGE_SIZE), STATUS_OK);
+}
 static void dma_table_in_guest(void)
 {
     *entry_of(dma(), 0, 3) = dma()->format->table(RAM(0) + MIB(2));
@@ -317,7 +322,8 @@ static const struct {
     {dma_prepared_wrongly, "I3", "alpha", "not the guest's RAM"},
     {dma_to_hypervisor, "I3", "alpha", "not the guest's RAM"},
     {dma_to_registers, "I3", "alpha", "not the guest's RAM"},
-    {dma_elsewhere, "I3", "alpha", "guest's own tables do not"},
+    {dma_elsewhere, "I3", "alpha", "not the guest's RAM there"},
+    {dma_alone, "I3", "alpha", "guest's own tables do not"},
     {dma_table_in_guest, "I3", "alpha", "points at a table outside"},
     {dma_root_in_guest, "I3", "alpha", "no table of the hypervisor's"},
     {translation_off, "I4", "unit", "translation is off"},

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// SOURCES: hypervisor/assign/guest_memory.c
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/audit/audit_life.c
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/audit/audit.c

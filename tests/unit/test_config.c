@@ -188,9 +188,9 @@ static void test_keys(void **state)
 static void test_values(void **state)
 {
     (void)state;
-    expect_complaint(GUEST "memory = 3M\n", "3:10", "multiples of 2M up to 2G");
+    expect_complaint(GUEST "memory = 3M\n", "3:10", "multiples of 2M up to 510G");
     expect_complaint(GUEST "memory = 0\n", "3:10", "bad memory size '0'");
-    expect_complaint(GUEST "memory = 4G\n", "3:10", "bad memory size");
+    expect_complaint(GUEST "memory = 511G\n", "3:10", "bad memory size");
     expect_complaint(GUEST "memory = 17179869185G\n", "3:10", "bad memory size");
     expect_complaint(GUEST "memory = 99999999999999999999M\n", "3:10", "bad memory size");
     expect_complaint(GUEST "memory = M\n", "3:10", "bad memory size 'M'");
@@ -392,8 +392,12 @@ static void test_limits(void **state)
     expect_complaint(text, "2:9", "at most 63 characters");
     snprintf(text, sizeof text, GUEST "%.*s = 1\n", 500, part);
     expect_complaint(text, "3:1", "...'; allowed: image");
-    assert_int_equal(parse(GUEST "memory = 2G\ncpus = 64\n"), STATUS_OK);
+    assert_int_equal(parse(GUEST "memory = 510G\ncpus = 64\n"), STATUS_OK);
     assert_int_equal(config.guests[0].memory, GUEST_MAX_MEMORY);
+    assert_int_equal(parse(GUEST "memory = 24G\n"), STATUS_OK);
+    assert_int_equal(config.guests[0].memory, GIB(24));
+    assert_int_equal(parse(GUEST "memory = 512G\ncpus = 64\n"), STATUS_INVALID);
+    assert_int_equal(parse(GUEST "memory = 510G\ncpus = 64\n"), STATUS_OK);
     assert_int_equal(config.guests[0].cpus, GUEST_MAX_CPUS);
 }
 

@@ -35,7 +35,7 @@ static void test_assign(void **state)
     assert_int_equal(device.bars[2].size, 0);
     const uint64_t second = GUEST_BAR_BASE + 0x20000;
     assert_int_equal(device.bars[3].guest_base, second);
-    assert_int_equal(next_bar, second + 0x8000);
+    assert_int_equal(next_bar[0], second + 0x8000);
     assert_true(device.bars[3].is_64bit && device.bars[3].prefetchable);
     assert_true(reaches(GUEST_BAR_BASE, BAR0) && reaches(GUEST_BAR_BASE + 0x1f000, BAR0 + 0x1f000));
     assert_true(reaches(second, BAR3) && reaches(second + 0x1000, BAR3 + 0x1000));
@@ -90,7 +90,7 @@ static void test_what_cannot_be_reset_is_nobodys(void **state)
     assert_int_equal(assign(0), STATUS_UNSUPPORTED);
     assert_int_equal(function.owner, OWNER_NOBODY);
     failure = STATUS_DEVICE;
-    next_bar = GUEST_BAR_BASE;
+    next_bar[0] = GUEST_BAR_BASE;
     assert_int_equal(assign(0), STATUS_DEVICE);
     assert_int_equal(function.owner, OWNER_HYPERVISOR);
     assert_int_equal(function.life, PCI_UNUSABLE);
@@ -120,7 +120,7 @@ static void test_msix_table_at_either_end(void **state)
     for (unsigned i = 0; i < 2; i++) {
         layout.table_offset = offsets[i];
         memset(&device, 0, sizeof device);
-        next_bar = GUEST_BAR_BASE;
+        next_bar[0] = GUEST_BAR_BASE;
         assert_int_equal(assign(0), STATUS_OK);
         const uint64_t base = device.bars[3].guest_base;
         for (uint64_t page = 0; page < 0x8000; page += PAGE_SIZE)
@@ -148,7 +148,7 @@ static void test_msix_table_over_two_pages(void **state)
 static void test_msix_table_is_mapped_once(void **state)
 {
     for (unsigned turn = 0; turn < 3; turn++) {
-        next_bar = GUEST_BAR_BASE;
+        next_bar[0] = GUEST_BAR_BASE;
         memset(&device, 0, sizeof device);
         assert_int_equal(assign(turn % 2), STATUS_OK);
         assert_true(device.msix_table != 0);
@@ -157,14 +157,14 @@ static void test_msix_table_is_mapped_once(void **state)
     }
     assert_int_equal(mapped, 1);
     layout.table_offset += 0x40; /* a device that says something else now */
-    next_bar = GUEST_BAR_BASE;
+    next_bar[0] = GUEST_BAR_BASE;
     memset(&device, 0, sizeof device);
     assert_int_equal(assign(0), STATUS_OK);
     assert_int_equal(mapped, 2);
     assignment_unclaim(&device);
     expect_nothing_left();
     layout.vectors += 5; /* one whose table has grown: not a mapping that is too short */
-    next_bar = GUEST_BAR_BASE;
+    next_bar[0] = GUEST_BAR_BASE;
     memset(&device, 0, sizeof device);
     assert_int_equal(assign(0), STATUS_OK);
     assert_int_equal(mapped, 3);
@@ -261,7 +261,7 @@ static void test_known_flash_stays_hidden(void **state)
         bool flash = i < ARRAY_SIZE(known);
         function.device = flash ? known[i] : 0x1572;
         memset(&device, 0, sizeof device);
-        next_bar = GUEST_BAR_BASE;
+        next_bar[0] = GUEST_BAR_BASE;
         host_log_clear();
         assert_int_equal(assign(0), STATUS_OK);
         assert_int_equal(device.bars[1].size != 0, !flash);
@@ -345,7 +345,7 @@ static void test_firmwares_functions_that_stay(void **state)
         firmware_keeps(0x7b000000, 0x800000);
         failing = steps[i];
         failure = i == 1 ? STATUS_UNSUPPORTED : STATUS_DEVICE;
-        next_bar = GUEST_BAR_BASE;
+        next_bar[0] = GUEST_BAR_BASE;
         expect_refusal(i == 0 ? STATUS_NO_MEMORY : failure, NULL);
         assert_true(firmwares);
         expect_nothing_left();
@@ -384,7 +384,7 @@ static void test_neighbours_without_acs(void **state)
         neighbour.owner = fine[i].owner;
         neighbour.is_bridge = fine[i].bridge;
         neighbour.class_code = fine[i].class_code;
-        next_bar = GUEST_BAR_BASE;
+        next_bar[0] = GUEST_BAR_BASE;
         assert_int_equal(assign(0), STATUS_OK);
         assignment_unclaim(&device);
         expect_nothing_left();
@@ -404,11 +404,44 @@ static void test_devices_that_cannot_be_laid_out(void **state)
     expect_nothing_left();
     function.bar[3].base = BAR3;
     /* The window ends at 0xfe000000, also for what would wrap. */
-    next_bar = 0xfdff8000;
+    next_bar[0] = 0xfdff8000;
     expect_refusal(STATUS_NO_MEMORY, "do not fit");
     expect_nothing_left();
-    next_bar = GUEST_BAR_BASE;
+    next_bar[0] = GUEST_BAR_BASE;
     function.bar[0].size = BIT(63);
+    expect_refusal(STATUS_NO_MEMORY, "do not fit");
+    expect_nothing_left();
+}
+
+/* A 64-bit BAR for which there is no room below 4 GiB lies above the guest's memory, a 32-bit one
+ * nowhere, and above the last address of the guest's nothing does. */
+static void test_bars_above_4g(void **state)
+{
+    struct pci_bar *large = &function.bar[4];
+    *large = (struct pci_bar){.base = GIB(512), .size = GIB(16), .is_64bit = true};
+    assert_int_equal(assign(0), STATUS_OK);
+    assert_int_equal(device.bars[3].guest_base, GUEST_BAR_BASE + 0x20000);
+    assert_int_equal(device.bars[4].guest_base, GIB(16)); /* the first multiple of its size */
+    assert_int_equal(next_bar[0], GUEST_BAR_BASE + 0x28000);
+    assert_int_equal(next_bar[1], GIB(32));
+    assert_true(reaches(GIB(16), GIB(512)) && reaches(GIB(32) - PAGE_SIZE, GIB(528) - PAGE_SIZE));
+    assert_true(blocked(GIB(32)) && frames_owned_by(GIB(512), GIB(16), OWNER_GUEST(0)));
+    assignment_withdraw(&device);
+    assert_true(blocked(GIB(16)));
+    assert_int_equal(guests[0].bar_windows[0].pulled_end, GUEST_BAR_BASE + 0x28000);
+    assert_int_equal(guests[0].bar_windows[1].pulled_end, GIB(32));
+    assignment_unclaim(&device);
+    expect_nothing_left();
+
+    memset(&device, 0, sizeof device);
+    guests[0].bar_windows[1].end = GIB(32) - 1;
+    next_bar[0] = GUEST_BAR_BASE;
+    next_bar[1] = HIGH_BARS;
+    expect_refusal(STATUS_NO_MEMORY, "do not fit");
+    expect_nothing_left();
+    guests[0].bar_windows[1].end = BIT(40);
+    large->is_64bit = false;
+    next_bar[0] = GUEST_BAR_BASE;
     expect_refusal(STATUS_NO_MEMORY, "do not fit");
     expect_nothing_left();
 }
@@ -424,7 +457,7 @@ static void test_foreign_memory_under_a_bar(void **state)
             const uint64_t page = bar == 0 ? BAR0 + 0x1f000 : BAR3 + 0x7000;
             const owner_t was = frames_owner(page);
             assert_int_equal(frames_transfer(page, PAGE_SIZE, was, owners[i]), STATUS_OK);
-            next_bar = GUEST_BAR_BASE;
+            next_bar[0] = GUEST_BAR_BASE;
             expect_refusal(STATUS_DENIED, "another owner");
             assert_int_equal(frames_owner(page), owners[i]);
             assert_int_equal(frames_transfer(page, PAGE_SIZE, owners[i], was), STATUS_OK);
@@ -445,7 +478,7 @@ static void test_steps_of_assigning_that_fail(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
         failing = steps[i].name;
         failure = steps[i].status;
-        next_bar = GUEST_BAR_BASE;
+        next_bar[0] = GUEST_BAR_BASE;
         expect_refusal(steps[i].status, NULL);
         expect_nothing_left();
     }
@@ -456,7 +489,7 @@ static void test_running_out_of_pages_anywhere(void **state)
     unsigned refused = 0;
     for (size_t spare = 0;; spare++) {
         memset(&device, 0, sizeof device);
-        next_bar = GUEST_BAR_BASE;
+        next_bar[0] = GUEST_BAR_BASE;
         host_pages_limit(pages_before + spare);
         enum status status = assign(0);
         host_pages_limit(SIZE_MAX);
@@ -483,6 +516,7 @@ int main(void)
         TEST(test_msix_table_over_two_pages),
         TEST(test_msix_table_is_mapped_once),
         TEST(test_small_bars_are_hidden),
+        TEST(test_bars_above_4g),
         TEST(test_ownership),
         TEST(test_registers_in_the_wrong_place),
         TEST(test_flash_must_be_accepted),

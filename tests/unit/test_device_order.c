@@ -166,13 +166,13 @@ static void test_a_device_that_does_not_let_go(void **state)
         page_table_walk(&guests[0].memory, GUEST_BAR_BASE, &walk);
         assert_false(walk.present);
         assert_int_equal(frames_owner(BAR0), OWNER_MMIO);
-        assert_true(guests[0].pulled_end > GUEST_BAR_BASE);
+        assert_true(guests[0].bar_windows[0].pulled_end > GUEST_BAR_BASE);
         failing = NULL;
         assert_int_equal(assignment_connect(&device), STATUS_DENIED);
         expect_trace("");
         assignment_unclaim(&device);
         struct assignment other = {0};
-        assert_int_equal(assignment_claim(&guests[1], &other, &function, &pf, 1, &next_bar),
+        assert_int_equal(assignment_claim(&guests[1], &other, &function, &pf, 1, next_bar),
                          STATUS_DENIED);
         assert_int_equal(function.owner, OWNER_HYPERVISOR);
         done(state);

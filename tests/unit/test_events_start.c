@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// SOURCES: hypervisor/assign/guest_memory.c
 // SOURCES: hypervisor/vdev/calls.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/status.c
 /* The start stub's own calls: what they do, and that nobody else has them. */

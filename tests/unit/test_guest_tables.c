@@ -23,7 +23,9 @@ static struct guest_tables_input input(void)
                                        .command_line = "peer=10.0.0.2 count=5",
                                        .cpu_count = ARRAY_SIZE(apic_ids),
                                        .apic_ids = apic_ids,
-                                       .ecam_base = GUEST_ECAM_BASE};
+                                       .ecam_base = GUEST_ECAM_BASE,
+                                       .bar_base = GIB(4),
+                                       .bar_end = BIT(40)};
 }
 
 static void *at(uint64_t address)
@@ -93,6 +95,43 @@ static void memory_map_covers_all_of_memory_once(void **state)
     assert_int_equal(ram, MIB(32) - AREA_SIZE);
 }
 
+/* With RAM above 4 GiB each kind of table has one range more, and the same ones below. */
+static void memory_map_goes_on_above_4g(void **state)
+{
+    const struct guest_linux_boot linux_boot = {.setup = (const uint8_t[]){1}, .setup_size = 1};
+    const struct guest_multiboot multiboot = {0};
+    for (unsigned kind = 0; kind < 3; kind++) {
+        struct guest_tables_output output;
+        struct guest_tables_input all = input();
+        all.memory_size = GUEST_LOW_END;
+        all.high_size = GIB(62) + MIB(2);
+        all.linux_boot = kind == 1 ? &linux_boot : NULL;
+        all.multiboot = kind == 2 ? &multiboot : NULL;
+        memset(area, 0, sizeof area);
+        assert_int_equal(guest_tables_write(area, sizeof area, &all, &output), STATUS_OK);
+        uint8_t *info = at(output.start_info);
+        /* where the ranges are, bytes an entry, where in it the base is, and how many there are */
+        const uint8_t *range = kind == 0   ? at(load(info + 0x28, 8))
+                               : kind == 1 ? info + 0x2d0
+                                           : (uint8_t *)at(load(info + 0x30, 4)) + 4;
+        const size_t entry = kind == 1 ? 20 : 24;
+        const uint64_t count = kind == 0   ? load(info + 0x30, 4)
+                               : kind == 1 ? info[0x1e8]
+                                           : load(info + 0x2c, 4) / entry;
+        assert_int_equal(count, 5);
+        uint64_t low = 0, high = 0;
+        for (uint64_t i = 0; i < count; i++, range += entry) {
+            uint64_t base = load(range, 8), size = load(range + 8, 8);
+            if (base == low)
+                low += size;
+            if (base == GUEST_HIGH_BASE && load(range + 16, 4) == 1)
+                high += size;
+        }
+        assert_int_equal(low, GUEST_LOW_END);
+        assert_int_equal(high, GIB(62) + MIB(2));
+    }
+}
+
 static void every_checksum_is_right(void **state)
 {
     uint8_t *rsdp = at(load(start_info() + 0x20, 8));
@@ -151,6 +190,10 @@ static void dsdt_disassembles(void **state)
     assert_non_null(strstr(text, "PNP0A08"));
     assert_non_null(strstr(text, "0xC0000000"));
     assert_non_null(strstr(text, "0xFDFFFFFF"));
+    assert_non_null(strstr(text, "QWordMemory"));
+    assert_non_null(strstr(text, "0x0000000100000000, // Range Minimum"));
+    assert_non_null(strstr(text, "0x000000FFFFFFFFFF, // Range Maximum"));
+    assert_non_null(strstr(text, "0x000000FF00000000, // Length"));
     assert_non_null(strstr(text, "WordBusNumber"));
     assert_null(strstr(text, "Unknown"));
 
@@ -285,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(start_info_is_pvh),
         cmocka_unit_test(memory_map_covers_all_of_memory_once),
+        cmocka_unit_test(memory_map_goes_on_above_4g),
         cmocka_unit_test(every_checksum_is_right),
         cmocka_unit_test(madt_lists_each_core),
         cmocka_unit_test(machine_is_hardware_reduced),

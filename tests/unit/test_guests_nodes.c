@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 // Making guests: which node their memory comes from.
 // SOURCES: hypervisor/setup/guests.c hypervisor/setup/affinity.c hypervisor/setup/nodes.c
+// SOURCES: hypervisor/setup/guest_memory.c hypervisor/assign/guest_memory.c
+// SOURCES: hypervisor/memory/format_npt.c
 // SOURCES: hypervisor/assign/registry.c hypervisor/memory/frames.c hypervisor/setup/frames.c
 // SOURCES: hypervisor/memory/owners.c hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
@@ -25,7 +27,7 @@ static void memory_of_the_node_of_the_cores(void **state)
     assert_int_equal(node_of("both"), 0);
     assert_int_equal(node_of("zero"), 0);
     assert_int_equal(core_of("zero", 0), 1);
-    assert_int_equal(guest_find("zero")->memory_base % GIB(1), 0);
+    assert_int_equal(guest_find("zero")->pieces[0].physical % GIB(1), 0);
     assert_int_equal(guest_find("whole")->state, GUEST_REFUSED);
 }
 
@@ -89,12 +91,12 @@ static void special_memory_is_last(void **state)
     guest("fifth", MIB(48), 1);
     make();
     assert_int_equal(host_log_count("numa.node", "node=0 cores=0-5 memory=32M special=128M"), 1);
-    assert_in_range(guest_find("first")->memory_base, GIB(4), GIB(5) - 1);
-    assert_in_range(guest_find("second")->memory_base, GIB(4), GIB(5) - 1);
-    assert_in_range(guest_find("fourth")->memory_base, GIB(6), GIB(7) - 1);
-    assert_in_range(guest_find("third")->memory_base, GIB(5), GIB(6) - 1);
+    assert_in_range(guest_find("first")->pieces[0].physical, GIB(4), GIB(5) - 1);
+    assert_in_range(guest_find("second")->pieces[0].physical, GIB(4), GIB(5) - 1);
+    assert_in_range(guest_find("fourth")->pieces[0].physical, GIB(6), GIB(7) - 1);
+    assert_in_range(guest_find("third")->pieces[0].physical, GIB(5), GIB(6) - 1);
     assert_int_equal(guest_find("fifth")->state, GUEST_REFUSED);
-    assert_int_equal(host_log_count("guest.refused", "not enough free memory in one piece"), 1);
+    assert_int_equal(host_log_count("guest.refused", "memory = 48M does not fit"), 1);
 }
 
 /* --- tables that are not as they should be --- */
@@ -136,7 +138,7 @@ static void more_pieces_than_fit(void **state)
     make();
     assert_int_equal(host_log_count("numa.refused", "more pieces of memory"), 1);
     assert_int_equal(guest_find("any")->state, GUEST_CREATED);
-    assert_true(guest_find("any")->memory_base < GIB(2));
+    assert_true(guest_find("any")->pieces[0].physical < GIB(2));
 }
 
 static void no_memory_for_records(void **state)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// SOURCES: hypervisor/assign/guest_memory.c
 // SOURCES: hypervisor/guest/load.c hypervisor/guest/scrub.c hypervisor/setup/modules.c
 // SOURCES: guest/start/start.c
 // SOURCES: guest/start/image.c guest/start/image_linux.c guest/start/image_multiboot.c
@@ -41,10 +42,10 @@ __asm__(".pushsection .rodata\n"
         "start_stub: .ascii \"the stub\"\n"
         ".popsection");
 
-void *window_open(uint64_t physical, uint64_t size)
+void *window_open(const struct memory_piece *pieces, unsigned count)
 {
-    assert_int_equal(physical, guests[0].memory_base);
-    assert_int_equal(size, guests[0].memory_size);
+    assert_ptr_equal(pieces, guests[0].pieces);
+    assert_int_equal(count, 1);
     if (window_fails)
         return NULL;
     windows++;
@@ -137,8 +138,9 @@ static int fresh(void **state)
     configs[0].image_place = (struct config_place){12, 10};
     for (unsigned i = 0; i < 2; i++)
         guests[i] = (struct guest){.config = &configs[i],
-                                   .memory_base = MIB(64) + i * MIB(16),
                                    .memory_size = MIB(4),
+                                   .piece_count = 1,
+                                   .pieces = {{0, MIB(64) + i * MIB(16), MIB(4)}},
                                    .cpu_count = 1,
                                    .vcpus = {&vcpu}};
     strcpy(guests[0].name, "alpha");
@@ -334,7 +336,7 @@ static void test_arguments(void **state)
 static void test_longest_arguments(void **state)
 {
     char *args = configs[0].args;
-    guests[1].memory_base = UINT64_C(0xffffffffff000);
+    guests[1].pieces[0].physical = UINT64_C(0xffffffffff000);
     strcpy(guests[1].name, "b");
     while (strlen(args) + strlen("@memory(b)") < CONFIG_ARGS_SIZE)
         strcat(args, "@memory(b)");

@@ -176,7 +176,7 @@ static void test_between_running_guests(void **state)
                                "release:alpha hold:beta add:beta attach:beta release:beta");
     assert_int_equal(alpha.assignment_count, 0);
     assert_ptr_equal(beta.assignments[0], device);
-    assert_int_equal(alpha.pulled_end, GUEST_BAR_BASE + 0x4000);
+    assert_int_equal(alpha.bar_windows[0].pulled_end, GUEST_BAR_BASE + 0x4000);
     assert_int_equal(host_log_count("device.moved", "rid=01:10.0 from=alpha to=beta"), 1);
     guest_move_service();
     assert_int_equal(host_log_count("device.moved", NULL), 1);

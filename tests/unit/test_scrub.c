@@ -2,7 +2,10 @@
 // SOURCES: hypervisor/guest/scrub.c hypervisor/guest/cores.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c hypervisor/base/string.c hypervisor/base/text.c
 /* A guest's memory is overwritten by its own cores, and by the control core where these fail. */
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "hypervisor/guest/cores.h"
 #include "hypervisor/guest/scrub.h"
@@ -14,8 +17,9 @@
 
 #define CORES 3
 #define SIZE  (MIB(4) + 3 * PAGE_SIZE) /* no multiple of the number of cores */
+#define SPAN  (GIB(4) + MIB(4))        /* of a guest's physical addresses */
 
-static uint8_t memory[SIZE];
+static uint8_t *memory; /* as the window shows it, the hole included */
 static struct cpu cpus[CORES];
 static struct vcpu vcpus[CORES];
 static struct guest guest;
@@ -23,10 +27,10 @@ static unsigned kicks, windows;
 static bool window_fails, translating, snooping;
 static size_t flushed;
 
-void *window_open(uint64_t physical, uint64_t size)
+void *window_open(const struct memory_piece *pieces, unsigned count)
 {
-    assert_int_equal(physical, guest.memory_base);
-    assert_int_equal(size, SIZE);
+    assert_ptr_equal(pieces, guest.pieces);
+    assert_int_equal(count, guest.piece_count);
     if (window_fails)
         return NULL;
     windows++;
@@ -49,7 +53,7 @@ bool iommu_snoops(void)
 
 void cache_flush_range(const volatile void *address, size_t size)
 {
-    assert_in_range((uintptr_t)address, (uintptr_t)memory, (uintptr_t)memory + SIZE - size);
+    assert_in_range((uintptr_t)address, (uintptr_t)memory, (uintptr_t)memory + SPAN - size);
     flushed += size;
 }
 
@@ -65,7 +69,8 @@ void control_calls_service(void)
 static int fresh(void **state)
 {
     memset(memory, 0xee, SIZE);
-    guest = (struct guest){.memory_base = MIB(64), .memory_size = SIZE, .cpu_count = CORES};
+    guest = (struct guest){
+        .memory_size = SIZE, .piece_count = 1, .pieces = {{0, MIB(64), SIZE}}, .cpu_count = CORES};
     for (unsigned i = 0; i < CORES; i++) {
         cpus[i] = (struct cpu){.index = i + 1, .state = CPU_IDLE};
         vcpus[i] = (struct vcpu){.cpu = &cpus[i], .guest = &guest, .index = i};
@@ -191,14 +196,62 @@ static void overwriting_reaches_memory(void **state)
     }
 }
 
+static void the_hole_is_left_out(void **state)
+{
+    static const uint64_t filled[] = {0, GUEST_LOW_END - PAGE_SIZE, GUEST_HIGH_BASE,
+                                      GUEST_HIGH_BASE + MIB(2) - PAGE_SIZE};
+    guest.memory_size = GUEST_LOW_END + MIB(2);
+    for (size_t i = 0; i < ARRAY_SIZE(filled); i++)
+        memset(memory + filled[i], 0xee, PAGE_SIZE);
+    memset(memory + GUEST_LOW_END, 0xee, PAGE_SIZE);
+    memset(memory + GUEST_HIGH_BASE + MIB(2), 0xee, PAGE_SIZE);
+    scrub_begin(&guest);
+    for (unsigned i = 0; i < CORES; i++)
+        core_works(i, true);
+    assert_int_equal(guest.scrubbed, guest.memory_size);
+    assert_true(scrub_over(&guest));
+    assert_true(guest.memory_clean);
+    for (size_t i = 0; i < ARRAY_SIZE(filled); i++)
+        assert_int_equal(memory[filled[i]] | memory[filled[i] + PAGE_SIZE - 1], 0);
+    assert_int_equal(memory[GUEST_LOW_END], 0xee);
+    assert_int_equal(memory[GUEST_HIGH_BASE + MIB(2)], 0xee);
+}
+
+/* Boot does not wait for a large guest that it refuses; nobody takes its memory for clean. */
+static void a_refused_guests_cores_give_up(void **state)
+{
+    scrub_begin(&guest);
+    core_works(0, true);
+    guest.state = GUEST_REFUSED;
+    size_t left = bytes_left();
+    core_works(1, true);
+    core_works(2, true);
+    assert_int_equal(bytes_left(), left);
+    assert_true(guest_cores_back(&guest));
+    assert_int_equal(scrub_now(&guest), STATUS_DENIED);
+    assert_false(guest.memory_clean);
+}
+
 int main(void)
 {
+    /* Of the RAM below the hole only its ends are looked at: the rest is the same memory. */
+    const int between = fileno(tmpfile());
+    memory = mmap(NULL, SPAN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                  -1, 0);
+    if (memory == MAP_FAILED || between < 0 || ftruncate(between, (off_t)MIB(64)) != 0)
+        return 1;
+    for (uint64_t at = MIB(64); at < GUEST_LOW_END - MIB(64); at += MIB(64))
+        if (mmap(memory + at, MIB(64), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, between,
+                 0) == MAP_FAILED)
+            return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_core_has_a_share, fresh),
         cmocka_unit_test_setup(each_time_anew, fresh),
         cmocka_unit_test_setup(what_cores_leave_the_control_core_does, fresh),
         cmocka_unit_test_setup(a_failure_is_not_a_clean_memory, fresh),
         cmocka_unit_test_setup(overwriting_reaches_memory, fresh),
+        cmocka_unit_test_setup(the_hole_is_left_out, fresh),
+        cmocka_unit_test_setup(a_refused_guests_cores_give_up, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

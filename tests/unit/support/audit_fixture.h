@@ -308,8 +308,8 @@ static void guest_new(unsigned n, const struct page_table_format *format)
     owner_t owner = OWNER_GUEST(n);
     *guest = (struct guest){.index = n, .owner = owner, .state = GUEST_RUNNING};
     snprintf(guest->name, sizeof guest->name, n == 0 ? "alpha" : "beta");
-    guest->memory_base = RAM(n);
     guest->memory_size = MEMORY;
+    guest->pieces[guest->piece_count++] = (struct memory_piece){0, RAM(n), MEMORY};
     owns(RAM(n), MEMORY, owner);
     owns(BAR0(n), BAR_SIZE, owner);
     owns(BAR3(n), BAR_SIZE, owner);

@@ -23,8 +23,9 @@
 #include "hypervisor/setup/memory.h"
 #include "tests/unit/support/host.h"
 
-#define BAR0 UINT64_C(0xfe000000)
-#define BAR3 UINT64_C(0xfe100000)
+#define BAR0      UINT64_C(0xfe000000)
+#define BAR3      UINT64_C(0xfe100000)
+#define HIGH_BARS GIB(6)
 
 /* --- the machine around it: writes down what it is asked, and fails at a step of our choice --- */
 
@@ -240,7 +241,7 @@ static struct assignment device;
 static struct pf_driver driver = {.vf_reset = vf_reset};
 static struct pci_function pf_function;
 static struct pf_device pf = {.driver = &driver, .function = &pf_function};
-static uint64_t next_bar;
+static uint64_t next_bar[GUEST_BAR_WINDOWS];
 static size_t pages_before;
 
 static int fresh(void **state)
@@ -255,7 +256,11 @@ static int fresh(void **state)
     host_clock_set(0);
     for (unsigned i = 0; i < 2; i++) {
         configs[i] = (struct config_guest){.cpus = 1, .flash_count = 1, .accept_flash = {3}};
-        guests[i] = (struct guest){.index = i, .owner = OWNER_GUEST(i), .config = &configs[i]};
+        guests[i] = (struct guest){
+            .index = i,
+            .owner = OWNER_GUEST(i),
+            .config = &configs[i],
+            .bar_windows = {{GUEST_BAR_BASE, GUEST_BAR_END, 0}, {HIGH_BARS, BIT(40), 0}}};
         strcpy(guests[i].name, i == 0 ? "alpha" : "beta");
         assert_int_equal(page_table_create(&guests[i].memory, &page_format_ept, 4, 2, false),
                          STATUS_OK);
@@ -273,7 +278,8 @@ static int fresh(void **state)
         .vectors = 10, .table_bar = 3, .table_offset = 0x2000, .pba_bar = 3, .pba_offset = 0x3000};
     layout_status = STATUS_OK;
     memset(&device, 0, sizeof device);
-    next_bar = GUEST_BAR_BASE;
+    next_bar[0] = GUEST_BAR_BASE;
+    next_bar[1] = HIGH_BARS;
     enabled = covered = remaps = isolated = true;
     region_count = 0;
     firmwares = neighbour_firmwares = false;
@@ -302,7 +308,7 @@ static int done(void **state)
 static enum status assign(unsigned guest)
 {
     return assignment_claim(&guests[guest], &device, &function, function.is_vf ? &pf : NULL, 1,
-                            &next_bar);
+                            next_bar);
 }
 
 static void expect_trace(const char *expected)

@@ -9,6 +9,7 @@
 #include "hypervisor/assign/assignment.h"
 #include "hypervisor/assign/pf.h"
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/guest/cores.h"
 #include "hypervisor/guest/load.h"
 #include "hypervisor/guest/scrub.h"
 #include "hypervisor/iommu/iommu.h"
@@ -16,6 +17,7 @@
 #include "hypervisor/pci/function.h"
 #include "hypervisor/setup/affinity.h"
 #include "hypervisor/setup/guests.h"
+#include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/nodes.h"
 #include "hypervisor/setup/pci_sriov.h"
@@ -87,6 +89,16 @@ void scrub_begin(struct guest *guest)
 bool scrub_over(struct guest *guest)
 {
     return true;
+}
+
+bool guest_cores_back(const struct guest *guest)
+{
+    return true;
+}
+
+uint64_t iommu_address_end(void)
+{
+    return BIT(39);
 }
 
 void cache_flush_range(const volatile void *address, size_t size)
@@ -247,8 +259,8 @@ __attribute__((unused)) static uint32_t node_of(const char *name)
     const struct guest *found = guest_find(name);
     assert_non_null(found);
     assert_int_equal(found->state, GUEST_CREATED);
-    assert_true(frames_owned_by(found->memory_base, found->memory_size, found->owner));
-    return node_of_memory(found->memory_base);
+    assert_true(frames_owned_by(found->pieces[0].physical, found->memory_size, found->owner));
+    return node_of_memory(found->pieces[0].physical);
 }
 
 static unsigned core_of(const char *name, unsigned vcpu)

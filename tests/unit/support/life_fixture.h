@@ -154,13 +154,13 @@ void cpu_kick(struct cpu *cpu)
 enum status assignment_add(struct guest *guest, struct assignment *device,
                            struct pci_function *function, struct pf_device *its_pf)
 {
-    uint64_t next_bar = GUEST_BAR_BASE;
+    uint64_t next_bar[GUEST_BAR_WINDOWS] = {GUEST_BAR_BASE, GUEST_HIGH_BASE};
     for (unsigned i = 0; i < guest->assignment_count; i++)
         for (unsigned number = 0; number < PCI_BARS; number++)
-            next_bar = MAX(next_bar, guest->assignments[i]->bars[number].guest_base +
-                                         guest->assignments[i]->bars[number].size);
+            next_bar[0] = MAX(next_bar[0], guest->assignments[i]->bars[number].guest_base +
+                                               guest->assignments[i]->bars[number].size);
     enum status status =
-        assignment_claim(guest, device, function, its_pf, guest->assignment_count + 1, &next_bar);
+        assignment_claim(guest, device, function, its_pf, guest->assignment_count + 1, next_bar);
     if (status == STATUS_OK)
         guest->assignments[guest->assignment_count++] = device;
     return status;
@@ -339,6 +339,7 @@ static int fresh(void **state)
                                    .owner = OWNER_GUEST(i),
                                    .config = &configs[i],
                                    .state = GUEST_CREATED,
+                                   .bar_windows = {{GUEST_BAR_BASE, GUEST_BAR_END, 0}},
                                    .cpu_count = 1};
         guests[i].vcpus[0] = &vcpus[i];
         snprintf(guests[i].name, sizeof guests[i].name, "%s",
