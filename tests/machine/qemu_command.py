@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from .spec import MachineSpec, Nic, Nvme
+from .spec import MachineSpec, Nic, Nvme, SharedMemory
 
 # `max` under TCG has SVM with nested paging; x2APIC is not part of it.
 TCG_CPU = "max,+x2apic"
@@ -84,6 +84,18 @@ def nvme_arguments(nvme: Nvme, number: int, directory: str) -> list[str]:
     return arguments
 
 
+def memory_file(number: int) -> str:
+    return f"memory{number}.raw"
+
+
+def memory_arguments(memory: SharedMemory, number: int, directory: str) -> list[str]:
+    name = f"memory{number}"
+    return ["-object", f"memory-backend-file,id={name}file,mem-path={directory}/{memory_file(number)},"
+                       f"size={memory.size}M,share=on",
+            "-device", f"pcie-root-port,id={name}port,bus=pcie.0,chassis={number + 193},slot={number + 193}",
+            "-device", f"ivshmem-plain,id={name},bus={name}port,memdev={name}file"]
+
+
 def disk_arguments(spec: MachineSpec, places: Places) -> list[str]:
     if places.disk is None or spec.boot == "none":
         return []
@@ -124,6 +136,8 @@ def qemu_arguments(spec: MachineSpec, accelerator: str, places: Places) -> list[
         arguments += nic_arguments(nic, number, places.directory)
     for number, nvme in enumerate(spec.nvmes):
         arguments += nvme_arguments(nvme, number, places.directory)
+    for number, memory in enumerate(spec.memories):
+        arguments += memory_arguments(memory, number, places.directory)
     arguments += disk_arguments(spec, places)
     if places.qmp:
         arguments += ["-qmp", f"unix:{places.qmp},server=on,wait=off"]

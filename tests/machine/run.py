@@ -79,7 +79,7 @@ def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -
         cpus=options.cpus or scenario.cpus(text), memory=options.memory or scenario.memory(text),
         iommu=not options.no_iommu, intremap=not options.no_intremap,
         aw_bits=options.aw_bits, nics=scenario.nics(text) if options.nic is None else parse_nics(options.nic),
-        nvmes=scenario.nvmes(text), image=options.image.resolve(),
+        nvmes=scenario.nvmes(text), memories=scenario.memories(text), image=options.image.resolve(),
         iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
         files={**scenario.files(text), **scenario.for_machine(options.scenario, name), **parse_files(options.file)},
         trace=tuple(options.trace), gdb=options.gdb,

@@ -9,8 +9,9 @@ import subprocess
 from pathlib import Path
 
 from . import linuxguest, paths
-from .spec import Nic, Nvme, scenario_file
+from .spec import Nic, Nvme, SharedMemory, scenario_file
 
+SHARED_MEMORY = "1af4:1110"
 MODELS = {"8086:10c9": "igb", "8086:10d3": "e1000e"}
 MIB = 1 << 20
 FIRMWARE_MEMORY = 448  # MiB beside the guests': firmware, hypervisor, modules
@@ -62,7 +63,7 @@ def nics(text: str) -> tuple[Nic, ...]:
     in by another card would be somebody's twice."""
     cards = []
     for section in parse(text)["nics"]:
-        if not section["disk"]:
+        if not section["disk"] and section["device"] != SHARED_MEMORY:
             model = MODELS.get(section["device"], Nic.model)
             cards.append(Nic(model) if section["vfs"] else Nic(model, netdev="hubport,hubid=0"))
     return tuple(cards) if len(cards) > 1 else (Nic(),)
@@ -74,9 +75,16 @@ def nvmes(text: str) -> tuple[Nvme, ...]:
     return tuple(Nvme(vfs, tuple(16 + 8 * n for n in range(vfs + 1))) for vfs in counts)
 
 
+def memories(text: str) -> tuple[SharedMemory, ...]:
+    """One for each section that names such a function."""
+    return tuple(SharedMemory() for section in parse(text)["nics"] if section["device"] == SHARED_MEMORY)
+
+
 def memory(text: str) -> int:
-    """MiB: what its guests have and what the rest needs."""
-    return max(512, sum(guest["memory"] for guest in parse(text)["guests"]) // MIB + FIRMWARE_MEMORY)
+    """MiB: what its guests have and what the rest needs. Large guests are to find whole GiBs, which what firmware left
+    in the first two is not."""
+    sizes = [guest["memory"] // MIB for guest in parse(text)["guests"]]
+    return max(512, sum(sizes) + FIRMWARE_MEMORY + 1024 * any(size > 2048 for size in sizes))
 
 
 def cpus(text: str) -> int:

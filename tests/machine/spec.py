@@ -49,6 +49,17 @@ class Nvme:
 
 
 @dataclass(frozen=True)
+class SharedMemory:
+    """A PCI function whose BAR 2 is memory (ivshmem-plain), behind a root port of its own.
+
+    size: MiB, a power of two. It is the file <directory>/memory<number>.raw, which takes no more of the disk than is
+          written, and stays when the run ends.
+    """
+
+    size: int = 16384
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """One machine. Sizes are in MiB and widths in bits; None leaves a choice to QEMU.
 
@@ -78,6 +89,7 @@ class MachineSpec:
     snoop_control: bool = True
     nics: tuple[Nic, ...] = (Nic(),)
     nvmes: tuple[Nvme, ...] = ()
+    memories: tuple[SharedMemory, ...] = ()
     image: Path | None = None
     iso: Path | None = None
     boot: str = "disk"
