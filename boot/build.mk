@@ -12,7 +12,8 @@ EFI_CFLAGS = -std=gnu17 -O2 -g -ffreestanding -fpic -fshort-wchar -mno-red-zone 
     -fvisibility=hidden -DGNU_EFI_USE_MS_ABI $(WARNINGS) -I. -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64
 
 EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c boot/pci/silence.c \
-    hypervisor/config/config.c hypervisor/config/config_keys.c hypervisor/config/config_words.c hypervisor/config/config_cores.c \
+    hypervisor/config/config.c hypervisor/config/config_keys.c hypervisor/config/config_owners.c \
+    hypervisor/config/config_words.c hypervisor/config/config_cores.c \
     hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c hypervisor/x86/mmio.c
 EFI_O := $(EFI_C:%.c=$(BUILD)/efi/%.o) $(BUILD)/boot/efi/jump.asm.o
 EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines and sections of the configuration; the keys are in config_keys.c. */
+/* Lines and sections of the configuration; the keys are in config_keys.c and config_owners.c. */
 #include "hypervisor/config/parse.h"
 
 #include "hypervisor/base/string.h"
@@ -33,9 +33,12 @@ static void end_section(struct config_parser *parser)
             complain_at(parser, parser->section_place, message.text);
         }
     }
+    bool nic = section == SECTION_NIC || section == SECTION_DISK;
+    if (nic)
+        config_check_nic_driver(parser);
     if (parser->failed)
         return;
-    if (section == SECTION_NIC || section == SECTION_DISK)
+    if (nic)
         parser->config->nic_count++;
     else if (section == SECTION_GUEST)
         end_guest(parser);
@@ -256,6 +259,8 @@ enum status config_parse(const char *text, size_t size, struct config *config,
         struct config_parser parser = {
             .config = config, .complain = complain, .context = context, .guests = pass == 1};
         read_all(&parser, text, size);
+        if (parser.guests)
+            config_find_owners(&parser);
     }
     return config->errors == 0 ? STATUS_OK : STATUS_INVALID;
 }

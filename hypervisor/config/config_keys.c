@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Every key of the configuration: how its value is read, and what it may be. */
+/* Every key of the configuration: how its value is read, and what it may be. Those about who drives
+ * a card are in config_owners.c. */
 #include "hypervisor/config/config_cores.h"
+#include "hypervisor/config/config_parser.h"
 
 #include "hypervisor/base/string.h"
 
@@ -207,6 +209,8 @@ static bool set_guest_device(struct config_parser *parser, struct word value)
         if (other->nic == device.nic && other->whole == device.whole && other->vf == device.vf)
             return complain_word(parser, value, "this guest has the device twice: ", "");
     }
+    if (!config_check_guest_device(parser, value, &device))
+        return false;
     if (guest->device_count == CONFIG_MAX_DEVICES)
         return complain_word(parser, value, "one device too many: ", "; a guest has at most 8");
     guest->devices[guest->device_count++] = device;
@@ -317,11 +321,15 @@ static const struct config_key system_keys[] = {
 static const struct config_key nic_keys[] = {
     {.name = "device", .set = set_nic_device, .required = true},
     {.name = "vfs", .set = set_nic_vfs},
+    {.name = "driver", .set = config_set_driver},
+    {.name = "owner_lost", .set = config_set_owner_lost},
 };
 
 static const struct config_key disk_keys[] = {
     {.name = "device", .set = set_nic_device, .required = true},
     {.name = "vfs", .set = set_nic_vfs},
+    {.name = "driver", .set = config_set_driver},
+    {.name = "owner_lost", .set = config_set_owner_lost},
     {.name = "unsafe_controllers", .set = set_unsafe_controllers},
 };
 

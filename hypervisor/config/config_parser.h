@@ -73,3 +73,14 @@ bool word_size(struct word word, uint64_t *bytes);
 /* The entry that is being filled: the one behind the last. */
 struct config_nic *config_this_nic(struct config_parser *parser);
 struct config_guest *config_this_guest(struct config_parser *parser);
+
+/* config_owners.c: the keys of a section for a card ... */
+bool config_set_driver(struct config_parser *parser, struct word value);
+bool config_set_owner_lost(struct config_parser *parser, struct word value);
+/* ... at its end, what they ask of each other; */
+void config_check_nic_driver(struct config_parser *parser);
+/* whether this guest may have the device at all, by who drives it; complains and returns false; */
+bool config_check_guest_device(struct config_parser *parser, struct word value,
+                               const struct config_device *device);
+/* and when all guests are known: fills in config_nic.owner. */
+void config_find_owners(struct config_parser *parser);

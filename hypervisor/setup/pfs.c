@@ -80,6 +80,8 @@ static enum status split(struct pf *entry, const struct config_nic *config)
     pf->function = function;
     pf->vfs = (uint16_t)config->vfs;
     pf->unsafe_controllers = config->unsafe_controllers;
+    if (config->driver != DRIVER_OURS)
+        return refuse(config, STATUS_UNSUPPORTED, "only the hypervisor's driver is supported");
     if (pci_unusable(function))
         return refuse(config, STATUS_DENIED,
                       "the device could not be brought to a known state; " PCI_UNTIL_REBOOT);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
-// SOURCES: hypervisor/config/config_words.c hypervisor/config/config_cores.c
+// SOURCES: hypervisor/config/config_owners.c hypervisor/config/config_words.c
+// SOURCES: hypervisor/config/config_cores.c
 /* Any bytes as a configuration: nothing is read or written outside, and what comes out keeps the
  * promises of config.h. */
 #include <string.h>
@@ -39,6 +40,26 @@ static void check_guest(const struct config *config, const struct config_guest *
     }
 }
 
+/* The owner that a card names exists, and nobody else has the card whole, nor the owner a VF. */
+static void check_nic(const struct config *config, uint32_t index)
+{
+    const struct config_nic *nic = &config->nics[index];
+    fuzz_check(nic->driver == DRIVER_OURS || nic->vfs != 0);
+    if (nic->driver != DRIVER_GUEST || nic->owner == CONFIG_NO_GUEST)
+        return;
+    fuzz_check(nic->owner < config->guest_count);
+    unsigned whole = 0;
+    for (uint32_t i = 0; i < config->guest_count; i++)
+        for (uint32_t n = 0; n < config->guests[i].device_count; n++) {
+            const struct config_device *device = &config->guests[i].devices[n];
+            if (device->nic != index)
+                continue;
+            fuzz_check(device->whole == (i == nic->owner));
+            whole += device->whole;
+        }
+    fuzz_check(whole == 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct config config;
@@ -49,5 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_check(config.nic_count <= CONFIG_MAX_NICS && config.guest_count <= CONFIG_MAX_GUESTS);
     for (uint32_t i = 0; i < config.guest_count; i++)
         check_guest(&config, &config.guests[i]);
+    for (uint32_t i = 0; i < config.nic_count; i++)
+        check_nic(&config, i);
     return 0;
 }

@@ -45,6 +45,13 @@ static void print_nic(const struct config_nic *nic)
     string("name", nic->name, ", ");
     printf("\"disk\": %s, \"vfs\": %u, \"unsafe_controllers\": %s, ", yes(nic->disk), nic->vfs,
            yes(nic->unsafe_controllers));
+    static const char *const drivers[] = {
+        [DRIVER_OURS] = "ours", [DRIVER_NONE] = "none", [DRIVER_GUEST] = "guest"};
+    string("driver", drivers[nic->driver], ", ");
+    if (nic->driver == DRIVER_GUEST) {
+        string("owner", nic->owner_name, ", ");
+        string("owner_lost", nic->owner_lost == OWNER_LOST_RESET ? "reset" : "quarantine", ", ");
+    }
     if (nic->by_id)
         printf("\"device\": \"%04x:%04x\"", nic->vendor, nic->device);
     else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
-// SOURCES: hypervisor/config/config_words.c hypervisor/config/config_cores.c
+// SOURCES: hypervisor/config/config_owners.c hypervisor/config/config_words.c
+// SOURCES: hypervisor/config/config_cores.c
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
