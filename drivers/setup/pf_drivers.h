@@ -6,3 +6,4 @@
 
 extern const struct pf_setup igb_pf_setup;  /* igb/setup/igb_start.c */
 extern const struct pf_setup nvme_pf_setup; /* nvme/setup/nvme_start.c */
+extern const struct pf_setup none_pf_setup; /* none/setup/none_start.c */

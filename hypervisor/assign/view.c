@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* What a guest sees of its function begins as after a reset: vdev/ goes on from there. */
-#include "hypervisor/assign/assignment.h"
+#include "hypervisor/assign/view.h"
 
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/iommu/interrupt.h"
+
+struct view_register *view_find(struct function_view *view, unsigned offset)
+{
+    for (unsigned i = 0; view != NULL && i < view->count; i++)
+        if (view->registers[i].offset == offset)
+            return &view->registers[i];
+    return NULL;
+}
 
 void view_reset_config(struct assignment *assignment)
 {
+    struct function_view *view = assignment->function->view;
     assignment->command = 0;
+    for (unsigned i = 0; view != NULL && i < view->count; i++)
+        view->registers[i].value = view->registers[i].reset;
     for (unsigned bar = 0; bar < PCI_BARS; bar++)
         assignment->bars[bar].sizing_low = assignment->bars[bar].sizing_high = false;
 }

@@ -44,6 +44,7 @@
 /* Capability ids */
 #define PCI_CAP_PM         0x01
 #define PCI_CAP_MSI        0x05
+#define PCI_CAP_VENDOR     0x09
 #define PCI_CAP_AF         0x13
 #define PCI_EXT_CAP_AER    0x0001
 #define PCI_EXT_CAP_VENDOR 0x000b

@@ -36,6 +36,7 @@ struct pci_function {
     bool in_reset;        /* its registers are in `saved`; of a bridge: its bus is being reset */
     bool link_was_active; /* of a bridge, before that */
     struct pci_saved saved;
+    struct function_view *view; /* what its guest finds written down (assign/view.h), or NULL */
 };
 
 #define PCI_MAX_FUNCTIONS 512

@@ -20,7 +20,9 @@ struct pf_device {
     /* NVMe: the configuration accepts VFs that may manage others, which is found and answered but
      * not prevented. */
     bool unsafe_controllers;
-    char name[32]; /* the configuration's name, e.g. "uplink" */
+    owner_t manager; /* driver = guest NAME: that guest, which has the PF; else OWNER_NOBODY */
+    bool ends_with_manager; /* owner_lost = reset: the VFs' guests; else their VFs are blocked */
+    char name[32];          /* the configuration's name, e.g. "uplink" */
 };
 
 /* Something on the device that somebody other than its owner reaches. `message`, a constant, says

@@ -20,6 +20,7 @@
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/setup/pci_sriov.h"
 #include "hypervisor/setup/setup.h"
+#include "hypervisor/setup/view.h"
 #include "hypervisor/vcpu/events.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/memory.h"
@@ -92,6 +93,10 @@ static enum status claim_functions(struct guest *guest, const struct config *con
         struct pci_function *function = resolve(guest, &guest->config->devices[i], config, &pf);
         if (function == NULL)
             return refuse(guest, STATUS_NOT_FOUND, "a device it needs is missing");
+        /* Drivers of VFs that work by themselves find registers by what the VF says of itself. */
+        if (pf != NULL && config->nics[guest->config->devices[i].nic].driver != DRIVER_OURS &&
+            view_add_vendor(function) != STATUS_OK)
+            return refuse(guest, STATUS_NO_MEMORY, "no memory left for what it sees of a device");
         struct assignment *assignment =
             pages_allocate(ALIGN_UP(sizeof(struct assignment), PAGE_SIZE) / PAGE_SIZE);
         if (assignment == NULL)

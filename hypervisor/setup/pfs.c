@@ -13,6 +13,7 @@
 #include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/config_space.h"
+#include "drivers/setup/pf_drivers.h"
 #include "hypervisor/pci/pf_setup.h"
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/pci_sriov.h"
@@ -42,12 +43,23 @@ static struct pci_function *find(const struct config_nic *config)
     return NULL;
 }
 
-static const struct pf_setup *setup_for(const struct pci_function *function)
+static const struct pf_setup *setup_for(const struct pci_function *function,
+                                        enum config_driver driver)
 {
+    if (driver != DRIVER_OURS)
+        return &none_pf_setup;
     for (size_t i = 0; pf_setups[i] != NULL; i++)
         if (pf_setups[i]->probe(function))
             return pf_setups[i];
     return NULL;
+}
+
+static const struct pf_setup *setup_of(const struct pf_device *pf)
+{
+    size_t i = 0;
+    while (pf_setups[i]->driver != pf->driver)
+        i++;
+    return pf_setups[i];
 }
 
 /* Bus mastering goes; but what firmware keeps memory for goes on with it, and reaches only that. */
@@ -73,6 +85,32 @@ static bool own_registers(const struct pci_function *function)
     return true;
 }
 
+/* The first step to its guest, while there is no VF that a reset could take away. */
+static enum status clean(struct pci_function *function)
+{
+    enum status status = pci_function_reset(function);
+    if (status == STATUS_OK)
+        return pci_life_set(function, PCI_CLEAN) ? STATUS_OK : STATUS_DENIED;
+    return status;
+}
+
+static void log_driver(const struct pf_device *pf, const struct config_nic *config)
+{
+    const struct short_text rid = rid_text(pf->function->rid);
+    if (config->driver == DRIVER_NONE)
+        log_event("nic.driver",
+                  "nic=%s pf=%s driver=none message=\"nobody drives the PF: its VFs have what the "
+                  "card gives them by itself\"",
+                  pf->name, rid.text);
+    else if (config->driver == DRIVER_GUEST)
+        log_event("nic.driver",
+                  "nic=%s pf=%s driver=guest guest=%s owner_lost=%s message=\"this guest decides "
+                  "about its VFs' addresses, filters and link, and can make them stop; their "
+                  "memory, their interrupts and other functions are out of its reach\"",
+                  pf->name, rid.text, config->owner_name,
+                  pf->ends_with_manager ? "reset" : "quarantine");
+}
+
 static enum status split(struct pf *entry, const struct config_nic *config)
 {
     struct pci_function *function = entry->function;
@@ -80,8 +118,13 @@ static enum status split(struct pf *entry, const struct config_nic *config)
     pf->function = function;
     pf->vfs = (uint16_t)config->vfs;
     pf->unsafe_controllers = config->unsafe_controllers;
-    if (config->driver != DRIVER_OURS)
-        return refuse(config, STATUS_UNSUPPORTED, "only the hypervisor's driver is supported");
+    pf->ends_with_manager = config->owner_lost == OWNER_LOST_RESET;
+    if (config->driver == DRIVER_GUEST && config->owner == CONFIG_NO_GUEST)
+        return refuse(config, STATUS_INVALID,
+                      "the guest that is to drive it is not there or does not have it "
+                      "(config.error above)");
+    if (config->driver == DRIVER_GUEST)
+        pf->manager = OWNER_GUEST(config->owner);
     if (pci_unusable(function))
         return refuse(config, STATUS_DENIED,
                       "the device could not be brought to a known state; " PCI_UNTIL_REBOOT);
@@ -96,11 +139,18 @@ static enum status split(struct pf *entry, const struct config_nic *config)
     if (!iommu_enabled())
         return refuse(config, STATUS_UNSUPPORTED,
                       "there is no working IOMMU, so virtual functions could not be confined");
-    const struct pf_setup *setup = setup_for(function);
+    const struct pf_setup *setup = setup_for(function, config->driver);
     if (setup == NULL)
-        return refuse(config, STATUS_UNSUPPORTED, "there is no PF driver for this device");
+        return refuse(config, STATUS_UNSUPPORTED,
+                      "there is no PF driver for this device; if its VFs work without one, add "
+                      "driver = none");
     pf->driver = setup->driver;
-    enum status status = sriov_probe(function, &pf->sriov);
+    enum status status = config->driver == DRIVER_GUEST ? clean(function) : STATUS_OK;
+    if (status != STATUS_OK)
+        return refuse(config, status,
+                      "it cannot be reset, so what the last owner left in it would reach the guest "
+                      "that is to drive it");
+    status = sriov_probe(function, &pf->sriov);
     if (status != STATUS_OK)
         return refuse(config, status, "its SR-IOV capability cannot be used");
     if (config->vfs > pf->sriov.total_vfs || config->vfs > PF_MAX_VFS) {
@@ -111,13 +161,14 @@ static enum status split(struct pf *entry, const struct config_nic *config)
         return STATUS_INVALID;
     }
     pf->registers_size = function->bar[0].size;
-    pf->registers = function->bar[0].base != 0 && !function->bar[0].io
-                        ? map_device(function->bar[0].base, function->bar[0].size)
-                        : 0;
-    if (pf->registers == 0)
+    pf->registers =
+        config->driver == DRIVER_OURS && function->bar[0].base != 0 && !function->bar[0].io
+            ? map_device(function->bar[0].base, function->bar[0].size)
+            : 0;
+    if (pf->registers == 0 && config->driver == DRIVER_OURS)
         return refuse(config, STATUS_DEVICE, "its registers (BAR 0) have no address");
     function->owner = OWNER_HYPERVISOR;
-    if (!own_registers(function))
+    if (config->driver != DRIVER_GUEST && !own_registers(function))
         return refuse(config, STATUS_DENIED, "its registers have another owner in the frame table");
     pci_command_set(function, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF, 0);
     quieten(function);
@@ -147,6 +198,7 @@ static enum status split(struct pf *entry, const struct config_nic *config)
         setup->stop(pf);
         return refuse(config, status, "its virtual functions could not be enabled");
     }
+    log_driver(pf, config);
     return STATUS_OK;
 }
 
@@ -194,13 +246,15 @@ void pfs_verify(void)
         if ((enabling & BIT(i)) == 0)
             continue;
         struct pf_device *pf = &pfs[i].device;
-        const struct pf_setup *setup = setup_for(pfs[i].function);
+        const struct pf_setup *setup = setup_of(pf);
         enum status status = sriov_verify(&pf->sriov);
         if (status == STATUS_OK)
             status = setup->vfs_enabled(pf);
         pfs[i].split = status == STATUS_OK;
         if (status != STATUS_OK)
             give_up(setup, pf, status);
+        else if (pf->manager != OWNER_NOBODY)
+            pfs[i].function->owner = OWNER_NOBODY; /* its manager's, who asks for it by name */
     }
     /* Its driver may go: optional.h. */
     for (uint32_t i = 0; i < PF_MAX; i++)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration space a guest sees. One row per dword that is not simply zero; whatever has no
- * row reads as zero and ignores writes (deny by default). PCIe 7.5.1.2 (type 0 header), 7.7.2
- * (MSI-X), 7.5.3 (PCI Express capability).
+ * The configuration space a guest sees: what was written down for the function at boot (view.h),
+ * then one row per dword that is not simply zero; whatever has neither reads as zero and ignores
+ * writes (deny by default). PCIe 7.5.1.2 (type 0 header), 7.7.2 (MSI-X), 7.5.3 (PCI Express
+ * capability).
  */
 #include "hypervisor/vdev/virtual_config.h"
 
+#include "hypervisor/assign/view.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/vdev/virtual_msix.h"
@@ -82,6 +84,11 @@ static void bar_write(struct assignment *assignment, unsigned number, uint32_t v
 static uint32_t dword_read(const struct assignment *assignment, unsigned offset)
 {
     const struct pci_function *function = assignment->function;
+    const struct view_register *prepared = view_find(function->view, offset);
+    if (prepared != NULL)
+        return prepared->value;
+    if (offset >= CONFIG_DWORDS * 4)
+        return 0;
     const struct rule *rule = &rules[offset / 4];
     switch (rule->kind) {
     case RULE_PHYSICAL:
@@ -125,8 +132,7 @@ static uint32_t dword_read(const struct assignment *assignment, unsigned offset)
 
 uint32_t virtual_config_read(const struct assignment *assignment, unsigned offset, unsigned width)
 {
-    uint32_t value = offset < CONFIG_DWORDS * 4 ? dword_read(assignment, offset & ~3u) : 0;
-    value >>= (offset & 3) * 8;
+    uint32_t value = dword_read(assignment, offset & ~3u) >> (offset & 3) * 8;
     return width == 4 ? value : value & ((1u << (width * 8)) - 1);
 }
 
@@ -144,7 +150,7 @@ void virtual_config_write(struct assignment *assignment, unsigned offset, unsign
                           uint32_t value)
 {
     /* A guest that runs on without a device has no say in it. */
-    if (offset >= CONFIG_DWORDS * 4 || !pci_in_use(assignment->function))
+    if (!pci_in_use(assignment->function))
         return;
     /* Narrow writes become a dword with the other bytes as the guest sees them. */
     unsigned aligned = offset & ~3u;
@@ -152,7 +158,12 @@ void virtual_config_write(struct assignment *assignment, unsigned offset, unsign
         uint32_t field = ((1u << (width * 8)) - 1) << ((offset & 3) * 8);
         value = (dword_read(assignment, aligned) & ~field) | (value << ((offset & 3) * 8) & field);
     }
-    switch (rules[aligned / 4].kind) {
+    struct view_register *prepared = view_find(assignment->function->view, aligned);
+    if (prepared != NULL) {
+        prepared->value = (prepared->value & ~prepared->writable) | (value & prepared->writable);
+        return;
+    }
+    switch (aligned < CONFIG_DWORDS * 4 ? rules[aligned / 4].kind : RULE_ZERO) {
     case RULE_COMMAND:
         command_write(assignment, (uint16_t)value);
         break;

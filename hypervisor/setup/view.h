@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What guests find written down in the configuration space of their functions (assign/view.h). */
+#pragma once
+
+#include "hypervisor/assign/view.h"
+
+/* The function's view, made when it has none yet; NULL without memory. */
+struct function_view *view_of(struct pci_function *function);
+/* One more register, which reads as `value` at each start. False when there is no room. */
+MUST_CHECK bool view_add(struct function_view *view, unsigned offset, uint32_t value,
+                         uint32_t writable);
+
+/* view_vendor.c. Copies of the function's vendor-specific capabilities (PCIe 7.9.4), by which
+ * drivers find its registers, behind the PCIe capability that every guest is shown. Without those
+ * through which configuration accesses would reach BARs (virtio 1.3, 4.1.4.9). What is malformed or
+ * does not fit is left out and logged. STATUS_NO_MEMORY. */
+MUST_CHECK enum status view_add_vendor(struct pci_function *function);
