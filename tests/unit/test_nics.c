@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/pfs.c hypervisor/assign/pf.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c hypervisor/base/text.c hypervisor/pci/life.c
+// SOURCES: drivers/none/none.c drivers/none/setup/none_start.c
 /* NICs that are split: what is left when a step fails. */
 #include <string.h>
 
+#include "drivers/none/none.h"
+#include "drivers/setup/pf_drivers.h"
 #include "hypervisor/assign/pf.h"
 #include "hypervisor/guest/faults.h"
 #include "hypervisor/iommu/iommu.h"
@@ -80,8 +83,11 @@ bool frames_owned_by(uint64_t base, uint64_t size, owner_t owner)
     return registers_owner == owner;
 }
 
+static unsigned mappings;
+
 uintptr_t map_device(uint64_t physical, uint64_t size)
 {
+    mappings++;
     return 0x1000;
 }
 
@@ -152,6 +158,18 @@ static void stop(struct pf_device *device)
     running = false;
 }
 
+/* --- and of a PF that is not driven here --- */
+
+static enum status reset_status;
+static unsigned resets;
+
+enum status pci_function_reset(struct pci_function *function)
+{
+    assert_false(vfs_enabled); /* it would take them away */
+    resets++;
+    return reset_status;
+}
+
 static const struct pf_driver driver;
 static const struct pf_setup setup = {.driver = &driver,
                                       .probe = probe,
@@ -159,7 +177,7 @@ static const struct pf_setup setup = {.driver = &driver,
                                       .start = start,
                                       .vfs_enabled = vfs_up,
                                       .stop = stop};
-const struct pf_setup *const pf_setups[] = {&setup, NULL};
+const struct pf_setup *const pf_setups[] = {&setup, &none_pf_setup, NULL};
 
 static int fresh(void **state)
 {
@@ -177,6 +195,8 @@ static int fresh(void **state)
     registers_owner = OWNER_NONE;
     master = true;
     firmwares = false;
+    reset_status = STATUS_OK;
+    resets = mappings = 0;
     host_log_clear();
     return 0;
 }
@@ -269,6 +289,76 @@ static void what_came_of_the_dma_test(void **state)
     assert_int_equal(host_log_count("nic.dma_test", "status=timeout message=\"the PF sent no"), 1);
 }
 
+/* Its registers are nobody's, and are not even mapped. */
+static void a_pf_that_nobody_drives(void **state)
+{
+    config.nics[0].driver = DRIVER_NONE;
+    dma_status = STATUS_DENIED; /* not asked */
+    bring_up();
+    assert_non_null(pf_device_at(0));
+    assert_ptr_equal(pf_device_at(0)->driver, &none_pf_driver);
+    assert_true(vfs_enabled && !running && !master);
+    assert_true(mappings == 0 && resets == 0 && pf_device_at(0)->registers == 0);
+    assert_int_equal(pf.owner, OWNER_HYPERVISOR);
+    assert_int_equal(registers_owner, OWNER_HYPERVISOR);
+    assert_int_equal(pf_device_at(0)->manager, OWNER_NOBODY);
+    assert_int_equal(host_log_count("nic.driver", "nic=uplink pf=01:00.0 driver=none"), 1);
+}
+
+static void by_guest(enum config_owner_lost lost)
+{
+    config.nics[0].driver = DRIVER_GUEST;
+    config.nics[0].owner = 3;
+    config.nics[0].owner_lost = lost;
+    strcpy(config.nics[0].owner_name, "owner");
+}
+
+/* Reset while it has no VFs, then left to its guest, with its registers. */
+static void a_pf_that_a_guest_drives(void **state)
+{
+    by_guest(OWNER_LOST_RESET);
+    bring_up();
+    struct pf_device *device = pf_device_at(0);
+    assert_non_null(device);
+    assert_ptr_equal(device->driver, &none_pf_driver);
+    assert_true(vfs_enabled && !running && !master && mappings == 0 && resets == 1);
+    assert_int_equal(pf.life, PCI_CLEAN);
+    assert_int_equal(pf.owner, OWNER_NOBODY);
+    assert_int_equal(registers_owner, OWNER_NONE);
+    assert_int_equal(device->manager, OWNER_GUEST(3));
+    assert_true(device->ends_with_manager);
+    assert_int_equal(host_log_count("nic.driver", "driver=guest guest=owner owner_lost=reset"), 1);
+    fresh(NULL);
+    by_guest(OWNER_LOST_QUARANTINE);
+    bring_up();
+    assert_false(pf_device_at(0)->ends_with_manager);
+    assert_int_equal(host_log_count("nic.driver", "owner_lost=quarantine"), 1);
+}
+
+static void guests_that_cannot_drive_it(void **state)
+{
+    by_guest(OWNER_LOST_RESET);
+    config.nics[0].owner = CONFIG_NO_GUEST;
+    bring_up();
+    assert_null(pf_device_at(0));
+    assert_false(vfs_enabled);
+    assert_int_equal(host_log_count("nic.refused", "is not there or does not have it"), 1);
+    fresh(NULL);
+    by_guest(OWNER_LOST_RESET);
+    reset_status = STATUS_TIMEOUT;
+    bring_up();
+    assert_null(pf_device_at(0));
+    assert_false(vfs_enabled);
+    assert_int_equal(host_log_count("nic.refused", "status=timeout message=\"it cannot be reset"),
+                     1);
+    fresh(NULL);
+    by_guest(OWNER_LOST_RESET);
+    finish_status = STATUS_DEVICE;
+    bring_up();
+    assert_null(pf_device_at(0));
+    assert_int_equal(host_log_count("nic.refused", "did not come up"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +367,9 @@ int main(void)
         TEST(what_came_of_the_dma_test),
         TEST(all_goes_well),
         TEST(firmware_keeps_its_bus_mastering),
+        TEST(a_pf_that_nobody_drives),
+        TEST(a_pf_that_a_guest_drives),
+        TEST(guests_that_cannot_drive_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
