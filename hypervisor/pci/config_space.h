@@ -106,5 +106,8 @@
 
 /* SR-IOV (9.3.3) */
 #define SRIOV_CONTROL           0x08
+#define SRIOV_CONTROL_VF_ENABLE BIT(0)
 #define SRIOV_CONTROL_VF_MEMORY BIT(3)
+#define SRIOV_NUM_VFS           0x10
+#define SRIOV_SYSTEM_PAGE       0x20
 #define SRIOV_VF_BAR0           0x24

@@ -32,6 +32,7 @@
 #define PCI_PREFETCH_BASE_UPPER  0x28
 #define PCI_PREFETCH_LIMIT_UPPER 0x2c
 #define PCI_BRIDGE_ROM           0x38
+#define PCI_SUBSYSTEM            0x2c
 #define PCI_CAP_POINTER          0x34
 #define PCI_BRIDGE_CONTROL_SERR  BIT(1)
 
@@ -66,14 +67,11 @@
 #define PCIE_TYPE_EVENT_COLLECTOR 0xa /* of a root complex */
 
 /* SR-IOV (9.3.3) */
-#define SRIOV_CONTROL_VF_ENABLE BIT(0)
-#define SRIOV_CONTROL_ARI       BIT(4)
-#define SRIOV_INITIAL_VFS       0x0c
-#define SRIOV_TOTAL_VFS         0x0e
-#define SRIOV_NUM_VFS           0x10
-#define SRIOV_FIRST_OFFSET      0x14
-#define SRIOV_STRIDE            0x16
-#define SRIOV_VF_DEVICE_ID      0x1a
-#define SRIOV_SUPPORTED_PAGES   0x1c
-#define SRIOV_SYSTEM_PAGE       0x20
-#define SRIOV_SIZE              0x40
+#define SRIOV_CONTROL_ARI     BIT(4)
+#define SRIOV_INITIAL_VFS     0x0c
+#define SRIOV_TOTAL_VFS       0x0e
+#define SRIOV_FIRST_OFFSET    0x14
+#define SRIOV_STRIDE          0x16
+#define SRIOV_VF_DEVICE_ID    0x1a
+#define SRIOV_SUPPORTED_PAGES 0x1c
+#define SRIOV_SIZE            0x40

@@ -26,9 +26,11 @@ struct pci_function {
     struct pci_function *bridge; /* the bridge it sits behind, NULL on a root bus */
     struct pci_function *pf;     /* of a VF */
     uint16_t vf_index;           /* of a VF, from 0 */
-    enum pci_life life;          /* changed by pci_life_set() only */
-    bool firmware_master;        /* firmware left bus mastering on, and no reset has come since */
-    owner_t owner;               /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
+    uint16_t num_vfs; /* of a PF that is split, else 0; and SR-IOV Control as it was set */
+    uint16_t sriov_control;
+    enum pci_life life;   /* changed by pci_life_set() only */
+    bool firmware_master; /* firmware left bus mastering on, and no reset has come since */
+    owner_t owner;        /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */
     enum pci_reset_method reset_method; /* the one that has worked; PCI_RESET_NONE: not known yet */
     /* Mapped when a guest first got the function, and kept. */
     uintptr_t msix_table;

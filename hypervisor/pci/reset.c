@@ -11,14 +11,16 @@
 #include "hypervisor/pci/reset.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/saved.h"
+#include "hypervisor/pci/sriov.h"
 
 #define PENDING_TIME MILLISECONDS(1000) /* longer than any default completion timeout */
 #define ANSWER_TIME  MILLISECONDS(1000)
 #define RESET_TIME   MILLISECONDS(100)
-#define PM_TIME      MILLISECONDS(10)   /* each way: PCIe 5.9 */
-#define HOLD_TIME    MILLISECONDS(2)    /* Trst is 1 ms */
-#define BUS_TIME     MILLISECONDS(1000) /* conventional: Trhfa, 2^25 clocks at 33 MHz */
-#define JOINED_TIME  MILLISECONDS(6000) /* longer than all steps of the other function's */
+#define PM_TIME      MILLISECONDS(10)    /* each way: PCIe 5.9 */
+#define HOLD_TIME    MILLISECONDS(2)     /* Trst is 1 ms */
+#define BUS_TIME     MILLISECONDS(1000)  /* conventional: Trhfa, 2^25 clocks at 33 MHz */
+#define JOINED_TIME  MILLISECONDS(6000)  /* longer than all steps of the other function's */
+#define VFS_TIME     MILLISECONDS(20000) /* until guests have ended and their VFs are reset */
 
 static const char *const names[PCI_RESET_METHODS] = {
     [PCI_RESET_NONE] = "none", [PCI_RESET_FLR] = "flr", [PCI_RESET_AF] = "af",
@@ -263,6 +265,13 @@ enum status pci_reset_poll(struct pci_function *function, struct pci_reset *rese
     bool over = deadline_passed(reset->ready);
     enum status status;
     switch (reset->step) {
+    case PCI_RESET_VFS:
+        if (!pci_vfs_connected(function))
+            begin(function, reset->method, reset);
+        else if (over)
+            return end(function, reset,
+                       fail(function, STATUS_TIMEOUT, "guests have not given its VFs back"));
+        return STATUS_BUSY;
     case PCI_RESET_DRAIN:
         if (!all(function, reset, quiet)) {
             if (!over)
@@ -291,8 +300,20 @@ enum status pci_reset_poll(struct pci_function *function, struct pci_reset *rese
         if (!over && !all(function, reset, answers))
             return STATUS_BUSY;
         status = recover(function);
-        return status == STATUS_OK ? go_on(reset, PCI_RESET_QUIET, PENDING_TIME)
-                                   : end(function, reset, status);
+        if (status != STATUS_OK)
+            return end(function, reset, status);
+        if (function->num_vfs == 0)
+            return go_on(reset, PCI_RESET_QUIET, PENDING_TIME);
+        pci_sriov_restore(function);
+        return go_on(reset, PCI_RESET_ENABLE, RESET_TIME);
+    case PCI_RESET_ENABLE:
+        if (!over)
+            return STATUS_BUSY;
+        pci_vfs_restore(function);
+        return pci_sriov_holds(function)
+                   ? go_on(reset, PCI_RESET_QUIET, PENDING_TIME)
+                   : end(function, reset,
+                         fail(function, STATUS_DEVICE, "it does not enable its VFs again"));
     default:
         if (quiet(function))
             return end(function, reset, STATUS_OK);
@@ -303,24 +324,11 @@ enum status pci_reset_poll(struct pci_function *function, struct pci_reset *rese
     }
 }
 
-/* Resetting a PF would take its VFs from their owners. */
-static enum status check(const struct pci_function *pf)
-{
-    const struct pci_function *function;
-    if (pf->is_bridge)
-        return fail(pf, STATUS_UNSUPPORTED, "a bridge is not reset");
-    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
-        if (function->is_vf && function->pf == pf)
-            return fail(pf, STATUS_BUSY, "the PF has VFs; disable them first");
-    return STATUS_OK;
-}
-
 enum status pci_reset_start(struct pci_function *function, struct pci_reset *reset)
 {
     const struct pci_function *bridge = function->bridge;
-    enum status status = check(function);
-    if (status != STATUS_OK)
-        return status;
+    if (function->is_bridge)
+        return fail(function, STATUS_UNSUPPORTED, "a bridge is not reset");
     if (function->in_reset && bridge != NULL && bridge->in_reset) {
         *reset = (struct pci_reset){.method = PCI_RESET_BUS};
         (void)go_on(reset, PCI_RESET_JOINED, JOINED_TIME);
@@ -332,17 +340,24 @@ enum status pci_reset_start(struct pci_function *function, struct pci_reset *res
             continue;
     if (!offers(function, method))
         return refuse(function);
-    begin(function, method, reset);
+    if (function->num_vfs == 0) {
+        begin(function, method, reset);
+    } else {
+        *reset = (struct pci_reset){.method = method};
+        (void)go_on(reset, PCI_RESET_VFS, VFS_TIME);
+    }
     return STATUS_OK;
 }
 
 enum status pci_function_reset(struct pci_function *function)
 {
     struct pci_reset reset;
-    enum status status = check(function);
-    if (status != STATUS_OK)
-        return status;
+    enum status status = STATUS_OK;
     bool tried = false;
+    if (function->is_bridge)
+        return fail(function, STATUS_UNSUPPORTED, "a bridge is not reset");
+    if (function->num_vfs != 0)
+        return fail(function, STATUS_BUSY, "the PF has VFs; disable them first");
     for (enum pci_reset_method method = PCI_RESET_FLR; method < PCI_RESET_METHODS; method++) {
         if (!offers(function, method))
             continue;

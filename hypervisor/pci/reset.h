@@ -20,12 +20,14 @@ enum pci_reset_method {
 
 /* A reset under way: what is being waited for, and until when at most. */
 enum pci_reset_step {
+    PCI_RESET_VFS,    /* of a PF: until no guest has a VF of it, 20 s */
     PCI_RESET_DRAIN,  /* pending requests, 1 s */
     PCI_RESET_HELD,   /* D3hot, 10 ms; the bus in reset, 2 ms */
     PCI_RESET_SETTLE, /* 10 ms to 1 s by method */
     PCI_RESET_LINK,   /* of a bus reset: the link, 1 s */
     PCI_RESET_JOINED, /* the bus reset that another function began */
     PCI_RESET_ANSWER, /* the function, 1 s */
+    PCI_RESET_ENABLE, /* of a PF: its VFs, which are there again 100 ms later */
     PCI_RESET_QUIET,  /* what is pending even after it, 1 s */
 };
 
@@ -40,14 +42,15 @@ struct pci_function;
 
 /* Bus mastering off, and the reset prepared: by the method that pci_function_reset() found, else by
  * the first that is offered. Neither this nor pci_reset_poll() waits for anything. A bus reset
- * takes in what shares the bus; a function that is taken in already joins it. STATUS_UNSUPPORTED
- * when there is no way to reset the function alone (the log says why), STATUS_BUSY for a PF with
- * VFs. */
+ * takes in what shares the bus; a function that is taken in already joins it. That of a PF with VFs
+ * begins when no guest has any of them, and brings them back. STATUS_UNSUPPORTED when there is no
+ * way to reset the function alone (the log says why). */
 MUST_CHECK enum status pci_reset_start(struct pci_function *function, struct pci_reset *reset);
-/* The next step if it is due. STATUS_BUSY: call it again, 8 s in all at most. STATUS_OK: reset, and
- * its configuration restored. STATUS_TIMEOUT: it does not answer, or requests stay pending;
- * STATUS_DEVICE: it kept its registers through the reset or does not take them back. */
+/* The next step if it is due. STATUS_BUSY: call it again, 8 s in all at most, 29 s for a PF with
+ * VFs. STATUS_OK: reset, and its configuration restored. STATUS_TIMEOUT: it does not answer,
+ * requests stay pending, or guests keep its VFs; STATUS_DEVICE: it kept its registers through the
+ * reset or does not take them back. */
 MUST_CHECK enum status pci_reset_poll(struct pci_function *function, struct pci_reset *reset);
 /* Both, for boot, when there is nothing else to do meanwhile. Tries one method after the other
- * until one has worked, and remembers it. */
+ * until one has worked, and remembers it. STATUS_BUSY for a PF with VFs. */
 MUST_CHECK enum status pci_function_reset(struct pci_function *function);

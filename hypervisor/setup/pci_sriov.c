@@ -173,6 +173,8 @@ enum status sriov_enable(struct sriov *sriov, uint16_t vfs)
     pci_command_set(pf, (uint16_t)PCI_COMMAND_MEMORY, 0);
     pci_update16(pf->rid, pf->cap_sriov + SRIOV_CONTROL, 0,
                  SRIOV_CONTROL_VF_ENABLE | SRIOV_CONTROL_VF_MEMORY);
+    pf->num_vfs = vfs;
+    pf->sriov_control = read_field(sriov, SRIOV_CONTROL);
     sriov->ready = deadline_in(VF_READY_TIME);
     return STATUS_OK;
 }
@@ -228,7 +230,7 @@ static void take_back(struct sriov *sriov)
     vfs_off(sriov->pf);
     clear_count(sriov);
     placement_release(sriov->pf);
-    sriov->num_vfs = 0;
+    sriov->num_vfs = sriov->pf->num_vfs = 0;
 }
 
 enum status sriov_verify(struct sriov *sriov)

@@ -19,6 +19,7 @@
 // SOURCES: tests/unit/model/vtd_model_queue.c tests/unit/model/vtd_model_walk.c
 // SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
+// SOURCES: hypervisor/pci/sriov.c
 #include "tests/unit/support/audit_fixture.h"
 
 /* --- what the falsifiers use --- */

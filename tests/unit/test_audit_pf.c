@@ -18,6 +18,7 @@
 // SOURCES: tests/unit/model/vtd_model_queue.c tests/unit/model/vtd_model_walk.c
 // SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
+// SOURCES: hypervisor/pci/sriov.c
 /* A PF that does DMA: the audit knows its domain, and falsified it is named. */
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/iommu/pf_dma_setup.h"
@@ -128,9 +129,43 @@ static void what_a_pf_driver_finds_is_a_violation(void **state)
                 !found->machine);
 }
 
+/* SR-IOV as it was set at boot, whoever drives the PF: another number is a requester more. */
+static void what_makes_vfs_is_changed(void **state)
+{
+    static const struct pf_driver asks_nothing;
+    build(&page_format_ept);
+    struct pf_device device = {.function = functions[4], .driver = &asks_nothing};
+    functions[4]->cap_sriov = SRIOV;
+    functions[4]->num_vfs = 1;
+    functions[4]->sriov_control = 9;
+    functions[2]->is_vf = true;
+    functions[2]->pf = functions[4];
+    nic = &device;
+    assert_true(audit_run());
+    for (unsigned bit = 0; bit < 16; bit++) {
+        sriov_control = (uint16_t)(9 ^ 1u << bit);
+        assert_false(audit_run());
+        sriov_control = 9;
+        sriov_vfs = (uint16_t)(1 ^ 1u << bit);
+        assert_false(audit_run());
+        sriov_vfs = 1;
+    }
+    assert_int_equal(host_log_count("audit.violation", "are not what was set at boot"), 32);
+    vf_bars_lost = true;
+    assert_false(audit_run());
+    assert_int_equal(host_log_count("audit.violation", "are not what was set at boot"), 33);
+    functions[4]->in_reset = true; /* which clears them, and brings them back */
+    assert_true(audit_run());
+    functions[4]->in_reset = false;
+    vf_bars_lost = false;
+    assert_true(audit_run());
+    nic = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_makes_vfs_is_changed), /* first: the others leave a domain open */
         cmocka_unit_test(a_pf_that_masters_the_bus_passes),
         cmocka_unit_test(a_pf_without_a_domain_may_not_master_the_bus),
         cmocka_unit_test(each_falsified_entry_is_named),

@@ -13,6 +13,7 @@
 // SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
 // SOURCES: hypervisor/setup/frames.c
+// SOURCES: hypervisor/pci/sriov.c
 /* A function's whole life, from VF Enable to a reset that fails, with nothing mocked between the
  * commands and configuration space. */
 #include "tests/unit/support/life_fixture.h"

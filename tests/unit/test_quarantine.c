@@ -20,6 +20,7 @@
 // SOURCES: hypervisor/guest/pf_lost.c hypervisor/assign/assignment.c
 // SOURCES: hypervisor/assign/assignment_check.c -pages.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
+// SOURCES: hypervisor/pci/sriov.c
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/iommu/pf_dma_setup.h"
 #include "hypervisor/pci/config_space.h"

@@ -3,6 +3,8 @@
 // SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
 // SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/pci/acs.c hypervisor/pci/life.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: hypervisor/pci/sriov.c
+// SOURCES: hypervisor/pci/bars.c
 /* Which reset a function gets, what a bus reset must not reach, and resets that are none. */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/pci/config_space.h"

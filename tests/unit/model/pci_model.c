@@ -418,10 +418,10 @@ static void reset_function(struct model_function *function, uint64_t time)
     if (!function->is_vf)
         for (unsigned offset = 0x10; offset < 0x28; offset++)
             function->config[offset] &= (uint8_t)~function->writable[offset];
-    if (function->sriov.offset != 0) {
-        model_put(function, function->sriov.offset + 8, 2, 0);
-        remove_vfs(function);
-    }
+    remove_vfs(function);
+    unsigned sriov = function->sriov.offset;
+    for (unsigned at = sriov; sriov != 0 && at < sriov + 0x40; at++)
+        function->config[at] &= (uint8_t)~function->writable[at];
 }
 
 /* From Secondary Bus Reset on nothing behind the bridge answers. */

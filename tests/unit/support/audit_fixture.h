@@ -134,6 +134,7 @@ static uint16_t commands[FUNCTIONS], controls[FUNCTIONS], ats[FUNCTIONS], acs[FU
 static uint32_t msix_table[FUNCTIONS];
 static uint64_t moved_to[FUNCTIONS]; /* BAR 0, by the device itself; 0: it is where it was */
 static uint16_t sriov_control = 9;   /* VF Enable, VF MSE */
+static uint16_t sriov_vfs;
 static bool vf_bars_lost;
 
 static int index_of(rid_t rid)
@@ -194,6 +195,8 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
     switch (offset) {
     case SRIOV + 8:
         return sriov_control;
+    case SRIOV + 0x10:
+        return sriov_vfs;
     case PCI_COMMAND:
         return commands[index];
     case EXPRESS + 8: /* device control */
@@ -351,6 +354,7 @@ static void build(const struct page_table_format *format)
     memset(functions, 0, sizeof functions);
     memset(moved_to, 0, sizeof moved_to);
     sriov_control = 9;
+    sriov_vfs = 1;
     vf_bars_lost = false;
     memset(listed, 0, sizeof listed);
     listed[0] = (struct frame_range){0, MIB(1), OWNER_FIRMWARE};
