@@ -32,7 +32,7 @@ enum status assignment_add(struct guest *guest, struct assignment *assignment,
             return status;
     }
     for (unsigned i = 0; i < GUEST_BAR_WINDOWS; i++)
-        next_bar[i] = guest->bar_windows[i].base;
+        next_bar[i] = MAX(guest->bar_windows[i].base, guest->bar_windows[i].vfs_end);
     for (unsigned i = 0; i < guest->assignment_count; i++) {
         for (unsigned number = 0; number < PCI_BARS; number++) {
             const struct guest_bar *bar = &guest->assignments[i]->bars[number];

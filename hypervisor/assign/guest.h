@@ -34,7 +34,8 @@ enum guest_state {
 #define GUEST_BAR_WINDOWS 2
 struct guest_bar_window {
     uint64_t base, end;
-    uint64_t pulled_end; /* BARs of functions that were moved away lie below */
+    uint64_t vfs_end;    /* registers of VFs that the guest sees and has not lie below, or 0 */
+    uint64_t pulled_end; /* and BARs of functions that were moved away */
 };
 
 struct virtual_serial; /* vdev/virtual_serial.h */

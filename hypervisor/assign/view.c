@@ -4,6 +4,7 @@
 
 #include "hypervisor/assign/assignment.h"
 #include "hypervisor/iommu/interrupt.h"
+#include "hypervisor/pci/config_space.h"
 
 struct view_register *view_find(struct function_view *view, unsigned offset)
 {
@@ -11,6 +12,14 @@ struct view_register *view_find(struct function_view *view, unsigned offset)
         if (view->registers[i].offset == offset)
             return &view->registers[i];
     return NULL;
+}
+
+bool view_shows_vf(const struct function_view *view, unsigned rid)
+{
+    const struct view_register *sriov = &view->registers[view->sriov];
+    return rid - view->vf_first < view->vf_count &&
+           rid - view->vf_first < (uint16_t)sriov[SRIOV_NUM_VFS / 4].value &&
+           (sriov[SRIOV_CONTROL / 4].value & SRIOV_CONTROL_VF_ENABLE) != 0;
 }
 
 void view_reset_config(struct assignment *assignment)

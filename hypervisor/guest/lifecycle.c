@@ -100,7 +100,7 @@ static enum status prepare(struct guest *guest)
     guest->pci_address = 0;
     guest->rtc_index = 0;
     for (unsigned i = 0; i < GUEST_BAR_WINDOWS; i++)
-        guest->bar_windows[i].pulled_end = 0;
+        guest->bar_windows[i].pulled_end = guest->bar_windows[i].vfs_end;
     guest->loading = true;
     guest->ports = false;
     size_t lost = guest->serial != NULL ? virtual_serial_reset(guest->serial) : 0;

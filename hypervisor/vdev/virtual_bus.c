@@ -45,13 +45,14 @@ static void ask_control_core(control_function *function, struct access *access)
 void virtual_bus_config(struct guest *guest, uint64_t offset, unsigned width, bool write,
                         uint64_t *value)
 {
-    struct assignment *assignment = assignment_in_slot(guest, (unsigned)FIELD(offset, 19, 15));
-    unsigned number = (unsigned)FIELD(offset, 11, 0);
-    bool exists =
-        assignment != NULL && FIELD(offset, 14, 12) == 0 && width <= 4 && IS_ALIGNED(number, width);
+    unsigned rid = (unsigned)FIELD(offset, 19, 12), number = (unsigned)FIELD(offset, 11, 0);
+    struct assignment *assignment = rid % 8 == 0 ? assignment_in_slot(guest, rid / 8) : NULL;
+    bool possible = width <= 4 && IS_ALIGNED(number, width);
     if (!write) {
-        *value = exists ? virtual_config_read(assignment, number, width) : ~UINT64_C(0);
-    } else if (exists) {
+        *value = !possible            ? ~UINT64_C(0)
+                 : assignment != NULL ? virtual_config_read(assignment, number, width)
+                                      : virtual_config_read_vf(guest, rid, number, width);
+    } else if (possible && assignment != NULL) {
         struct access access = {assignment, number, width, true, *value};
         ask_control_core(config_write, &access);
     }

@@ -130,10 +130,28 @@ static uint32_t dword_read(const struct assignment *assignment, unsigned offset)
     return 0;
 }
 
+static uint32_t narrow(uint32_t value, unsigned offset, unsigned width)
+{
+    value >>= (offset & 3) * 8;
+    return width == 4 ? value : value & ((1u << (width * 8)) - 1);
+}
+
 uint32_t virtual_config_read(const struct assignment *assignment, unsigned offset, unsigned width)
 {
-    uint32_t value = dword_read(assignment, offset & ~3u) >> (offset & 3) * 8;
-    return width == 4 ? value : value & ((1u << (width * 8)) - 1);
+    return narrow(dword_read(assignment, offset & ~3u), offset, width);
+}
+
+uint64_t virtual_config_read_vf(const struct guest *guest, unsigned rid, unsigned offset,
+                                unsigned width)
+{
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        struct function_view *view = guest->assignments[i]->function->view;
+        if (view == NULL || !view_shows_vf(view, rid))
+            continue;
+        const struct view_register *prepared = view_find(view, (offset & ~3u) | VIEW_OF_VF);
+        return narrow(prepared != NULL ? prepared->value : 0, offset, width);
+    }
+    return ~UINT64_C(0);
 }
 
 static void command_write(struct assignment *assignment, uint16_t value)

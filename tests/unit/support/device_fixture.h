@@ -260,7 +260,7 @@ static int fresh(void **state)
             .index = i,
             .owner = OWNER_GUEST(i),
             .config = &configs[i],
-            .bar_windows = {{GUEST_BAR_BASE, GUEST_BAR_END, 0}, {HIGH_BARS, BIT(40), 0}}};
+            .bar_windows = {{GUEST_BAR_BASE, GUEST_BAR_END, 0, 0}, {HIGH_BARS, BIT(40), 0, 0}}};
         strcpy(guests[i].name, i == 0 ? "alpha" : "beta");
         assert_int_equal(page_table_create(&guests[i].memory, &page_format_ept, 4, 2, false),
                          STATUS_OK);

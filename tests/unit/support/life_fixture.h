@@ -339,7 +339,7 @@ static int fresh(void **state)
                                    .owner = OWNER_GUEST(i),
                                    .config = &configs[i],
                                    .state = GUEST_CREATED,
-                                   .bar_windows = {{GUEST_BAR_BASE, GUEST_BAR_END, 0}},
+                                   .bar_windows = {{GUEST_BAR_BASE, GUEST_BAR_END, 0, 0}},
                                    .cpu_count = 1};
         guests[i].vcpus[0] = &vcpus[i];
         snprintf(guests[i].name, sizeof guests[i].name, "%s",
