@@ -78,7 +78,7 @@ static enum status prepare(struct guest *guest)
     if (guest->quarantined)
         return STATUS_DENIED;
     if ((guest->state != GUEST_CREATED && guest->state != GUEST_STOPPED) || guest->holds != 0 ||
-        guest_moving(guest) || !scrub_over(guest))
+        guest_moving(guest) || !scrub_over(guest) || pf_ending_manager(guest) != NULL)
         return STATUS_BUSY;
     if (!guest_cores_usable(guest))
         return STATUS_DEVICE;
@@ -271,7 +271,11 @@ static bool check(struct guest *guest)
     if (guest->state != GUEST_RUNNING)
         return false;
     uint64_t limit = (uint64_t)guest->config->time_limit * 1000000;
+    const struct guest *manager = pf_ending_manager(guest);
+    if (manager != NULL)
+        guest->restarting = manager->restarting;
     const char *reason = guest->end_noted != 0            ? guest->stop_reason
+                         : manager != NULL                ? "pf-owner"
                          : guest_cores_failed(guest) != 0 ? "core-failed"
                          : limit != 0 && clock_microseconds() - guest->started_at > limit
                              ? "time-limit"

@@ -38,6 +38,9 @@ enum status guest_move(struct assignment *assignment, struct guest *to)
         return STATUS_BUSY;
     if (to->assignment_count == GUEST_MAX_FUNCTIONS)
         return STATUS_FULL;
+    if (function->num_vfs != 0)
+        return assignment_refuse(to, function, STATUS_DENIED,
+                                 "the guest that drives the card keeps it: others have its VFs");
     enum status status = assignment_check(to, function, true);
     if (status != STATUS_OK)
         return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The PF's driver cannot reach its device any more, so nothing keeps the VFs apart: they lose their
- * DMA. What does that is their context entry: a device that does not answer its driver may not heed
- * its command register either. */
+/* The PF's driver cannot reach its device any more, or was a guest's and is gone, so nothing keeps
+ * the VFs apart: they lose their DMA. What does that is their context entry: a device that does not
+ * answer its driver may not heed its command register either. */
 #include "hypervisor/guest/pf_lost.h"
 
 #include "hypervisor/assign/assignment.h"
@@ -19,10 +19,10 @@ static void block(struct assignment *assignment)
               rid_text(assignment->function->rid).text,
               rid_text(assignment->pf->function->rid).text, status_name(status),
               status == STATUS_OK
-                  ? "its PF cannot be reached any more: context entry gone and bus mastering off "
+                  ? "its PF is not driven any more: context entry gone and bus mastering off "
                     "until a reboot; its guest runs on without it and is not started again"
-                  : "its PF cannot be reached any more; the IOMMU did not confirm that it is "
-                    "blocked: its guest is stopped, reboot");
+                  : "its PF is not driven any more; the IOMMU did not confirm that it is blocked: "
+                    "its guest is stopped, reboot");
     bool running = guest->state == GUEST_RUNNING;
     if (running && (status != STATUS_OK || guest_hold(guest) != STATUS_OK)) {
         running = false;
@@ -35,10 +35,34 @@ static void block(struct assignment *assignment)
     guests_changed();
 }
 
+static bool is_ending(const struct guest *guest)
+{
+    return guest != NULL && guest->state == GUEST_STOPPING;
+}
+
+/* One that is lost may still run, and cannot be reset. */
+static bool manager_is_gone(const struct pf_device *pf)
+{
+    const struct guest *manager = guest_of_owner(pf->manager);
+    return manager != NULL &&
+           (manager->state == GUEST_LOST || (is_ending(manager) && !pf->ends_with_manager));
+}
+
+const struct guest *pf_ending_manager(const struct guest *guest)
+{
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        const struct pf_device *pf = guest->assignments[i]->pf;
+        const struct guest *manager = pf != NULL ? guest_of_owner(pf->manager) : NULL;
+        if (is_ending(manager) && pf->ends_with_manager)
+            return manager;
+    }
+    return NULL;
+}
+
 void pf_block_lost(const struct pf_device *pf)
 {
     struct guest *guest;
-    if (!pci_unusable(pf->function))
+    if (!pci_unusable(pf->function) && !manager_is_gone(pf))
         return;
     if (pf->function->life == PCI_LOST)
         (void)!pci_life_set(pf->function, PCI_UNUSABLE);

@@ -70,6 +70,14 @@ static struct pci_function *resolve(const struct guest *guest, const struct conf
     if (function != NULL && device->whole)
         return function;
     *pf = pf_device_at(device->nic);
+    const struct guest *manager = *pf != NULL ? guest_of_owner((*pf)->manager) : NULL;
+    if (manager != NULL && manager->state == GUEST_REFUSED) {
+        log_event("device.refused",
+                  "guest=%s device=%s.vf%u line=%u message=\"%s, which drives the card, was "
+                  "refused, so nobody would set up its VFs\"",
+                  guest->name, name, device->vf, device->place.line, manager->name);
+        return NULL;
+    }
     if (function != NULL && *pf != NULL) {
         rid_t rid = sriov_vf_rid(&(*pf)->sriov, (uint16_t)device->vf);
         function = pci_function_find(rid);
@@ -84,6 +92,21 @@ static struct pci_function *resolve(const struct guest *guest, const struct conf
               function == NULL ? "the machine has no such device"
                                : "its NIC has no virtual functions (see nic.refused above)");
     return NULL;
+}
+
+/* The function is a PF that this guest drives while others have its VFs. */
+static bool manages(const struct guest *guest, const struct pci_function *function)
+{
+    const struct pf *pf = pf_of(function);
+    return pf != NULL && pf->split && pf->device.manager == guest->owner;
+}
+
+static bool manages_any(const struct guest *guest)
+{
+    for (uint32_t i = 0; i < PF_MAX; i++)
+        if (pf_device_at(i) != NULL && pf_device_at(i)->manager == guest->owner)
+            return true;
+    return false;
 }
 
 static enum status claim_functions(struct guest *guest, const struct config *config)
@@ -106,6 +129,9 @@ static enum status claim_functions(struct guest *guest, const struct config *con
             pages_free(assignment, ALIGN_UP(sizeof(struct assignment), PAGE_SIZE) / PAGE_SIZE);
             return refuse(guest, status, "a device it needs was refused");
         }
+        if (manages(guest, function) &&
+            view_add_vfs(assignment, &pf_of(function)->device.sriov) != STATUS_OK)
+            return refuse(guest, STATUS_FULL, "what it is to see of its VFs has no room");
     }
     return STATUS_OK;
 }
@@ -195,9 +221,11 @@ static void give_functions(struct guest *guest, const struct config *config)
 
 void guests_give_functions(const struct config *config)
 {
-    for (unsigned i = 0; guest_at(i) != NULL; i++)
-        if (guest_at(i)->state == GUEST_EMPTY)
-            give_functions(guest_at(i), config);
+    /* Who drives a card comes first: without him nobody gets its VFs. */
+    for (unsigned turn = 0; turn < 2; turn++)
+        for (unsigned i = 0; guest_at(i) != NULL; i++)
+            if (guest_at(i)->state == GUEST_EMPTY && manages_any(guest_at(i)) == (turn == 0))
+                give_functions(guest_at(i), config);
 }
 
 /* A guest and what its section says; only as many are in memory as the configuration has. */

@@ -23,6 +23,7 @@
 #include "hypervisor/setup/pci_sriov.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/vcpu.h"
+#include "hypervisor/setup/view.h"
 #include "hypervisor/x86/cpu.h"
 #include "tests/unit/support/host.h"
 
@@ -113,6 +114,21 @@ struct pci_function *pf_function_at(uint32_t index)
 struct pf_device *pf_device_at(uint32_t index)
 {
     return &pf;
+}
+
+struct pf *pf_of(const struct pci_function *function)
+{
+    return NULL;
+}
+
+enum status view_add_vendor(struct pci_function *function)
+{
+    return STATUS_OK;
+}
+
+enum status view_add_vfs(struct assignment *assignment, const struct sriov *sriov)
+{
+    return STATUS_OK;
 }
 
 rid_t sriov_vf_rid(const struct sriov *sriov, uint16_t index)

@@ -99,10 +99,10 @@ struct guest *guest_at(unsigned index)
     return index < GUESTS ? &guests[index] : NULL;
 }
 
-/* The configuration names no NIC: only VFs are given away here. */
+/* Which no guest may have whole unless its configuration accepts the flash. */
 struct pci_function *pf_function_at(uint32_t index)
 {
-    return NULL;
+    return index == 0 ? pf.function : NULL;
 }
 
 const char *pf_name(const struct pci_function *function)

@@ -42,6 +42,11 @@ void pf_block_lost(const struct pf_device *pf)
 {
 }
 
+const struct guest *pf_ending_manager(const struct guest *guest)
+{
+    return NULL;
+}
+
 struct pf_device *pf_device_at(uint32_t index)
 {
     return NULL;
