@@ -6,6 +6,7 @@
 #   setup.sh tools       what judges texts (clang-format, clang-tidy, cppcheck, shellcheck, codespell) and proves (CBMC),
 #                        from Debian 13 ("trixie")
 #   setup.sh emulators   QEMU >= 10.0.7, OVMF, Bochs 3.0 and a Linux kernel, from Debian 13 ("trixie")
+#   setup.sh qemu11      QEMU 11.1 beside the other, from Debian 13's backports: for `--qemu 11` and the scenario virtio
 #   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3, DPDK
 #   setup.sh fresh       what makes a bare Debian in a directory, for `make test-fresh`
 #
@@ -24,6 +25,11 @@ tree_version=1
 tree_packages='qemu-system-x86 ovmf bochs bochsbios vgabios busybox-static'
 tree_kernel=linux-image-cloud-amd64
 qemu_minimum=10.0.7
+
+# The newer QEMU's. Firmware and all else that a machine needs are the other tree's.
+qemu11_version=1
+qemu11_packages=qemu-system-x86
+qemu11_minimum=11.1
 
 # Likewise for the guests' packages.
 guests_version=1
@@ -118,12 +124,14 @@ tree_apt() {
         -o APT::Update::Error-Mode=any -o Acquire::Retries=3 -o Acquire::Languages=none -o Debug::NoLocking=true "$@"
 }
 
-# Where tree_apt looks: one release, and the security updates that this machine knows of.
+# write_sources SUITE [backports]: where tree_apt looks: one release, and the security updates that this machine knows
+# of. Backports, where they are wanted, go before the release.
 write_sources() {
     suite=$1
+    more=${2:+$suite-$2}
     mirror=$(mirror_of Debian)
     if [ -z "$mirror" ]; then
-        say "emulators: reading the package lists"
+        say "$group: reading the package lists"
         as_root apt-get -qq update || fail "apt-get update failed: check the network and /etc/apt/sources*"
         mirror=$(mirror_of Debian)
     fi
@@ -137,8 +145,11 @@ write_sources() {
     mkdir -p "$partial/apt/sources" "$partial/apt/preferences" "$partial/apt/state/lists/partial" \
         "$partial/apt/cache/archives/partial"
     : >"$partial/apt/status"
-    printf 'Types: deb\nURIs: %s\nSuites: %s %s-updates\nComponents: main\nSigned-By: %s\n' \
-        "$mirror" "$suite" "$suite" "$keyring" >"$partial/apt/sources/debian.sources"
+    printf 'Types: deb\nURIs: %s\nSuites: %s %s-updates %s\nComponents: main\nSigned-By: %s\n' \
+        "$mirror" "$suite" "$suite" "$more" "$keyring" >"$partial/apt/sources/debian.sources"
+    if [ -n "$more" ]; then
+        printf 'Package: *\nPin: release n=%s\nPin-Priority: 600\n' "$more" >"$partial/apt/preferences/backports"
+    fi
     security=$(mirror_of Debian-Security)
     if [ -n "$security" ]; then
         printf 'Types: deb\nURIs: %s\nSuites: %s-security\nComponents: main\nSigned-By: %s\n' \
@@ -259,6 +270,39 @@ check_tree() {
     done
 }
 
+# The newer QEMU with its libraries, most of which are the release's.
+fetch_qemu11() {
+    write_sources trixie backports
+    say "qemu11: reading the package lists of trixie and its backports"
+    tree_apt apt-get update ||
+        fail "the package lists of trixie or trixie-backports could not be read from the mirror that apt uses here:" \
+            "has it no backports? What does not need QEMU 11 works without them"
+    offered=$(tree_apt apt-cache policy "$qemu11_packages" | sed -n 's/^ *Candidate: *\([0-9]*:\)\{0,1\}//p')
+    dpkg --compare-versions "${offered:-0}" ge "$qemu11_minimum" ||
+        fail "trixie-backports offers QEMU ${offered:-not at all}; $qemu11_minimum or newer is needed"
+    say "qemu11: downloading $qemu11_packages $offered and what it needs"
+    tree_apt apt-get -y --download-only install "$qemu11_packages" ||
+        fail "a package of trixie or its backports could not be downloaded: is the network down?"
+    say "qemu11: unpacking"
+    unpack "$partial/tree" "$partial"/apt/cache/archives/base-files_*.deb "$partial"/apt/cache/archives/*.deb
+    (cd "$partial/apt/cache/archives" && ls -- *.deb) >"$partial/tree/packages.txt"
+    rm -rf "$partial/apt"
+}
+
+# What it is there for: a function that the command line can make the virtual function of another.
+check_qemu11() {
+    qemu11="$here/in-tree --tree $partial/tree qemu-system-x86_64"
+    version=$($qemu11 --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')
+    [ -n "$version" ] || fail "the unpacked QEMU does not run on this machine"
+    case $version in
+    11.*) ;;
+    *) say "qemu11: warning: trixie-backports have moved on to QEMU $version; the tests were written with 11.1" ;;
+    esac
+    $qemu11 -device virtio-net-pci,help | grep -q sriov-pf ||
+        fail "QEMU $version from trixie-backports was built without SR-IOV for virtio-net (the property sriov-pf)"
+    say "qemu11: QEMU $version"
+}
+
 # is_complete NAME VERSION: is the unpacked tree there, as this script makes it?
 is_complete() { [ "$(cat "$cache/$1/version" 2>/dev/null)" = "$2" ]; }
 
@@ -310,6 +354,12 @@ setup_emulators() {
     "$here/stackdisk.py" || fail "the disks of the stacked machine could not be made"
 }
 
+setup_qemu11() {
+    # shellcheck disable=SC2086
+    lock_cache qemu11 $tools_host_packages
+    fetch qemu11 qemu11 "$qemu11_version" fetch_qemu11 check_qemu11
+}
+
 setup_guests() {
     # shellcheck disable=SC2086
     lock_cache guests $emulator_host_packages
@@ -328,12 +378,13 @@ for group in "$@"; do
         ;;
     tools) setup_tools ;;
     emulators) setup_emulators ;;
+    qemu11) setup_qemu11 ;;
     guests) setup_guests ;;
     fresh)
         # shellcheck disable=SC2086
         install_packages fresh $fresh_packages
         ;;
     -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;/SPDX/d;s/^# \{0,1\}//;p}' "$0" ;;
-    *) fail "unknown group '$group' (there are: build, tools, emulators, guests, fresh)" ;;
+    *) fail "unknown group '$group' (there are: build, tools, emulators, qemu11, guests, fresh)" ;;
     esac
 done
