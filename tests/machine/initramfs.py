@@ -57,21 +57,26 @@ class Cpio:
         return self.out.getvalue()
 
 
+def module_files(directory: Path) -> dict[str, Path]:
+    """The modules of a kernel (its /lib/modules/VERSION), by name. What is built in has no file."""
+    return {path.name.split(".")[0].replace("-", "_"): path for path in (directory / "kernel").rglob("*.ko*")}
+
+
+def read_module(path: Path) -> bytes:
+    data = path.read_bytes()
+    return lzma.decompress(data) if path.suffix == ".xz" else data
+
+
 def add_modules(archive: Cpio, directory: Path, names) -> None:
     """The named modules of a kernel (its /lib/modules/VERSION) with all that they need, without debugging
     information, as /lib/*.ko; /lib/order names them in the order they have to be loaded in."""
-    files = {path.name.split(".")[0].replace("-", "_"): path for path in (directory / "kernel").rglob("*.ko*")}
-
-    def read_module(name: str) -> bytes:
-        data = files[name].read_bytes()
-        return lzma.decompress(data) if files[name].suffix == ".xz" else data
-
-    # What is built in has no file.
-    order = load_order([name for name in names if name.replace("-", "_") in files], read_module)
+    files = module_files(directory)
+    order = load_order([name for name in names if name.replace("-", "_") in files], lambda name: read_module(files[name]))
     for name in order:
+        module = read_module(files[name])
         stripped = subprocess.run(["strip", "--strip-debug", "-o", "/dev/stdout", "/dev/stdin"], check=False,
-                                  input=read_module(name), capture_output=True)
-        archive.add(f"lib/{name}.ko", stat.S_IFREG | 0o644, stripped.stdout or read_module(name))
+                                  input=module, capture_output=True)
+        archive.add(f"lib/{name}.ko", stat.S_IFREG | 0o644, stripped.stdout or module)
     archive.add("lib/order", stat.S_IFREG | 0o644, "\n".join(order).encode() + b"\n")
 
 
