@@ -12,6 +12,7 @@ LD       := ld
 OBJCOPY  := objcopy
 PYTHON   := /usr/bin/python3
 MACHINE  ?=
+QEMU     ?=
 SCENARIO ?= $(if $(filter bochs,$(MACHINE)),bochs,sriov)
 
 MAKEFLAGS += --no-builtin-rules
@@ -152,14 +153,17 @@ program-files: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI
 
 setup: ## install what building, running and testing need (root or sudo)
 	@tests/machine/setup.sh build tools emulators guests
+	@tests/machine/setup.sh qemu11 || echo 'setup: tests that need QEMU 11 will be skipped' >&2
 
-# What a scenario's guests are made of beyond our own images.
-SCENARIO_SETUP = $(if $(shell grep -l vmlinuz config/$(SCENARIO:.conf=).conf 2>/dev/null),guests)
+# What a scenario needs beyond our own images and the older QEMU: Linux guests, or virtio cards with virtual functions.
+scenario_has = $(shell grep -lE '$(1)' config/$(SCENARIO:.conf=).conf 2>/dev/null)
+SCENARIO_SETUP = $(if $(call scenario_has,vmlinuz),guests) \
+    $(if $(filter 11,$(QEMU))$(call scenario_has,^device *= *1af4:1041),qemu11)
 
-run: ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|...
+run: ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|... QEMU=10|11
 	@tests/machine/setup.sh build emulators $(SCENARIO_SETUP)
 	@$(MAKE) --no-print-directory all
-	@$(PYTHON) tests/machine/run.py $(if $(MACHINE),--machine $(MACHINE)) --scenario $(SCENARIO) $(RUN_FLAGS)
+	@$(PYTHON) tests/machine/run.py $(if $(MACHINE),--machine $(MACHINE)) --scenario $(SCENARIO) $(if $(QEMU),--qemu $(QEMU)) $(RUN_FLAGS)
 
 # PYTEST_FLAGS picks tests, e.g. PYTEST_FLAGS='-k sriov' or '-m "not stack"'.
 PYTEST := $(PYTHON) -m pytest -v -p no:cacheprovider --tb=short

@@ -35,11 +35,13 @@ needs_disk_tools = pytest.mark.skipif(not (shutil.which("mformat") and Path("/sb
                                       reason="mtools or sfdisk is missing")
 
 
-def emulators_are_here():
+def are_here(trees) -> bool:
     try:
-        return bool(paths.tree())
+        return bool(trees())
     except paths.MissingEmulators:
         return False
 
 
-needs_emulators = pytest.mark.skipif(not emulators_are_here(), reason="no emulators: tests/machine/setup.sh emulators")
+needs_emulators = pytest.mark.skipif(not are_here(paths.tree), reason="no emulators: tests/machine/setup.sh emulators")
+needs_qemu_11 = pytest.mark.skipif(not are_here(lambda: paths.qemu_tree(11)),
+                                   reason="no QEMU 11: tests/machine/setup.sh qemu11")

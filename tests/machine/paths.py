@@ -19,10 +19,25 @@ def cache() -> Path:
 
 def tree() -> Path:
     """The unpacked trixie tree; raises MissingEmulators with what to do when it is not there."""
-    path = cache() / "trixie"
-    if not (path / "version").exists():
-        raise MissingEmulators(f"no emulators in {path}: run tests/machine/setup.sh emulators")
-    return path
+    return _unpacked("trixie", "no emulators", "emulators")
+
+
+# Which QEMU is where, by its major version, and the set-up that unpacks it. The first is the default.
+QEMUS = {10: ("trixie", "emulators"), 11: ("qemu11", "qemu11")}
+
+
+def default_qemu() -> int:
+    """The version that the environment asks for (BULKHEAD_QEMU), else the first."""
+    wanted = os.environ.get("BULKHEAD_QEMU") or str(next(iter(QEMUS)))
+    if wanted not in map(str, QEMUS):
+        raise ValueError(f"BULKHEAD_QEMU={wanted}: there are {' and '.join(map(str, QEMUS))}")
+    return int(wanted)
+
+
+def qemu_tree(version: int) -> Path:
+    """The unpacked tree with that QEMU; raises MissingEmulators likewise."""
+    name, group = QEMUS[version]
+    return _unpacked(name, f"no QEMU {version}", group)
 
 
 def ovmf_code() -> Path:
@@ -40,16 +55,16 @@ def stack() -> Path:
 
 def guest_packages() -> Path:
     """The unpacked packages that Linux guests are made of; raises MissingEmulators when they are not there."""
-    return _packages("guest-packages")
+    return _unpacked("guest-packages", "no packages for Linux guests", "guests")
 
 
 def dpdk_packages() -> Path:
     """The same for DPDK's."""
-    return _packages("dpdk-packages")
+    return _unpacked("dpdk-packages", "no packages for Linux guests", "guests")
 
 
-def _packages(name: str) -> Path:
+def _unpacked(name: str, missing: str, group: str) -> Path:
     path = cache() / name
     if not (path / "version").exists():
-        raise MissingEmulators(f"no packages for Linux guests in {path}: run tests/machine/setup.sh guests")
+        raise MissingEmulators(f"{missing} in {path}: run tests/machine/setup.sh {group}")
     return path

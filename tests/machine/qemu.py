@@ -45,7 +45,7 @@ class Tcg(Machine):
         (self.directory / "qmp.sock").unlink(missing_ok=True)
         places = Places(firmware_code=str(paths.ovmf_code()), firmware_variables=str(variables),
                         disk=f"file={medium}" if medium else None, directory=str(self.directory), qmp="qmp.sock")
-        command = [paths.IN_TREE, "--tree", paths.tree(), "qemu-system-x86_64",
+        command = [paths.IN_TREE, "--tree", paths.qemu_tree(self.spec.chosen_qemu()), "qemu-system-x86_64",
                    *qemu_arguments(self.spec, self.accelerator, places)]
         (self.directory / "command").write_text("\n".join(str(word) for word in command) + "\n")
         # Two pipes rather than a socket: QEMU writes byte by byte, of which a socket holds some 300 only. When

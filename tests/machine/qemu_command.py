@@ -7,6 +7,7 @@ from .spec import MachineSpec, Nic, Nvme, SharedMemory
 
 # `max` under TCG has SVM with nested paging; x2APIC is not part of it.
 TCG_CPU = "max,+x2apic"
+HUBS = 64  # from this number on they are those inside cards
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def nic_arguments(nic: Nic, number: int, directory: str) -> list[str]:
             arguments += ["-device", f"x3130-upstream,id=up{number},bus={bus}"]
             bus = f"down{number}"
             arguments += ["-device", f"xio3130-downstream,id={bus},bus=up{number},chassis={number + 65},slot=0"]
+    if nic.vfs:
+        return arguments + virtio_arguments(nic, number, bus)
     device = f"{nic.model},id=nic{number},bus={bus},netdev=net{number},romfile="
     if nic.model == "virtio-net-pci":
         # Only so do its accesses go through the unit, and only so has it ATS.
@@ -61,6 +64,16 @@ def nic_arguments(nic: Nic, number: int, directory: str) -> list[str]:
     if nic.mac:
         device += f",mac={nic.mac}"
     return arguments + ["-device", device]
+
+
+def virtio_arguments(nic: Nic, number: int, bus: str) -> list[str]:
+    """A virtio card with virtual functions. QEMU wants these first."""
+    device, arguments = f"virtio-net-pci,bus={bus},romfile=,disable-legacy=on,iommu_platform=on", []
+    for vf in range(1, nic.vfs + 1):
+        arguments += ["-netdev", f"hubport,hubid={HUBS + number},id=net{number}vf{vf}",
+                      "-device", f"{device},addr=0.{vf},netdev=net{number}vf{vf},sriov-pf=nic{number}"]
+    mac = f",mac={nic.mac}" if nic.mac else ""
+    return arguments + ["-device", f"{device},addr=0.0,netdev=net{number},id=nic{number}{mac}"]
 
 
 def namespace_file(number: int, namespace: int) -> str:

@@ -32,6 +32,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--machine", choices=sorted(MACHINES),
                         help="default: kvm where nested virtualisation is really offered, else tcg")
     parser.add_argument("--scenario", metavar="NAME", help="configuration to boot, such as sriov or passthrough")
+    parser.add_argument("--qemu", type=int, choices=tuple(paths.QEMUS),
+                        help="which QEMU (tcg, kvm). Default: what the scenario needs (11 for SR-IOV with virtio), else "
+                             f"what BULKHEAD_QEMU says in the environment, else {min(paths.QEMUS)}")
     parser.add_argument("--cpus", type=int, help="default: 4, or what the scenario's guests need")
     parser.add_argument("--memory", type=int, metavar="MIB", help="default: 512, or what the scenario's guests need")
     parser.add_argument("--image", type=Path, default=build / "bulkhead.img", help="UEFI disk image (tcg, kvm, stack)")
@@ -83,7 +86,7 @@ def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -
         iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
         files={**scenario.files(text), **scenario.for_machine(options.scenario, name), **parse_files(options.file)},
         trace=tuple(options.trace), gdb=options.gdb,
-        wait_for_gdb=options.gdb is not None, extra=tuple(options.extra))
+        wait_for_gdb=options.gdb is not None, extra=tuple(options.extra), qemu=options.qemu)
 
 
 def say(text: str) -> None:
@@ -129,8 +132,10 @@ def main(argv: list[str] | None = None) -> int:
         name, reason = choose_machine()
     limit = options.timeout or (INTERACTIVE_LIMIT if interactive else DEFAULT_LIMIT[name])
     try:
-        run = machine(name, specification(options, not interactive, name), limit)
-        say(f"machine={name} ({reason}) scenario={options.scenario or 'default'} log={run.directory}/serial.log")
+        spec = specification(options, not interactive, name)
+        run = machine(name, spec, limit)
+        qemu = f" qemu={spec.chosen_qemu()}" if name in ("tcg", "kvm") else ""
+        say(f"machine={name} ({reason}){qemu} scenario={options.scenario or 'default'} log={run.directory}/serial.log")
         if options.gdb is not None and name in ("tcg", "kvm"):
             say(f"waiting for a debugger: gdb -ex 'target remote :{options.gdb}' build/bulkhead.elf")
         run.on_data = to_stdout

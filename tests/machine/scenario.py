@@ -12,7 +12,7 @@ from . import linuxguest, paths
 from .spec import Nic, Nvme, SharedMemory, scenario_file
 
 SHARED_MEMORY = "1af4:1110"
-MODELS = {"8086:10c9": "igb", "8086:10d3": "e1000e"}
+MODELS = {"8086:10c9": "igb", "8086:10d3": "e1000e", "1af4:1041": "virtio-net-pci"}
 MIB = 1 << 20
 FIRMWARE_MEMORY = 448  # MiB beside the guests': firmware, hypervisor, modules
 
@@ -62,11 +62,14 @@ def nics(text: str) -> tuple[Nic, ...]:
     """A card for each [nic] section. Whole ones share a wire; one that is split has its own, as one that also came
     in by another card would be somebody's twice."""
     cards = []
-    for section in parse(text)["nics"]:
-        if not section["disk"] and section["device"] != SHARED_MEMORY:
-            model = MODELS.get(section["device"], Nic.model)
-            cards.append(Nic(model) if section["vfs"] else Nic(model, netdev="hubport,hubid=0"))
-    return tuple(cards) if len(cards) > 1 else (Nic(),)
+    sections = [section for section in parse(text)["nics"]
+                if not section["disk"] and section["device"] != SHARED_MEMORY]
+    for section in sections:
+        model = MODELS.get(section["device"], Nic.model)
+        vfs = section["vfs"] if model == "virtio-net-pci" else 0
+        alone = section["vfs"] or len(sections) == 1
+        cards.append(Nic(model, vfs=vfs) if alone else Nic(model, netdev="hubport,hubid=0"))
+    return tuple(cards) or (Nic(),)
 
 
 def nvmes(text: str) -> tuple[Nvme, ...]:

@@ -5,8 +5,11 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import paths
+
 PLACEMENTS = ("root-port", "switch", "root-bus")
 NIC_MODELS = ("igb", "e1000e", "virtio-net-pci")
+VIRTIO_VFS = 7  # the other functions of the device
 BOOTS = ("disk", "usb", "iso", "none")
 
 
@@ -19,6 +22,9 @@ class Nic:
     netdev:    what it is wired to, as QEMU's -netdev without the id. "hubport,hubid=0" on several cards
                puts them on one wire.
     capture:   records what passes on the wire in <directory>/<name>.pcap.
+    vfs:       virtio-net-pci only, and only in the newer QEMU, which takes functions 1 to `vfs` of the card for the virtual
+               functions of function 0. They are on a wire of their own: behind `netdev`, to which function 0 alone is
+               wired, QEMU's user network would answer TCP that is not for it. An igb has its VFs anyway.
     """
 
     model: str = "igb"
@@ -26,12 +32,16 @@ class Nic:
     mac: str | None = None
     netdev: str = "user,restrict=on,ipv6=off"
     capture: bool = False
+    vfs: int = 0
 
     def __post_init__(self) -> None:
         if self.model not in NIC_MODELS:
             raise ValueError(f"nic model {self.model!r} is none of {NIC_MODELS}")
         if self.placement not in PLACEMENTS:
             raise ValueError(f"nic placement {self.placement!r} is none of {PLACEMENTS}")
+        if self.vfs and (self.model != "virtio-net-pci" or self.placement == "root-bus" or not 0 < self.vfs <= VIRTIO_VFS):
+            raise ValueError(f"vfs={self.vfs} for {self.model}@{self.placement}: only a virtio-net-pci behind a port can be "
+                             f"given them, 1 to {VIRTIO_VFS}")
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,8 @@ class MachineSpec:
     strict:    Bochs only: registers that it does not have fault, rather than read as zero.
     trace:     what QEMU traces. For a stepped Bochs: a linear address, and the CPUs whose every instruction is written
                down from then on. In trace.log.
+    qemu:      the major version, one of paths.QEMUS. None: what the devices need, else what BULKHEAD_QEMU says, else the
+               default. The stacked machine has one of its own.
     """
 
     cpus: int = 4
@@ -105,6 +117,7 @@ class MachineSpec:
     gdb: int | None = None
     wait_for_gdb: bool = False
     extra: tuple[str, ...] = ()
+    qemu: int | None = None
 
     def __post_init__(self) -> None:
         if self.boot not in BOOTS:
@@ -115,6 +128,18 @@ class MachineSpec:
             raise ValueError(f"cpus={self.cpus} memory={self.memory}: at least 1 CPU and 64 MiB are needed")
         if not self.intremap and self.eim:
             object.__setattr__(self, "eim", False)
+        if self.qemu is not None and self.qemu not in paths.QEMUS:
+            raise ValueError(f"there is no QEMU {self.qemu} here: there are {' and '.join(map(str, paths.QEMUS))}")
+        if self.needed_qemu() > (self.qemu or self.needed_qemu()):
+            raise ValueError(f"a virtio-net-pci with virtual functions needs QEMU {self.needed_qemu()}, not {self.qemu}")
+
+    def needed_qemu(self) -> int:
+        """The oldest version that has these devices."""
+        return 11 if any(nic.vfs for nic in self.nics) else min(paths.QEMUS)
+
+    def chosen_qemu(self) -> int:
+        """The version it runs in."""
+        return self.qemu or max(self.needed_qemu(), paths.default_qemu())
 
     def but(self, **changes) -> "MachineSpec":
         """The same machine with some things different."""

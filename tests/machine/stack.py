@@ -31,6 +31,7 @@ CYLINDER = 16 * 63 * 512
 IMAGE_BYTES = 1041 * CYLINDER  # 512 MiB: the snapshot knows drives of fixed sizes
 JOB_BYTES = CYLINDER
 SNAPSHOT_SECONDS = 240
+STACK_QEMU = 10  # what stackdisk.py packs
 BUTTON_FROM_RIGHT = 48  # the middle of the second button from the right, "save simulation state"
 BUTTON_Y = 10
 
@@ -156,6 +157,9 @@ class Stack(Bochs):
     _FAILED = re.compile(r"stack: error ")
 
     def start(self) -> "Stack":
+        wanted = self.spec.qemu or self.spec.needed_qemu()
+        if wanted != STACK_QEMU:
+            raise MachineError(f"the stacked machine has QEMU {STACK_QEMU} inside, not {wanted}: use the machine tcg")
         # Before the time limit begins to count.
         self._snapshot = snapshot(self.spec.memory)
         super().start()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from machine import (MachineSpec, Nic, choose_machine, disk, initramfs, kvm, nested_virtualisation, parse_line, paths,  # noqa: E402
-                     run, scenario, scenario_file)
+from machine import (MachineError, MachineSpec, Nic, choose_machine, disk, initramfs, kvm, machine, nested_virtualisation,  # noqa: E402
+                     parse_line, paths, run, scenario, scenario_file)
 from machine.boot_media import gpt, make_image, needs_disk_tools  # noqa: E402
 from machine.bochs import configuration  # noqa: E402
 from machine.logfmt import LogReader  # noqa: E402
@@ -186,6 +186,18 @@ def test_capture_follows_its_card():
     assert words[words.index("-object") + 1] == "filter-dump,id=dump0,netdev=net0,file=/run/net0.pcap"
 
 
+def test_virtual_functions_of_a_virtio_card():
+    """Before their PF, on a wire of their own."""
+    words = command(nics=(Nic("virtio-net-pci", mac="52:54:00:00:00:01", vfs=2),))
+    assert [words[position + 1] for position, word in enumerate(words) if word == "-netdev"] == [
+        "user,restrict=on,ipv6=off,id=net0", "hubport,hubid=64,id=net0vf1", "hubport,hubid=64,id=net0vf2"]
+    common = "virtio-net-pci,bus=port0,romfile=,disable-legacy=on,iommu_platform=on"
+    assert devices(words)[2:-1] == [
+        "pcie-root-port,id=port0,bus=pcie.0,chassis=1,slot=1",
+        f"{common},addr=0.1,netdev=net0vf1,sriov-pf=nic0", f"{common},addr=0.2,netdev=net0vf2,sriov-pf=nic0",
+        f"{common},addr=0.0,netdev=net0,id=nic0,mac=52:54:00:00:00:01"]
+
+
 @pytest.mark.parametrize("boot, device, firmware", [
     ("disk", "ide-hd,drive=boot,bootindex=0", True),
     ("usb", "usb-storage,bus=xhci.0,drive=boot,bootindex=0", True),
@@ -216,9 +228,48 @@ def test_impossible_machines_are_refused(changes):
 
 
 def test_impossible_cards_are_refused():
-    for wrong in ({"model": "rtl8139"}, {"placement": "moon"}):
+    for wrong in ({"model": "rtl8139"}, {"placement": "moon"}, {"vfs": 2}, {"model": "virtio-net-pci", "vfs": 8},
+                  {"model": "virtio-net-pci", "vfs": 2, "placement": "root-bus"}):
         with pytest.raises(ValueError):
             Nic(**wrong)
+
+
+VIRTIO = (Nic("virtio-net-pci", vfs=1),)
+
+
+@pytest.mark.parametrize("environment, changes, chosen", [
+    (None, {}, 10), ("11", {}, 11), ("11", {"qemu": 10}, 10), (None, {"qemu": 11}, 11),
+    (None, {"nics": VIRTIO}, 11), ("10", {"nics": VIRTIO}, 11),
+])
+def test_which_qemu(monkeypatch, environment, changes, chosen):
+    """What the command line asks for goes before what the devices need, that before the environment's wish."""
+    monkeypatch.setenv("BULKHEAD_QEMU", environment or "")
+    assert MachineSpec(**changes).chosen_qemu() == chosen
+
+
+def test_a_qemu_that_cannot_be_is_refused(monkeypatch):
+    for wrong, words in (({"qemu": 9}, "there are 10 and 11"), ({"qemu": 10, "nics": VIRTIO}, "needs QEMU 11, not 10")):
+        with pytest.raises(ValueError, match=words):
+            MachineSpec(**wrong)
+    monkeypatch.setenv("BULKHEAD_QEMU", "9")
+    with pytest.raises(ValueError, match="BULKHEAD_QEMU=9: there are 10 and 11"):
+        MachineSpec().chosen_qemu()
+
+
+def test_a_tree_that_is_missing_names_its_setup(monkeypatch, tmp_path):
+    monkeypatch.setenv("BULKHEAD_CACHE", str(tmp_path))
+    for version, group in ((10, "emulators"), (11, "qemu11")):
+        with pytest.raises(paths.MissingEmulators, match=f"run tests/machine/setup.sh {group}$"):
+            paths.qemu_tree(version)
+        done = subprocess.run([paths.IN_TREE, "--tree", tmp_path / paths.QEMUS[version][0], "qemu-system-x86_64"],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and done.stderr.endswith(f"run tests/machine/setup.sh {group}\n")
+
+
+def test_the_stacked_machine_has_its_own_qemu():
+    for changes in ({"qemu": 11}, {"nics": VIRTIO}):
+        with pytest.raises(MachineError, match="the stacked machine has QEMU 10 inside, not 11"):
+            machine("stack", MachineSpec(**changes)).start()
 
 
 def test_bochs_configuration(monkeypatch):
@@ -330,6 +381,8 @@ def test_a_configuration_is_read_as_the_hypervisor_reads_it():
     assert (read["guests"][0]["memory"], scenario.memory(text), scenario.cpus(text)) == (32 << 20, 512, 5)
     assert [nvme.vfs for nvme in scenario.nvmes(text)] == [2] and len(scenario.nics(text)) == 1
     assert scenario.parse("")["guests"] == [] and scenario.cpus("") == 4
+    assert scenario.nics("[nic a]\ndevice = 1af4:1041\nvfs = 3\n") == (Nic("virtio-net-pci", vfs=3),)
+    assert scenario.nics("[nic a]\ndevice = 8086:10d3\n") == (Nic("e1000e"),)
 
 
 def test_linux_in_the_stacked_machine_is_told_to_hurry():
@@ -346,8 +399,8 @@ def test_linux_in_the_stacked_machine_is_told_to_hurry():
 
 def test_run_reads_its_options():
     options = run.arguments(["--scenario", "sriov", "--nic", "igb@switch", "--nic", "e1000e", "--cpus", "2",
-                             "--file", "bulkhead/a=b", "--extra", "-s", "-S"])
+                             "--file", "bulkhead/a=b", "--qemu", "11", "--extra", "-s", "-S"])
     spec = run.specification(options, batch=True)
-    assert spec.nics == (Nic("igb", "switch"), Nic("e1000e")) and spec.cpus == 2
+    assert spec.nics == (Nic("igb", "switch"), Nic("e1000e")) and (spec.cpus, spec.qemu) == (2, 11)
     assert spec.extra == ("-s", "-S") and spec.files == {"/bulkhead/a": Path("b")}
     assert run.parse_nics(["none"]) == ()
