@@ -224,6 +224,15 @@ static enum status add_vf(const struct sriov *sriov, uint16_t index)
     return STATUS_OK;
 }
 
+/* The first BAR that it has; 0 when it has none. */
+static unsigned first_bar(const struct pci_function *vf)
+{
+    for (unsigned i = 0; i < PCI_BARS; i++)
+        if (vf->bar[i].size != 0)
+            return i;
+    return 0;
+}
+
 static void take_back(struct sriov *sriov)
 {
     pci_functions_remove_vfs(sriov->pf);
@@ -255,9 +264,10 @@ enum status sriov_verify(struct sriov *sriov)
               sriov->stride, sriov->ari ? "yes" : "no");
     for (uint16_t i = 0; i < sriov->num_vfs; i++) {
         const struct pci_function *vf = pci_function_find(sriov_vf_rid(sriov, i));
-        log_event("sriov.vf", "rid=%s bar0=%#lx size=%s index=%u id=%04x:%04x",
-                  rid_text(vf->rid).text, vf->bar[0].base, size_text(vf->bar[0].size).text, i,
-                  vf->vendor, vf->device);
+        unsigned bar = first_bar(vf);
+        log_event("sriov.vf", "rid=%s bar%u=%#lx size=%s index=%u id=%04x:%04x",
+                  rid_text(vf->rid).text, bar, vf->bar[bar].base, size_text(vf->bar[bar].size).text,
+                  i, vf->vendor, vf->device);
     }
     return STATUS_OK;
 }
