@@ -105,8 +105,9 @@ static void log_driver(const struct pf_device *pf, const struct config_nic *conf
     else if (config->driver == DRIVER_GUEST)
         log_event("nic.driver",
                   "nic=%s pf=%s driver=guest guest=%s owner_lost=%s message=\"this guest decides "
-                  "about its VFs' addresses, filters and link, and can make them stop; their "
-                  "memory, their interrupts and other functions are out of its reach\"",
+                  "about its VFs' addresses, filters and link, and by their queues about what they "
+                  "read and write in their own guests' memory; other memory, interrupts and "
+                  "functions are out of its reach\"",
                   pf->name, rid.text, config->owner_name,
                   pf->ends_with_manager ? "reset" : "quarantine");
 }

@@ -98,6 +98,20 @@ def test_a_crash_is_an_end(boot):
     finish(run)
 
 
+def test_a_card_fetches_for_its_vfs(boot):
+    """What an owner cannot be kept from: queues of VFs are registers of the PF, so it chooses the addresses of requests
+    that carry a VF's id. They reach what the VF's guest gave its own device, and nothing more."""
+    text = configuration("owner_lost = reset\n", "image = steer.elf\nargs = vf=0 address=0x12340000 limit=6\n")
+    run = boot(text.replace("[guest alpha]\nimage = hello.elf\nmemory = 4M\nargs = ticks=60000\n",
+                            "[guest alpha]\nimage = ping.elf\nmemory = 16M\nargs = ip=10.0.0.1 peer=10.0.0.2\n"
+                            "fault_action = log\n"), batch=False, limit=90, cpus=4)
+    run.wait_for("guest.stopped", timeout=60, name="owner")
+    faults = of(run, "dma.fault")
+    assert faults and {(line["rid"], line["guest"], line["address"]) for line in faults} == {
+        ("01:10.0", "alpha", "0x12340000")}, [line.text for line in faults]
+    finish(run)
+
+
 def test_nobody_without_a_card(boot):
     """An owner that is refused, or never was: its VFs are nobody's, and the others run."""
     text = ("[nic uplink]\ndevice = 8086:10c9\nvfs = 2\ndriver = guest owner\n"
