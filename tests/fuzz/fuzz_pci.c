@@ -6,6 +6,7 @@
 // SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
 // SOURCES: hypervisor/pci/msix.c hypervisor/pci/reset.c hypervisor/pci/saved.c
 // SOURCES: hypervisor/pci/life.c hypervisor/pci/acs.c hypervisor/setup/pci_acs.c
+// SOURCES: hypervisor/pci/sriov.c hypervisor/pci/bars.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/support/clock.c
 /* A device's configuration space is outside data: capability lists, BARs, the SR-IOV capability and
