@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What one more guest costs: from one to seven guests, each on a virtual function and a core of its own."""
+"""What one more guest costs: from one to seven guests, each on a virtual function and a core of its own; and from one to
+as many as there can be on a modelled machine."""
 
+import re
 from dataclasses import dataclass
 
-from .row import Row, booted, ended_well, growth_rows
+from .row import Row, booted, ended_well, growth_rows, tool
 
 CPUS = 8
 MOST = CPUS - 1  # core 0 is the hypervisor's
@@ -48,4 +50,21 @@ def scale_rows() -> list[Row]:
         points = [(size.guests, getattr(size, name)) for size in all_sizes]
         rows += [Row(f"{what}, {guests} of {MOST} guests", value, "bytes", by) for guests, value in points]
         rows += growth_rows(what, points, "bytes", by, limit=0.001)
+    return rows + model_rows()
+
+
+def model_rows() -> list[Row]:
+    """The real code that makes guests, on the build host: 1 to 64 of them. Looks at cores are its loops' turns."""
+    by = "tests/unit/test_guests.c"
+    counts = [tuple(map(int, match)) for match in re.findall(r"guests=(\d+) bytes=(\d+) looks=(\d+)",
+                                                             tool("unit/test_guests"))]
+    if not counts:
+        raise RuntimeError(f"{by} printed no counts")
+    rows = []
+    for what, unit, column, limit in (("memory of guests, modelled", "bytes", 1, 0.001),
+                                      ("looks at cores while guests are made, modelled", "looks", 2, 2)):
+        points = [(count[0], count[column]) for count in counts]
+        rows += [Row(f"{what}, {guests} of {points[-1][0]} guests", value, unit, by)
+                 for guests, value in (points[0], points[-1])]
+        rows += growth_rows(what, points, unit, by, limit=limit)
     return rows
