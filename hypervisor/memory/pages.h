@@ -26,12 +26,3 @@ size_t pages_in_use(void);
 uint64_t physical_address(const volatile void *pointer);
 /* The inverse, for addresses inside the hypervisor's own pages only; NULL for any other. */
 void *virtual_address(uint64_t physical);
-
-/* --- for memory/address_space.c only --- */
-/* Where the image lies, and the first chunk. STATUS_NO_MEMORY. */
-MUST_CHECK enum status pages_init(uint64_t image_physical, uintptr_t image_virtual,
-                                  uint64_t image_size);
-/* From here on pages are addressed through the direct map. */
-void pages_use_direct_map(void);
-/* Physical address of the chunk (PAGE_2M bytes) with this number; 0 past the last one. */
-uint64_t pages_chunk(size_t index);

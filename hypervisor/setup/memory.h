@@ -25,6 +25,16 @@ MUST_CHECK enum status frames_take(uint64_t base, uint64_t size, uint32_t from, 
 /* Gives every range of `owner` back to OWNER_NOBODY (RAM only; the caller has scrubbed it). */
 void frames_release_all(owner_t owner);
 
+/* --- pages.c: for address_space.c only --- */
+
+/* Where the image lies, and the first chunk. STATUS_NO_MEMORY. */
+MUST_CHECK enum status pages_init(uint64_t image_physical, uintptr_t image_virtual,
+                                  uint64_t image_size);
+/* From here on pages are addressed through the direct map. */
+void pages_use_direct_map(void);
+/* Physical address of the chunk (PAGE_2M bytes) with this number; 0 past the last one. */
+uint64_t pages_chunk(size_t index);
+
 /* --- address_space.c --- */
 
 /* Builds the tables from the image's own layout and switches the boot core to them; the loader's

@@ -120,7 +120,7 @@ LIFE_MUTATIONS = (
              (Edit("hypervisor/memory/address_space.c", "frames_owner(physical) == OWNER_HYPERVISOR) ||", "physical != 0) ||"),),
              (Unit("test_address_space", failed("test_a_part_goes")),), quick=True),
     Mutation("table-in-free-memory", "no table is read in a part of the image that was given back",
-             (Edit("hypervisor/memory/pages.c", " && frames_owner(physical) == OWNER_HYPERVISOR)", ")"),),
+             (Edit("hypervisor/memory/pages.c", " &&\n        frames_owner(physical) == OWNER_HYPERVISOR)", ")"),),
              (Unit("test_pages", failed("test_translation")),), quick=True),
     Mutation("registers-left-behind", "no register that guests write keeps its value for the next run",
              (Edit("hypervisor/vcpu/guest_core.c", "(void)!msr_write_safe(registers[i], 0);", "(void)!registers[i];"),),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // The hypervisor's own pages, over chunks of host memory.
-// SOURCES: hypervisor/memory/pages.c -pages.c
+// SOURCES: hypervisor/memory/pages.c hypervisor/setup/pages.c -pages.c
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +8,7 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/memory.h"
 #include "tests/unit/support/host.h"
 
 #define IMAGE_PHYSICAL UINT64_C(0x1000000)
