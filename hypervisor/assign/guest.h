@@ -91,14 +91,13 @@ extern struct guest_table {
 struct guest *guest_at(unsigned index); /* in the configuration's order; NULL past the end */
 struct guest *guest_find(const char *name);
 struct guest *guest_of_owner(owner_t owner);
-/* How many bytes of its RAM follow one another from a guest-physical address on; 0: none is there.
- */
-static inline uint64_t guest_memory_from(const struct guest *guest, uint64_t address)
+/* Whether `size` bytes from a guest-physical address on are its RAM. */
+static inline bool guest_memory_has(const struct guest *guest, uint64_t address, uint64_t size)
 {
     uint64_t low = MIN(guest->memory_size, GUEST_LOW_END), high = guest->memory_size - low;
-    if (address < low)
-        return low - address;
-    return address - GUEST_HIGH_BASE < high ? high - (address - GUEST_HIGH_BASE) : 0;
+    if (address <= low)
+        return size <= low - address;
+    return address - GUEST_HIGH_BASE <= high && size <= high - (address - GUEST_HIGH_BASE);
 }
 /* Whether its RAM from `address` on is the host's from `physical` on, for `size` bytes of a piece.
  */

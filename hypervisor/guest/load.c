@@ -94,7 +94,7 @@ static enum status place(const struct guest *guest, struct payload *payload)
                                  "the loader found no such initrd; put it beside the configuration "
                                  "or mend the name");
     }
-    uint64_t memory_size = guest_memory_from(guest, 0);
+    uint64_t memory_size = MIN(guest->memory_size, GUEST_LOW_END);
     uint64_t room = memory_size - ABI_START_END;
     if (payload->initrd_size > room)
         return refuse_initrd(
@@ -169,9 +169,10 @@ static enum status fill(struct guest *guest, uint8_t *memory)
     enum status status = place(guest, &payload);
     if (status != STATUS_OK)
         return status;
+    uint64_t low = MIN(guest->memory_size, GUEST_LOW_END);
     *start = (struct abi_start){
-        .memory_size = guest_memory_from(guest, 0),
-        .high_size = guest_memory_from(guest, GUEST_HIGH_BASE),
+        .memory_size = low,
+        .high_size = guest->memory_size - low,
         .bar_base = guest->bar_windows[1].base,
         .bar_end = guest->bar_windows[1].end,
         .image_base = payload.image_base,

@@ -28,7 +28,7 @@ static void allow_execute(void *argument)
 static bool execute(struct vcpu *vcpu, uint64_t address)
 {
     struct execution execution = {vcpu->guest, address, STATUS_TIMEOUT};
-    if (guest_memory_from(vcpu->guest, address) == 0 || !control_call(allow_execute, &execution))
+    if (!guest_memory_has(vcpu->guest, address, 1) || !control_call(allow_execute, &execution))
         return false;
     return execution.status == STATUS_OK;
 }

@@ -25,7 +25,7 @@ static struct core_view *view(void)
 
 bool calls_read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size)
 {
-    if (size > guest_memory_from(vcpu->guest, address))
+    if (!guest_memory_has(vcpu->guest, address, size))
         return false;
     memcpy(bytes, view()->memory + address, size);
     return true;
@@ -46,7 +46,7 @@ static int64_t console_write_call(struct vcpu *vcpu, uint64_t address, uint64_t 
     struct core_view *console = view();
     if (size > CONSOLE_WRITE_MAX)
         return ABI_BAD_ARGUMENT;
-    if (size > guest_memory_from(vcpu->guest, address))
+    if (!guest_memory_has(vcpu->guest, address, size))
         return ABI_BAD_ADDRESS;
     for (uint64_t i = 0; i < size; i++) {
         char byte = (char)console->memory[address + i];

@@ -305,7 +305,7 @@ MUTATIONS = (
              (System(scenarios.exits_vmx, r"run\.unexpected guest=alpha"),)),
     Mutation("hypercall-pointer-unchecked", "a guest call's buffer lies in the guest's memory",
              (Edit("hypervisor/vdev/calls.c",
-                   "if (size > guest_memory_from(vcpu->guest, address))\n        return ABI_BAD_ADDRESS;",
+                   "if (!guest_memory_has(vcpu->guest, address, size))\n        return ABI_BAD_ADDRESS;",
                    "if (size > UINT64_MAX - address)\n        return ABI_BAD_ADDRESS;"),),
              (System(scenarios.call, r"cpu\.exception .*vector=14"),)),
 

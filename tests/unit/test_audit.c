@@ -61,6 +61,11 @@ static void two_owners(void) { listed[1].base = KIB(512); }
 static void a_frame_too_many(void) { map(ept(), MEMORY, RAM(1), PAGE_SIZE, PAGE_READ | PAGE_WRITE); }
 static void nobodys_frame(void) { map(ept(), MEMORY, RAM(0) + MEMORY, PAGE_SIZE, PAGE_READ); }
 static void ram_twice(void) { map(ept(), MEMORY, RAM(0), PAGE_SIZE, PAGE_READ); }
+static void ram_elsewhere(void)
+{
+    *entry_of(ept(), 0, 2) =
+        ept()->format->leaf(RAM(0) + PAGE_2M, PAGE_READ | PAGE_WRITE | PAGE_EXECUTE, 2);
+}
 static void msix_mapped(void) { map(ept(), GPA_BAR3, BAR3(0), PAGE_SIZE, REGISTERS); }
 static void msix_given_and_mapped(void)
 {
@@ -286,6 +291,7 @@ static const struct {
     {a_frame_too_many, "I2", "alpha", "does not own"},
     {nobodys_frame, "I2", "alpha", "does not own"},
     {ram_twice, "I2", "alpha", "neither the guest's RAM nor"},
+    {ram_elsewhere, "I2", "alpha", "neither the guest's RAM nor"},
     {msix_mapped, "I2", "alpha", "does not own"},
     {msix_mapped, "I2", "alpha", "MSI-X table is mapped"},
     {msix_given_and_mapped, "I2", "alpha", "MSI-X table is mapped"},

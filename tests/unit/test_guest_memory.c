@@ -338,19 +338,26 @@ static void no_piece_is_given_twice(void **state)
 
 static void addresses_of_ram(void **state)
 {
-    guest.memory_size = GIB(3);
-    assert_int_equal(guest_memory_from(&guest, 0), GIB(2));
-    assert_int_equal(guest_memory_from(&guest, GIB(2) - 1), 1);
-    assert_int_equal(guest_memory_from(&guest, GIB(2)), 0);
-    assert_int_equal(guest_memory_from(&guest, GIB(4) - 1), 0);
-    assert_int_equal(guest_memory_from(&guest, GIB(4)), GIB(1));
-    assert_int_equal(guest_memory_from(&guest, GIB(5) - 1), 1);
-    assert_int_equal(guest_memory_from(&guest, GIB(5)), 0);
-    assert_int_equal(guest_memory_from(&guest, UINT64_MAX), 0);
-    guest.memory_size = MIB(2);
-    assert_int_equal(guest_memory_from(&guest, MIB(2) - 3), 3);
-    assert_int_equal(guest_memory_from(&guest, MIB(2)), 0);
-    assert_int_equal(guest_memory_from(&guest, GIB(4)), 0);
+    static const struct {
+        uint64_t memory, address, size;
+        bool there;
+    } cases[] = {
+        {GIB(3), 0, GIB(2), true},           {GIB(3), 0, GIB(2) + 1, false},
+        {GIB(3), GIB(2) - 1, 1, true},       {GIB(3), GIB(2) - 1, 2, false},
+        {GIB(3), GIB(2), 0, true},           {GIB(3), GIB(2), 1, false},
+        {GIB(3), GIB(2) + 1, 0, false},      {GIB(3), GIB(4) - 1, 1, false},
+        {GIB(3), GIB(4) - 1, 2, false},      {GIB(3), GIB(4), GIB(1), true},
+        {GIB(3), GIB(4), GIB(1) + 1, false}, {GIB(3), GIB(5) - 1, 1, true},
+        {GIB(3), GIB(5), 1, false},          {GIB(3), GIB(5) + 1, 0, false},
+        {GIB(3), UINT64_MAX, 2, false},      {GIB(3), GIB(4), UINT64_MAX, false},
+        {MIB(2), MIB(2) - 3, 3, true},       {MIB(2), MIB(2) - 3, 4, false},
+        {MIB(2), MIB(2) + 1, 0, false},      {MIB(2), GIB(4), 1, false},
+        {MIB(2), UINT64_MAX, 0, false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        guest.memory_size = cases[i].memory;
+        assert_int_equal(guest_memory_has(&guest, cases[i].address, cases[i].size), cases[i].there);
+    }
     guest.memory_size = 0;
 
     guest.piece_count = 2;
