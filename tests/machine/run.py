@@ -50,8 +50,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
                         help="put FILE onto the boot medium at TARGET, such as /bulkhead/sriov.conf=my.conf")
     parser.add_argument("--trace", action="append", default=[], metavar="EVENT", help="QEMU trace event, into trace.log")
     parser.add_argument("--gdb", type=int, metavar="PORT", help="wait for a debugger on this TCP port")
-    parser.add_argument("--timeout", type=float, metavar="S", help="time limit (default without a terminal: %s)" % " ".join(
-        f"{name} {limit}" for name, limit in DEFAULT_LIMIT.items()))
+    parser.add_argument("--timeout", type=float, metavar="S", help="time limit (default without a terminal: %s, and %d for each GiB that guests have)" % (
+        " ".join(f"{name} {limit}" for name, limit in DEFAULT_LIMIT.items()), scenario.OVERWRITING))
     parser.add_argument("--batch", action="store_true", help="as without a terminal")
     parser.add_argument("--extra", nargs=argparse.REMAINDER, default=[], help="the rest goes to QEMU")
     return parser.parse_args(argv)
@@ -130,7 +130,8 @@ def main(argv: list[str] | None = None) -> int:
     name, reason = options.machine, "as asked"
     if name is None:
         name, reason = choose_machine()
-    limit = options.timeout or (INTERACTIVE_LIMIT if interactive else DEFAULT_LIMIT[name])
+    limit = options.timeout or (INTERACTIVE_LIMIT if interactive
+                                else DEFAULT_LIMIT[name] + scenario.overwriting(scenario.text_of(options.scenario)))
     try:
         spec = specification(options, not interactive, name)
         run = machine(name, spec, limit)

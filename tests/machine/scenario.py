@@ -14,6 +14,7 @@ from .spec import Nic, Nvme, SharedMemory, scenario_file
 SHARED_MEMORY = "1af4:1110"
 MODELS = {"8086:10c9": "igb", "8086:10d3": "e1000e", "1af4:1041": "virtio-net-pci"}
 MIB = 1 << 20
+OVERWRITING = 30  # seconds a GiB
 FIRMWARE_MEMORY = 448  # MiB beside the guests': firmware, hypervisor, modules
 
 
@@ -88,6 +89,11 @@ def memory(text: str) -> int:
     in the first two is not."""
     sizes = [guest["memory"] // MIB for guest in parse(text)["guests"]]
     return max(512, sum(sizes) + FIRMWARE_MEMORY + 1024 * any(size > 2048 for size in sizes))
+
+
+def overwriting(text: str) -> int:
+    """Seconds that it may take until the guests' memory is overwritten, on a busy computer."""
+    return sum(guest["memory"] for guest in parse(text)["guests"]) * OVERWRITING // (1024 * MIB)
 
 
 def cpus(text: str) -> int:
