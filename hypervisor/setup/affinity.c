@@ -49,6 +49,12 @@ static enum status refuse_core(const struct guest *guest, unsigned core, enum st
     return status;
 }
 
+static void take(struct affinity *affinity, uint32_t vcpu, struct cpu *cpu)
+{
+    affinity->cores[vcpu] = cpu;
+    core_owner[cpu->index] = affinity->guest;
+}
+
 static enum status take_named(struct affinity *affinity)
 {
     const struct guest *guest = affinity->guest;
@@ -70,7 +76,7 @@ static enum status take_named(struct affinity *affinity)
         if (!is_free(cpu))
             return refuse_core(guest, core, STATUS_DEVICE,
                                "the core is out of service (see cpu.refused above)");
-        affinity->cores[i] = cpu;
+        take(affinity, i, cpu);
     }
     return STATUS_OK;
 }
@@ -89,7 +95,7 @@ static void pick(struct affinity *affinity, uint32_t node)
     uint32_t picked = 0;
     for (unsigned i = 1; i < cpu_count() && picked < affinity->guest->config->cpus; i++)
         if (is_free(cpu_at(i)) && (node == NODE_NONE || node_of_core(cpu_at(i)) == node))
-            affinity->cores[picked++] = cpu_at(i);
+            take(affinity, picked++, cpu_at(i));
 }
 
 /* The first node that has enough of both, or else enough cores; NODE_NONE: there is none. */
@@ -133,12 +139,11 @@ enum status affinity_choose(const struct guest *guest, struct affinity *affinity
         return affinity_refuse_node(guest, STATUS_NOT_FOUND,
                                     "the machine has no such node; numa.node above lists them");
     enum status status = config->core_count != 0 ? take_named(affinity) : take_free(affinity);
-    if (status != STATUS_OK)
-        return status;
-    affinity->node = config->on_node ? config->node : node_of_core(affinity->cores[0]);
-    for (uint32_t i = 0; i < config->cpus; i++)
-        core_owner[affinity->cores[i]->index] = guest;
-    return STATUS_OK;
+    if (status == STATUS_OK)
+        affinity->node = config->on_node ? config->node : node_of_core(affinity->cores[0]);
+    else
+        affinity_release(guest);
+    return status;
 }
 
 void affinity_release(const struct guest *guest)
