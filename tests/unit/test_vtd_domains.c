@@ -381,6 +381,32 @@ static void memory_running_out_leaves_nothing_mapped(void **state)
     assert_sound();
 }
 
+/* As many guests as there can be, with a function each: every one reaches its own memory only. */
+static void sixty_four_domains(void **state)
+{
+    static struct iommu_domain domains[64];
+    struct pci_function *each[64];
+    struct vtd_model *unit = machine_simple(MODEL_CAP, MODEL_ECAP);
+    for (unsigned i = 0; i < 64; i++) {
+        each[i] = machine_function(RID(0, 1 + i / 32, i % 32, 0), NULL);
+        assert_int_equal(iommu_domain_create(&domains[i], OWNER_GUEST(i)), STATUS_OK);
+        assert_int_equal(
+            iommu_domain_map(&domains[i], i * PAGE_2M, GIB(1) + i * PAGE_2M, PAGE_2M, RW),
+            STATUS_OK);
+        assert_int_equal(iommu_connect(each[i], &domains[i]), STATUS_OK);
+    }
+    for (unsigned i = 0; i < 64; i++)
+        for (unsigned place = 0; place < 64; place++)
+            assert_int_equal(
+                vtd_model_dma(unit, (uint16_t)each[i]->rid, place * PAGE_2M, true).allowed,
+                place == i);
+    for (unsigned i = 0; i < 64; i++) {
+        assert_int_equal(iommu_disconnect(each[i], &domains[i]), STATUS_OK);
+        iommu_domain_destroy(&domains[i]);
+    }
+    assert_sound();
+}
+
 static void many_functions_come_and_go(void **state)
 {
     struct vtd_model *unit = start(MODEL_CAP | VTD_CAP_CM, MODEL_ECAP & ~VTD_ECAP_C);
@@ -462,6 +488,7 @@ int main(void)
         cmocka_unit_test(shared_requester_ids_are_refused),
         cmocka_unit_test(fault_reporting_can_be_turned_off),
         cmocka_unit_test(memory_running_out_leaves_nothing_mapped),
+        cmocka_unit_test(sixty_four_domains),
         cmocka_unit_test(many_functions_come_and_go),
         cmocka_unit_test(the_model_notices_broken_rules),
     };

@@ -12,7 +12,7 @@
 static uint8_t table[4096];
 static uint32_t table_length, structure_offset;
 static struct dmar dmar;
-static struct pci_function functions[32];
+static struct pci_function functions[80];
 static unsigned function_count;
 
 static void put16(uint32_t offset, uint16_t value)
