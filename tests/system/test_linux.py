@@ -155,6 +155,15 @@ def test_time_passes_as_on_the_host(boot):
         assert inside == pytest.approx(outside, rel=0.001, abs=3)
 
 
+def test_sixteen_vcpus(boot):
+    """All that the MADT lists are started, on the cores that the configuration names."""
+    run = boot.to_the_end(linux("alpha", "13", "clock:2", "cores = 2-17\n", cpus=16), memory=768, cpus=18, nics=(),
+                          files=linuxguest.files(), limit=200)
+    verdict(run)
+    assert one(run, "guest.created", name="alpha")["cores"] == "2-17"
+    assert re.search(r"linux 6\.12\.\S+, 16 vCPUs, clock tsc", said(run, "alpha"))
+
+
 def test_what_cannot_be_a_kernel_is_refused(boot):
     """A kernel that does not fit, a missing initrd, one that is too large, an initrd for a guest that takes none."""
     text = ("[guest small]\nimage = vmlinuz-12\nmemory = 16M\nexpect = refused\n"
