@@ -21,6 +21,7 @@
 #include "hypervisor/setup/pci_sriov.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/view.h"
+#include "hypervisor/setup/virtio.h"
 #include "hypervisor/vcpu/events.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/memory.h"
@@ -128,6 +129,13 @@ static enum status claim_functions(struct guest *guest, const struct config *con
         if (status != STATUS_OK) {
             pages_free(assignment, ALIGN_UP(sizeof(struct assignment), PAGE_SIZE) / PAGE_SIZE);
             return refuse(guest, status, "a device it needs was refused");
+        }
+        if (!virtio_is_confined(function)) {
+            (void)!assignment_refuse(
+                guest, function, STATUS_DENIED,
+                "it does not offer VIRTIO_F_ACCESS_PLATFORM, so its DMA may go "
+                "past the IOMMU; QEMU's devices need iommu_platform=on");
+            return refuse(guest, STATUS_DENIED, "a device it needs was refused");
         }
         if (manages(guest, function) &&
             view_add_vfs(assignment, &pf_of(function)->device.sriov) != STATUS_OK)

@@ -11,7 +11,11 @@ struct function_view *view_of(struct pci_function *function);
 MUST_CHECK bool view_add(struct function_view *view, unsigned offset, uint32_t value,
                          uint32_t writable);
 
-/* view_vendor.c. Copies of the function's vendor-specific capabilities (PCIe 7.9.4), by which
+/* view_vendor.c. The next vendor-specific capability behind *cursor, from the first on with 0;
+ * false for none. *left, at first VENDOR_CAPABILITIES, bounds the walk. */
+#define VENDOR_CAPABILITIES ((PCI_LEGACY_SIZE - 0x40) / 4)
+bool view_next_vendor(rid_t rid, unsigned *cursor, unsigned *left);
+/* Copies of the function's vendor-specific capabilities (PCIe 7.9.4), by which
  * drivers find its registers, behind the PCIe capability that every guest is shown. Without those
  * through which configuration accesses would reach BARs (virtio 1.3, 4.1.4.9). What is malformed or
  * does not fit is left out and logged. STATUS_NO_MEMORY. */

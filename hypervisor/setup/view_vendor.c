@@ -42,9 +42,7 @@ static void hide(const struct pci_function *function, unsigned offset, const cha
               rid_text(function->rid).text, offset, message);
 }
 
-/* The next vendor-specific capability behind *cursor, or from the first on with 0; false for none.
- * Bounded by *left. */
-static bool next(rid_t rid, unsigned *cursor, unsigned *left)
+bool view_next_vendor(rid_t rid, unsigned *cursor, unsigned *left)
 {
     unsigned pointer = *cursor == 0 ? PCI_CAP_POINTER : *cursor + 1;
     while (*left > 0) {
@@ -87,10 +85,10 @@ static struct view_register *copy(struct function_view *view, rid_t rid, unsigne
 enum status view_add_vendor(struct pci_function *function)
 {
     rid_t rid = function->rid;
-    unsigned cursor = 0, left = (PCI_LEGACY_SIZE - PCI_STANDARD_HEADER) / 4, end = VENDOR_BASE;
+    unsigned cursor = 0, left = VENDOR_CAPABILITIES, end = VENDOR_BASE;
     struct view_register *last = NULL;
     /* In their order: of two of one kind a driver takes the first. */
-    while (function->cap_pcie != 0 && next(rid, &cursor, &left)) {
+    while (function->cap_pcie != 0 && view_next_vendor(rid, &cursor, &left)) {
         unsigned length = pci_read8(rid, cursor + VENDOR_LENGTH), size = (length + 3) & ~3u;
         if (is_window(function, cursor))
             continue;

@@ -24,6 +24,7 @@
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/vcpu.h"
 #include "hypervisor/setup/view.h"
+#include "hypervisor/setup/virtio.h"
 #include "hypervisor/x86/cpu.h"
 #include "tests/unit/support/host.h"
 
@@ -119,6 +120,17 @@ struct pf_device *pf_device_at(uint32_t index)
 struct pf *pf_of(const struct pci_function *function)
 {
     return NULL;
+}
+
+bool virtio_is_confined(const struct pci_function *function)
+{
+    return true;
+}
+
+enum status assignment_refuse(const struct guest *guest, const struct pci_function *function,
+                              enum status status, const char *message)
+{
+    return status;
 }
 
 enum status view_add_vendor(struct pci_function *function)
