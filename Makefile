@@ -163,7 +163,8 @@ SCENARIO_SETUP = $(if $(call scenario_has,vmlinuz),guests) \
 run: ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|... QEMU=10|11
 	@tests/machine/setup.sh build emulators $(SCENARIO_SETUP)
 	@$(MAKE) --no-print-directory all
-	@$(PYTHON) tests/machine/run.py $(if $(MACHINE),--machine $(MACHINE)) --scenario $(SCENARIO) $(if $(QEMU),--qemu $(QEMU)) $(RUN_FLAGS)
+	@$(PYTHON) tests/machine/run.py $(if $(MACHINE),--machine $(MACHINE)) $(if $(QEMU),--qemu $(QEMU)) \
+	    --scenario $(SCENARIO) $(RUN_FLAGS)
 
 # PYTEST_FLAGS picks tests, e.g. PYTEST_FLAGS='-k sriov' or '-m "not stack"'.
 PYTEST := $(PYTHON) -m pytest -v -p no:cacheprovider --tb=short

@@ -71,7 +71,8 @@ def add_modules(archive: Cpio, directory: Path, names) -> None:
     """The named modules of a kernel (its /lib/modules/VERSION) with all that they need, without debugging
     information, as /lib/*.ko; /lib/order names them in the order they have to be loaded in."""
     files = module_files(directory)
-    order = load_order([name for name in names if name.replace("-", "_") in files], lambda name: read_module(files[name]))
+    present = [name for name in names if name.replace("-", "_") in files]
+    order = load_order(present, lambda name: read_module(files[name]))
     for name in order:
         module = read_module(files[name])
         stripped = subprocess.run(["strip", "--strip-debug", "-o", "/dev/stdout", "/dev/stdin"], check=False,

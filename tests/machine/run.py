@@ -33,8 +33,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
                         help="default: kvm where nested virtualisation is really offered, else tcg")
     parser.add_argument("--scenario", metavar="NAME", help="configuration to boot, such as sriov or passthrough")
     parser.add_argument("--qemu", type=int, choices=tuple(paths.QEMUS),
-                        help="which QEMU (tcg, kvm). Default: what the scenario needs (11 for SR-IOV with virtio), else "
-                             f"what BULKHEAD_QEMU says in the environment, else {min(paths.QEMUS)}")
+                        help="which QEMU (tcg, kvm); default: what the scenario needs (11 for SR-IOV with virtio), else what "
+                             f"BULKHEAD_QEMU says in the environment, else {min(paths.QEMUS)}")
     parser.add_argument("--cpus", type=int, help="default: 4, or what the scenario's guests need")
     parser.add_argument("--memory", type=int, metavar="MIB", help="default: 512, or what the scenario's guests need")
     parser.add_argument("--image", type=Path, default=build / "bulkhead.img", help="UEFI disk image (tcg, kvm, stack)")

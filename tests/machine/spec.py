@@ -22,9 +22,9 @@ class Nic:
     netdev:    what it is wired to, as QEMU's -netdev without the id. "hubport,hubid=0" on several cards
                puts them on one wire.
     capture:   records what passes on the wire in <directory>/<name>.pcap.
-    vfs:       virtio-net-pci only, and only in the newer QEMU, which takes functions 1 to `vfs` of the card for the virtual
-               functions of function 0. They are on a wire of their own: behind `netdev`, to which function 0 alone is
-               wired, QEMU's user network would answer TCP that is not for it. An igb has its VFs anyway.
+    vfs:       virtio-net-pci only, and only in the newer QEMU, which takes functions 1 to `vfs` of the card for the
+               virtual functions of function 0. They are on a wire of their own: behind `netdev`, to which function 0
+               alone is wired, QEMU's user network would answer TCP that is not for it. An igb has its VFs anyway.
     """
 
     model: str = "igb"
@@ -39,9 +39,10 @@ class Nic:
             raise ValueError(f"nic model {self.model!r} is none of {NIC_MODELS}")
         if self.placement not in PLACEMENTS:
             raise ValueError(f"nic placement {self.placement!r} is none of {PLACEMENTS}")
-        if self.vfs and (self.model != "virtio-net-pci" or self.placement == "root-bus" or not 0 < self.vfs <= VIRTIO_VFS):
-            raise ValueError(f"vfs={self.vfs} for {self.model}@{self.placement}: only a virtio-net-pci behind a port can be "
-                             f"given them, 1 to {VIRTIO_VFS}")
+        splittable = self.model == "virtio-net-pci" and self.placement != "root-bus"
+        if not 0 <= self.vfs <= (VIRTIO_VFS if splittable else 0):
+            raise ValueError(f"vfs={self.vfs} for {self.model}@{self.placement}: only a virtio-net-pci behind a port can "
+                             f"be given them, 1 to {VIRTIO_VFS}")
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ class MachineSpec:
     strict:    Bochs only: registers that it does not have fault, rather than read as zero.
     trace:     what QEMU traces. For a stepped Bochs: a linear address, and the CPUs whose every instruction is written
                down from then on. In trace.log.
-    qemu:      the major version, one of paths.QEMUS. None: what the devices need, else what BULKHEAD_QEMU says, else the
-               default. The stacked machine has one of its own.
+    qemu:      the major version, one of paths.QEMUS. None: what the devices need, else what BULKHEAD_QEMU says, else
+               the default. The stacked machine has one of its own.
     """
 
     cpus: int = 4
@@ -131,7 +132,8 @@ class MachineSpec:
         if self.qemu is not None and self.qemu not in paths.QEMUS:
             raise ValueError(f"there is no QEMU {self.qemu} here: there are {' and '.join(map(str, paths.QEMUS))}")
         if self.needed_qemu() > (self.qemu or self.needed_qemu()):
-            raise ValueError(f"a virtio-net-pci with virtual functions needs QEMU {self.needed_qemu()}, not {self.qemu}")
+            raise ValueError(f"a virtio-net-pci with virtual functions needs QEMU {self.needed_qemu()}, "
+                             f"not {self.qemu}")
 
     def needed_qemu(self) -> int:
         """The oldest version that has these devices."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from machine import (MachineError, MachineSpec, Nic, choose_machine, disk, initramfs, kvm, machine, nested_virtualisation,  # noqa: E402
-                     parse_line, paths, run, scenario, scenario_file)
+from machine import (MachineError, MachineSpec, Nic, choose_machine, disk, initramfs, kvm, machine,  # noqa: E402
+                     nested_virtualisation, parse_line, paths, run, scenario, scenario_file)
 from machine.boot_media import gpt, make_image, needs_disk_tools  # noqa: E402
 from machine.bochs import configuration  # noqa: E402
 from machine.logfmt import LogReader  # noqa: E402

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A card whose PF needs no driver: QEMU's virtio-net with SR-IOV. Stock Linux kernels on its VFs, and nobody at its PF."""
+"""A card whose PF needs no driver, QEMU's virtio-net with SR-IOV: stock Linux kernels on its VFs, nobody at its PF."""
 
 import re
 
