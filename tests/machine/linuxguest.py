@@ -5,7 +5,7 @@ of busybox, iperf3, network drivers and our own init (linux/init).
 
   guests/*/12/vmlinuz, guests/*/12/initrd       Debian 12's kernel
   guests/*/13/vmlinuz, guests/*/13/initrd       Debian 13's
-  guests/*/13/initrd-dpdk                       with DPDK's testpmd in place of iperf3 and the drivers
+  guests/*/13/initrd-dpdk                       with DPDK's testpmd and uio drivers in place of iperf3 and the kernel's
 
 They do not depend on the image under test, so they are made once and kept in the cache.
 """
@@ -85,6 +85,7 @@ def make_initrd(tools: Path, modules: Path, dpdk: Path | None = None) -> bytes:
     else:
         add_program(archive, dpdk, dpdk / "usr/bin/dpdk-testpmd", CANCEL, *DPDK_DRIVERS)
         add_modules(archive, modules, DPDK_MODULES)
+        archive.add("lib/igb_uio.ko", stat.S_IFREG | 0o644, stripped(paths.module_packages() / "igb_uio.ko"))
     return archive.finish()
 
 
@@ -92,7 +93,8 @@ def fingerprint(source: Path, dpdk: Path) -> str:
     """Changes whenever what is made would change."""
     digest = hashlib.sha256()
     for path in (Path(__file__), paths.HERE / "initramfs.py", paths.HERE / "linux/init",
-                 paths.HERE / "linux/nvme-attach.c", source / "packages.txt", dpdk / "packages.txt"):
+                 paths.HERE / "linux/nvme-attach.c", source / "packages.txt", dpdk / "packages.txt",
+                 paths.module_packages() / "igb_uio.ko"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -63,6 +63,11 @@ def dpdk_packages() -> Path:
     return _unpacked("dpdk-packages", "no packages for Linux guests", "guests")
 
 
+def module_packages() -> Path:
+    """Where igb_uio is, built for Debian 13's kernel."""
+    return _unpacked("module-packages", "no packages for Linux guests", "guests")
+
+
 def _unpacked(name: str, missing: str, group: str) -> Path:
     path = cache() / name
     if not (path / "version").exists():

@@ -7,7 +7,8 @@
 #                        from Debian 13 ("trixie")
 #   setup.sh emulators   QEMU >= 10.0.7, OVMF, Bochs 3.0 and a Linux kernel, from Debian 13 ("trixie")
 #   setup.sh qemu11      QEMU 11.1 beside the other, from Debian 13's backports: for `--qemu 11` and the scenario virtio
-#   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3, DPDK
+#   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3, DPDK, and
+#                        igb_uio, which is built here
 #   setup.sh fresh       what makes a bare Debian in a directory, for `make test-fresh`
 #
 # The emulators and the tools are unpacked beside the system, never installed into it: Debian 12's QEMU has neither
@@ -37,6 +38,8 @@ guest_tools='busybox-static iperf3'
 guest_kernel=linux-image-amd64
 dpdk_version=1
 dpdk_packages='dpdk-dev ibverbs-providers librte-net-e1000-25 librte-mempool-ring25'
+modules_version=1
+modules_source=dpdk-kmods-dkms
 
 # And the tools'.
 tools_version=1
@@ -52,6 +55,7 @@ fresh_packages='debootstrap debian-archive-keyring python3 git mount util-linux'
 emulator_host_packages='
     ca-certificates debian-archive-keyring python3 python3-pexpect mtools
     grub-pc-bin grub-common xorriso fdisk e2fsprogs util-linux binutils'
+guest_host_packages="$emulator_host_packages gcc libc6-dev make"
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() {
@@ -223,6 +227,65 @@ fetch_dpdk() {
     fetch_chosen guests $dpdk_packages
 }
 
+# modules_wanted: the version of the tree of modules, which fit one kernel only.
+modules_wanted() {
+    kernel=$(cd "$cache/guest-packages/13/boot" && echo vmlinuz-*)
+    kernel=${kernel#vmlinuz-}
+    echo "$modules_version $kernel"
+}
+
+# DPDK's own driver for a card that it owns whole, the only one in a stock kernel's reach that has MSI-X and makes VFs.
+# It is built against the headers of Debian 13's guest kernel, with this machine's compiler.
+fetch_modules() {
+    write_sources trixie
+    say "guests: reading $suite's package lists"
+    tree_apt apt-get update || fail "$suite's package lists could not be read from the mirror that apt uses here"
+    if ! tree_apt apt-cache show "linux-headers-${version_wanted#* }" >"$partial/headers" 2>&1; then
+        say "guests: $suite has no headers for ${version_wanted#* } any more, the guests' kernels are fetched anew"
+        rm -f "$cache/guest-packages/version"
+        (fetch guests guest-packages "$guests_version" fetch_guests)
+        version_wanted=$(modules_wanted)
+    fi
+    kernel=${version_wanted#* }
+    headers="linux-headers-$kernel linux-headers-${kernel%-amd64}-common linux-kbuild-${kernel%-amd64}"
+    say "guests: downloading $modules_source and $headers"
+    # shellcheck disable=SC2086
+    (cd "$partial/apt/cache/archives" && tree_apt apt-get download $modules_source $headers) ||
+        fail "a package of $suite could not be downloaded: is one of '$modules_source $headers' gone?"
+    unpack "$partial/work" "$partial"/apt/cache/archives/*.deb
+    (cd "$partial/apt/cache/archives" && ls -- *.deb) >"$partial/tree/packages.txt"
+    build_modules
+    rm -rf "$partial/apt" "$partial/work" "$partial/headers"
+}
+
+# The programs of the kernel's build want the release's own C library; the tree of DPDK has it, with libelf.
+build_modules() {
+    say "guests: building igb_uio for $kernel"
+    libraries=$cache/dpdk-packages/usr/lib/x86_64-linux-gnu
+    programs=$partial/work/usr/lib/linux-kbuild-${kernel%-amd64}
+    for program in tools/objtool/objtool:objtool.real-x86 scripts/mod/modpost:modpost.real-lsb-64 \
+        scripts/basic/fixdep:fixdep.real; do
+        wrapper=$programs/${program%:*}
+        real=$(dirname "$wrapper")/${program#*:}
+        [ -e "$real" ] || mv "$wrapper" "$real"
+        rm -f "$wrapper"
+        printf '#!/bin/sh\nexec %s --library-path %s:%s %s "$@"\n' "$libraries/ld-linux-x86-64.so.2" "$libraries" \
+            "$cache/guest-packages/tools/usr/lib/x86_64-linux-gnu" "$real" >"$wrapper"
+        chmod 755 "$wrapper"
+    done
+    build=$partial/work/usr/src/linux-headers-$kernel
+    # Where the package would have been installed.
+    sed -i 's,^include /usr/src/,include ../,' "$build/Makefile"
+    mv "$partial"/work/usr/src/dpdk-kmods-* "$partial/work/igb_uio"
+    # Without what this machine's compiler may not have (GCC 12 lacks the option) and what needs pahole.
+    make -s -C "$build" M="$partial/work/igb_uio" CC=gcc CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT= \
+        CONFIG_DEBUG_INFO_BTF_MODULES= modules >"$partial/log" 2>&1 || {
+        tail -n 20 "$partial/log" >&2
+        fail "igb_uio could not be built for $kernel: see the compiler's words above"
+    }
+    mv "$partial/work/igb_uio/igb_uio.ko" "$partial/tree"
+}
+
 fetch_tools() {
     # shellcheck disable=SC2086
     fetch_chosen tools $tools_packages
@@ -362,9 +425,10 @@ setup_qemu11() {
 
 setup_guests() {
     # shellcheck disable=SC2086
-    lock_cache guests $emulator_host_packages
+    lock_cache guests $guest_host_packages
     fetch guests guest-packages "$guests_version" fetch_guests
     fetch guests dpdk-packages "$dpdk_version" fetch_dpdk
+    fetch guests module-packages "$(modules_wanted)" fetch_modules
     "$here/linuxguest.py" || fail "the Linux guests could not be made"
 }
 
