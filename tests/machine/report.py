@@ -17,6 +17,7 @@ class Step:
     lines: list[str] = field(default_factory=list)
     exits: int = 0
     seconds: float = 0.0
+    end: float = 0.0
 
     def value(self, pattern: str) -> str:
         found = re.search(pattern, "\n".join(self.lines))
@@ -35,7 +36,7 @@ def steps(events: list[LogLine]) -> list[Step]:
             mine = found.setdefault(line["name"], [])
             head = re.fullmatch(r"([a-z-]+(?::\S*)?): (ok|FAILED)", line["text"])
             if head:
-                mine.append(Step(line["name"], head.group(1), head.group(2) == "ok"))
+                mine.append(Step(line["name"], head.group(1), head.group(2) == "ok", end=line.time))
             elif line["text"].startswith("  ") and mine:
                 mine[-1].lines.append(line["text"].strip())
     for guest, mine in found.items():
@@ -48,40 +49,73 @@ def steps(events: list[LogLine]) -> list[Step]:
     return [step for mine in found.values() for step in mine]
 
 
-def drivers(events: list[LogLine]) -> dict[str, str]:
-    """The driver behind each address."""
-    lines = (re.fullmatch(r"\S+: ([\d.]+)/\d+, driver (\S+), carrier 1", line["text"])
+@dataclass(frozen=True)
+class Card:
+    """What is behind an address: whose it is and the driver that it has."""
+
+    guest: str
+    driver: str
+
+    @property
+    def virtual(self) -> bool:
+        return self.driver.endswith("vf")
+
+
+def cards(events: list[LogLine]) -> dict[str, Card]:
+    """The card behind each address."""
+    lines = ((line, re.fullmatch(r"\S+: ([\d.]+)/\d+, driver (\S+), carrier 1", line["text"]))
              for line in events if line.event == "guest.output")
-    return {line.group(1): line.group(2) for line in lines if line}
+    return {found.group(1): Card(line["name"], found.group(2)) for line, found in lines if found}
 
 
 def network(address: str) -> str:
     return address.rpartition(".")[0]
 
 
+def owners(events: list[LogLine]) -> set[str]:
+    """The guests that drive a PF whose VFs others have."""
+    return {line["name"] for line in events
+            if line.event == "guest.output" and re.fullmatch(r"[\da-f:.]+: \d+ VFs", line["text"])}
+
+
+def kind(near: Card, far: Card, guest_pf: bool) -> str:
+    if near.virtual and far.virtual:
+        words = "virtual functions"
+    elif near.virtual or far.virtual:
+        words = "virtual and physical function"
+    else:
+        words = "whole cards"
+    owner = ", a guest's PF" if guest_pf else ""
+    return f"{words}{owner} ({near.driver} to {far.driver})"
+
+
 def compare(events: list[LogLine]) -> list[list[str]]:
     """One column for each pair of cards that carried the same traffic: whole ones and virtual functions."""
-    behind = drivers(events)
-    taken = [step for step in steps(events) if step.name.startswith(("ping:", "iperf:"))]
-    waits = [step for step in steps(events) if step.name == "wait"]
+    behind = cards(events)
+    measured = sorted(steps(events), key=lambda step: step.end)
+    driving = owners(events)
+    with_guest_pf = {network(address) for address, card in behind.items() if card.guest in driving and not card.virtual}
+    taken = [step for step in measured if step.name.startswith(("ping:", "iperf:"))]
+    waits = {guest: iter([step for step in measured if step.guest == guest and step.name == "wait"])
+             for guest in {step.guest for step in measured}}
     pairs = dict.fromkeys((step.guest, step.name.split(":")[1]) for step in taken)
     rows = [["", "round trip, ms", "TCP, Mbit/s", "exits, ping", "exits, sender", "exits, receiver"]]
     for guest, target in pairs:
-        near = next((driver for address, driver in behind.items()
-                     if network(address) == network(target) and address != target), "?")
+        near = next((card for address, card in behind.items()
+                     if network(address) == network(target) and card.guest == guest), None)
         mine = {step.name.split(":")[0]: step for step in taken if (step.guest, step.name.split(":")[1]) == (guest, target)}
-        if set(mine) != {"ping", "iperf"} or target not in behind:
+        if set(mine) != {"ping", "iperf"} or target not in behind or near is None:
             continue
-        kind = "virtual functions" if near.endswith("vf") else "whole cards"
-        receiver = waits[len(rows) - 1].exits if len(waits) >= len(rows) else "-"
-        rows.append([f"{kind} ({near} to {behind[target]})", mine["ping"].value(r"= [\d.]+/([\d.]+)/"),
+        receiver = next(waits.get(behind[target].guest, iter(())), None)
+        rows.append([kind(near, behind[target], network(target) in with_guest_pf),
+                     mine["ping"].value(r"= [\d.]+/([\d.]+)/"),
                      mine["iperf"].value(r"([\d.]+) Mbits/sec.*receiver"), str(mine["ping"].exits),
-                     str(mine["iperf"].exits), str(receiver)])
+                     str(mine["iperf"].exits), str(receiver.exits) if receiver else "-"])
     return rows if len(rows) > 2 else []
 
 
 def packets(events: list[LogLine]) -> list[list[str]]:
-    """A column for each guest that drove its card by DPDK."""
+    """A column for each guest that drove its card by DPDK one way."""
     rows = [["", "packets", "best second", "dropped (its count)", "exits meanwhile"]]
     for step in steps(events):
         way = "T" if step.name.startswith("dpdk:tx") else "R"
@@ -91,10 +125,22 @@ def packets(events: list[LogLine]) -> list[list[str]]:
     return rows if len(rows) > 1 else []
 
 
+def rounds(events: list[LogLine]) -> list[list[str]]:
+    """A column for each step in which frames went round: by whom, between what, and how many each way."""
+    rows = [["", "sent", "received", "best second", "exits meanwhile"]]
+    driving = owners(events)
+    for step in steps(events):
+        if step.name.startswith(("dpdk-echo:", "dpdk-round:")):
+            function = "PF" if step.guest in driving else "VF"
+            rows.append([f"{step.guest}, {function} ({step.name})", step.value(r"TX-packets: (\d+)"),
+                         step.value(r"RX-packets: (\d+)"), step.value(r"Rx-pps: +(\d+)"), str(step.exits)])
+    return rows if len(rows) > 1 else []
+
+
 def text(events: list[LogLine]) -> str:
     """The tables, "" when nothing was measured."""
     out = ""
-    for columns in (compare(events), packets(events)):
+    for columns in (compare(events), packets(events), rounds(events)):
         widths = [max(map(len, column)) for column in columns]
         for row in zip(*columns):
             cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]
