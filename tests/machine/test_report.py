@@ -44,12 +44,31 @@ def test_packets():
     assert report.packets(events(text))[1:] == [["s (dpdk:txonly:10)", "77", "8", "2", "0"]]
 
 
+def test_a_pf_that_a_guest_drives():
+    text = LOG.replace("eth1: 10.0.3.12/24, driver igbvf", "eth1: 10.0.3.12/24, driver igb")
+    text += '[1.0] guest.output name=b text="0000:00:02.0: 2 VFs"\n'
+    for number, net in ((1, 2), (3, 3)):
+        text += step("a", number, f"ping:10.0.{net}.12:5", 0, 3) + step("a", number + 1, f"iperf:10.0.{net}.12:5", 0, 5)
+    assert [row[0] for row in report.compare(events(text))[1:]] == [
+        "whole cards, a guest's PF (e1000e to igb)", "virtual and physical function, a guest's PF (igbvf to igb)"]
+
+
+def test_frames_that_go_round():
+    text = '[1.0] guest.output name=o text="0000:00:01.0: 2 VFs"\n'
+    text += step("o", 1, "dpdk-echo:60", 4, 0, "RX-packets: 9 TX-packets: 8", "RX-packets: 19 RX-dropped: 0",
+                 "TX-packets: 18 TX-dropped: 0", "Rx-pps:       7")
+    text += step("v", 1, "dpdk-round:10", 0, 9, "RX-packets: 5 RX-dropped: 0", "TX-packets: 6 TX-dropped: 0", "Rx-pps:  3")
+    assert report.rounds(events(text))[1:] == [["o, PF (dpdk-echo:60)", "8", "9", "7", "4"],
+                                               ["v, VF (dpdk-round:10)", "6", "5", "3", "0"]]
+    assert "sent" in report.text(events(text))
+
+
 def test_nothing_measured_prints_nothing():
     assert report.text(events('[1.0] guest.output name=a text="ping 10.0.0.2: 10 of 10 echoes"\n')) == ""
 
 
 def test_a_card_for_each_section():
     cards = scenario.nics(scenario.text_of("passthrough"))
-    assert [card.model for card in cards] == ["e1000e", "igb", "igb"]
-    assert cards[0].netdev == cards[1].netdev == "hubport,hubid=0" != cards[2].netdev
+    assert [card.model for card in cards] == ["e1000e", "igb", "igb", "igb"]
+    assert cards[0].netdev == cards[1].netdev == "hubport,hubid=0" not in (cards[2].netdev, cards[3].netdev)
     assert len(scenario.nics(scenario.text_of("sriov"))) == 1
