@@ -56,7 +56,8 @@ static unsigned sriov_capability(void)
 
 static void start_vf(unsigned vf)
 {
-    set(IGB_VMOLR(vf), IGB_VMOLR_STRIP_CRC | IGB_VMOLR_UNTAGGED | IGB_MAX_FRAME);
+    set(IGB_VMOLR(vf),
+        IGB_VMOLR_STRIP_CRC | IGB_VMOLR_BROADCAST | IGB_VMOLR_UNTAGGED | IGB_MAX_FRAME);
     set(IGB_RAL(vf + 1), MAC_LOW(vf));
     set(IGB_RAH(vf + 1), IGB_RAH_VALID | IGB_RAH_POOL(vf) | MAC_HIGH);
     set(IGB_VFRE, get(IGB_VFRE) | 1u << vf);
@@ -78,18 +79,24 @@ static void start_switch(void)
         start_vf(vf);
 }
 
-static bool begin(void)
+bool bare_find(struct pci_device *device, unsigned *capability)
 {
     for (unsigned index = 0; pci_device(index, &pf); index++)
         if (pf.vendor == INTEL && pf.device == MODEL)
             break;
-    registers = pf.device == MODEL ? pci_bar(&pf, 0) : 0;
-    unsigned capability = registers != 0 ? sriov_capability() : 0;
-    if (capability == 0) {
-        registers = 0;
+    *capability = pf.device == MODEL && pci_bar(&pf, 0) != 0 ? sriov_capability() : 0;
+    *device = pf;
+    return *capability != 0;
+}
+
+static bool begin(void)
+{
+    unsigned capability;
+    if (!bare_find(&pf, &capability)) {
         print("bare: there is no 82576 with SR-IOV on bus 0\n");
         return false;
     }
+    registers = pci_bar(&pf, 0);
     pci_enable(&pf);
     write32(pf.config + capability + SRIOV_BAR(0), VF_REGISTERS);
     write32(pf.config + capability + SRIOV_BAR(1), 0);

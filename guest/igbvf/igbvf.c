@@ -59,7 +59,8 @@ void *memcpy(void *restrict destination, const void *restrict source, size_t siz
 #define TX_PAYLOAD_SHIFT 14
 #define DESCRIPTOR_DONE  1u
 
-#define WAIT_LIMIT UINT64_C(3000000) /* microseconds: emulated links take 500 ms */
+/* Seconds: emulated links take half of one; a PF that is another guest's starts meanwhile. */
+#define WAIT_LIMIT (argument_number("patience", 3) * 1000000)
 #define INTEL      0x8086
 
 static uint32_t get(const struct igbvf *vf, uint32_t offset)
