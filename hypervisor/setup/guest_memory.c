@@ -2,6 +2,7 @@
 /* A guest's RAM: which pieces of the machine's it is made of, and where it sees them. */
 #include "hypervisor/setup/guest_memory.h"
 
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
@@ -191,6 +192,24 @@ enum status guest_memory_create(struct guest *guest, const struct affinity *affi
     guest->bar_windows[1] = (struct guest_bar_window){.base = high, .end = MAX(high, end)};
     status = map_pieces(guest);
     return status == STATUS_OK ? status : refuse(guest, status, "no memory left for its tables");
+}
+
+/* Where an operating system finds room above the RAM it moves BARs that come later to it, and ours
+ * stay where they are. */
+void guest_memory_close_window(struct guest *guest)
+{
+    struct guest_bar_window *window = &guest->bar_windows[1];
+    uint64_t first = UINT64_MAX, end = 0;
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        for (unsigned number = 0; number < PCI_BARS; number++) {
+            const struct guest_bar *bar = &guest->assignments[i]->bars[number];
+            if (bar->size == 0 || bar->guest_base < window->base)
+                continue;
+            first = MIN(first, bar->guest_base);
+            end = MAX(end, bar->guest_base + bar->size);
+        }
+    window->base = end == 0 ? window->base : first;
+    window->end = end == 0 ? window->base : end;
 }
 
 /* The largest page that RAM is mapped with, 0 without any. */

@@ -11,6 +11,8 @@
  * logged as guest.refused; guest_memory_release() gives back what it has then. */
 MUST_CHECK enum status guest_memory_create(struct guest *guest, const struct affinity *affinity,
                                            cpuid_query *query);
+/* Once the guest has its functions: its window above the RAM is what their BARs fill. */
+void guest_memory_close_window(struct guest *guest);
 /* Nothing of the guest ever ran, and none of its functions is connected. */
 void guest_memory_release(struct guest *guest);
 /* guest.memory for each piece when there are several, and guest.tables. */

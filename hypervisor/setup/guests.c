@@ -216,6 +216,7 @@ static void give_functions(struct guest *guest, const struct config *config)
 {
     if (claim_functions(guest, config) == STATUS_OK) {
         guest->state = GUEST_CREATED;
+        guest_memory_close_window(guest);
         log_event("guest.created",
                   "name=%s cpus=%u memory=%s base=%#lx devices=%u cores=%s node=%d", guest->name,
                   guest->cpu_count, size_text(guest->memory_size).text, guest->pieces[0].physical,

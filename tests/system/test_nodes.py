@@ -60,7 +60,7 @@ def test_what_does_not_fit_on_the_node(boot):
     assert (far["node"], far["from"]) == ("0", "1")
     far = one(run, "guest.memory_far", name="last")
     assert (far["node"], far["from"]) == ("1", "2")
-    refused(run, "strict", "not enough free memory on this node", node="1")
+    refused(run, "strict", "memory = 160M does not fit on node 1", node="1")
     refused(run, "crowd", "not enough free cores on this node", node="1")
     refused(run, "nowhere", "no such node", node="7")
     refused(run, "memory-only", "not enough free cores on this node", node="2")

@@ -7,6 +7,7 @@
 /* Of which pieces a guest's RAM is made, where it sees them, and what is refused. */
 #include <string.h>
 
+#include "hypervisor/assign/assignment.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/guest_memory.h"
 #include "hypervisor/setup/iommu.h"
@@ -334,6 +335,28 @@ static void no_piece_is_given_twice(void **state)
     guest_memory_release(&second);
 }
 
+/* --- BARs above the RAM --- */
+
+static void the_window_is_what_is_used(void **state)
+{
+    static struct assignment large, small;
+    large.bars[4] = (struct guest_bar){.size = GIB(16), .guest_base = GIB(16)};
+    small.bars[0] = (struct guest_bar){.size = MIB(1), .guest_base = GUEST_BAR_BASE};
+    ram(GIB(4), GIB(1));
+    assert_int_equal(frames_init(&boot), STATUS_OK);
+    assert_int_equal(create(MIB(64)), STATUS_OK);
+    guest.assignments[0] = &small;
+    guest.assignments[1] = &large;
+    guest.assignment_count = 2;
+    guest_memory_close_window(&guest);
+    assert_int_equal(guest.bar_windows[1].base, GIB(16));
+    assert_int_equal(guest.bar_windows[1].end, GIB(32));
+    guest.assignment_count = 1;
+    guest_memory_close_window(&guest);
+    assert_int_equal(guest.bar_windows[1].end, guest.bar_windows[1].base);
+    assert_int_equal(guest.bar_windows[0].end, GUEST_BAR_END);
+}
+
 /* --- which addresses are RAM --- */
 
 static void addresses_of_ram(void **state)
@@ -408,6 +431,7 @@ int main(void)
         TEST(what_reaches_too_far),
         TEST(without_pages_for_tables),
         TEST(no_piece_is_given_twice),
+        TEST(the_window_is_what_is_used),
         TEST(addresses_of_ram),
         TEST(the_largest_piece),
     };
