@@ -161,8 +161,10 @@ static enum status refuse_size(struct guest *guest, const struct affinity *affin
     struct text text;
     guest_memory_release(guest);
     uint64_t base, free = frames_bytes(OWNER_NOBODY), piece = 0;
-    for (enum affinity_rank rank = 0; rank < AFFINITY_RANKS; rank++)
-        piece = MAX(piece, affinity_largest(affinity, rank, PAGE_2M, UINT64_MAX, &base));
+    for (enum affinity_rank rank = 0; rank < AFFINITY_RANKS; rank++) {
+        uint64_t its = affinity_largest(affinity, rank, PAGE_2M, UINT64_MAX, &base);
+        piece = MAX(piece, its);
+    }
     if (affinity->strict) {
         free = node_free_bytes(affinity->node);
         (void)format_text(node, sizeof node, " on node %u", affinity->node);

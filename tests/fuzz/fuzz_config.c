@@ -24,7 +24,8 @@ static void check_guest(const struct config *config, const struct config_guest *
     fuzz_check(memchr(guest->image, '\0', sizeof guest->image) != NULL && guest->image[0] != '\0');
     fuzz_check(memchr(guest->args, '\0', sizeof guest->args) != NULL);
     fuzz_check(strpbrk(guest->image, "/\\:") == NULL);
-    fuzz_check(guest->memory != 0 && IS_ALIGNED(guest->memory, PAGE_2M) && guest->memory <= GIB(510));
+    fuzz_check(guest->memory != 0 && IS_ALIGNED(guest->memory, PAGE_2M) &&
+               guest->memory <= GIB(510));
     fuzz_check(guest->cpus >= 1 && guest->cpus <= 64);
     fuzz_check(guest->core_count == 0 || guest->core_count == guest->cpus);
     for (uint32_t i = 0; i < guest->core_count; i++) {

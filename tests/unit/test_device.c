@@ -8,21 +8,6 @@
  * fails. */
 #include "tests/unit/support/device_fixture.h"
 
-static bool reaches(uint64_t guest_physical, uint64_t physical)
-{
-    struct page_walk walk;
-    page_table_walk(&guests[0].memory, guest_physical, &walk);
-    return walk.present && walk.physical == physical &&
-           walk.rights == (PAGE_READ | PAGE_WRITE | PAGE_DEVICE);
-}
-
-static bool blocked(uint64_t guest_physical)
-{
-    struct page_walk walk;
-    page_table_walk(&guests[0].memory, guest_physical, &walk);
-    return !walk.present;
-}
-
 static void test_assign(void **state)
 {
     assert_int_equal(assign(0), STATUS_OK);
@@ -172,33 +157,7 @@ static void test_msix_table_is_mapped_once(void **state)
     expect_nothing_left();
 }
 
-static void test_small_bars_are_hidden(void **state)
-{
-    function.bar[1] = (struct pci_bar){.base = 0xfe0ff000, .size = 0x800};
-    function.bar[5] = (struct pci_bar){.base = 0xfe0fe400, .size = 0x400};
-    assert_int_equal(assign(0), STATUS_OK);
-    assert_int_equal(host_log_count("device.bar_hidden", "bar=1"), 1);
-    assert_int_equal(host_log_count("device.bar_hidden", "bar=5"), 1);
-    assert_int_equal(device.bars[1].size, 0);
-    assert_int_equal(frames_owner(0xfe0ff000), OWNER_MMIO);
-    assignment_unclaim(&device);
-    expect_nothing_left();
-}
-
 /* --- who may have what --- */
-
-static void expect_refusal(enum status status, const char *part)
-{
-    owner_t before = function.owner;
-    memset(&device, 0, sizeof device);
-    host_log_clear();
-    assert_int_equal(assign(0), status);
-    assert_int_equal(host_log_count("device.refused", part), 1);
-    assert_int_equal(host_log_count("device.assigned", NULL), 0);
-    assert_int_equal(function.owner, before);
-    assert_false(master);
-    assert_int_equal(mapped != 0, function.msix_table != 0);
-}
 
 static void test_ownership(void **state)
 {
@@ -391,61 +350,6 @@ static void test_neighbours_without_acs(void **state)
     }
 }
 
-static void test_devices_that_cannot_be_laid_out(void **state)
-{
-    layout_status = STATUS_INVALID;
-    expect_refusal(STATUS_INVALID, "MSI-X");
-    layout_status = STATUS_OK;
-    layout.vectors = GUEST_MSIX_MAX + 1;
-    expect_refusal(STATUS_UNSUPPORTED, "256");
-    layout.vectors = 10;
-    function.bar[3].base = 0;
-    expect_refusal(STATUS_UNSUPPORTED, "without an address");
-    expect_nothing_left();
-    function.bar[3].base = BAR3;
-    /* The window ends at 0xfe000000, also for what would wrap. */
-    next_bar[0] = 0xfdff8000;
-    expect_refusal(STATUS_NO_MEMORY, "do not fit");
-    expect_nothing_left();
-    next_bar[0] = GUEST_BAR_BASE;
-    function.bar[0].size = BIT(63);
-    expect_refusal(STATUS_NO_MEMORY, "do not fit");
-    expect_nothing_left();
-}
-
-/* A 64-bit BAR for which there is no room below 4 GiB lies above the guest's memory, a 32-bit one
- * nowhere, and above the last address of the guest's nothing does. */
-static void test_bars_above_4g(void **state)
-{
-    struct pci_bar *large = &function.bar[4];
-    *large = (struct pci_bar){.base = GIB(512), .size = GIB(16), .is_64bit = true};
-    assert_int_equal(assign(0), STATUS_OK);
-    assert_int_equal(device.bars[3].guest_base, GUEST_BAR_BASE + 0x20000);
-    assert_int_equal(device.bars[4].guest_base, GIB(16)); /* the first multiple of its size */
-    assert_int_equal(next_bar[0], GUEST_BAR_BASE + 0x28000);
-    assert_int_equal(next_bar[1], GIB(32));
-    assert_true(reaches(GIB(16), GIB(512)) && reaches(GIB(32) - PAGE_SIZE, GIB(528) - PAGE_SIZE));
-    assert_true(blocked(GIB(32)) && frames_owned_by(GIB(512), GIB(16), OWNER_GUEST(0)));
-    assignment_withdraw(&device);
-    assert_true(blocked(GIB(16)));
-    assert_int_equal(guests[0].bar_windows[0].pulled_end, GUEST_BAR_BASE + 0x28000);
-    assert_int_equal(guests[0].bar_windows[1].pulled_end, GIB(32));
-    assignment_unclaim(&device);
-    expect_nothing_left();
-
-    memset(&device, 0, sizeof device);
-    guests[0].bar_windows[1].end = GIB(32) - 1;
-    next_bar[0] = GUEST_BAR_BASE;
-    next_bar[1] = HIGH_BARS;
-    expect_refusal(STATUS_NO_MEMORY, "do not fit");
-    expect_nothing_left();
-    guests[0].bar_windows[1].end = BIT(40);
-    large->is_64bit = false;
-    next_bar[0] = GUEST_BAR_BASE;
-    expect_refusal(STATUS_NO_MEMORY, "do not fit");
-    expect_nothing_left();
-}
-
 /* --- a step fails: nothing is left behind --- */
 
 static void test_foreign_memory_under_a_bar(void **state)
@@ -515,8 +419,6 @@ int main(void)
         TEST(test_msix_table_at_either_end),
         TEST(test_msix_table_over_two_pages),
         TEST(test_msix_table_is_mapped_once),
-        TEST(test_small_bars_are_hidden),
-        TEST(test_bars_above_4g),
         TEST(test_ownership),
         TEST(test_registers_in_the_wrong_place),
         TEST(test_flash_must_be_accepted),
@@ -526,7 +428,6 @@ int main(void)
         TEST(test_firmwares_functions),
         TEST(test_firmwares_functions_that_stay),
         TEST(test_neighbours_without_acs),
-        TEST(test_devices_that_cannot_be_laid_out),
         TEST(test_foreign_memory_under_a_bar),
         TEST(test_steps_of_assigning_that_fail),
         TEST(test_running_out_of_pages_anywhere),

@@ -311,7 +311,7 @@ static enum status assign(unsigned guest)
                             next_bar);
 }
 
-static void expect_trace(const char *expected)
+__attribute__((unused)) static void expect_trace(const char *expected)
 {
     assert_string_equal(trace, expected);
     trace[0] = '\0';
@@ -331,4 +331,32 @@ static void expect_nothing_left(void)
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(page_table_create(&guests[i].memory, &page_format_ept, 4, 2, false),
                          STATUS_OK);
+}
+
+__attribute__((unused)) static bool reaches(uint64_t guest_physical, uint64_t physical)
+{
+    struct page_walk walk;
+    page_table_walk(&guests[0].memory, guest_physical, &walk);
+    return walk.present && walk.physical == physical &&
+           walk.rights == (PAGE_READ | PAGE_WRITE | PAGE_DEVICE);
+}
+
+__attribute__((unused)) static bool blocked(uint64_t guest_physical)
+{
+    struct page_walk walk;
+    page_table_walk(&guests[0].memory, guest_physical, &walk);
+    return !walk.present;
+}
+
+__attribute__((unused)) static void expect_refusal(enum status status, const char *part)
+{
+    owner_t before = function.owner;
+    memset(&device, 0, sizeof device);
+    host_log_clear();
+    assert_int_equal(assign(0), status);
+    assert_int_equal(host_log_count("device.refused", part), 1);
+    assert_int_equal(host_log_count("device.assigned", NULL), 0);
+    assert_int_equal(function.owner, before);
+    assert_false(master);
+    assert_int_equal(mapped != 0, function.msix_table != 0);
 }
