@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bench import exits  # noqa: E402
+from bench import exits, pages  # noqa: E402
 from bench.boot import boot_rows, phase_rows  # noqa: E402
 from bench.kvm_exits import all_exit_rows  # noqa: E402
 from bench.linux import linux_rows  # noqa: E402
@@ -75,13 +75,14 @@ def measured(names: list[str]) -> list[Row]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--accept", action="store_true", help="write the exit costs to exit_costs.golden")
+    parser.add_argument("--accept", action="store_true", help="write the exit costs to exit_costs.golden and into README and docs")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help="of: " + " ".join(PARTS))
     parser.add_argument("--twice", action="store_true", help="measure twice; fail when a count is not the same")
     options = parser.parse_args()
     if options.accept:
         costs = exits.exit_costs(exits.run_in_bochs())
         exits.write_golden(costs)
+        pages.fill(exits.read_golden()[1])
         show([Row(f"exit {kind}", value, "instructions", exits.COUNTED_BY) for kind, value in costs.items()])
         return 0
     names = options.only or list(PARTS)

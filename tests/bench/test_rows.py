@@ -3,7 +3,7 @@
 machine."""
 
 import pytest
-from bench import native, plots
+from bench import exits, native, pages, plots
 from bench.row import Row, differences, write_csv
 
 
@@ -47,3 +47,17 @@ def test_a_guest_takes_as_many_instructions_as_the_bare_machine(built):
     assert bare.keys() == guest.keys() and len(bare) == 7
     for what, figures in bare.items():
         assert (figures.minimum, figures.median) == (guest[what].minimum, guest[what].median), what
+
+
+def test_pages_say_what_exits_cost():
+    """`make bench-accept` writes them."""
+    costs = exits.read_golden()[1]
+    text = "<!-- exit cpuid-1 -->1<!-- --> <!-- exit cpuid-1 vmreads -->1<!-- --> <!-- exit cpuid-1 below 1000 -->1<!-- -->"
+    cost = costs["cpuid-1"]
+    assert pages.filled(text, costs) == (
+        f"<!-- exit cpuid-1 -->{cost.instructions}<!-- --> <!-- exit cpuid-1 vmreads -->{cost.vmreads}<!-- --> "
+        f"<!-- exit cpuid-1 below 1000 -->{1000 / cost.instructions:.1f}<!-- -->")
+    with pytest.raises(KeyError, match="there is no such exit"):
+        pages.filled("<!-- exit none -->1<!-- -->", costs)
+    assert {page.name for page in pages.quoting()} == {"README.md", "performance.md", "performance-exits.md"}
+    assert not pages.outdated(costs)
