@@ -19,6 +19,7 @@ from bench.packets import packet_rows  # noqa: E402
 from bench.row import CSV, ROOT, Row, differences, write_csv  # noqa: E402
 from bench.scale import scale_rows  # noqa: E402
 from bench.sizes import image_rows, line_rows, memory_rows  # noqa: E402
+from bench.start import start_rows  # noqa: E402
 from bench.vtd import corpus_rows, domain_rows, invalidation_rows, page_rows  # noqa: E402
 
 
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "exits": bochs_rows,
     "packets": packet_rows,
     "boot": boot_rows,
+    "start": start_rows,
     "linux": linux_rows,
     "invalidation": invalidation_rows,
     "pages": page_rows,
