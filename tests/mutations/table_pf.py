@@ -46,7 +46,7 @@ PF_MUTATIONS = (
              (Edit(VIEW, "(sriov[SRIOV_CONTROL / 4].value & SRIOV_CONTROL_VF_ENABLE) != 0", "view->count != 0"),),
              (Unit("test_virtual_sriov", failed("vfs_come_and_go")),)),
     Mutation("vf-window-unclaimed", "where the VFs' registers seem to lie is nobody else's",
-             (Edit(VIEW_PF, "    guest->window_end = end;\n", ""),),
+             (Edit(VIEW_PF, "    guest->bar_windows[0].vfs_end = end;\n", ""),),
              (Unit("test_virtual_sriov", failed("the_window_is_empty")),)),
     Mutation("virtio-window-shown", "no capability leads from configuration space to BARs",
              (Edit(VIEW_VENDOR, "pci_read8(function->rid, offset + VIRTIO_TYPE) == VIRTIO_TYPE_CONFIG", "offset == 0"),),
