@@ -3,7 +3,7 @@
 // SOURCES: hypervisor/acpi/srat.c hypervisor/acpi/table.c hypervisor/base/string.c
 // UNWIND: 7
 // BOUND: any table of up to 88 bytes: one piece of memory, two processors, or 5 unknown entries
-// PLANT: hypervisor/acpi/srat.c ==> if (entry[1] < smallest[type]) { ==> if (entry[1] + 1 < smallest[type]) {
+// PLANT: hypervisor/acpi/srat.c ==> bytes[offset + 1] > left) { ==> bytes[offset + 1] > left + 64) {
 // clang-format on
 /* Only bytes of the table are read; no APIC id is counted twice; no piece of memory is empty or
  * wraps. */
