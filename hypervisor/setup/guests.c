@@ -230,7 +230,7 @@ static void give_functions(struct guest *guest, const struct config *config)
 
 void guests_give_functions(const struct config *config)
 {
-    /* Who drives a card comes first: without him nobody gets its VFs. */
+    /* A guest that drives a card comes first: without it nobody gets the VFs. */
     for (unsigned turn = 0; turn < 2; turn++)
         for (unsigned i = 0; guest_at(i) != NULL; i++)
             if (guest_at(i)->state == GUEST_EMPTY && manages_any(guest_at(i)) == (turn == 0))

@@ -252,17 +252,17 @@ fetch_modules() {
     # shellcheck disable=SC2086
     (cd "$partial/apt/cache/archives" && tree_apt apt-get download $modules_source $headers) ||
         fail "a package of $suite could not be downloaded: is one of '$modules_source $headers' gone?"
-    unpack "$partial/work" "$partial"/apt/cache/archives/*.deb
+    unpack "$partial/modules" "$partial"/apt/cache/archives/*.deb
     (cd "$partial/apt/cache/archives" && ls -- *.deb) >"$partial/tree/packages.txt"
     build_modules
-    rm -rf "$partial/apt" "$partial/work" "$partial/headers"
+    rm -rf "$partial/apt" "$partial/modules" "$partial/headers"
 }
 
 # The programs of the kernel's build want the release's own C library; the tree of DPDK has it, with libelf.
 build_modules() {
     say "guests: building igb_uio for $kernel"
     libraries=$cache/dpdk-packages/usr/lib/x86_64-linux-gnu
-    programs=$partial/work/usr/lib/linux-kbuild-${kernel%-amd64}
+    programs=$partial/modules/usr/lib/linux-kbuild-${kernel%-amd64}
     for program in tools/objtool/objtool:objtool.real-x86 scripts/mod/modpost:modpost.real-lsb-64 \
         scripts/basic/fixdep:fixdep.real; do
         wrapper=$programs/${program%:*}
@@ -273,17 +273,17 @@ build_modules() {
             "$cache/guest-packages/tools/usr/lib/x86_64-linux-gnu" "$real" >"$wrapper"
         chmod 755 "$wrapper"
     done
-    build=$partial/work/usr/src/linux-headers-$kernel
+    build=$partial/modules/usr/src/linux-headers-$kernel
     # Where the package would have been installed.
     sed -i 's,^include /usr/src/,include ../,' "$build/Makefile"
-    mv "$partial"/work/usr/src/dpdk-kmods-* "$partial/work/igb_uio"
+    mv "$partial"/modules/usr/src/dpdk-kmods-* "$partial/modules/igb_uio"
     # Without what this machine's compiler may not have (GCC 12 lacks the option) and what needs pahole.
-    make -s -C "$build" M="$partial/work/igb_uio" CC=gcc CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT= \
+    make -s -C "$build" M="$partial/modules/igb_uio" CC=gcc CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT= \
         CONFIG_DEBUG_INFO_BTF_MODULES= modules >"$partial/log" 2>&1 || {
         tail -n 20 "$partial/log" >&2
         fail "igb_uio could not be built for $kernel: see the compiler's words above"
     }
-    mv "$partial/work/igb_uio/igb_uio.ko" "$partial/tree"
+    mv "$partial/modules/igb_uio/igb_uio.ko" "$partial/tree"
 }
 
 fetch_tools() {
