@@ -5,7 +5,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import paths
+from . import paths, tables
 
 PLACEMENTS = ("root-port", "switch", "root-bus")
 NIC_MODELS = ("igb", "e1000e", "virtio-net-pci")
@@ -85,6 +85,7 @@ class MachineSpec:
     ips:       Bochs only: instructions a second of its own time. With fewer, waits for time (the serial line's above all)
                take fewer instructions.
     strict:    Bochs only: registers that it does not have fault, rather than read as zero.
+    tables:    ACPI tables other than QEMU's own (tables.py says how they are named). UEFI only.
     trace:     what QEMU traces. For a stepped Bochs: a linear address, and the CPUs whose every instruction is written
                down from then on. In trace.log.
     qemu:      the major version, one of paths.QEMUS. None: what the devices need, else what BULKHEAD_QEMU says, else
@@ -114,6 +115,7 @@ class MachineSpec:
     ips: int | None = None
     strict: bool = False
     icount: int | None = None
+    tables: dict[str, bytes] = field(default_factory=dict)
     trace: tuple[str, ...] = ()
     gdb: int | None = None
     wait_for_gdb: bool = False
@@ -127,6 +129,8 @@ class MachineSpec:
             raise ValueError(f"aw_bits is {self.aw_bits}: QEMU's intel-iommu has 39 and 48 only")
         if self.cpus < 1 or self.memory < 64:
             raise ValueError(f"cpus={self.cpus} memory={self.memory}: at least 1 CPU and 64 MiB are needed")
+        if self.tables and self.boot not in ("disk", "usb"):
+            raise ValueError(f"boot={self.boot!r} with tables: what changes them is an EFI program")
         if not self.intremap and self.eim:
             object.__setattr__(self, "eim", False)
         if self.qemu is not None and self.qemu not in paths.QEMUS:
@@ -154,6 +158,8 @@ class MachineSpec:
             wanted["/bulkhead/default"] = scenario_file(self.scenario).encode() + b"\n"
         if self.batch:
             wanted["/bulkhead/batch"] = b"1\n"
+        if self.tables:
+            wanted.update(tables.files(self.tables, self.image.parent if self.image else paths.REPOSITORY / "build"))
         wanted.update(self.files)
         return wanted
 

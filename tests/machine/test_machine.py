@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import (MachineError, MachineSpec, Nic, choose_machine, disk, initramfs, kvm, machine,  # noqa: E402
-                     nested_virtualisation, parse_line, paths, run, scenario, scenario_file)
+                     nested_virtualisation, parse_line, paths, run, scenario, scenario_file, tables)
 from machine.boot_media import gpt, make_image, needs_disk_tools  # noqa: E402
 from machine.bochs import configuration  # noqa: E402
 from machine.logfmt import LogReader  # noqa: E402
@@ -294,6 +294,29 @@ def test_choices_become_files():
     assert files == {"/bulkhead/default": b"sriov.conf\n", "/bulkhead/batch": b"1\n", "/bulkhead/x": b"y"}
     assert MachineSpec(batch=False).injected_files() == {}
     assert disk.grub_selection(files) == b"set scenario=sriov.conf\nset batch=1\n"
+
+
+def test_tables_become_files(tmp_path):
+    spec = MachineSpec(image=tmp_path / "bulkhead.img", tables={
+        "DMAR": b"", "+SSDT7!": tables.table("SSDT", b"abc"), "FACP@109": b"\x03"})
+    files = spec.injected_files()
+    assert files["/EFI/bulkhead/loader.efi"] == tmp_path / "bulkhead.efi"
+    made = files["/firmware/tables.bin"]
+    assert made[:16] == b"R\0\0\0DMAR" + bytes(8)
+    assert made[16:32] == b"A\1\0\0SSDT" + struct.pack("<II", 0, 39)
+    assert made[72:] == b"P\0\0\0FACP" + struct.pack("<II", 109, 1) + b"\x03" + bytes(7)
+    assert sum(tables.table("SPCR", bytes(range(40)))) & 0xff == 0
+
+
+@pytest.mark.parametrize("key, content", [("dmar", b""), ("DMARX", b""), ("DMAR@x", b"1"), ("DMAR", b"too short")])
+def test_impossible_tables_are_refused(key, content):
+    with pytest.raises(ValueError, match="tables"):
+        tables.record(key, content)
+
+
+def test_tables_need_uefi():
+    with pytest.raises(ValueError, match="EFI program"):
+        MachineSpec(boot="iso", tables={"DMAR": b""})
 
 
 def test_scenario_names():
