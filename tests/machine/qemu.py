@@ -5,10 +5,15 @@ import json
 import os
 import socket
 import subprocess
+import time
+from pathlib import Path
 
 from . import disk, paths
+from .blind import MemoryLog, keys_of
 from .machine import Machine, MachineError
 from .qemu_command import Places, namespace_file, qemu_arguments
+
+KEY_HELD = 20  # ms
 
 
 def prepare_medium(spec, copy) -> str | None:
@@ -59,9 +64,35 @@ class Tcg(Machine):
             raise
         finally:
             os.close(their_input)
-            os.close(their_output)
+            if self.spec.console != "none":
+                os.close(their_output)
         self._keyboard = keyboard
+        if self.spec.console == "none":
+            self.status_is_meaningful = False
+            MemoryLog(self, self.spec.image.parent / "bulkhead.elf", their_output)
         return process, output
+
+    def write(self, data: bytes) -> int:
+        """To the serial line, or to the keyboard of a machine that has none."""
+        if self.spec.console != "none":
+            return super().write(data)
+        for character in data.decode("ascii"):
+            keys = [{"type": "qcode", "data": key} for key in keys_of(character)]
+            self.qmp("send-key", keys=keys, **{"hold-time": KEY_HELD})
+            time.sleep(2 * KEY_HELD / 1000)
+        return len(data)
+
+    def screenshot(self, name: str = "screen.png", device: str | None = None) -> Path:
+        """What is on the screen, as a picture in the run's directory. device: which card's, if there are several."""
+        target = self.directory / name
+        chosen = {"device": device} if device else {}
+        self.qmp("screendump", filename=str(target), format="png" if name.endswith(".png") else "ppm", **chosen)
+        return target
+
+    def last_look(self) -> None:
+        """Called when the machine has switched itself off and still is in memory."""
+        if self.spec.screen:
+            self.screenshot()
 
     def qmp(self, command: str, **arguments):
         """Runs one QMP command and returns its answer."""

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from .spec import MachineSpec, Nic, Nvme, SharedMemory
+from .spec import CONSOLES, MachineSpec, Nic, Nvme, SharedMemory
 
 # `max` under TCG has SVM with nested paging; x2APIC is not part of it.
 TCG_CPU = "max,+x2apic"
@@ -17,7 +17,7 @@ class Places:
     firmware_code: str
     firmware_variables: str
     disk: str | None
-    serial: tuple[str, ...] = ("-serial", "stdio")
+    serial: str = "stdio"
     directory: str = "."
     qmp: str | None = None
 
@@ -109,6 +109,15 @@ def memory_arguments(memory: SharedMemory, number: int, directory: str) -> list[
             "-device", f"ivshmem-plain,id={name},bus={name}port,memdev={name}file"]
 
 
+def console_arguments(spec: MachineSpec, where: str) -> list[str]:
+    """COM1 is the board's own; every other line is a device."""
+    if spec.console == "com1":
+        return ["-serial", where]
+    if spec.console == "none":
+        return ["-no-shutdown"]
+    return ["-chardev", f"{where},id=console", "-device", f"{CONSOLES[spec.console]},chardev=console"]
+
+
 def disk_arguments(spec: MachineSpec, places: Places) -> list[str]:
     if places.disk is None or spec.boot == "none":
         return []
@@ -138,12 +147,18 @@ def qemu_arguments(spec: MachineSpec, accelerator: str, places: Places) -> list[
         machine, accel, cpu = "q35,hpet=off", f"tcg,thread={threads}", spec.cpu or TCG_CPU
     else:
         raise ValueError(f"accelerator {accelerator!r} is neither tcg nor kvm")
+    machine += f",{spec.board}" if spec.board else ""
     arguments = ["-nodefaults", "-display", "none", "-no-reboot", "-M", machine, "-accel", accel, "-cpu", cpu,
-                 "-smp", str(spec.cpus), "-m", str(spec.memory)]
+                 "-smp", f"{spec.cpus},threads={spec.threads}" if spec.threads > 1 else str(spec.cpus), "-m", str(spec.memory)]
     # The remapping unit comes first: devices that are realised before it would bypass it.
     arguments += iommu_arguments(spec)
-    arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
-    arguments += places.serial
+    if spec.console != "none":
+        # It would be gone before its last words were read.
+        arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    if spec.screen:
+        width, height = spec.screen
+        arguments += ["-device", f"VGA,vgamem_mb=64,edid=on,xres={width},yres={height},addr=2"]
+    arguments += console_arguments(spec, places.serial)
     arguments += firmware_arguments(spec, places)
     for number, nic in enumerate(spec.nics):
         arguments += nic_arguments(nic, number, places.directory)

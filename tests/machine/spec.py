@@ -10,6 +10,9 @@ from . import paths, tables
 PLACEMENTS = ("root-port", "switch", "root-bus")
 NIC_MODELS = ("igb", "e1000e", "virtio-net-pci")
 VIRTIO_VFS = 7  # the other functions of the device
+CONSOLES = {"com1": "isa-serial,iobase=0x3f8,irq=4", "com2": "isa-serial,iobase=0x2f8,irq=3",
+            "com3": "isa-serial,iobase=0x3e8,irq=4", "com4": "isa-serial,iobase=0x2e8,irq=3", "pci": "pci-serial,addr=0x1e",
+            "none": None}
 BOOTS = ("disk", "usb", "iso", "none")
 
 
@@ -85,6 +88,11 @@ class MachineSpec:
     ips:       Bochs only: instructions a second of its own time. With fewer, waits for time (the serial line's above all)
                take fewer instructions.
     strict:    Bochs only: registers that it does not have fault, rather than read as zero.
+    threads:   logical CPUs of a core; `cpus` counts all of them.
+    board:     more properties of QEMU's -M, such as "i8042=off".
+    console:   where the serial line is that the log comes by, one of CONSOLES. With "none" there is none: the log is read
+               in the machine's memory, and what is sent is typed on its keyboard (TCG and KVM).
+    screen:    width and height of a display, None for no display.
     tables:    ACPI tables other than QEMU's own (tables.py says how they are named). UEFI only.
     trace:     what QEMU traces. For a stepped Bochs: a linear address, and the CPUs whose every instruction is written
                down from then on. In trace.log.
@@ -115,6 +123,10 @@ class MachineSpec:
     ips: int | None = None
     strict: bool = False
     icount: int | None = None
+    threads: int = 1
+    board: str = ""
+    console: str = "com1"
+    screen: tuple[int, int] | None = None
     tables: dict[str, bytes] = field(default_factory=dict)
     trace: tuple[str, ...] = ()
     gdb: int | None = None
@@ -129,6 +141,10 @@ class MachineSpec:
             raise ValueError(f"aw_bits is {self.aw_bits}: QEMU's intel-iommu has 39 and 48 only")
         if self.cpus < 1 or self.memory < 64:
             raise ValueError(f"cpus={self.cpus} memory={self.memory}: at least 1 CPU and 64 MiB are needed")
+        if self.console not in CONSOLES:
+            raise ValueError(f"console {self.console!r} is none of {', '.join(CONSOLES)}")
+        if self.threads < 1 or self.cpus % self.threads:
+            raise ValueError(f"threads={self.threads}: {self.cpus} CPUs are not cores of so many")
         if self.tables and self.boot not in ("disk", "usb"):
             raise ValueError(f"boot={self.boot!r} with tables: what changes them is an EFI program")
         if not self.intremap and self.eim:

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import (MachineError, MachineSpec, Nic, choose_machine, disk, initramfs, kvm, machine,  # noqa: E402
                      nested_virtualisation, parse_line, paths, run, scenario, scenario_file, tables)
 from machine.boot_media import gpt, make_image, needs_disk_tools  # noqa: E402
+from machine.blind import keys_of  # noqa: E402
 from machine.bochs import configuration  # noqa: E402
 from machine.logfmt import LogReader  # noqa: E402
 from machine.qemu_command import Places, qemu_arguments  # noqa: E402
@@ -294,6 +295,46 @@ def test_choices_become_files():
     assert files == {"/bulkhead/default": b"sriov.conf\n", "/bulkhead/batch": b"1\n", "/bulkhead/x": b"y"}
     assert MachineSpec(batch=False).injected_files() == {}
     assert disk.grub_selection(files) == b"set scenario=sriov.conf\nset batch=1\n"
+
+
+def arguments_of(**changes):
+    return qemu_arguments(MachineSpec(**changes), "tcg", PLACES)
+
+
+@pytest.mark.parametrize("console, device", [("com2", "isa-serial,iobase=0x2f8,irq=3,chardev=console"),
+                                             ("pci", "pci-serial,addr=0x1e,chardev=console")])
+def test_where_the_serial_line_is(console, device):
+    arguments = arguments_of(console=console)
+    assert "-serial" not in arguments and "stdio,id=console" in arguments and device in arguments
+    assert arguments_of()[arguments_of().index("-serial") + 1] == "stdio"
+
+
+def test_a_machine_without_a_serial_line_stays_when_it_is_off():
+    arguments = arguments_of(console="none", screen=(640, 480))
+    assert "-no-shutdown" in arguments and not any("serial" in word or "isa-debug-exit" in word for word in arguments)
+    assert any("xres=640,yres=480" in word for word in arguments)
+
+
+def test_threads_and_properties_of_the_board():
+    arguments = arguments_of(cpus=8, threads=2, board="i8042=off")
+    assert "8,threads=2" in arguments and "q35,hpet=off,i8042=off" in arguments
+
+
+@pytest.mark.parametrize("changes, words", [({"console": "com9"}, "none of com1, com2"), ({"cpus": 3, "threads": 2}, "3 CPUs")])
+def test_impossible_consoles_and_threads_are_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        MachineSpec(**changes)
+
+
+@pytest.mark.parametrize("character, keys", [("a", ["a"]), ("A", ["shift", "a"]), (":", ["shift", "semicolon"]),
+                                             ("\n", ["ret"]), ("\x03", ["ctrl", "c"]), ("0", ["0"])])
+def test_keys_of_a_character(character, keys):
+    assert keys_of(character) == keys
+
+
+def test_no_key_for_a_letter_that_the_keyboard_does_not_have():
+    with pytest.raises(ValueError, match="no key"):
+        keys_of("\xe4")
 
 
 def test_tables_become_files(tmp_path):

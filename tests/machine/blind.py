@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""A machine without a serial line: its log is read in its memory from outside, and what is typed goes to its keyboard."""
+
+import os
+import struct
+import threading
+import time
+from pathlib import Path
+
+from .gdb import symbol
+from .machine import MachineError
+
+HISTORY = "log_history"  # struct log_history (hypervisor/base/log_ring.h): where its bytes are, how many, ever written
+PERIOD = 0.2
+SHIFTED = dict(zip('~!@#$%^&*()_+{}|:"<>?', "`1234567890-=[]\\;',./", strict=True))
+KEYS = {" ": "spc", "\n": "ret", "\r": "ret", "\t": "tab", "\b": "backspace", "\x7f": "backspace", "\x1b": "esc", "-": "minus",
+        "=": "equal", "[": "bracket_left", "]": "bracket_right", ";": "semicolon", "'": "apostrophe",
+        "`": "grave_accent", "\\": "backslash", ",": "comma", ".": "dot", "/": "slash"}
+
+
+def keys_of(character: str) -> list[str]:
+    """The keys of an American keyboard that are down together for a character, by QEMU's names."""
+    if character in SHIFTED:
+        return ["shift", *keys_of(SHIFTED[character])]
+    if character in KEYS:
+        return [KEYS[character]]
+    if "\x01" <= character <= "\x1a":
+        return ["ctrl", chr(ord(character) + 0x60)]
+    if character.isalpha() and character.isascii():
+        return ["shift", character.lower()] if character.isupper() else [character]
+    if character.isdigit() and character.isascii():
+        return [character]
+    raise ValueError(f"no key for {character!r}")
+
+
+class MemoryLog:
+    """Copies what the hypervisor logs into a pipe, until the machine has switched itself off; then ends the emulator."""
+
+    def __init__(self, run, image: Path, pipe: int) -> None:
+        self._run, self._pipe, self._written = run, pipe, 0
+        self._history = symbol(image, HISTORY)
+        threading.Thread(target=self._follow, name=f"{run.name}-memory", daemon=True).start()
+
+    def _read(self, address: int, size: int) -> bytes:
+        """Of the first core, which runs the hypervisor and nothing else once that has begun."""
+        target = self._run.directory / "memory-log"
+        self._run.qmp("memsave", val=address - (1 << 64) if address >> 63 else address, size=size, filename=str(target))
+        return target.read_bytes()
+
+    def _fetch(self) -> None:
+        try:
+            where, size, written = struct.unpack("<QQQ", self._read(self._history, 24))
+            if written <= self._written or not 0 < size <= 1 << 20:
+                return
+            content = self._read(where, size)
+        except (MachineError, struct.error):
+            return  # firmware is still at work, or the machine has ended
+        start = max(self._written, written - size)
+        data = bytes(content[at % size] for at in range(start, written))
+        self._written = written
+        while data:
+            data = data[os.write(self._pipe, data):]
+
+    def _follow(self) -> None:
+        try:
+            while True:
+                time.sleep(PERIOD)
+                off = self._run.qmp("query-status")["status"] == "shutdown"
+                self._fetch()
+                if off:
+                    self._run.last_look()
+                    self._run.qmp("quit")
+                    return
+        except (MachineError, OSError, ValueError):
+            pass  # it was ended from outside
+        finally:
+            os.close(self._pipe)
