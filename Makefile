@@ -13,7 +13,8 @@ OBJCOPY  := objcopy
 PYTHON   := /usr/bin/python3
 MACHINE  ?=
 QEMU     ?=
-SCENARIO ?= $(if $(filter bochs,$(MACHINE)),bochs,sriov)
+LIKE     ?=
+SCENARIO ?= $(if $(filter bochs,$(MACHINE)),bochs,$(if $(filter minipc,$(LIKE)),minipc,sriov))
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -160,10 +161,10 @@ scenario_has = $(shell grep -lE '$(1)' config/$(SCENARIO:.conf=).conf 2>/dev/nul
 SCENARIO_SETUP = $(if $(call scenario_has,vmlinuz),guests) \
     $(if $(filter 11,$(QEMU))$(call scenario_has,^device *= *1af4:1041),qemu11)
 
-run: ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|... QEMU=10|11
+run: ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|... QEMU=10|11 LIKE=minipc|workstation|server|desktop|amd
 	@tests/machine/setup.sh build emulators $(SCENARIO_SETUP)
 	@$(MAKE) --no-print-directory all
-	@$(PYTHON) tests/machine/run.py $(if $(MACHINE),--machine $(MACHINE)) $(if $(QEMU),--qemu $(QEMU)) \
+	@$(PYTHON) tests/machine/run.py $(if $(MACHINE),--machine $(MACHINE)) $(if $(QEMU),--qemu $(QEMU)) $(if $(LIKE),--like $(LIKE)) \
 	    --scenario $(SCENARIO) $(RUN_FLAGS)
 
 # PYTEST_FLAGS picks tests, e.g. PYTEST_FLAGS='-k sriov' or '-m "not stack"'.

@@ -4,21 +4,26 @@
 import struct
 
 
-def body(*structures: bytes) -> bytes:
+def body(*structures: bytes, flags: int = 1) -> bytes:
     """What follows the ACPI header (8.1): host address width, flags, the remapping structures."""
-    return struct.pack("<BB10x", 38, 1) + b"".join(structures)
+    return struct.pack("<BB10x", 38, flags) + b"".join(structures)
 
 
-def drhd(base: int, length: int = 16) -> bytes:
-    """A unit for everything on segment 0 (8.3)."""
-    return struct.pack("<HHBBHQ", 0, length, 1, 0, 0, base)
-
-
-def rmrr(base: int, limit: int, *path: tuple[int, int]) -> bytes:
-    """Memory for the function that the path (device, function) leads to from bus 0 (8.4, 8.3.1)."""
+def scope(kind: int, *path: tuple[int, int], bus: int = 0, identifier: int = 0) -> bytes:
+    """One entry of a device scope (8.3.1). kind: 1 a function, 2 what is below a bridge, 3 an IO-APIC, 4 an HPET."""
     hops = b"".join(bytes(hop) for hop in path)
-    scope = struct.pack("<BBHBB", 1, 6 + len(hops), 0, 0, 0) + hops if path else b""
-    return struct.pack("<HHHHQQ", 1, 24 + len(scope), 0, 0, base, limit) + scope
+    return struct.pack("<BBHBB", kind, 6 + len(hops), 0, identifier, bus) + hops
+
+
+def drhd(base: int, length: int | None = None, scopes: bytes = b"") -> bytes:
+    """A unit for everything on segment 0 (8.3)."""
+    return struct.pack("<HHBBHQ", 0, 16 + len(scopes) if length is None else length, 1, 0, 0, base) + scopes
+
+
+def rmrr(base: int, limit: int, *path: tuple[int, int], bus: int = 0) -> bytes:
+    """Memory for the function that the path (device, function) leads to from that bus (8.4)."""
+    reaches = scope(1, *path, bus=bus) if path else b""
+    return struct.pack("<HHHHQQ", 1, 24 + len(reaches), 0, 0, base, limit) + reaches
 
 
 def replaced(table: bytes, *structures: bytes) -> bytes:

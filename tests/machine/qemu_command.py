@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from .spec import CONSOLES, MachineSpec, Nic, Nvme, SharedMemory
+from .spec import CONSOLES, SECOND_ROOT, MachineSpec, Nic, Nvme, SharedMemory
 
 # `max` under TCG has SVM with nested paging; x2APIC is not part of it.
 TCG_CPU = "max,+x2apic"
@@ -50,7 +50,8 @@ def nic_arguments(nic: Nic, number: int, directory: str) -> list[str]:
         bus = "pcie.0"
     else:
         bus = f"port{number}"
-        arguments += ["-device", f"pcie-root-port,id={bus},bus=pcie.0,chassis={number + 1},slot={number + 1}"]
+        root = "second" if nic.placement == "second-root" else "pcie.0"
+        arguments += ["-device", f"pcie-root-port,id={bus},bus={root},chassis={number + 1},slot={number + 1}"]
         if nic.placement == "switch":
             arguments += ["-device", f"x3130-upstream,id=up{number},bus={bus}"]
             bus = f"down{number}"
@@ -157,9 +158,11 @@ def qemu_arguments(spec: MachineSpec, accelerator: str, places: Places) -> list[
         arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
     if spec.screen:
         width, height = spec.screen
-        arguments += ["-device", f"VGA,vgamem_mb=64,edid=on,xres={width},yres={height},addr=2"]
+        arguments += ["-device", f"VGA,bus=pcie.0,vgamem_mb=64,edid=on,xres={width},yres={height},addr=2"]
     arguments += console_arguments(spec, places.serial)
     arguments += firmware_arguments(spec, places)
+    if any(nic.placement == "second-root" for nic in spec.nics):
+        arguments += ["-device", f"pxb-pcie,id=second,bus=pcie.0,bus_nr={SECOND_ROOT}"]
     for number, nic in enumerate(spec.nics):
         arguments += nic_arguments(nic, number, places.directory)
     for number, nvme in enumerate(spec.nvmes):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, machine, paths, report, scenario  # noqa: E402
+from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, like, machine, paths, report, scenario  # noqa: E402
 from machine.disk import ImageError  # noqa: E402
 
 LEAVE = b"\x1d"  # Ctrl-]
@@ -31,6 +31,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     build = paths.REPOSITORY / "build"
     parser.add_argument("--machine", choices=sorted(MACHINES),
                         help="default: kvm where nested virtualisation is really offered, else tcg")
+    parser.add_argument("--like", choices=like.LIKES, metavar="KIND",
+                        help="a machine like one of a laboratory (tcg): " +
+                             "; ".join(f"{name}, {kind.summary}" for name, kind in like.LIKES.items()))
     parser.add_argument("--scenario", metavar="NAME", help="configuration to boot, such as sriov or passthrough")
     parser.add_argument("--qemu", type=int, choices=tuple(paths.QEMUS),
                         help="which QEMU (tcg, kvm); default: what the scenario needs (11 for SR-IOV with virtio), else what "
@@ -78,7 +81,7 @@ def parse_files(texts: list[str]) -> dict[str, bytes | Path]:
 
 def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -> MachineSpec:
     text = scenario.text_of(options.scenario)
-    return MachineSpec(
+    spec = MachineSpec(
         cpus=options.cpus or scenario.cpus(text), memory=options.memory or scenario.memory(text),
         iommu=not options.no_iommu, intremap=not options.no_intremap,
         aw_bits=options.aw_bits, nics=scenario.nics(text) if options.nic is None else parse_nics(options.nic),
@@ -87,6 +90,14 @@ def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -
         files={**scenario.files(text), **scenario.for_machine(options.scenario, name), **parse_files(options.file)},
         trace=tuple(options.trace), gdb=options.gdb,
         wait_for_gdb=options.gdb is not None, extra=tuple(options.extra), qemu=options.qemu)
+    return like.LIKES[options.like].make(spec) if options.like else spec
+
+
+def made(options: argparse.Namespace) -> None:
+    """What a made machine decides unless it was asked for otherwise."""
+    if options.like:
+        options.machine = options.machine or "tcg"
+        options.scenario = options.scenario or like.LIKES[options.like].scenario
 
 
 def say(text: str) -> None:
@@ -126,6 +137,7 @@ def run_batch(run, limit: float) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
+    made(options)
     interactive = sys.stdin.isatty() and sys.stdout.isatty() and not options.batch
     name, reason = options.machine, "as asked"
     if name is None:
@@ -136,7 +148,7 @@ def main(argv: list[str] | None = None) -> int:
         spec = specification(options, not interactive, name)
         run = machine(name, spec, limit)
         qemu = f" qemu={spec.chosen_qemu()}" if name in ("tcg", "kvm") else ""
-        say(f"machine={name} ({reason}){qemu} scenario={options.scenario or 'default'} log={run.directory}/serial.log")
+        say(f"machine={name} ({reason}){qemu} {f'like={options.like} ' if options.like else ''}scenario={options.scenario or 'default'} log={run.directory}/serial.log")
         if options.gdb is not None and name in ("tcg", "kvm"):
             say(f"waiting for a debugger: gdb -ex 'target remote :{options.gdb}' build/bulkhead.elf")
         run.on_data = to_stdout
@@ -152,6 +164,8 @@ def main(argv: list[str] | None = None) -> int:
         say(f"error: {error}")
         return 2
     print(report.text(run.events), end="")
+    if (run.directory / "screen.png").exists():
+        say(f"the screen at the end: {run.directory}/screen.png")
     if interactive:
         return 0
     errors = run.emulator_messages()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from . import paths, tables
 
-PLACEMENTS = ("root-port", "switch", "root-bus")
+PLACEMENTS = ("root-port", "switch", "root-bus", "second-root")
 NIC_MODELS = ("igb", "e1000e", "virtio-net-pci")
+SECOND_ROOT = 0x80
 VIRTIO_VFS = 7  # the other functions of the device
 CONSOLES = {"com1": "isa-serial,iobase=0x3f8,irq=4", "com2": "isa-serial,iobase=0x2f8,irq=3",
             "com3": "isa-serial,iobase=0x3e8,irq=4", "com4": "isa-serial,iobase=0x2e8,irq=3", "pci": "pci-serial,addr=0x1e",
@@ -21,7 +22,8 @@ class Nic:
     """One network card.
 
     placement: "root-port" (function 0 behind a root port of its own), "switch" (behind an upstream and a
-               downstream switch port) or "root-bus" (an endpoint of bus 0).
+               downstream switch port), "root-bus" (an endpoint of bus 0) or "second-root" (behind a root port of a second
+               root bus, whose number is SECOND_ROOT: the first such card makes it).
     netdev:    what it is wired to, as QEMU's -netdev without the id. "hubport,hubid=0" on several cards
                puts them on one wire.
     capture:   records what passes on the wire in <directory>/<name>.pcap.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from machine import (MachineError, MachineSpec, Nic, choose_machine, disk, initramfs, kvm, machine,  # noqa: E402
+from machine import (MachineError, MachineSpec, Nic, choose_machine, disk, initramfs, kvm, like, machine,  # noqa: E402
                      nested_virtualisation, parse_line, paths, run, scenario, scenario_file, tables)
 from machine.boot_media import gpt, make_image, needs_disk_tools  # noqa: E402
 from machine.blind import keys_of  # noqa: E402
@@ -335,6 +335,31 @@ def test_keys_of_a_character(character, keys):
 def test_no_key_for_a_letter_that_the_keyboard_does_not_have():
     with pytest.raises(ValueError, match="no key"):
         keys_of("\xe4")
+
+
+def test_a_card_at_the_second_root_bus():
+    arguments = arguments_of(nics=(Nic(placement="second-root"),))
+    root = next(n for n, word in enumerate(arguments) if word.startswith("pxb-pcie,id=second"))
+    port = next(n for n, word in enumerate(arguments) if word.startswith("pcie-root-port"))
+    assert "bus_nr=128" in arguments[root] and "bus=second" in arguments[port] and root < port
+
+
+@pytest.mark.parametrize("kind", like.LIKES)
+def test_made_machines_can_be_described(kind):
+    options = run.arguments(["--like", kind, "--batch"])
+    run.made(options)
+    assert options.machine == "tcg" and options.scenario
+    spec = like.LIKES[kind].make(MachineSpec(nics=(Nic(),)))
+    assert qemu_arguments(spec, "tcg", PLACES)
+    for content in spec.tables.values():
+        assert content == b"" or int.from_bytes(content[4:8], "little") == len(content)
+    assert (paths.REPOSITORY / "config" / scenario_file(options.scenario)).exists()
+
+
+def test_a_made_machine_runs_what_is_asked_for():
+    options = run.arguments(["--like", "amd", "--scenario", "seven", "--machine", "kvm"])
+    run.made(options)
+    assert (options.scenario, options.machine) == ("seven", "kvm")
 
 
 def test_tables_become_files(tmp_path):

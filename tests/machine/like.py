@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""Machines like those in laboratories, made of emulated parts and of tables that say what their firmware says:
+`make run LIKE=minipc`. docs/hardware.md says what is made and what each of them shows."""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import dmar
+from .spec import MachineSpec, Nic
+from .tables import table
+
+UNIT = 0xfed90000  # where QEMU's remapping unit has its registers
+IO_APIC = dmar.scope(3, (0x1e, 0), bus=0xff)  # by which QEMU's IO-APIC is known to the unit
+GRAPHICS = (2, 0)
+# Memory that QEMU's firmware leaves to whoever wants it and that firmware of these machines would keep.
+STOLEN = 0x7800000
+MIB = 1 << 20
+
+DMAR_REMAPPING, DMAR_OPT_OUT = 1, 2  # flags (VT-d 8.1)
+
+NODES = tuple(word for node in range(2) for word in ("-object", f"memory-backend-ram,id=node{node},size=512M")) + (
+    "-numa", "node,nodeid=0,memdev=node0,cpus=0-3", "-numa", "node,nodeid=1,memdev=node1,cpus=4-7")
+
+
+@dataclass(frozen=True)
+class Like:
+    """summary: what it stands for, for --help. scenario: what it runs unless another is asked for. make: the machine,
+    from the one that the scenario would get."""
+
+    summary: str
+    scenario: str
+    make: Callable[[MachineSpec], MachineSpec]
+
+
+def spcr(port: int) -> bytes:
+    """A 16550 at an I/O port, 115200 baud (SPCR revision 2)."""
+    address = struct.pack("<BBBBQ", 1, 8, 0, 1, port)
+    return table("SPCR", struct.pack("<B3x12sBBIBBBBB", 0, address, 0, 0, 0, 7, 0, 1, 0, 0) + bytes(19), revision=2)
+
+
+def wdat() -> bytes:
+    """A watchdog of a chipset's, running: its count is at I/O port 0x660, bit 11 of port 0x668 stops it (WDAT 1.0)."""
+    def action(number: int, instruction: int, port: int, value: int, mask: int) -> bytes:
+        return struct.pack("<BBHBBBBQII", number, instruction, 0, 1, 16, 0, 2, port, value, mask)
+
+    entries = (action(8, 0, 0x668, 0, 0x800), action(10, 0x82, 0x668, 0x800, 0x800), action(1, 0x82, 0x660, 1, 0x3ff))
+    header = struct.pack("<IHBBBB2xIIIB3xI", 32, 0xffff, 0xff, 0xff, 0xff, 0xff, 600, 0x3ff, 2, 0x81, len(entries))
+    return table("WDAT", header + b"".join(entries))
+
+
+def minipc(spec: MachineSpec) -> MachineSpec:
+    """No serial line and no PS/2: a screen, a USB keyboard, two network cards without SR-IOV."""
+    regions = dmar.rmrr(STOLEN, STOLEN + 8 * MIB - 1, GRAPHICS)
+    return spec.but(
+        cpus=max(spec.cpus, 4), console="none", screen=(2560, 1440), board="i8042=off",
+        nics=(Nic("e1000e", netdev="hubport,hubid=0"), Nic("e1000e", netdev="hubport,hubid=0")),
+        tables={"DMAR": table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC), regions,
+                                                flags=DMAR_REMAPPING | DMAR_OPT_OUT))},
+        extra=(*spec.extra, "-device", "qemu-xhci,id=usb", "-device", "usb-kbd,bus=usb.0"))
+
+
+def workstation(spec: MachineSpec) -> MachineSpec:
+    """Its console is COM2, as SPCR says; a serial card besides; two threads a core."""
+    return spec.but(
+        cpus=2 * max(spec.cpus, 4), threads=2, console="com2", tables={"+SPCR": spcr(0x2f8)},
+        extra=(*spec.extra, "-chardev", "null,id=card", "-device", "pci-serial,chardev=card,addr=0x1d"))
+
+
+def server(spec: MachineSpec) -> MachineSpec:
+    """Two root buses and two nodes; firmware keeps memory for the card; a watchdog runs, and ERST keeps records."""
+    card = dmar.rmrr(STOLEN, STOLEN + MIB - 1, (0, 0), bus=0x81)
+    return spec.but(
+        cpus=8, memory=1024, nics=tuple(nic_at_the_second_root(nic) for nic in spec.nics),
+        tables={"DMAR": table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC), card)), "+WDAT": wdat()},
+        extra=(*spec.extra, *NODES, "-object", "memory-backend-ram,id=erst,size=64K",
+               "-device", "acpi-erst,bus=pcie.0,memdev=erst"))
+
+
+def nic_at_the_second_root(nic: Nic) -> Nic:
+    return Nic(nic.model, "second-root", nic.mac, nic.netdev, nic.capture, nic.vfs)
+
+
+def desktop(spec: MachineSpec) -> MachineSpec:
+    """Many tables before DMAR, whose checksum is wrong."""
+    broken = bytearray(table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC))))
+    broken[9] ^= 0x55
+    many = {f"+SSDT{n}": table("SSDT", bytes(4)) for n in range(70)}
+    return spec.but(tables={"DMAR": b"", **many, "+DMAR!": bytes(broken)})
+
+
+def amd(spec: MachineSpec) -> MachineSpec:
+    """AMD's unit (IVRS) in place of Intel's."""
+    return spec.but(iommu=False, extra=(*spec.extra, "-device", "amd-iommu"))
+
+
+LIKES = {
+    "minipc": Like("a mini-PC: screen and USB keyboard only, two cards without SR-IOV", "minipc", minipc),
+    "workstation": Like("a workstation: console on COM2, a serial card, two threads a core", "sriov", workstation),
+    "server": Like("a server: two root buses, two nodes, firmware's memory for the card, a watchdog", "sriov", server),
+    "desktop": Like("an old desktop: no ARI, many and broken tables", "sriov", desktop),
+    "amd": Like("a machine of AMD's: IVRS in place of DMAR", "sriov", amd),
+}
