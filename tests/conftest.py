@@ -85,6 +85,6 @@ def pytest_collectreport(report):
 
 
 def pytest_unconfigure(config):
-    if not config.option.collectonly:
+    if not config.option.collectonly and not hasattr(config, "workerinput"):
         print(f"{_counts['passed']} passed, {_counts['failed']} failed, {_counts['skipped']} skipped",
               flush=True)

@@ -106,6 +106,22 @@ def two_machine_checks(image: Path, directory: Path) -> str | None:
     return None
 
 
+def stuck_core(image: Path, directory: Path) -> str | None:
+    """A core that comes, and then is held in boot code for ever."""
+    config, elf = guest("alpha", "witness.elf", args="ticks=2", expect="exit 0"), image.with_name("bulkhead.elf")
+    with booted(image, directory, config, batch=False, cpus=2, extra=gdb.ARGUMENTS) as run:
+        with gdb.Debugger(run) as debugger:
+            debugger.go_to(gdb.symbol(elf, "smp_core_main"))
+            debugger.go_to(gdb.symbol(elf, "core_state_load"))
+            loop = gdb.symbol(elf, "multiboot2_convert")
+            start = run.wait_for("boot.start").number("image") - gdb.symbol(elf, "image_start")
+            debugger.write(start + loop, b"\xeb\xfe")
+            debugger.jump(1, loop)
+            debugger.go()
+            online = run.wait_for("cpu.online", timeout=60)
+    return None if online["count"] == "1" else online.text
+
+
 def late_core(image: Path, directory: Path) -> str | None:
     """A core that was given up comes through the trampoline after all, once the guests run."""
     config = guest("alpha", "witness.elf", args="ticks=2", expect="exit 0")

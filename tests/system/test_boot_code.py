@@ -110,6 +110,31 @@ def test_a_core_that_comes_late_stops_at_the_gate(boot):
         run.wait()
 
 
+def test_a_core_that_never_leaves_boot_code_is_given_up(boot):
+    """It is held in an endless loop on its way to the idle loop: what runs only at boot may not go under it, and the rest
+    does not wait for ever."""
+    run = boot(TEXT, batch=False, limit=120, cpus=3, extra=gdb.ARGUMENTS)
+    image = boot.built / "bulkhead.elf"
+    symbols = layout(image)
+    on_the_way = gdb.symbol(image, "core_state_load")
+    with gdb.Debugger(run) as debugger:
+        debugger.go_to(gdb.symbol(image, "smp_core_main"))  # the boot core has been there
+        debugger.go_to(on_the_way)
+        core = next(core for core in (1, 2) if debugger.place(core) == on_the_way)
+        loop = gdb.symbol(image, "multiboot2_convert")  # which has done its work, or never will
+        debugger.write(one(run, "boot.start").number("image") + loop - symbols["image_start"], b"\xeb\xfe")
+        debugger.jump(core, loop)
+        debugger.go()
+        run.wait_for("run.verdict", timeout=90, result="ok")
+    line = one(run, "cpu.refused", apic=core)
+    assert "did not get to its idle loop" in line["message"], line.text
+    online = one(run, "cpu.online")
+    assert (online["count"], online["listed"]) == ("2", "3")
+    assert not of(run, "cpu.exception") and not of(run, "audit.violation")
+    run.send("poweroff")
+    run.wait()
+
+
 def test_nothing_points_into_it(boot, tmp_path):
     """No variable that stays holds an address of what is gone, such as a text that is asked for late. The machine has
     something to refuse: a unit that is not there, regions that cannot be."""
