@@ -170,9 +170,13 @@ run: ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|... QEMU=10|11 LIKE=
 # PYTEST_FLAGS picks tests, e.g. PYTEST_FLAGS='-k sriov' or '-m "not stack"'.
 PYTEST := $(PYTHON) -m pytest -v -p no:cacheprovider --tb=short
 
-test: setup ## every test there is (up to 45 minutes on 2 cores): PYTEST_FLAGS='-m "not stack"' for the quick ones
+# How many run at a time, each file's on one of them. None asserts what a second one beside it can change.
+TEST_JOBS ?= 2
+AT_A_TIME := $(if $(filter-out 1,$(TEST_JOBS)),-n $(TEST_JOBS) --dist loadscope)
+
+test: setup ## every test there is (up to 45 minutes on 2 cores): PYTEST_FLAGS='-m "not stack"' for the quick ones; TEST_JOBS=2
 	@$(MAKE) --no-print-directory all
-	@$(if $(BUSY),BUSY=$(BUSY) tests/busy.py) $(PYTEST) $(PYTEST_FLAGS) tests
+	@$(if $(BUSY),BUSY=$(BUSY) tests/busy.py) $(PYTEST) $(AT_A_TIME) $(PYTEST_FLAGS) tests
 
 RELEASE ?= 13
 .PHONY: test-fresh

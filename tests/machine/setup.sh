@@ -48,7 +48,7 @@ tools_packages='clang-format-19 clang-tidy-19 libclang-common-19-dev cppcheck sh
 build_packages='
     gcc libc6-dev clang llvm lld libclang-rt-dev nasm make binutils gnu-efi
     mtools gdisk fdisk dosfstools grub-efi-amd64-bin grub-pc-bin grub-common xorriso
-    libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pexpect
+    libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect
     acpica-tools gdb git cpio ca-certificates'
 tools_host_packages='ca-certificates debian-archive-keyring python3 util-linux'
 fresh_packages='debootstrap debian-archive-keyring python3 git mount util-linux'
