@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the 82576's PF does while its VFs are in use (datasheet 7.10.2): setup/igb_start.c brought
- * it up. */
+/* What the PF of an 82576 or I350 does while its VFs are in use (datasheet 7.10.2):
+ * setup/igb_start.c brought it up. */
 #include "drivers/igb/igb.h"
 
 #include "drivers/igb/igb_port.h"

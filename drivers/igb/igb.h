@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* PF driver of the Intel 82576 family (Intel document 320961, "82576EB Datasheet"). */
+/* PF driver of the Intel 82576 and I350 families (Intel documents 320961, "82576EB Datasheet",
+ * whose sections are cited, and 333171, "I350 Datasheet"). */
 #pragma once
 
 #include "hypervisor/pci/pf_driver.h"

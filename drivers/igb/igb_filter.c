@@ -53,7 +53,9 @@ static void set_vlan(struct pf_device *device, uint16_t vf, uint16_t vlan, bool 
     pools = member ? pools | own : pools & ~own;
     igb_write(device, IGB_VLVF(index), pools != 0 ? IGB_VLVF_ENABLE | pools | vlan : 0);
     uint64_t bit = BIT(vlan & 0x1f);
-    igb_update(device, IGB_VFTA(vlan >> 5), bit, pools != 0 ? bit : 0);
+    uint64_t table = igb_read(device, IGB_VFTA(vlan >> 5)) & ~bit;
+    for (unsigned i = 0; i < igb_port_of(device)->kind.vlan_writes; i++)
+        igb_write(device, IGB_VFTA(vlan >> 5), pools != 0 ? table | bit : table);
 }
 
 enum status igb_filter_vlan(struct pf_device *device, uint16_t vf, uint16_t vlan, bool add)
@@ -91,7 +93,11 @@ void igb_filter_reset(struct pf_device *device, uint16_t vf)
     if (had_hashes)
         rebuild_multicast(device);
     /* Own address, broadcast and untagged packets; nothing promiscuous. */
+    bool dvmolr = igb_port_of(device)->kind.has_dvmolr;
     igb_write(device, IGB_VMOLR(vf),
-              IGB_VMOLR_STRIP_CRC | IGB_VMOLR_BROADCAST | IGB_VMOLR_UNTAGGED | IGB_MAX_FRAME);
+              (dvmolr ? 0 : IGB_VMOLR_STRIP_CRC) | IGB_VMOLR_BROADCAST | IGB_VMOLR_UNTAGGED |
+                  IGB_MAX_FRAME);
+    if (dvmolr)
+        igb_write(device, IGB_DVMOLR(vf), IGB_DVMOLR_STRIP_CRC);
     igb_write(device, IGB_VMVIR(vf), 0);
 }

@@ -105,7 +105,7 @@ static unsigned answer(struct pf_device *device, uint16_t vf, uint32_t words[IGB
     if (type == IGB_VF_RESET) {
         igb_vf_restart(device, vf);
         /* Vectors are only ever added to this register by the VF (QEMU ORs them in). */
-        igb_write(device, IGB_IVAR(vf), 0);
+        igb_vf_clear_vectors(device, vf);
         state->ready = true;
         const uint8_t *mac = igb_port_of(device)->vf_mac[vf];
         words[0] = (uint32_t)(IGB_VF_RESET | IGB_MESSAGE_ACK);

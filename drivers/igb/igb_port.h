@@ -24,9 +24,17 @@ struct igb_vf {
     unsigned refusals_logged;
 };
 
+/* Where the 82576 and the I350 differ while VFs are in use; setup/igb_kinds.h has the rest. */
+struct igb_kind {
+    uint8_t queues;
+    uint8_t vlan_writes; /* of one VFTA entry */
+    bool has_dvmolr;     /* the CRC is taken off there, not by VMOLR */
+};
+
 struct igb_port {
     const struct pf_device *device; /* NULL: free */
-    uint8_t mac[6];                 /* of the PF */
+    struct igb_kind kind;
+    uint8_t mac[6]; /* of the PF */
     uint8_t vf_mac[IGB_POOLS][6];
     struct igb_vf vf[IGB_POOLS];
     uint32_t rx_format, rx_cache, tx_cache; /* queue registers that are not 0 after a reset */
@@ -60,6 +68,8 @@ struct igb_port *igb_port_of(const struct pf_device *device);
 void igb_vf_restart(struct pf_device *device, uint16_t vf);
 /* Its queues and interrupts as after power-on. */
 void igb_vf_clear(struct pf_device *device, uint16_t vf);
+/* No cause of its leads to a vector. */
+void igb_vf_clear_vectors(struct pf_device *device, uint16_t vf);
 
 /* igb_filter.c: what a VF receives. */
 void igb_filter_reset(struct pf_device *device, uint16_t vf);

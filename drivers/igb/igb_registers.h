@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Registers of the 82576 that the PF driver uses (datasheet section 8; VFs and their mailbox 7.10).
- * Offsets in BAR 0; 32 bits each.
+ * Offsets in BAR 0; 32 bits each. The I350's are the same but for what igb_kind says.
  */
 #pragma once
 
@@ -25,7 +25,7 @@
 #define IGB_VFTA(n)     (0x5600u + 4u * (n)) /* 8.10.20: 128 registers */
 
 #define IGB_POOLS  8
-#define IGB_QUEUES 16 /* pool n owns queues n and n + 8 */
+#define IGB_QUEUES 16 /* 82576: pool n owns queues n and n + 8. I350: 8, n is pool n's */
 
 #define IGB_VMOLR(n)          (0x5ad0u + 4u * (n)) /* 8.10.23 */
 #define IGB_VMOLR_LENGTH_MASK 0x3fffu
@@ -33,7 +33,9 @@
 #define IGB_VMOLR_UNTAGGED    BIT(24)
 #define IGB_VMOLR_MULTICAST   BIT(25) /* packets whose hash is in the MTA */
 #define IGB_VMOLR_BROADCAST   BIT(27)
-#define IGB_VMOLR_STRIP_CRC   BIT(31)
+#define IGB_VMOLR_STRIP_CRC   BIT(31)                 /* 82576 */
+#define IGB_DVMOLR(n)         (0xc038u + 0x40u * (n)) /* I350: what a pool's frames lose */
+#define IGB_DVMOLR_STRIP_CRC  BIT(31)
 #define IGB_VLVF(n)           (0x5d00u + 4u * (n)) /* 8.10.25 */
 #define IGB_VLVF_COUNT        32
 #define IGB_VLVF_POOL(n)      BIT(12 + (n))
@@ -76,7 +78,7 @@
 #define IGB_QUEUE_THRESHOLDS      (UINT32_C(1) << 16) /* RXDCTL after power-on: WTHRESH 1 */
 
 /* VF n's interrupts: its three vectors are the port's 22 - 3n and on. */
-#define IGB_IVAR(n)       (0x1700u + 4u * (n)) /* 8.8.15: queues n and n + 8 */
+#define IGB_IVAR(n)       (0x1700u + 4u * (n)) /* 8.8.15: queues n and n + 8; I350: 2n and 2n + 1 */
 #define IGB_VF_VECTORS    3u
 #define IGB_EITR(vf)      (0x1680u + 4u * (22u - IGB_VF_VECTORS * (vf))) /* 8.8.14 */
 #define IGB_PBACLR        0x5b68u

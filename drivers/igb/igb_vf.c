@@ -27,6 +27,17 @@ static void clear_queue(struct pf_device *device, unsigned block, uint32_t contr
     igb_write(device, block + IGB_QUEUE_TAIL, 0);
 }
 
+void igb_vf_clear_vectors(struct pf_device *device, uint16_t vf)
+{
+    if (igb_port_of(device)->kind.queues == IGB_POOLS) {
+        igb_update(device, IGB_IVAR(vf / 2u), UINT64_C(0xffff) << (16 * (vf % 2u)), 0);
+        return;
+    }
+    igb_write(device, IGB_IVAR(vf), 0);
+    igb_write(device, IGB_VTIVAR(vf), 0);
+    igb_write(device, IGB_VTIVAR_MISC(vf), 0);
+}
+
 static void clear_interrupts(struct pf_device *device, uint16_t vf)
 {
     igb_write(device, IGB_VF(vf) + IGB_VF_EIMC, UINT32_MAX);
@@ -37,16 +48,14 @@ static void clear_interrupts(struct pf_device *device, uint16_t vf)
     (void)igb_read(device, IGB_VF(vf) + IGB_VF_EICR);
     for (unsigned vector = 0; vector < IGB_VF_VECTORS; vector++)
         igb_write(device, IGB_EITR(vf) + 4 * vector, 0);
-    igb_write(device, IGB_IVAR(vf), 0);
-    igb_write(device, IGB_VTIVAR(vf), 0);
-    igb_write(device, IGB_VTIVAR_MISC(vf), 0);
+    igb_vf_clear_vectors(device, vf);
     igb_write(device, IGB_PBACLR, 0);
 }
 
 void igb_vf_clear(struct pf_device *device, uint16_t vf)
 {
     const struct igb_port *port = igb_port_of(device);
-    for (unsigned queue = vf; queue < IGB_QUEUES; queue += IGB_POOLS) {
+    for (unsigned queue = vf; queue < port->kind.queues; queue += IGB_POOLS) {
         clear_queue(device, IGB_RX_QUEUE(queue), IGB_QUEUE_THRESHOLDS, port->rx_cache);
         igb_write(device, IGB_RX_QUEUE(queue) + IGB_QUEUE_FORMAT, port->rx_format);
         (void)igb_read(device, IGB_RX_QUEUE(queue) + IGB_QUEUE_DROPPED);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bringing an 82576 PF up: reset, internal switch, pools, link (datasheet 4.6, 7.10). Everything
- * goes through registers; the PF itself never does DMA and raises no interrupts.
+ * Bringing the PF of an 82576 or I350 up: reset, internal switch, pools (82576
+ * datasheet 4.6, 7.10). Everything goes through registers; the PF itself never does DMA and raises
+ * no interrupts.
  */
 #include "drivers/igb/igb.h"
 #include "drivers/igb/igb_port.h"
+#include "drivers/igb/setup/igb_link.h"
 #include "drivers/igb/setup/igb_setup_registers.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
@@ -18,48 +20,13 @@
 #define RESET_SETTLE MILLISECONDS(3)
 #define RESET_TIME   MILLISECONDS(500)
 #define NVM_TIME     MILLISECONDS(100)
-#define MDIC_TIME    MILLISECONDS(100)
 #define QUEUE_TIME   MILLISECONDS(100)
 #define LINK_TIME    MILLISECONDS(4000) /* 1000BASE-T takes 2 to 3 s */
 #define DMA_ATTEMPTS 3
 
-enum medium { COPPER, SERDES };
-
-static const struct {
-    uint16_t device;
-    enum medium medium;
-} models[] = {
-    {0x10c9, COPPER}, /* 82576 */
-    {0x10e8, COPPER}, /* quad copper */
-    {0x1526, COPPER}, /* quad copper ET2 */
-    {0x150a, COPPER}, /* NS */
-    {0x10e6, SERDES}, /* fibre */
-    {0x10e7, SERDES}, /* SerDes */
-    {0x1518, SERDES}, /* NS SerDes */
-    {0x150d, SERDES}, /* quad SerDes */
-};
-
 static bool igb_probe(const struct pci_function *function)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(models); i++)
-        if (function->vendor == PCI_VENDOR_INTEL && function->device == models[i].device)
-            return !function->is_vf;
-    return false;
-}
-
-static enum medium medium_of(const struct pf_device *device)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(models); i++)
-        if (device->function->device == models[i].device)
-            return models[i].medium;
-    return COPPER;
-}
-
-static enum status refuse(const struct pf_device *device, enum status status, const char *message)
-{
-    log_event("igb.refused", "pf=%s status=%s message=\"%s\"", rid_text(device->function->rid).text,
-              status_name(status), message);
-    return status;
+    return igb_card_of(function) != NULL;
 }
 
 /* Bus mastering is off, so no request of ours can be under way: the GIO master handshake that
@@ -73,11 +40,13 @@ static enum status reset(struct pf_device *device)
     igb_update(device, IGB_CTRL, 0, IGB_CTRL_RST);
     clock_delay(RESET_SETTLE);
     if (!WAIT_UNTIL((igb_read(device, IGB_CTRL) & IGB_CTRL_RST) == 0, RESET_TIME))
-        return refuse(device, STATUS_TIMEOUT, "the device does not come out of reset");
+        return igb_refuse(device, STATUS_TIMEOUT, "the device does not come out of reset");
     /* Boards without an NVM set neither; what was not loaded shows in the MAC address. */
     (void)WAIT_UNTIL((igb_read(device, IGB_EECD) & IGB_EECD_AUTO_READ) != 0 ||
                          (igb_read(device, IGB_RAH(0)) & IGB_RAH_VALID) != 0,
                      NVM_TIME);
+    if (igb_card_of(device->function)->facts->has_phpm)
+        igb_write(device, IGB_STATUS, IGB_STATUS_RESET_DONE);
     igb_write(device, IGB_EIMC, UINT32_MAX);
     igb_write(device, IGB_IMC, UINT32_MAX);
     igb_write(device, IGB_EIAC, 0);
@@ -97,7 +66,7 @@ static enum status read_mac(struct pf_device *device, struct igb_port *port)
         all |= port->mac[i];
     }
     if (all == 0 || (port->mac[0] & 1) != 0)
-        return refuse(device, STATUS_DEVICE, "the NVM holds no MAC address");
+        return igb_refuse(device, STATUS_DEVICE, "the NVM holds no MAC address");
     for (unsigned vf = 0; vf < device->vfs; vf++) {
         memcpy(port->vf_mac[vf], port->mac, 6);
         port->vf_mac[vf][0] |= 2;
@@ -106,35 +75,37 @@ static enum status read_mac(struct pf_device *device, struct igb_port *port)
     return STATUS_OK;
 }
 
-static void clear_tables(struct pf_device *device)
+/* What a reset leaves: addresses and filters of whoever had the card before. */
+static void clear_tables(struct pf_device *device, const struct igb_facts *facts)
 {
     for (unsigned i = 0; i < IGB_MTA_COUNT; i++)
         igb_write(device, IGB_MTA(i), 0);
-    for (unsigned i = 0; i < IGB_VFTA_COUNT; i++)
-        igb_write(device, IGB_VFTA(i), 0);
+    for (unsigned i = 0; i < IGB_VFTA_COUNT * facts->kind.vlan_writes; i++)
+        igb_write(device, IGB_VFTA(i / facts->kind.vlan_writes), 0);
     for (unsigned i = 0; i < IGB_VLVF_COUNT; i++)
         igb_write(device, IGB_VLVF(i), 0);
     /* Entry 0 keeps the PF's own address with no pool behind it: such packets are dropped. */
-    for (unsigned i = 1; i < IGB_RA_COUNT; i++) {
-        igb_write(device, IGB_RAL(i), 0);
-        igb_write(device, IGB_RAH(i), 0);
+    for (unsigned i = 1; i < facts->receive_addresses; i++) {
+        igb_write(device, IGB_ALL_RAL(i) + 4, 0);
+        igb_write(device, IGB_ALL_RAL(i), 0);
     }
     for (unsigned pool = 0; pool < IGB_POOLS; pool++) {
-        igb_write(device, IGB_VMOLR(pool), IGB_VMOLR_STRIP_CRC | IGB_MAX_FRAME);
+        igb_write(device, IGB_VMOLR(pool),
+                  (facts->kind.has_dvmolr ? 0 : IGB_VMOLR_STRIP_CRC) | IGB_MAX_FRAME);
         igb_write(device, IGB_VMVIR(pool), 0);
-        igb_write(device, IGB_IVAR(pool), 0);
+        igb_vf_clear_vectors(device, (uint16_t)pool);
     }
 }
 
 /* The internal switch (7.10.3): VFs reach each other inside, forged source addresses and VLANs are
  * dropped, a packet for nobody goes to nobody, and a pool that does not take its packets loses them
  * instead of holding up the others. */
-static void start_switch(struct pf_device *device)
+static void start_switch(struct pf_device *device, const struct igb_facts *facts)
 {
     uint64_t control = IGB_DTXSWC_LOOPBACK, drop = 0;
     for (unsigned vf = 0; vf < device->vfs; vf++)
         control |= IGB_DTXSWC_MAC_SPOOF(vf) | IGB_DTXSWC_VLAN_SPOOF(vf);
-    for (unsigned queue = 0; queue < IGB_QUEUES; queue++)
+    for (unsigned queue = 0; queue < facts->kind.queues; queue++)
         drop |= BIT(queue);
     igb_write(device, IGB_VFRE, 0);
     igb_write(device, IGB_VFTE, 0);
@@ -142,47 +113,15 @@ static void start_switch(struct pf_device *device)
     igb_write(device, IGB_VT_CTL,
               IGB_VT_CTL_DEFAULT_POOL(MIN(device->vfs, IGB_POOLS - 1)) |
                   IGB_VT_CTL_NO_DEFAULT_POOL | IGB_VT_CTL_REPLICATION);
-    igb_write(device, IGB_DTXSWC, control);
+    igb_write(device, facts->switch_control, control);
     igb_write(device, IGB_QDE, drop);
-    igb_write(device, IGB_RPLOLR, IGB_RPLOLR_STRIP_CRC);
+    if (facts->has_rplolr)
+        igb_write(device, IGB_RPLOLR, IGB_RPLOLR_STRIP_CRC);
     igb_write(device, IGB_RLPML, IGB_MAX_FRAME);
     igb_write(device, IGB_RCTL,
               IGB_RCTL_ENABLE | IGB_RCTL_LONG | IGB_RCTL_BROADCAST | IGB_RCTL_VLAN_FILTER |
                   IGB_RCTL_STRIP_CRC);
     igb_write(device, IGB_TCTL, IGB_TCTL_ENABLE | IGB_TCTL_PAD | IGB_TCTL_COLLISIONS);
-}
-
-static enum status write_phy(struct pf_device *device, unsigned phy_register, uint16_t value)
-{
-    igb_write(device, IGB_MDIC,
-              value | IGB_MDIC_REGISTER(phy_register) | IGB_MDIC_PHY(PHY_INTERNAL_ADDRESS) |
-                  IGB_MDIC_WRITE);
-    if (!WAIT_UNTIL((igb_read(device, IGB_MDIC) & (IGB_MDIC_READY | IGB_MDIC_ERROR)) != 0,
-                    MDIC_TIME))
-        return STATUS_TIMEOUT;
-    return (igb_read(device, IGB_MDIC) & IGB_MDIC_ERROR) != 0 ? STATUS_DEVICE : STATUS_OK;
-}
-
-/* No flow control (IEEE 802.3 annex 31B) in either direction, and none offered: whoever a VF sends
- * pause frames to has not agreed to obey them, and what arrives stops nobody here. A VF cannot be
- * kept from sending them, and they would stop the whole port. */
-static enum status start_link(struct pf_device *device)
-{
-    igb_update(device, IGB_CTRL,
-               IGB_CTRL_FORCE_SPEED | IGB_CTRL_FORCE_DUPLEX | IGB_CTRL_OBEY_PAUSE |
-                   IGB_CTRL_SEND_PAUSE,
-               IGB_CTRL_SLU);
-    if (medium_of(device) == SERDES) {
-        igb_update(device, IGB_PCS_CFG, 0, IGB_PCS_CFG_ENABLE);
-        igb_update(device, IGB_PCS_ANADV, IGB_PCS_ANADV_PAUSE, 0);
-        igb_update(device, IGB_PCS_LCTL, 0,
-                   IGB_PCS_LCTL_FORCE_FLOW | IGB_PCS_LCTL_AN_ENABLE | IGB_PCS_LCTL_AN_RESTART);
-        return STATUS_OK;
-    }
-    enum status status = write_phy(device, PHY_ADVERTISE, PHY_ADVERTISE_10_100);
-    if (status == STATUS_OK)
-        status = write_phy(device, PHY_CONTROL, PHY_CONTROL_AUTONEG | PHY_CONTROL_RESTART);
-    return status == STATUS_OK ? STATUS_OK : refuse(device, status, "the PHY does not answer");
 }
 
 static bool switch_queue(const struct pf_device *device, unsigned queue, uint32_t enable)
@@ -217,7 +156,8 @@ static enum status igb_dma_test(struct pf_device *device,
 {
     static const uint32_t descriptor[4] = {[2] = IGB_DESCRIPTOR_DATA | IGB_DESCRIPTOR_ADVANCED |
                                                  IGB_DESCRIPTOR_REPORT};
-    if (device->registers == 0 || device->registers_size < IGB_MIN_REGISTERS)
+    const struct igb_card *card = igb_card_of(device->function);
+    if (card == NULL || device->registers == 0 || device->registers_size < IGB_MIN_REGISTERS)
         return STATUS_INVALID;
     /* A unit with a single fault register loses a fault that comes right after another. Without a
      * link the card fetches nothing; the last attempt waits for one, which may never come. */
@@ -225,7 +165,7 @@ static enum status igb_dma_test(struct pf_device *device,
     for (unsigned attempt = 0; status == STATUS_TIMEOUT && attempt < DMA_ATTEMPTS; attempt++) {
         if (reset(device) != STATUS_OK)
             return STATUS_DEVICE;
-        if (attempt == DMA_ATTEMPTS - 1 && start_link(device) == STATUS_OK)
+        if (attempt == DMA_ATTEMPTS - 1 && igb_start_link(device, card) == STATUS_OK)
             (void)WAIT_UNTIL((igb_read(device, IGB_STATUS) & IGB_STATUS_LINK_UP) != 0, LINK_TIME);
         status = pf_dma_test(device->function, descriptor, sizeof descriptor, fetch_descriptor,
                              device, others);
@@ -238,15 +178,18 @@ static enum status igb_dma_test(struct pf_device *device,
 static enum status igb_start(struct pf_device *device, uint16_t vfs)
 {
     if (vfs == 0 || vfs > IGB_POOLS)
-        return refuse(device, STATUS_INVALID, "the 82576 has pools for 1 to 8 VFs");
+        return igb_refuse(device, STATUS_INVALID, "the card has pools for 1 to 8 VFs");
     if (device->registers == 0 || device->registers_size < IGB_MIN_REGISTERS)
-        return refuse(device, STATUS_INVALID, "BAR 0 is smaller than the 82576's registers");
+        return igb_refuse(device, STATUS_INVALID, "BAR 0 is smaller than the card's registers");
     struct igb_port *port = igb_port_of(device);
     if (port == NULL)
         port = igb_port_of(NULL);
     if (port == NULL)
-        return refuse(device, STATUS_FULL, "more 82576 ports than the driver keeps state for");
-    *port = (struct igb_port){.device = device};
+        return igb_refuse(device, STATUS_FULL, "more ports than the driver keeps state for (8)");
+    const struct igb_card *card = igb_card_of(device->function);
+    if (card == NULL)
+        return STATUS_UNSUPPORTED;
+    *port = (struct igb_port){.device = device, .kind = card->facts->kind};
     device->vfs = vfs;
     enum status status = reset(device);
     if (status == STATUS_OK)
@@ -264,12 +207,12 @@ static enum status igb_start(struct pf_device *device, uint16_t vfs)
     port->rx_format = igb_read(device, IGB_RX_QUEUE(0) + IGB_QUEUE_FORMAT);
     port->rx_cache = igb_read(device, IGB_RX_QUEUE(0) + IGB_QUEUE_CACHE);
     port->tx_cache = igb_read(device, IGB_TX_QUEUE(0) + IGB_QUEUE_CACHE);
-    clear_tables(device);
-    start_switch(device);
+    clear_tables(device, card->facts);
+    start_switch(device, card->facts);
     igb_update(device, IGB_CTRL_EXT, 0, IGB_CTRL_EXT_PFRSTD);
     /* No link is no reason to stop: VFs reach each other through the switch, and the status of the
      * link is shown. */
-    bool link = start_link(device) == STATUS_OK;
+    bool link = igb_start_link(device, card) == STATUS_OK;
     const uint8_t *mac = port->mac;
     log_event("igb.started", "pf=%s vfs=%u mac=%02x:%02x:%02x:%02x:%02x:%02x link=%s",
               rid_text(device->function->rid).text, vfs, mac[0], mac[1], mac[2], mac[3], mac[4],
@@ -286,7 +229,7 @@ static enum status igb_vfs_enabled(struct pf_device *device)
     uint32_t wanted = (uint32_t)(BIT(device->vfs) - 1);
     if ((igb_read(device, IGB_VFRE) & wanted) != wanted ||
         (igb_read(device, IGB_VFTE) & wanted) != wanted)
-        return refuse(device, STATUS_DEVICE, "the device does not enable the VFs' queues");
+        return igb_refuse(device, STATUS_DEVICE, "the device does not enable the VFs' queues");
     return STATUS_OK;
 }
 

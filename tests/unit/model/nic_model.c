@@ -116,8 +116,8 @@ static void defaults(void)
     nic_set(MDICNFG, nic_faults.phy_is_external ? UINT32_C(0x80000000) : 0);
     nic_set(MDIC, nic_faults.phy_is_external ? MDIC_DESTINATION : 0);
     nic_set(FWSM, nic_faults.firmware_holds_semaphore);
-    nic_set(RA_LOW(0), 0x0012a01b | 0x21u << 24);
-    nic_set(RA_HIGH(0), UINT32_C(0x80000000) | 0x4443);
+    nic_set(RA_LOW(0), 0x129f36a0);
+    nic_set(RA_HIGH(0), UINT32_C(0x80000000) | 0x5634);
     for (unsigned queue = 0; queue < nic.facts->queues; queue++) {
         nic_set(RX_QUEUE(queue) + 0x0c, 0x402);
         nic_set(RX_QUEUE(queue) + 0x14, 0xa200);
@@ -176,13 +176,17 @@ bool nic_link_is_up(void)
 {
     bool on = !nic_faults.no_cable && (nic_look(CTRL) & CTRL_SLU) != 0;
     if (nic.medium == NIC_COPPER)
-        return on && (nic_look(PHPM) & PHPM_GO_LINK_DISCONNECT) == 0 && nic.phy[0] == 0x1140 &&
+        return on && (nic_look(PHPM) & PHPM_GO_LINK_DISCONNECT) == 0 && (nic.phy[0] & 0x1c00) == 0x1000 &&
                !nic_faults.phy_is_dead && (nic_look(CTRL) & (CTRL_FRCSPD | CTRL_FRCDPLX)) == 0;
     bool laser = (nic_look(CTRL_EXT) & SDP3_DATA) == 0;
     if (nic.facts->kind == BIT_82576) /* both software-defined pins feed the module as well */
         laser = laser && (nic_look(CTRL) & CTRL_SWDPINS) == CTRL_SWDPINS;
     bool code = (nic_look(PCS_CFG) & PCS_ENABLE) != 0;
     bool negotiates = (nic_look(PCS_LCTL) & PCS_AN_ENABLE) != 0;
+    if (nic.medium != NIC_SGMII) /* one speed, which is to be forced on the MAC */
+        on = on && (nic_look(CTRL) & CTRL_FORCED) == CTRL_FORCED;
+    if (!negotiates)
+        on = on && nic.medium != NIC_SGMII && (nic_look(PCS_LCTL) & PCS_FORCED) == PCS_FORCED;
     return on && laser && code && (nic.medium != NIC_KX || !negotiates);
 }
 

@@ -44,6 +44,7 @@ void nic_set(unsigned offset, uint32_t value);
 #define CTRL_SLU                0x00000040u
 #define CTRL_FRCSPD             0x00000800u
 #define CTRL_FRCDPLX            0x00001000u
+#define CTRL_FORCED             0x00001a01u /* FRCSPD, FRCDPLX, 1000 Mb/s, full duplex */
 #define CTRL_SWDPINS            0x000c0000u
 #define CTRL_RST                0x04000000u
 #define CTRL_RFCE               0x08000000u
@@ -78,6 +79,7 @@ void nic_set(unsigned offset, uint32_t value);
 #define PCS_CFG                 0x04200u
 #define PCS_ENABLE              0x00000008u
 #define PCS_LCTL                0x04208u
+#define PCS_FORCED              0x0000001cu /* FSD, 1000 Mb/s, full duplex */
 #define PCS_AN_ENABLE           0x00010000u
 #define PCS_ANADV               0x04218u
 #define RLPML                   0x05004u
