@@ -13,15 +13,6 @@
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/reserved.h"
 
-/* Intel's functions with a BAR behind which the flash lies that the option ROM is in, for writing,
- * too (82576 datasheet 9.4.11; 82574 9.1.4). */
-static const uint16_t flash_devices[] = {
-    0x105e, 0x105f, 0x1060, 0x107d, 0x107e, 0x107f, 0x10b9,         /* 82571, 82572 */
-    0x108b, 0x108c, 0x109a,                                         /* 82573 */
-    0x10d3, 0x10f6, 0x150c,                                         /* 82574, 82583 */
-    0x10c9, 0x10e6, 0x10e7, 0x10e8, 0x150a, 0x150d, 0x1518, 0x1526, /* 82576 */
-};
-
 /* BAR 1. With 64-bit BARs that is the upper half of BAR 0, and the NVM decides where the flash is:
  * it may be any but BAR 0 and the MSI-X table's. */
 static bool may_be_flash(const struct pci_function *function, unsigned number)
@@ -35,10 +26,7 @@ static bool may_be_flash(const struct pci_function *function, unsigned number)
 
 bool assignment_bar_is_flash(const struct pci_function *function, unsigned number)
 {
-    for (size_t i = 0; !function->is_vf && i < ARRAY_SIZE(flash_devices); i++)
-        if (function->vendor == PCI_VENDOR_INTEL && function->device == flash_devices[i])
-            return may_be_flash(function, number);
-    return false;
+    return function->flash_bar && may_be_flash(function, number);
 }
 
 static bool accepts_flash(const struct guest *guest, const struct pci_function *function)

@@ -14,17 +14,6 @@
      ACS_UPSTREAM_FORWARDING)
 #define REQUIRED_INSIDE_DEVICE (ACS_REQUEST_REDIRECT | ACS_COMPLETION_REDIRECT)
 
-/* Multi-function devices whose maker states that their functions never talk to each other, though
- * they have no ACS capability to say so. */
-static const struct {
-    uint16_t vendor, device;
-} no_peer_to_peer[] = {
-    /* Intel 82576 */
-    {PCI_VENDOR_INTEL, 0x10c9}, {PCI_VENDOR_INTEL, 0x10e6}, {PCI_VENDOR_INTEL, 0x10e7},
-    {PCI_VENDOR_INTEL, 0x10e8}, {PCI_VENDOR_INTEL, 0x150a}, {PCI_VENDOR_INTEL, 0x150d},
-    {PCI_VENDOR_INTEL, 0x1518}, {PCI_VENDOR_INTEL, 0x1526},
-};
-
 void acs_enable(const struct pci_function *function)
 {
     if (function->cap_acs == 0)
@@ -83,11 +72,7 @@ static bool turns_inside(const struct pci_function *from, const struct pci_funct
 {
     if (physical(from) == physical(to))
         return from->cap_acs != 0 && !redirects(from, REQUIRED_INSIDE_DEVICE);
-    for (size_t i = 0; i < ARRAY_SIZE(no_peer_to_peer); i++)
-        if (physical(from)->vendor == no_peer_to_peer[i].vendor &&
-            physical(from)->device == no_peer_to_peer[i].device)
-            return false;
-    return !redirects(from, REQUIRED_INSIDE_DEVICE);
+    return !physical(from)->no_peer_to_peer && !redirects(from, REQUIRED_INSIDE_DEVICE);
 }
 
 /* Whether the bridge above `from` may send a request of `from`, on its way up, to `to`. Between

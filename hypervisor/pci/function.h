@@ -28,6 +28,8 @@ struct pci_function {
     uint16_t vf_index;           /* of a VF, from 0 */
     uint16_t num_vfs; /* of a PF that is split, else 0; and SR-IOV Control as it was set */
     uint16_t sriov_control;
+    bool no_peer_to_peer; /* by its maker's word, though without ACS (setup/pci_known.c) */
+    bool flash_bar;       /* a BAR leads to the flash of the option ROM */
     enum pci_life life;   /* changed by pci_life_set() only */
     bool firmware_master; /* firmware left bus mastering on, and no reset has come since */
     owner_t owner;        /* OWNER_HYPERVISOR, OWNER_GUEST(n) or OWNER_NOBODY */

@@ -121,6 +121,7 @@ void hypervisor_main(const struct boot_info *loaders)
     phase("pci");
     expect(find_functions(), "pci.refused", "PCI devices cannot be used");
     pci_wake();
+    pci_known_devices();
     acs_enable_all();
     pci_errors_silence();
 

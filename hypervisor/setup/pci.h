@@ -17,6 +17,8 @@ MUST_CHECK enum status pci_enumerate(const struct mcfg *mcfg);
  * on.
  */
 void pci_wake(void);
+/* pci_known.c: notes what makers say of devices and no register does. Enumeration comes first. */
+void pci_known_devices(void);
 /* pci_acs.c: redirects peer-to-peer requests upstream wherever that can be done. */
 void acs_enable_all(void);
 /* pci_errors.c, once: no function reports errors, and no port or chipset that is known makes a

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/setup/pci_enumerate.c
+// SOURCES: hypervisor/setup/pci_known.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
 // SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/setup/pci_bars.c
 // SOURCES: hypervisor/setup/pci_ram.c hypervisor/setup/pci_placement.c
@@ -57,6 +58,7 @@ static rid_t turns(rid_t from, rid_t to)
 static void enumerate(void)
 {
     assert_int_equal(pci_enumerate(&mcfg), STATUS_OK);
+    pci_known_devices();
     acs_enable_all();
 }
 
@@ -162,15 +164,45 @@ static void siblings_need_acs_of_their_own(void **state)
     assert_int_equal(turns(RID(0, 1, 0, 1), RID(0, 1, 0, 0)), NOBODY);
 }
 
-static void the_82576_is_known_not_to_talk_sideways(void **state)
+/* Whether two functions of that device, without ACS, may go to different guests; and whether the
+ * flash behind one of its BARs is known. */
+static void expect_known(uint16_t vendor, uint16_t id, bool separate, bool flash)
 {
+    (void)fresh(NULL);
     port(RID(0, 0, 1, 0), 1, 1, PCIE_TYPE_ROOT_PORT, ALL_ACS);
     for (unsigned i = 0; i < 2; i++) {
         nic(RID(0, 1, 0, i), true);
-        model_put(model_find(RID(0, 1, 0, i)), 2, 2, 0x10c9);
+        model_put(model_find(RID(0, 1, 0, i)), 0, 2, vendor);
+        model_put(model_find(RID(0, 1, 0, i)), 2, 2, id);
     }
     enumerate();
-    assert_int_equal(turns(RID(0, 1, 0, 0), RID(0, 1, 0, 1)), NOBODY);
+    assert_int_equal(turns(RID(0, 1, 0, 0), RID(0, 1, 0, 1)), separate ? NOBODY : RID(0, 1, 0, 0));
+    assert_true(pci_function_find(RID(0, 1, 0, 1))->flash_bar == flash);
+}
+
+static void makers_vouch_for_some(void **state)
+{
+    static const uint16_t both[] = {
+        0x10c9, 0x10e6, 0x10e7, 0x10e8, 0x150a, 0x150d, 0x1518, 0x1526, /* 82576 */
+        0x1509, 0x150e, 0x150f, 0x1510, 0x1511, 0x1516, 0x1527,         /* 82580 */
+        0x1521, 0x1522, 0x1523, 0x1524,                                 /* I350 */
+    };
+    static const uint16_t separate[] = {
+        0x10f7, 0x10f8, 0x10f9, 0x10fa, 0x10fb, 0x10fc, 0x1507, 0x1514, /* 82599 */
+        0x151c, 0x1529, 0x152a, 0x154d, 0x154f, 0x1551, 0x1558, 0x10c6,
+        0x10db, 0x10dd, 0x10e1, 0x10f1, /* 82598 */
+    };
+    static const uint16_t flash[] = {0x10d3, 0x105e, 0x108b}; /* 82574, 82571, 82573 */
+    static const uint16_t neither[] = {0x1533, 0x1520, 0x10ca, 0x10ed, 0x1563, 0x1572, 0x1525};
+    for (size_t i = 0; i < ARRAY_SIZE(both); i++)
+        expect_known(0x8086, both[i], true, true);
+    for (size_t i = 0; i < ARRAY_SIZE(separate); i++)
+        expect_known(0x8086, separate[i], true, false);
+    for (size_t i = 0; i < ARRAY_SIZE(flash); i++)
+        expect_known(0x8086, flash[i], false, true);
+    for (size_t i = 0; i < ARRAY_SIZE(neither); i++)
+        expect_known(0x8086, neither[i], false, false);
+    expect_known(0x10df, 0x1521, false, false); /* another maker's */
 }
 
 /* Behind a port without ACS, alone: whatever they send each other's registers has to leave the
@@ -239,7 +271,7 @@ int main(void)
         TEST(groups_are_closed),
         TEST(siblings_need_acs_of_their_own),
         TEST(a_reset_counts_while_it_goes_on),
-        TEST(the_82576_is_known_not_to_talk_sideways),
+        TEST(makers_vouch_for_some),
         TEST(vfs_of_one_pf_are_separate_unless_they_say_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
