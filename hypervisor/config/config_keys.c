@@ -49,6 +49,13 @@ static bool set_unsafe_interrupts(struct config_parser *parser, struct word valu
     return read_yes(parser, value, &parser->config->unsafe_interrupts);
 }
 
+static bool set_graphics_unit(struct config_parser *parser, struct word value)
+{
+    parser->config->leave_graphics = word_is(value, "leave");
+    return parser->config->leave_graphics || word_is(value, "translate") ||
+           complain_word(parser, value, "bad value ", "; allowed: translate, leave");
+}
+
 /* --- [nic NAME], and [disk NAME], which has one key more --- */
 
 struct config_nic *config_this_nic(struct config_parser *parser)
@@ -316,6 +323,7 @@ static bool set_expect_faults(struct config_parser *parser, struct word value)
 
 static const struct config_key system_keys[] = {
     {.name = "unsafe_interrupts", .set = set_unsafe_interrupts},
+    {.name = "graphics_unit", .set = set_graphics_unit},
 };
 
 static const struct config_key nic_keys[] = {

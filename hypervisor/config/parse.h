@@ -70,6 +70,7 @@ struct config {
     struct config_nic nics[CONFIG_MAX_NICS];
     struct config_guest guests[CONFIG_MAX_GUESTS];
     bool unsafe_interrupts; /* [system] unsafe_interrupts = yes */
+    bool leave_graphics;    /* [system] graphics_unit = leave */
     uint32_t errors;
 };
 

@@ -33,13 +33,9 @@ static enum status latch(const struct vtd_unit *unit, uint32_t bit)
 
 static enum status set_root_table(struct vtd_unit *unit)
 {
-    unit->root = pages_allocate(1);
-    if (unit->root == NULL)
-        return gives_up(unit, STATUS_NO_MEMORY, "no memory for its root table");
-    vtd_publish(unit, unit->root, PAGE_SIZE);
-    /* Translation that somebody left on stays on: the old table serves until the new one, which is
-     * empty, has been latched, and no request passes untranslated in between. Only the table's
-     * format cannot be changed under way. */
+    /* Translation that somebody left on stays on: the old table serves until the new one, which has
+     * firmware's devices and no others, has been latched, and no request passes untranslated in
+     * between. Only the table's format cannot be changed under way. */
     bool translating = (vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_TE) != 0;
     if (translating && (vtd_read64(unit, VTD_RTADDR) & VTD_RTADDR_TTM) != 0) {
         log_event("iommu.takeover",
@@ -79,11 +75,13 @@ static void disable_protected_memory(struct vtd_unit *unit)
 /* Table, SIRTP, IEC, CFI off, IRE. STATUS_UNSUPPORTED when the unit has no interrupt remapping. */
 static enum status enable_interrupts(struct vtd_unit *unit, bool firmware_allows)
 {
-    if ((unit->extended & VTD_ECAP_IR) == 0 || !unit->queued || !firmware_allows) {
+    const char *quirk = vtd_quirk_interrupts();
+    if ((unit->extended & VTD_ECAP_IR) == 0 || !unit->queued || !firmware_allows || quirk != NULL) {
         log_event("iommu.interrupts",
                   "base=%#lx ir=no message=\"%s: a guest could forge interrupts\"", unit->base,
-                  firmware_allows ? "the unit cannot remap interrupts"
-                                  : "the DMAR table says the platform cannot remap interrupts");
+                  quirk != NULL     ? quirk
+                  : firmware_allows ? "the unit cannot remap interrupts"
+                                    : "the DMAR table says the platform cannot remap interrupts");
         return STATUS_UNSUPPORTED;
     }
     unit->interrupts = pages_allocate(VTD_INTERRUPT_PAGES);
@@ -149,13 +147,22 @@ static void enable_fault_event(const struct vtd_unit *unit)
     vtd_write32(unit, VTD_FECTL, 0);
 }
 
-enum status vtd_unit_enable(struct vtd_unit *unit, const struct dmar *dmar)
+enum status vtd_unit_prepare(struct vtd_unit *unit)
 {
     clear_faults(unit);
     enum status status = vtd_queue_start(unit);
     if (status != STATUS_OK)
         return gives_up(unit, status, "its invalidation queue cannot be started");
-    status = set_root_table(unit);
+    unit->root = pages_allocate(1);
+    if (unit->root == NULL)
+        return gives_up(unit, STATUS_NO_MEMORY, "no memory for its root table");
+    vtd_publish(unit, unit->root, PAGE_SIZE);
+    return STATUS_OK;
+}
+
+enum status vtd_unit_enable(struct vtd_unit *unit, const struct dmar *dmar)
+{
+    enum status status = set_root_table(unit);
     if (status != STATUS_OK)
         return status;
     if (vtd_switch(unit, VTD_GLOBAL_TE, true) != STATUS_OK)

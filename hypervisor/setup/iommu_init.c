@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Bringing up all units, and what they have in common. */
+/* All units: what they have in common, and the two steps in which they are brought up. */
 #include "hypervisor/setup/iommu_internal.h"
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
+#include "hypervisor/setup/cpu.h"
 #include "hypervisor/setup/iommu_registers.h"
 
 /* A domain is one table for all the units its functions are behind, so its depth must suit them
@@ -62,7 +63,27 @@ static void find_common_ground(void)
     }
 }
 
-enum status iommu_init(const struct dmar *dmar)
+/* Also of a refused unit, where it obeys: an empty root table blocks. */
+static bool is_ours(const struct vtd_unit *unit)
+{
+    return unit->answers && !vtd_unit_is_left(unit);
+}
+
+static void say_opt_out(const struct dmar *dmar)
+{
+    if ((dmar->flags & DMAR_FLAG_X2APIC_OPT_OUT) != 0)
+        log_event("iommu.x2apic", "opt_out=yes used=%s message=\"%s\"",
+                  apic_is_x2apic() ? "yes" : "no",
+                  apic_is_x2apic()
+                      ? "the firmware asks systems to stay with xAPIC (X2APIC_OPT_OUT); x2APIC is "
+                        "used all the same, because a guest can be given no other local APIC. "
+                        "Should the machine hang here, switch x2APIC on in the firmware set-up or "
+                        "update the firmware"
+                      : "the firmware asks systems to stay with xAPIC (X2APIC_OPT_OUT), and there "
+                        "is no x2APIC: no guest can run; switch it on in the firmware set-up");
+}
+
+enum status iommu_init(const struct dmar *dmar, bool leave_graphics)
 {
     memset(&vtd, 0, sizeof vtd);
     vtd_discover(dmar);
@@ -71,23 +92,36 @@ enum status iommu_init(const struct dmar *dmar)
         vtd_scope_add(dmar, function);
     if (vtd.unit_count == 0)
         return STATUS_NOT_FOUND;
+    say_opt_out(dmar);
+    vtd_quirks_apply(leave_graphics);
     find_common_ground();
+    unsigned units = 0;
+    for (unsigned i = 0; i < vtd.unit_count; i++) {
+        struct vtd_unit *unit = &vtd.unit[i];
+        if (is_ours(unit) && vtd_unit_prepare(unit) == STATUS_OK && unit->usable)
+            units++;
+    }
+    vtd.enabled = units > 0;
+    return vtd.enabled ? STATUS_OK : STATUS_DEVICE;
+}
 
-    /* Refused units are turned on as well where they obey: an empty root table blocks. */
+enum status iommu_translate(const struct dmar *dmar)
+{
     unsigned units = 0;
     bool queued = true, interrupts = true, eim = true;
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *unit = &vtd.unit[i];
-        if (!unit->answers || vtd_unit_enable(unit, dmar) != STATUS_OK || !unit->usable)
+        if (!is_ours(unit) || unit->root == NULL || vtd_unit_enable(unit, dmar) != STATUS_OK ||
+            !unit->usable)
             continue;
         units++;
         queued &= unit->queued;
         interrupts &= unit->remapping;
         eim &= unit->eim;
     }
-    if (units == 0)
+    vtd.enabled = units > 0;
+    if (!vtd.enabled)
         return STATUS_DEVICE;
-    vtd.enabled = true;
     log_event("iommu.enabled", "units=%u levels=%u qi=%s ir=%s eim=%s domains=%u page=%s snoop=%s",
               units, vtd.levels, queued ? "yes" : "no", interrupts ? "yes" : "no",
               eim ? "yes" : "no", vtd.domain_count - 1,

@@ -17,6 +17,17 @@ int vtd_unit_find(const struct dmar *dmar, const struct pci_function *function);
 /* Of each reserved region's structure in the table; 0: it stands for all that found no room. */
 extern uint32_t vtd_region_offset[VTD_MAX_REGIONS];
 
+/* --- iommu_quirks.c --- */
+/* What is known to be wrong with this machine's units, by the ids of its host bridge and graphics:
+ * refuses units that have to stay as firmware has them, corrects capabilities. Scopes come first.
+ */
+void vtd_quirks_apply(bool leave_graphics);
+/* NULL, or why no unit of this machine may remap interrupts. */
+const char *vtd_quirk_interrupts(void);
+bool vtd_unit_is_left(const struct vtd_unit *unit);
+
 /* --- iommu_enable.c --- */
-/* Queue, root table, translation, PMRs, interrupt remapping, fault event: in this order. */
+/* Queue and root table; nothing of it is in use yet but the queue. */
+MUST_CHECK enum status vtd_unit_prepare(struct vtd_unit *unit);
+/* Takes the root table, translation, PMRs, interrupt remapping, fault event: in this order. */
 MUST_CHECK enum status vtd_unit_enable(struct vtd_unit *unit, const struct dmar *dmar);

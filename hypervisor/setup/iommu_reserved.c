@@ -6,6 +6,7 @@
  */
 #include "hypervisor/setup/iommu_internal.h"
 
+#include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/setup/memory.h"
@@ -131,19 +132,28 @@ static enum status new_domain(uint64_t regions)
     return STATUS_OK;
 }
 
-/* False when the function's regions cannot be mapped, which is logged. */
-static bool make_domain(const struct pci_function *function)
+/* Writes the context entry of a function that firmware uses, so that it is there when translation
+ * is turned on. Bus mastering stays off until then. */
+static void connect(const struct pci_function *function)
 {
     uint64_t regions = vtd_regions_of(function);
+    const struct vtd_unit *unit = vtd_unit_of(function);
     if (regions == 0 || function->is_bridge || !iommu_enabled() ||
-        (regions & vtd_reserved.refused) != 0 || vtd_firmware_domain(regions) != NULL)
-        return true;
-    enum status status = new_domain(regions);
+        (unit != NULL && vtd_unit_is_left(unit)))
+        return;
+    if ((regions & vtd_reserved.refused) != 0) {
+        vtd_firmware_refuse(function, STATUS_DENIED, "one of its reserved regions was refused");
+        return;
+    }
+    enum status status = vtd_firmware_domain(regions) != NULL ? STATUS_OK : new_domain(regions);
+    if (status == STATUS_FULL) {
+        vtd_firmware_refuse(function, status, "domain ids are left to the guests");
+        return;
+    }
+    if (status == STATUS_OK)
+        status = iommu_connect(function, vtd_firmware_domain(regions));
     if (status != STATUS_OK)
-        vtd_firmware_refuse(function, status,
-                            status == STATUS_FULL ? "domain ids are left to the guests"
-                                                  : "it has no domain or no context entry");
-    return status == STATUS_OK;
+        vtd_firmware_refuse(function, status, "it has no domain or no context entry");
 }
 
 void iommu_regions_honour(void)
@@ -159,8 +169,29 @@ void iommu_regions_honour(void)
                    "a part of the reserved region is the hypervisor's, a boot module or a device's "
                    "registers: it stays theirs, and no device reaches the region");
     }
-    struct pci_function *function;
+    const struct pci_function *function;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
-        if (make_domain(function))
-            iommu_firmware_connect(function);
+        connect(function);
+}
+
+void iommu_regions_resume(void)
+{
+    struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
+        struct iommu_domain *domain = iommu_domain_of(function->rid);
+        if (domain == NULL)
+            continue;
+        if (!vtd_unit_of(function)->translating) {
+            (void)!iommu_disconnect(function, domain);
+            vtd_firmware_refuse(function, STATUS_DEVICE, "its unit could not be turned on");
+            continue;
+        }
+        if (function->firmware_master)
+            pci_bus_master(function, true);
+        log_event("iommu.firmware",
+                  "rid=%s domain=%u master=%s message=\"may reach the memory that firmware "
+                  "reserves for it (RMRR), and nothing else\"",
+                  rid_text(function->rid).text, (unsigned)domain->id,
+                  function->firmware_master ? "on" : "off");
+    }
 }

@@ -126,12 +126,17 @@ void hypervisor_main(const struct boot_info *loaders)
     pci_errors_silence();
 
     phase("iommu");
-    if (tables.has_dmar)
-        expect(iommu_init(&tables.dmar), "iommu.refused",
-               "no IOMMU unit is usable; no device can be given to a guest");
+    enum status units =
+        tables.has_dmar ? iommu_init(&tables.dmar, configuration.leave_graphics) : STATUS_NOT_FOUND;
     platform_registers_claim(&tables);
     pci_claim_registers();
     iommu_regions_honour();
+    if (units == STATUS_OK)
+        units = iommu_translate(&tables.dmar);
+    iommu_regions_resume();
+    if (tables.has_dmar)
+        expect(units, "iommu.refused",
+               "no IOMMU unit is usable; no device can be given to a guest");
 
     phase("nics");
     pfs_prepare(&configuration); /* its 100 ms run beside the cores' start */

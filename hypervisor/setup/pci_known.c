@@ -9,9 +9,10 @@
 #include "hypervisor/setup/pci_functions.h"
 
 #define SEPARATE                                                                                   \
-    BIT(0)           /* several functions that never talk to each other, without an ACS to say so */
-#define FLASH BIT(1) /* a BAR behind which the flash lies that the option ROM is in, for writing   \
-                      */
+    BIT(0) /* several functions that never talk to each other, without an ACS to say so */
+#define FLASH                                                                                      \
+    BIT(1) /* a BAR behind which the flash lies that the option ROM is in, for writing             \
+            */
 
 static const struct {
     uint16_t device;

@@ -20,6 +20,7 @@
 // SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 // SOURCES: hypervisor/pci/sriov.c
+// SOURCES: hypervisor/setup/iommu_quirks.c
 #include "tests/unit/support/audit_fixture.h"
 
 /* --- what the falsifiers use --- */

@@ -18,6 +18,7 @@
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c -pages.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 // SOURCES: hypervisor/pci/sriov.c
+// SOURCES: hypervisor/setup/iommu_quirks.c
 /* States that lawful operations pass through, in which the audit may run: none is a violation. */
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/iommu/pf_dma_setup.h"

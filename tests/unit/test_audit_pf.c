@@ -19,6 +19,7 @@
 // SOURCES: tests/unit/model/vtd_machine.c hypervisor/audit/audit_pf.c -pages.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 // SOURCES: hypervisor/pci/sriov.c
+// SOURCES: hypervisor/setup/iommu_quirks.c
 /* A PF that does DMA: the audit knows its domain, and falsified it is named. */
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/iommu/pf_dma_setup.h"

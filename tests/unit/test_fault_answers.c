@@ -12,6 +12,7 @@
 // SOURCES: hypervisor/base/status.c tests/unit/model/vtd_model.c
 // SOURCES: tests/unit/model/vtd_model_queue.c tests/unit/model/vtd_model_walk.c
 // SOURCES: tests/unit/model/vtd_machine.c
+// SOURCES: hypervisor/setup/iommu_quirks.c
 #include <string.h>
 
 #include "hypervisor/assign/assignment.h"

@@ -12,6 +12,7 @@
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
+// SOURCES: hypervisor/setup/iommu_quirks.c
 /* A PF that tries a DMA which its unit must stop. */
 #include <string.h>
 

@@ -20,6 +20,7 @@
 // SOURCES: hypervisor/assign/assignment_check.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 // SOURCES: hypervisor/pci/sriov.c
+// SOURCES: hypervisor/setup/iommu_quirks.c
 /* A PF that its driver has lost: its VFs reach nothing any more, other devices everything theirs.
  */
 #include "tests/unit/support/audit_fixture.h"

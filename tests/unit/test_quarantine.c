@@ -21,6 +21,7 @@
 // SOURCES: hypervisor/assign/assignment_check.c -pages.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 // SOURCES: hypervisor/pci/sriov.c
+// SOURCES: hypervisor/setup/iommu_quirks.c
 #include "hypervisor/iommu/pf_dma.h"
 #include "hypervisor/iommu/pf_dma_setup.h"
 #include "hypervisor/pci/config_space.h"

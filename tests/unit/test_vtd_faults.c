@@ -11,6 +11,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/text.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/vtd_model.c tests/unit/model/vtd_model_queue.c
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
+// SOURCES: hypervisor/setup/iommu_quirks.c
 #include <string.h>
 
 #include "hypervisor/iommu/vtd.h"

@@ -176,8 +176,9 @@ bool nic_link_is_up(void)
 {
     bool on = !nic_faults.no_cable && (nic_look(CTRL) & CTRL_SLU) != 0;
     if (nic.medium == NIC_COPPER)
-        return on && (nic_look(PHPM) & PHPM_GO_LINK_DISCONNECT) == 0 && (nic.phy[0] & 0x1c00) == 0x1000 &&
-               !nic_faults.phy_is_dead && (nic_look(CTRL) & (CTRL_FRCSPD | CTRL_FRCDPLX)) == 0;
+        return on && (nic_look(PHPM) & PHPM_GO_LINK_DISCONNECT) == 0 &&
+               (nic.phy[0] & 0x1c00) == 0x1000 && !nic_faults.phy_is_dead &&
+               (nic_look(CTRL) & (CTRL_FRCSPD | CTRL_FRCDPLX)) == 0;
     bool laser = (nic_look(CTRL_EXT) & SDP3_DATA) == 0;
     if (nic.facts->kind == BIT_82576) /* both software-defined pins feed the module as well */
         laser = laser && (nic_look(CTRL) & CTRL_SWDPINS) == CTRL_SWDPINS;

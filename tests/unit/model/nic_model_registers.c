@@ -35,7 +35,7 @@ const struct nic_register nic_registers[] = {
     {0x01680, 25, 0, BOTH, 0x80007ffc, 0, PLAIN},      /* EITR */
     {0x01700, 8, 0, BIT_82576, ALL, 0, PLAIN},         /* IVAR: two queues of a pool each */
     {0x01700, 4, 0, BIT_I350, ALL, 0, PLAIN},          /* IVAR: two pools each */
-    {0x11700, 16, 0, BIT_82576, 0, ALL, PLAIN}, /* nothing; QEMU's card keeps VTIVAR there */
+    {0x11700, 16, 0, BIT_82576, 0, ALL, PLAIN},        /* nothing; QEMU's card keeps VTIVAR there */
     {0x05b68, 1, 0, BOTH, ALL, 0, WRITE_ONLY},         /* PBACL */
     /* the switch */
     {0x02408, 1, 0, BIT_82576, 0xffff, 0, PLAIN}, /* QDE */

@@ -100,6 +100,19 @@ __attribute__((weak)) struct pci_function *pci_function_at(size_t index)
     return index < function_count ? &functions[index] : NULL;
 }
 
+__attribute__((weak)) struct pci_function *pci_function_find(rid_t rid)
+{
+    struct pci_function *function = NULL;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL && function->rid != rid;)
+        i++;
+    return function;
+}
+
+__attribute__((weak)) uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
+{
+    return 0;
+}
+
 __attribute__((weak)) enum status frames_transfer(uint64_t base, uint64_t size, owner_t from,
                                                   owner_t to)
 {
@@ -147,9 +160,15 @@ const struct dmar *machine_table(void)
     return &dmar;
 }
 
+enum status machine_init(void)
+{
+    return iommu_init(machine_table(), false);
+}
+
 enum status machine_start(void)
 {
-    return iommu_init(machine_table());
+    enum status status = machine_init();
+    return status == STATUS_OK ? iommu_translate(&dmar) : status;
 }
 
 struct vtd_model *machine_simple(uint64_t cap, uint64_t ecap)

@@ -36,6 +36,8 @@ static inline void machine_context(unsigned unit, uint16_t rid,
 }
 /* The table as it is by now, checked. */
 const struct dmar *machine_table(void);
+/* iommu_init(), and iommu_translate() as well. */
+enum status machine_init(void);
 enum status machine_start(void);
 /* machine_reset(), one unit with these capabilities that covers all, machine_start(). */
 struct vtd_model *machine_simple(uint64_t cap, uint64_t ecap);

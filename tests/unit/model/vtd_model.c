@@ -103,8 +103,20 @@ static void begin_command(struct vtd_model *unit, uint32_t value)
         unit->counts.write_buffer++;
 }
 
+/* What firmware's devices do does not stop while somebody sets tables up. */
+static void check_firmware(const struct vtd_model *unit)
+{
+    for (uint16_t source = 0; source < 256; source++)
+        if ((unit->firmware[source / 64] >> source % 64 & 1) != 0 &&
+            !vtd_model_has_context(unit, source))
+            vtd_model_violation("translating while 00:%02x.%x, which firmware uses, has no context "
+                                "entry",
+                                source >> 3, source & 7);
+}
+
 static void turn_on_translation(struct vtd_model *unit)
 {
+    check_firmware(unit);
     if ((unit->gsts & VTD_GLOBAL_SRTP) == 0)
         vtd_model_violation("TE before a root table was set");
     if (unit->needs_context || unit->needs_iotlb)
@@ -145,6 +157,8 @@ static void finish_command(struct vtd_model *unit)
         unit->root = unit->rtaddr & VTD_RTADDR_MASK;
         unit->needs_context = unit->needs_iotlb = true;
         unit->gsts |= VTD_GLOBAL_SRTP;
+        if ((unit->gsts & VTD_GLOBAL_TE) != 0)
+            check_firmware(unit);
     }
     if (done & VTD_GLOBAL_SIRTP) {
         unit->irt = unit->irta;

@@ -42,6 +42,8 @@ struct vtd_model {
     uint32_t fail_error;   /* VTD_FSTS_IQE, _ICE or _ITE */
     bool fail_again;       /* and every n-th after it */
     bool pmr_stuck;
+    /* Functions that firmware uses while translation comes on: a bit each (RID below 0x100). */
+    uint64_t firmware[4];
     /* Registers. */
     uint32_t gsts, fsts, fectl, fedata, feaddr, feuaddr, pmen;
     uint64_t rtaddr, ccmd, iva, iotlb, iqh, iqt, iqa, irta;
@@ -115,6 +117,8 @@ struct vtd_model *vtd_model_at(unsigned index);
 uint64_t vtd_model_memory(const struct vtd_model *unit, uint64_t physical);
 void vtd_model_memory_write(const struct vtd_model *unit, uint64_t physical, uint32_t value);
 void vtd_model_memory_reset(void);
+/* Whether the tables that are latched have a present entry for the function. */
+bool vtd_model_has_context(const struct vtd_model *unit, uint16_t source);
 bool vtd_model_context_is_garbage(const struct vtd_model *unit, uint64_t low, uint64_t high);
 void vtd_model_queue_run(struct vtd_model *unit);
 void vtd_model_drop_context(struct vtd_model *unit, bool all, uint16_t domain, uint16_t source);

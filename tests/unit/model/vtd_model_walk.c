@@ -109,6 +109,14 @@ void memory_fence(void)
     }
 }
 
+bool vtd_model_has_context(const struct vtd_model *unit, uint16_t source)
+{
+    uint64_t root = vtd_model_memory(unit, unit->root + (source >> 8) * 16u);
+    return (root & VTD_ROOT_P) != 0 &&
+           (vtd_model_memory(unit, (root & VTD_ROOT_ADDRESS) + (source & 0xff) * 16u) &
+            VTD_CONTEXT_P) != 0;
+}
+
 /* --- surroundings --- */
 
 void vtd_model_x2apic(bool on)

@@ -374,6 +374,7 @@ static void build(const struct page_table_format *format)
     function_new(3, OWNER_HYPERVISOR)->is_bridge = true;
     function_new(4, OWNER_NOBODY)->firmware_master = true;
     iommu_regions_honour();
+    iommu_regions_resume();
     functions[0]->bridge = functions[3];
     commands[3] |= PCI_COMMAND_BUS_MASTER;
     assert_int_equal(page_table_create(&host, &page_format_host, 4, 2, false), STATUS_OK);
