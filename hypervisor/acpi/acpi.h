@@ -39,12 +39,14 @@ struct acpi_table {
 struct acpi_directory {
     uint64_t rsdp;
     size_t count;
+    size_t skipped; /* further tables of a name */
     struct acpi_table tables[ACPI_MAX_TABLES];
 };
 
-/* RSDP, then XSDT (or RSDT): checks signatures, lengths and checksums, logs `acpi.table` for each
- * table found and `acpi.refused table= offset= value= message=` for each one it will not use.
- * A bad table is left out; STATUS_INVALID/NOT_FOUND only when no directory can be read at all. */
+/* RSDP, then XSDT (or RSDT): checks signatures and lengths, logs `acpi.table` for the first table
+ * of each name, `acpi.checksum` for a wrong checksum, which costs a table nothing, and
+ * `acpi.refused table= offset= value= message=` for each one it will not use. A bad table is left
+ * out; STATUS_INVALID/NOT_FOUND only when no directory can be read at all. */
 MUST_CHECK enum status acpi_directory_read(const struct acpi_memory *memory, uint64_t rsdp,
                                            struct acpi_directory *directory);
 /* The table's whole bytes (mapped by directory_read's memory), NULL when absent. */

@@ -18,12 +18,17 @@
 #define TABLE_MAX_SIZE (16u << 20)
 #define MAX_ENTRIES    256u /* looked at, good or bad */
 
-static bool checksum_good(const uint8_t *bytes, uint32_t length)
+static uint8_t sum_of(const uint8_t *bytes, uint32_t length)
 {
     uint8_t sum = 0;
     for (uint32_t i = 0; i < length; i++)
         sum = (uint8_t)(sum + bytes[i]);
-    return sum == 0;
+    return sum;
+}
+
+static bool checksum_good(const uint8_t *bytes, uint32_t length)
+{
+    return sum_of(bytes, length) == 0;
 }
 
 static const uint8_t *map(const struct acpi_memory *memory, uint64_t physical, uint64_t size)
@@ -48,8 +53,9 @@ static void signature_text(const uint8_t *bytes, char text[5])
     text[4] = '\0';
 }
 
-/* Looks at the table at `physical`: its signature and length, when both and the checksum are good.
- * `mapped`, if not NULL, receives the bytes instead of their being unmapped. */
+/* Looks at the table at `physical`: its signature and length, when these are good. `mapped`, if not
+ * NULL, receives the bytes instead of their being unmapped. Systems in the field warn of a wrong
+ * checksum and go on, so such tables are shipped; the parsers trust no byte in any case. */
 static bool check_table(const struct acpi_memory *memory, uint64_t physical,
                         struct acpi_table *table, const uint8_t **mapped)
 {
@@ -74,22 +80,34 @@ static bool check_table(const struct acpi_memory *memory, uint64_t physical,
                     "the table reaches past the memory that can be read; left out");
         return false;
     }
-    bool good = checksum_good(bytes, table->length);
-    if (!good)
-        acpi_refuse(table->signature, offsetof(struct acpi_header, checksum),
-                    bytes[offsetof(struct acpi_header, checksum)],
-                    "the checksum is wrong; left out. A firmware update may help");
-    if (good && mapped != NULL)
+    uint8_t found = bytes[offsetof(struct acpi_header, checksum)];
+    uint8_t sum = sum_of(bytes, table->length);
+    if (sum != 0)
+        log_event("acpi.checksum",
+                  "table=%s address=%#lx expected=%#x found=%#x message=\"the checksum is wrong; "
+                  "the table is used all the same. A firmware update may help\"",
+                  table->signature, physical, (uint8_t)(found - sum), found);
+    if (mapped != NULL)
         *mapped = bytes;
     else
         unmap_bytes(memory, bytes, table->length);
-    return good;
+    return true;
 }
 
-static bool is_listed(const struct acpi_directory *directory, uint64_t physical)
+/* Whether a table of the name of the one at `physical` is there already. Names are looked for, so
+ * the first is all there is to keep: machines have dozens of SSDTs, often before the DMAR. */
+static bool is_listed(const struct acpi_memory *memory, const struct acpi_directory *directory,
+                      uint64_t physical)
 {
+    const uint8_t *header =
+        physical == 0 ? NULL : map(memory, physical, sizeof(struct acpi_header));
+    if (header == NULL)
+        return false;
+    char signature[5];
+    signature_text(header, signature);
+    unmap_bytes(memory, header, sizeof(struct acpi_header));
     for (size_t i = 0; i < directory->count; i++)
-        if (directory->tables[i].physical == physical)
+        if (memcmp(directory->tables[i].signature, signature, 4) == 0)
             return true;
     return false;
 }
@@ -98,7 +116,11 @@ static void add_table(const struct acpi_memory *memory, struct acpi_directory *d
                       uint64_t physical)
 {
     struct acpi_table table;
-    if (is_listed(directory, physical) || !check_table(memory, physical, &table, NULL))
+    if (is_listed(memory, directory, physical)) {
+        directory->skipped++;
+        return;
+    }
+    if (!check_table(memory, physical, &table, NULL))
         return;
     if (directory->count == ACPI_MAX_TABLES) {
         acpi_refuse(table.signature, directory->count, physical,
@@ -187,6 +209,10 @@ enum status acpi_directory_read(const struct acpi_memory *memory, uint64_t rsdp,
         return xsdt == 0 && rsdt == 0 ? STATUS_NOT_FOUND : STATUS_INVALID;
     }
     add_dsdt(memory, directory);
+    if (directory->skipped != 0)
+        log_event("acpi.skipped",
+                  "tables=%zu message=\"the first table of a name is the one that is used\"",
+                  directory->skipped);
     return STATUS_OK;
 }
 

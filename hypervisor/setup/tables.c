@@ -6,9 +6,11 @@
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/firmware_map.h"
+#include "hypervisor/setup/amd_iommu.h"
 #include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/time.h"
+#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/rtc.h"
 
 static struct acpi_directory directory;
@@ -73,6 +75,23 @@ static void read_fadt(void)
     power_init(&fadt, has_s5, slp_typ_a, slp_typ_b);
 }
 
+/* How many AMD-Vi units there are. */
+static uint32_t read_ivrs(void)
+{
+    struct ivrs ivrs;
+    uint32_t length;
+    const void *table = find("IVRS", &length);
+    if (table == NULL || ivrs_parse(table, length, &ivrs) != STATUS_OK)
+        return 0;
+    if (!amd_iommu_quiet(&ivrs)) {
+        log_event("boot.failed",
+                  "message=\"an AMD-Vi unit that firmware left on cannot be switched "
+                  "off: switch the IOMMU off in the firmware set-up\"");
+        cpu_halt_forever();
+    }
+    return ivrs.unit_count;
+}
+
 void tables_read(uint64_t rsdp, struct tables *tables)
 {
     uint32_t length;
@@ -96,9 +115,16 @@ void tables_read(uint64_t rsdp, struct tables *tables)
                   "table=SRAT message=\"no usable SRAT: all of the machine counts as one node\"");
     table = find("DMAR", &length);
     tables->has_dmar = table != NULL && dmar_parse(table, length, &tables->dmar) == STATUS_OK;
-    if (!tables->has_dmar)
+    uint32_t amd_units = read_ivrs();
+    if (tables->has_dmar)
+        iommu_regions_reserve(&tables->dmar);
+    else if (amd_units != 0)
+        log_event("iommu.refused",
+                  "amd=%u message=\"this machine's IOMMU is AMD-Vi, which Bulkhead does not drive: "
+                  "guests run, but none is given a device. Nothing in the firmware set-up changes "
+                  "that; devices need a machine with Intel VT-d\"",
+                  amd_units);
+    else
         log_event("iommu.refused", "message=\"no usable DMAR table: enable VT-d in the firmware "
                                    "set-up; no device can be given to a guest\"");
-    else
-        iommu_regions_reserve(&tables->dmar);
 }

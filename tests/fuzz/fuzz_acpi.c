@@ -2,11 +2,13 @@
 // Any bytes as physical memory with an RSDP at its start, and as each of the tables.
 // SOURCES: hypervisor/acpi/directory.c hypervisor/acpi/madt.c hypervisor/acpi/mcfg.c
 // SOURCES: hypervisor/acpi/fadt.c hypervisor/acpi/srat.c hypervisor/acpi/table.c
+// SOURCES: hypervisor/acpi/ivrs.c
 #include <stdlib.h>
 #include <string.h>
 
 #include "hypervisor/acpi/acpi.h"
 #include "hypervisor/acpi/fadt.h"
+#include "hypervisor/acpi/ivrs.h"
 #include "hypervisor/acpi/madt.h"
 #include "hypervisor/acpi/mcfg.h"
 #include "hypervisor/acpi/srat.h"
@@ -53,7 +55,7 @@ static void fix_checksum(uint8_t *bytes, size_t length, size_t at)
 static void fix_all(uint8_t *bytes, size_t size)
 {
     static const char *const signatures[] = {"XSDT", "RSDT", "FACP", "APIC",
-                                             "MCFG", "SRAT", "DSDT"};
+                                             "MCFG", "SRAT", "DSDT", "IVRS"};
     for (size_t at = 0; at + 36 <= size; at++) {
         for (size_t i = 0; i < ARRAY_SIZE(signatures); i++) {
             if (memcmp(bytes + at, signatures[i], 4) != 0)
@@ -91,6 +93,7 @@ static void parse_all(const uint8_t *bytes, uint32_t size)
     struct madt madt;
     struct mcfg mcfg;
     struct fadt fadt;
+    struct ivrs ivrs;
     uint8_t a, b;
     if (madt_parse(bytes, size, &madt) == STATUS_OK) {
         fuzz_check(madt.cpu_count <= MADT_MAX_CPUS && madt.ioapic_count <= MADT_MAX_IOAPICS);
@@ -106,6 +109,12 @@ static void parse_all(const uint8_t *bytes, uint32_t size)
     }
     if (srat_parse(bytes, size, &srat) == STATUS_OK)
         check_srat(&srat);
+    if (ivrs_parse(bytes, size, &ivrs) == STATUS_OK) {
+        fuzz_check(ivrs.unit_count <= IVRS_MAX_UNITS);
+        for (uint32_t i = 0; i < ivrs.unit_count; i++)
+            for (uint32_t other = 0; other < i; other++)
+                fuzz_check(ivrs.unit[i].base != ivrs.unit[other].base);
+    }
     if (fadt_parse(bytes, size, &fadt) == STATUS_OK)
         fuzz_check(fadt.pm_timer_port <= UINT16_MAX && fadt.pm1a_control_port <= UINT16_MAX &&
                    (fadt.reset_space <= 1 || fadt.reset_space == 0xff));
