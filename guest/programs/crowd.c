@@ -6,6 +6,7 @@
  *
  * Exits with 0 when each was counted each time; cpus=N: so many must be listed.
  */
+#include "guest/runtime/counter.h"
 #include "guest/runtime/runtime.h"
 
 #define TRAMPOLINE     0x8000u
@@ -89,15 +90,6 @@ static void start_all(uint32_t own)
     start(0, ICR_OTHERS);
 }
 
-static bool counted(unsigned wanted)
-{
-    const volatile uint16_t *counter = (const volatile uint16_t *)COUNTER;
-    uint64_t end = microseconds() + LIMIT;
-    while (*counter != wanted && microseconds() < end)
-        __asm__ volatile("pause");
-    return *counter == wanted;
-}
-
 int guest_main(void)
 {
     static void (*const ways[])(uint32_t own) = {start_one_by_one, start_clusters, start_all};
@@ -111,14 +103,14 @@ int guest_main(void)
     *(volatile uint16_t *)COUNTER = 0;
     for (unsigned way = 0; way < 3; way++) {
         ways[way](own_apic_id());
-        if (!counted((way + 1) * (count - 1))) {
+        if (!count_reaches(COUNTER, (way + 1) * (count - 1), LIMIT)) {
             print("way %u: %u starts instead of %u\n", way,
                   *(const volatile uint16_t *)COUNTER - way * (count - 1), count - 1);
             return 2;
         }
     }
     wait_microseconds(20000);
-    if (!counted(3 * (count - 1))) {
+    if (!count_reaches(COUNTER, 3 * (count - 1), LIMIT)) {
         print("somebody started twice\n");
         return 3;
     }

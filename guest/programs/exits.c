@@ -10,6 +10,7 @@
  * other cores' share can be told from it. Whoever counts instructions from outside finds each kind
  * in a function of its name, and with `kicks` so many NMIs to a second vCPU that halts.
  */
+#include "guest/runtime/counter.h"
 #include "guest/runtime/runtime.h"
 
 #include "hypervisor/abi/calls.h"
@@ -157,14 +158,6 @@ static void command(uint32_t apic_id, uint32_t low)
     __asm__ volatile("wrmsr" : : "c"(0x830), "a"(low), "d"(apic_id) : "memory");
 }
 
-static bool counted(uint64_t wanted)
-{
-    uint64_t end = microseconds() + KICK_LIMIT;
-    while ((read32(COUNTER) & 0xffff) != wanted && microseconds() < end)
-        __asm__ volatile("pause");
-    return (read32(COUNTER) & 0xffff) == wanted;
-}
-
 static bool kick(uint64_t count)
 {
     uint32_t other = own_apic_id() + 1;
@@ -175,11 +168,11 @@ static bool kick(uint64_t count)
     command(other, ICR_INIT);
     command(other, ICR_START_UP | TRAMPOLINE >> 12);
     for (uint64_t done = 0; done < count; done++) {
-        if (!counted(1 + done))
+        if (!count_reaches(COUNTER, (unsigned)(1 + done), KICK_LIMIT))
             return false;
         command(other, ICR_NMI);
     }
-    return counted(1 + count);
+    return count_reaches(COUNTER, (unsigned)(1 + count), KICK_LIMIT);
 }
 
 /* VMCALL or VMMCALL: the wrong one is #UD, or is rewritten by KVM. */

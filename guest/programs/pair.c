@@ -6,6 +6,7 @@
  *
  * Exits with 0 when both starts were counted, and nobody else's core answered to this.
  */
+#include "guest/runtime/counter.h"
 #include "guest/runtime/runtime.h"
 
 #define TRAMPOLINE   0x8000u
@@ -29,15 +30,6 @@ static void command(uint32_t apic_id, uint32_t low)
     __asm__ volatile("wrmsr" : : "c"(MSR_ICR), "a"(low), "d"(apic_id) : "memory");
 }
 
-static bool counted(unsigned wanted)
-{
-    const volatile uint16_t *counter = (const volatile uint16_t *)COUNTER;
-    uint64_t end = microseconds() + LIMIT;
-    while (*counter != wanted && microseconds() < end)
-        __asm__ volatile("pause");
-    return *counter == wanted;
-}
-
 int guest_main(void)
 {
     uint32_t own = own_apic_id(), other = own + 1;
@@ -49,7 +41,7 @@ int guest_main(void)
         command(other, ICR_INIT);
         command(other, ICR_START_UP | TRAMPOLINE >> 12);
         command(other, ICR_START_UP | TRAMPOLINE >> 12);
-        if (!counted(start)) {
+        if (!count_reaches(COUNTER, start, LIMIT)) {
             print("start %u was not counted\n", start);
             return 1;
         }
@@ -61,7 +53,7 @@ int guest_main(void)
         command(id, ICR_START_UP | TRAMPOLINE >> 12);
     }
     wait_microseconds(20000);
-    if (!counted(starts)) {
+    if (!count_reaches(COUNTER, starts, LIMIT)) {
         print("somebody else started here\n");
         return 2;
     }

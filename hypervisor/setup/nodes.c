@@ -166,12 +166,39 @@ static void log_node(uint32_t node)
               size_text(node_free_bytes(node)).text, size_text(special).text);
 }
 
+/* The MADT says which processors there are and the SRAT where they are; firmware writes both. */
+static void log_disagreement(void)
+{
+    uint64_t strangers[SETS] = {0};
+    unsigned without = 0, absent = table->cpu_count;
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        if (node_of_core(cpu_at(i)) == NODE_NONE) {
+            strangers[i / 64] |= BIT(i % 64);
+            without++;
+        } else {
+            absent--; /* no APIC id is in the table twice */
+        }
+    }
+    if (without != 0)
+        log_event("numa.refused",
+                  "cores=%s message=\"the SRAT does not say which node these cores are in, though "
+                  "the MADT has them: guests on them get memory of any node; update the "
+                  "firmware\"",
+                  cores_text(strangers).text);
+    if (absent != 0)
+        log_event("numa.refused",
+                  "cpus=%u message=\"the SRAT lists processors that are not in use (switched off, "
+                  "not in the MADT, or more than Bulkhead starts)\"",
+                  absent);
+}
+
 void nodes_log(void)
 {
     if (ALONE(table)) {
         log_node(0);
         return;
     }
+    log_disagreement();
     /* Each node with the first entry that names it. */
     for (uint32_t i = 0; i < table->cpu_count; i++) {
         bool first = true;

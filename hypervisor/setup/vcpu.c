@@ -5,6 +5,7 @@
 #include "hypervisor/guest/core.h"
 #include "hypervisor/setup/policy.h"
 #include "hypervisor/setup/svm.h"
+#include "hypervisor/setup/vcpu_advice.h"
 #include "hypervisor/setup/vmx.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
@@ -19,8 +20,7 @@ enum status vcpu_backend_select(void)
 
     /* A guest owns the APIC of its core; only as MSRs can that be given without its neighbours'. */
     if ((cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC) == 0) {
-        log_event("cpu.refused", "name=x2apic cpuid=0x1 message=\"the CPU has no x2APIC; switch it "
-                                 "on in the firmware's set-up, or give QEMU -cpu ...,+x2apic\"");
+        log_event("cpu.refused", "name=x2apic cpuid=0x1 message=\"%s\"", vcpu_x2apic_advice(cpuid));
         return STATUS_UNSUPPORTED;
     }
     msr_policy_init(cpuid);

@@ -23,6 +23,7 @@ static void memory_of_the_node_of_the_cores(void **state)
     assert_int_equal(host_log_count("numa.node", "node=0 cores=0-3 memory=4G special=0"), 1);
     assert_int_equal(host_log_count("numa.node", "node=5 cores=4-7 memory=4G"), 1);
     assert_int_equal(host_log_count("numa.node", "node=2 cores=none memory=4G"), 1);
+    assert_int_equal(host_log_count("numa.refused", NULL), 0);
     assert_int_equal(node_of("five"), 5);
     assert_int_equal(node_of("both"), 0);
     assert_int_equal(node_of("zero"), 0);
@@ -125,6 +126,10 @@ static void a_core_without_a_node(void **state)
     make();
     assert_int_equal(node_of("lost"), 5);
     assert_int_equal(host_log_count("guest.memory_far", NULL), 0);
+    /* The MADT has core 3, the SRAT a processor that nobody has seen: both are said. */
+    assert_int_equal(host_log_count("numa.refused", "cores=3 message="), 1);
+    assert_int_equal(host_log_count("numa.refused", "cpus=1 message="), 1);
+    assert_int_equal(host_log_count("numa.refused", NULL), 2);
 }
 
 static void more_pieces_than_fit(void **state)
