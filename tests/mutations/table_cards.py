@@ -27,7 +27,7 @@ CARD_MUTATIONS = (
              kinds("forged_addresses_go_nowhere")),
     Mutation("vlan-forged-on-any-card", "a VF cannot send into a VLAN that it is not in",
              (Edit(START, "control |= IGB_DTXSWC_MAC_SPOOF(vf) | IGB_DTXSWC_VLAN_SPOOF(vf);", "control |= IGB_DTXSWC_MAC_SPOOF(vf);"),),
-             kinds("forged_addresses_go_nowhere")),
+             kinds("a_vlan_is_for_its_members")),
     Mutation("last-vf-forges", "that holds for every VF, the last one too",
              (Edit(START, "for (unsigned vf = 0; vf < device->vfs; vf++)\n        control |=", "for (unsigned vf = 0; vf + 1 < device->vfs; vf++)\n        control |="),),
              kinds("forged_addresses_go_nowhere")),
@@ -91,7 +91,7 @@ CARD_MUTATIONS = (
              (Edit(LINK, "    igb_update(device, IGB_CTRL_EXT, IGB_CTRL_EXT_SDP3, 0);\n", ""),),
              kinds("every_card_comes_up_lawfully")),
     Mutation("backplane-negotiates", "1000BASE-KX is not negotiated",
-             (Edit(LINK, "(kx ? IGB_PCS_LCTL_FORCED : negotiate)", "negotiate"),),
+             (Edit(LINK, "(kx ? IGB_PCS_LCTL_FORCED : negotiate)", "(kx && sgmii ? IGB_PCS_LCTL_FORCED : negotiate)"),),
              kinds("every_card_comes_up_lawfully")),
 
     # --- devices by their ids ---
@@ -124,13 +124,13 @@ CARD_MUTATIONS = (
 
     # --- tables ---
     Mutation("checksum-unsaid", "a wrong checksum is said",
-             (Edit(DIRECTORY, "    if (sum != 0)\n", "    if (sum != sum)\n"),),
+             (Edit(DIRECTORY, "    if (sum != 0)\n", "    if (sum != 0 && memory == NULL)\n"),),
              (Unit("test_acpi", failed("test_bad_tables_are_left_out")),)),
     Mutation("tables-crowded-out", "dozens of tables of one name do not crowd the others out",
              (Edit(DIRECTORY, "    if (is_listed(memory, directory, physical)) {", "    if (is_listed(memory, directory, physical) && physical == 0) {"),),
              (Unit("test_acpi", failed("test_seventy_ssdts_before_the_dmar")),)),
     Mutation("amd-unit-left-on", "an AMD-Vi unit that firmware left on does not go on using memory",
-             (Edit(AMD, "    bool quiet = !on || switch_off(registers, control);", "    bool quiet = !on || control != 0;"),),
+             (Edit(AMD, "    bool quiet = !on || switch_off(registers, control);", "    bool quiet = !on || control != 0 || switch_off(registers, control);"),),
              (Unit("test_amd_iommu", failed("what_firmware_left_on_goes_off")),)),
     Mutation("amd-logs-go-on", "its logs have ended before translation does",
              (Edit(AMD, "    mmio_write64(registers + CONTROL, control & ~CONTROL_QUEUES);\n", ""),),

@@ -98,12 +98,22 @@ bool nic_is_released(void)
     return (nic_look(SWSM) & 3) == 0 && (nic_look(SW_FW_SYNC) & phy_bit()) == 0;
 }
 
-/* What CTRL.RST brings back. Semaphores, PHPM and what the flash holds survive it. */
+/* What no reset clears (82576 4.2, I350 4.2): the tables of the filters. */
+static const struct {
+    unsigned offset, size;
+} kept[] = {{MTA(0), 512},  {0x05408, 120}, {0x054e0, 128},
+            {VFTA(0), 512}, {VLVF(0), 128}, {VMOLR(0), 32}};
+
+/* What CTRL.RST brings back. Semaphores, PHPM and what the flash holds survive it too. */
 static void defaults(void)
 {
+    static uint32_t before[NIC_SPACE / 4];
+    memcpy(before, nic.words, sizeof before);
     uint32_t semaphore = nic_look(SWSM), owners = nic_look(SW_FW_SYNC);
     uint32_t power = nic_look(PHPM);
     memset(nic.words, 0, sizeof nic.words);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        memcpy(nic.words + kept[i].offset / 4, before + kept[i].offset / 4, kept[i].size);
     nic_set(SWSM, semaphore);
     nic_set(SW_FW_SYNC, owners);
     nic_set(PHPM, power);
@@ -145,8 +155,17 @@ void nic_power_on(enum nic_kind kind, enum nic_medium medium, unsigned port)
                             (nic_faults.firmware_holds_phy ? phy_bit() << 16 : 0));
     defaults();
     nic_set(EECD, nic_faults.no_flash ? 0 : EECD_AUTO_READ);
-    nic_set(RA_LOW(nic.facts->addresses - 1), 0x0badc0de);
-    nic_set(RA_HIGH(nic.facts->addresses - 1), UINT32_C(0x80ff0bad));
+    for (unsigned entry = 1; entry < nic.facts->addresses; entry++) {
+        nic_set(RA_LOW(entry), 0x0badc0de);
+        nic_set(RA_HIGH(entry), UINT32_C(0x83fc0bad)); /* valid, for every pool */
+    }
+    for (unsigned n = 0; n < 128; n++) {
+        nic_set(MTA(n), 0x01010101);
+        nic_set(VFTA(n), 0x01010101);
+    }
+    nic_set(VLVF(5), UINT32_C(0x800ff020)); /* a VLAN of all pools */
+    for (unsigned pool = 0; pool < NIC_POOLS; pool++)
+        nic_set(VMOLR(pool), UINT32_C(0x3f800000)); /* and all of them promiscuous */
     nic_set(TX_QUEUE(0) + 0x28, 0);
 }
 
