@@ -63,6 +63,32 @@ struct boot_framebuffer {
     uint32_t format; /* enum boot_framebuffer_format */
 };
 
+/* A PCI root bridge, as firmware's driver describes it (PI 1.7, volume 5; UEFI 14.2). */
+struct boot_root {
+    uint16_t segment;
+    uint8_t first_bus, last_bus; /* in use: firmware may forward more */
+    uint32_t reserved;
+};
+
+enum boot_window_flags {
+    BOOT_WINDOW_PREFETCHABLE = 1u << 0,
+    BOOT_WINDOW_TRANSLATED = 1u << 1, /* devices see other addresses than cores */
+    BOOT_WINDOW_CONTRADICTORY = 1u
+                                << 2, /* its length is not that from its first to its last byte */
+};
+
+/* Memory that a root bridge forwards. Many firmwares give the part that they have assigned;
+ * `reach` is the memory-mapped I/O around it that they have not said of another root bridge. */
+struct boot_root_window {
+    uint64_t base, size;             /* bytes */
+    uint64_t reach_base, reach_size; /* bytes; size 0: not known */
+    uint32_t root;                   /* index into roots */
+    uint32_t flags;                  /* enum boot_window_flags */
+};
+
+#define BOOT_MAX_ROOTS        64
+#define BOOT_MAX_ROOT_WINDOWS 256
+
 enum boot_flags {
     BOOT_FLAG_BATCH = 1u << 0, /* power off once the guests have ended */
 };
@@ -88,6 +114,11 @@ struct boot_info {
     struct boot_module modules[BOOT_MAX_MODULES];
     /* PCI functions whose bus mastering the loader switched off: a bit for each requester id. */
     uint64_t silenced[65536 / 64];
+    /* None when the loader cannot ask (multiboot2). */
+    uint32_t root_count;
+    uint32_t root_window_count;
+    struct boot_root roots[BOOT_MAX_ROOTS];
+    struct boot_root_window root_windows[BOOT_MAX_ROOT_WINDOWS];
 };
 
 _Static_assert(sizeof(struct boot_memory_range) == 24, "boot_memory_range is shared with NASM");

@@ -45,6 +45,10 @@ EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char *
 UINT64 platform_rsdp(void);
 void platform_framebuffer(struct boot_framebuffer *framebuffer);
 
+/* --- root_bridges.c --- */
+/* Fills info->roots and info->root_windows as far as firmware tells. */
+void platform_root_bridges(struct boot_info *info);
+
 /* --- load.c --- */
 /* Chooses and reads the configuration and the images it names; what is missing is left to the
  * hypervisor to report. */

@@ -48,6 +48,7 @@ static EFI_STATUS boot(struct boot_info *info)
         return status;
     info->rsdp = platform_rsdp();
     platform_framebuffer(&info->framebuffer);
+    platform_root_bridges(info);
 
     UINT64 page = memory_allocate_code();
     if (page == 0)

@@ -76,7 +76,7 @@ static enum status check_flash(const struct guest *guest, const struct pci_funct
 /* All that would have to go to one guest. */
 static void log_group(const struct pci_function *function)
 {
-    struct acs_group group;
+    static struct acs_group group; /* too large for a stack */
     char text[240] = "";
     size_t used = 0;
     acs_group(function, &group);

@@ -110,6 +110,17 @@ static uint64_t region_end(const struct pci_function *function, uint64_t address
     return end;
 }
 
+/* All of a leaf is memory that firmware keeps for the function, at its own address. */
+static bool in_regions(const struct pci_function *function, uint64_t address,
+                       const struct page_walk *walk)
+{
+    uint64_t at = address, end = address + walk->page_size, next;
+    while (at < end && (next = region_end(function, at)) != 0)
+        at = next;
+    return at >= end && walk->physical == address &&
+           frames_owned_by(address, walk->page_size, OWNER_FIRMWARE);
+}
+
 /* A function of the host's that firmware uses reaches its reserved regions, and nothing else. */
 static void audit_firmware(struct audit *audit, const struct pci_function *function, uint64_t root,
                            unsigned levels)
@@ -119,13 +130,8 @@ static void audit_firmware(struct audit *audit, const struct pci_function *funct
     if (!find_table(audit, audit_function(function->rid), root, levels, &live))
         return;
     for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size) {
-        if (!audit_leaf(audit, "I3", audit_function(function->rid), address, &walk))
-            continue;
-        uint64_t at = address, end = address + walk.page_size, next;
-        while (at < end && (next = region_end(function, at)) != 0)
-            at = next;
-        if (at < end || walk.physical != address ||
-            !frames_owned_by(address, walk.page_size, OWNER_FIRMWARE))
+        if (audit_leaf(audit, "I3", audit_function(function->rid), address, &walk) &&
+            !in_regions(function, address, &walk))
             audit_violation(audit, "I3", audit_function(function->rid), address, walk.physical,
                             "the host's function reaches more than firmware keeps for it");
     }
@@ -133,7 +139,8 @@ static void audit_firmware(struct audit *audit, const struct pci_function *funct
 
 /* --- I4: a context entry is present exactly where a function has an owner --- */
 
-/* A PF's own domain: the pages that its driver shares with it, at one place, and nothing else. */
+/* A PF's own domain: the pages that its driver shares with it, at one place, what firmware keeps
+ * for it, and nothing else. */
 static void audit_pf_domain(struct audit *audit, const struct pf_dma *dma,
                             const struct iommu_context_report *context)
 {
@@ -152,6 +159,7 @@ static void audit_pf_domain(struct audit *audit, const struct pf_dma *dma,
     }
     for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size)
         if (audit_leaf(audit, "I4", audit_function(dma->function->rid), address, &walk) &&
+            !in_regions(dma->function, address, &walk) &&
             (walk.physical - physical_address(dma->memory) != address - PF_DMA_BASE ||
              address - PF_DMA_BASE >= dma->pages * PAGE_SIZE || walk.page_size != PAGE_SIZE ||
              frames_owner(walk.physical) != OWNER_HYPERVISOR))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory that a PF's driver shares with its device. The PF gets a domain of its own that maps this
- * and nothing else (invariant I4); a PF that need not master the bus has no domain.
+ * and what firmware keeps for the PF (RMRR), and nothing else (invariant I4); a PF that need not
+ * master the bus has no domain.
  */
 #pragma once
 
@@ -11,7 +12,7 @@
 #define PF_DMA_BASE MIB(1) /* where the device sees the first page */
 
 struct pf_dma {
-    const struct pci_function *function; /* NULL: the slot is free */
+    struct pci_function *function; /* NULL: the slot is free */
     struct iommu_domain domain;
     uint8_t *memory;
     size_t pages;

@@ -5,9 +5,10 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/pf_dma_setup.h"
+#include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/pages.h"
 
-static enum status open(struct pf_dma *dma, const struct pci_function *pf, size_t pages)
+static enum status open(struct pf_dma *dma, struct pci_function *pf, size_t pages)
 {
     enum status status = iommu_domain_create(&dma->domain, OWNER_HYPERVISOR);
     if (status != STATUS_OK)
@@ -18,10 +19,12 @@ static enum status open(struct pf_dma *dma, const struct pci_function *pf, size_
     dma->pages = pages;
     status = iommu_domain_map(&dma->domain, PF_DMA_BASE, physical_address(dma->memory),
                               pages * PAGE_SIZE, PAGE_READ | PAGE_WRITE);
+    if (status == STATUS_OK)
+        status = iommu_firmware_move(pf, &dma->domain, PF_DMA_BASE, pages * PAGE_SIZE);
     return status == STATUS_OK ? iommu_connect(pf, &dma->domain) : status;
 }
 
-struct pf_dma *pf_dma_open(const struct pci_function *pf, size_t pages)
+struct pf_dma *pf_dma_open(struct pci_function *pf, size_t pages)
 {
     struct pf_dma *dma = NULL;
     for (size_t i = 0; i < PF_DMA_MAX && dma == NULL; i++)
@@ -57,5 +60,7 @@ void pf_dma_close(struct pf_dma *dma)
     iommu_domain_destroy(&dma->domain);
     if (dma->memory != NULL)
         pages_free(dma->memory, dma->pages);
+    struct pci_function *pf = dma->function;
     *dma = (struct pf_dma){.function = NULL};
+    iommu_firmware_connect(pf);
 }

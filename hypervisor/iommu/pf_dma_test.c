@@ -22,7 +22,7 @@ static bool recorded(rid_t rid, uint64_t address, void (*others)(const struct io
     return found;
 }
 
-enum status pf_dma_test(const struct pci_function *pf, const void *content, size_t size,
+enum status pf_dma_test(struct pci_function *pf, const void *content, size_t size,
                         void (*provoke)(void *context, uint64_t address), void *context,
                         void (*others)(const struct iommu_fault *fault))
 {

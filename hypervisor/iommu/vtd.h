@@ -15,6 +15,8 @@
 
 #define VTD_MAX_DOMAINS 1024 /* one for each guest and each PF: far more than there can be */
 
+#define VTD_MAX_CONNECTIONS 1024 /* 64 guests with 8 functions each, PFs, what firmware uses */
+
 #define VTD_QUEUE_ENTRIES 256 /* one page of 128-bit descriptors: QS = 0 */
 
 /* 4096 messages a unit (64 KiB). 64 VFs with ten messages each use a sixth of it; the
@@ -79,7 +81,7 @@ struct vtd_state {
     unsigned scope_count;
     struct vtd_scope scope[PCI_MAX_FUNCTIONS];
     uint64_t domain_used[VTD_MAX_DOMAINS / 64];
-    struct vtd_connection connections[PCI_MAX_FUNCTIONS];
+    struct vtd_connection connections[VTD_MAX_CONNECTIONS];
     /* One look at each fault record, from each unit's oldest on. It stands here and on no stack: a
      * fault's answer may take its time, use the units, and have faults answered meanwhile. */
     struct {

@@ -72,7 +72,7 @@ static void list_devices(void)
 static void list_groups(void)
 {
     const struct pci_function *function;
-    struct acs_group group;
+    static struct acs_group group; /* too large for a stack */
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
         if (pci_is_bridge(function))
             continue;

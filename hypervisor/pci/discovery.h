@@ -17,12 +17,20 @@
 
 #define PCI_STANDARD_HEADER 0x40
 
+#define PCI_VENDOR_AMD 0x1022
+
+/* Base classes */
+#define PCI_CLASS_PERIPHERAL 0x08
+#define PCI_CLASS_SIGNAL     0x11
+
 #define PCI_STATUS               0x06
 #define PCI_CLASS_REVISION       0x08
 #define PCI_HEADER_TYPE          0x0e
 #define PCI_HEADER_MULTI         0x80
 #define PCI_HEADER_ENDPOINT      0
 #define PCI_HEADER_BRIDGE        1
+#define PCI_HEADER_CARDBUS       2
+#define PCI_BUS_NUMBERS          0x18 /* primary, secondary, subordinate; latency timer */
 #define PCI_SECONDARY_BUS        0x19
 #define PCI_SUBORDINATE_BUS      0x1a
 #define PCI_MEMORY_BASE          0x20

@@ -23,6 +23,8 @@ struct pci_function {
     /* offsets in configuration space, 0 when absent */
     uint16_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
     uint16_t cap_sriov, cap_ari, cap_acs, cap_ats;
+    bool has_flr;         /* setup/pci_capabilities.c: what DEVCAP says, and who contradicts it */
+    uint8_t firmware_bus; /* the number of its bus before setup/pci_buses.c changed it */
     struct pci_function *bridge; /* the bridge it sits behind, NULL on a root bus */
     struct pci_function *pf;     /* of a VF */
     uint16_t vf_index;           /* of a VF, from 0 */
@@ -43,7 +45,7 @@ struct pci_function {
     struct function_view *view; /* what its guest finds written down (assign/view.h), or NULL */
 };
 
-#define PCI_MAX_FUNCTIONS 512
+#define PCI_MAX_FUNCTIONS 2048
 
 /* A PCI-to-PCI bridge, or one to something else (host, ISA). */
 static inline bool pci_is_bridge(const struct pci_function *function)
@@ -76,9 +78,8 @@ static inline bool pci_is_behind(const struct pci_function *function,
 /* Filled in at boot (setup/pci_functions.c). Entries never move: others keep pointers to them
  * (`bridge`, `pf`, a guest's devices). */
 extern struct pci_function_table {
-    struct pci_function slots[PCI_MAX_FUNCTIONS];
-    struct pci_function *order[PCI_MAX_FUNCTIONS];
-    size_t count; /* of `order` */
+    struct pci_function *order[PCI_MAX_FUNCTIONS]; /* by rising requester id */
+    size_t count;                                  /* of `order` */
 } pci_functions;
 
 size_t pci_function_count(void);

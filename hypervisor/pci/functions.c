@@ -18,9 +18,16 @@ struct pci_function *pci_function_at(size_t index)
 
 struct pci_function *pci_function_find(rid_t rid)
 {
-    for (size_t i = 0; i < pci_functions.count; i++)
-        if (pci_functions.order[i]->rid == rid)
-            return pci_functions.order[i];
+    size_t first = 0, end = pci_functions.count;
+    while (first < end) {
+        size_t middle = (first + end) / 2;
+        if (pci_functions.order[middle]->rid == rid)
+            return pci_functions.order[middle];
+        if (pci_functions.order[middle]->rid < rid)
+            first = middle + 1;
+        else
+            end = middle;
+    }
     return NULL;
 }
 

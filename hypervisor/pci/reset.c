@@ -64,8 +64,7 @@ static bool offers(const struct pci_function *function, enum pci_reset_method me
     rid_t rid = function->rid;
     switch (method) {
     case PCI_RESET_FLR:
-        return function->cap_pcie != 0 &&
-               (pci_read32(rid, function->cap_pcie + PCIE_DEVICE_CAP) & PCIE_DEVICE_CAP_FLR) != 0;
+        return function->has_flr;
     case PCI_RESET_AF:
         return function->cap_af != 0 &&
                (pci_read8(rid, function->cap_af + AF_CAPABILITIES) & af) == af;

@@ -89,29 +89,6 @@ void iommu_regions_reserve(const struct dmar *dmar)
     }
 }
 
-/* Rising, so that what several regions cover is mapped once. */
-static enum status map_regions(struct iommu_domain *domain, uint64_t regions)
-{
-    for (uint64_t at = 0;;) {
-        uint64_t start = UINT64_MAX, end = 0;
-        for (unsigned i = 0; i < vtd_reserved.region_count; i++) {
-            const struct iommu_region *region = &vtd_reserved.region[i];
-            uint64_t region_end = region->base + region->size;
-            if ((regions & BIT(i)) != 0 && region_end > at && MAX(region->base, at) < start) {
-                start = MAX(region->base, at);
-                end = region_end;
-            }
-        }
-        if (start == UINT64_MAX)
-            return STATUS_OK;
-        enum status status =
-            iommu_domain_map(domain, start, start, end - start, PAGE_READ | PAGE_WRITE);
-        if (status != STATUS_OK)
-            return status;
-        at = end;
-    }
-}
-
 /* Ids are for guests first: where they are few, firmware gets a quarter. */
 static enum status new_domain(uint64_t regions)
 {
@@ -122,7 +99,7 @@ static enum status new_domain(uint64_t regions)
     enum status status = iommu_domain_create(domain, OWNER_FIRMWARE);
     if (status != STATUS_OK)
         return status;
-    status = map_regions(domain, regions);
+    status = vtd_regions_map(domain, regions);
     if (status != STATUS_OK) {
         iommu_domain_destroy(domain);
         return status;

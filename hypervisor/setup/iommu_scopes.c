@@ -2,6 +2,7 @@
 /* What the DMAR table says of each function: the unit it is behind, and the memory that firmware
  * keeps for it. */
 #include "hypervisor/setup/iommu_internal.h"
+#include "hypervisor/setup/pci_buses.h"
 #include "hypervisor/setup/pci_functions.h"
 
 /* Bridges between a function and its root port; PCI has 256 buses. */
@@ -19,6 +20,12 @@ static bool scope_names(const struct dmar *dmar, const struct dmar_structure *st
     while (dmar_scope_next(dmar, structure, &cursor, &scope)) {
         if (scope.type != SCOPE_BRIDGE && (ancestor || scope.type != SCOPE_ENDPOINT))
             continue;
+        /* A path begins at a bus as firmware numbered it; its hops follow the bridges as they are.
+         */
+        int bus = pci_bus_now(structure->segment, scope.start_bus);
+        if (bus < 0)
+            continue;
+        scope.start_bus = (uint8_t)bus;
         uint16_t scope_rid;
         if (dmar_scope_rid(&scope, structure->segment, pci_secondary_bus, NULL, &scope_rid) ==
                 STATUS_OK &&

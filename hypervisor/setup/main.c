@@ -21,6 +21,8 @@
 #include "hypervisor/monitor/control_loop.h"
 #include "hypervisor/setup/optional.h"
 #include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_buses.h"
+#include "hypervisor/setup/pci_roots.h"
 #include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/setup.h"
@@ -87,7 +89,13 @@ static enum status find_functions(void)
     if (tables.mcfg.count == 0)
         return STATUS_OK; /* tables_read() has said so */
     enum status status = ecam_init(&tables.mcfg);
-    return status == STATUS_OK ? pci_enumerate(&tables.mcfg) : status;
+    if (status == STATUS_OK)
+        status = pci_enumerate(&tables.mcfg, &configuration);
+    if (status == STATUS_OK)
+        pci_roots_check(&boot);
+    if (status == STATUS_OK)
+        pci_buses_make_room(&configuration, &tables.mcfg);
+    return status;
 }
 
 /* Without what the guests' cores have open for as long as they overwrite memory. */

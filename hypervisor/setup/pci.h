@@ -4,14 +4,16 @@
 
 #include "hypervisor/acpi/mcfg.h"
 #include "hypervisor/base/core.h"
+#include "hypervisor/config/parse.h"
 
 /* pci_ecam.c: maps configuration space. STATUS_NOT_FOUND when none of it can be used. */
 MUST_CHECK enum status ecam_init(const struct mcfg *mcfg);
 /* pci_enumerate.c: walks all buses through bridges (bounded by bus ranges, each bus once), reads
  * headers, BARs (sized with decoding off; the original values are restored) and capabilities. Bus
  * mastering is cleared on every function that is not a bridge, first of all, before anything is
- * sized. Logs `pci.function` for each, `pci.summary`. */
-MUST_CHECK enum status pci_enumerate(const struct mcfg *mcfg);
+ * sized. The BARs of the chipset's own classes (08, 11) are written to only if the configuration
+ * names the function. Logs `pci.function` for each other, `pci.summary`. */
+MUST_CHECK enum status pci_enumerate(const struct mcfg *mcfg, const struct config *config);
 /* pci_wake.c: functions that firmware left asleep (D3hot, D1, D2) come to D0, their BARs as they
  * were: 10 ms each. One that does not stays the hypervisor's, with the reason logged. Bridges sleep
  * on.

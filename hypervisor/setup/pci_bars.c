@@ -7,6 +7,18 @@
 
 #define CLASS_HOST_BRIDGE 0x0600
 
+/* What stands in the place of BARs is something else here; written to, it changes what the machine
+ * does. */
+static const struct {
+    uint16_t vendor, device;
+} no_bars[] = {
+    {PCI_VENDOR_INTEL, 0x2fc0},                             /* Xeon E5 v3, erratum HSE43 */
+    {PCI_VENDOR_INTEL, 0x6f60}, {PCI_VENDOR_INTEL, 0x6fa0}, /* Xeon E5 v4, erratum BDF2 */
+    {PCI_VENDOR_INTEL, 0x6fc0},                             /* the same */
+    {PCI_VENDOR_INTEL, 0xa1ec}, {PCI_VENDOR_INTEL, 0xa1ed}, /* C620 series, MROM */
+    {PCI_VENDOR_INTEL, 0xa26c}, {PCI_VENDOR_INTEL, 0xa26d}, /* the same */
+};
+
 /* Writes all ones, reads the mask and puts the old value back. */
 static uint32_t probe(rid_t rid, unsigned offset, uint32_t original)
 {
@@ -71,16 +83,48 @@ void pci_bars_size(rid_t rid, unsigned offset, unsigned count, struct pci_bar ba
     }
 }
 
+static bool has_no_bars(const struct pci_function *function)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(no_bars); i++)
+        if (function->vendor == no_bars[i].vendor && function->device == no_bars[i].device)
+            return true;
+    return false;
+}
+
+void pci_bars_look(struct pci_function *function)
+{
+    unsigned count =
+        function->header_type == PCI_HEADER_ENDPOINT && !has_no_bars(function) ? PCI_BARS : 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct pci_bar bar = {0};
+        uint32_t low = pci_read32(function->rid, PCI_BAR0 + 4 * i);
+        if ((low & PCI_BAR_IO) != 0)
+            continue;
+        bar.prefetchable = (low & PCI_BAR_PREFETCH) != 0;
+        bar.is_64bit = (low & PCI_BAR_TYPE_MASK) == PCI_BAR_TYPE_64 && i + 1 < count;
+        bar.base = low & ~(uint64_t)PCI_BAR_MEM_FLAGS;
+        if (bar.is_64bit)
+            bar.base |= (uint64_t)pci_read32(function->rid, PCI_BAR0 + 4 * i + 4) << 32;
+        bar.size = MIN(bar.base & -bar.base, PAGE_SIZE); /* 0 without a base */
+        if (bar.size != 0 && bar.base <= UINT64_MAX - bar.size)
+            function->bar[i] = bar;
+        i += bar.is_64bit;
+    }
+}
+
 void pci_bars_read(struct pci_function *function)
 {
     unsigned count = function->header_type == PCI_HEADER_ENDPOINT ? PCI_BARS
                      : function->header_type == PCI_HEADER_BRIDGE ? 2
                                                                   : 0;
+    if (has_no_bars(function))
+        count = 0;
     rid_t rid = function->rid;
     uint16_t command = pci_read16(rid, PCI_COMMAND);
     uint16_t decode = (uint16_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
     /* A host bridge's decoding is how the core reaches RAM on some chipsets. */
-    bool switch_off = function->class_code >> 8 != CLASS_HOST_BRIDGE && (command & decode) != 0;
+    bool switch_off =
+        count != 0 && function->class_code >> 8 != CLASS_HOST_BRIDGE && (command & decode) != 0;
     if (switch_off)
         pci_config_write(rid, PCI_COMMAND, 2, command & (uint32_t)~decode);
     pci_bars_size(rid, PCI_BAR0, count, function->bar);

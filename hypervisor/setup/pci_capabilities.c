@@ -69,6 +69,36 @@ uint16_t pci_extended_capability_find(rid_t rid, uint16_t id)
     return 0;
 }
 
+/* Functions whose Device Capabilities say something about FLR that is not true. */
+static const struct {
+    uint16_t vendor, device;
+    bool works;
+} flr_exceptions[] = {
+    {PCI_VENDOR_INTEL, 0x10ed, true},  /* VF of the 82599: only its PF says that it has FLR */
+    {PCI_VENDOR_INTEL, 0x1502, false}, /* 82579LM and 82579V: the device hangs */
+    {PCI_VENDOR_INTEL, 0x1503, false},
+    {PCI_VENDOR_AMD, 0x1487, false}, /* audio and USB of Ryzen and EPYC: the device hangs */
+    {PCI_VENDOR_AMD, 0x148c, false},
+    {PCI_VENDOR_AMD, 0x149c, false},
+};
+
+/* Whether it can be trusted to reset itself. One that hangs in FLR hangs by Advanced Features, too,
+ * which are the same inside. */
+static void read_flr(struct pci_function *function)
+{
+    function->has_flr = function->cap_pcie != 0 &&
+                        (pci_read32(function->rid, function->cap_pcie + PCIE_DEVICE_CAP) &
+                         PCIE_DEVICE_CAP_FLR) != 0;
+    for (size_t i = 0; i < ARRAY_SIZE(flr_exceptions); i++) {
+        if (function->vendor != flr_exceptions[i].vendor ||
+            function->device != flr_exceptions[i].device)
+            continue;
+        function->has_flr = flr_exceptions[i].works && function->cap_pcie != 0;
+        if (!flr_exceptions[i].works)
+            function->cap_af = 0;
+    }
+}
+
 void pci_capabilities_read(struct pci_function *function)
 {
     rid_t rid = function->rid;
@@ -79,6 +109,7 @@ void pci_capabilities_read(struct pci_function *function)
     function->cap_af = pci_capability_find(rid, PCI_CAP_AF);
     function->pcie_type = PCIE_TYPE_NONE;
     function->cap_sriov = function->cap_ari = function->cap_acs = function->cap_ats = 0;
+    read_flr(function);
     if (function->cap_pcie == 0)
         return; /* a conventional function has no extended space (PCIe 7.6) */
     function->pcie_type = (pci_read16(rid, function->cap_pcie + PCIE_CAPABILITIES) >> 4) & 0xf;

@@ -30,7 +30,8 @@ struct walk {
     size_t queued, done;
 };
 
-static size_t buses_found, vf_takeovers;
+static size_t buses_found, vf_takeovers, left_out;
+static rid_t first_left_out;
 
 static void queue_bus(struct walk *walk, uint8_t bus, struct pci_function *bridge)
 {
@@ -89,6 +90,7 @@ static void found(struct walk *walk, rid_t rid, uint32_t id, uint8_t header)
         .header_type = header & 0x7f,
         .bridge = walk->behind[RID_BUS(rid)],
         .pcie_type = PCIE_TYPE_NONE,
+        .firmware_bus = RID_BUS(rid),
     };
     function.is_bridge = function.header_type == PCI_HEADER_BRIDGE;
     if (function.is_bridge) {
@@ -102,12 +104,9 @@ static void found(struct walk *walk, rid_t rid, uint32_t id, uint8_t header)
     }
     function.owner = pci_is_bridge(&function) ? OWNER_HYPERVISOR : OWNER_NOBODY;
     struct pci_function *added = pci_function_add(&function);
-    if (added == NULL)
-        log_event(
-            "pci.refused",
-            "rid=%s limit=%u message=\"more functions than the table holds; it stays blocked\"",
-            rid_text(rid).text, PCI_MAX_FUNCTIONS);
-    else if (added->is_bridge)
+    if (added == NULL && left_out++ == 0)
+        first_left_out = rid;
+    if (added != NULL && added->is_bridge)
         follow_bridge(walk, added);
 }
 
@@ -231,11 +230,36 @@ static void log_function(const struct pci_function *function)
               function->cap_acs != 0 ? " acs=yes" : "", function->cap_ats != 0 ? " ats=yes" : "");
 }
 
-enum status pci_enumerate(const struct mcfg *mcfg)
+/* The configuration names it, by address or by its ids. */
+static bool asked_for(const struct pci_function *function, const struct config *config)
+{
+    for (uint32_t i = 0; config != NULL && i < config->nic_count && i < CONFIG_MAX_NICS; i++) {
+        const struct config_nic *nic = &config->nics[i];
+        if (nic->by_id ? nic->vendor == function->vendor && nic->device == function->device
+                       : nic->rid == function->rid)
+            return true;
+    }
+    return false;
+}
+
+/* Writing to a BAR is a risk with functions that are not made for it, and those of the chipset's
+ * own classes are the ones that are not. Returns whether it gets a line of its own. */
+static bool read_bars(struct pci_function *function, const struct config *config)
+{
+    bool plain = !pci_is_peripheral(function) || asked_for(function, config);
+    if (plain)
+        pci_bars_read(function);
+    else
+        pci_bars_look(function);
+    check_bars(function);
+    return plain;
+}
+
+enum status pci_enumerate(const struct mcfg *mcfg, const struct config *config)
 {
     pci_functions_clear();
     placement_clear();
-    buses_found = vf_takeovers = 0;
+    buses_found = vf_takeovers = left_out = 0;
     for (uint32_t i = 0; i < mcfg->count && i < MCFG_MAX_SEGMENTS; i++) {
         const struct mcfg_segment *segment = &mcfg->segment[i];
         uint64_t base = segment->base + ((uint64_t)segment->start_bus << 20);
@@ -247,12 +271,11 @@ enum status pci_enumerate(const struct mcfg *mcfg)
     }
     if (vf_takeovers > 0)
         clock_delay(MILLISECONDS(1000)); /* PCIe 9.3.3.3.1: after clearing VF Enable */
-    size_t bridges = 0;
+    size_t bridges = 0, peripherals = 0;
     struct pci_function *function;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
-        pci_bars_read(function);
+        bool plain = read_bars(function, config);
         pci_capabilities_read(function);
-        check_bars(function);
         /* Phantom functions would send with requester ids that no context entry knows; requests
          * that do not snoop would see memory before it was overwritten for its next owner. A VF has
          * these bits of its PF (PCIe 9.3.5.4). */
@@ -264,9 +287,18 @@ enum status pci_enumerate(const struct mcfg *mcfg)
         if (function->cap_ats != 0)
             pci_update16(function->rid, function->cap_ats + ATS_CONTROL, ATS_CONTROL_ENABLE, 0);
         bridges += function->is_bridge;
-        log_function(function);
+        peripherals += !plain;
+        if (plain)
+            log_function(function);
     }
-    log_event("pci.summary", "functions=%zu bridges=%zu buses=%zu", pci_function_count(), bridges,
-              buses_found);
+    if (left_out > 0)
+        log_event(
+            "pci.refused",
+            "rid=%s functions=%zu limit=%u message=\"more functions than the table holds: this "
+            "one and the others stay blocked, and no guest gets them; disable devices that "
+            "are not used in the firmware set-up\"",
+            rid_text(first_left_out).text, left_out, PCI_MAX_FUNCTIONS);
+    log_event("pci.summary", "functions=%zu bridges=%zu buses=%zu peripherals=%zu left_out=%zu",
+              pci_function_count(), bridges, buses_found, peripherals, left_out);
     return pci_function_count() > 0 ? STATUS_OK : STATUS_NOT_FOUND;
 }

@@ -5,8 +5,14 @@
 #include "hypervisor/pci/function.h"
 
 void pci_functions_clear(void);
-/* NULL when the table is full, or has a function with this requester id. */
+/* Of a class that the platform needs and nobody else can use: base system peripherals (08), signal
+ * processing (11). */
+bool pci_is_peripheral(const struct pci_function *function);
+/* NULL when there is no more room for its kind, or a function with this requester id. Peripherals
+ * may take half of the table, other endpoints three quarters. */
 MUST_CHECK struct pci_function *pci_function_add(const struct pci_function *function);
+/* Puts the table in order again after requester ids have changed. */
+void pci_functions_sort(void);
 /* All VFs of a PF. The other entries stay where they are. */
 void pci_functions_remove_vfs(const struct pci_function *pf);
 /* The bus behind a bridge, -1 if there is none: for DMAR scopes. */

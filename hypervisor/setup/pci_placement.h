@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where VF BARs go when the firmware left none or wrong ones: inside the windows of the bridge
- * above; else by growing such a window into its parent's free space; on a root bus into holes of
- * the MMIO area below 4 GiB that existing BARs, windows and the frames table prove to be free.
+ * above; else by growing such a window into its parent's free space, and its parent's if need be;
+ * on a root bus into holes of what its root bridge forwards (pci_roots.h), or, where nobody tells
+ * that, of the MMIO area below 4 GiB, that existing BARs, windows and the frames table prove to be
+ * free.
  */
 #pragma once
 

@@ -255,6 +255,11 @@ enum status sriov_verify(struct sriov *sriov)
                               "the device cleared VF Enable again");
     for (uint16_t i = 0; i < sriov->num_vfs && status == STATUS_OK; i++)
         status = add_vf(sriov, i);
+    /* The first and the last: between them lies all that was placed. */
+    const uint16_t ends[] = {0, (uint16_t)(sriov->num_vfs - 1)};
+    for (size_t i = 0; i < ARRAY_SIZE(ends) && status == STATUS_OK; i++)
+        if (!sriov_registers_answer(sriov, pci_function_find(sriov_vf_rid(sriov, ends[i]))))
+            status = STATUS_DEVICE;
     if (status != STATUS_OK) {
         take_back(sriov);
         return status;

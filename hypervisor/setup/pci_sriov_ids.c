@@ -47,6 +47,22 @@ bool sriov_enable_ari(const struct pci_function *pf)
     return true;
 }
 
+bool sriov_last_bus(const struct pci_function *pf, uint16_t vfs, unsigned *bus)
+{
+    unsigned capability = pf->cap_sriov;
+    uint16_t total = pci_read16(pf->rid, capability + SRIOV_TOTAL_VFS);
+    if (vfs == 0 || total == 0xffff || vfs > total)
+        return false;
+    (void)sriov_enable_ari(pf);
+    pci_config_write(pf->rid, capability + SRIOV_NUM_VFS, 2, vfs); /* the two depend on it */
+    uint32_t offset = pci_read16(pf->rid, capability + SRIOV_FIRST_OFFSET);
+    uint32_t stride = pci_read16(pf->rid, capability + SRIOV_STRIDE);
+    pci_config_write(pf->rid, capability + SRIOV_NUM_VFS, 2, 0);
+    uint32_t last = (pf->rid & 0xffff) + offset + stride * (vfs - 1u);
+    *bus = last >> 8;
+    return last <= 0xffff;
+}
+
 rid_t sriov_vf_rid(const struct sriov *sriov, uint16_t index)
 {
     uint32_t id = (sriov->pf->rid & 0xffff) + sriov->first_offset + (uint32_t)sriov->stride * index;
@@ -61,8 +77,8 @@ static const char *bus_problem(const struct pci_function *pf, uint8_t bus)
         return NULL;
     if (pf->bridge != NULL &&
         (bus < pf->bridge->secondary_bus || bus > pf->bridge->subordinate_bus))
-        return "the VF's bus number is not forwarded by the bridge above; the firmware must "
-               "reserve bus numbers for SR-IOV";
+        return "the VF's bus number is not forwarded by the bridge above, whose range could not "
+               "be widened; use another slot or fewer VFs";
     const struct pci_function *other;
     for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++)
         if (other->is_bridge && RID_SEGMENT(other->rid) == RID_SEGMENT(pf->rid) &&

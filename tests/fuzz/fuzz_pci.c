@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/pci_sriov.c hypervisor/setup/pci_sriov_ids.c
+// SOURCES: hypervisor/setup/pci_roots.c
 // SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
 // SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
@@ -8,7 +9,8 @@
 // SOURCES: hypervisor/pci/life.c hypervisor/pci/acs.c hypervisor/setup/pci_acs.c
 // SOURCES: hypervisor/pci/sriov.c hypervisor/pci/bars.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
-// SOURCES: tests/unit/support/clock.c
+// SOURCES: tests/unit/model/pci_routing.c
+// SOURCES: tests/unit/support/clock.c tests/unit/support/pages.c
 /* A device's configuration space is outside data: capability lists, BARs, the SR-IOV capability and
  * the MSI-X layout come from the fuzzer's bytes. Byte 0 chooses what is done, byte 1 how many VFs,
  * byte 2 the size of the BARs; the rest is configuration space. */
@@ -164,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         model_writable(model, 0x160 + SRIOV_NUM_VFS, 2, 0xffff);
     }
     limit_bars(model, PCI_BAR0, data[2] & 15);
-    if (pci_enumerate(&mcfg) != STATUS_OK)
+    if (pci_enumerate(&mcfg, NULL) != STATUS_OK)
         return 0;
     acs_enable_all();
     struct pci_function *function = pci_function_find(rid);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/setup/pci_enumerate.c
 // SOURCES: hypervisor/setup/pci_known.c
+// SOURCES: hypervisor/setup/pci_roots.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
 // SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/setup/pci_bars.c
 // SOURCES: hypervisor/setup/pci_ram.c hypervisor/setup/pci_placement.c
 // SOURCES: hypervisor/setup/pci_bridge_window.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 /* ACS: the bits, and which paths to the root count as isolated. */
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/function.h"
@@ -57,7 +59,7 @@ static rid_t turns(rid_t from, rid_t to)
 
 static void enumerate(void)
 {
-    assert_int_equal(pci_enumerate(&mcfg), STATUS_OK);
+    assert_int_equal(pci_enumerate(&mcfg, NULL), STATUS_OK);
     pci_known_devices();
     acs_enable_all();
 }

@@ -2,6 +2,7 @@
 // The audit's own test: a sound system built by the real code over the modelled unit passes; then
 // one entry at a time is falsified, behind everybody's back, and the audit has to name it.
 // SOURCES: hypervisor/assign/guest_memory.c
+// SOURCES: hypervisor/iommu/vtd_reserved_map.c
 // SOURCES: hypervisor/audit/audit.c
 // SOURCES: hypervisor/audit/audit_report.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/audit/audit_pci.c

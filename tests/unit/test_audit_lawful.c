@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/assign/guest_memory.c
+// SOURCES: hypervisor/iommu/vtd_reserved_map.c
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/iommu/pf_dma.c
 // SOURCES: hypervisor/iommu/pf_dma_setup.c hypervisor/audit/audit_life.c hypervisor/pci/life.c
 // SOURCES: hypervisor/audit/audit.c

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/assign/guest_memory.c
+// SOURCES: hypervisor/iommu/vtd_reserved_map.c
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/audit/audit_life.c
 // SOURCES: hypervisor/pci/life.c
 // SOURCES: hypervisor/audit/audit.c
@@ -88,6 +89,39 @@ static void each_falsified_entry_is_named(void **state)
     }
 }
 
+/* Firmware keeps memory for the PF: at its own address, all of it firmware's, and not a page more.
+ */
+static void what_firmware_keeps_for_a_pf_passes(void **state)
+{
+    static const struct {
+        uint64_t address, physical;
+    } wrong[] = {
+        {RESERVED + MIB(4), RESERVED + MIB(4)}, /* firmware's, for others */
+        {RESERVED - PAGE_SIZE, RESERVED - PAGE_SIZE},
+        {GIB(1), RESERVED},
+    };
+    for (size_t i = 0; i <= ARRAY_SIZE(wrong); i++) {
+        build(&page_format_ept);
+        memset(pf_dma_slots, 0, sizeof pf_dma_slots);
+        functions[4]->owner = OWNER_HYPERVISOR;
+        assert_true(iommu_firmware_connected(functions[4]->rid));
+        dma = pf_dma_open(functions[4], 1);
+        assert_non_null(dma);
+        assert_false(iommu_firmware_connected(functions[4]->rid));
+        assert_true(audit_run());
+        if (i < ARRAY_SIZE(wrong)) {
+            map_more(wrong[i].address, wrong[i].physical);
+            assert_false(audit_run());
+            assert_true(host_log_count("audit.violation", "invariant=I4 subject=01:10.4") >= 1);
+        } else {
+            owns(RESERVED, PAGE_SIZE, OWNER_GUEST(0));
+            assert_false(audit_run());
+        }
+        pf_dma_close(dma);
+        dma = NULL;
+    }
+}
+
 /* The bit alone is not enough: it has to have the memory for it. */
 static void a_pf_without_a_domain_may_not_master_the_bus(void **state)
 {
@@ -168,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_makes_vfs_is_changed), /* first: the others leave a domain open */
         cmocka_unit_test(a_pf_that_masters_the_bus_passes),
+        cmocka_unit_test(what_firmware_keeps_for_a_pf_passes),
         cmocka_unit_test(a_pf_without_a_domain_may_not_master_the_bus),
         cmocka_unit_test(each_falsified_entry_is_named),
         cmocka_unit_test(what_a_pf_driver_finds_is_a_violation),

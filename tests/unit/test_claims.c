@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/life.c
+// SOURCES: hypervisor/setup/pci_roots.c
 // SOURCES: hypervisor/setup/pci_claims.c hypervisor/setup/pci_enumerate.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
 // SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/pci/bars.c
 // SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
 // SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 /* Firmware that places registers of two functions at one address, or where no bridge sends them. */
 #include <string.h>
 
@@ -74,7 +76,7 @@ static bool misplaced(rid_t rid)
 
 static void claim(void)
 {
-    assert_int_equal(pci_enumerate(&mcfg), STATUS_OK);
+    assert_int_equal(pci_enumerate(&mcfg, NULL), STATUS_OK);
     host_log_clear();
     pci_claim_registers();
     assert_int_equal(model_violations(), 0);
@@ -219,7 +221,7 @@ static void both_windows_of_a_switch_count(void **state)
 
 static void the_platforms_registers_are_not_a_devices(void **state)
 {
-    assert_int_equal(pci_enumerate(&mcfg), STATUS_OK);
+    assert_int_equal(pci_enumerate(&mcfg, NULL), STATUS_OK);
     host_log_clear();
     model_frame(0xfd000000, 0x10000, OWNER_HYPERVISOR); /* they get their owner later */
     pci_claim_registers();

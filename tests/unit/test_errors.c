@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/pci_errors.c hypervisor/setup/pci_aer.c
+// SOURCES: hypervisor/setup/pci_roots.c
 // SOURCES: hypervisor/setup/pci_errors_chipset.c hypervisor/setup/pci_enumerate.c
 // SOURCES: hypervisor/pci/functions.c
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
 // SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
 // SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 /* Errors that a guest's function could make the whole machine's. */
 #include <string.h>
 
@@ -95,7 +97,7 @@ static int fresh(void **state)
 
 static void silence(void)
 {
-    assert_int_equal(pci_enumerate(&mcfg), STATUS_OK);
+    assert_int_equal(pci_enumerate(&mcfg, NULL), STATUS_OK);
     pci_errors_silence();
     assert_int_equal(model_violations(), 0);
 }

@@ -66,7 +66,7 @@ void mmio_write32(uintptr_t address, uint32_t value)
 
 static struct pf_dma *const dma = (struct pf_dma *)&device;
 
-struct pf_dma *pf_dma_open(const struct pci_function *pf, size_t pages)
+struct pf_dma *pf_dma_open(struct pci_function *pf, size_t pages)
 {
     return dma;
 }
@@ -76,7 +76,7 @@ void pf_dma_close(struct pf_dma *closed)
     assert_ptr_equal(closed, dma);
 }
 
-enum status pf_dma_test(const struct pci_function *pf, const void *content, size_t size,
+enum status pf_dma_test(struct pci_function *pf, const void *content, size_t size,
                         void (*provoke)(void *context, uint64_t address), void *context,
                         void (*others)(const struct iommu_fault *fault))
 {

@@ -13,6 +13,7 @@
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 // SOURCES: hypervisor/setup/frames.c hypervisor/iommu/vtd_domain_destroy.c
 // SOURCES: hypervisor/setup/iommu_quirks.c
+// SOURCES: hypervisor/iommu/vtd_reserved_map.c
 #include "hypervisor/iommu/vtd.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/setup/memory.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/cores.c hypervisor/guest/hold.c
+// SOURCES: hypervisor/setup/pci_roots.c
 // SOURCES: hypervisor/assign/guest.c hypervisor/guest/move.c hypervisor/assign/assignment.c
 // SOURCES: hypervisor/assign/assignment_check.c hypervisor/guest/pf_lost.c hypervisor/pci/reset.c
 // SOURCES: hypervisor/pci/saved.c hypervisor/pci/life.c hypervisor/setup/pci_sriov.c
@@ -12,6 +13,7 @@
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/memory/format_ept.c hypervisor/memory/format_npt.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 // SOURCES: hypervisor/setup/frames.c
 // SOURCES: hypervisor/pci/sriov.c
 /* A function's whole life, from VF Enable to a reset that fails, with nothing mocked between the

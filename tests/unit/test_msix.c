@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/msix.c hypervisor/pci/functions.c hypervisor/base/format.c
 // SOURCES: tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 /* MSI-X layouts as devices really have them, and as none may. */
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/msix.h"

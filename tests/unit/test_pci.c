@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
+// SOURCES: hypervisor/setup/pci_roots.c
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
 // SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
 // SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 /* Finding functions: order of the first accesses, bridges that lie, capability lists, BARs. */
 #include <string.h>
+#include <time.h>
 
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
@@ -32,7 +35,7 @@ static int fresh(void **state)
 
 static void enumerate(void)
 {
-    assert_int_equal(pci_enumerate(&mcfg), STATUS_OK);
+    assert_int_equal(pci_enumerate(&mcfg, NULL), STATUS_OK);
     assert_int_equal(model_violations(), 0);
 }
 
@@ -176,22 +179,120 @@ static void functions_above_7_are_found(void **state)
     }
 }
 
+static void fill_bus(unsigned bus, uint32_t class_code)
+{
+    for (unsigned device = 0; device < 32; device++)
+        for (unsigned function = 0; function < 8; function++) {
+            struct model_function *f =
+                model_endpoint(RID(0, bus, device, function), 0x8086, 1, class_code);
+            model_put(f, 0x0e, 1, 0x80);
+            model_put(f, 4, 2, 4);
+        }
+}
+
+/* Eight buses of them, and a bridge behind each of which there is another card. */
 static void a_full_table_still_takes_bus_mastering(void **state)
 {
-    model_bridge(RID(0, 0, 1, 0), 1, 1);
-    model_bridge(RID(0, 0, 2, 0), 2, 2);
-    for (unsigned bus = 1; bus < 3; bus++)
-        for (unsigned device = 0; device < 32; device++)
-            for (unsigned function = 0; function < 8; function++) {
-                struct model_function *f =
-                    model_endpoint(RID(0, bus, device, function), 0x8086, 1, 0x020000);
-                model_put(f, 0x0e, 1, 0x80);
-                model_put(f, 4, 2, 4);
-            }
+    for (unsigned bus = 1; bus <= 8; bus++) {
+        model_bridge(RID(0, 0, bus, 0), (uint8_t)bus, (uint8_t)bus);
+        fill_bus(bus, 0x020000);
+    }
+    model_bridge(RID(0, 0, 31, 0), 9, 9);
+    model_put(model_endpoint(RID(0, 9, 0, 0), 0x8086, 2, 0x020000), 4, 2, 4);
     enumerate();
-    assert_int_equal(pci_function_count(), PCI_MAX_FUNCTIONS);
-    assert_int_equal(host_log_count("pci.refused", "limit=512"), 2);
+    assert_int_equal(pci_function_count(), PCI_MAX_FUNCTIONS * 3 / 4);
+    assert_int_equal(host_log_count("pci.refused", "rid=06:1e.7 functions=522 limit=2048"), 1);
+    assert_int_equal(host_log_count("pci.summary", "left_out=522"), 1);
     assert_int_equal(model_bus_masters(), 0);
+}
+
+/* A machine of several sockets: 2000 functions of the chipset's first, and behind a bridge that is
+ * found last the card. None of the former is written to, but for bus mastering. */
+static void a_machine_with_two_thousand_functions(void **state)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        if (i != 0)
+            model_root_bus((uint8_t)(0x10 * i));
+        fill_bus(0x10 * i, i % 2 == 0 ? 0x088000 : 0x110100);
+    }
+    model_root_bus(0xf0);
+    model_bridge(RID(0, 0xf0, 1, 0), 0xf1, 0xf2);
+    model_bridge(RID(0, 0xf1, 0, 0), 0xf2, 0xf2);
+    struct model_function *nic = model_endpoint(RID(0, 0xf2, 0, 0), 0x8086, 0x10c9, 0x020000);
+    model_bar(nic, 0, (struct model_bar){.size = 0x20000, .base = 0xfe000000});
+    const struct model_function *f;
+    for (size_t i = 0; (f = model_at(i)) != NULL; i++)
+        if (f != nic && (f->config[0x0e] & 0x7f) == 0)
+            ((struct model_function *)(uintptr_t)f)->no_bars = true;
+    clock_t before = clock();
+    enumerate();
+    /* 65536 looks at the model, and nothing that grows with the square of the functions. */
+    assert_in_range(clock() - before, 0, 20 * CLOCKS_PER_SEC);
+    const struct pci_function *found = pci_function_find(RID(0, 0xf2, 0, 0));
+    assert_non_null(found);
+    assert_int_equal(found->bridge->bridge->rid, RID(0, 0xf0, 1, 0));
+    assert_int_equal(found->bar[0].size, 0x20000);
+    assert_int_equal(pci_function_count(), PCI_MAX_FUNCTIONS / 2 + 3);
+    assert_int_equal(host_log_count("pci.summary", "peripherals=1024 left_out=1024"), 1);
+    assert_int_equal(host_log_count("pci.function", NULL), 3);
+    assert_int_equal(model_bus_masters(), 0);
+}
+
+static const struct {
+    uint16_t device;
+} without_bars[] = {{0x2fc0}, {0x6f60}, {0x6fa0}, {0x6fc0}, {0xa1ec}, {0xa1ed}, {0xa26c}, {0xa26d}};
+
+static void what_is_no_bar_is_not_written(void **state)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(without_bars); i++) {
+        struct model_function *f =
+            model_endpoint(RID(0, 0, i, 0), 0x8086, without_bars[i].device, 0x068000);
+        model_bar(f, 0, (struct model_bar){.size = 0x1000, .base = 0xfe000000});
+        model_put(f, 4, 2, 3);
+        f->no_bars = true;
+    }
+    struct config config = {.nic_count = 1, .nics = {{.rid = RID(0, 0, 2, 0)}}};
+    assert_int_equal(pci_enumerate(&mcfg, &config), STATUS_OK); /* nor if it is asked for */
+    assert_string_equal(model_last_violation(), "");
+    for (size_t i = 0; i < ARRAY_SIZE(without_bars); i++) {
+        const struct pci_function *p = pci_function_find(RID(0, 0, i, 0));
+        assert_int_equal(p->bar[0].base | p->bar[0].size, 0);
+        assert_int_equal(pci_read16(p->rid, PCI_COMMAND), 3);
+    }
+}
+
+/* Where they lie is known all the same, so that nothing else is put there. */
+static void the_chipsets_own_are_sized_only_on_request(void **state)
+{
+    static const uint32_t classes[] = {0x080501, 0x118000, 0x020000};
+    for (unsigned asked = 0; asked < 3; asked++) {
+        (void)fresh(state);
+        for (unsigned i = 0; i < 3; i++) {
+            struct model_function *f =
+                model_endpoint(RID(0, 0, 2 + i, 0), 0x8086, 0x100 + i, classes[i]);
+            model_bar(f, 0, (struct model_bar){.size = 0x20000, .base = 0xfe000000 + 0x20000 * i});
+            model_bar(f, 2,
+                      (struct model_bar){.size = GIB(8),
+                                         .base = UINT64_C(0x4000000000) + GIB(8) * i,
+                                         .is_64bit = true});
+            f->no_bars = i < 2 && i + 1 != asked;
+        }
+        struct config config = {
+            .nic_count = 1,
+            .nics = {{.by_id = asked == 2, .vendor = 0x8086, .device = 0x101, .rid = 0x0010}}};
+        assert_int_equal(pci_enumerate(&mcfg, asked != 0 ? &config : NULL), STATUS_OK);
+        assert_string_equal(model_last_violation(), "");
+        for (unsigned i = 0; i < 3; i++) {
+            const struct pci_function *p = pci_function_find(RID(0, 0, 2 + i, 0));
+            bool sized = i == 2 || i + 1 == asked;
+            assert_int_equal(p->bar[0].base, 0xfe000000 + 0x20000 * i);
+            assert_int_equal(p->bar[0].size, sized ? 0x20000 : 0x1000);
+            assert_int_equal(p->bar[2].base, UINT64_C(0x4000000000) + GIB(8) * i);
+            assert_int_equal(p->bar[2].size, sized ? GIB(8) : 0x1000);
+            assert_true(p->bar[2].is_64bit);
+            assert_int_equal(p->bar[3].size, 0);
+        }
+    }
 }
 
 static void capability_lists(void **state)
@@ -298,7 +399,7 @@ static void phantom_functions_are_switched_off(void **state)
 
 static void nothing_there(void **state)
 {
-    assert_int_equal(pci_enumerate(&mcfg), STATUS_NOT_FOUND);
+    assert_int_equal(pci_enumerate(&mcfg, NULL), STATUS_NOT_FOUND);
     assert_null(pci_function_at(0));
 }
 
@@ -316,6 +417,9 @@ int main(void)
         TEST(functions_of_multi_function_devices),
         TEST(functions_above_7_are_found),
         TEST(a_full_table_still_takes_bus_mastering),
+        TEST(a_machine_with_two_thousand_functions),
+        TEST(what_is_no_bar_is_not_written),
+        TEST(the_chipsets_own_are_sized_only_on_request),
         TEST(capability_lists),
         TEST(hostile_capability_lists_end),
         TEST(vfs_that_firmware_enabled_are_taken),

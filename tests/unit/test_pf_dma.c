@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/iommu/pf_dma.c hypervisor/iommu/pf_dma_setup.c
+// SOURCES: hypervisor/iommu/vtd_reserved_map.c
 // SOURCES: hypervisor/iommu/pf_dma_test.c hypervisor/setup/iommu_discover.c
 // SOURCES: hypervisor/setup/iommu_scopes.c hypervisor/iommu/vtd_reserved.c
 // SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/vtd_fault.c

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/assign/guest_memory.c
+// SOURCES: hypervisor/iommu/vtd_reserved_map.c
 // SOURCES: hypervisor/audit/audit.c
 // SOURCES: hypervisor/audit/audit_report.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/setup/iommu_discover.c hypervisor/setup/iommu_scopes.c

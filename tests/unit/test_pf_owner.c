@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/guest/lifecycle.c hypervisor/guest/cores.c hypervisor/guest/hold.c
+// SOURCES: hypervisor/setup/pci_roots.c
 // SOURCES: hypervisor/assign/guest.c hypervisor/guest/move.c hypervisor/assign/assignment.c
 // SOURCES: hypervisor/assign/assignment_check.c hypervisor/guest/pf_lost.c hypervisor/pci/reset.c
 // SOURCES: hypervisor/pci/saved.c hypervisor/pci/life.c hypervisor/setup/pci_sriov.c
@@ -11,7 +12,8 @@
 // SOURCES: hypervisor/pci/msix.c hypervisor/memory/frames.c hypervisor/memory/page_table.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/memory/format_ept.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c hypervisor/base/string.c hypervisor/base/text.c
-// SOURCES: tests/unit/model/pci_model.c hypervisor/setup/frames.c hypervisor/pci/sriov.c
+// SOURCES: tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c hypervisor/setup/frames.c hypervisor/pci/sriov.c
 // SOURCES: drivers/none/none.c
 /* A card whose PF a guest drives: alpha has it, beta and gamma have VFs. What becomes of them when
  * alpha ends, with nothing mocked between the commands and configuration space. */

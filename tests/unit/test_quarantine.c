@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // Whom a violation takes out of service, from the falsified table to the entry that goes.
 // SOURCES: hypervisor/assign/guest_memory.c
+// SOURCES: hypervisor/iommu/vtd_reserved_map.c
 // SOURCES: hypervisor/audit/audit.c
 // SOURCES: hypervisor/audit/audit_report.c hypervisor/audit/audit_iommu.c hypervisor/pci/msix.c
 // SOURCES: hypervisor/audit/audit_functions.c hypervisor/pci/acs.c hypervisor/audit/quarantine.c

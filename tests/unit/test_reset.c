@@ -3,6 +3,7 @@
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
 // SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/pci/life.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 // SOURCES: hypervisor/pci/sriov.c
 // SOURCES: hypervisor/pci/bars.c
 /* Function level reset: order, what is restored, and devices that do not come back. */

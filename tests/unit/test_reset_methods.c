@@ -3,6 +3,7 @@
 // SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
 // SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/pci/acs.c hypervisor/pci/life.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 // SOURCES: hypervisor/pci/sriov.c
 // SOURCES: hypervisor/pci/bars.c
 /* Which reset a function gets, what a bus reset must not reach, and resets that are none. */
@@ -80,6 +81,56 @@ static enum status finish_reset(struct pci_function *which, struct pci_reset *re
         host_clock_advance(100);
     } while (status == STATUS_BUSY);
     return status;
+}
+
+static void flr_is_believed_with_exceptions(void **state)
+{
+    static const struct {
+        uint16_t vendor, device;
+        bool says, is_vf;
+        const char *method;
+    } cases[] = {
+        {0x8086, 0x10ed, false, true, "method=flr status=ok"},
+        {0x8086, 0x10ec, false, false, "method=af status=ok"},
+        {0x1022, 0x10ed, false, false, "method=af status=ok"},
+        {0x8086, 0x10ec, true, false, "method=flr status=ok"},
+        {0x8086, 0x1502, true, false, "method=pm status=ok"},
+        {0x8086, 0x1503, true, false, "method=pm status=ok"},
+        {0x1022, 0x1487, true, false, "method=pm status=ok"},
+        {0x1022, 0x148c, true, false, "method=pm status=ok"},
+        {0x1022, 0x149c, true, false, "method=pm status=ok"},
+        {0x1022, 0x1503, true, false, "method=flr status=ok"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        fresh(state);
+        device = card(RID(0, 1, 0, 0));
+        model_pcie(device, PCIE, PCIE_TYPE_ENDPOINT, cases[i].says);
+        device->hidden_flr = !cases[i].says;
+        device->is_vf = cases[i].is_vf;
+        model_pm(device, PM, false);
+        if (!cases[i].is_vf) {
+            model_capability(device, AF, PCI_CAP_AF);
+            model_put(device, AF + 2, 2, 0x0306);
+            device->cap_af = AF;
+        }
+        struct pci_function f = {.rid = device->rid,
+                                 .vendor = cases[i].vendor,
+                                 .device = cases[i].device,
+                                 .bridge = bridge,
+                                 .is_vf = cases[i].is_vf,
+                                 .owner = OWNER_GUEST(0)};
+        model_put(device, 0, 4, (uint32_t)f.device << 16 | f.vendor);
+        device->pf = port;
+        pci_capabilities_read(&f);
+        function = pci_function_add(&f);
+        assert_int_equal(pci_function_reset(function), STATUS_OK);
+        assert_int_equal(host_log_count("pci.reset", cases[i].method), 1);
+    }
+    /* Without the capability there is no register to set the bit in. */
+    struct pci_function f = {
+        .rid = RID(0, 9, 0, 0), .vendor = 0x8086, .device = 0x10ed, .is_vf = true};
+    pci_capabilities_read(&f);
+    assert_false(f.has_flr);
 }
 
 /* Everything is offered at first, then one less each time. */
@@ -325,6 +376,7 @@ static void no_bridge_no_reset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(flr_is_believed_with_exceptions),
         TEST(the_gentlest_comes_first),
         TEST(sleepers_are_woken),
         TEST(who_sleeps_on_is_given_to_nobody),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: boot/pci/silence.c hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 /* Bus mastering off through the configuration ports, before there is any memory. */
 #include <string.h>
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/pci_sriov.c hypervisor/setup/pci_sriov_ids.c
+// SOURCES: hypervisor/setup/pci_roots.c
 // SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
 // SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
 // SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
 // SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 /* SR-IOV: counts, ids, placement and order, with honest and hostile capability images. */
 #include <string.h>
 
@@ -74,7 +76,7 @@ static void add_pf(rid_t rid, const struct model_sriov *capability)
 
 static void enumerate(void)
 {
-    assert_int_equal(pci_enumerate(&mcfg), STATUS_OK);
+    assert_int_equal(pci_enumerate(&mcfg, NULL), STATUS_OK);
     pf = pci_function_find(device->rid);
     assert_non_null(pf);
 }

@@ -3,6 +3,7 @@
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
 // SOURCES: hypervisor/pci/life.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c tests/unit/model/pci_model.c
+// SOURCES: tests/unit/model/pci_routing.c
 /* Virtio devices that keep to the IOMMU, and such that may not. */
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // Memory that firmware keeps for its own DMA (RMRR): nobody else's, and what its functions reach.
 // SOURCES: hypervisor/iommu/vtd_reserved.c hypervisor/setup/iommu_discover.c
+// SOURCES: hypervisor/iommu/vtd_reserved_map.c
 // SOURCES: hypervisor/setup/iommu_scopes.c hypervisor/setup/iommu_reserved.c
 // SOURCES: hypervisor/iommu/vtd_domain.c hypervisor/iommu/vtd_fault.c
 // SOURCES: hypervisor/setup/iommu_init.c hypervisor/setup/iommu_enable.c

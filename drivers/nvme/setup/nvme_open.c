@@ -66,7 +66,7 @@ static enum status enable(struct nvme_controller *controller)
 
 enum status nvme_open(struct nvme_controller *controller)
 {
-    const struct pci_function *function = controller->device->function;
+    struct pci_function *function = controller->device->function;
     controller->dead = false;
     enum status status = check_capabilities(controller);
     if (status != STATUS_OK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/model/pci_model.h"
+#include "tests/unit/model/pci_routing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,19 +9,19 @@
 #include "hypervisor/base/clock.h"
 #include "boot/pci/silence.h"
 #include "hypervisor/pci/config_access.h"
+#include "hypervisor/setup/pci_sriov_ids.h"
 
-#define MAX_FUNCTIONS 640
+#define MAX_FUNCTIONS 2304
 
 static struct model_function functions[MAX_FUNCTIONS];
 static size_t top /* entries from here on were never used */, frame_count;
 static struct model_function *mirror;
-static bool root[256];
 static struct frame_range frames[FRAME_MAX_RANGES];
 static unsigned violations, writes, masters_while_sizing;
 static char last_violation[128];
 static rid_t silenced;
 
-static void violation(const char *what, rid_t rid)
+void model_violation(const char *what, rid_t rid)
 {
     violations++;
     snprintf(last_violation, sizeof last_violation, "%s (%02x:%02x.%x)", what, RID_BUS(rid),
@@ -35,16 +36,10 @@ void model_clear(void)
         functions[i].used = false;
     top = 0;
     mirror = NULL;
-    memset(root, 0, sizeof root);
-    root[0] = true;
+    model_routing_clear();
     frame_count = violations = writes = masters_while_sizing = 0;
     last_violation[0] = '\0';
     silenced = UINT32_MAX;
-}
-
-void model_root_bus(uint8_t bus)
-{
-    root[bus] = true;
 }
 
 unsigned model_violations(void)
@@ -75,6 +70,11 @@ void model_frame(uint64_t base, uint64_t size, owner_t owner)
 __attribute__((weak)) const struct frame_range *frames_range(size_t index)
 {
     return index < frame_count ? &frames[index] : NULL;
+}
+
+struct model_function *model_at(size_t index)
+{
+    return index < top ? &functions[index] : NULL;
 }
 
 struct model_function *model_find(rid_t rid)
@@ -110,7 +110,8 @@ static struct model_function *new_function(rid_t rid)
     for (size_t i = 0; i < MAX_FUNCTIONS; i++) {
         if (functions[i].used)
             continue;
-        functions[i] = (struct model_function){.used = true, .rid = rid};
+        functions[i] = (struct model_function){
+            .used = true, .rid = rid, .captured = RID_BUS(rid), .made_bus = RID_BUS(rid)};
         top = i + 1 > top ? i + 1 : top;
         return &functions[i];
     }
@@ -133,8 +134,10 @@ struct model_function *model_bridge(rid_t rid, uint8_t secondary, uint8_t subord
 {
     struct model_function *function = model_endpoint(rid, 0x1b36, 0x000c, 0x060400);
     model_put(function, 0x0e, 1, 1);
+    function->made_secondary = secondary;
     model_put(function, 0x18, 4,
               (uint32_t)subordinate << 16 | (uint32_t)secondary << 8 | RID_BUS(rid));
+    model_writable(function, 0x18, 4, 0x00ffffff);
     model_writable(function, 0x3e, 2, 0x0040);
     model_writable(function, 0x20, 4, 0xfff0fff0);
     model_writable(function, 0x24, 4, 0xfff0fff0);
@@ -299,13 +302,13 @@ static void sriov_written(struct model_function *pf, unsigned offset, const uint
     unsigned cap = pf->sriov.offset;
     bool was = (before[cap + 8] & 1) != 0, is = (pf->config[cap + 8] & 1) != 0;
     if (clock_microseconds() < pf->sriov_quiet_until)
-        violation("SR-IOV capability written within a second of clearing VF Enable", pf->rid);
+        model_violation("SR-IOV capability written within a second of clearing VF Enable", pf->rid);
     if (was && is && memcmp(before + cap + 0x10, pf->config + cap + 0x10, 0x2c) != 0) {
-        violation("NumVFs, page size or VF BAR written while VF Enable is set", pf->rid);
+        model_violation("NumVFs, page size or VF BAR written while VF Enable is set", pf->rid);
         memcpy(pf->config + cap + 0x10, before + cap + 0x10, 0x2c);
     }
     if (model_get(pf, cap + 0x10, 2) > pf->sriov.total)
-        violation("NumVFs above TotalVFs", pf->rid);
+        model_violation("NumVFs above TotalVFs", pf->rid);
     bool ari = (model_get(pf, cap + 8, 2) & 0x10) != 0;
     unsigned without = pf->sriov.first_offset_without_ari;
     model_put(pf, cap + 0x14, 2, !ari && without != 0 ? without : pf->sriov.first_offset);
@@ -317,41 +320,23 @@ static void sriov_written(struct model_function *pf, unsigned offset, const uint
     }
 }
 
-/* --- routing and access --- */
-
-static bool reachable(rid_t rid)
-{
-    uint8_t bus = RID_BUS(rid);
-    if (root[bus])
-        return true;
-    for (size_t i = 0; i < top; i++) {
-        const struct model_function *bridge = &functions[i];
-        if (!bridge->used || (bridge->config[0x0e] & 0x7f) != 1 || bridge->config[0x19] == 0 ||
-            bus < bridge->config[0x19] || bus > bridge->config[0x1a])
-            continue;
-        bool port = bridge->cap_pcie != 0;
-        bool ari = port && (bridge->config[bridge->cap_pcie + 0x28] & 0x20) != 0;
-        if (port && !ari && bus == bridge->config[0x19] && RID_DEVICE(rid) != 0)
-            return false;
-        return true;
-    }
-    return false;
-}
+/* --- access --- */
 
 static struct model_function *target(rid_t rid)
 {
     struct model_function *function = model_find(rid);
     if (function == NULL)
         function = mirror;
-    if (function == NULL || !reachable(rid))
+    if (function == NULL || !model_reachable(rid) ||
+        (function->stuck && RID_BUS(rid) != function->made_bus))
         return NULL;
     uint64_t now = clock_microseconds();
     if (function->is_vf && now < function->pf->vfs_ready_at) {
-        violation("VF accessed within 100 ms of VF Enable", rid);
+        model_violation("VF accessed within 100 ms of VF Enable", rid);
         return NULL;
     }
     if (now < function->resetting_until) {
-        violation("function accessed too soon after its reset", rid);
+        model_violation("function accessed too soon after its reset", rid);
         return NULL;
     }
     return function->dies_in_reset && function->resets > 0 ? NULL : function;
@@ -367,14 +352,14 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
 {
     uint32_t ones = width == 4 ? 0xffffffff : (1u << (8 * width)) - 1;
     if (offset + width > 4096 || offset % width != 0) {
-        violation("configuration read outside or misaligned", rid);
+        model_violation("configuration read outside or misaligned", rid);
         return ones;
     }
     struct model_function *function = target(rid);
     if (function == NULL)
         return ones;
     if (in_sriov(function, offset) && clock_microseconds() < function->sriov_quiet_until)
-        violation("SR-IOV capability read within a second of clearing VF Enable", rid);
+        model_violation("SR-IOV capability read within a second of clearing VF Enable", rid);
     if ((function->pending_stuck || clock_microseconds() < function->pending_until) &&
         function->cap_pcie != 0 && offset == function->cap_pcie + 0x0a)
         return model_get(function, offset, width) | 0x20;
@@ -396,6 +381,12 @@ void model_silenced(rid_t rid)
     silenced = rid;
 }
 
+__attribute__((weak)) bool sriov_registers_answer(const struct sriov *sriov,
+                                                  const struct pci_function *vf)
+{
+    return true;
+}
+
 __attribute__((weak)) bool pci_silenced(rid_t rid)
 {
     return rid == silenced;
@@ -405,7 +396,7 @@ static void reset_function(struct model_function *function, uint64_t time)
 {
     function->resets++;
     if ((function->config[4] & 4) != 0)
-        violation("reset while bus mastering is on", function->rid);
+        model_violation("reset while bus mastering is on", function->rid);
     function->resetting_until = clock_microseconds() + time - 10;
     if (function->ignored_resets > 0) {
         function->ignored_resets--;
@@ -431,7 +422,7 @@ static void bus_reset(struct model_function *bridge, bool held)
     if (held == (bridge->held_since != 0))
         return;
     if (!held && now < bridge->held_since + MILLISECONDS(1))
-        violation("bus reset shorter than 1 ms", bridge->rid);
+        model_violation("bus reset shorter than 1 ms", bridge->rid);
     bridge->held_since = held ? now | 1 : 0;
     for (size_t i = 0; i < top; i++) {
         struct model_function *function = &functions[i];
@@ -459,24 +450,27 @@ static void sizing(const struct model_function *function, unsigned offset, uint3
 {
     bool bridge = (function->config[0x0e] & 0x7f) == 1;
     bool bar = offset >= 0x10 && offset < (bridge ? 0x18u : 0x28u);
+    if (bar && function->no_bars)
+        model_violation("a register that is no BAR was written", function->rid);
     if (!bar || value != 0xffffffff || function->raw)
         return;
     if (model_bus_masters() > masters_while_sizing)
         masters_while_sizing = model_bus_masters();
     if ((function->config[4] & 3) != 0 && model_get(function, 0x0a, 2) != 0x0600)
-        violation("BAR sized while decoding is on", function->rid);
+        model_violation("BAR sized while decoding is on", function->rid);
 }
 
 void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value)
 {
     if (offset + width > 4096 || offset % width != 0) {
-        violation("configuration write outside or misaligned", rid);
+        model_violation("configuration write outside or misaligned", rid);
         return;
     }
     struct model_function *function = target(rid);
     if (function == NULL)
         return;
     writes++;
+    function->captured = RID_BUS(rid);
     sizing(function, offset, value);
     uint8_t before[4096];
     memcpy(before, function->config, sizeof before);
@@ -487,10 +481,13 @@ void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value
     }
     if (function->raw)
         return;
+    if ((function->config[0x0e] & 0x7f) == 1 && offset >= 0x18 && offset < 0x1b)
+        model_reroute();
     if (in_sriov(function, offset))
         sriov_written(function, offset, before);
     if (function->cap_pcie != 0 && offset == function->cap_pcie + 8 && width == 2 &&
-        (value & 0x8000) != 0 && (model_get(function, function->cap_pcie + 4, 4) & 1u << 28) != 0)
+        (value & 0x8000) != 0 &&
+        (function->hidden_flr || (model_get(function, function->cap_pcie + 4, 4) & 1u << 28) != 0))
         reset_function(function, MILLISECONDS(100));
     if (function->cap_af != 0 && offset == function->cap_af + 4 && (value & 1) != 0)
         reset_function(function, MILLISECONDS(100));

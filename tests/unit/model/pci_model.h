@@ -43,6 +43,14 @@ struct model_function {
     unsigned ignored_resets; /* this many of its resets change nothing */
     uint64_t held_since;     /* of a bridge: Secondary Bus Reset is set */
     bool reset_clears_bars;
+    bool hidden_flr; /* it has FLR and does not say so */
+    bool no_bars;    /* what stands where BARs are must not be written */
+    uint8_t made_bus;
+    uint8_t captured; /* the bus number that it sends with: that of its last configuration write */
+    struct model_function *behind; /* the bridge, once bus numbers have been written */
+    uint8_t made_secondary;        /* of a bridge, as it was made */
+    bool cut_off;                  /* its bus is not forwarded to it now */
+    bool stuck;                    /* it does not answer under another bus number */
 };
 
 void model_clear(void);
@@ -75,6 +83,8 @@ uint32_t model_get(const struct model_function *function, unsigned offset, unsig
 void model_writable(struct model_function *function, unsigned offset, unsigned width,
                     uint32_t mask);
 struct model_function *model_find(rid_t rid);
+/* All that were ever made; NULL past the last one. */
+struct model_function *model_at(size_t index);
 
 /* RAM and the like, as frames_range() gives it. */
 void model_frame(uint64_t base, uint64_t size, owner_t owner);
@@ -82,6 +92,8 @@ void model_frame(uint64_t base, uint64_t size, owner_t owner);
 /* Counted since model_clear(): accesses that hardware forbids; the last one's name. */
 unsigned model_violations(void);
 const char *model_last_violation(void);
+/* Functions that would send with a bus number which is not theirs (any more). */
+unsigned model_stale(void);
 /* What pci_silence() has seen, for tests without it. */
 void model_silenced(rid_t rid);
 /* All functions with bus mastering on that are not bridges. */

@@ -2,6 +2,7 @@
 #include "tests/unit/model/vtd_machine.h"
 
 #include "hypervisor/setup/iommu_internal.h"
+#include "hypervisor/setup/pci_buses.h"
 #include "hypervisor/setup/pci_functions.h"
 
 #include <stdio.h>
@@ -138,6 +139,11 @@ struct pci_function *machine_vf(rid_t rid, struct pci_function *pf)
     function->is_vf = true;
     function->pf = pf;
     return function;
+}
+
+__attribute__((weak)) int pci_bus_now(uint16_t segment, uint8_t bus)
+{
+    return bus;
 }
 
 int pci_secondary_bus(uint16_t segment, uint16_t rid, void *context)

@@ -135,7 +135,7 @@ static struct pf_dma dma;
 static bool no_dma;
 static unsigned dma_open;
 
-struct pf_dma *pf_dma_open(const struct pci_function *pf, size_t pages)
+struct pf_dma *pf_dma_open(struct pci_function *pf, size_t pages)
 {
     assert_ptr_equal(pf, &function);
     assert_int_equal(pages, 1);
@@ -160,7 +160,7 @@ static uint64_t ring_at;
 static uint32_t tail_at;
 static uint64_t link_at;
 
-enum status pf_dma_test(const struct pci_function *pf, const void *content, size_t size,
+enum status pf_dma_test(struct pci_function *pf, const void *content, size_t size,
                         void (*provoke)(void *context, uint64_t address), void *context,
                         void (*others)(const struct iommu_fault *fault))
 {
