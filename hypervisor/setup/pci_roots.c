@@ -136,14 +136,6 @@ void pci_roots_check(const struct boot_info *info)
     }
 }
 
-bool pci_roots_known(void)
-{
-    for (uint32_t i = 0; i < window_count(); i++)
-        if (usable[i])
-            return true;
-    return false;
-}
-
 bool pci_roots_many(void)
 {
     for (uint32_t i = 1; i < window_count(); i++)

@@ -9,8 +9,6 @@
  * after enumeration. What contradicts is not used. Logs `pci.root` for each window, `pci.refused`.
  * The structure stays in use. */
 void pci_roots_check(const struct boot_info *info);
-/* Whether any windows are known at all. */
-bool pci_roots_known(void);
 /* Whether there is more than one root bridge that has windows. */
 bool pci_roots_many(void);
 
