@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Guest images: one PVH ELF for each guest/programs/*.c, linked with the runtime and the VF driver; one of
-# guest/architecture/; and a Multiboot kernel for 32 bits.
+# Guest images: one PVH ELF for each guest/programs/*.c, linked with the runtime and the VF driver, keyboard.c with
+# guest/usb/ besides; one of guest/architecture/; and a Multiboot kernel for 32 bits.
 
 GUEST_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
     -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-omit-frame-pointer \
@@ -11,11 +11,12 @@ GUEST_COMMON_O := $(GUEST_COMMON_C:%.c=$(BUILD)/%.o) $(BUILD)/guest/runtime/entr
 GUEST_PROGRAMS := $(sort $(notdir $(basename $(wildcard guest/programs/*.c))))
 GUEST_PVH      := $(GUEST_PROGRAMS:%=$(BUILD)/guest/%.elf)
 GUEST_IMAGES   := $(GUEST_PVH) $(BUILD)/guest/architecture.elf $(BUILD)/guest/multiboot.elf
+USB_O          := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard guest/usb/*.c)))
 ARCHITECTURE_O := $(patsubst %,$(BUILD)/%.o,$(basename $(sort $(wildcard guest/architecture/*.c)))) \
     $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard guest/architecture/*.asm)))
 
 flags.guest = $(CC) $(GUEST_CFLAGS)
-flags.guest-link = $(LD) $(GUEST_COMMON_O) $(ARCHITECTURE_O)
+flags.guest-link = $(LD) $(GUEST_COMMON_O) $(USB_O) $(ARCHITECTURE_O)
 $(BUILD)/guest/%.o: guest/%.c $(BUILD)/flags/guest
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -25,11 +26,13 @@ $(GUEST_PVH): $(BUILD)/guest/%.elf: $(BUILD)/guest/programs/%.o $(GUEST_COMMON_O
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
 
+$(BUILD)/guest/keyboard.elf: $(USB_O)
+
 $(BUILD)/guest/architecture.elf: $(ARCHITECTURE_O) $(GUEST_COMMON_O) guest/guest.ld $(BUILD)/flags/guest-link
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
 
--include $(ARCHITECTURE_O:.o=.d) $(BUILD)/guest/multiboot/kernel.d
+-include $(USB_O:.o=.d) $(ARCHITECTURE_O:.o=.d) $(BUILD)/guest/multiboot/kernel.d
 -include $(GUEST_COMMON_O:.o=.d) $(GUEST_PROGRAMS:%=$(BUILD)/guest/programs/%.d)
 
 $(BUILD)/guest/multiboot/kernel.o: guest/multiboot/kernel.c $(BUILD)/flags/guest

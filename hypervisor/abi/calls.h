@@ -32,8 +32,14 @@
 #define ABI_CONSOLE_WRITE 1 /* RDI = guest-physical address, RSI = bytes (at most 4096) */
 #define ABI_EVENT         2 /* RDI = a 64-bit word for the log: guest.event name= value= */
 #define ABI_EXIT          3 /* RDI = status; the guest ends */
+/* RDI = a character of a keyboard, 1 to 127: it is taken as if typed at the console. Only for the
+ * guest that the configuration names (console_input = yes), else ABI_DENIED. ABI_BUSY: the one
+ * before has not been taken yet; there are at most 50 a second. */
+#define ABI_CONSOLE_INPUT 4
 
 #define ABI_OK           0
 #define ABI_NO_SUCH_CALL (-1)
 #define ABI_BAD_ADDRESS  (-2)
 #define ABI_BAD_ARGUMENT (-3)
+#define ABI_DENIED       (-4)
+#define ABI_BUSY         (-5)

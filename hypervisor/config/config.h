@@ -53,6 +53,7 @@ struct config_guest {
     enum config_fault_action fault_action;     /* default FAULT_DISABLE_DEVICE */
     uint32_t fault_threshold;                  /* faults before it is taken; default 8 */
     uint32_t time_limit;                       /* seconds; 0: none */
+    bool console_input;                        /* what it types is taken at the prompt */
     enum config_expect expect;                 /* `expect = exit 0`, `refused`, `stopped` */
     uint32_t expect_status;
     uint32_t expect_faults; /* at least so many; `expect_faults = 3` */

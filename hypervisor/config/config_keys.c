@@ -287,6 +287,19 @@ static bool set_fault_threshold(struct config_parser *parser, struct word value)
                       &config_this_guest(parser)->fault_threshold);
 }
 
+static bool set_console_input(struct config_parser *parser, struct word value)
+{
+    struct config_guest *guest = config_this_guest(parser);
+    if (!read_yes(parser, value, &guest->console_input))
+        return false;
+    for (uint32_t i = 0; guest->console_input && i < parser->config->guest_count; i++) {
+        if (parser->config->guests[i].console_input)
+            return complain_word(parser, value, "one guest too many has console_input = ",
+                                 ": only one may type at the prompt");
+    }
+    return true;
+}
+
 static bool set_time_limit(struct config_parser *parser, struct word value)
 {
     return read_count(parser, value, 0, MAX_SECONDS, "; it is in seconds, 0 (none) to 86400",
@@ -354,6 +367,7 @@ static const struct config_key guest_keys[] = {
     {.name = "args", .set = set_args, .may_be_empty = true},
     {.name = "fault_action", .set = set_fault_action},
     {.name = "fault_threshold", .set = set_fault_threshold},
+    {.name = "console_input", .set = set_console_input},
     {.name = "time_limit", .set = set_time_limit},
     {.name = "expect", .set = set_expect},
     {.name = "expect_faults", .set = set_expect_faults},

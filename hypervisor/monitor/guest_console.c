@@ -32,7 +32,7 @@ static struct pending {
 
 /* How what the guest in front sent stands on the terminal. */
 static struct {
-    enum sequence { TEXT, ESCAPED, CONTROL } sequence;
+    enum sequence sequence;
     bool open;       /* its line has begun */
     bool returned;   /* a carriage return is to be carried out unless a line feed follows */
     size_t mark;     /* columns that the name takes */
@@ -46,7 +46,7 @@ void guest_console_attach(struct guest *guest)
 {
     console_write("", 0); /* ends the line of who was there before */
     front = guest;
-    screen.sequence = TEXT;
+    screen.sequence = SEQUENCE_NONE;
     screen.returned = false;
 }
 
@@ -104,23 +104,22 @@ static void begin_line(const struct guest *guest, const char *how)
     screen.open = true;
 }
 
-/* True for a byte of a terminal's control sequence (ECMA-48 5.4), which is left out: people would
- * not see what it does to the lines above. */
-static bool in_sequence(char byte)
+bool in_sequence(enum sequence *sequence, char byte)
 {
-    enum sequence now = screen.sequence;
+    enum sequence now = *sequence;
     bool parameter = byte >= 0x20 && byte < 0x40;
-    screen.sequence = byte == KEY_ESCAPE                           ? ESCAPED
-                      : now == ESCAPED && byte == '['              ? CONTROL
-                      : now == CONTROL && parameter                ? CONTROL
-                      : now == ESCAPED && parameter && byte < 0x30 ? ESCAPED
-                                                                   : TEXT;
-    return screen.sequence != TEXT || (now != TEXT && byte >= 0x20 && byte < 0x7f);
+    *sequence = byte == KEY_ESCAPE                                    ? SEQUENCE_ESCAPED
+                : now == SEQUENCE_ESCAPED && byte == '['              ? SEQUENCE_CONTROL
+                : now == SEQUENCE_CONTROL && parameter                ? SEQUENCE_CONTROL
+                : now == SEQUENCE_ESCAPED && parameter && byte < 0x30 ? SEQUENCE_ESCAPED
+                                                                      : SEQUENCE_NONE;
+    return *sequence != SEQUENCE_NONE || (now != SEQUENCE_NONE && byte >= 0x20 && byte < 0x7f);
 }
 
 static void show_byte(const struct guest *guest, char byte)
 {
-    if (in_sequence(byte))
+    /* People would not see what it does to the lines above. */
+    if (in_sequence(&screen.sequence, byte))
         return;
     if (!screen.open)
         begin_line(guest, "");

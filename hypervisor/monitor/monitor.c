@@ -62,6 +62,9 @@ static void run_line(void)
 /* True when it ended a line. */
 static bool take(char key)
 {
+    static enum sequence sequence; /* of an arrow or function key, which the prompt has no use of */
+    if (in_sequence(&sequence, key))
+        return false;
     if (key == '\r' || key == '\n') {
         console_prompt(screen_line, PROMPT_SIZE + used);
         console_prompt_end();

@@ -11,3 +11,6 @@ void guests_create(const struct config *config, const struct boot_info *boot);
 /* Gives them their functions, whose PFs must be ready; logs guest.created, device.assigned,
  * device.refused, guest.refused. */
 void guests_give_functions(const struct config *config);
+/* From here on what the guest with `console_input = yes` types is taken at the prompt; logs
+ * console.input. Nothing without such a guest. */
+void guests_grant_console_input(void);

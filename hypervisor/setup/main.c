@@ -161,6 +161,7 @@ void hypervisor_main(const struct boot_info *loaders)
     guests_create(&configuration, &boot); /* overwrites their memory while the VFs settle */
     pfs_verify();
     guests_give_functions(&configuration);
+    guests_grant_console_input();
     report_size();
     timer_start(TICK_MICROSECONDS);
 

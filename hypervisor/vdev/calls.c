@@ -2,6 +2,7 @@
 #include "hypervisor/vdev/calls.h"
 
 #include "hypervisor/abi/calls.h"
+#include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
@@ -10,13 +11,18 @@
 
 #define CONSOLE_LINE      200
 #define CONSOLE_WRITE_MAX 4096
+#define KEY_LAST          0x7f
+#define KEY_INTERVAL      MILLISECONDS(20) /* more than a person types, or a held key repeats */
 
 /* Per core, used by that core only: its guest's memory and the console line being put together. */
 static struct core_view {
     const uint8_t *memory;
     char line[CONSOLE_LINE];
     size_t line_used;
+    bool denied; /* said already that it may not type */
 } views[CPU_MAX];
+
+static uint8_t typed; /* by the guest that may, and not taken yet; 0: nothing */
 
 static struct core_view *view(void)
 {
@@ -68,6 +74,35 @@ void guest_note_event(struct guest *guest, uint64_t value)
               guest_exits(guest), serial);
 }
 
+static int64_t console_input_call(const struct guest *guest, uint64_t character)
+{
+    uint8_t nothing = 0;
+    if (!guest->config->console_input) {
+        if (!view()->denied)
+            log_event("console.input_denied",
+                      "guest=%s message=\"it may not type at the prompt; if it is to, add "
+                      "console_input = yes to its section\"",
+                      guest->name);
+        view()->denied = true;
+        return ABI_DENIED;
+    }
+    if (character == 0 || character > KEY_LAST)
+        return ABI_BAD_ARGUMENT;
+    return __atomic_compare_exchange_n(&typed, &nothing, (uint8_t)character, false,
+                                       __ATOMIC_RELEASE, __ATOMIC_RELAXED)
+               ? ABI_OK
+               : ABI_BUSY;
+}
+
+int calls_typed(void)
+{
+    static struct deadline next;
+    if (typed == 0 || !deadline_passed(next))
+        return -1;
+    next = deadline_in(KEY_INTERVAL);
+    return __atomic_exchange_n(&typed, 0, __ATOMIC_ACQUIRE);
+}
+
 /* What only the start stub may call (abi/start.h). Until it has, no other code of the guest runs;
  * a stub that a bad image has overwritten can say the wrong thing about its own guest only. */
 static enum exit_action start_call(struct vcpu *vcpu, int64_t *result)
@@ -101,6 +136,9 @@ enum exit_action calls_answer(struct vcpu *vcpu)
         guest_note_event(vcpu->guest, registers[GUEST_RDI]);
         result = ABI_OK;
         break;
+    case ABI_CONSOLE_INPUT:
+        result = console_input_call(vcpu->guest, registers[GUEST_RDI]);
+        break;
     case ABI_EXIT:
         guest_note_end(vcpu->guest, "exit", registers[GUEST_RDI]);
         return EXIT_STOP;
@@ -118,8 +156,7 @@ enum exit_action calls_answer(struct vcpu *vcpu)
 
 void calls_open(const void *memory)
 {
-    view()->line_used = 0;
-    view()->memory = memory;
+    *view() = (struct core_view){.memory = memory};
 }
 
 void calls_close(const struct guest *guest)

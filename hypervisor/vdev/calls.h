@@ -14,6 +14,9 @@ void calls_open(const void *memory);
 void calls_close(const struct guest *guest);
 /* Copies guest-physical memory; false when it lies beyond the guest's RAM. */
 bool calls_read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size);
+/* Control core: the next character that the guest with `console_input = yes` has typed, or -1. One
+ * in 20 ms at most. */
+int calls_typed(void);
 
 /* An event word for the log (guest.event), with the exits so far and how many of them were accesses
  * to the serial line. */

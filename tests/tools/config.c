@@ -81,7 +81,7 @@ static void print_guest(const struct config *config, const struct config_guest *
         print_device(config, &guest->devices[i]);
         printf("}");
     }
-    printf("]");
+    printf("], \"console_input\": %s", yes(guest->console_input));
 }
 
 static void print(const struct config *config)
