@@ -23,6 +23,7 @@
 #define BOOT_MAX_MODULES  128
 #define BOOT_NAME_SIZE    64
 #define BOOT_COMMAND_SIZE 256
+#define BOOT_MAX_USB      16
 
 enum boot_memory_type {
     BOOT_MEMORY_RESERVED = 0, /* firmware's, or unknown: never touched */
@@ -89,6 +90,21 @@ struct boot_root_window {
 #define BOOT_MAX_ROOTS        64
 #define BOOT_MAX_ROOT_WINDOWS 256
 
+/* What came of asking firmware for a USB controller (boot/pci/usb.h). */
+enum boot_usb_result {
+    BOOT_USB_WAITING,   /* found, and not asked for yet */
+    BOOT_USB_TAKEN,     /* ours; it is halted */
+    BOOT_USB_UNUSED,    /* its registers are switched off: nobody uses it */
+    BOOT_USB_STUCK,     /* firmware did not let go within a second; it is halted all the same */
+    BOOT_USB_UNREACHED, /* its registers are out of the loader's reach, or do not answer */
+};
+
+struct boot_usb {
+    uint16_t rid;
+    uint8_t interface; /* of the class code: 0x00 UHCI, 0x10 OHCI, 0x20 EHCI, 0x30 xHCI */
+    uint8_t result;    /* enum boot_usb_result */
+};
+
 enum boot_flags {
     BOOT_FLAG_BATCH = 1u << 0, /* power off once the guests have ended */
 };
@@ -119,6 +135,8 @@ struct boot_info {
     uint32_t root_window_count;
     struct boot_root roots[BOOT_MAX_ROOTS];
     struct boot_root_window root_windows[BOOT_MAX_ROOT_WINDOWS];
+    uint32_t usb_count;
+    struct boot_usb usb[BOOT_MAX_USB];
 };
 
 _Static_assert(sizeof(struct boot_memory_range) == 24, "boot_memory_range is shared with NASM");

@@ -2,7 +2,8 @@
 # How the machine reaches the hypervisor: the EFI application, the disk image with GRUB, the BIOS ISO.
 
 # --- multiboot2: part of bulkhead.elf ---
-BOOT_C := boot/paging.c boot/ranges.c boot/pci/silence.c $(sort $(wildcard boot/multiboot2/*.c))
+BOOT_PCI_C := $(sort $(wildcard boot/pci/*.c))
+BOOT_C := boot/paging.c boot/ranges.c $(BOOT_PCI_C) $(sort $(wildcard boot/multiboot2/*.c))
 
 # --- the EFI application (GNU-EFI): position independent, firmware's calling convention by attribute ---
 EFI_INCLUDE ?= /usr/include/efi
@@ -11,10 +12,10 @@ EFI_CFLAGS = -std=gnu17 -O2 -g -ffreestanding -fpic -fshort-wchar -mno-red-zone 
     -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none \
     -fvisibility=hidden -DGNU_EFI_USE_MS_ABI $(WARNINGS) -I. -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64
 
-EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c boot/pci/silence.c \
+EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c $(BOOT_PCI_C) \
     hypervisor/config/config.c hypervisor/config/config_keys.c hypervisor/config/config_owners.c \
     hypervisor/config/config_words.c hypervisor/config/config_cores.c \
-    hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c hypervisor/x86/mmio.c
+    hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c hypervisor/x86/mmio.c hypervisor/x86/clock.c
 EFI_O := $(EFI_C:%.c=$(BUILD)/efi/%.o) $(BUILD)/boot/efi/jump.asm.o
 EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "boot/paging.h"
 
-#define ENTRIES 512
+#define ENTRIES      512
+#define CR4_LEVELS_5 BIT(12)
 
 static uint32_t extended_features(void)
 {
@@ -23,6 +24,30 @@ bool paging_has_gigabyte_pages(void)
 bool paging_has_nx(void)
 {
     return (extended_features() & BIT(20)) != 0;
+}
+
+bool paging_maps_to_itself(uint64_t root, unsigned levels, uint64_t address)
+{
+    uint64_t table = root & PAGING_ADDRESS;
+    if (address >= PAGING_IDENTITY_LIMIT)
+        return false;
+    for (unsigned shift = PAGE_SHIFT + 9 * (levels - 1);; shift -= 9) {
+        const uint64_t *entries = (const uint64_t *)(uintptr_t)table;
+        uint64_t entry = entries[(address >> shift) & (ENTRIES - 1)];
+        if ((entry & PAGING_PRESENT) == 0)
+            return false;
+        table = entry & PAGING_ADDRESS;
+        if (shift == PAGE_SHIFT || ((entry & PAGING_LARGE) != 0 && shift <= 30))
+            return table >> shift == address >> shift;
+    }
+}
+
+bool paging_reaches(uint64_t address)
+{
+    uint64_t root, control;
+    __asm__ volatile("mov %%cr3, %0" : "=r"(root));
+    __asm__ volatile("mov %%cr4, %0" : "=r"(control));
+    return paging_maps_to_itself(root, (control & CR4_LEVELS_5) != 0 ? 5 : 4, address);
 }
 
 static uint64_t *entry_of(uint64_t table, uint64_t virtual, unsigned shift)

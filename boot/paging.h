@@ -31,6 +31,11 @@ struct paging {
 bool paging_has_gigabyte_pages(void);
 bool paging_has_nx(void);
 
+/* Whether these tables map the page of an address to itself. `levels`: 4 or 5. */
+bool paging_maps_to_itself(uint64_t root, unsigned levels, uint64_t address);
+/* The same of the tables in use: registers that firmware, or a loader, may not have mapped. */
+bool paging_reaches(uint64_t address);
+
 /* Maps 4 KiB pages at `virtual` to `physical` with the rights (PAGING_RX, _R or _RW), over whatever
  * was there; a large page in the way is split. Addresses and size are multiples of 4 KiB.
  * False when a page for a table is not to be had. */

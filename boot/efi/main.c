@@ -66,7 +66,7 @@ static EFI_STATUS boot(struct boot_info *info)
     if (status != EFI_SUCCESS)
         return refuse(status, "the firmware does not let go of the machine (status 0x%lx)", status);
     /* From here on nobody's driver knows what its device does. */
-    pci_silence(!in_a_virtual_machine(), info->silenced);
+    pci_silence(!in_a_virtual_machine(), info);
     info->entry_tsc = read_tsc();
     ((jump_function *)(UINTN)page)(info, root, image.entry, page);
     __builtin_unreachable();

@@ -105,9 +105,10 @@ static void sweep_calls(void)
         uint64_t size = random_number() >> (random_number() % 64);
         if (number == ABI_EXIT || number == ABI_EVENT)
             number = ABI_CONSOLE_WRITE;
-        int64_t right = number != ABI_CONSOLE_WRITE ? ABI_NO_SUCH_CALL
-                        : size > 4096               ? ABI_BAD_ARGUMENT
-                                                    : ABI_BAD_ADDRESS;
+        int64_t right = number == ABI_CONSOLE_INPUT   ? ABI_DENIED
+                        : number != ABI_CONSOLE_WRITE ? ABI_NO_SUCH_CALL
+                        : size > 4096                 ? ABI_BAD_ARGUMENT
+                                                      : ABI_BAD_ADDRESS;
         expect(guest_call(number, address, size) == right, "answer to call", number);
     }
     print("20000 calls made\n");

@@ -39,6 +39,7 @@ struct pci_function {
     /* Mapped when a guest first got the function, and kept. */
     uintptr_t msix_table;
     uint64_t msix_table_base, msix_table_size; /* physical; bytes that are mapped */
+    uintptr_t reset_registers; /* of an xHCI, which can reset itself by them, or 0 */
     bool in_reset;        /* its registers are in `saved`; of a bridge: its bus is being reset */
     bool link_was_active; /* of a bridge, before that */
     struct pci_saved saved;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Resetting a function. The gentlest method comes first: FLR (PCIe 6.6.2), the same through
- * Advanced Features, D3hot and back (5.3.1.4), and last a reset of the whole bus (6.6.1), which is
- * allowed only where it reaches nobody else.
+ * Advanced Features, D3hot and back (5.3.1.4), a reset of the whole bus (6.6.1), which is allowed
+ * only where it reaches nobody else, and last an xHCI's own.
  */
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/reset.h"
+#include "hypervisor/pci/reset_xhci.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/saved.h"
 #include "hypervisor/pci/sriov.h"
@@ -24,7 +25,7 @@
 
 static const char *const names[PCI_RESET_METHODS] = {
     [PCI_RESET_NONE] = "none", [PCI_RESET_FLR] = "flr", [PCI_RESET_AF] = "af",
-    [PCI_RESET_PM] = "pm",     [PCI_RESET_BUS] = "bus",
+    [PCI_RESET_PM] = "pm",     [PCI_RESET_BUS] = "bus", [PCI_RESET_XHCI] = "xhci",
 };
 
 static enum status fail(const struct pci_function *function, enum status status,
@@ -74,6 +75,8 @@ static bool offers(const struct pci_function *function, enum pci_reset_method me
     case PCI_RESET_BUS:
         return !function->is_vf && function->bridge != NULL &&
                function->bridge->secondary_bus != 0 && bystander(function) == NULL;
+    case PCI_RESET_XHCI:
+        return function->reset_registers != 0;
     default:
         return false;
     }
@@ -180,6 +183,8 @@ static void begin(struct pci_function *function, enum pci_reset_method method,
     for (size_t i = 0; reset->leads && (other = next_below(bridge, &i)) != NULL;)
         quiesce(other);
     quiesce(function);
+    if (method == PCI_RESET_XHCI)
+        function->saved.witness = 0; /* configuration space stays as it is */
     if (reset->leads) {
         bridge->in_reset = true;
         bridge->link_was_active = link_is_active(bridge); /* QEMU's ports never say so */
@@ -200,6 +205,9 @@ static enum status issue(const struct pci_function *function, struct pci_reset *
     case PCI_RESET_PM:
         pci_update16(rid, function->cap_pm + PM_CONTROL, PM_CONTROL_STATE, PM_CONTROL_D3HOT);
         return go_on(reset, PCI_RESET_HELD, PM_TIME);
+    case PCI_RESET_XHCI:
+        xhci_halt(function);
+        return go_on(reset, PCI_RESET_HELD, XHCI_HALT_TIME);
     default:
         pci_update16(function->bridge->rid, PCI_BRIDGE_CONTROL, 0, PCI_BRIDGE_CONTROL_RESET);
         return go_on(reset, PCI_RESET_HELD, HOLD_TIME);
@@ -213,6 +221,10 @@ static enum status let_go(const struct pci_function *function, struct pci_reset 
     if (reset->method == PCI_RESET_PM) {
         pci_update16(function->rid, function->cap_pm + PM_CONTROL, PM_CONTROL_STATE, 0);
         return go_on(reset, PCI_RESET_SETTLE, PM_TIME);
+    }
+    if (reset->method == PCI_RESET_XHCI) {
+        xhci_reset(function);
+        return go_on(reset, PCI_RESET_SETTLE, RESET_TIME);
     }
     pci_update16(bridge->rid, PCI_BRIDGE_CONTROL, PCI_BRIDGE_CONTROL_RESET, 0);
     return go_on(reset, PCI_RESET_SETTLE, bus_time(bridge));
@@ -261,7 +273,7 @@ static enum status end(struct pci_function *function, const struct pci_reset *re
 
 enum status pci_reset_poll(struct pci_function *function, struct pci_reset *reset)
 {
-    bool over = deadline_passed(reset->ready);
+    bool over = deadline_passed(reset->ready), own;
     enum status status;
     switch (reset->step) {
     case PCI_RESET_VFS:
@@ -296,8 +308,12 @@ enum status pci_reset_poll(struct pci_function *function, struct pci_reset *rese
             return STATUS_BUSY;
         return go_on(reset, PCI_RESET_ANSWER, ANSWER_TIME);
     case PCI_RESET_ANSWER:
-        if (!over && !all(function, reset, answers))
+        own = reset->method == PCI_RESET_XHCI && !xhci_is_reset(function);
+        if (!over && (own || !all(function, reset, answers)))
             return STATUS_BUSY;
+        if (own)
+            return end(function, reset,
+                       fail(function, STATUS_DEVICE, "the controller did not reset itself"));
         status = recover(function);
         if (status != STATUS_OK)
             return end(function, reset, status);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Resetting a function: FLR, else AF, PM, secondary bus reset. Configuration (BARs, command) is
- * restored with bus mastering off.
+ * Resetting a function: FLR, else AF, PM, secondary bus reset, its own. Configuration (BARs,
+ * command) is restored with bus mastering off.
  */
 #pragma once
 
@@ -14,7 +14,8 @@ enum pci_reset_method {
     PCI_RESET_FLR, /* function level reset through the PCIe capability (PCIe 6.6.2) */
     PCI_RESET_AF, /* the same through Advanced Features, of conventional functions (PCI ECN 2006) */
     PCI_RESET_PM, /* D3hot and back to D0 without No_Soft_Reset (PCIe 5.3.1.4) */
-    PCI_RESET_BUS, /* hot reset of all behind the bridge above (PCIe 6.6.1, 7.5.1.3.13) */
+    PCI_RESET_BUS,  /* hot reset of all behind the bridge above (PCIe 6.6.1, 7.5.1.3.13) */
+    PCI_RESET_XHCI, /* reset_xhci.h */
     PCI_RESET_METHODS,
 };
 
@@ -22,7 +23,7 @@ enum pci_reset_method {
 enum pci_reset_step {
     PCI_RESET_VFS,    /* of a PF: until no guest has a VF of it, 20 s */
     PCI_RESET_DRAIN,  /* pending requests, 1 s */
-    PCI_RESET_HELD,   /* D3hot, 10 ms; the bus in reset, 2 ms */
+    PCI_RESET_HELD,   /* D3hot, 10 ms; the bus in reset, 2 ms; an xHCI that halts, 20 ms */
     PCI_RESET_SETTLE, /* 10 ms to 1 s by method */
     PCI_RESET_LINK,   /* of a bus reset: the link, 1 s */
     PCI_RESET_JOINED, /* the bus reset that another function began */

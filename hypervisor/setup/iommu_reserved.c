@@ -6,6 +6,7 @@
  */
 #include "hypervisor/setup/iommu_internal.h"
 
+#include "boot/pci/silence.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
@@ -133,6 +134,17 @@ static void connect(const struct pci_function *function)
         vtd_firmware_refuse(function, status, "it has no domain or no context entry");
 }
 
+/* A display that firmware left showing something goes on where it is confined now, and nowhere
+ * else. */
+static void end_displays(void)
+{
+    const struct pci_function *function;
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
+        if (pci_is_chipset_display(function->rid, function->class_code) &&
+            !iommu_firmware_connected(function->rid))
+            pci_bus_master(function, false);
+}
+
 void iommu_regions_honour(void)
 {
     for (unsigned i = 0; i < vtd_reserved.region_count; i++) {
@@ -149,6 +161,7 @@ void iommu_regions_honour(void)
     const struct pci_function *function;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
         connect(function);
+    end_displays();
 }
 
 void iommu_regions_resume(void)
@@ -171,4 +184,5 @@ void iommu_regions_resume(void)
                   rid_text(function->rid).text, (unsigned)domain->id,
                   function->firmware_master ? "on" : "off");
     }
+    end_displays(); /* those whose unit could not be turned on */
 }

@@ -64,7 +64,7 @@ static void expect(enum status status, const char *event, const char *message)
  * enumeration. */
 static void silence_devices(void)
 {
-    pci_silence((cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) == 0, boot.silenced);
+    pci_silence((cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) == 0, &boot);
 }
 
 static void greet(uint64_t first_tsc)
@@ -128,6 +128,7 @@ void hypervisor_main(const struct boot_info *loaders)
 
     phase("pci");
     expect(find_functions(), "pci.refused", "PCI devices cannot be used");
+    pci_usb_report(&boot);
     pci_wake();
     pci_known_devices();
     acs_enable_all();
@@ -138,6 +139,7 @@ void hypervisor_main(const struct boot_info *loaders)
         tables.has_dmar ? iommu_init(&tables.dmar, configuration.leave_graphics) : STATUS_NOT_FOUND;
     platform_registers_claim(&tables);
     pci_claim_registers();
+    pci_usb_prepare_resets();
     iommu_regions_honour();
     if (units == STATUS_OK)
         units = iommu_translate(&tables.dmar);

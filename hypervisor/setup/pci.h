@@ -2,6 +2,7 @@
 /* What is done to PCI at boot, in this order. */
 #pragma once
 
+#include "boot/boot_info.h"
 #include "hypervisor/acpi/mcfg.h"
 #include "hypervisor/base/core.h"
 #include "hypervisor/config/parse.h"
@@ -10,10 +11,16 @@
 MUST_CHECK enum status ecam_init(const struct mcfg *mcfg);
 /* pci_enumerate.c: walks all buses through bridges (bounded by bus ranges, each bus once), reads
  * headers, BARs (sized with decoding off; the original values are restored) and capabilities. Bus
- * mastering is cleared on every function that is not a bridge, first of all, before anything is
- * sized. The BARs of the chipset's own classes (08, 11) are written to only if the configuration
- * names the function. Logs `pci.function` for each other, `pci.summary`. */
+ * mastering is cleared on every function that is no bridge and no display of bus 0 (boot/pci/
+ * silence.h), first of all, before anything is sized. The BARs of the chipset's own classes (08,
+ * 11) are written to only if the configuration names the function. Logs `pci.function` for each
+ * other, `pci.summary`. */
 MUST_CHECK enum status pci_enumerate(const struct mcfg *mcfg, const struct config *config);
+/* usb.c: logs `usb.handoff` for each USB controller that firmware was asked for. */
+void pci_usb_report(const struct boot_info *boot);
+/* usb.c, behind pci_claim_registers(): maps the registers by which xHCIs can reset themselves
+ * (pci/reset_xhci.h). */
+void pci_usb_prepare_resets(void);
 /* pci_wake.c: functions that firmware left asleep (D3hot, D1, D2) come to D0, their BARs as they
  * were: 10 ms each. One that does not stays the hypervisor's, with the reason logged. Bridges sleep
  * on.

@@ -99,7 +99,8 @@ static void found(struct walk *walk, rid_t rid, uint32_t id, uint8_t header)
     } else {
         function.firmware_master =
             pci_silenced(rid) || (pci_read16(rid, PCI_COMMAND) & PCI_COMMAND_BUS_MASTER) != 0;
-        pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);
+        if (!pci_is_chipset_display(rid, function.class_code))
+            pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);
         take_vfs_over(rid);
     }
     function.owner = pci_is_bridge(&function) ? OWNER_HYPERVISOR : OWNER_NOBODY;

@@ -13,7 +13,7 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 flags.fuzz = $(FUZZ_CC) $(FUZZ_CFLAGS)
 define fuzz_rule
-$$(BUILD)/fuzz/$(1): tests/fuzz/$(1).c $(filter-out -%,$(call unit_sources,tests/fuzz/$(1).c)) $$(wildcard hypervisor/*/*.h drivers/*/*.h guest/start/*.h tests/fuzz/*.h) $(BUILD)/flags/fuzz
+$$(BUILD)/fuzz/$(1): tests/fuzz/$(1).c $(filter-out -%,$(call unit_sources,tests/fuzz/$(1).c)) $$(wildcard hypervisor/*/*.h drivers/*/*.h guest/start/*.h guest/usb/*.h tests/fuzz/*.h) $(BUILD)/flags/fuzz
 	@mkdir -p $$(@D)
 	$$(FUZZ_CC) $$(FUZZ_CFLAGS) $$(filter %.c,$$^) -o $$@
 

@@ -122,7 +122,21 @@ def start_seeds():
         yield name, bytes(4) + image
 
 
-SEEDS = {"fuzz_dmar": dmar_seeds, "fuzz_acpi": acpi_seeds, "fuzz_image": image_seeds, "fuzz_start": start_seeds}
+def usb_seeds():
+    def configuration(*parts):
+        body = b"".join(parts)
+        return struct.pack("<BBHBBBBB", 9, 2, 9 + len(body), 2, 1, 0, 0xA0, 50) + body
+
+    def keyboard(interface, endpoint, packet=8):
+        return (bytes([9, 4, interface, 0, 1, 3, 1, 1, 0]) + bytes([9, 0x21, 0x11, 1, 0, 1, 0x22, 63, 0]) +
+                struct.pack("<BBBBHB", 7, 5, 0x80 | endpoint, 3, packet, 10))
+
+    yield "keyboard", configuration(keyboard(0, 1))
+    yield "receiver", configuration(bytes([9, 4, 0, 0, 1, 3, 1, 2, 0]), keyboard(1, 2), keyboard(2, 3, 64),
+                                    bytes([6, 48, 1, 0, 64, 0]))
+
+
+SEEDS = {"fuzz_usb": usb_seeds, "fuzz_dmar": dmar_seeds, "fuzz_acpi": acpi_seeds, "fuzz_image": image_seeds, "fuzz_start": start_seeds}
 
 
 def main():

@@ -76,11 +76,15 @@ class Tcg(Machine):
         """To the serial line, or to the keyboard of a machine that has none."""
         if self.spec.console != "none":
             return super().write(data)
-        for character in data.decode("ascii"):
+        self.press(data.decode("ascii"))
+        return len(data)
+
+    def press(self, text: str) -> None:
+        """Types on the machine's keyboard, as fast as a person can."""
+        for character in text:
             keys = [{"type": "qcode", "data": key} for key in keys_of(character)]
             self.qmp("send-key", keys=keys, **{"hold-time": KEY_HELD})
             time.sleep(2 * KEY_HELD / 1000)
-        return len(data)
 
     def screenshot(self, name: str = "screen.png", device: str | None = None) -> Path:
         """What is on the screen, as a picture in the run's directory. device: which card's, if there are several."""

@@ -89,7 +89,8 @@ def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -
         iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
         files={**scenario.files(text), **scenario.for_machine(options.scenario, name), **parse_files(options.file)},
         trace=tuple(options.trace), gdb=options.gdb,
-        wait_for_gdb=options.gdb is not None, extra=tuple(options.extra), qemu=options.qemu)
+        wait_for_gdb=options.gdb is not None, qemu=options.qemu,
+        extra=(*(scenario.usb(text, options.boot) if name in ("tcg", "kvm") else ()), *options.extra))
     return like.LIKES[options.like].make(spec) if options.like else spec
 
 
@@ -127,9 +128,13 @@ def interact(run) -> None:
         print()
 
 
-def run_batch(run, limit: float) -> None:
+def run_batch(run, limit: float, typed: str) -> None:
     while run.running:
         time.sleep(0.05)
+        if typed and any(line.event == "guest.output" and ": a keyboard (" in line["text"] for line in run.events):
+            say(f"typing on the USB keyboard: {typed.split(chr(13))[:-1]}")
+            run.press(typed)
+            typed = ""
     if run.expired:
         # The log has been printed as it came; what counts is where it stopped.
         print(run.explain(f"the time limit of {limit:g} s is over"), file=sys.stderr)
@@ -158,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
             if interactive:
                 interact(run)
             else:
-                run_batch(run, limit)
+                run_batch(run, limit, scenario.typed(scenario.text_of(options.scenario)))
         outcome = run.outcome()
     except (MachineError, ImageError, paths.MissingEmulators, OSError, ValueError) as error:
         say(f"error: {error}")

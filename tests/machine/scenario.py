@@ -12,6 +12,7 @@ from . import linuxguest, paths
 from .spec import Nic, Nvme, SharedMemory, scenario_file
 
 SHARED_MEMORY = "1af4:1110"
+XHCI = "1b36:000d"
 MODELS = {"8086:10c9": "igb", "8086:10d3": "e1000e", "1af4:1041": "virtio-net-pci"}
 MIB = 1 << 20
 OVERWRITING = 30  # seconds a GiB
@@ -64,7 +65,7 @@ def nics(text: str) -> tuple[Nic, ...]:
     in by another card would be somebody's twice."""
     cards = []
     sections = [section for section in parse(text)["nics"]
-                if not section["disk"] and section["device"] != SHARED_MEMORY]
+                if not section["disk"] and section["device"] not in (SHARED_MEMORY, XHCI)]
     for section in sections:
         model = MODELS.get(section["device"], Nic.model)
         vfs = section["vfs"] if model == "virtio-net-pci" else 0
@@ -82,6 +83,19 @@ def nvmes(text: str) -> tuple[Nvme, ...]:
 def memories(text: str) -> tuple[SharedMemory, ...]:
     """One for each section that names such a function."""
     return tuple(SharedMemory() for section in parse(text)["nics"] if section["device"] == SHARED_MEMORY)
+
+
+def usb(text: str, boot: str) -> tuple[str, ...]:
+    """QEMU's words for a controller with a keyboard, if a section names one; a stick that is booted has one already."""
+    if all(section["device"] != XHCI for section in parse(text)["nics"]):
+        return ()
+    return (() if boot == "usb" else ("-device", "qemu-xhci,id=xhci")) + ("-device", "usb-kbd,id=keyboard,bus=xhci.0")
+
+
+def typed(text: str) -> str:
+    """What is typed on that keyboard when nobody is there to do it: its guest is the last to go."""
+    drivers = [guest["name"] for guest in parse(text)["guests"] if guest["console_input"]]
+    return "".join(f"guests\rstop {name}\r" for name in drivers)
 
 
 def memory(text: str) -> int:

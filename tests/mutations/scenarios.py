@@ -207,6 +207,13 @@ def contended(image: Path, directory: Path) -> str | None:
     return None
 
 
+def typing(image: Path, directory: Path) -> str | None:
+    """A guest without the grant types `stop alpha`, while another has the grant."""
+    return to_the_end(booted(image, directory, guest("granted", "hello.elf", console_input="yes", args="ticks=2000", memory="4M") +
+                             guest("alpha", "hello.elf", args="ticks=2000", memory="4M", expect="exit 0") +
+                             guest("intruder", "typist.elf", args="stop=alpha seconds=2", memory="4M")))
+
+
 def firmware_masters(image: Path, directory: Path) -> str | None:
     """Firmware leaves its boot devices as bus masters (a stick on XHCI, a card it has a driver for)."""
     config = guest("alpha", "hello.elf", args="ticks=2", expect="exit 0")

@@ -8,6 +8,7 @@ from .kinds import Edit, Mutation, System, Unit, failed
 from .table_life import LIFE_MUTATIONS
 from .table_cards import CARD_MUTATIONS
 from .table_pf import PF_MUTATIONS
+from .table_usb import USB_MUTATIONS
 
 ASSIGNMENT = "hypervisor/assign/assignment.c"
 CHECK = "hypervisor/assign/assignment_check.c"
@@ -123,8 +124,8 @@ MUTATIONS = (
     Mutation("bus-master-sweep-removed", "firmware's devices lose bus mastering before anything else",
              (Edit("hypervisor/setup/pci_enumerate.c", "pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);",
                    "pci_update16(rid, PCI_COMMAND, 0, 0);"),
-              Edit("boot/pci/silence.c", "port_write16(data, (uint16_t)(command & ~PCI_COMMAND_BUS_MASTER));",
-                   "port_write16(data, command);")),
+              Edit("boot/pci/silence.c", "ports_write16(rid, PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_BUS_MASTER));",
+                   "ports_write16(rid, PCI_COMMAND, command);")),
              (Unit("test_pci", failed(r"\w+")),
               System(scenarios.firmware_masters, r"audit\.violation I6 .*masters the bus"))),
     Mutation("function-not-reset", "a function is reset before it changes hands",
@@ -318,4 +319,4 @@ MUTATIONS = (
              (Edit(ASSIGNMENT, "const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;",
                    "const unsigned rights = PAGE_READ | PAGE_WRITE;"),),
              (System(scenarios.hello, r"audit\.violation I2 .*cached or executable"),)),
-) + LIFE_MUTATIONS + PF_MUTATIONS + CARD_MUTATIONS
+) + LIFE_MUTATIONS + PF_MUTATIONS + CARD_MUTATIONS + USB_MUTATIONS

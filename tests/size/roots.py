@@ -37,6 +37,7 @@ STORED = (
 # Tables of pointers that are copied, so that only the copy is used: `file:name` as below.
 COPIED = {
     "hypervisor/setup/console.c:*": "console_register(), log_sink",
+    "hypervisor/setup/console_input.c:*": "console_register()",
 }
 
 # From, to, and why a guest's doings do not lead on.

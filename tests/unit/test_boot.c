@@ -146,6 +146,20 @@ static void check_paging(bool gigabyte_pages)
     assert_true(paging_map(&paging, UINT64_C(0xffffffff80000000), MIB(16), MIB(3), PAGING_R));
     assert_int_equal(look_up(paging.root, UINT64_C(0xffffffff802ff000), &size),
                      (MIB(19) - PAGE_SIZE) | PAGING_R);
+    /* Only what lies where it is said to. */
+    assert_true(paging_maps_to_itself(paging.root | 0x18, 4, GIB(4) - 1));
+    assert_true(paging_maps_to_itself(paging.root, 4, MIB(3) + 8));
+    assert_false(paging_maps_to_itself(paging.root, 4, GIB(4)));
+    assert_false(paging_maps_to_itself(paging.root, 4, UINT64_C(0xffffffff80000000)));
+    assert_true(paging_map(&paging, MIB(5), MIB(6), PAGE_SIZE, PAGING_RW));
+    assert_false(paging_maps_to_itself(paging.root, 4, MIB(5)));
+    assert_true(paging_maps_to_itself(paging.root, 4, MIB(5) + PAGE_SIZE));
+    uint64_t *top = (uint64_t *)(uintptr_t)table_page(NULL);
+    top[0] = paging.root | PAGING_PRESENT | PAGING_WRITE;
+    assert_true(paging_maps_to_itself((uintptr_t)top, 5, MIB(3)));
+    assert_false(paging_maps_to_itself((uintptr_t)top, 5, GIB(4)));
+    top[0] = 0;
+    free_tables((uintptr_t)top, 0);
     free_tables(paging.root, 3);
 }
 

@@ -72,6 +72,7 @@ static void test_complete(void **state)
                        "args   = peer=beta  count=0x10 a#b   # not this\n"
                        "fault_action = stop-guest\n"
                        "fault_threshold = 3\n"
+                       "console_input = yes\n"
                        "time_limit = 30\n"
                        "expect = exit 7\n"
                        "expect_faults = 2\n"
@@ -92,7 +93,7 @@ static void test_complete(void **state)
     assert_int_equal(config.nics[0].vendor, 0x8086);
     assert_int_equal(config.nics[0].device, 0x10c9);
     assert_int_equal(config.nics[0].vfs, 2);
-    assert_int_equal(config.nics[0].place.line, 20);
+    assert_int_equal(config.nics[0].place.line, 21);
     assert_false(config.nics[1].by_id);
     assert_int_equal(config.nics[1].rid, 0x10aff);
     assert_int_equal(config.nics[1].vfs, 0);
@@ -121,6 +122,7 @@ static void test_complete(void **state)
     assert_string_equal(alpha->args, "peer=beta  count=0x10 a#b");
     assert_int_equal(alpha->fault_action, FAULT_STOP_GUEST);
     assert_int_equal(alpha->fault_threshold, 3);
+    assert_true(alpha->console_input);
     assert_int_equal(alpha->time_limit, 30);
     assert_int_equal(alpha->expect, EXPECT_EXIT);
     assert_int_equal(alpha->expect_status, 7);
@@ -129,6 +131,7 @@ static void test_complete(void **state)
     assert_int_equal(beta->memory, MIB(32));
     assert_int_equal(beta->cpus, 1);
     assert_int_equal(beta->accepted_count, 0);
+    assert_false(beta->console_input);
     assert_int_equal(beta->fault_action, FAULT_DISABLE_DEVICE);
     assert_int_equal(beta->fault_threshold, 8);
     assert_int_equal(beta->expect, EXPECT_REFUSED);
@@ -222,6 +225,14 @@ static void test_values(void **state)
     expect_complaint(GUEST "accept_reserved = 00:1a.0\naccept_reserved = 0000:00:1a.0\n", "4:19",
                      "accepts the function twice: '0000:00:1a.0'");
     expect_complaint(NIC "accept_reserved = 00:1a.0\n", "4:1", "unknown key");
+    expect_complaint(GUEST "console_input = maybe\n", "3:17", "allowed: yes, no");
+    expect_complaint(GUEST
+                     "console_input = yes\n[guest beta]\nimage = b.elf\nconsole_input = yes\n",
+                     "6:17", "only one may type");
+    assert_int_equal(config.guest_count, 1);
+    assert_int_equal(parse(GUEST "console_input = no\n[guest beta]\nimage = b.elf\n"
+                                 "console_input = yes\n"),
+                     STATUS_OK);
     expect_complaint(NIC GUEST "accept_flash = downlink\n", "6:16", "no usable nic");
     expect_complaint(NIC GUEST "accept_flash = uplink.vf0\n", "6:16", "no usable nic");
     expect_complaint(NIC GUEST "accept_flash = uplink\naccept_flash = uplink\n", "7:16", "twice");

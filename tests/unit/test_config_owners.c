@@ -87,7 +87,7 @@ static void test_words(void **state)
         "[guest a]\nimage = i\ndriver = none\n",
         "3:1 unknown key 'driver'; allowed: image, initrd, memory, cpus, cores, node, device, "
         "accept_reserved, accept_flash, args, fault_action, fault_threshold, "
-        "time_limit, expect, expect_faults\n");
+        "console_input, time_limit, expect, expect_faults\n");
 }
 
 static void test_keys_that_need_others(void **state)

@@ -63,6 +63,23 @@ static void bus_mastering_goes_before_sizing(void **state)
     assert_int_equal(model_get(nic, 0x10, 4), 0xfe000000);
 }
 
+/* Until its domain is there; firmware may also have left it off. */
+static void a_display_of_the_chipset_goes_on(void **state)
+{
+    struct model_function *display = model_endpoint(RID(0, 0, 2, 0), 0x8086, 0x46d1, 0x030000);
+    struct model_function *off = model_endpoint(RID(0, 0, 3, 0), 0x8086, 0x46d2, 0x038000);
+    model_put(display, 4, 2, 7);
+    model_bridge(RID(0, 0, 1, 0), 1, 1);
+    struct model_function *card = model_endpoint(RID(0, 1, 0, 0), 0x10de, 1, 0x030000);
+    model_put(card, 4, 2, 7);
+    enumerate();
+    assert_int_equal(model_get(display, 4, 2), 7);
+    assert_true(pci_function_find(RID(0, 0, 2, 0))->firmware_master);
+    assert_int_equal(model_get(off, 4, 2) & 4, 0);
+    assert_false(pci_function_find(RID(0, 0, 3, 0))->firmware_master);
+    assert_int_equal(model_get(card, 4, 2), 3);
+}
+
 static void bars_of_every_kind(void **state)
 {
     struct model_function *f = model_endpoint(RID(0, 0, 2, 0), 0x8086, 1, 0x020000);
@@ -409,6 +426,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(bus_mastering_goes_before_sizing),
+        TEST(a_display_of_the_chipset_goes_on),
         TEST(bars_of_every_kind),
         TEST(impossible_bars_are_absent),
         TEST(a_bar_over_ram_is_not_believed),
