@@ -4,7 +4,7 @@
 
 #include "hypervisor/base/core.h"
 
-#define MADT_MAX_CPUS    256
+#define MADT_MAX_CPUS    1024
 #define MADT_MAX_IOAPICS 16
 
 struct madt_ioapic {

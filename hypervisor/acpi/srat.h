@@ -4,7 +4,7 @@
 
 #include "hypervisor/base/core.h"
 
-#define SRAT_MAX_CPUS   256
+#define SRAT_MAX_CPUS   1024
 #define SRAT_MAX_MEMORY 128
 
 struct srat_cpu {

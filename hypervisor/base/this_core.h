@@ -4,7 +4,7 @@
 
 #include "hypervisor/base/core.h"
 
-#define CPU_MAX 128
+#define CPU_MAX 512
 
 /* This core's index; 0 is the control core. */
 unsigned this_core(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The keys that say where in the machine a guest is: cpus, cores, node. */
+/* The keys that say where in the machine a guest is: cpus, cores, node, and smt for all of them. */
 #include "hypervisor/config/config_cores.h"
 
 #define MAX_CPUS  64 /* GUEST_MAX_CPUS */
@@ -75,6 +75,14 @@ bool config_set_cores(struct config_parser *parser, struct word value)
         from = end + 1;
     }
     return check_agreement(parser, value);
+}
+
+/* apart: no two guests have threads of one physical core. */
+bool config_set_smt(struct config_parser *parser, struct word value)
+{
+    parser->config->smt_shared = word_is(value, "shared");
+    return parser->config->smt_shared || word_is(value, "apart") ||
+           complain_word(parser, value, "bad value ", "; allowed: apart, shared");
 }
 
 bool config_set_node(struct config_parser *parser, struct word value)

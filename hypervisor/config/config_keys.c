@@ -337,6 +337,7 @@ static bool set_expect_faults(struct config_parser *parser, struct word value)
 static const struct config_key system_keys[] = {
     {.name = "unsafe_interrupts", .set = set_unsafe_interrupts},
     {.name = "graphics_unit", .set = set_graphics_unit},
+    {.name = "smt", .set = config_set_smt},
 };
 
 static const struct config_key nic_keys[] = {

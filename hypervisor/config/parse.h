@@ -71,6 +71,7 @@ struct config {
     struct config_guest guests[CONFIG_MAX_GUESTS];
     bool unsafe_interrupts; /* [system] unsafe_interrupts = yes */
     bool leave_graphics;    /* [system] graphics_unit = leave */
+    bool smt_shared;        /* [system] smt = shared: guests may share physical cores */
     uint32_t errors;
 };
 

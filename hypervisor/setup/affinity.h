@@ -16,6 +16,8 @@ struct affinity {
     bool strict;                       /* memory of this node only */
 };
 
+/* First of all. `smt_shared`: guests may have threads of one physical core ([system] smt). */
+void affinity_init(bool smt_shared);
 /* When a guest's turn is: those that name cores are first, then those that name a node. */
 enum affinity_turn { AFFINITY_NAMED, AFFINITY_ON_NODE, AFFINITY_ANY, AFFINITY_TURNS };
 enum affinity_turn affinity_turn(const struct config_guest *config);
@@ -25,6 +27,11 @@ enum affinity_turn affinity_turn(const struct config_guest *config);
 MUST_CHECK enum status affinity_choose(const struct guest *guest, struct affinity *affinity);
 /* Its cores are free again. */
 void affinity_release(const struct guest *guest);
+/* Once all guests have theirs: whether two owners, the hypervisor among them, have threads of one
+ * physical core; only with smt = shared. */
+bool affinity_guests_share(void);
+/* cpu.smt, where cores have more than one thread: the policy, and which threads it leaves idle. */
+void affinity_log_threads(void);
 
 /* Logs guest.refused with the place of `node =` in the configuration; returns `status`. */
 enum status affinity_refuse_node(const struct guest *guest, enum status status,

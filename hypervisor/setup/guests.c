@@ -235,6 +235,7 @@ void guests_give_functions(const struct config *config)
         for (unsigned i = 0; guest_at(i) != NULL; i++)
             if (guest_at(i)->state == GUEST_EMPTY && manages_any(guest_at(i)) == (turn == 0))
                 give_functions(guest_at(i), config);
+    affinity_log_threads();
 }
 
 /* A guest and what its section says; only as many are in memory as the configuration has. */
@@ -261,6 +262,7 @@ static bool add_record(const struct config_guest *config)
 void guests_create(const struct config *config, const struct boot_info *boot)
 {
     modules_keep(boot);
+    affinity_init(config->smt_shared);
     for (uint32_t i = 0; i < config->guest_count && add_record(&config->guests[i]); i++) {
         struct guest *guest = guest_at(i);
         guest->index = i;

@@ -11,6 +11,7 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/vdev/answers.h"
+#include "hypervisor/setup/affinity.h"
 #include "hypervisor/setup/guests.h"
 #include "hypervisor/setup/nodes.h"
 #include "hypervisor/setup/pfs.h"
@@ -26,6 +27,7 @@
 #include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/setup.h"
+#include "hypervisor/setup/speculation.h"
 #include "hypervisor/setup/time.h"
 #include "hypervisor/setup/version.h"
 #include "hypervisor/setup/vcpu.h"
@@ -164,6 +166,7 @@ void hypervisor_main(const struct boot_info *loaders)
     pfs_verify();
     guests_give_functions(&configuration);
     guests_grant_console_input();
+    speculation_apply(affinity_guests_share());
     report_size();
     timer_start(TICK_MICROSECONDS);
 

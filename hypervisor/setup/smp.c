@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting the other cores. All are woken at once and arrive on page tables of their own, each on
+ * Starting the other cores. Some are woken at once and arrive on page tables of their own, each on
  * its own stack; then the boot core takes them in one after the other, so that indices have no
- * holes whoever is missing. A core that is given up gets an INIT and finds its arrival closed.
+ * holes whoever is missing; then come the next. A core that is given up gets an INIT and finds its
+ * arrival closed.
  */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
@@ -14,6 +15,7 @@
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/cpu.h"
 #include "hypervisor/setup/memory.h"
+#include "hypervisor/setup/topology.h"
 #include "hypervisor/x86/apic.h"
 #include "hypervisor/x86/core_state.h"
 #include "hypervisor/x86/registers.h"
@@ -23,6 +25,8 @@
 
 #define STACK_PAGES   4
 #define ARRIVAL_LIMIT MILLISECONDS(500)
+#define ADMIT_LIMIT   MILLISECONDS(3000) /* it has come: a busy emulator takes long over the rest */
+#define TOGETHER      16 /* cores that are woken at once: those that wait to be taken in spin */
 #define INIT_DELAY    MILLISECONDS(10) /* SDM 3A 9.4.4.1 */
 #define SIPI_DELAY    200
 
@@ -99,6 +103,7 @@ void smp_core_main(struct arrival *arrival)
         cpu_halt_forever();
     }
     cpu->apic_id = apic_id();
+    topology_note(cpu->index, cpu->apic_id, arrival->apic_id, cpuid);
     log_start_core(pages_allocate(LOG_RING_PAGES), LOG_RING_PAGES * PAGE_SIZE);
     arrival->state = ARRIVAL_PASSED;
     core_entry(cpu);
@@ -106,6 +111,15 @@ void smp_core_main(struct arrival *arrival)
 }
 
 /* --- on the boot core --- */
+
+static void note_boot_core(const struct madt *madt)
+{
+    uint32_t own = apic_id(), listed = madt->cpu_count == 0 ? own : UINT32_MAX;
+    for (uint32_t i = 0; i < madt->cpu_count && i < MADT_MAX_CPUS; i++)
+        if (madt->apic_id[i] == own)
+            listed = own;
+    topology_note(0, own, listed, cpuid);
+}
 
 static enum status list_cores(const struct madt *madt)
 {
@@ -168,16 +182,16 @@ static enum status place_trampoline(uint64_t *page)
     return trampoline_map(*page);
 }
 
-static void send_to_awaited(uint32_t command)
+static void send_to_awaited(uint32_t first, uint32_t last, uint32_t command)
 {
-    for (uint32_t i = 0; i < smp_arrival_count; i++)
+    for (uint32_t i = first; i < last; i++)
         if (smp_arrivals[i].state == ARRIVAL_AWAITED)
             (void)!apic_send(smp_arrivals[i].apic_id, command);
 }
 
-static bool all_arrived(void)
+static bool all_arrived(uint32_t first, uint32_t last)
 {
-    for (uint32_t i = 0; i < smp_arrival_count; i++)
+    for (uint32_t i = first; i < last; i++)
         if (smp_arrivals[i].state == ARRIVAL_AWAITED)
             return false;
     return true;
@@ -202,7 +216,7 @@ static bool admit(struct arrival *arrival)
     arrival->cpu = cpu;
     tsc_floor = tsc_read();
     if (!change_state(arrival, ARRIVAL_HERE, ARRIVAL_ADMITTED) ||
-        !WAIT_UNTIL(cpu->state != CPU_STARTING, ARRIVAL_LIMIT) ||
+        !WAIT_UNTIL(cpu->state != CPU_STARTING, ADMIT_LIMIT) ||
         (cpu->state == CPU_FAILED && arrival->state != ARRIVAL_PASSED)) {
         refuse(arrival, "it started, but did not get to its idle loop");
         switch_off(arrival);
@@ -211,28 +225,17 @@ static bool admit(struct arrival *arrival)
     return true;
 }
 
-enum status cpu_start_all(const struct madt *madt, void (*entry)(struct cpu *cpu))
+/* Whether all of them came. */
+static bool start_some(uint32_t first, uint32_t last, uint64_t page)
 {
-    core_entry = entry;
-    enum status status = list_cores(madt);
-    uint64_t page = 0;
-    if (smp_arrival_count > 0) {
-        enum status placed = place_trampoline(&page);
-        if (placed != STATUS_OK) {
-            log_event("cpu.refused", "message=\"no memory below 1 MiB for the other cores' first "
-                                     "instructions; only the boot core is used\"");
-            log_event("cpu.online", "count=%u", cpu_count());
-            return placed;
-        }
-        send_to_awaited(APIC_COMMAND_INIT);
-        clock_delay(INIT_DELAY);
-        send_to_awaited(APIC_COMMAND_SIPI((uint32_t)(page / PAGE_SIZE)));
-        clock_delay(SIPI_DELAY);
-        send_to_awaited(APIC_COMMAND_SIPI((uint32_t)(page / PAGE_SIZE)));
-        (void)WAIT_UNTIL(all_arrived(), ARRIVAL_LIMIT);
-    }
     bool all_came = true;
-    for (uint32_t i = 0; i < smp_arrival_count; i++) {
+    send_to_awaited(first, last, APIC_COMMAND_INIT);
+    clock_delay(INIT_DELAY);
+    send_to_awaited(first, last, APIC_COMMAND_SIPI((uint32_t)(page / PAGE_SIZE)));
+    clock_delay(SIPI_DELAY);
+    send_to_awaited(first, last, APIC_COMMAND_SIPI((uint32_t)(page / PAGE_SIZE)));
+    (void)WAIT_UNTIL(all_arrived(first, last), ARRIVAL_LIMIT);
+    for (uint32_t i = first; i < last; i++) {
         struct arrival *arrival = &smp_arrivals[i];
         if (change_state(arrival, ARRIVAL_AWAITED, ARRIVAL_CLOSED)) {
             refuse(arrival, "the MADT lists it, but it did not start; it is left out");
@@ -242,11 +245,33 @@ enum status cpu_start_all(const struct madt *madt, void (*entry)(struct cpu *cpu
             core_states.online++;
         }
     }
+    return all_came;
+}
+
+enum status cpu_start_all(const struct madt *madt, void (*entry)(struct cpu *cpu))
+{
+    core_entry = entry;
+    note_boot_core(madt);
+    enum status status = list_cores(madt);
+    uint64_t page = 0;
+    bool all_came = true;
+    if (smp_arrival_count > 0) {
+        enum status placed = place_trampoline(&page);
+        if (placed != STATUS_OK) {
+            log_event("cpu.refused", "message=\"no memory below 1 MiB for the other cores' first "
+                                     "instructions; only the boot core is used\"");
+            log_event("cpu.online", "count=%u", cpu_count());
+            return placed;
+        }
+    }
+    for (uint32_t first = 0; first < smp_arrival_count; first += TOGETHER)
+        all_came = start_some(first, MIN(first + TOGETHER, smp_arrival_count), page) && all_came;
     core_gate_target = 0;
     /* One that wakes up after all must find the page, and then the gate closed; without the page it
      * would reset the machine. */
     if (page != 0 && all_came)
         trampoline_unmap(page);
     log_event("cpu.online", "count=%u listed=%u", cpu_count(), madt->cpu_count);
+    topology_log();
     return status;
 }

@@ -4,6 +4,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/guest/core.h"
 #include "hypervisor/setup/policy.h"
+#include "hypervisor/setup/speculation.h"
 #include "hypervisor/setup/svm.h"
 #include "hypervisor/setup/vcpu_advice.h"
 #include "hypervisor/setup/vmx.h"
@@ -23,6 +24,7 @@ enum status vcpu_backend_select(void)
         log_event("cpu.refused", "name=x2apic cpuid=0x1 message=\"%s\"", vcpu_x2apic_advice(cpuid));
         return STATUS_UNSUPPORTED;
     }
+    speculation_restrict();
     msr_policy_init(cpuid);
     for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
         if (candidates[i]->probe() != STATUS_OK)
@@ -43,6 +45,7 @@ const struct vcpu_setup *vcpu_setup(void)
 
 void vcpu_start_core(struct cpu *cpu)
 {
+    speculation_restrict();
     enum status status = selected != NULL ? selected->enable_core() : STATUS_OK;
     if (status != STATUS_OK) {
         log_event("cpu.refused", "core=%u status=%s message=\"this core cannot run guests\"",

@@ -18,6 +18,9 @@ struct vcpu_setup {
     /* Control structures for a vCPU; on the control core. */
     enum status (*create)(struct vcpu *vcpu);
     void (*destroy)(struct vcpu *vcpu);
+    /* From now on each entry clears the CPU's buffers, and with `flush_cache` its first data cache:
+     * for threads of one core with several owners. NULL: no CPU of this maker needs it. */
+    void (*guard_entries)(bool flush_cache);
 };
 
 /* Tries VMX, then SVM; logs `cpu.backend name=`. STATUS_UNSUPPORTED when neither can be used. */

@@ -152,6 +152,19 @@ static void destroy(struct vcpu *vcpu)
     vcpu->control_page = NULL;
 }
 
+/* No core runs a guest yet: none is between the instructions that the windows name. */
+static void guard_entries(bool flush_cache)
+{
+    nmi_windows[1] = (struct nmi_window){(uintptr_t)vmx_guarded_launch_window,
+                                         (uintptr_t)vmx_guarded_launch_window_end,
+                                         (uintptr_t)vmx_guarded_launch_kicked};
+    nmi_windows[2] = (struct nmi_window){(uintptr_t)vmx_guarded_resume_window,
+                                         (uintptr_t)vmx_guarded_resume_window_end,
+                                         (uintptr_t)vmx_guarded_resume_kicked};
+    vmx_entry_flush = flush_cache;
+    vmx_way = &vmx_guarded;
+}
+
 const struct vcpu_setup vmx_setup = {
     .backend = &vmx_backend,
     .probe = probe,
@@ -159,4 +172,5 @@ const struct vcpu_setup vmx_setup = {
     .memory_format = memory_format,
     .create = create,
     .destroy = destroy,
+    .guard_entries = guard_entries,
 };

@@ -2,6 +2,7 @@
 /* A vCPU on its core: from start-up IPI to start-up IPI, until it stops. */
 #include "hypervisor/base/log.h"
 #include "hypervisor/vcpu/backend.h"
+#include "hypervisor/vcpu/barrier.h"
 #include "hypervisor/vcpu/events.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/guest_core.h"
@@ -36,6 +37,7 @@ void vcpu_run(struct vcpu *vcpu)
     bool by_sipi = vcpu->index != 0;
     uint64_t starts = 0;
 
+    core_barrier();
     /* Also gives the host the CR4 that the back-end takes down in load(). */
     guest_core_reset();
     vcpu->xcr0 = 1;
@@ -74,5 +76,6 @@ void vcpu_run(struct vcpu *vcpu)
         apic_quiesce(); /* INIT resets the local APIC too (SDM 3A 11.4.7.3) */
     }
     guest_core_reset();
+    core_barrier();
     apic_quiesce();
 }

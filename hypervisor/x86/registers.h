@@ -128,6 +128,9 @@ static inline void cr4_write(uint64_t value)
 #define MSR_TSC             0x10
 #define MSR_APIC_BASE       0x1b
 #define MSR_FEATURE_CONTROL 0x3a
+#define MSR_SPEC_CTRL       0x48
+#define MSR_PRED_CMD        0x49
+#define MSR_FLUSH_CMD       0x10b
 #define MSR_PAT             0x277
 #define MSR_MISC_ENABLE     0x1a0
 #define MSR_MTRR_DEF_TYPE   0x2ff

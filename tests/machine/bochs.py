@@ -18,10 +18,10 @@ CONNECT_SECONDS = 20
 PLUGINS = ("biosdev", "iodebug", "parallel", "gameport", "extfpuirq", "serial", "unmapped", "usb_uhci")
 
 
-def configuration(directory: Path, cpus: int, memory: int, port: int, disks: dict[str, str],
+def configuration(directory: Path, cpus: int | str, memory: int, port: int, disks: dict[str, str],
                   log_errors: bool = True, cpu: str = CPU_MODEL, ips: int = INSTRUCTIONS_PER_SECOND,
                   strict: bool = False) -> str:
-    """Bochs' configuration file. disks: place ("ata0-master") -> type and path. cpu: a model of
+    """Bochs' configuration file. cpus: how many, or packages:cores:threads. disks: place ("ata0-master") -> type and path. cpu: a model of
     `bochs --help cpu`, and further options of that line after a comma."""
     tree = paths.tree()
     lines = [
@@ -70,9 +70,11 @@ class Bochs(Machine):
             raise MachineError("bochs needs an ISO: it has no UEFI")
         return {"ata0-master": f"type=cdrom, path={iso}, status=inserted"}
 
-    def _size(self) -> tuple[int, int]:
+    def _size(self) -> tuple[int | str, int]:
         """CPUs and MiB of Bochs itself."""
-        return self.spec.cpus, self.spec.memory
+        spec = self.spec
+        cpus = f"1:{spec.cpus // spec.threads}:{spec.threads}" if spec.threads > 1 else spec.cpus
+        return cpus, spec.memory
 
     def _cpu(self) -> str:
         return self.spec.cpu or CPU_MODEL

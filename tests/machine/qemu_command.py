@@ -150,7 +150,8 @@ def qemu_arguments(spec: MachineSpec, accelerator: str, places: Places) -> list[
         raise ValueError(f"accelerator {accelerator!r} is neither tcg nor kvm")
     machine += f",{spec.board}" if spec.board else ""
     arguments = ["-nodefaults", "-display", "none", "-no-reboot", "-M", machine, "-accel", accel, "-cpu", cpu,
-                 "-smp", f"{spec.cpus},threads={spec.threads}" if spec.threads > 1 else str(spec.cpus), "-m", str(spec.memory)]
+                 "-smp", str(spec.cpus) + (f",threads={spec.threads}" if spec.threads > 1 else ""),
+                 "-m", str(spec.memory)]
     # The remapping unit comes first: devices that are realised before it would bypass it.
     arguments += iommu_arguments(spec)
     if spec.console != "none":

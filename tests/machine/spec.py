@@ -85,12 +85,12 @@ class MachineSpec:
     scenario:  name of the file in the ESP's /bulkhead that the hypervisor reads as its configuration.
     batch:     the hypervisor powers the machine off once its guests have ended.
     files:     what else to put onto the ESP (or the ISO): path -> content, or the path of a file here.
+    threads:   of a core: CPUs 0 to threads - 1 are the first core's, and so on. Not in the stacked machine.
     stepped:   Bochs only: its debugger carries out one instruction at a time, and the TSC counts exactly those of
                the busiest CPU (bochs.py says why it does not otherwise).
     ips:       Bochs only: instructions a second of its own time. With fewer, waits for time (the serial line's above all)
                take fewer instructions.
     strict:    Bochs only: registers that it does not have fault, rather than read as zero.
-    threads:   logical CPUs of a core; `cpus` counts all of them.
     board:     more properties of QEMU's -M, such as "i8042=off".
     console:   where the serial line is that the log comes by, one of CONSOLES. With "none" there is none: the log is read
                in the machine's memory, and what is sent is typed on its keyboard (TCG and KVM).
@@ -103,6 +103,7 @@ class MachineSpec:
     """
 
     cpus: int = 4
+    threads: int = 1
     memory: int = 512
     iommu: bool = True
     intremap: bool = True
@@ -125,7 +126,6 @@ class MachineSpec:
     ips: int | None = None
     strict: bool = False
     icount: int | None = None
-    threads: int = 1
     board: str = ""
     console: str = "com1"
     screen: tuple[int, int] | None = None
@@ -141,6 +141,8 @@ class MachineSpec:
             raise ValueError(f"boot {self.boot!r} is none of {BOOTS}")
         if self.aw_bits not in (39, 48):
             raise ValueError(f"aw_bits is {self.aw_bits}: QEMU's intel-iommu has 39 and 48 only")
+        if self.threads < 1 or self.cpus % self.threads:
+            raise ValueError(f"cpus={self.cpus} threads={self.threads}: each core has as many threads as the others")
         if self.cpus < 1 or self.memory < 64:
             raise ValueError(f"cpus={self.cpus} memory={self.memory}: at least 1 CPU and 64 MiB are needed")
         if self.console not in CONSOLES:

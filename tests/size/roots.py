@@ -11,6 +11,7 @@ GUEST = (
     ("the guest's own core", (
         "guest_core",  # runs vCPUs and takes every exit
         "vmx_exit_point", "vmx_launch_kicked", "vmx_resume_kicked",  # host state and NMI windows of VMX name them
+        "vmx_guarded_exit_point", "vmx_guarded_launch_kicked", "vmx_guarded_resume_kicked",
     )),
     ("the control core for it", (
         "control_calls_service",  # calls what control_call() was given: the callers refer to that

@@ -86,8 +86,8 @@ static void print_guest(const struct config *config, const struct config_guest *
 
 static void print(const struct config *config)
 {
-    printf("{\"errors\": %u, \"unsafe_interrupts\": %s, \"nics\": [", config->errors,
-           yes(config->unsafe_interrupts));
+    printf("{\"errors\": %u, \"unsafe_interrupts\": %s, \"smt\": \"%s\", \"nics\": [",
+           config->errors, yes(config->unsafe_interrupts), config->smt_shared ? "shared" : "apart");
     for (uint32_t i = 0; i < config->nic_count; i++) {
         printf("%s{", i == 0 ? "" : ", ");
         print_nic(&config->nics[i]);

@@ -9,6 +9,7 @@
 // SOURCES: hypervisor/vcpu/policy/msr.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/status.c
 // SOURCES: hypervisor/x86/machine_check.c
+// SOURCES: hypervisor/vcpu/barrier.c
 /* Emulated memory: fetching the instruction through the guest's paging, and carrying it out. */
 #include "tests/unit/support/fake_vcpu.h"
 

@@ -2,7 +2,7 @@
 // Making guests: which node their memory comes from.
 // SOURCES: hypervisor/setup/guests.c hypervisor/setup/affinity.c hypervisor/setup/nodes.c
 // SOURCES: hypervisor/setup/guest_memory.c hypervisor/assign/guest_memory.c
-// SOURCES: hypervisor/memory/format_npt.c
+// SOURCES: hypervisor/memory/format_npt.c hypervisor/setup/topology.c
 // SOURCES: hypervisor/assign/registry.c hypervisor/memory/frames.c hypervisor/setup/frames.c
 // SOURCES: hypervisor/memory/owners.c hypervisor/memory/page_table.c hypervisor/memory/formats.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c

@@ -9,7 +9,10 @@
 // SOURCES: hypervisor/vcpu/policy/msr.c hypervisor/base/format.c hypervisor/base/text.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/status.c
 // SOURCES: hypervisor/x86/machine_check.c
-/* A vCPU from its start to its end: NMIs, INIT and start-up IPI, stop requests. */
+// SOURCES: hypervisor/vcpu/barrier.c
+/* A vCPU from its start to its end: NMIs, INIT and start-up IPI, stop requests; and what of its
+ * core's last owner is cleared before and after. */
+#include "hypervisor/vcpu/barrier.h"
 #include "hypervisor/vcpu/interrupt.h"
 #include "tests/unit/support/fake_vcpu.h"
 
@@ -256,6 +259,54 @@ static void test_load_fails(void **state)
     assert_string_equal(stop_detail, "device-error");
 }
 
+/* --- the owners of a core --- */
+
+/* Both registers were written, and 1 is the command. */
+static void expect_barrier(void)
+{
+    assert_true(commands[0] == 1 && commands[1] == 1);
+    commands[0] = commands[1] = 0;
+}
+
+static void loaded_behind_a_barrier(struct vcpu *target)
+{
+    expect_barrier();
+}
+
+static void test_a_barrier_between_owners(void **state)
+{
+    core_barriers = (struct core_barriers){true, true, true};
+    commands[0] = commands[1] = 0;
+    during_load = loaded_behind_a_barrier;
+    then(EXIT_TRIPLE_FAULT, 0);
+    run();
+    expect_barrier();
+
+    setup(NULL); /* one that never got as far as the guest */
+    load_status = STATUS_DEVICE;
+    run();
+    expect_barrier();
+    core_barriers = (struct core_barriers){0};
+}
+
+static void test_no_barrier_where_the_cpu_has_none(void **state)
+{
+    core_barriers = (struct core_barriers){.buffers = true};
+    then(EXIT_TRIPLE_FAULT, 0);
+    run();
+    assert_true(commands[0] == 0 && commands[1] == 0);
+    core_barriers = (struct core_barriers){.predictors = true};
+    setup(NULL);
+    run();
+    assert_true(commands[0] == 1 && commands[1] == 0);
+    commands[0] = 0;
+    core_barriers = (struct core_barriers){.cache = true};
+    setup(NULL);
+    run();
+    assert_true(commands[0] == 0 && commands[1] == 1);
+    core_barriers = (struct core_barriers){0};
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +322,8 @@ int main(void)
         CASE(test_nmi_while_loading),
         CASE(test_load_fails),
         CASE(test_no_nmi_while_waiting_for_sipi),
+        CASE(test_a_barrier_between_owners),
+        CASE(test_no_barrier_where_the_cpu_has_none),
         CASE(test_a_storm_of_starts_is_logged_by_powers_of_two),
     };
     return cmocka_run_group_tests_name("vCPU run", tests, NULL, NULL);

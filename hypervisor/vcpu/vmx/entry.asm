@@ -12,8 +12,14 @@ OUTCOME_RESUME equ 0        ; enum outcome
 VMCS_HOST_RSP  equ 0x6c14
 CPU_NMI_COUNT  equ 28       ; struct cpu, asserted in vcpu.c
 CPU_NMI_SEEN   equ 56
+MSR_FLUSH_CMD  equ 0x10b
+SELECTOR_DATA  equ 0x10     ; setup/descriptors.h
 
 extern vmx_exited, vmx_kicked, vmx_entry_failed
+extern vmx_entry_flush
+
+section .rodata
+data_selector: dw SELECTOR_DATA     ; VERW clears buffers only with a memory operand
 
 section .text
 
@@ -49,11 +55,25 @@ section .text
     cmp eax, OUTCOME_RESUME
 %endmacro
 
-; enum outcome vmx_run(struct vcpu *vcpu)
-global vmx_run:function, vmx_exit_point:function
-global vmx_launch_window, vmx_launch_window_end, vmx_launch_kicked
-global vmx_resume_window, vmx_resume_window_end, vmx_resume_kicked
-vmx_run:
+; What the CPU may let a guest read of whoever else runs on the core: the first data cache where
+; L1TF asks for it, then the buffers. Changes nothing but registers that are loaded afterwards.
+%macro flush_cache 0
+    cmp byte [vmx_entry_flush], 0
+    je %%buffers
+    mov ecx, MSR_FLUSH_CMD
+    mov eax, 1
+    xor edx, edx
+    wrmsr
+%%buffers:
+%endmacro
+
+; enum outcome NAME_run(struct vcpu *vcpu), and the way from there to the exits. %2: 1 where threads
+; of the core may have other owners: each entry then clears what they could find, or leave.
+%macro way 2
+global %1_run:function, %1_exit_point:function
+global %1_launch_window, %1_launch_window_end, %1_launch_kicked
+global %1_resume_window, %1_resume_window_end, %1_resume_kicked
+%1_run:
     push rbx
     push rbp
     push r12
@@ -65,17 +85,23 @@ vmx_run:
     vmwrite rax, rsp
     jna entry_failed
 
-launch:
+%%launch:
     mov rdi, [rsp]
-vmx_launch_window:
-    check_nmi vmx_launch_kicked
+%1_launch_window:
+    check_nmi %1_launch_kicked
+%if %2
+    flush_cache
+%endif
     load_registers
+%if %2
+    verw [data_selector]
+%endif
     vmlaunch
-vmx_launch_window_end:
+%1_launch_window_end:
     jmp entry_failed
 
 ; HOST_RIP. RSP is what it was at the entry, the general registers are the guest's.
-vmx_exit_point:
+%1_exit_point:
     push rdi
     mov rdi, [rsp + 8]
     mov [rdi + 0 * 8], rax
@@ -95,28 +121,39 @@ vmx_exit_point:
     test eax, eax               ; OUTCOME_RESUME
     jnz leave_guest
 
-resume:
+%%resume:
     mov rdi, [rsp]
-vmx_resume_window:
-    check_nmi vmx_resume_kicked
+%1_resume_window:
+    check_nmi %1_resume_kicked
+%if %2
+    flush_cache
+%endif
     load_registers
+%if %2
+    verw [data_selector]
+%endif
     vmresume
-vmx_resume_window_end:
+%1_resume_window_end:
+    jmp entry_failed
+
+%1_launch_kicked:
+    call note_nmi
+    call_with_vcpu vmx_kicked
+    je %%launch
+    jmp leave_guest
+
+%1_resume_kicked:
+    call note_nmi
+    call_with_vcpu vmx_kicked
+    je %%resume
+    jmp leave_guest
+%endmacro
+
+    way vmx, 0
+    way vmx_guarded, 1
 
 entry_failed:
     call_with_vcpu vmx_entry_failed
-    jmp leave_guest
-
-vmx_launch_kicked:
-    call note_nmi
-    call_with_vcpu vmx_kicked
-    je launch
-    jmp leave_guest
-
-vmx_resume_kicked:
-    call note_nmi
-    call_with_vcpu vmx_kicked
-    je resume
 
 leave_guest:
     pop rdi

@@ -116,7 +116,7 @@ static void write_host_state(struct vcpu *vcpu)
     vmcs_write(VMCS_HOST_SYSENTER_EIP, 0);
     vmcs_write(VMCS_HOST_PAT, msr_read(MSR_PAT));
     vmcs_write(VMCS_HOST_EFER, msr_read(MSR_EFER));
-    vmcs_write(VMCS_HOST_RIP, (uint64_t)(uintptr_t)vmx_exit_point);
+    vmcs_write(VMCS_HOST_RIP, (uint64_t)(uintptr_t)vmx_way->exit_point);
 }
 
 static void flush_memory(struct vcpu *vcpu)
@@ -168,12 +168,17 @@ static void unload(struct vcpu *vcpu)
     __asm__ volatile("lidt %0" : : "m"(idt));
 }
 
+static enum outcome run(struct vcpu *vcpu)
+{
+    return vmx_way->run(vcpu);
+}
+
 const struct vcpu_backend vmx_backend = {
     .name = "vmx",
     .call_instruction = ABI_CALL_VMCALL,
     .load = load,
     .unload = unload,
-    .run = vmx_run,
+    .run = run,
     .read_state = vmx_read_state,
     .read_mode = vmx_read_mode,
     .write_state = vmx_write_state,

@@ -52,9 +52,19 @@ static inline bool vmx_has(enum vmx_control_word word, uint64_t bit)
 
 /* --- vcpu.c, state.c, exit.c, entry.asm --- */
 
-/* Runs the guest from exit to exit until a handler ends that. */
+/* Two ways into a guest and back: `vmx`, and `vmx_guarded` for cores whose threads have several
+ * owners. That one clears at each entry what the CPU may leak to whoever shares the core with the
+ * guest: its buffers (VERW), and with vmx_entry_flush the first data cache. */
+struct vmx_way {
+    /* Runs the guest from exit to exit until a handler ends that. */
+    enum outcome (*run)(struct vcpu *vcpu);
+    const uint8_t *exit_point; /* where exits arrive: HOST_RIP */
+};
+extern const struct vmx_way vmx_plain, vmx_guarded, *vmx_way; /* shared.c */
+extern uint8_t vmx_entry_flush;                               /* 0 or 1; assembly */
 enum outcome vmx_run(struct vcpu *vcpu);
-/* What vmx_run() calls, with the guest's registers in vcpu->registers: after an exit; when an NMI
+enum outcome vmx_guarded_run(struct vcpu *vcpu);
+/* What they call, with the guest's registers in vcpu->registers: after an exit; when an NMI
  * came before an entry; when VMLAUNCH or VMRESUME itself failed (VMfail, SDM 3C 31.2).
  * OUTCOME_RESUME: on into the guest. */
 enum outcome vmx_exited(struct vcpu *vcpu);
@@ -66,8 +76,10 @@ void vmx_unblock_nmi(void);
  * continues (nmi_windows[]). */
 extern const uint8_t vmx_launch_window[], vmx_launch_window_end[], vmx_launch_kicked[];
 extern const uint8_t vmx_resume_window[], vmx_resume_window_end[], vmx_resume_kicked[];
-/* Where exits arrive: HOST_RIP. */
-extern const uint8_t vmx_exit_point[];
+extern const uint8_t vmx_guarded_launch_window[], vmx_guarded_launch_window_end[];
+extern const uint8_t vmx_guarded_launch_kicked[], vmx_guarded_resume_window[];
+extern const uint8_t vmx_guarded_resume_window_end[], vmx_guarded_resume_kicked[];
+extern const uint8_t vmx_exit_point[], vmx_guarded_exit_point[];
 
 void vmx_read_state(struct vcpu *vcpu, struct vcpu_state *state);
 void vmx_read_mode(struct vcpu *vcpu, struct vcpu_state *state);

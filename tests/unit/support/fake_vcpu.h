@@ -218,12 +218,17 @@ void cpu_wait(void)
 UNUSED static uint64_t bank_status, machine_check_global;
 UNUSED static bool global_sticks;
 
+/* IA32_PRED_CMD and IA32_FLUSH_CMD: written by core_barrier() alone, and both hold nothing. */
+UNUSED static uint64_t commands[2];
+
 static uint64_t *fake_msr(uint32_t msr)
 {
     if (msr == MSR_MCG_STATUS)
         return &machine_check_global;
     if (msr == MSR_MC_STATUS(0))
         return &bank_status;
+    if (msr == MSR_PRED_CMD || msr == MSR_FLUSH_CMD)
+        return &commands[msr == MSR_FLUSH_CMD];
     assert_int_equal(msr, 0x808);
     return &tpr;
 }

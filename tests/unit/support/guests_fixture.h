@@ -22,6 +22,7 @@
 #include "hypervisor/setup/nodes.h"
 #include "hypervisor/setup/pci_sriov.h"
 #include "hypervisor/setup/setup.h"
+#include "hypervisor/setup/topology.h"
 #include "hypervisor/setup/vcpu.h"
 #include "hypervisor/setup/view.h"
 #include "hypervisor/setup/virtio.h"
@@ -174,6 +175,28 @@ void iommu_domain_destroy(struct iommu_domain *domain)
 {
 }
 
+/* Leaf 0Bh: so many bits of the APIC id number the threads of a core. */
+static unsigned thread_bits;
+static uint32_t asked_id;
+
+static struct cpuid_result cpuid_of_core(uint32_t leaf, uint32_t subleaf)
+{
+    switch (leaf) {
+    case 0:
+        return (struct cpuid_result){.eax = 0xb, .ebx = 0x756e6547};
+    case 1:
+        return (struct cpuid_result){.ebx = 16u << 16, .edx = 1u << 28};
+    case 0xb:
+        return subleaf > 1 ? (struct cpuid_result){.ecx = subleaf, .edx = asked_id}
+                           : (struct cpuid_result){.eax = subleaf == 0 ? thread_bits : 16,
+                                                   .ebx = subleaf == 0 ? 1u << thread_bits : cores,
+                                                   .ecx = subleaf | (subleaf + 1) << 8,
+                                                   .edx = asked_id};
+    default:
+        return (struct cpuid_result){0};
+    }
+}
+
 /* --- what the tests describe --- */
 
 static struct config config;
@@ -207,6 +230,7 @@ static int fresh(void **state)
     memset(&srat, 0, sizeof srat);
     memset(cpus, 0, sizeof cpus);
     cores = 4;
+    thread_bits = 0;
     for (unsigned i = 0; i < CPU_MAX; i++)
         cpus[i] =
             (struct cpu){.index = i, .apic_id = 2 * i, .state = i == 0 ? CPU_GUEST : CPU_IDLE};
@@ -278,6 +302,10 @@ static void make(void)
     assert_int_equal(frames_init(&boot), STATUS_OK);
     nodes_init(&srat, &boot);
     nodes_log();
+    for (unsigned i = 0; i < cores; i++) {
+        asked_id = cpus[i].apic_id;
+        topology_note(i, asked_id, asked_id, cpuid_of_core);
+    }
     guests_create(&config, &boot);
     guests_give_functions(&config);
 }
