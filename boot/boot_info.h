@@ -6,7 +6,8 @@
  *   - 64-bit mode, one core running, interrupts off, direction flag clear;
  *   - paging on: every segment of bulkhead.elf is mapped at its linked virtual address with the
  *     rights of its program header (no page is writable and executable), and all memory ranges of
- *     the map below plus the first 4 GiB are identity-mapped, writable, not executable;
+ *     the map below, the framebuffer and the first 4 GiB are identity-mapped, writable, not
+ *     executable;
  *   - EFER.NXE and CR0.WP set;
  *   - RDI holds the address (identity-mapped, page aligned) of a struct boot_info.
  * The entry point switches to a stack of its own before anything else.
@@ -51,17 +52,20 @@ struct boot_module {
 
 enum boot_framebuffer_format {
     BOOT_FRAMEBUFFER_NONE = 0,
-    BOOT_FRAMEBUFFER_BGRX = 1, /* 32 bits a pixel, blue in the low byte */
-    BOOT_FRAMEBUFFER_RGBX = 2, /* 32 bits a pixel, red in the low byte */
+    BOOT_FRAMEBUFFER_BGRX = 1,  /* 32 bits a pixel, blue in the low byte */
+    BOOT_FRAMEBUFFER_RGBX = 2,  /* 32 bits a pixel, red in the low byte */
+    BOOT_FRAMEBUFFER_MASKS = 3, /* 32 bits a pixel, anything else */
 };
 
 struct boot_framebuffer {
-    uint64_t base;   /* physical address */
-    uint64_t size;   /* bytes */
-    uint32_t width;  /* pixels */
-    uint32_t height; /* pixels */
-    uint32_t stride; /* bytes from one line to the next */
-    uint32_t format; /* enum boot_framebuffer_format */
+    uint64_t base;             /* physical address */
+    uint64_t size;             /* bytes */
+    uint32_t width;            /* pixels */
+    uint32_t height;           /* pixels */
+    uint32_t stride;           /* bytes from one line to the next */
+    uint32_t format;           /* enum boot_framebuffer_format */
+    uint32_t red, green, blue; /* the bits of each in a pixel */
+    char problem[84];          /* why there is none, or what is odd about this one; "" */
 };
 
 /* A PCI root bridge, as firmware's driver describes it (PI 1.7, volume 5; UEFI 14.2). */

@@ -14,7 +14,7 @@ EFI_CFLAGS = -std=gnu17 -O2 -g -ffreestanding -fpic -fshort-wchar -mno-red-zone 
 
 EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c $(BOOT_PCI_C) \
     hypervisor/config/config.c hypervisor/config/config_keys.c hypervisor/config/config_owners.c \
-    hypervisor/config/config_words.c hypervisor/config/config_cores.c \
+    hypervisor/config/config_words.c hypervisor/config/config_cores.c hypervisor/config/config_console.c \
     hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c hypervisor/x86/mmio.c hypervisor/x86/clock.c
 EFI_O := $(EFI_C:%.c=$(BUILD)/efi/%.o) $(BUILD)/boot/efi/jump.asm.o
 EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc

@@ -43,7 +43,12 @@ EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char *
 
 /* --- platform.c --- */
 UINT64 platform_rsdp(void);
-void platform_framebuffer(struct boot_framebuffer *framebuffer);
+
+/* --- graphics.c --- */
+/* The screen: what the console is shown on, else the first that can be drawn on, those that a
+ * monitor is known to be at first. Without one, framebuffer->problem says why, and so does the
+ * console. */
+void graphics_find(struct boot_framebuffer *framebuffer);
 
 /* --- root_bridges.c --- */
 /* Fills info->roots and info->root_windows as far as firmware tells. */

@@ -47,7 +47,7 @@ static EFI_STATUS boot(struct boot_info *info)
     if (status != EFI_SUCCESS)
         return status;
     info->rsdp = platform_rsdp();
-    platform_framebuffer(&info->framebuffer);
+    graphics_find(&info->framebuffer);
     platform_root_bridges(info);
 
     UINT64 page = memory_allocate_code();

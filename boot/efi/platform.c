@@ -5,7 +5,6 @@
 
 static const EFI_GUID acpi_20_guid = ACPI_20_TABLE_GUID;
 static const EFI_GUID acpi_10_guid = ACPI_TABLE_GUID;
-static EFI_GUID graphics_guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
 
 static UINT64 find_table(const EFI_GUID *guid)
 {
@@ -21,25 +20,4 @@ UINT64 platform_rsdp(void)
 {
     UINT64 rsdp = find_table(&acpi_20_guid);
     return rsdp != 0 ? rsdp : find_table(&acpi_10_guid);
-}
-
-void platform_framebuffer(struct boot_framebuffer *framebuffer)
-{
-    EFI_GRAPHICS_OUTPUT_PROTOCOL *graphics = NULL;
-    if (efi_system->BootServices->LocateProtocol(&graphics_guid, NULL, (void **)&graphics) !=
-            EFI_SUCCESS ||
-        graphics->Mode == NULL || graphics->Mode->Info == NULL)
-        return;
-    const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode = graphics->Mode->Info;
-    if (mode->PixelFormat == PixelBlueGreenRedReserved8BitPerColor)
-        framebuffer->format = BOOT_FRAMEBUFFER_BGRX;
-    else if (mode->PixelFormat == PixelRedGreenBlueReserved8BitPerColor)
-        framebuffer->format = BOOT_FRAMEBUFFER_RGBX;
-    else
-        return;
-    framebuffer->base = graphics->Mode->FrameBufferBase;
-    framebuffer->size = graphics->Mode->FrameBufferSize;
-    framebuffer->width = mode->HorizontalResolution;
-    framebuffer->height = mode->VerticalResolution;
-    framebuffer->stride = mode->PixelsPerScanLine * 4;
 }

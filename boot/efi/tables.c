@@ -40,6 +40,11 @@ static bool map_everything(struct paging *paging, const struct boot_info *info,
         if (end > base && !paging_map_identity(paging, base, end - base))
             return false;
     }
+    uint64_t screen = info->framebuffer.base;
+    uint64_t bytes = (uint64_t)info->framebuffer.stride * info->framebuffer.height;
+    if (screen < PAGING_IDENTITY_LIMIT && bytes <= PAGING_IDENTITY_LIMIT - screen && bytes != 0 &&
+        !paging_map_identity(paging, screen, bytes))
+        return false;
     for (uint32_t i = 0; i < image->segment_count; i++) {
         const struct elf_segment *segment = &image->segments[i];
         if (!paging_map(paging, segment->virtual,

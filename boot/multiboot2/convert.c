@@ -57,16 +57,28 @@ static uint64_t pool_page(void *context)
     return page;
 }
 
+/* The part of range `i` that lies above 4 GiB; the framebuffer counts as one behind the last. */
+static bool high_part(const struct boot_info *info, uint32_t i, uint64_t *base, uint64_t *end)
+{
+    const struct boot_framebuffer *screen = &info->framebuffer;
+    bool memory = i < info->range_count;
+    uint64_t first = memory ? info->ranges[i].base : screen->base;
+    uint64_t size = memory ? info->ranges[i].size : (uint64_t)screen->stride * screen->height;
+    if (size > UINT64_MAX - first)
+        return false;
+    *end = MIN(first + size, PAGING_IDENTITY_LIMIT);
+    *base = MAX(first, GIB(4));
+    return *end > *base;
+}
+
 /* Enough tables for every range above 4 GiB: a directory for each GiB that it touches when there
  * are no 1 GiB pages, and a page directory pointer table for each 512 GiB. */
 static uint64_t tables_size(const struct boot_info *info, bool gigabyte_pages)
 {
     uint64_t pages = 0;
-    for (uint32_t i = 0; i < info->range_count; i++) {
-        const struct boot_memory_range *range = &info->ranges[i];
-        uint64_t end = MIN(range->base + range->size, PAGING_IDENTITY_LIMIT);
-        uint64_t base = MAX(range->base, GIB(4));
-        if (end <= base)
+    for (uint32_t i = 0; i <= info->range_count; i++) {
+        uint64_t base, end;
+        if (!high_part(info, i, &base, &end))
             continue;
         pages += (end >> 39) - (base >> 39) + 1;
         if (!gigabyte_pages)
@@ -89,11 +101,9 @@ static bool map_high_memory(struct boot_info *info, struct range_list *ranges, u
     pool.end = pool.next + size;
     paging.page = pool_page;
     paging.context = &pool;
-    for (uint32_t i = 0; i < info->range_count; i++) {
-        const struct boot_memory_range *range = &info->ranges[i];
-        uint64_t end = MIN(range->base + range->size, PAGING_IDENTITY_LIMIT);
-        uint64_t base = MAX(range->base, GIB(4));
-        if (end > base && !paging_map_identity(&paging, base, end - base))
+    for (uint32_t i = 0; i <= info->range_count; i++) {
+        uint64_t base, end;
+        if (high_part(info, i, &base, &end) && !paging_map_identity(&paging, base, end - base))
             return false;
     }
     return true;

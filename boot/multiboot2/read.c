@@ -105,18 +105,33 @@ static void read_memory_map(const struct multiboot2_memory_map *map, struct boot
     }
 }
 
+/* 0 for bits that a pixel does not have. */
+static uint32_t mask(uint8_t position, uint8_t size)
+{
+    return position + size <= 32 ? (uint32_t)(((UINT64_C(1) << size) - 1) << position) : 0;
+}
+
 static void read_framebuffer(const struct multiboot2_framebuffer *tag, struct boot_info *info)
 {
-    if (tag->type != MULTIBOOT2_FRAMEBUFFER_RGB || tag->bits_per_pixel != 32 ||
-        tag->green_position != 8 || tag->red_size != 8 || tag->green_size != 8 ||
-        tag->blue_size != 8)
+    struct boot_framebuffer *found = &info->framebuffer;
+    if (tag->type == MULTIBOOT2_FRAMEBUFFER_TEXT) {
+        text_copy(found->problem, sizeof found->problem, "the loader left the screen in text mode");
         return;
-    if (tag->red_position == 16 && tag->blue_position == 0)
-        info->framebuffer.format = BOOT_FRAMEBUFFER_BGRX;
-    else if (tag->red_position == 0 && tag->blue_position == 16)
-        info->framebuffer.format = BOOT_FRAMEBUFFER_RGBX;
-    else
+    }
+    if (tag->type != MULTIBOOT2_FRAMEBUFFER_RGB || tag->bits_per_pixel != 32) {
+        format_text(found->problem, sizeof found->problem,
+                    "its pixels are of type %u with %u bits, not direct colours with 32", tag->type,
+                    tag->bits_per_pixel);
         return;
+    }
+    found->red = mask(tag->red_position, tag->red_size);
+    found->green = mask(tag->green_position, tag->green_size);
+    found->blue = mask(tag->blue_position, tag->blue_size);
+    bool bytes = found->green == 0xff00;
+    found->format = bytes && found->red == 0xff0000 && found->blue == 0xff ? BOOT_FRAMEBUFFER_BGRX
+                    : bytes && found->red == 0xff && found->blue == 0xff0000
+                        ? BOOT_FRAMEBUFFER_RGBX
+                        : BOOT_FRAMEBUFFER_MASKS;
     info->framebuffer.base = tag->address;
     info->framebuffer.size = (uint64_t)tag->pitch * tag->height;
     info->framebuffer.width = tag->width;

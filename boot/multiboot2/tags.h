@@ -75,4 +75,5 @@ struct multiboot2_framebuffer {
 };
 _Static_assert(offsetof(struct multiboot2_framebuffer, red_position) == 32, "Multiboot2 3.6.12");
 #define MULTIBOOT2_FRAMEBUFFER_RGB  1
+#define MULTIBOOT2_FRAMEBUFFER_TEXT 2
 #define MULTIBOOT2_FRAMEBUFFER_SIZE 38 /* bytes that a direct colour tag has at least */

@@ -8,39 +8,60 @@
 
 struct screen screen;
 
-#define INK       0x00d0d0d0u
 #define TAB_WIDTH 8u
 
-static void draw_cell(uint32_t column, uint32_t row, char character)
+/* A pixel of a line of a cell, whose right edge is paper. */
+static uint64_t colour(uint32_t bits, uint32_t x)
 {
-    const uint8_t *glyph = font_glyph(character);
+    return (bits >> (FONT_WIDTH - x / screen.scale) & 1) != 0 ? screen.ink : PAPER;
+}
+
+/* Two pixels a store (a cell is an even number of them wide), and no line that stays as it is. */
+static void draw_cell(uint32_t column, uint32_t row)
+{
+    const uint8_t *old = font_glyph(screen.shown[row][column]);
+    const uint8_t *glyph = font_glyph(screen.text[row][column]);
     uint32_t scale = screen.scale;
-    uintptr_t origin = screen.pixels + (uintptr_t)row * CELL_HEIGHT * scale * screen.stride +
-                       (uintptr_t)column * CELL_WIDTH * scale * 4;
-    for (uint32_t y = 0; y < FONT_HEIGHT * scale; y++) {
-        uint32_t bits = glyph[y / scale];
-        uintptr_t at = origin + (uintptr_t)y * screen.stride;
-        for (uint32_t x = 0; x < FONT_WIDTH; x++) {
-            uint32_t colour = (bits >> (FONT_WIDTH - 1 - x) & 1) != 0 ? INK : PAPER;
-            for (uint32_t repeat = 0; repeat < scale; repeat++, at += 4)
-                mmio_write32(at, colour);
-        }
+    uintptr_t line = screen.pixels + (uintptr_t)row * CELL_HEIGHT * scale * screen.stride +
+                     (uintptr_t)column * CELL_WIDTH * scale * 4;
+    for (uint32_t y = 0; y < FONT_HEIGHT * scale; y++, line += screen.stride) {
+        uint32_t bits = (uint32_t)glyph[y / scale] << 1;
+        for (uint32_t x = 0; glyph[y / scale] != old[y / scale] && x < CELL_WIDTH * scale; x += 2)
+            mmio_write64(line + (uintptr_t)x * 4, colour(bits, x) | colour(bits, x + 1) << 32);
     }
+    screen.shown[row][column] = screen.text[row][column];
 }
 
-static void show(void)
+/* As many rows as `limit` of those that changed; 0: all. */
+static void draw(uint32_t limit)
 {
-    for (uint32_t row = 0; row < screen.rows; row++)
+    bool more = screen.changed && screen.pixels != 0;
+    for (uint32_t i = 0; more && i < screen.rows; i++) {
+        bool drawn = false;
         for (uint32_t column = 0; column < screen.columns; column++) {
-            char wanted = screen.text[row][column];
-            if (screen.shown[row][column] == wanted)
+            if (screen.shown[screen.next][column] == screen.text[screen.next][column])
                 continue;
-            draw_cell(column, row, wanted);
-            screen.shown[row][column] = wanted;
+            draw_cell(column, screen.next);
+            drawn = true;
         }
+        screen.next = (screen.next + 1) % screen.rows;
+        more = !drawn || --limit != 0;
+        screen.changed = !more;
+    }
+    memory_fence(); /* out of the buffers that combine writes */
 }
 
-/* A quarter of the screen at once: drawing is slow on uncached memory. */
+void framebuffer_turn(void)
+{
+    draw(screen.turn);
+}
+
+void framebuffer_flush(void)
+{
+    draw(0);
+}
+
+/* A quarter of the screen at once: each time nearly all of it is drawn. */
 static void scroll(void)
 {
     uint32_t lines = MAX(screen.rows / 4, 1u);
@@ -83,9 +104,11 @@ static void put_character(char character)
 
 void framebuffer_write(const char *text, size_t size)
 {
-    if (screen.pixels == 0)
+    if (screen.rows == 0)
         return;
     for (size_t i = 0; i < size; i++)
         put_character(text[i]);
-    show();
+    screen.changed = true;
+    if (screen.turn == 0)
+        framebuffer_flush();
 }

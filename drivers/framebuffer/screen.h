@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The screen as framebuffer.c keeps it and framebuffer_init() sets it up. */
+/* The screen as framebuffer.c keeps it and setup/framebuffer.c sets it up. */
 #pragma once
 
 #include "drivers/framebuffer/font.h"
@@ -15,8 +15,12 @@ extern struct screen {
     uintptr_t pixels; /* 0: no framebuffer */
     uint32_t stride;  /* bytes */
     uint32_t scale;   /* screen pixels per font pixel, in both directions */
+    uint32_t ink;     /* a pixel of a glyph */
     uint32_t columns, rows;
     uint32_t column, row; /* where the next character goes */
+    uint32_t turn; /* rows that a turn of the control loop draws; 0: all at once, as at boot */
+    uint32_t next; /* the row at which drawing goes on */
+    bool changed;  /* `text` and `shown` may differ */
     char text[MAX_ROWS][MAX_COLUMNS];
     char shown[MAX_ROWS][MAX_COLUMNS];
 } screen;

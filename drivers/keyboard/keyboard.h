@@ -7,8 +7,6 @@
 
 #include "hypervisor/base/core.h"
 
-/* At boot. False when no controller answers. */
-bool keyboard_init(void);
 /* The character of a key that was pressed (US layout, Shift and Ctrl), or -1. Looks at no more than
  * a few bytes of the controller's. */
 int keyboard_read(void);

@@ -9,6 +9,7 @@
 
 /* Offsets (ACPI 6.5, 5.2.9) */
 enum {
+    FADT_REVISION = 8,
     FADT_DSDT = 40,
     FADT_SMI_COMMAND = 48,
     FADT_ACPI_ENABLE = 52,
@@ -27,7 +28,9 @@ enum {
     FADT_X_PM_TIMER = 208,
 };
 
+#define BOOT_FLAG_8042        BIT(1)
 #define BOOT_FLAG_NO_RTC      BIT(5)
+#define BOOT_FLAGS_REVISION   3 /* the first with these flags: before, they are zero */
 #define FLAG_TIMER_32BIT      BIT(8)
 #define FLAG_RESET_REGISTER   BIT(10)
 #define FLAG_HARDWARE_REDUCED BIT(20)
@@ -87,6 +90,8 @@ enum status fadt_parse(const void *table, uint32_t length, struct fadt *fadt)
         fadt->dsdt = read64(bytes + FADT_X_DSDT);
     /* Reserved, and zero, before revision 5. */
     fadt->no_rtc = (bytes[FADT_BOOT_FLAGS] & BOOT_FLAG_NO_RTC) != 0;
+    fadt->no_8042 = bytes[FADT_REVISION] >= BOOT_FLAGS_REVISION &&
+                    (bytes[FADT_BOOT_FLAGS] & BOOT_FLAG_8042) == 0;
     read_reset(bytes, length, flags, fadt);
     if ((flags & FLAG_HARDWARE_REDUCED) != 0)
         return STATUS_OK; /* the fixed registers do not exist, whatever their fields say */

@@ -16,7 +16,8 @@ struct fadt {
     uint64_t reset_address;
     uint8_t reset_value;
     uint64_t dsdt;
-    bool no_rtc; /* no real-time clock behind ports 70h and 71h */
+    bool no_8042; /* no keyboard controller behind ports 60h and 64h */
+    bool no_rtc;  /* no real-time clock behind ports 70h and 71h */
 };
 MUST_CHECK enum status fadt_parse(const void *table, uint32_t length, struct fadt *fadt);
 /* Looks for the \_S5 package in the DSDT's bytes (no AML interpreter: a bounded pattern search) and

@@ -176,7 +176,8 @@ enum status assignment_check(const struct guest *guest, const struct pci_functio
     if (!moved && function->owner != OWNER_NOBODY)
         return assignment_refuse(
             guest, function, STATUS_BUSY,
-            "the hypervisor drives this function itself (SR-IOV is on); take a VF");
+            "the hypervisor uses this function itself: with SR-IOV on, take a VF; a serial port "
+            "that is the console cannot be given away");
     if (!iommu_enabled() || iommu_unit_of(function) < 0)
         return assignment_refuse(guest, function, STATUS_UNSUPPORTED,
                                  "no working IOMMU covers this device, so its DMA cannot be "

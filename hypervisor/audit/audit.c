@@ -142,7 +142,7 @@ static void audit_tables(struct audit *audit, const struct guest *guest,
                             "the guest's memory tables map what it does not own");
         if (!guest_memory_is(guest, address, walk.physical, walk.page_size))
             audit_registers(audit, guest, address, &walk, tables, table_count);
-        else if ((walk.rights & (PAGE_DEVICE | PAGE_OTHER_TYPE)) != 0)
+        else if ((walk.rights & (PAGE_DEVICE | PAGE_COMBINED | PAGE_OTHER_TYPE)) != 0)
             audit_violation(
                 audit, "I2", audit_guest(guest), address, last_entry(&walk),
                 "RAM is not mapped write-back: what its devices and its core see differs");
@@ -209,10 +209,12 @@ static void audit_host(struct audit *audit)
         if ((walk.rights & PAGE_EXECUTE) != 0 && !address_space_may_execute(address, walk.physical))
             audit_violation(audit, "W^X", audit_machine("host"), address, walk.physical,
                             "executable, but not the hypervisor's resident code");
-        if ((walk.rights & PAGE_OTHER_TYPE) != 0)
+        if ((walk.rights & PAGE_OTHER_TYPE) != 0 ||
+            ((walk.rights & PAGE_COMBINED) != 0 && frames_owner(walk.physical) == OWNER_HYPERVISOR))
             audit_violation(audit, "I2", audit_machine("host"), address, last_entry(&walk),
                             "mapped with an unexpected memory type");
-        if ((walk.rights & PAGE_DEVICE) == 0 && OWNER_IS_GUEST(frames_owner(walk.physical)))
+        if ((walk.rights & (PAGE_DEVICE | PAGE_COMBINED)) == 0 &&
+            OWNER_IS_GUEST(frames_owner(walk.physical)))
             audit_violation(audit, "I2", audit_machine("host"), address, walk.physical,
                             "a guest's memory is mapped on the control core");
     }

@@ -94,6 +94,7 @@ void log_panic(const char *event, const char *format, ...)
     va_end(arguments);
     (void)!interrupts_disable();
     write_directly(line, length);
+    log_flush(); /* nobody may be left to draw what a screen has put off */
 }
 
 /* What was there at the start, and no more: a core that logs faster than the console writes must

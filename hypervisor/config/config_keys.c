@@ -56,6 +56,14 @@ static bool set_graphics_unit(struct config_parser *parser, struct word value)
            complain_word(parser, value, "bad value ", "; allowed: translate, leave");
 }
 
+static bool set_console(struct config_parser *parser, struct word value)
+{
+    return config_console_read(value.start, value.length, &parser->config->console) ||
+           complain_word(parser, value, "bad console ",
+                         "; allowed: auto, none, com1 to com4, pci:bb:dd.f, "
+                         "mmio:ADDRESS[,STRIDE] with a stride of 1, 2 or 4 bytes");
+}
+
 /* --- [nic NAME], and [disk NAME], which has one key more --- */
 
 struct config_nic *config_this_nic(struct config_parser *parser)
@@ -86,8 +94,7 @@ static bool read_prefix(struct word word, uint64_t *number, struct word *rest)
     return true;
 }
 
-/* bb:dd.f or ssss:bb:dd.f */
-static bool read_function(struct word word, uint32_t *rid)
+bool word_function(struct word word, uint32_t *rid)
 {
     uint64_t segment = 0;
     struct word address = word;
@@ -109,7 +116,7 @@ static bool set_nic_device(struct config_parser *parser, struct word value)
         nic->device = (uint16_t)second;
         return true;
     }
-    if (!read_function(value, &nic->rid))
+    if (!word_function(value, &nic->rid))
         return complain_word(parser, value, "bad device ",
                              "; write vendor:device (8086:10c9) or an address (01:00.0, "
                              "0001:01:00.0), all hexadecimal");
@@ -228,7 +235,7 @@ static bool set_accept_reserved(struct config_parser *parser, struct word value)
 {
     struct config_guest *guest = config_this_guest(parser);
     uint32_t rid;
-    if (!read_function(value, &rid))
+    if (!word_function(value, &rid))
         return complain_word(parser, value, "bad function ",
                              "; write its address (00:1a.0, 0001:00:1a.0), all hexadecimal");
     for (uint32_t i = 0; i < guest->accepted_count; i++) {
@@ -338,6 +345,7 @@ static const struct config_key system_keys[] = {
     {.name = "unsafe_interrupts", .set = set_unsafe_interrupts},
     {.name = "graphics_unit", .set = set_graphics_unit},
     {.name = "smt", .set = config_set_smt},
+    {.name = "console", .set = set_console},
 };
 
 static const struct config_key nic_keys[] = {

@@ -70,6 +70,9 @@ bool word_number(struct word word, uint64_t *value);
 /* A number with K, M or G behind it, in bytes. */
 bool word_size(struct word word, uint64_t *bytes);
 
+/* bb:dd.f or ssss:bb:dd.f, as segment << 16 | RID. */
+bool word_function(struct word word, uint32_t *rid);
+
 /* The entry that is being filled: the one behind the last. */
 struct config_nic *config_this_nic(struct config_parser *parser);
 struct config_guest *config_this_guest(struct config_parser *parser);

@@ -4,6 +4,9 @@
  * hypervisor, the EFI application (which images to load) and the host (build/config). No globals,
  * no allocation.
  *
+ *   [system]
+ *   console = com2          # or auto, none, pci:04:00.3, mmio:0xfe030000,4
+ *
  *   [nic uplink]
  *   device = 8086:10c9      # or 01:00.0, or ssss:bb:dd.f
  *   vfs    = 2              # absent or 0: passed through whole
@@ -28,6 +31,7 @@
 #pragma once
 
 #include "hypervisor/config/config.h"
+#include "hypervisor/config/config_console.h"
 
 #define CONFIG_MAX_NICS   8
 #define CONFIG_MAX_GUESTS 64
@@ -72,6 +76,7 @@ struct config {
     bool unsafe_interrupts; /* [system] unsafe_interrupts = yes */
     bool leave_graphics;    /* [system] graphics_unit = leave */
     bool smt_shared;        /* [system] smt = shared: guests may share physical cores */
+    struct config_console console;
     uint32_t errors;
 };
 

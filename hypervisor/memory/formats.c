@@ -5,6 +5,7 @@
 #define CPU_PRESENT    BIT(0)
 #define CPU_WRITE      BIT(1)
 #define CPU_UNCACHED   (BIT(3) | BIT(4)) /* PWT and PCD: entry 3 of the PAT, UC after reset */
+#define CPU_COMBINED   BIT(3)            /* PWT: entry 1, WC by setup/cpu.c */
 #define CPU_PAT_SMALL  BIT(7)            /* the third bit of the index into the PAT */
 #define CPU_PAT_LARGE  BIT(12)
 #define CPU_ACCESSED   BIT(5)
@@ -18,7 +19,8 @@ static uint64_t cpu_leaf(uint64_t physical, unsigned rights, unsigned level)
     return physical | CPU_PRESENT | CPU_ACCESSED | CPU_DIRTY |
            ((rights & PAGE_WRITE) != 0 ? CPU_WRITE : 0) |
            ((rights & PAGE_EXECUTE) != 0 ? 0 : CPU_NO_EXECUTE) |
-           ((rights & PAGE_DEVICE) != 0 ? CPU_UNCACHED : 0) | (level > 1 ? PAGE_ENTRY_LARGE : 0);
+           ((rights & PAGE_DEVICE) != 0 ? CPU_UNCACHED : 0) |
+           ((rights & PAGE_COMBINED) != 0 ? CPU_COMBINED : 0) | (level > 1 ? PAGE_ENTRY_LARGE : 0);
 }
 
 static uint64_t cpu_table(uint64_t physical)
@@ -26,11 +28,14 @@ static uint64_t cpu_table(uint64_t physical)
     return physical | CPU_PRESENT | CPU_WRITE | CPU_ACCESSED;
 }
 
-/* Entries 0 and 3 of the PAT are the ones that mean what this program takes them to mean. */
+/* Entries 0, 1 and 3 of the PAT are the ones that mean what this program takes them to mean. */
 static unsigned cpu_type(uint64_t entry, unsigned level)
 {
     uint64_t type = entry & (CPU_UNCACHED | (level == 1 ? CPU_PAT_SMALL : CPU_PAT_LARGE));
-    return type == CPU_UNCACHED ? PAGE_DEVICE : type == 0 ? 0 : PAGE_OTHER_TYPE;
+    return type == CPU_UNCACHED   ? PAGE_DEVICE
+           : type == CPU_COMBINED ? PAGE_COMBINED
+           : type == 0            ? 0
+                                  : PAGE_OTHER_TYPE;
 }
 
 static unsigned cpu_rights(uint64_t entry, unsigned level)

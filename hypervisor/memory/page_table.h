@@ -14,6 +14,7 @@ enum page_rights {
     PAGE_EXECUTE = 1u << 2,
     PAGE_DEVICE = 1u << 3,     /* uncached; otherwise write-back */
     PAGE_SNOOPED = 1u << 4,    /* VT-d: caches are snooped whatever the request says */
+    PAGE_COMBINED = 1u << 6,   /* host only: write-combining, for a framebuffer */
     PAGE_OTHER_TYPE = 1u << 5, /* read only: a memory type that is never mapped on purpose */
 };
 

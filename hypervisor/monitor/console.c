@@ -120,6 +120,13 @@ int console_read(void)
     return typed;
 }
 
+void console_service(void)
+{
+    for (unsigned i = 0; i < device_count; i++)
+        if (devices[i].turn != NULL)
+            devices[i].turn();
+}
+
 void console_flush(void)
 {
     for (unsigned i = 0; i < device_count; i++)

@@ -9,6 +9,7 @@ struct console_device {
     void (*write)(const char *text, size_t size);
     void (*flush)(void); /* waits until everything has left the machine */
     int (*read)(void);   /* a byte, or -1 */
+    void (*turn)(void);  /* does a bounded part of what write() has put off */
     bool wants_return;   /* to it a newline alone only moves down */
 };
 /* At boot; takes a copy. Input is read in the order of registration. More than CONSOLE_DEVICES are
@@ -31,5 +32,7 @@ void console_prompt(const char *text, size_t size);
 void console_prompt_end(void);
 /* A byte that was typed, or -1. */
 int console_read(void);
-/* Waits until everything has left the machine: 100 ms a device at most. */
+/* The control loop's share of what devices have put off. */
+void console_service(void);
+/* Waits until everything has left the machine: 100 ms a device at most, and drawing a screen. */
 void console_flush(void);

@@ -11,6 +11,7 @@
 #include "hypervisor/guest/verdict.h"
 #include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/monitor/monitor.h"
 #include "hypervisor/x86/cpu.h"
@@ -70,6 +71,7 @@ void control_loop(uint64_t image_base, bool batch, bool config_sound)
         machine_check_report(false);
         log_service();
         monitor_service();
+        console_service();
         if (!prompted && (!guests_starting() || deadline_passed(started))) {
             prompted = true;
             audited = guests_all_ended();

@@ -16,9 +16,9 @@
 #define PIC_MASTER_DATA 0x21
 #define PIC_SLAVE_DATA  0xa1
 
-/* Entry 0 write-back, 1 write-through, 2 uncached-, 3 uncached, and the same again: the reset
- * value (SDM 3A 12.12.4). Host page tables use entries 0 and 3. */
-#define PAT_DEFAULT UINT64_C(0x0007040600070406)
+/* The reset value (SDM 3A 12.12.4), entry 0 write-back, 1 write-through, 2 uncached-, 3 uncached,
+ * and the same again, but for entry 1: write-combining. Host page tables use entries 0, 1 and 3. */
+#define PAT_DEFAULT UINT64_C(0x0007040600070106)
 
 /* The boot core's, until memory management gives it guarded ones. */
 static uint8_t early_stacks[EXCEPTION_STACKS][EARLY_STACK_SIZE] __attribute__((aligned(16)));

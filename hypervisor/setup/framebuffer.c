@@ -1,45 +1,131 @@
 /* SPDX-License-Identifier: MIT */
+#include "hypervisor/setup/framebuffer.h"
+
+#include "drivers/framebuffer/framebuffer.h"
 #include "drivers/framebuffer/screen.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/base/string.h"
-#include "hypervisor/memory/address_space.h"
-#include "hypervisor/setup/setup.h"
+#include "hypervisor/memory/address_space_internal.h"
 
 #define MAX_STRIDE 65536u
+#define TURN_BYTES MIB(1) /* of the framebuffer: 10 ms at the 100 MB/s of a management controller  \
+                           */
+#define BRIGHTNESS 0xd0u  /* of 0xff */
 
-static void clear(const struct boot_framebuffer *description)
+static struct boot_framebuffer used;
+
+static uint64_t bytes(const struct boot_framebuffer *description)
 {
-    for (uint32_t y = 0; y < description->height; y++)
-        for (uint32_t x = 0; x < description->width; x++)
-            mmio_write32(screen.pixels + (uintptr_t)y * screen.stride + (uintptr_t)x * 4, PAPER);
+    return (uint64_t)description->height * description->stride;
 }
 
-enum status framebuffer_init(const struct boot_framebuffer *description)
+/* The brightest value of a colour's bits, made a little darker; 0 for bits that are not in one
+ * piece. */
+static uint32_t component(uint32_t mask)
 {
-    if (description->format != BOOT_FRAMEBUFFER_BGRX &&
-        description->format != BOOT_FRAMEBUFFER_RGBX)
-        return STATUS_UNSUPPORTED;
-    if (description->stride > MAX_STRIDE || description->stride / 4 < description->width ||
-        (uint64_t)description->height * description->stride > description->size)
+    uint32_t lowest = mask & -mask;
+    uint64_t largest = lowest != 0 ? mask / lowest : 0;
+    if ((largest & (largest + 1)) != 0)
+        return 0;
+    return (uint32_t)(largest * BRIGHTNESS / 0xff) * lowest;
+}
+
+/* 0: no colour can be told from black. */
+static uint32_t ink(const struct boot_framebuffer *description)
+{
+    uint32_t red = description->red, green = description->green, blue = description->blue;
+    if ((red & green) != 0 || (red & blue) != 0 || (green & blue) != 0 || component(red) == 0 ||
+        component(green) == 0 || component(blue) == 0)
+        return 0;
+    return component(red) | component(green) | component(blue);
+}
+
+static bool in_memory(const struct boot_info *boot)
+{
+    uint64_t base = boot->framebuffer.base, size = bytes(&boot->framebuffer);
+    for (uint32_t i = 0; i < boot->range_count; i++) {
+        const struct boot_memory_range *range = &boot->ranges[i];
+        if (range->type != BOOT_MEMORY_RESERVED && range->type != BOOT_MEMORY_MMIO &&
+            base < range->base + range->size && range->base < base + size)
+            return true;
+    }
+    return false;
+}
+
+static const char *contradiction(const struct boot_info *boot)
+{
+    const struct boot_framebuffer *description = &boot->framebuffer;
+    if (description->width == 0 || description->height == 0 || description->base == 0)
+        return "it has no pixels";
+    if (description->stride > MAX_STRIDE || description->stride / 4 < description->width)
+        return "its lines are longer than the distance between them, or absurdly far apart";
+    if (description->base > BIT(47) - bytes(description))
+        return "it ends behind the last address";
+    return in_memory(boot) ? "memory is where it is said to be" : NULL;
+}
+
+static void clear(void)
+{
+    for (uint32_t y = 0; y < used.height; y++) {
+        uintptr_t line = screen.pixels + (uintptr_t)y * screen.stride;
+        for (uint32_t x = 0; x + 1 < used.width; x += 2)
+            mmio_write64(line + (uintptr_t)x * 4, PAPER | (uint64_t)PAPER << 32);
+        if (used.width % 2 != 0)
+            mmio_write32(line + (uintptr_t)(used.width - 1) * 4, PAPER);
+    }
+}
+
+enum status framebuffer_init(const struct boot_info *boot, const char **message)
+{
+    const struct boot_framebuffer *description = &boot->framebuffer;
+    uint32_t colour = ink(description);
+    *message = contradiction(boot);
+    if (*message != NULL)
         return STATUS_INVALID;
+    *message = "the bits of its colours overlap, are not in one piece or are missing";
+    if (colour == 0)
+        return STATUS_UNSUPPORTED;
     /* The smallest scale at which a line has a readable number of characters. */
     uint32_t scale = 1 + (description->width - 1) / (CELL_WIDTH * MAX_COLUMNS);
     uint32_t columns = MIN(description->width / (CELL_WIDTH * scale), (uint32_t)MAX_COLUMNS);
     uint32_t rows = MIN(description->height / (CELL_HEIGHT * scale), (uint32_t)MAX_ROWS);
-    if (description->width == 0 || columns == 0 || rows == 0)
+    *message = "it is smaller than a character";
+    if (columns == 0 || rows == 0)
         return STATUS_INVALID;
-    uintptr_t pixels =
-        map_device(description->base, (uint64_t)description->height * description->stride);
-    if (pixels == 0)
-        return STATUS_NO_MEMORY;
-    screen.stride = description->stride;
-    screen.scale = scale;
-    screen.columns = columns;
-    screen.rows = rows;
-    screen.pixels = pixels;
-    screen.column = screen.row = 0;
+    *message = bytes(description) > description->size
+                   ? "its size is said to be less than its lines take; these are believed"
+                   : NULL;
+    used = *description;
+    screen = (struct screen){.pixels = (uintptr_t)description->base,
+                             .stride = description->stride,
+                             .scale = scale,
+                             .ink = colour,
+                             .columns = columns,
+                             .rows = rows};
     memset(screen.text, ' ', sizeof screen.text);
     memset(screen.shown, ' ', sizeof screen.shown);
-    clear(description);
+    clear();
     return STATUS_OK;
+}
+
+void framebuffer_hide(void)
+{
+    screen.pixels = 0;
+}
+
+enum status framebuffer_map(void)
+{
+    if (screen.rows == 0)
+        return STATUS_OK;
+    screen.pixels = address_space_map_on_demand(used.base, bytes(&used),
+                                                PAGE_READ | PAGE_WRITE | PAGE_COMBINED);
+    framebuffer_flush();
+    return screen.pixels != 0 ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+void framebuffer_settle(void)
+{
+    uint64_t row = (uint64_t)CELL_HEIGHT * screen.scale * screen.stride;
+    if (screen.rows != 0)
+        screen.turn = (uint32_t)MAX(TURN_BYTES / row, UINT64_C(1));
 }

@@ -21,6 +21,7 @@
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/control_loop.h"
 #include "hypervisor/setup/optional.h"
+#include "hypervisor/setup/console.h"
 #include "hypervisor/setup/pci.h"
 #include "hypervisor/setup/pci_buses.h"
 #include "hypervisor/setup/pci_roots.h"
@@ -115,13 +116,14 @@ void hypervisor_main(const struct boot_info *loaders)
     clock_start(loaders->entry_tsc);
     boot = *loaders;
     cpu_init_early();
-    console_start(); /* an exception from here on is seen */
+    console_start(&boot, &configuration); /* an exception from here on is seen */
     silence_devices();
+    console_start_screen(&boot);
     greet(first_tsc);
 
     phase("memory");
     require(memory_init(), "the memory map is unusable or there is not enough memory");
-    console_start_framebuffer(&boot.framebuffer);
+    console_map();
     require(cpu_init_boot() == STATUS_OK, "no memory left for the boot core's tables");
 
     phase("acpi");
@@ -133,6 +135,7 @@ void hypervisor_main(const struct boot_info *loaders)
     pci_usb_report(&boot);
     pci_wake();
     pci_known_devices();
+    console_start_pci();
     acs_enable_all();
     pci_errors_silence();
 
@@ -159,6 +162,8 @@ void hypervisor_main(const struct boot_info *loaders)
     expect(cpu_start_all(&tables.madt, vcpu_start_core), "cpu.refused",
            "not all cores could be started");
 
+    console_start_keyboard(tables.no_8042);
+
     phase("guests");
     nodes_init(&tables.srat, &boot);
     nodes_log();
@@ -171,6 +176,7 @@ void hypervisor_main(const struct boot_info *loaders)
     timer_start(TICK_MICROSECONDS);
 
     phase("start");
+    console_settle();
     optional_drop(boot.image_base);
     control_loop(boot.image_base, (boot.flags & BOOT_FLAG_BATCH) != 0, configuration.errors == 0);
 }

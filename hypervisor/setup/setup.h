@@ -18,6 +18,7 @@ struct tables {
     struct dmar dmar;
     struct srat srat;
     bool has_dmar;
+    bool no_8042; /* the FADT says so */
 };
 
 /* Reads them, measures the clock, reads the date and notes how the machine is switched off; logs
@@ -37,12 +38,3 @@ void configuration_read(const struct boot_info *boot, struct config *config);
 
 /* Maps the files that the loader brought and notes them for guest/load.c. */
 void modules_keep(const struct boot_info *boot);
-
-/* Serial port and keyboard, which need no memory management; from here on the log is seen. */
-void console_start(void);
-/* Maps and clears the screen. STATUS_INVALID when the description contradicts itself,
- * STATUS_UNSUPPORTED for a format that is none of ours, STATUS_NO_MEMORY when it cannot be mapped.
- */
-MUST_CHECK enum status framebuffer_init(const struct boot_framebuffer *description);
-/* The screen, once device registers can be mapped; shows the tail of what was said before. */
-void console_start_framebuffer(const struct boot_framebuffer *framebuffer);

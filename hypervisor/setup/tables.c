@@ -55,7 +55,7 @@ static void read_date(const struct fadt *fadt)
               now.hour, now.minute, now.second);
 }
 
-static void read_fadt(void)
+static void read_fadt(struct tables *tables)
 {
     struct fadt fadt;
     uint32_t length;
@@ -67,6 +67,7 @@ static void read_fadt(void)
         read_date(NULL);
         return;
     }
+    tables->no_8042 = fadt.no_8042;
     measure_clock(&fadt);
     read_date(&fadt);
     uint8_t slp_typ_a = 0, slp_typ_b = 0;
@@ -101,7 +102,7 @@ void tables_read(uint64_t rsdp, struct tables *tables)
                   "table=RSDP address=%#lx status=%s message=\"without ACPI there are no other "
                   "cores, no PCI configuration space and no IOMMU\"",
                   rsdp, status_name(status));
-    read_fadt();
+    read_fadt(tables);
     const void *table = find("APIC", &length);
     if (table == NULL || madt_parse(table, length, &tables->madt) != STATUS_OK)
         log_event("acpi.refused", "table=APIC message=\"no usable MADT: only one core is used\"");

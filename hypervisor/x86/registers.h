@@ -127,6 +127,7 @@ static inline void cr4_write(uint64_t value)
 
 #define MSR_TSC             0x10
 #define MSR_APIC_BASE       0x1b
+#define MSR_SMI_COUNT       0x34 /* of this core, bits 31:0 (SDM 4, table 2-20) */
 #define MSR_FEATURE_CONTROL 0x3a
 #define MSR_SPEC_CTRL       0x48
 #define MSR_PRED_CMD        0x49

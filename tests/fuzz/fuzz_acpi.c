@@ -3,14 +3,18 @@
 // SOURCES: hypervisor/acpi/directory.c hypervisor/acpi/madt.c hypervisor/acpi/mcfg.c
 // SOURCES: hypervisor/acpi/fadt.c hypervisor/acpi/srat.c hypervisor/acpi/table.c
 // SOURCES: hypervisor/acpi/ivrs.c
+// SOURCES: hypervisor/acpi/spcr.c hypervisor/acpi/dbg2.c hypervisor/acpi/serial_port.c
+// SOURCES: hypervisor/acpi/find.c
 #include <stdlib.h>
 #include <string.h>
 
 #include "hypervisor/acpi/acpi.h"
 #include "hypervisor/acpi/fadt.h"
 #include "hypervisor/acpi/ivrs.h"
+#include "hypervisor/acpi/find.h"
 #include "hypervisor/acpi/madt.h"
 #include "hypervisor/acpi/mcfg.h"
+#include "hypervisor/acpi/serial_port.h"
 #include "hypervisor/acpi/srat.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -54,8 +58,8 @@ static void fix_checksum(uint8_t *bytes, size_t length, size_t at)
 
 static void fix_all(uint8_t *bytes, size_t size)
 {
-    static const char *const signatures[] = {"XSDT", "RSDT", "FACP", "APIC",
-                                             "MCFG", "SRAT", "DSDT", "IVRS"};
+    static const char *const signatures[] = {"XSDT", "RSDT", "FACP", "APIC", "MCFG",
+                                             "SRAT", "DSDT", "IVRS", "SPCR", "DBG2"};
     for (size_t at = 0; at + 36 <= size; at++) {
         for (size_t i = 0; i < ARRAY_SIZE(signatures); i++) {
             if (memcmp(bytes + at, signatures[i], 4) != 0)
@@ -87,6 +91,15 @@ static void check_srat(const struct srat *srat)
     }
 }
 
+static void check_serial(const struct acpi_serial_port *port)
+{
+    fuzz_check(port->address != 0 && port->divisor <= UINT16_MAX);
+    fuzz_check(port->memory ? port->address < BIT(52) && port->address % port->stride == 0
+                            : port->address <= 0xfff8 && port->stride == 1);
+    fuzz_check(port->stride == 1 || port->stride == 2 || port->stride == 4);
+    fuzz_check((port->width == 1 || port->width == 4) && port->width <= port->stride);
+}
+
 static void parse_all(const uint8_t *bytes, uint32_t size)
 {
     static struct srat srat;
@@ -94,7 +107,12 @@ static void parse_all(const uint8_t *bytes, uint32_t size)
     struct mcfg mcfg;
     struct fadt fadt;
     struct ivrs ivrs;
+    struct acpi_serial_port port;
     uint8_t a, b;
+    if (spcr_parse(bytes, size, &port) == STATUS_OK)
+        check_serial(&port);
+    if (dbg2_parse(bytes, size, &port) == STATUS_OK)
+        check_serial(&port);
     if (madt_parse(bytes, size, &madt) == STATUS_OK) {
         fuzz_check(madt.cpu_count <= MADT_MAX_CPUS && madt.ioapic_count <= MADT_MAX_IOAPICS);
         for (uint32_t i = 0; i < madt.cpu_count; i++)
@@ -142,6 +160,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             parse_all(table, length);
             unmap(&memory, table, length);
         }
+    }
+    static const char *const early[] = {"SPCR", "DBG2"};
+    for (size_t i = 0; i < ARRAY_SIZE(early); i++) {
+        uint32_t length;
+        const void *table = acpi_find(&access, BASE, early[i], &length);
+        if (table == NULL)
+            continue;
+        parse_all(table, length);
+        unmap(&memory, table, length);
     }
     fuzz_check(memory.mappings == 0);
     free(bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
 // SOURCES: hypervisor/config/config_owners.c hypervisor/config/config_words.c
-// SOURCES: hypervisor/config/config_cores.c
+// SOURCES: hypervisor/config/config_cores.c hypervisor/config/config_console.c
 /* Any bytes as a configuration: nothing is read or written outside, and what comes out keeps the
  * promises of config.h. */
 #include <string.h>

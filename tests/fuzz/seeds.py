@@ -67,6 +67,13 @@ def acpi_seeds():
                  b"".join(struct.pack("<BBI2xQQ4xI8x", 1, 40, node, node << 30, 1 << 30, flags)
                           for node, flags in ((0, 1), (1, 1), (2, 9))))
     mcfg = table(b"MCFG", bytes(8) + struct.pack("<QHBBI", 0xE0000000, 0, 0, 255, 0))
+    spcr = bytearray(table(b"SPCR", struct.pack("<I", 0x12) + struct.pack("<BBBBQ", 0, 32, 0, 3, 0xFE030000) +
+                           bytes(6) + bytes([7, 0, 1, 0, 3, 0]) + b"\xff" * 4 + bytes(8) +
+                           struct.pack("<IIHH", 48000000, 115200, 2, 88)))
+    spcr[8:10] = 4, (spcr[9] - 3) & 0xFF
+    dbg2 = table(b"DBG2", struct.pack("<II", 44, 2) + b"".join(
+        struct.pack("<BHBHHHHHHHHH", 0, 38, 1, 0, 0, 0, 0, kind, subtype, 0, 22, 34) +
+        struct.pack("<BBBBQI", 1, 8, 0, 1, 0x2F8, 8) for kind, subtype in ((0x8003, 0x8086), (0x8000, 0))))
     dsdt = table(b"DSDT", b"\x08_S5_\x12\x08\x04\x0a\x05\x0a\x05\x00\x00")
 
     def fadt(dsdt_address):
@@ -80,17 +87,17 @@ def acpi_seeds():
     for name, root, width in (("xsdt", b"XSDT", "Q"), ("rsdt", b"RSDT", "I")):
         parts, at = [], base + 36
         addresses = []
-        for part in (dsdt, madt, mcfg, srat):
+        for part in (dsdt, madt, mcfg, srat, bytes(spcr), dbg2):
             addresses.append(at)
             parts.append(part)
             at += len(part)
         parts.append(fadt(addresses[0]))
         addresses.append(at)
         at += len(parts[-1])
-        parts.append(table(root, struct.pack("<4" + width, *addresses[1:])))
+        parts.append(table(root, struct.pack("<6" + width, *addresses[1:])))
         rsdp = b"RSD PTR \0TESTER" + struct.pack("<BIIQI", 2 if width == "Q" else 0, at, 36, at, 0)
         yield name, rsdp + b"".join(parts)
-    yield from (("madt", madt), ("mcfg", mcfg), ("srat", srat), ("dsdt", dsdt), ("fadt", fadt(base)))
+    yield from (("madt", madt), ("mcfg", mcfg), ("srat", srat), ("spcr", bytes(spcr)), ("dbg2", dbg2), ("dsdt", dsdt), ("fadt", fadt(base)))
 
 
 def note(name, kind, value):

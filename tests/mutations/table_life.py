@@ -276,11 +276,11 @@ LIFE_MUTATIONS = (
 
     # --- memory types and snooping ---
     Mutation("memory-type-half-read", "the audit tells a memory type from all bits that the CPU reads",
-             (Edit("hypervisor/memory/formats.c", "return type == CPU_UNCACHED ? PAGE_DEVICE : type == 0 ? 0 : PAGE_OTHER_TYPE;",
-                   "return type != 0 ? PAGE_DEVICE : 0;"),),
+             (Edit("hypervisor/memory/formats.c", "    return type == CPU_UNCACHED   ? PAGE_DEVICE\n           : type == CPU_COMBINED ? PAGE_COMBINED\n",
+                   "    return type != 0 ? PAGE_DEVICE\n"),),
              (Unit("test_audit", failed("each_falsified_entry_is_named")), Unit("test_page_formats", failed("test_memory_types")))),
     Mutation("ram-uncached-unnoticed", "the audit looks at the memory type of RAM",
-             (Edit("hypervisor/audit/audit.c", "else if ((walk.rights & (PAGE_DEVICE | PAGE_OTHER_TYPE)) != 0)",
+             (Edit("hypervisor/audit/audit.c", "else if ((walk.rights & (PAGE_DEVICE | PAGE_COMBINED | PAGE_OTHER_TYPE)) != 0)",
                    "else if ((walk.rights & PAGE_OTHER_TYPE) != 0 && walk.page_size == 0)"),),
              (Unit("test_audit", failed("each_falsified_entry_is_named")),)),
     Mutation("requests-not-snooped", "domains make every request snoop where the units can",

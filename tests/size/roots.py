@@ -39,6 +39,7 @@ STORED = (
 COPIED = {
     "hypervisor/setup/console.c:*": "console_register(), log_sink",
     "hypervisor/setup/console_input.c:*": "console_register()",
+    "hypervisor/setup/console_late.c:*": "console_register()",
 }
 
 # From, to, and why a guest's doings do not lead on.
@@ -54,6 +55,10 @@ BOOT_POINTERS = {
     "boot/multiboot2/entry.asm:*": "the way into 64-bit mode",
     "boot/multiboot2/convert.c:pool_page": "an argument of paging_init(), which does not keep it",
     "drivers/igb/setup/igb_start.c:fetch_descriptor": "an argument of pf_dma_test(), which does not keep it",
+    "hypervisor/acpi/spcr.c:spcr_parse": "an argument of console.c's try_table(), which does not keep it",
+    "hypervisor/acpi/dbg2.c:dbg2_parse": "likewise",
+    "hypervisor/setup/console.c:identity": "an argument of acpi_find(), which does not keep it",
+    "hypervisor/setup/console.c:ignore": "an argument of config_parse(), which does not keep it",
     "hypervisor/setup/configuration.c:complain": "an argument of config_parse(), which does not keep it",
     "hypervisor/setup/tables.c:map_table": "an argument of the readers of ACPI tables, which run at boot",
     "hypervisor/setup/tables.c:unmap_table": "likewise",

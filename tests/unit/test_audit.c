@@ -115,7 +115,8 @@ static void ram_uncached(void)
 {
     *entry_of(ept(), 0, 2) = ept()->format->leaf(RAM(0), REGISTERS | PAGE_EXECUTE, 2);
 }
-static void host_write_through(void) { *entry_of(&host, MIB(4), 2) |= BIT(3); }
+static void host_combined(void) { *entry_of(&host, MIB(4), 2) |= BIT(3); }
+static void host_uncached_minus(void) { *entry_of(&host, MIB(4), 2) |= BIT(4); }
 static void snooped_where_reserved(void) { *entry_of(dma(), 0, 2) |= BIT(11); }
 static void unit_cannot_snoop(void)
 {
@@ -310,7 +311,8 @@ static const struct {
     {registers_write_through, "I2", "alpha", "cached or executable"},
     {ram_write_through, "I2", "alpha", "not mapped write-back"},
     {ram_uncached, "I2", "alpha", "not mapped write-back"},
-    {host_write_through, "I2", "host", "memory type"},
+    {host_combined, "I2", "host", "memory type"},
+    {host_uncached_minus, "I2", "host", "memory type"},
     {snooped_where_reserved, "I3", "alpha", "snoop control"},
     {unit_cannot_snoop, "I3", "alpha", "snoop control"},
     {not_snooped, "I3", "alpha", "snoop control"},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
 // SOURCES: hypervisor/config/config_owners.c hypervisor/config/config_words.c
-// SOURCES: hypervisor/config/config_cores.c
+// SOURCES: hypervisor/config/config_cores.c hypervisor/config/config_console.c
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -426,9 +426,67 @@ static void test_many_errors_are_cut(void **state)
     assert_non_null(strstr(complaints, "32:1 too many errors"));
 }
 
+static void test_console(void **state)
+{
+    static const struct {
+        const char *value;
+        struct config_console console;
+    } good[] = {
+        {"auto", {.kind = CONSOLE_AUTO}},
+        {"none", {.kind = CONSOLE_NONE}},
+        {"com1", {.kind = CONSOLE_PORT, .port = 0x3f8}},
+        {"com2", {.kind = CONSOLE_PORT, .port = 0x2f8}},
+        {"com3", {.kind = CONSOLE_PORT, .port = 0x3e8}},
+        {"com4", {.kind = CONSOLE_PORT, .port = 0x2e8}},
+        {"pci:04:00.3", {.kind = CONSOLE_PCI, .rid = 0x403}},
+        {"pci:0001:ff:1f.7", {.kind = CONSOLE_PCI, .rid = 0x1ffff}},
+        {"mmio:0xfe030000", {.kind = CONSOLE_MEMORY, .address = 0xfe030000, .stride = 1}},
+        {"mmio:0xfe030000,4", {.kind = CONSOLE_MEMORY, .address = 0xfe030000, .stride = 4}},
+        {"mmio:4096,2", {.kind = CONSOLE_MEMORY, .address = 4096, .stride = 2}},
+    };
+    static const char *const bad[] = {
+        "com",           "com0",        "com5",      "COM1",        "pci:",
+        "pci:04:00",     "pci:04:20.0", "mmio:",     "mmio:0",      "mmio:0x1002,4",
+        "mmio:4096,3",   "mmio:4096,",  "mmio:,4",   "mmio:4096,8", "mmio:0x10000000000000",
+        "mmio:4096,4,4", "pci:4:0.3",   "com1 com2", "autos",       "mmio:0xg",
+    };
+    char text[128];
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        const struct config_console *expected = &good[i].console, *console = &config.console;
+        snprintf(text, sizeof text, "[system]\nconsole = %s\n", good[i].value);
+        assert_int_equal(parse(text), STATUS_OK);
+        assert_int_equal(console->kind, expected->kind);
+        assert_int_equal(console->port, expected->port);
+        assert_int_equal(console->rid, expected->rid);
+        assert_int_equal(console->address, expected->address);
+        assert_int_equal(console->stride, expected->stride);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        snprintf(text, sizeof text, "[system]\nconsole = %s\n", bad[i]);
+        expect_complaint(text, "2:11", "bad console");
+        assert_int_equal(config.console.kind, CONSOLE_AUTO);
+    }
+    assert_int_equal(parse("[system]\n"), STATUS_OK);
+    assert_int_equal(config.console.kind, CONSOLE_AUTO);
+}
+
+static void test_console_of_a_command_line(void **state)
+{
+    struct config_console console = {.kind = CONSOLE_NONE};
+    assert_false(config_console_find("", &console));
+    assert_false(config_console_find("x.conf console= console=com9 xconsole=com1", &console));
+    assert_int_equal(console.kind, CONSOLE_NONE);
+    assert_true(config_console_find("x.efi  console=com1 \tconsole=com2 console=com9 ", &console));
+    assert_int_equal(console.port, 0x2f8);
+    assert_true(config_console_find("console=mmio:0x1000,4", &console));
+    assert_int_equal(console.address, 0x1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_console),
+        cmocka_unit_test(test_console_of_a_command_line),
         cmocka_unit_test(test_complete),
         cmocka_unit_test(test_empty_and_line_ends),
         cmocka_unit_test(test_sections),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
 // SOURCES: hypervisor/config/config_owners.c hypervisor/config/config_words.c
-// SOURCES: hypervisor/config/config_cores.c
+// SOURCES: hypervisor/config/config_cores.c hypervisor/config/config_console.c
 /* The keys `driver` and `owner_lost`: who drives a card whose VFs are given away. */
 #include <stdio.h>
 #include <string.h>

@@ -68,6 +68,20 @@ static void test_clock_is_absent(void **state)
     assert_true(fadt.no_rtc);
 }
 
+/* Firmware before ACPI 2 knows no such flags. */
+static void test_keyboard_controller(void **state)
+{
+    begin(116);
+    assert_int_equal(parse(), STATUS_OK);
+    assert_false(fadt.no_8042);
+    table.bytes[8] = 3;
+    assert_int_equal(parse(), STATUS_OK);
+    assert_true(fadt.no_8042);
+    put_at(&table, 109, BIT(1), 2);
+    assert_int_equal(parse(), STATUS_OK);
+    assert_false(fadt.no_8042);
+}
+
 static void test_extended_fields(void **state)
 {
     begin(244);
@@ -204,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_revision_1, start),
         cmocka_unit_test_setup(test_clock_is_absent, start),
+        cmocka_unit_test_setup(test_keyboard_controller, start),
         cmocka_unit_test_setup(test_extended_fields, start),
         cmocka_unit_test_setup(test_reset_registers, start),
         cmocka_unit_test_setup(test_hardware_reduced, start),

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: drivers/keyboard/keyboard.c hypervisor/setup/keyboard.c -log.c -clock.c -pages.c
+// SOURCES: drivers/keyboard/keyboard.c hypervisor/setup/keyboard.c
 /* What is typed on a PS/2 keyboard, as scan codes. */
 #include "drivers/keyboard/keyboard.h"
 #include "hypervisor/base/mmio.h"
+#include "hypervisor/setup/keyboard.h"
+#include "hypervisor/x86/registers.h"
 #include "tests/unit/support/host.h"
 
 static const uint8_t *codes;
 static size_t left;
 static uint8_t extra_status;
-static bool absent;
+static bool absent, deaf, traps, counts_smis;
+static unsigned looks;
+static uint64_t smi_count;
 
 uint8_t port_read8(uint16_t port)
 {
+    looks++;
+    smi_count += traps;
     if (absent)
         return 0xff;
     if (port == 0x64)
@@ -20,6 +26,25 @@ uint8_t port_read8(uint16_t port)
     assert_true(left != 0);
     left--;
     return *codes++;
+}
+
+/* "Read command byte". */
+void port_write8(uint16_t port, uint8_t value)
+{
+    static const uint8_t command_byte = 0x65;
+    assert_int_equal(port, 0x64);
+    assert_int_equal(value, 0x20);
+    assert_int_equal(left, 0);
+    smi_count += traps;
+    codes = &command_byte;
+    left = deaf ? 0 : 1;
+}
+
+bool msr_read_safe(uint32_t msr, uint64_t *value)
+{
+    assert_int_equal(msr, 0x34);
+    *value = smi_count;
+    return counts_smis;
 }
 
 static void feed(const uint8_t *bytes, size_t size)
@@ -40,9 +65,12 @@ static void read_all(char *text)
 
 static int start(void **state)
 {
-    absent = false;
+    absent = deaf = traps = false;
+    counts_smis = true;
     extra_status = 0;
-    return keyboard_init() ? 0 : 1;
+    smi_count = 0xfffffffc; /* 32 bits of it count */
+    left = 0;
+    return keyboard_probe() == KEYBOARD_FOUND ? 0 : 1;
 }
 
 static void letters_and_enter(void **state)
@@ -93,8 +121,42 @@ static void a_controller_that_babbles_is_left_alone(void **state)
 static void no_controller(void **state)
 {
     absent = true;
-    assert_false(keyboard_init());
+    looks = 0;
+    assert_int_equal(keyboard_probe(), KEYBOARD_ABSENT);
+    assert_int_equal(looks, 1);
     assert_int_equal(keyboard_read(), -1);
+}
+
+/* A port that reads as something, where nobody carries out commands. */
+static void no_answer(void **state)
+{
+    deaf = true;
+    assert_int_equal(keyboard_probe(), KEYBOARD_ABSENT);
+    deaf = false;
+    extra_status = 0x02; /* always busy */
+    assert_int_equal(keyboard_probe(), KEYBOARD_ABSENT);
+    extra_status = 0x01; /* always full */
+    static uint8_t bytes[1000];
+    feed(bytes, sizeof bytes);
+    assert_int_equal(keyboard_probe(), KEYBOARD_ABSENT);
+    assert_true(left > 900);
+}
+
+static void what_was_typed_before_is_thrown_away(void **state)
+{
+    static const uint8_t bytes[] = {0x1e, 0x9e, 0x30, 0xb0};
+    feed(bytes, sizeof bytes);
+    assert_int_equal(keyboard_probe(), KEYBOARD_FOUND);
+    assert_int_equal(keyboard_read(), -1);
+}
+
+/* Firmware's emulation: each look is an SMI. */
+static void a_controller_that_is_firmware(void **state)
+{
+    traps = true;
+    assert_int_equal(keyboard_probe(), KEYBOARD_TRAPPED);
+    counts_smis = false;
+    assert_int_equal(keyboard_probe(), KEYBOARD_FOUND); /* nobody can tell */
 }
 
 int main(void)
@@ -106,6 +168,9 @@ int main(void)
         cmocka_unit_test_setup(a_mouse_types_nothing, start),
         cmocka_unit_test_setup(a_controller_that_babbles_is_left_alone, start),
         cmocka_unit_test_setup(no_controller, start),
+        cmocka_unit_test_setup(no_answer, start),
+        cmocka_unit_test_setup(what_was_typed_before_is_thrown_away, start),
+        cmocka_unit_test_setup(a_controller_that_is_firmware, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

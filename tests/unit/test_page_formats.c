@@ -18,6 +18,7 @@ static void test_format_bits(void **state)
     assert_int_equal(page_format_host.leaf(at, RW, 1), at | 0x63 | BIT(63));
     assert_int_equal(page_format_host.leaf(at, PAGE_READ | PAGE_EXECUTE, 1), at | 0x61);
     assert_int_equal(page_format_host.leaf(at, RW | PAGE_DEVICE, 1), at | 0x7b | BIT(63));
+    assert_int_equal(page_format_host.leaf(at, RW | PAGE_COMBINED, 1), at | 0x6b | BIT(63));
     assert_int_equal(page_format_host.leaf(PAGE_1G, RW, 2), PAGE_1G | 0xe3 | BIT(63));
     assert_int_equal(page_format_host.table(at), at | 0x23);
 
@@ -50,8 +51,16 @@ static void test_memory_types(void **state)
             assert_int_equal(page_format_ept.rights(3 | type << 3 | (level > 1 ? 0x80 : 0), level),
                              RW | expected);
     }
+    static const unsigned types[8] = {0,
+                                      PAGE_COMBINED,
+                                      PAGE_OTHER_TYPE,
+                                      PAGE_DEVICE,
+                                      PAGE_OTHER_TYPE,
+                                      PAGE_OTHER_TYPE,
+                                      PAGE_OTHER_TYPE,
+                                      PAGE_OTHER_TYPE};
     for (unsigned index = 0; index < 8; index++) { /* PWT, PCD and PAT */
-        unsigned expected = index == 0 ? 0 : index == 3 ? PAGE_DEVICE : PAGE_OTHER_TYPE;
+        unsigned expected = types[index];
         uint64_t low = 7 | BIT(63) | (index & 3) << 3;
         uint64_t small = low | (index & 4 ? BIT(7) : 0);
         uint64_t large = low | BIT(7) | (index & 4 ? BIT(12) : 0);
