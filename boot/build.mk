@@ -12,10 +12,15 @@ EFI_CFLAGS = -std=gnu17 -O2 -g -ffreestanding -fpic -fshort-wchar -mno-red-zone 
     -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none \
     -fvisibility=hidden -DGNU_EFI_USE_MS_ABI $(WARNINGS) -I. -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64
 
+# The preflight report, with the parsers and tables of the hypervisor that it reads the machine by.
+PREFLIGHT_C := $(sort $(wildcard boot/preflight/*.c)) $(sort $(wildcard hypervisor/acpi/*.c)) \
+    hypervisor/base/status.c hypervisor/pci/config_access.c hypervisor/pci/functions.c \
+    hypervisor/setup/pci_bars.c hypervisor/setup/pci_bridge_window.c hypervisor/setup/pci_capabilities.c \
+    hypervisor/setup/vmx_controls.c
 EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c $(BOOT_PCI_C) \
-    hypervisor/config/config.c hypervisor/config/config_keys.c hypervisor/config/config_owners.c \
-    hypervisor/config/config_words.c hypervisor/config/config_cores.c hypervisor/config/config_console.c \
-    hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c hypervisor/x86/mmio.c hypervisor/x86/clock.c
+    $(sort $(wildcard hypervisor/config/*.c)) \
+    hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c hypervisor/x86/mmio.c hypervisor/x86/clock.c \
+    $(PREFLIGHT_C)
 EFI_O := $(EFI_C:%.c=$(BUILD)/efi/%.o) $(BUILD)/boot/efi/jump.asm.o
 EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 
@@ -25,6 +30,10 @@ $(BUILD)/efi/%.o: %.c $(BUILD)/flags/efi
 	@mkdir -p $(@D)
 	$(call say,CC,$< for EFI)
 	$(Q)$(CC) $(EFI_CFLAGS) -MMD -MP -c $< -o $@
+
+# What preflight.start says of the version.
+$(BUILD)/efi/boot/efi/preflight.o: EFI_CFLAGS += $(flags.version)
+$(BUILD)/efi/boot/efi/preflight.o: $(BUILD)/flags/version
 
 $(BUILD)/efi/bulkhead.so: $(EFI_O) $(BUILD)/flags/efi-link
 	$(call say,LD,$@)

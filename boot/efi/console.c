@@ -5,7 +5,7 @@
 
 #define WAIT_SECONDS 10
 
-static void print(const char *text)
+void console_print(const char *text)
 {
     SIMPLE_TEXT_OUTPUT_INTERFACE *console = efi_system->ConOut;
     if (console == NULL)
@@ -30,20 +30,19 @@ void say(const char *format, ...)
     va_start(arguments, format);
     format_text_list(text, sizeof text, format, arguments);
     va_end(arguments);
-    print("Bulkhead: ");
-    print(text);
-    print("\n");
+    console_print("Bulkhead: ");
+    console_print(text);
+    console_print("\n");
 }
 
-static void wait_for_key(void)
+void console_wait(unsigned seconds)
 {
     EFI_BOOT_SERVICES *services = efi_system->BootServices;
     EFI_EVENT events[2];
     UINTN count = 1, which;
     if (services->CreateEvent(EVT_TIMER, 0, NULL, NULL, &events[0]) != EFI_SUCCESS)
         return;
-    if (services->SetTimer(events[0], TimerRelative, WAIT_SECONDS * UINT64_C(10000000)) ==
-        EFI_SUCCESS) {
+    if (services->SetTimer(events[0], TimerRelative, seconds * UINT64_C(10000000)) == EFI_SUCCESS) {
         if (efi_system->ConIn != NULL)
             events[count++] = efi_system->ConIn->WaitForKey;
         services->WaitForEvent(count, events, &which);
@@ -58,9 +57,9 @@ EFI_STATUS refuse(EFI_STATUS status, const char *format, ...)
     va_start(arguments, format);
     format_text_list(text, sizeof text, format, arguments);
     va_end(arguments);
-    print("\nBulkhead cannot start: ");
-    print(text);
-    print("\nPress a key (it goes on by itself after 10 seconds).\n");
-    wait_for_key();
+    console_print("\nBulkhead cannot start: ");
+    console_print(text);
+    console_print("\nPress a key (it goes on by itself after 10 seconds).\n");
+    console_wait(WAIT_SECONDS);
     return status;
 }

@@ -14,6 +14,9 @@ extern EFI_SYSTEM_TABLE *efi_system;
 extern EFI_HANDLE efi_image;
 
 /* --- console.c --- */
+void console_print(const char *text);
+/* For a key, or so long. */
+void console_wait(unsigned seconds);
 void say(const char *format, ...) PRINTF_LIKE(1, 2);
 /* "Bulkhead cannot start: ...", then waits for a key or ten seconds. Returns `status`. */
 EFI_STATUS refuse(EFI_STATUS status, const char *format, ...) PRINTF_LIKE(2, 3);

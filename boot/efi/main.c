@@ -2,6 +2,7 @@
 /* \EFI\bulkhead\bulkhead.efi: reads what is on the volume it was loaded from, leaves the firmware's
  * boot services and enters the hypervisor as boot/boot_info.h says. */
 #include "boot/efi/efi.h"
+#include "boot/efi/preflight.h"
 
 #include "boot/paging.h"
 #include "hypervisor/base/string.h"
@@ -43,6 +44,8 @@ static EFI_STATUS boot(struct boot_info *info)
     struct elf_image image;
     UINT64 root;
     load_scenario(info);
+    if (preflight(info))
+        return EFI_SUCCESS;
     EFI_STATUS status = load_hypervisor(info, &image);
     if (status != EFI_SUCCESS)
         return status;

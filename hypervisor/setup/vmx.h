@@ -15,6 +15,16 @@ void vmx_capabilities_read(struct vmx_capabilities *capabilities, uint64_t (*rea
  * message=` for each thing that is missing. */
 MUST_CHECK enum status vmx_controls_choose(const struct vmx_capabilities *capabilities,
                                            struct vmx_controls *controls);
+/* What this CPU says of the control number `index` of the table by which they are chosen; false
+ * past its end. `name` is the manual's. */
+struct vmx_control_fact {
+    enum vmx_control_word word;
+    uint32_t bit;
+    const char *name, *need; /* need: "required", "wanted" or "off" */
+    bool can_be_on, can_be_off;
+};
+bool vmx_control_fact(size_t index, const struct vmx_capabilities *capabilities,
+                      struct vmx_control_fact *fact);
 /* Judges IA32_FEATURE_CONTROL (SDM 3C 24.7). *write is what to write there, or 0 when nothing needs
  * to be written. STATUS_DENIED, logged, when firmware locked VMX off. */
 MUST_CHECK enum status vmx_feature_control_check(uint64_t value, uint64_t *write);

@@ -219,6 +219,26 @@ enum status vmx_controls_choose(const struct vmx_capabilities *capabilities,
     return result;
 }
 
+bool vmx_control_fact(size_t index, const struct vmx_capabilities *capabilities,
+                      struct vmx_control_fact *fact)
+{
+    static const char *const needs[] = {
+        [REQUIRED] = "required", [WANTED] = "wanted", [OFF] = "off"};
+    if (index >= ARRAY_SIZE(rules))
+        return false;
+    const struct control_rule *rule = &rules[index];
+    const struct vmx_allowed *allowed = &capabilities->allowed[rule->word];
+    *fact = (struct vmx_control_fact){
+        .word = rule->word,
+        .bit = rule->bit,
+        .name = rule->name,
+        .need = needs[rule->need],
+        .can_be_on = (allowed->may & rule->bit) != 0,
+        .can_be_off = (allowed->must & rule->bit) == 0,
+    };
+    return true;
+}
+
 enum status vmx_feature_control_check(uint64_t value, uint64_t *write)
 {
     *write = 0;

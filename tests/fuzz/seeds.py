@@ -143,7 +143,19 @@ def usb_seeds():
                                     bytes([6, 48, 1, 0, 64, 0]))
 
 
-SEEDS = {"fuzz_usb": usb_seeds, "fuzz_dmar": dmar_seeds, "fuzz_acpi": acpi_seeds, "fuzz_image": image_seeds, "fuzz_start": start_seeds}
+def preflight_seeds():
+    yield "smbios", b"\0" + b"\0\x0a\0\0\1\2\0\0\3\0Maker\0One\0Today\0\0" + b"\1\x08\1\0\1\2\0\0A\0B\0\0" + b"\x7f\4\2\0\0\0"
+    resource = b"\x8a" + struct.pack("<HBBBQQQQQ", 43, 0, 0, 0, 0, 0x80000000, 0xbfffffff, 0, 0x40000000)
+    buses = b"\x8a" + struct.pack("<HBBBQQQQQ", 43, 2, 0, 0, 0, 0, 0xff, 0, 0x100)
+    yield "root", b"\1" + resource + buses + b"\x79\0"
+    yield "end", b"\2" + b"cpu.smi count=1\npreflight.end lines=1 lost=0 bytes=16 digest=0x1f stable=0x2e\n"
+    block = struct.pack("<BBHHHQ8x", 0x10, 0, 24, 0x10, 0x40, 0xfeb80000)
+    for number, body in ((4, bytes(12) + block + block), (5, bytes(32) + bytes(12)), (6, bytes(44)), (7, bytes(12))):
+        yield f"table{number}", bytes([number]) + table(b"ANYS", body)
+
+
+SEEDS = {"fuzz_acpi": acpi_seeds, "fuzz_dmar": dmar_seeds, "fuzz_image": image_seeds, "fuzz_preflight": preflight_seeds,
+         "fuzz_start": start_seeds, "fuzz_usb": usb_seeds}
 
 
 def main():

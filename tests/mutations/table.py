@@ -9,6 +9,7 @@ from .table_life import LIFE_MUTATIONS
 from .table_cards import CARD_MUTATIONS
 from .table_pf import PF_MUTATIONS
 from .table_usb import USB_MUTATIONS
+from .table_preflight import PREFLIGHT_MUTATIONS
 
 ASSIGNMENT = "hypervisor/assign/assignment.c"
 CHECK = "hypervisor/assign/assignment_check.c"
@@ -319,4 +320,4 @@ MUTATIONS = (
              (Edit(ASSIGNMENT, "const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;",
                    "const unsigned rights = PAGE_READ | PAGE_WRITE;"),),
              (System(scenarios.hello, r"audit\.violation I2 .*cached or executable"),)),
-) + LIFE_MUTATIONS + PF_MUTATIONS + CARD_MUTATIONS + USB_MUTATIONS
+) + LIFE_MUTATIONS + PF_MUTATIONS + CARD_MUTATIONS + USB_MUTATIONS + PREFLIGHT_MUTATIONS

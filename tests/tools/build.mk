@@ -60,3 +60,9 @@ $(BUILD)/compile_commands.json: $(BUILD)/flags/commands
 	$(call entries,$(HOST_C),$(HOST_CC) $(UNIT_CFLAGS))
 	$(call entries,$(FUZZ_TARGETS:%=tests/fuzz/%.c),$(FUZZ_CC) $(FUZZ_CFLAGS))
 	@sed '$$s/,$$/\n]/' $@.new >$@ && rm $@.new
+
+FILE ?=
+.PHONY: preflight
+preflight: ## explain what \bulkhead\preflight.txt says of a machine: FILE=report, folder or image; NAME=x keeps it for the tests
+	@[ -n "$(FILE)" ] || { echo 'preflight: name the report: make preflight FILE=preflight.txt' >&2; exit 1; }
+	@$(PYTHON) tests/tools/preflight.py "$(FILE)" $(if $(NAME),--name "$(NAME)")
