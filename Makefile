@@ -131,8 +131,8 @@ $(BUILD)/linker.ld: linker.ld $(BUILD)/flags/groups
 flags.bulkhead = $(LD) $(HYPERVISOR_O)
 $(BUILD)/bulkhead.elf: $(HYPERVISOR_O) $(BUILD)/linker.ld $(BUILD)/flags/bulkhead
 	$(call say,LD,$@)
-	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections --orphan-handling=error \
-	    -T $(BUILD)/linker.ld -Map=$(@:.elf=.map) $(HYPERVISOR_O) -o $@
+	$(Q)$(LD) -nostdlib -static --build-id=sha1 -z max-page-size=4096 -z noexecstack --gc-sections \
+	    --orphan-handling=error -T $(BUILD)/linker.ld -Map=$(@:.elf=.map) $(HYPERVISOR_O) -o $@
 
 -include $(HYPERVISOR_O:.o=.d)
 

@@ -109,6 +109,18 @@ struct boot_usb {
     uint8_t result;    /* enum boot_usb_result */
 };
 
+/* The log that outlives a reset: memory for this run's, and what became of the last run's. */
+struct boot_log {
+    uint64_t
+        base; /* page aligned physical address, LOG_KEPT_SIZE bytes, zeroed; 0: there is none */
+    uint64_t saved;    /* bytes written to \bulkhead\last.log; 0: none */
+    uint32_t lines;    /* of the last run that were found sound */
+    uint32_t missing;  /* lines between them that were not */
+    uint32_t crashed;  /* whether one of them is cpu.exception */
+    char from[12];     /* where they were found: "memory" or "erst" */
+    char message[144]; /* what could not be done, or "" */
+};
+
 enum boot_flags {
     BOOT_FLAG_BATCH = 1u << 0, /* power off once the guests have ended */
 };
@@ -141,6 +153,7 @@ struct boot_info {
     struct boot_root_window root_windows[BOOT_MAX_ROOT_WINDOWS];
     uint32_t usb_count;
     struct boot_usb usb[BOOT_MAX_USB];
+    struct boot_log log;
 };
 
 _Static_assert(sizeof(struct boot_memory_range) == 24, "boot_memory_range is shared with NASM");

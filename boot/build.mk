@@ -17,9 +17,9 @@ PREFLIGHT_C := $(sort $(wildcard boot/preflight/*.c)) $(sort $(wildcard hypervis
     hypervisor/base/status.c hypervisor/pci/config_access.c hypervisor/pci/functions.c \
     hypervisor/setup/pci_bars.c hypervisor/setup/pci_bridge_window.c hypervisor/setup/pci_capabilities.c \
     hypervisor/setup/vmx_controls.c
-EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c $(BOOT_PCI_C) \
+EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c boot/kept_log.c $(BOOT_PCI_C) \
     $(sort $(wildcard hypervisor/config/*.c)) \
-    hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c hypervisor/x86/mmio.c hypervisor/x86/clock.c \
+    hypervisor/base/log_ring.c hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c hypervisor/x86/mmio.c hypervisor/x86/clock.c \
     $(PREFLIGHT_C)
 EFI_O := $(EFI_C:%.c=$(BUILD)/efi/%.o) $(BUILD)/boot/efi/jump.asm.o
 EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc

@@ -28,6 +28,8 @@ UINT64 memory_allocate(UINTN pages, UINT64 limit, enum boot_memory_type type);
 UINT64 memory_allocate_2m(UINTN pages, enum boot_memory_type type);
 /* A page that the firmware lets us execute, below 4 GiB. 0: none. */
 UINT64 memory_allocate_code(void);
+/* Exactly those pages, with what is in them: false when they are not free. */
+bool memory_allocate_at(UINT64 base, UINTN pages, enum boot_memory_type type);
 void memory_release(void);
 /* Fills info->ranges from the firmware's map as it is now. */
 EFI_STATUS memory_read_map(struct boot_info *info);
@@ -43,6 +45,23 @@ bool files_exist(const char *name);
 /* Reads \bulkhead\NAME whole into pages of its own. EFI_NOT_FOUND without a word when it is not
  * there; other errors are given in *problem. */
 EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char **problem);
+
+/* Makes \bulkhead\NAME anew; `write` then adds to it. */
+EFI_STATUS files_create(const char *name, EFI_FILE_HANDLE *file);
+
+/* --- last_log.c --- */
+/* Takes the memory that the last run's log is in. The first thing of all: nothing may be allocated
+ * before, or it might be there. */
+void last_log_take(void);
+/* Saves that log as \bulkhead\last.log, clears its memory for this run's and fills info->log. */
+void last_log_save(struct boot_info *info);
+
+/* --- erst.c --- */
+/* The log's words in the record that a crash left in firmware's store, at most `*size` bytes; false
+ * when there is none. */
+bool erst_read(UINT64 *words, UINTN *size);
+/* Takes that record out; false when the store refuses. After erst_read(). */
+bool erst_clear(void);
 
 /* --- platform.c --- */
 UINT64 platform_rsdp(void);

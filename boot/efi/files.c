@@ -38,7 +38,7 @@ void files_close(void)
     volume = NULL;
 }
 
-static EFI_STATUS open_file(const char *name, EFI_FILE_HANDLE *file)
+static EFI_STATUS open_file(const char *name, UINT64 mode, EFI_FILE_HANDLE *file)
 {
     CHAR16 path[sizeof DIRECTORY + BOOT_NAME_SIZE];
     size_t length = 0;
@@ -50,13 +50,13 @@ static EFI_STATUS open_file(const char *name, EFI_FILE_HANDLE *file)
         path[length++] = (CHAR16)(unsigned char)*name;
     }
     path[length] = 0;
-    return volume->Open(volume, file, path, EFI_FILE_MODE_READ, 0);
+    return volume->Open(volume, file, path, mode, 0);
 }
 
 bool files_exist(const char *name)
 {
     EFI_FILE_HANDLE file;
-    if (open_file(name, &file) != EFI_SUCCESS)
+    if (open_file(name, EFI_FILE_MODE_READ, &file) != EFI_SUCCESS)
         return false;
     file->Close(file);
     return true;
@@ -98,10 +98,19 @@ EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char *
 {
     EFI_FILE_HANDLE file;
     *problem = "is not there";
-    EFI_STATUS status = open_file(name, &file);
+    EFI_STATUS status = open_file(name, EFI_FILE_MODE_READ, &file);
     if (status != EFI_SUCCESS)
         return status == EFI_NOT_FOUND ? status : EFI_DEVICE_ERROR;
     status = read_open(file, base, size, problem);
     file->Close(file);
     return status;
+}
+
+EFI_STATUS files_create(const char *name, EFI_FILE_HANDLE *file)
+{
+    const UINT64 writable = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE;
+    /* Opened to be created anew, an old file keeps what is longer than the new one. */
+    if (open_file(name, writable, file) == EFI_SUCCESS)
+        (*file)->Delete(*file);
+    return open_file(name, writable | EFI_FILE_MODE_CREATE, file);
 }

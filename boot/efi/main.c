@@ -43,6 +43,7 @@ static EFI_STATUS boot(struct boot_info *info)
 {
     struct elf_image image;
     UINT64 root;
+    last_log_save(info);
     load_scenario(info);
     if (preflight(info))
         return EFI_SUCCESS;
@@ -79,6 +80,7 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system)
 {
     efi_image = handle;
     efi_system = system;
+    last_log_take();
     system->BootServices->SetWatchdogTimer(0, 0, 0, NULL);
     if (!paging_has_nx())
         return refuse(EFI_UNSUPPORTED,

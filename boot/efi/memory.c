@@ -38,6 +38,19 @@ UINT64 memory_allocate(UINTN pages, UINT64 limit, enum boot_memory_type type)
     return allocate(pages, limit, EfiLoaderData, type);
 }
 
+bool memory_allocate_at(UINT64 base, UINTN pages, enum boot_memory_type type)
+{
+    EFI_PHYSICAL_ADDRESS at = base;
+    if (allocation_count == MAX_ALLOCATIONS ||
+        efi_system->BootServices->AllocatePages(AllocateAddress, EfiLoaderData, pages, &at) !=
+            EFI_SUCCESS)
+        return false;
+    allocations[allocation_count].base = base;
+    allocations[allocation_count].pages = pages;
+    allocations[allocation_count++].type = type;
+    return true;
+}
+
 UINT64 memory_allocate_code(void)
 {
     return allocate(1, GIB(4), EfiLoaderCode, BOOT_MEMORY_LOADER);

@@ -10,22 +10,34 @@
 /* Offsets (ACPI 6.5, 5.2.9) */
 enum {
     FADT_REVISION = 8,
+    FADT_OEM = 10,
     FADT_DSDT = 40,
     FADT_SMI_COMMAND = 48,
     FADT_ACPI_ENABLE = 52,
+    FADT_PM1A_EVENT = 56,
+    FADT_PM1B_EVENT = 60,
     FADT_PM1A_CONTROL = 64,
     FADT_PM1B_CONTROL = 68,
     FADT_PM_TIMER = 76,
+    FADT_GPE0 = 80,
+    FADT_GPE1 = 84,
+    FADT_PM1_EVENT_LENGTH = 88,
     FADT_PM_TIMER_LENGTH = 91,
+    FADT_GPE0_LENGTH = 92,
+    FADT_GPE1_LENGTH = 93,
     FADT_BOOT_FLAGS = 109,
     FADT_FLAGS = 112,
     FADT_SIZE_1 = 116, /* revision 1 ends here */
     FADT_RESET_REGISTER = 116,
     FADT_RESET_VALUE = 128,
     FADT_X_DSDT = 140,
+    FADT_X_PM1A_EVENT = 148,
+    FADT_X_PM1B_EVENT = 160,
     FADT_X_PM1A_CONTROL = 172,
     FADT_X_PM1B_CONTROL = 184,
     FADT_X_PM_TIMER = 208,
+    FADT_X_GPE0 = 220,
+    FADT_X_GPE1 = 232,
 };
 
 #define BOOT_FLAG_8042        BIT(1)
@@ -56,6 +68,32 @@ static uint32_t port(const uint8_t *bytes, uint32_t length, uint32_t offset, uin
         return 0;
     }
     return address;
+}
+
+/* A block whose registers would go past the last port is not used, nor one without length. */
+static uint32_t block(const uint8_t *bytes, uint32_t length, uint32_t offset, uint32_t extended,
+                      uint8_t size)
+{
+    uint32_t first = size == 0 ? 0 : port(bytes, length, offset, extended);
+    if (first + size <= UINT16_MAX + 1u)
+        return first;
+    acpi_refuse(FADT_NAME, offset, first, "its registers end past the last port; not used");
+    return 0;
+}
+
+static void read_events(const uint8_t *bytes, uint32_t length, struct fadt *fadt)
+{
+    /* Two registers of two bytes at least (4.8.3.1). */
+    uint8_t size = bytes[FADT_PM1_EVENT_LENGTH];
+    fadt->pm1_event_length = size < 4 ? 0 : (uint8_t)(size & 0xfc);
+    fadt->pm1_event_port[0] =
+        block(bytes, length, FADT_PM1A_EVENT, FADT_X_PM1A_EVENT, fadt->pm1_event_length);
+    fadt->pm1_event_port[1] =
+        block(bytes, length, FADT_PM1B_EVENT, FADT_X_PM1B_EVENT, fadt->pm1_event_length);
+    fadt->gpe_length[0] = bytes[FADT_GPE0_LENGTH] & 0xfe;
+    fadt->gpe_length[1] = bytes[FADT_GPE1_LENGTH] & 0xfe;
+    fadt->gpe_port[0] = block(bytes, length, FADT_GPE0, FADT_X_GPE0, fadt->gpe_length[0]);
+    fadt->gpe_port[1] = block(bytes, length, FADT_GPE1, FADT_X_GPE1, fadt->gpe_length[1]);
 }
 
 static void read_reset(const uint8_t *bytes, uint32_t length, uint32_t flags, struct fadt *fadt)
@@ -92,6 +130,7 @@ enum status fadt_parse(const void *table, uint32_t length, struct fadt *fadt)
     fadt->no_rtc = (bytes[FADT_BOOT_FLAGS] & BOOT_FLAG_NO_RTC) != 0;
     fadt->no_8042 = bytes[FADT_REVISION] >= BOOT_FLAGS_REVISION &&
                     (bytes[FADT_BOOT_FLAGS] & BOOT_FLAG_8042) == 0;
+    fadt->emulator = memcmp(bytes + FADT_OEM, "BOCHS ", 6) == 0;
     read_reset(bytes, length, flags, fadt);
     if ((flags & FLAG_HARDWARE_REDUCED) != 0)
         return STATUS_OK; /* the fixed registers do not exist, whatever their fields say */
@@ -99,6 +138,7 @@ enum status fadt_parse(const void *table, uint32_t length, struct fadt *fadt)
     fadt->acpi_enable = bytes[FADT_ACPI_ENABLE];
     fadt->pm1a_control_port = port(bytes, length, FADT_PM1A_CONTROL, FADT_X_PM1A_CONTROL);
     fadt->pm1b_control_port = port(bytes, length, FADT_PM1B_CONTROL, FADT_X_PM1B_CONTROL);
+    read_events(bytes, length, fadt);
     if (bytes[FADT_PM_TIMER_LENGTH] == 4)
         fadt->pm_timer_port = port(bytes, length, FADT_PM_TIMER, FADT_X_PM_TIMER);
     fadt->pm_timer_32bit = (flags & FLAG_TIMER_32BIT) != 0;

@@ -10,6 +10,10 @@ struct fadt {
     bool pm_timer_32bit;
     uint32_t pm1a_control_port;
     uint32_t pm1b_control_port;
+    uint32_t pm1_event_port[2]; /* 0: none; status, then enable registers */
+    uint8_t pm1_event_length;   /* bytes, of both together */
+    uint32_t gpe_port[2];       /* likewise */
+    uint8_t gpe_length[2];
     uint32_t smi_command_port;
     uint8_t acpi_enable;
     uint8_t reset_space; /* 1 = port I/O, 0 = memory; 0xff = no reset register */
@@ -17,7 +21,8 @@ struct fadt {
     uint8_t reset_value;
     uint64_t dsdt;
     bool no_8042; /* no keyboard controller behind ports 60h and 64h */
-    bool no_rtc;  /* no real-time clock behind ports 70h and 71h */
+    bool emulator; /* QEMU or Bochs made this table */
+    bool no_rtc;   /* no real-time clock behind ports 70h and 71h */
 };
 MUST_CHECK enum status fadt_parse(const void *table, uint32_t length, struct fadt *fadt);
 /* Looks for the \_S5 package in the DSDT's bytes (no AML interpreter: a bounded pattern search) and

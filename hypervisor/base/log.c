@@ -14,8 +14,9 @@
 /* Longer than a few whole lines on a slow serial port take. */
 #define LOCK_LIMIT MILLISECONDS(500)
 
-static char history_bytes[HISTORY_SIZE];
-struct log_history log_history = {.bytes = history_bytes, .size = HISTORY_SIZE};
+/* Until setup/last_log.c has found memory that keeps over a reset. */
+static uint64_t history_words[HISTORY_SIZE / sizeof(uint64_t)];
+struct log_history log_history = {.words = history_words, .count = ARRAY_SIZE(history_words)};
 struct core_ring log_rings[CPU_MAX];
 struct log_sink log_sink;
 
@@ -37,9 +38,9 @@ static void unlock_console(void)
 static void write_directly(const char *text, size_t size)
 {
     lock_console();
+    log_history_put(&log_history, text, size);
     if (log_sink.write != NULL)
         log_sink.write(text, size);
-    log_history_put(&log_history, text, size);
     unlock_console();
 }
 

@@ -23,6 +23,7 @@ static inline bool log_is_due(uint64_t n, uint64_t alone)
 }
 /* For a core that is about to die: writes directly, whoever holds the console. */
 void log_panic(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
+typedef void log_writer(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Writes out what the other cores' rings hold. Control core only. */
 void log_drain(void);
 /* The control loop's share of that: whole lines, core after core, for 10 ms at most and one line.

@@ -2,6 +2,8 @@
 /* The log at boot: giving cores their rings, and what was said before there was a screen. */
 #include "hypervisor/base/log_boot.h"
 
+#include "hypervisor/base/string.h"
+
 void log_start_core(void *bytes, uint32_t size)
 {
     struct core_ring *own = &log_rings[this_core()];
@@ -23,17 +25,34 @@ void log_ring_init(struct log_ring *ring, void *bytes, uint32_t size)
 
 size_t log_history_copy(const struct log_history *history, char *buffer, size_t size)
 {
-    if (size == 0)
-        return 0;
-    /* One less than there is room for: the byte before must still be there to be looked at. */
-    size_t length = MIN(MIN(history->written, history->size - 1), size - 1);
-    size_t from = history->written - length;
-    while (length > 0 && from > 0 && history->bytes[(from - 1) % history->size] != '\n') {
-        from++;
-        length--;
+    char text[LOG_LINE_SIZE];
+    uint64_t number;
+    size_t total = 0, used = 0, length;
+    for (size_t word = log_history_begin(history);
+         (length = log_history_next(history, &word, text, &number)) != 0;)
+        total += length;
+    for (size_t word = log_history_begin(history);
+         (length = log_history_next(history, &word, text, &number)) != 0; total -= length) {
+        if (total >= size)
+            continue;
+        memcpy(buffer + used, text, length);
+        used += length;
     }
-    for (size_t i = 0; i < length; i++)
-        buffer[i] = history->bytes[(from + i) % history->size];
-    buffer[length] = '\0';
-    return length;
+    if (size != 0)
+        buffer[used] = '\0';
+    return used;
+}
+
+void log_move(uint64_t *words, size_t count)
+{
+    struct log_history moved = {.words = words, .count = count};
+    char text[LOG_LINE_SIZE];
+    uint64_t number;
+    size_t length;
+    for (size_t word = log_history_begin(&log_history);
+         (length = log_history_next(&log_history, &word, text, &number)) != 0;) {
+        moved.lines = number;
+        log_history_put(&moved, text, length);
+    }
+    log_history = moved;
 }

@@ -12,7 +12,11 @@ void log_start_core(void *bytes, uint32_t size);
 /* The newest of the last 64 KiB of the log, from the start of a line, terminated; its length. */
 size_t log_tail(char *buffer, size_t size);
 
+/* From now on the newest lines are kept in these words; those that there are come along. On the
+ * boot core, before the others are started. */
+void log_move(uint64_t *words, size_t count);
+
 void log_ring_init(struct log_ring *ring, void *bytes, uint32_t size);
-/* Copies the newest bytes, at most size - 1, beginning at the start of a line when any had to be
- * left out, and terminates; the length without the terminator. */
+/* Copies the newest bytes, at most size - 1, whole lines, and terminates; the length without the
+ * terminator. */
 size_t log_history_copy(const struct log_history *history, char *buffer, size_t size);

@@ -60,8 +60,56 @@ uint32_t log_ring_take_dropped(struct log_ring *ring)
     return fresh;
 }
 
+/* Each step maps the sums one to one: whatever is changed in a single word changes the last sum. */
+static uint64_t add(uint64_t sum, uint64_t word)
+{
+    sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return sum ^ sum >> 32;
+}
+
+static uint64_t put_word(struct log_history *history, uint64_t sum, uint64_t word)
+{
+    history->words[history->written++ % history->count] = word;
+    return add(sum, word);
+}
+
 void log_history_put(struct log_history *history, const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        history->bytes[history->written++ % history->size] = text[i];
+    uint64_t sum = put_word(history, 0, LOG_RECORD_MARK | size);
+    sum = put_word(history, sum, history->lines++);
+    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        memcpy(&word, text + at, MIN(size - at, sizeof word));
+        sum = put_word(history, sum, word);
+    }
+    (void)put_word(history, 0, sum);
+}
+
+size_t log_history_line(const struct log_history *history, size_t word, char text[LOG_LINE_SIZE],
+                        uint64_t *number)
+{
+    uint64_t words[LOG_RECORD_WORDS(LOG_LINE_SIZE)], sum = 0;
+    words[0] = history->words[word % history->count];
+    size_t size = words[0] ^ LOG_RECORD_MARK;
+    if (size == 0 || size > LOG_LINE_SIZE)
+        return 0;
+    for (size_t i = 1; i < LOG_RECORD_WORDS(size); i++) {
+        sum = add(sum, words[i - 1]);
+        words[i] = history->words[(word + i) % history->count];
+    }
+    *number = words[1];
+    memcpy(text, &words[2], size);
+    return words[LOG_RECORD_WORDS(size) - 1] == sum ? size : 0;
+}
+
+size_t log_history_next(const struct log_history *history, size_t *word, char text[LOG_LINE_SIZE],
+                        uint64_t *number)
+{
+    while (*word < history->written) {
+        size_t size = log_history_line(history, *word, text, number);
+        *word += size != 0 ? LOG_RECORD_WORDS(size) : 1;
+        if (size != 0)
+            return size;
+    }
+    return 0;
 }

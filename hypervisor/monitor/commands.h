@@ -27,3 +27,6 @@ void command_pause(char *const words[]);
 void command_resume(char *const words[]);
 void command_move(char *const words[]);
 void command_console(char *const words[]);
+/* commands_log.c: what was logged, and any command's answer in pages. */
+void command_log(char *const words[]);
+void command_more(char *const words[]);

@@ -4,6 +4,10 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
 
+#define COLUMNS 80
+
+struct console_page console_page;
+
 static struct console_device devices[CONSOLE_DEVICES];
 static unsigned device_count;
 
@@ -101,6 +105,18 @@ void console_prompt_end(void)
     prompt_size = 0;
 }
 
+static void write_page(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (console_page.row - console_page.first < console_page.rows)
+            console_write(text + i, 1);
+        if (text[i] != '\n' && ++console_page.column < COLUMNS)
+            continue;
+        console_page.row++;
+        console_page.column = 0;
+    }
+}
+
 void console_printf(const char *format, ...)
 {
     char text[1024];
@@ -108,7 +124,11 @@ void console_printf(const char *format, ...)
     va_start(arguments, format);
     size_t length = format_text_list(text, sizeof text, format, arguments);
     va_end(arguments);
-    console_write(text, MIN(length, sizeof text - 1));
+    length = MIN(length, sizeof text - 1);
+    if (console_page.rows == 0)
+        console_write(text, length);
+    else
+        write_page(text, length);
 }
 
 int console_read(void)

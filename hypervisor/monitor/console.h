@@ -24,6 +24,12 @@ bool console_guest_line(void);
 /* The bell, wherever the cursor is. */
 void console_bell(void);
 void console_printf(const char *format, ...) PRINTF_LIKE(1, 2);
+/* Which of the rows that console_printf() writes are shown, of 80 columns each; the others are only
+ * counted. */
+extern struct console_page {
+    unsigned first, rows; /* rows 0: all */
+    unsigned row, column; /* where the next byte goes */
+} console_page;
 /* Shows the prompt with what was typed so far as the last line, writing only what changed. Any
  * other output takes its place; it is then to be shown again. At most CONSOLE_PROMPT_SIZE bytes. */
 #define CONSOLE_PROMPT_SIZE 160

@@ -39,10 +39,10 @@ static unsigned split(char *text, char *words[], unsigned limit)
     return count;
 }
 
-static void run_line(void)
+void monitor_run(char *text)
 {
-    char *words[COMMAND_WORDS + 1];
-    unsigned count = split(line, words, ARRAY_SIZE(words));
+    char *words[COMMAND_WORDS + 1] = {NULL};
+    unsigned count = split(text, words, ARRAY_SIZE(words));
     if (count == 0)
         return;
     for (const struct command *command = monitor_commands; command->name != NULL; command++) {
@@ -70,7 +70,7 @@ static bool take(char key)
         console_prompt_end();
         line[used] = '\0';
         used = 0;
-        run_line();
+        monitor_run(line);
         return true;
     } else if (key == KEY_ERASE || key == KEY_BACK) {
         used -= used != 0 ? 1 : 0;

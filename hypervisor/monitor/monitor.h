@@ -9,3 +9,5 @@ void monitor_service(void);
 /* Logs monitor.ready. The prompt is shown from now on, or, when nobody is expected to be there,
  * from the first key on: a log that is only recorded stays free of it. */
 void monitor_start(bool someone_is_there);
+/* Carries out a command; its text is cut up. */
+void monitor_run(char *text);

@@ -73,9 +73,9 @@ static void silence_devices(void)
 static void greet(uint64_t first_tsc)
 {
     log_event("boot.start",
-              "version=%s commit=%s log=%u abi=%u loader=%s image=%#lx size=%s tsc=%lu",
-              version_number, version_commit, LOG_VERSION, ABI_VERSION, boot.loader,
-              boot.image_base, size_text(boot.image_size).text, first_tsc);
+              "version=%s commit=%s build=%s log=%u abi=%u loader=%s image=%#lx size=%s tsc=%lu",
+              version_number, version_commit, version_build().text, LOG_VERSION, ABI_VERSION,
+              boot.loader, boot.image_base, size_text(boot.image_size).text, first_tsc);
     require(boot.magic == BOOT_INFO_MAGIC && boot.size == sizeof boot,
             "the loader and the hypervisor are of different versions");
     if (boot.message[0] != '\0')
@@ -123,7 +123,8 @@ void hypervisor_main(const struct boot_info *loaders)
 
     phase("memory");
     require(memory_init(), "the memory map is unusable or there is not enough memory");
-    console_map();
+    console_map(); /* until then nothing may be said */
+    last_log_start(&boot.log);
     require(cpu_init_boot() == STATUS_OK, "no memory left for the boot core's tables");
 
     phase("acpi");

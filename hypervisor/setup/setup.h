@@ -38,3 +38,7 @@ void configuration_read(const struct boot_info *boot, struct config *config);
 
 /* Maps the files that the loader brought and notes them for guest/load.c. */
 void modules_keep(const struct boot_info *boot);
+
+/* Lets the log go on in memory that a reset leaves alone, and says what became of the last run's.
+ * Once device registers can be mapped. */
+void last_log_start(const struct boot_log *log);

@@ -7,6 +7,7 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/firmware_map.h"
 #include "hypervisor/setup/amd_iommu.h"
+#include "hypervisor/setup/actions.h"
 #include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/time.h"
@@ -114,6 +115,12 @@ void tables_read(uint64_t rsdp, struct tables *tables)
     if (table != NULL && srat_parse(table, length, &tables->srat) != STATUS_OK)
         log_event("acpi.refused",
                   "table=SRAT message=\"no usable SRAT: all of the machine counts as one node\"");
+    table = find("WDAT", &length);
+    if (table != NULL)
+        watchdog_stop(table, length);
+    table = find("ERST", &length);
+    if (table != NULL)
+        erst_prepare(table, length);
     table = find("DMAR", &length);
     tables->has_dmar = table != NULL && dmar_parse(table, length, &tables->dmar) == STATUS_OK;
     uint32_t amd_units = read_ivrs();

@@ -34,7 +34,7 @@ static void log_registers(struct vcpu *vcpu, const struct vcpu_state *state)
         r[GUEST_R13], r[GUEST_R14], r[GUEST_R15]);
 }
 
-static void log_recent(const struct vcpu *vcpu)
+void vcpu_log_exits(const struct vcpu *vcpu, log_writer *log)
 {
     char text[RECENT_SHOWN * 20] = "";
     size_t used = 0;
@@ -46,8 +46,8 @@ static void log_recent(const struct vcpu *vcpu)
         used += format_text(text + used, sizeof text - used, "%s%s", used != 0 ? " " : "",
                             exit_kind_name((enum exit_kind)kind));
     }
-    log_event("guest.exits", "core=%u vcpu=%u total=%lu last=\"%s\"", vcpu->cpu->index, vcpu->index,
-              total, text);
+    log("guest.exits", "core=%u vcpu=%u total=%lu last=\"%s\"", vcpu->cpu->index, vcpu->index,
+        total, text);
 }
 
 static void log_call_chain(struct vcpu *vcpu, const struct vcpu_state *state)
@@ -67,7 +67,7 @@ static enum outcome stop(struct vcpu *vcpu, const char *reason, const char *what
     struct vcpu_state state;
     vcpu_backend()->read_state(vcpu, &state);
     log_registers(vcpu, &state);
-    log_recent(vcpu);
+    vcpu_log_exits(vcpu, log_event);
     log_call_chain(vcpu, &state);
     (void)format_text(detail, sizeof detail, "rip=%#lx %s", state.rip, what);
     vcpu_events()->stopped(vcpu, reason, detail);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "hypervisor/base/log.h"
 #include "hypervisor/memory/page_table.h"
 #include "hypervisor/vcpu/exit.h"
 #include "hypervisor/vcpu/state.h"
@@ -66,3 +67,6 @@ _Static_assert(offsetof(struct vcpu, registers) == 0, "vmx/entry.asm, svm/entry.
 /* Runs the vCPU on the current core until it stops or is stopped; then the core's local APIC is
  * quiesced and its registers hold nothing of the guest. */
 void vcpu_run(struct vcpu *vcpu);
+
+/* Logs guest.exits: how many there were, and the kinds of the latest. */
+void vcpu_log_exits(const struct vcpu *vcpu, log_writer *log);

@@ -51,6 +51,7 @@ struct nmi_window nmi_windows[NMI_WINDOWS] = {
 };
 
 bool (*exceptions_is_guard)(uintptr_t address);
+void (*exceptions_report)(void);
 static volatile bool panicking[CPU_MAX];
 
 /* Nothing in here may fault: an exception's IRET would let the next NMI in on this very stack. */
@@ -132,6 +133,8 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
     uint64_t address = cr2_read();
     bool nested = panicking[cpu->index];
     panicking[cpu->index] = true;
+    if (nested) /* by what shows the log, perhaps; it is kept all the same */
+        log_sink = (struct log_sink){0};
     cpu->state = CPU_FAILED;
 
     char page_fault[64] = "";
@@ -155,6 +158,8 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
     if (!nested) {
         log_registers(frame);
         log_backtrace(frame);
+        if (exceptions_report != NULL)
+            exceptions_report();
     }
     cpu_halt_forever();
 }

@@ -28,6 +28,10 @@ extern struct nmi_window {
  * boot core's address space is there. */
 extern bool (*exceptions_is_guard)(uintptr_t address);
 
+/* What else is to be said and kept once an exception has ended a core; NULL: nothing. Written at
+ * boot. */
+extern void (*exceptions_report)(void);
+
 /* Opens interrupts for a moment and drops whatever is pending, each with its EOI. */
 void interrupts_discard(void);
 

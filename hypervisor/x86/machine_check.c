@@ -143,7 +143,7 @@ static void log_note(unsigned core, const struct note *note, bool dying)
         [MACHINE_CHECK_IN_HYPERVISOR] = "hypervisor",
         [MACHINE_CHECK_BEFORE_BOOT] = "firmware",
     };
-    void (*log)(const char *, const char *, ...) PRINTF_LIKE(2, 3) = dying ? log_panic : log_event;
+    log_writer *log = dying ? log_panic : log_event;
     char bank[8] = "none";
     if (note->bank != NO_BANK)
         (void)format_text(bank, sizeof bank, "%u", note->bank);

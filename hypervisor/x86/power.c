@@ -12,6 +12,10 @@
 #define KEYBOARD_STATUS_PORT 0x64
 #define KEYBOARD_BUSY        0x02
 #define KEYBOARD_RESET       0xfe
+#define RESET_CONTROL_PORT   0xcf9 /* of the chipset, also AMD's */
+#define RESET_CONTROL_SYSTEM 0x02  /* which reset; it begins when the next bit is set */
+#define RESET_CONTROL_START  0x04
+#define RESET_CONTROL_FULL   0x08 /* a power cycle: memory would be lost */
 
 /* PM1 control register (ACPI 4.8.3.2.1). */
 #define PM1_SCI_ENABLE       BIT(0)
@@ -31,6 +35,15 @@ static void reset_by_acpi(void)
         mmio_write8(power_means.reset_register, power_means.reset_value);
     else
         return;
+    clock_delay(EFFECT_LIMIT);
+}
+
+static void reset_by_chipset(void)
+{
+    uint8_t control = port_read8(RESET_CONTROL_PORT);
+    control &= (uint8_t)~(RESET_CONTROL_SYSTEM | RESET_CONTROL_START | RESET_CONTROL_FULL);
+    port_write8(RESET_CONTROL_PORT, control | RESET_CONTROL_SYSTEM);
+    port_write8(RESET_CONTROL_PORT, control | RESET_CONTROL_SYSTEM | RESET_CONTROL_START);
     clock_delay(EFFECT_LIMIT);
 }
 
@@ -56,6 +69,7 @@ void machine_reboot(void)
     (void)!interrupts_disable();
     log_flush();
     reset_by_acpi();
+    reset_by_chipset();
     reset_by_keyboard_controller();
     reset_by_triple_fault();
 }
@@ -69,12 +83,26 @@ static void enable_acpi_mode(uint16_t control)
     (void)WAIT_UNTIL((port_read16(control) & PM1_SCI_ENABLE) != 0, EFFECT_LIMIT);
 }
 
+/* ACPI 4.8.2, 4.8.4.1: an enabled event whose status is set ends the sleep. */
+static void silence_events(void)
+{
+    for (size_t i = 0; i < POWER_EVENTS; i++) {
+        const struct power_event *event = &power_means.events[i];
+        for (uint16_t at = 0; at < event->count; at++)
+            if (event->width == 2)
+                port_write16((uint16_t)(event->port + 2 * at), event->value);
+            else
+                port_write8((uint16_t)(event->port + at), (uint8_t)event->value);
+    }
+}
+
 static void power_off_by_acpi(void)
 {
     const uint16_t *ports = power_means.pm1_control_port;
     if (ports[0] == 0)
         return;
     enable_acpi_mode(ports[0]);
+    silence_events();
     /* The type first, in both, then the bit that starts it (ACPI 16.1.5). */
     uint16_t values[2] = {0, 0};
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
@@ -101,10 +129,11 @@ void machine_power_off(uint8_t debug_exit)
 {
     (void)!interrupts_disable();
     log_flush();
-    if (debug_exit != 0)
+    if (debug_exit != 0 && power_means.emulator)
         port_write8(DEBUG_EXIT_PORT, debug_exit);
     power_off_by_acpi();
-    power_off_bochs();
+    if (power_means.emulator)
+        power_off_bochs();
     log_event(
         "power.off-failed",
         "message=\"this machine cannot switch itself off; it is safe to switch it off by hand\"");

@@ -56,6 +56,18 @@ def dmar_seeds():
     yield "no-unit", dmar(drhd(1, 0), rmrr(0, 0))
 
 
+def actions_seeds():
+    def register(space, bits, address):
+        return struct.pack("<BBBBQ", space, bits, 0, 0, address)
+
+    yield "watchdog", table(b"WDAT", struct.pack("<I8xIIIII", 32, 600, 1023, 4, 0x81, 3) + b"".join(
+        struct.pack("<BBH", action, operation, 0) + register(1, 16, 0x668) + struct.pack("<II", value, 0x800)
+        for action, operation, value in ((8, 0, 0), (11, 0x82, 0x800), (10, 0, 0x800))))
+    yield "store", table(b"ERST", struct.pack("<III", 48, 0, 15) + b"".join(
+        struct.pack("<BBH", action, operation, 0) + register(0, 64, 0xC0000008) + struct.pack("<QQ", 1, 0xff)
+        for action, operation in enumerate((3, 2, 0, 1, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))))
+
+
 def acpi_seeds():
     base = 0x1000
     madt = table(b"APIC", struct.pack("<II", 0xFEE00000, 1) + bytes([0, 8, 0, 0, 1, 0, 0, 0]) +
@@ -154,7 +166,7 @@ def preflight_seeds():
         yield f"table{number}", bytes([number]) + table(b"ANYS", body)
 
 
-SEEDS = {"fuzz_acpi": acpi_seeds, "fuzz_dmar": dmar_seeds, "fuzz_image": image_seeds, "fuzz_preflight": preflight_seeds,
+SEEDS = {"fuzz_actions": actions_seeds, "fuzz_acpi": acpi_seeds, "fuzz_dmar": dmar_seeds, "fuzz_image": image_seeds, "fuzz_preflight": preflight_seeds,
          "fuzz_start": start_seeds, "fuzz_usb": usb_seeds}
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 from .gdb import symbol
 from .machine import MachineError
 
-HISTORY = "log_history"  # struct log_history (hypervisor/base/log_ring.h): where its bytes are, how many, ever written
+# struct log_history (hypervisor/base/log_ring.h): where its words are, how many, and how many were ever written. In them are
+# records: a mark with the text's size, a number, the text, a checksum.
+HISTORY = "log_history"
+MARK, SIZE_BITS = 0xb1c5e9a7d3f80000, 0xffff
+MOST = 1 << 17  # words
 PERIOD = 0.2
 SHIFTED = dict(zip('~!@#$%^&*()_+{}|:"<>?', "`1234567890-=[]\\;',./", strict=True))
 KEYS = {" ": "spc", "\n": "ret", "\r": "ret", "\t": "tab", "\b": "backspace", "\x7f": "backspace", "\x1b": "esc", "-": "minus",
@@ -49,17 +53,32 @@ class MemoryLog:
 
     def _fetch(self) -> None:
         try:
-            where, size, written = struct.unpack("<QQQ", self._read(self._history, 24))
-            if written <= self._written or not 0 < size <= 1 << 20:
+            where, count, written = struct.unpack("<QQQ", self._read(self._history, 24))
+            if written <= self._written or not 0 < count <= MOST:
                 return
-            content = self._read(where, size)
+            words = struct.unpack(f"<{count}Q", self._read(where, 8 * count))
         except (MachineError, struct.error):
             return  # firmware is still at work, or the machine has ended
-        start = max(self._written, written - size)
-        data = bytes(content[at % size] for at in range(start, written))
-        self._written = written
+        data = self._lines(words, max(self._written, written - count), written)
         while data:
             data = data[os.write(self._pipe, data):]
+
+    def _lines(self, words: tuple[int, ...], start: int, end: int) -> bytes:
+        """The texts of the records between two places. What has been overwritten in part is passed over."""
+        text, at, count = b"", start, len(words)
+        while at < end:
+            size = words[at % count] ^ MARK
+            last = at + 2 + (size + 7) // 8
+            if size > SIZE_BITS:
+                at += 1
+            elif last >= end:
+                break  # it is being written
+            else:
+                body = struct.pack(f"<{last - at - 2}Q", *(words[n % count] for n in range(at + 2, last)))
+                text += body[:size]
+                at = last + 1
+        self._written = at
+        return text
 
     def _follow(self) -> None:
         try:

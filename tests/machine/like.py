@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from . import dmar
 from .spec import MachineSpec, Nic
-from .tables import table
+from .tables import stoppable_wdat, table
 
 UNIT = 0xfed90000  # where QEMU's remapping unit has its registers
 IO_APIC = dmar.scope(3, (0x1e, 0), bus=0xff)  # by which QEMU's IO-APIC is known to the unit
@@ -39,16 +39,6 @@ def spcr(port: int) -> bytes:
     return table("SPCR", struct.pack("<B3x12sBBIBBBBB", 0, address, 0, 0, 0, 7, 0, 1, 0, 0) + bytes(19), revision=2)
 
 
-def wdat() -> bytes:
-    """A watchdog of a chipset's, running: its count is at I/O port 0x660, bit 11 of port 0x668 stops it (WDAT 1.0)."""
-    def action(number: int, instruction: int, port: int, value: int, mask: int) -> bytes:
-        return struct.pack("<BBHBBBBQII", number, instruction, 0, 1, 16, 0, 2, port, value, mask)
-
-    entries = (action(8, 0, 0x668, 0, 0x800), action(10, 0x82, 0x668, 0x800, 0x800), action(1, 0x82, 0x660, 1, 0x3ff))
-    header = struct.pack("<IHBBBB2xIIIB3xI", 32, 0xffff, 0xff, 0xff, 0xff, 0xff, 600, 0x3ff, 2, 0x81, len(entries))
-    return table("WDAT", header + b"".join(entries))
-
-
 def minipc(spec: MachineSpec) -> MachineSpec:
     """No serial line and no PS/2: a screen, a USB keyboard, two network cards without SR-IOV."""
     regions = dmar.rmrr(STOLEN, STOLEN + 8 * MIB - 1, GRAPHICS)
@@ -72,7 +62,7 @@ def server(spec: MachineSpec) -> MachineSpec:
     card = dmar.rmrr(STOLEN, STOLEN + MIB - 1, (0, 0), bus=0x81)
     return spec.but(
         cpus=8, memory=1024, nics=tuple(nic_at_the_second_root(nic) for nic in spec.nics),
-        tables={"DMAR": table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC), card)), "+WDAT": wdat()},
+        tables={"DMAR": table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC), card)), "+WDAT": stoppable_wdat()},
         extra=(*spec.extra, *NODES, "-object", "memory-backend-ram,id=erst,size=64K",
                "-device", "acpi-erst,bus=pcie.0,memdev=erst"))
 

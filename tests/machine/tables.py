@@ -22,6 +22,30 @@ def table(signature: str, body: bytes, revision: int = 1) -> bytes:
     return bytes(whole)
 
 
+WDAT_QUERY_RUNNING, WDAT_QUERY_STOPPED, WDAT_STOP = 8, 10, 11
+READ_VALUE, WRITE_VALUE, PRESERVE = 0, 2, 0x80  # instructions
+TCO_CONTROL, TCO_HALT = 0x668, 0x800  # TCO1_CNT of QEMU's ICH9, where OVMF puts it
+
+
+def wdat_entry(action: int, instruction: int, value: int, space: int = 1, address: int = TCO_CONTROL, width: int = 16,
+               mask: int = TCO_HALT) -> bytes:
+    """What to do for an action of a watchdog's (Microsoft's Hardware Watchdog Timers specification 1.01). space: 0
+    memory, 1 ports."""
+    return struct.pack("<BBHBBBBQII", action, instruction, 0, space, width, 0, 0, address, value, mask)
+
+
+def wdat(*entries: bytes, count: int | None = None) -> bytes:
+    """A watchdog that is switched on: 600 ms a count, 4 to 1023 counts."""
+    return table("WDAT", struct.pack("<I8xIIIII", 32, 600, 0x3ff, 4, 0x81, len(entries) if count is None else count) +
+                 b"".join(entries))
+
+
+def stoppable_wdat() -> bytes:
+    """QEMU's own."""
+    return wdat(wdat_entry(WDAT_QUERY_RUNNING, READ_VALUE, 0), wdat_entry(WDAT_STOP, WRITE_VALUE | PRESERVE, TCO_HALT),
+                wdat_entry(WDAT_QUERY_STOPPED, READ_VALUE, TCO_HALT))
+
+
 def record(key: str, content: bytes) -> bytes:
     """One entry of a MachineSpec's `tables` as firmware.c reads it. The key:
 

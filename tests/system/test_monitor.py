@@ -45,7 +45,7 @@ def run(boot):
     return run
 
 
-COMMANDS = ("help", "guests", "devices", "iommu", "domains", "walk", "why", "groups", "faults", "audit", "exits", "cpus", "frames", "start",
+COMMANDS = ("help", "log", "more", "guests", "devices", "iommu", "domains", "walk", "why", "groups", "faults", "audit", "exits", "cpus", "frames", "start",
             "stop", "restart", "pause", "resume", "move", "console", "reboot", "poweroff")
 
 
@@ -148,6 +148,37 @@ def test_frames(run):
         assert owner
     base = one(run, "guest.created", name="stays").number("base")
     assert re.search(rf"^0x0*{base:x}-0x0*{base + (8 << 20) - 1:x} +8M stays$", answer, re.MULTILINE), answer
+
+
+def test_log(run):
+    """What the serial line has had, once more."""
+    answer = ask(run, "log 5").replace("\r", "").splitlines()
+    shown = [line for line in answer if line.startswith("[")]
+    assert len(shown) == 5 and re.match(r"\d+ earlier ones: more log 100000$", answer[5]), answer
+    said = [line.text for line in run.events]
+    assert all(line in said for line in shown), answer
+    answer = ask(run, "log boot.phase").replace("\r", "")
+    assert [line for line in answer.splitlines() if line.startswith("[")] == \
+        list(dict.fromkeys(line.text for line in of(run, "boot.phase"))), answer
+    assert ask(run, "log nothing-has-this").strip() == ""
+    assert len(re.findall(r"^\[", ask(run, "log"), re.MULTILINE)) == 20
+    assert len(re.findall(r"^\[", ask(run, "log 0xffffffffffffffff"), re.MULTILINE)) <= 100
+    assert "earlier" in ask(run, "log 0")
+
+
+def test_more(run):
+    """All of an answer, 22 rows at a time, and nothing twice."""
+    whole = ask(run, "help").replace("\r", "").splitlines()
+    first = ask(run, "more help").replace("\r", "").splitlines()
+    assert first[:22] == whole[:22] and re.match(r"-- \d+ more rows: more$", first[22]), first
+    second = ask(run, "more").replace("\r", "").splitlines()
+    assert [line for line in second if line] == [line for line in whole[22:] if line], second
+    for line in ("more", "more more cpus"):
+        ask(run, line, "^name a command whose answer is long: more devices$")
+    # Rows that wrap count as often as they wrap.
+    log = ask(run, "more log 100000").replace("\r", "").splitlines()
+    assert sum((len(line) + 80) // 80 for line in log if line.startswith("[")) <= 23, log
+    ask(run, "more frobnicate", "^frobnicate: no such command")
 
 
 @pytest.mark.parametrize("line, answer", [

@@ -41,6 +41,11 @@ $(BUILD)/entry: tests/tools/entry.c tests/tools/vmx_check.c tests/tools/vmx_chec
 .PHONY: entry
 entry: $(BUILD)/entry ## the tool that says why a CPU refused a guest's state (reason=entry-failure): build/entry <LOG
 
+.PHONY: symbols
+symbols: ## a log, such as last.log of a stick, with the functions of its backtraces: LOG=FILE
+	@if [ -z "$(LOG)" ]; then echo "symbols: name a log with LOG=FILE" >&2; exit 2; fi
+	@$(PYTHON) tests/tools/symbols.py "$(LOG)"
+
 # For editors and analysers: how each C file is compiled, for the first program that it is part of.
 HOST_C    = $(sort $(wildcard tests/unit/*.c tests/unit/*/*.c tests/tools/*.c))
 quoted    = $(subst ",\",$(subst \,\\,$(strip $(1))))

@@ -245,7 +245,7 @@ static void test_tail(void **state)
     for (unsigned i = 0; i < 5000; i++)
         log_event("tail.line", "number=%u", i);
     size_t length = log_tail(tail, sizeof tail);
-    assert_true(length > KIB(63) && length < KIB(64));
+    assert_true(length > KIB(32) && length < KIB(64));
     assert_int_equal(strlen(tail), length);
     assert_int_equal(tail[0], '[');
     assert_string_equal(tail + length - 12, "number=4999\n");

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* The last report of a hypervisor that has had an exception. */
+#pragma once
+
+/* Logs what each vCPU did last (guest.exits) and the latest blocked accesses (crash.fault), past
+ * the rings. On the core that stops. */
+void crash_report(void);
