@@ -78,6 +78,9 @@ def acpi_seeds():
                  struct.pack("<BBBBI8x", 0, 16, 0, 0, 1) + struct.pack("<BB2xIII8x", 2, 24, 1, 256, 1) +
                  b"".join(struct.pack("<BBI2xQQ4xI8x", 1, 40, node, node << 30, 1 << 30, flags)
                           for node, flags in ((0, 1), (1, 1), (2, 9))))
+    ivrs = table(b"IVRS", bytes(12) + b"".join(
+        struct.pack("<BBHHHQHH", kind, 0, size, 2, 0x40, 0xFED80000, 0, 0) + bytes(size - 20)
+        for kind, size in ((0x10, 24), (0x11, 40), (0x20, 32), (0x40, 40))))
     mcfg = table(b"MCFG", bytes(8) + struct.pack("<QHBBI", 0xE0000000, 0, 0, 255, 0))
     spcr = bytearray(table(b"SPCR", struct.pack("<I", 0x12) + struct.pack("<BBBBQ", 0, 32, 0, 3, 0xFE030000) +
                            bytes(6) + bytes([7, 0, 1, 0, 3, 0]) + b"\xff" * 4 + bytes(8) +
@@ -109,7 +112,8 @@ def acpi_seeds():
         parts.append(table(root, struct.pack("<6" + width, *addresses[1:])))
         rsdp = b"RSD PTR \0TESTER" + struct.pack("<BIIQI", 2 if width == "Q" else 0, at, 36, at, 0)
         yield name, rsdp + b"".join(parts)
-    yield from (("madt", madt), ("mcfg", mcfg), ("srat", srat), ("spcr", bytes(spcr)), ("dbg2", dbg2), ("dsdt", dsdt), ("fadt", fadt(base)))
+    yield from (("madt", madt), ("mcfg", mcfg), ("srat", srat), ("ivrs", ivrs), ("spcr", bytes(spcr)), ("dbg2", dbg2),
+                ("dsdt", dsdt), ("fadt", fadt(base)))
 
 
 def note(name, kind, value):

@@ -105,10 +105,10 @@ CARD_MUTATIONS = (
     # --- units ---
     Mutation("translation-before-contexts", "firmware's devices have their context entries when translation comes on",
              (Edit(RESERVED, "        connect(function);\n", "        if (vtd_unit_of(function) != NULL && vtd_unit_of(function)->translating)\n            connect(function);\n"),),
-             (Unit("test_vtd_reserved", failed("translation_comes_after_their_context_entries")),)),
+             (Unit("test_vtd_translate", failed("translation_comes_after_their_context_entries")),)),
     Mutation("mastering-before-translation", "bus mastering comes back behind a unit that translates, only",
              (Edit(RESERVED, "        if (!vtd_unit_of(function)->translating) {", "        if (vtd_unit_of(function) == NULL) {"),),
-             (Unit("test_vtd_reserved", failed("a_unit_that_stays_off_gives_nothing_back")),)),
+             (Unit("test_vtd_translate", failed("a_unit_that_stays_off_gives_nothing_back")),)),
     Mutation("left-unit-touched", "a unit that is to be left is not touched",
              (Edit(IOMMU, "    return unit->answers && !vtd_unit_is_left(unit);", "    return unit->answers;"),),
              (Unit("test_iommu_quirks", failed("the_user_may_leave_the_graphics_unit")),)),

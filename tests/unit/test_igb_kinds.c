@@ -10,131 +10,7 @@
  * through the same tests, and every access is checked. What the switch lets through is asked of the
  * model frame by frame.
  */
-#include <string.h>
-
-#include "drivers/igb/igb.h"
-#include "drivers/setup/pf_drivers.h"
-#include "hypervisor/base/clock.h"
-#include "hypervisor/base/mmio.h"
-#include "hypervisor/iommu/pf_dma.h"
-#include "hypervisor/iommu/pf_dma_setup.h"
-#include "tests/unit/model/nic_model.h"
-#include "tests/unit/support/host.h"
-
-#define REGISTERS UINT64_C(0x600000000000)
-#define SIZE      0x20000u
-
-static struct pci_function function;
-static struct pf_device device;
-
-static const struct part {
-    const char *name;
-    uint16_t device;
-    enum nic_kind kind;
-    enum nic_medium medium;
-    unsigned port;
-} parts[] = {
-    {"82576", 0x10c9, NIC_82576, NIC_COPPER, 0},
-    {"82576, second port", 0x10c9, NIC_82576, NIC_COPPER, 1},
-    {"82576 fibre", 0x10e6, NIC_82576, NIC_SERDES, 0},
-    {"82576 SerDes", 0x10e7, NIC_82576, NIC_SERDES, 0},
-    {"I350", 0x1521, NIC_I350, NIC_COPPER, 0},
-    {"I350, second port", 0x1521, NIC_I350, NIC_COPPER, 1},
-    {"I350, third port", 0x1521, NIC_I350, NIC_COPPER, 2},
-    {"I350, fourth port", 0x1521, NIC_I350, NIC_COPPER, 3},
-    {"I350 fibre", 0x1522, NIC_I350, NIC_SERDES, 0},
-    {"I350 SerDes", 0x1523, NIC_I350, NIC_SERDES, 0},
-    {"I350 backplane", 0x1523, NIC_I350, NIC_KX, 0},
-    {"I350 SGMII", 0x1524, NIC_I350, NIC_SGMII, 0},
-};
-static const struct part *part;
-
-#define FOR_EACH_PART for (part = parts; part < parts + ARRAY_SIZE(parts); part++)
-
-uint32_t mmio_read32(uintptr_t address)
-{
-    assert_in_range(address, REGISTERS, REGISTERS + SIZE - 4);
-    assert_int_equal(address % 4, 0);
-    return nic_read((unsigned)(address - REGISTERS));
-}
-
-void mmio_write32(uintptr_t address, uint32_t value)
-{
-    assert_in_range(address, REGISTERS, REGISTERS + SIZE - 4);
-    nic_write((unsigned)(address - REGISTERS), value);
-}
-
-static struct pf_dma *const dma = (struct pf_dma *)&device;
-
-struct pf_dma *pf_dma_open(struct pci_function *pf, size_t pages)
-{
-    return dma;
-}
-
-void pf_dma_close(struct pf_dma *closed)
-{
-    assert_ptr_equal(closed, dma);
-}
-
-enum status pf_dma_test(struct pci_function *pf, const void *content, size_t size,
-                        void (*provoke)(void *context, uint64_t address), void *context,
-                        void (*others)(const struct iommu_fault *fault))
-{
-    provoke(context, 0x123456000);
-    return STATUS_OK;
-}
-
-static void plug(void)
-{
-    if (device.vfs != 0)
-        igb_pf_setup.stop(&device);
-    nic_power_on(part->kind, part->medium, part->port);
-    host_log_clear();
-    function = (struct pci_function){
-        .rid = RID(0, 1, 0, part->port), .vendor = 0x8086, .device = part->device};
-    device = (struct pf_device){.function = &function,
-                                .driver = &igb_pf_driver,
-                                .registers = REGISTERS,
-                                .registers_size = SIZE};
-}
-
-static void lawful(void)
-{
-    if (nic_violations() != 0)
-        fail_msg("%s: %u violations, the first: %s", part->name, nic_violations(),
-                 nic_first_violation());
-}
-
-static void start(uint16_t vfs)
-{
-    plug();
-    assert_int_equal(igb_pf_setup.start(&device, vfs), STATUS_OK);
-    nic_enable_vfs();
-    assert_int_equal(igb_pf_setup.vfs_enabled(&device), STATUS_OK);
-}
-
-static int fresh(void **state)
-{
-    nic_faults = (struct nic_faults){0};
-    part = parts;
-    plug();
-    return 0;
-}
-
-static uint32_t call(unsigned vf, uint32_t word, uint32_t first, uint32_t second)
-{
-    nic_vf_send(vf, (uint32_t[]){word, first, second}, 3);
-    host_clock_advance(2000);
-    assert_true(igb_pf_driver.service(&device));
-    return nic_look(0x800 + 64 * vf);
-}
-
-#define ACKED(word) (((word) & 0xe0000000) == 0xa0000000)
-
-static void handshake(unsigned vf)
-{
-    assert_int_equal(call(vf, 1, 0, 0), 0x80000001);
-}
+#include "tests/unit/support/nic_fixture.h"
 
 static void the_vfs_have_addresses(void **state)
 {
@@ -147,13 +23,6 @@ static void the_vfs_have_addresses(void **state)
             assert_true(told != (nic_look(0x804 + 64 * other) |
                                  (uint64_t)nic_look(0x808 + 64 * other) << 32));
     }
-}
-
-/* What the VF was told. */
-static uint64_t told(unsigned vf)
-{
-    handshake(vf);
-    return nic_look(0x804 + 64 * vf) | (uint64_t)(nic_look(0x808 + 64 * vf) & 0xffff) << 32;
 }
 
 static void every_card_comes_up_lawfully(void **state)
@@ -444,84 +313,6 @@ static void queues_are_empty_for_the_next_owner(void **state)
     }
 }
 
-/* --- the order of writes --- */
-
-/* From the public drivers (igb of Linux, e1000 of FreeBSD and DPDK): the last write of the first
- * kind comes before the first one of the second. `mask` and `value` pick writes; kinds: 1 82576,
- * 2 I350, 4 copper only, 8 SerDes only. */
-struct write_of {
-    unsigned offset;
-    uint32_t mask, value;
-};
-static const struct {
-    const char *what;
-    struct write_of first, second;
-    unsigned kinds;
-} order[] = {
-    {"interrupts off, then reset", {0x150c, ~0u, ~0u}, {0x0, 1u << 26, 1u << 26}, 16},
-    {"receive off, then reset", {0x100, 2, 0}, {0x0, 1u << 26, 1u << 26}, 16},
-    {"transmit off, then reset", {0x400, 2, 0}, {0x0, 1u << 26, 1u << 26}, 16},
-    {"reset, then the tables", {0x0, 1u << 26, 1u << 26}, {0x5200, 0, 0}, 0},
-    {"pools, then receive", {0x5818, 7, 3}, {0x100, 2, 2}, 0},
-    {"replication and no default pool, then receive",
-     {0x581c, 0x60000000, 0x60000000},
-     {0x100, 2, 2},
-     0},
-    {"hash table empty, then receive", {0x53fc, ~0u, 0}, {0x100, 2, 2}, 0},
-    {"VLAN table empty, then receive", {0x57fc, ~0u, 0}, {0x100, 2, 2}, 0},
-    {"last address empty, then receive (82576)", {0x551c, ~0u, 0}, {0x100, 2, 2}, 1},
-    {"last address empty, then receive (I350)", {0x555c, ~0u, 0}, {0x100, 2, 2}, 2},
-    {"switch, then transmit (82576)", {0x3500, 1u << 31, 1u << 31}, {0x400, 2, 2}, 1},
-    {"switch, then transmit (I350)", {0x5acc, 1u << 31, 1u << 31}, {0x400, 2, 2}, 2},
-    {"switch, then the VFs are told (82576)", {0x3500, 0, 0}, {0x18, 1u << 14, 1u << 14}, 1},
-    {"switch, then the VFs are told (I350)", {0x5acc, 0, 0}, {0x18, 1u << 14, 1u << 14}, 2},
-    {"drop enable, then receive", {0x2408, 0xff, 0xff}, {0x100, 2, 2}, 0},
-    {"link wanted, then the PHY", {0x0, 0x40, 0x40}, {0x20, 0, 0}, 4},
-    {"PHY powered, then the PHY", {0xe14, 0x20, 0}, {0x20, 0, 0}, 2 | 4},
-    {"laser on, then negotiation", {0x18, 0x80, 0}, {0x4208, 0, 0}, 8},
-    {"advertisement, then negotiation (PHY)",
-     {0x20, 0x041f0000, 0x04040000},
-     {0x20, 0x041f0000, 0x04000000},
-     4},
-    {"advertisement, then negotiation (PCS)", {0x4218, 0, 0}, {0x4208, 0, 0}, 8},
-    {"filters of VF 0, then its queues", {0x5ad0, 0x08000000, 0x08000000}, {0xc90, 1, 1}, 0},
-    {"address of VF 0, then its queues", {0x540c, 1u << 31, 1u << 31}, {0xc90, 1, 1}, 0},
-};
-
-static bool is_write(const struct nic_access *access, const struct write_of *wanted)
-{
-    return access->offset == wanted->offset && (access->value & wanted->mask) == wanted->value;
-}
-
-static void the_order_is_that_of_the_public_drivers(void **state)
-{
-    FOR_EACH_PART
-    {
-        start(2);
-        const struct nic_access *list;
-        unsigned count = nic_accesses(&list);
-        for (size_t row = 0; row < ARRAY_SIZE(order); row++) {
-            unsigned kinds = order[row].kinds & 3, media = order[row].kinds & 12;
-            if ((kinds != 0 && (kinds >> part->kind & 1) == 0) ||
-                (media == 4 && part->medium != NIC_COPPER) ||
-                (media == 8 && part->medium == NIC_COPPER))
-                continue;
-            bool once = (order[row].kinds & 16) != 0; /* the first of the first is what counts */
-            unsigned first = UINT32_MAX, second = UINT32_MAX;
-            for (unsigned i = 0; i < count; i++) {
-                if (is_write(&list[i], &order[row].first) && (!once || first == UINT32_MAX) &&
-                    second == UINT32_MAX)
-                    first = i;
-                if (is_write(&list[i], &order[row].second) && second == UINT32_MAX)
-                    second = i;
-            }
-            if (first == UINT32_MAX || second == UINT32_MAX || first >= second)
-                fail_msg("%s: %s (writes %d and %d)", part->name, order[row].what, (int)first,
-                         (int)second);
-        }
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -541,7 +332,6 @@ int main(void)
         TEST(cards_that_fail_are_refused),
         TEST(a_neighbour_keeps_its_vectors),
         TEST(queues_are_empty_for_the_next_owner),
-        TEST(the_order_is_that_of_the_public_drivers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

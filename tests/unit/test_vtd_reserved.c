@@ -394,51 +394,6 @@ static void bus_mastering_comes_back_once_it_is_confined(void **state)
     assert_sound();
 }
 
-/* A display is scanned out, a management controller answers, while tables are set up: the unit must
- * know them from the moment in which it translates; also when it takes over from firmware's. */
-static void translation_comes_after_their_context_entries(void **state)
-{
-    for (unsigned takeover = 0; takeover < 2; takeover++) {
-        fresh(NULL);
-        machine_rmrr(0, MIB(100), MIB(101) - 1);
-        machine_scope(SCOPE_ENDPOINT, 0, "2.0");
-        machine_scope(SCOPE_ENDPOINT, 0, "14.0");
-        struct pci_function *display = add(RID(0, 0, 2, 0), NULL);
-        struct pci_function *usb = add(RID(0, 0, 0x14, 0), NULL);
-        usb->firmware_master = true;
-        unit->firmware[2 * 8 / 64] |= BIT(2 * 8 % 64);
-        unit->firmware[0x14 * 8 / 64] |= BIT(0x14 * 8 % 64);
-        if (takeover != 0) {
-            unit->gsts |= VTD_GLOBAL_TE | VTD_GLOBAL_SRTP;
-            unit->needs_context = unit->needs_iotlb = false;
-        }
-        start();
-        assert_true(reaches(display, MIB(100)) && reaches(usb, MIB(100)));
-        assert_int_equal(mastering, usb->rid);
-        assert_int_equal(unit->counts.translation_off, 0);
-        assert_sound();
-    }
-}
-
-/* Nobody gets his bus mastering back behind a unit that does not translate. */
-static void a_unit_that_stays_off_gives_nothing_back(void **state)
-{
-    machine_rmrr(0, MIB(100), MIB(101) - 1);
-    machine_scope(SCOPE_ENDPOINT, 0, "2.0");
-    struct pci_function *card = add(RID(0, 0, 2, 0), NULL);
-    card->firmware_master = true;
-    unit->stuck = VTD_GLOBAL_TE;
-    iommu_regions_reserve(machine_table());
-    assert_int_equal(machine_init(), STATUS_OK);
-    iommu_regions_honour();
-    assert_true(iommu_firmware_connected(card->rid));
-    assert_int_equal(iommu_translate(machine_table()), STATUS_DEVICE);
-    iommu_regions_resume();
-    assert_false(iommu_enabled() || iommu_firmware_connected(card->rid));
-    assert_int_equal(mastering, UINT32_MAX);
-    assert_int_equal(host_log_count("iommu.refused", "rid=00:02.0 status=device-error"), 1);
-}
-
 /* 15 domain ids (ND = 0): firmware gets 4, functions with the same regions share one. */
 static void few_domain_ids_are_left_to_the_guests(void **state)
 {
@@ -493,23 +448,6 @@ static void memory_running_out_leaves_it_blocked(void **state)
         assert_true(pages == 4 || after == before);
         assert_sound();
     }
-}
-
-static void without_a_unit_nothing_is_given_back(void **state)
-{
-    machine_reset();
-    machine_drhd(0, true, UNIT); /* nothing answers there */
-    machine_rmrr(0, MIB(100), MIB(101) - 1);
-    machine_scope(SCOPE_ENDPOINT, 0, "2.0");
-    struct pci_function *card = add(RID(0, 0, 2, 0), NULL);
-    card->firmware_master = true;
-    iommu_regions_reserve(machine_table());
-    assert_int_not_equal(machine_init(), STATUS_OK);
-    iommu_regions_honour();
-    iommu_regions_resume();
-    assert_true(frames_owned_by(MIB(100), MIB(1), OWNER_FIRMWARE));
-    assert_false(iommu_firmware_connected(card->rid));
-    assert_int_equal(mastering, UINT32_MAX);
 }
 
 /* --- real machines: every region is firmware's afterwards, even where all of it were usable --- */
@@ -579,11 +517,8 @@ int main(void)
         TEST(a_display_without_an_iommu_ends),
         TEST(firmware_may_mean_what_is_behind_a_bridge),
         TEST(bus_mastering_comes_back_once_it_is_confined),
-        TEST(translation_comes_after_their_context_entries),
-        TEST(a_unit_that_stays_off_gives_nothing_back),
         TEST(few_domain_ids_are_left_to_the_guests),
         TEST(memory_running_out_leaves_it_blocked),
-        TEST(without_a_unit_nothing_is_given_back),
         TEST(regions_of_real_machines),
     };
     return cmocka_run_group_tests_name("vtd_reserved", tests, NULL, NULL);

@@ -13,7 +13,7 @@ static const struct igb_facts facts_82576 = {
 };
 
 /* A write to VFTA can be lost while the management controller uses the filters; after ten it is
- * there (Linux and FreeBSD write as often). */
+ * there (Linux and DPDK write as often). */
 static const struct igb_facts facts_i350 = {
     .name = "I350",
     .kind = {.queues = 8, .vlan_writes = 10, .has_dvmolr = true},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The registers of a 82576 and an I350 port as their data sheets and the public drivers describe
- * them (Intel documents 320961 and 333171; the e1000 code of FreeBSD and DPDK, igb of Linux), for
+ * them (Intel documents 320961 and 333171; e1000 of DPDK, igb of Linux), for
  * tests of a PF driver. It shares no line with the driver: offsets and rules are the model's own.
  *
  * What hardware would answer with silence or damage is a violation: an access while the port is
