@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * USB keyboards for the hypervisor's prompt: drives the xHCI that it is given, and passes on what
- * is typed by the guest call that `console_input = yes` grants.
+ * USB keyboards for the hypervisor's prompt: drives the xHCIs that it is given, and passes on
+ * what is typed by the guest call that `console_input = yes` grants.
  *
  *   [seconds=N]     ends with 0 after that time; without it, never
  *
@@ -32,46 +32,55 @@ static void pass_on(void)
         taken++;
 }
 
-/* The controller starts over with nothing of before, whatever it was that failed. */
+/* It starts over with nothing of before, whatever it was that failed. */
 static void begin(void)
 {
-    static bool said;
     usb_devices_forget();
-    while (!xhci_start()) {
-        if (!said)
-            print("it is tried again every second\n");
-        said = true;
-        sleep_microseconds(RETRY_PERIOD);
+    xhci->runs = xhci_start();
+    if (xhci->runs)
+        print("xHCI %04x:%04x: %u ports, %u slots\n", xhci->function.vendor, xhci->function.device,
+              xhci->ports, xhci->slots);
+    else if (!xhci->said)
+        print("it is tried again every second\n");
+    xhci->said = !xhci->runs;
+    xhci->retry_at = microseconds() + RETRY_PERIOD;
+}
+
+static void service(void)
+{
+    if (xhci->runs && xhci_failed()) {
+        print("xHCI %04x:%04x has stopped; it is started over\n", xhci->function.vendor,
+              xhci->function.device);
+        xhci->runs = false;
     }
-    said = false;
-    print("xHCI %04x:%04x: %u ports, %u slots\n", xhci.function.vendor, xhci.function.device,
-          xhci.ports, xhci.slots);
+    if (!xhci->runs && microseconds() >= xhci->retry_at)
+        begin();
+    if (!xhci->runs)
+        return;
+    xhci_service();
+    usb_keyboards_service();
+    if (microseconds() >= xhci->ports_at) {
+        usb_ports_service();
+        xhci->ports_at = microseconds() + PORTS_PERIOD;
+    }
 }
 
 int guest_main(void)
 {
-    uint64_t seconds = argument_number("seconds", 0), ports = 0;
+    uint64_t seconds = argument_number("seconds", 0);
     if (console_input(0) != ABI_BAD_ARGUMENT) { /* no character */
         print("I may not type at the prompt: my section needs console_input = yes\n");
         return 3;
     }
-    if (!xhci_find()) {
+    unsigned count = xhci_find_all();
+    if (count == 0) {
         print("there is no xHCI on my bus: my section needs device = NIC, the name of a section "
               "[nic NAME] with the controller's address\n");
         return 2;
     }
-    begin();
     while (seconds == 0 || microseconds() < seconds * 1000000) {
-        if (xhci_failed()) {
-            print("the xHCI has stopped; it is started over\n");
-            begin();
-        }
-        xhci_service();
-        usb_keyboards_service();
-        if (microseconds() >= ports) {
-            usb_ports_service();
-            ports = microseconds() + PORTS_PERIOD;
-        }
+        for (xhci = xhci_all; xhci < xhci_all + count; xhci++)
+            service();
         pass_on();
         sleep_microseconds(TURN);
     }

@@ -30,9 +30,9 @@ const char *usb_port_name(const struct usb_device *device)
         do
             digits[count++] = (char)('0' + port % 10);
         while ((port /= 10) != 0);
-        if (at->hub != NULL)
-            digits[count++] = '.';
+        digits[count++] = at->hub != NULL ? '.' : '-';
     }
+    digits[count++] = (char)('1' + (device->controller - xhci_all));
     while (count > 0)
         name[used++] = digits[--count];
     name[used] = '\0';
@@ -41,9 +41,9 @@ const char *usb_port_name(const struct usb_device *device)
 
 struct usb_device *usb_device_at(const struct usb_device *hub, unsigned port)
 {
-    for (unsigned i = 0; i < USB_DEVICES; i++)
-        if (usb_devices[i].used && usb_devices[i].hub == hub && usb_devices[i].port == port)
-            return &usb_devices[i];
+    USB_FOR_EACH(device)
+    if (device->hub == hub && device->port == port)
+        return device;
     return NULL;
 }
 
@@ -51,7 +51,7 @@ struct usb_device *usb_device_at(const struct usb_device *hub, unsigned port)
 
 static volatile uint32_t *context(volatile uint32_t *contexts, unsigned index)
 {
-    return contexts + index * (xhci.context_size / 4);
+    return contexts + index * (xhci->context_size / 4);
 }
 
 static void clear_page(volatile void *page)
@@ -150,11 +150,11 @@ static uint32_t translator(const struct usb_device *device)
 static bool address(struct usb_device *device)
 {
     unsigned code = xhci_command(0, TRB_TYPE(TRB_ENABLE_SLOT), &device->slot);
-    if (!usb_succeeded(code) || device->slot == 0 || device->slot > xhci.slots) {
+    if (!usb_succeeded(code) || device->slot == 0 || device->slot > xhci->slots) {
         device->slot = 0;
         return refuse(device, "the controller has no slot left", code);
     }
-    xhci.contexts[device->slot] = (uintptr_t)device->output;
+    xhci->contexts[device->slot] = (uintptr_t)device->output;
     volatile uint32_t *slot = usb_input_begin(device, 3); /* the slot and endpoint 0 */
     slot[0] = SLOT_ROUTE(device->route) | SLOT_SPEED(device->speed) | SLOT_ENTRIES(1);
     slot[1] = SLOT_ROOT_PORT(device->root_port);
@@ -258,6 +258,7 @@ void usb_device_add(struct usb_device *hub, unsigned port, unsigned speed)
     }
     clear(device);
     device->used = true;
+    device->controller = xhci;
     device->hub = hub;
     device->port = port;
     device->speed = speed;
@@ -274,19 +275,19 @@ void usb_device_add(struct usb_device *hub, unsigned port, unsigned speed)
 
 void usb_device_remove(struct usb_device *device)
 {
-    for (unsigned i = 0; i < USB_DEVICES; i++)
-        if (usb_devices[i].used && usb_devices[i].hub == device)
-            usb_device_remove(&usb_devices[i]);
+    USB_FOR_EACH(behind)
+    if (behind->hub == device)
+        usb_device_remove(behind);
     print("port %s: it is gone\n", usb_port_name(device));
     if (device->slot != 0) {
         (void)xhci_command(0, TRB_TYPE(TRB_DISABLE_SLOT) | TRB_SLOT(device->slot), NULL);
-        xhci.contexts[device->slot] = 0;
+        xhci->contexts[device->slot] = 0;
     }
     device->used = false;
 }
 
 void usb_devices_forget(void)
 {
-    for (unsigned i = 0; i < USB_DEVICES; i++)
-        usb_devices[i].used = false;
+    USB_FOR_EACH(device)
+    device->used = false;
 }

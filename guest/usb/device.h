@@ -24,6 +24,7 @@ struct usb_keyboard {
 
 struct usb_device {
     bool used, failed; /* failed: it stays in the table, so that it is not tried again and again */
+    const struct xhci *controller;
     struct usb_device *hub;   /* NULL: at a root port */
     unsigned root_port, port; /* `port`: of the hub, or the root port */
     unsigned depth;           /* hubs above */
@@ -37,10 +38,13 @@ struct usb_device {
     volatile uint32_t *input, *output; /* contexts */
 };
 
-/* The first of the table's; they are the table. */
+/* Of all controllers. */
 extern struct usb_device usb_devices[USB_DEVICES];
+#define USB_FOR_EACH(device)                                                                       \
+    for (struct usb_device *device = usb_devices; device < usb_devices + USB_DEVICES; device++)    \
+        if (device->used && device->controller == xhci)
 
-/* What is in the port, or NULL. */
+/* What is in the port, or NULL; `hub` NULL: a root port. */
 struct usb_device *usb_device_at(const struct usb_device *hub, unsigned port);
 /* Takes the device in: it was connected and reset, and has this speed (xHCI 7.2.2.1.1); 0: it did
  * not come out of its reset. What it is and what goes wrong is printed. */
@@ -62,7 +66,7 @@ void usb_endpoint_recover(struct usb_device *device, unsigned endpoint,
 /* Starts an input context: what it adds, and a copy of the slot context. Returns that copy. */
 volatile uint32_t *usb_input_begin(struct usb_device *device, uint32_t add);
 volatile uint32_t *usb_input_endpoint(struct usb_device *device, unsigned endpoint);
-/* "1.3" and the like. */
+/* Controller, port, hub's port: "1-5.3". */
 const char *usb_port_name(const struct usb_device *device);
 
 /* hub.c */

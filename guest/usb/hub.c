@@ -36,7 +36,7 @@
 
 static uintptr_t register_of(unsigned port)
 {
-    return xhci.operational + XHCI_PORTSC(port);
+    return xhci->operational + XHCI_PORTSC(port);
 }
 
 /* Sets bits, or clears changes, and leaves all else as it is. */
@@ -52,7 +52,7 @@ static bool reset_port(unsigned port)
     if ((status & PORTSC_ENABLED) != 0)
         return true;
     bool stuck = PORTSC_LINK(status) == LINK_INACTIVE || PORTSC_LINK(status) == LINK_COMPLIANCE;
-    write_port(port, xhci.revision[port] >= 3 && stuck ? PORTSC_WARM_RESET : PORTSC_RESET);
+    write_port(port, xhci->revision[port] >= 3 && stuck ? PORTSC_WARM_RESET : PORTSC_RESET);
     (void)WAIT_FOR((read32(register_of(port)) & PORTSC_RESET_CHANGE) != 0, RESET_TIME);
     write_port(port, PORTSC_CHANGES);
     sleep_microseconds(RECOVERY_TIME);
@@ -173,13 +173,12 @@ static void service_hub_port(struct usb_device *hub, unsigned port)
 
 void usb_ports_service(void)
 {
-    static uint64_t next;
-    for (unsigned port = 1; port <= xhci.ports; port++)
+    for (unsigned port = 1; port <= xhci->ports; port++)
         service_root_port(port);
-    if (microseconds() < next)
+    if (microseconds() < xhci->hubs_at)
         return;
-    next = microseconds() + HUB_PERIOD;
-    for (unsigned i = 0; i < USB_DEVICES; i++)
-        for (unsigned port = 1; usb_devices[i].used && port <= usb_devices[i].hub_ports; port++)
-            service_hub_port(&usb_devices[i], port);
+    xhci->hubs_at = microseconds() + HUB_PERIOD;
+    USB_FOR_EACH(device)
+    for (unsigned port = 1; device->used && port <= device->hub_ports; port++)
+        service_hub_port(device, port);
 }

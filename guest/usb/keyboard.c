@@ -119,9 +119,9 @@ static void report_failed(struct usb_device *device, struct usb_keyboard *keyboa
 
 void usb_transfer_done(unsigned slot, unsigned endpoint, unsigned code, uint32_t rest)
 {
-    for (unsigned i = 0; i < USB_DEVICES; i++) {
-        struct usb_device *device = &usb_devices[i];
-        for (unsigned k = 0; device->used && device->slot == slot && k < device->keyboards; k++) {
+    USB_FOR_EACH(device)
+    {
+        for (unsigned k = 0; device->slot == slot && k < device->keyboards; k++) {
             struct usb_keyboard *keyboard = &device->keyboard[k];
             if (index_of(keyboard) != endpoint)
                 continue;
@@ -154,7 +154,7 @@ static void service(struct usb_device *device, struct usb_keyboard *keyboard)
 
 void usb_keyboards_service(void)
 {
-    for (unsigned i = 0; i < USB_DEVICES; i++)
-        for (unsigned k = 0; usb_devices[i].used && k < usb_devices[i].keyboards; k++)
-            service(&usb_devices[i], &usb_devices[i].keyboard[k]);
+    USB_FOR_EACH(device)
+    for (unsigned k = 0; k < device->keyboards; k++)
+        service(device, &device->keyboard[k]);
 }

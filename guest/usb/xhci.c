@@ -17,26 +17,17 @@
 #define COMMAND_TIME 1000000u
 #define POWER_TIME   20000u
 
-struct event_segment { /* 6.5 */
-    uint64_t base;
-    uint32_t size, reserved;
-};
-
-struct xhci xhci;
-
-/* Taken once. */
-static volatile struct event_segment *segments;
-static volatile uint64_t *scratchpads;
-static unsigned scratchpad_count;
+struct xhci xhci_all[XHCI_MAX];
+struct xhci *xhci = xhci_all;
 
 static uint32_t operational(unsigned offset)
 {
-    return read32(xhci.operational + offset);
+    return read32(xhci->operational + offset);
 }
 
 static void write_operational(unsigned offset, uint32_t value)
 {
-    write32(xhci.operational + offset, value);
+    write32(xhci->operational + offset, value);
 }
 
 /* Low half first: controllers without 64-bit registers ignore the other. */
@@ -46,12 +37,14 @@ static void write_address(uintptr_t at, uint64_t value)
     write32(at + 4, (uint32_t)(value >> 32));
 }
 
-bool xhci_find(void)
+unsigned xhci_find_all(void)
 {
-    for (unsigned index = 0; pci_device(index, &xhci.function); index++)
-        if (config_read(&xhci.function, CLASS_REVISION) >> 8 == CLASS_XHCI)
-            return true;
-    return false;
+    struct pci_device function;
+    unsigned count = 0;
+    for (unsigned index = 0; count < XHCI_MAX && pci_device(index, &function); index++)
+        if (config_read(&function, CLASS_REVISION) >> 8 == CLASS_XHCI)
+            xhci_all[count++].function = function;
+    return count;
 }
 
 /* --- rings --- */
@@ -90,23 +83,23 @@ uint64_t xhci_ring_put(struct xhci_ring *ring, uint64_t parameter, uint32_t stat
 
 void xhci_ring_doorbell(unsigned slot, unsigned endpoint)
 {
-    write32(xhci.doorbells + 4 * slot, endpoint);
+    write32(xhci->doorbells + 4 * slot, endpoint);
 }
 
 /* --- events --- */
 
 static bool next_event(struct xhci_trb *event)
 {
-    volatile struct xhci_trb *at = &xhci.events[xhci.next_event];
-    if ((at->control & TRB_CYCLE) != xhci.event_cycle)
+    volatile struct xhci_trb *at = &xhci->events[xhci->next_event];
+    if ((at->control & TRB_CYCLE) != xhci->event_cycle)
         return false;
     *event = (struct xhci_trb){at->parameter, at->status, at->control};
-    if (++xhci.next_event == RING_TRBS) {
-        xhci.next_event = 0;
-        xhci.event_cycle ^= TRB_CYCLE;
+    if (++xhci->next_event == RING_TRBS) {
+        xhci->next_event = 0;
+        xhci->event_cycle ^= TRB_CYCLE;
     }
-    write_address(xhci.runtime + XHCI_ERDP,
-                  (uint64_t)(uintptr_t)&xhci.events[xhci.next_event] | ERDP_BUSY);
+    write_address(xhci->runtime + XHCI_ERDP,
+                  (uint64_t)(uintptr_t)&xhci->events[xhci->next_event] | ERDP_BUSY);
     return true;
 }
 
@@ -137,7 +130,7 @@ static bool command_done(uint64_t command, struct xhci_trb *event)
 unsigned xhci_command(uint64_t parameter, uint32_t control, unsigned *slot)
 {
     struct xhci_trb event;
-    uint64_t command = xhci_ring_put(&xhci.commands, parameter, 0, control);
+    uint64_t command = xhci_ring_put(&xhci->commands, parameter, 0, control);
     xhci_ring_doorbell(0, 0);
     if (!WAIT_FOR(command_done(command, &event), COMMAND_TIME))
         return CODE_NONE;
@@ -168,22 +161,22 @@ unsigned xhci_transfer_wait(unsigned slot, unsigned endpoint, uint64_t time)
 
 static bool refuse(const char *why)
 {
-    print("the xHCI %04x:%04x %s\n", xhci.function.vendor, xhci.function.device, why);
+    print("the xHCI %04x:%04x %s\n", xhci->function.vendor, xhci->function.device, why);
     return false;
 }
 
 /* Which ports are USB 2 and which USB 3, 7.2. */
 static void read_protocols(uint32_t parameters)
 {
-    __builtin_memset(xhci.revision, 0, sizeof xhci.revision);
-    uintptr_t at = xhci.base + XHCI_EXTENDED(parameters);
-    for (unsigned i = 0; at != xhci.base && i < CAPABILITIES; i++) {
+    __builtin_memset(xhci->revision, 0, sizeof xhci->revision);
+    uintptr_t at = xhci->base + XHCI_EXTENDED(parameters);
+    for (unsigned i = 0; at != xhci->base && i < CAPABILITIES; i++) {
         uint32_t header = read32(at);
         if (EXTENDED_ID(header) == EXTENDED_PROTOCOL) {
             uint32_t ports = read32(at + PROTOCOL_PORTS);
             unsigned first = PROTOCOL_FIRST(ports), count = PROTOCOL_COUNT(ports);
-            for (unsigned port = first; port < first + count && port <= xhci.ports; port++)
-                xhci.revision[port] = (uint8_t)PROTOCOL_MAJOR(header);
+            for (unsigned port = first; port < first + count && port <= xhci->ports; port++)
+                xhci->revision[port] = (uint8_t)PROTOCOL_MAJOR(header);
         }
         if (EXTENDED_NEXT(header) == 0)
             break;
@@ -194,13 +187,13 @@ static void read_protocols(uint32_t parameters)
 static bool reset(void)
 {
     /* Its DMA begins when there is something that it may read. */
-    config_write16(&xhci.function, COMMAND, COMMAND_MEMORY);
-    xhci.base = pci_bar(&xhci.function, 0);
-    if (xhci.base == 0 || read32(xhci.base) == UINT32_MAX)
+    config_write16(&xhci->function, COMMAND, COMMAND_MEMORY);
+    xhci->base = pci_bar(&xhci->function, 0);
+    if (xhci->base == 0 || read32(xhci->base) == UINT32_MAX)
         return refuse("has no registers that answer");
-    xhci.operational = xhci.base + (read32(xhci.base + XHCI_CAPLENGTH) & 0xff);
-    xhci.runtime = xhci.base + (read32(xhci.base + XHCI_RTSOFF) & ~0x1fu);
-    xhci.doorbells = xhci.base + (read32(xhci.base + XHCI_DBOFF) & ~3u);
+    xhci->operational = xhci->base + (read32(xhci->base + XHCI_CAPLENGTH) & 0xff);
+    xhci->runtime = xhci->base + (read32(xhci->base + XHCI_RTSOFF) & ~0x1fu);
+    xhci->doorbells = xhci->base + (read32(xhci->base + XHCI_DBOFF) & ~3u);
     if (!WAIT_FOR((operational(XHCI_USBSTS) & USBSTS_NOT_READY) == 0, RESET_TIME))
         return refuse("does not get ready within a second");
     write_operational(XHCI_USBCMD, operational(XHCI_USBCMD) & ~USBCMD_RUN);
@@ -225,40 +218,40 @@ static bool prepare_scratchpads(unsigned count)
     }
     if ((sizes & 1) == 0)
         return refuse("wants pages of more than 64 KiB");
-    if (scratchpads == NULL && count != 0) {
+    if (xhci->scratchpads == NULL && count != 0) {
         uintptr_t size = (uintptr_t)1 << shift;
-        scratchpads = memory_take(count * sizeof *scratchpads);
+        xhci->scratchpads = memory_take(count * sizeof *xhci->scratchpads);
         uintptr_t pages = ((uintptr_t)memory_take((count + 1) * size) + size - 1) & ~(size - 1);
         for (unsigned i = 0; i < count; i++)
-            scratchpads[i] = pages + i * size;
-        scratchpad_count = count;
+            xhci->scratchpads[i] = pages + i * size;
+        xhci->scratchpad_count = count;
     }
-    if (count > scratchpad_count)
+    if (count > xhci->scratchpad_count)
         return refuse("wants more memory than before its reset");
     return true;
 }
 
 static void prepare_memory(void)
 {
-    if (xhci.contexts == NULL) {
-        xhci.contexts = memory_take(PAGE);
-        xhci.events = memory_take(PAGE);
-        segments = memory_take(PAGE);
+    if (xhci->contexts == NULL) {
+        xhci->contexts = memory_take(PAGE);
+        xhci->events = memory_take(PAGE);
+        xhci->segments = memory_take(PAGE);
     }
-    for (unsigned i = 0; i <= xhci.slots; i++)
-        xhci.contexts[i] = 0;
-    xhci.contexts[0] = (uintptr_t)scratchpads;
+    for (unsigned i = 0; i <= xhci->slots; i++)
+        xhci->contexts[i] = 0;
+    xhci->contexts[0] = (uintptr_t)xhci->scratchpads;
     for (unsigned i = 0; i < RING_TRBS; i++)
-        xhci.events[i] = (struct xhci_trb){0, 0, 0};
-    xhci.next_event = 0;
-    xhci.event_cycle = TRB_CYCLE;
-    segments[0] = (struct event_segment){(uintptr_t)xhci.events, RING_TRBS, 0};
-    xhci_ring_clear(&xhci.commands);
+        xhci->events[i] = (struct xhci_trb){0, 0, 0};
+    xhci->next_event = 0;
+    xhci->event_cycle = TRB_CYCLE;
+    xhci->segments[0] = (struct xhci_segment){(uintptr_t)xhci->events, RING_TRBS, 0};
+    xhci_ring_clear(&xhci->commands);
 }
 
 static void power_ports(void)
 {
-    for (unsigned port = 1; port <= xhci.ports; port++) {
+    for (unsigned port = 1; port <= xhci->ports; port++) {
         uint32_t status = operational(XHCI_PORTSC(port)) & PORTSC_KEEP;
         write_operational(XHCI_PORTSC(port), status | PORTSC_POWER);
     }
@@ -269,24 +262,24 @@ bool xhci_start(void)
 {
     if (!reset())
         return false;
-    uint32_t structure = read32(xhci.base + XHCI_HCSPARAMS1);
-    uint32_t parameters = read32(xhci.base + XHCI_HCCPARAMS1);
-    xhci.slots = XHCI_SLOTS(structure);
-    xhci.ports = XHCI_PORTS(structure);
-    xhci.context_size = XHCI_CONTEXT_64(parameters) ? 64 : 32;
-    if (xhci.slots == 0 || xhci.ports == 0)
+    uint32_t structure = read32(xhci->base + XHCI_HCSPARAMS1);
+    uint32_t parameters = read32(xhci->base + XHCI_HCCPARAMS1);
+    xhci->slots = XHCI_SLOTS(structure);
+    xhci->ports = XHCI_PORTS(structure);
+    xhci->context_size = XHCI_CONTEXT_64(parameters) ? 64 : 32;
+    if (xhci->slots == 0 || xhci->ports == 0)
         return refuse("has no slots, or no ports");
     read_protocols(parameters);
-    if (!prepare_scratchpads(XHCI_SCRATCHPADS(read32(xhci.base + XHCI_HCSPARAMS2))))
+    if (!prepare_scratchpads(XHCI_SCRATCHPADS(read32(xhci->base + XHCI_HCSPARAMS2))))
         return false;
     prepare_memory();
-    pci_enable(&xhci.function);
-    write_operational(XHCI_CONFIG, xhci.slots);
-    write_address(xhci.operational + XHCI_DCBAAP, (uintptr_t)xhci.contexts);
-    write_address(xhci.operational + XHCI_CRCR, (uintptr_t)xhci.commands.trbs | CRCR_CYCLE);
-    write32(xhci.runtime + XHCI_ERSTSZ, 1);
-    write_address(xhci.runtime + XHCI_ERDP, (uintptr_t)xhci.events);
-    write_address(xhci.runtime + XHCI_ERSTBA, (uintptr_t)segments);
+    pci_enable(&xhci->function);
+    write_operational(XHCI_CONFIG, xhci->slots);
+    write_address(xhci->operational + XHCI_DCBAAP, (uintptr_t)xhci->contexts);
+    write_address(xhci->operational + XHCI_CRCR, (uintptr_t)xhci->commands.trbs | CRCR_CYCLE);
+    write32(xhci->runtime + XHCI_ERSTSZ, 1);
+    write_address(xhci->runtime + XHCI_ERDP, (uintptr_t)xhci->events);
+    write_address(xhci->runtime + XHCI_ERSTBA, (uintptr_t)xhci->segments);
     write_operational(XHCI_USBCMD, USBCMD_RUN);
     if (!WAIT_FOR((operational(XHCI_USBSTS) & USBSTS_HALTED) == 0, HALT_TIME))
         return refuse("does not start");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An xHCI without interrupts: rings, commands and events (xHCI 1.2, chapter 4). All that it reads
- * and writes by DMA is this guest's own memory below 4 GiB, taken once and used again when the
+ * xHCIs without interrupts: rings, commands and events (xHCI 1.2, chapter 4). All that they read
+ * and write by DMA is this guest's own memory below 4 GiB, taken once and used again when a
  * controller has to be started over.
  */
 #pragma once
@@ -29,12 +29,26 @@ struct xhci {
     volatile struct xhci_trb *events;
     unsigned next_event;
     uint32_t event_cycle;
+    volatile struct xhci_segment *segments; /* of the event ring: one */
+    volatile uint64_t *scratchpads;
+    unsigned scratchpad_count;
+    /* the program's */
+    bool runs, said;                      /* said: that it does not */
+    uint64_t ports_at, hubs_at, retry_at; /* when they are looked at next, in microseconds */
 };
 
-extern struct xhci xhci;
+struct xhci_segment { /* 6.5 */
+    uint64_t base;
+    uint32_t size, reserved;
+};
 
-/* Finds the first function of class 0c0330 on the guest's bus; false without one. */
-bool xhci_find(void);
+/* Those that the guest has, and the one that all functions here and of device.h are about. */
+#define XHCI_MAX 8u
+extern struct xhci xhci_all[XHCI_MAX];
+extern struct xhci *xhci;
+
+/* Finds all functions of class 0c0330 on the guest's bus; how many there are. */
+unsigned xhci_find_all(void);
 /* Resets the controller and starts it with empty rings; false, having printed why. Also to begin
  * anew: nothing of before is left, and no slot is in use. */
 bool xhci_start(void);
