@@ -32,6 +32,7 @@ CONTROL = ("control_loop", "core_gate")
 # Who calls a pointer that another function stored: from, to, and what stored it.
 STORED = (
     ("exception_panic", "stack_is_guard", "cpu_init_boot()"),
+    ("exception_panic", "crash_report", "last_log_start()"),
     ("log_flush", "hypervisor/monitor/console.c:console_flush", "console_start()"),
 )
 
@@ -59,6 +60,8 @@ BOOT_POINTERS = {
     "hypervisor/acpi/dbg2.c:dbg2_parse": "likewise",
     "hypervisor/setup/console.c:identity": "an argument of acpi_find(), which does not keep it",
     "hypervisor/setup/console.c:ignore": "an argument of config_parse(), which does not keep it",
+    "hypervisor/setup/actions.c:read_register": "an argument of acpi_action_run(), which does not keep it",
+    "hypervisor/setup/actions.c:write_register": "likewise",
     "hypervisor/setup/configuration.c:complain": "an argument of config_parse(), which does not keep it",
     "hypervisor/setup/tables.c:map_table": "an argument of the readers of ACPI tables, which run at boot",
     "hypervisor/setup/tables.c:unmap_table": "likewise",
