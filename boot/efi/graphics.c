@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which of the firmware's screens the log is shown on (UEFI 2.10, 12.9). */
 #include "boot/efi/efi.h"
+#include "boot/screen.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
@@ -66,7 +67,8 @@ static bool describe(const EFI_GRAPHICS_OUTPUT_PROTOCOL *graphics, struct boot_f
     if (mode->PixelsPerScanLine < found->width || mode->PixelsPerScanLine > UINT32_MAX / 4)
         return false;
     found->stride = mode->PixelsPerScanLine * 4;
-    return true;
+    *problem = BOOT_MASKS_UNSOUND;
+    return boot_masks_sound(found);
 }
 
 static EFI_GRAPHICS_OUTPUT_PROTOCOL *graphics_of(EFI_HANDLE handle)

@@ -77,13 +77,14 @@ void console_start_screen(const struct boot_info *boot)
                   message != NULL ? message : screen->problem);
         return;
     }
-    if (message == NULL && screen->problem[0] != '\0')
-        message = screen->problem;
     console_replay(framebuffer_write, false);
     console_register(&device);
-    log_event("console.screen", "base=%#lx width=%u height=%u stride=%u%s%s%s", screen->base,
-              screen->width, screen->height, screen->stride, message != NULL ? " message=\"" : "",
-              message != NULL ? message : "", message != NULL ? "\"" : "");
+    bool remarks = message != NULL || screen->problem[0] != '\0';
+    log_event("console.screen", "base=%#lx width=%u height=%u stride=%u%s%s%s%s%s", screen->base,
+              screen->width, screen->height, screen->stride, remarks ? " message=\"" : "",
+              message != NULL ? message : "",
+              message != NULL && screen->problem[0] != '\0' ? "; " : "", screen->problem,
+              remarks ? "\"" : "");
 }
 
 void console_start_keyboard(bool denied)

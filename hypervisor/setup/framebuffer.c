@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/setup/framebuffer.h"
 
+#include "boot/screen.h"
 #include "drivers/framebuffer/framebuffer.h"
 #include "drivers/framebuffer/screen.h"
 #include "hypervisor/base/mmio.h"
@@ -19,25 +20,16 @@ static uint64_t bytes(const struct boot_framebuffer *description)
     return (uint64_t)description->height * description->stride;
 }
 
-/* The brightest value of a colour's bits, made a little darker; 0 for bits that are not in one
- * piece. */
-static uint32_t component(uint32_t mask)
-{
-    uint32_t lowest = mask & -mask;
-    uint64_t largest = lowest != 0 ? mask / lowest : 0;
-    if ((largest & (largest + 1)) != 0)
-        return 0;
-    return (uint32_t)(largest * BRIGHTNESS / 0xff) * lowest;
-}
-
-/* 0: no colour can be told from black. */
+/* A grey a little darker than white; 0 when the colours' bits are no colours' or too few. */
 static uint32_t ink(const struct boot_framebuffer *description)
 {
-    uint32_t red = description->red, green = description->green, blue = description->blue;
-    if ((red & green) != 0 || (red & blue) != 0 || (green & blue) != 0 || component(red) == 0 ||
-        component(green) == 0 || component(blue) == 0)
-        return 0;
-    return component(red) | component(green) | component(blue);
+    const uint32_t masks[] = {description->red, description->green, description->blue};
+    uint32_t result = 0;
+    for (size_t i = 0; boot_masks_sound(description) && i < ARRAY_SIZE(masks); i++) {
+        uint32_t lowest = masks[i] & -masks[i];
+        result |= (uint32_t)((uint64_t)(masks[i] / lowest) * BRIGHTNESS / 0xff) * lowest;
+    }
+    return result;
 }
 
 static bool in_memory(const struct boot_info *boot)
@@ -82,7 +74,7 @@ enum status framebuffer_init(const struct boot_info *boot, const char **message)
     *message = contradiction(boot);
     if (*message != NULL)
         return STATUS_INVALID;
-    *message = "the bits of its colours overlap, are not in one piece or are missing";
+    *message = BOOT_MASKS_UNSOUND;
     if (colour == 0)
         return STATUS_UNSUPPORTED;
     /* The smallest scale at which a line has a readable number of characters. */

@@ -5,6 +5,7 @@
 
 from . import scenarios
 from .kinds import Edit, Mutation, System, Unit, failed
+from .table_console import CONSOLE_MUTATIONS
 from .table_life import LIFE_MUTATIONS
 from .table_cards import CARD_MUTATIONS
 from .table_log import LOG_MUTATIONS
@@ -321,4 +322,4 @@ MUTATIONS = (
              (Edit(ASSIGNMENT, "const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;",
                    "const unsigned rights = PAGE_READ | PAGE_WRITE;"),),
              (System(scenarios.hello, r"audit\.violation I2 .*cached or executable"),)),
-) + LIFE_MUTATIONS + LOG_MUTATIONS + PF_MUTATIONS + CARD_MUTATIONS + USB_MUTATIONS + PREFLIGHT_MUTATIONS
+) + LIFE_MUTATIONS + LOG_MUTATIONS + PF_MUTATIONS + CARD_MUTATIONS + CONSOLE_MUTATIONS + USB_MUTATIONS + PREFLIGHT_MUTATIONS

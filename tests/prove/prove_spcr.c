@@ -3,7 +3,7 @@
 // SOURCES: hypervisor/acpi/spcr.c hypervisor/acpi/serial_port.c hypervisor/acpi/table.c hypervisor/base/string.c
 // UNWIND: 5
 // BOUND: any table of up to 92 bytes, which is all fixed fields of revision 4
-// PLANT: hypervisor/acpi/spcr.c ==> length >= SPCR_PRECISE + 4 ==> length >= SPCR_PRECISE
+// PLANT: hypervisor/acpi/serial_port.c ==> (uint64_t)port->stride) || address >= BIT(52)) { ==> (uint64_t)port->stride)) {
 // clang-format on
 /* Bytes of the table only are read; a port is a port whose eight registers exist, an address is
  * aligned and can exist, stride and width are a 16550's. */

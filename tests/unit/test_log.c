@@ -324,11 +324,22 @@ static void test_ring_between_threads(void **state)
     assert_int_equal(pthread_join(sender, NULL), 0);
 }
 
+/* A core that dies, or the control core itself: nobody may come after it. */
+static void test_last_words_are_flushed(void **state)
+{
+    unsigned before = flushes;
+    log_event("some.line", "a=1");
+    assert_int_equal(flushes, before);
+    log_panic("cpu.exception", "core=0");
+    assert_int_equal(flushes, before + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_lines_before_there_is_a_sink_are_kept, setup),
         cmocka_unit_test_setup(test_line_has_time_event_and_rest, setup),
+        cmocka_unit_test_setup(test_last_words_are_flushed, setup),
         cmocka_unit_test_setup(test_long_line_is_cut, setup),
         cmocka_unit_test_setup(test_other_cores_lines_wait_for_the_drain, setup),
         cmocka_unit_test_setup(test_full_ring_drops_whole_lines_and_says_so, setup),

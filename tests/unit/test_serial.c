@@ -108,6 +108,7 @@ static void test_memory_is_no_port(void **state)
             assert_null(problem);
             continue;
         }
+        assert_non_null(problem);
         assert_non_null(strstr(problem, "loopback"));
         for (unsigned number = 1; number < 7; number++)
             assert_int_equal(uart.memory_bytes[number], 0);
