@@ -30,6 +30,18 @@ void plan_say(const struct plan_line *line, enum plan_verdict verdict, const cha
               length != 0 ? "\"" : "");
 }
 
+const char *plan_no_iommu(const struct preflight *facts)
+{
+    if (facts->has_ivrs)
+        return "this machine's IOMMU is AMD-Vi, which Bulkhead does not drive, so the device could "
+               "not be confined: guests get devices on machines with Intel VT-d";
+    if (facts->units != 0)
+        return "no VT-d unit of this machine can be used (iommu.refused says why), so the device "
+               "could not be confined";
+    return "there is no IOMMU, so the device could not be confined: enable VT-d in the firmware "
+           "set-up";
+}
+
 static uint32_t threads_of(const struct preflight *facts)
 {
     return MIN(MAX(facts->madt.cpu_count, 1u), (uint32_t)CPU_MAX);
@@ -123,9 +135,7 @@ static void plan_device(struct plan_line *line, const struct config *config,
     const struct preflight_reserved *reserved = reserved_for(facts, function->rid);
     const struct pci_function *other = neighbour(function);
     if (facts->usable_units == 0)
-        plan_say(line, PLAN_CANNOT,
-                 "there is no IOMMU that Bulkhead drives, so its DMA cannot be confined; enable "
-                 "VT-d in the firmware set-up");
+        plan_say(line, PLAN_CANNOT, "%s", plan_no_iommu(facts));
     else if (!facts->remapping && !config->unsafe_interrupts)
         plan_say(line, PLAN_CANNOT,
                  "interrupts are not remapped, so the device could forge them; enable interrupt "

@@ -19,6 +19,8 @@ struct plan_line {
 void plan_say(const struct plan_line *line, enum plan_verdict verdict, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
+/* Why no function can be confined, and what to do. */
+const char *plan_no_iommu(const struct preflight *facts);
 /* Whether a PF driver of the hypervisor's knows the function (pf_ids.c). */
 bool plan_has_driver(const struct pci_function *function);
 

@@ -126,8 +126,7 @@ static enum plan_verdict plan_vfs(const struct plan_line *line, const struct con
     else if ((sriov.pages & PAGE_SIZE_4K) == 0)
         problem = "the PF does not support 4 KiB pages";
     else if (line->facts->usable_units == 0)
-        problem = "there is no IOMMU that Bulkhead drives, so VFs could not be confined; enable "
-                  "VT-d in the firmware set-up";
+        problem = plan_no_iommu(line->facts);
     else if (nic->driver == DRIVER_OURS && !plan_has_driver(pf))
         problem = "Bulkhead has no PF driver for this device: let a guest drive it (driver = guest "
                   "NAME), or add driver = none if its VFs work by themselves";

@@ -6,7 +6,9 @@
 #include "hypervisor/base/string.h"
 
 #define WIDTH    79
-#define PROBLEMS 13
+#define PROBLEMS 14 /* lines of them */
+#define INDENT   6
+#define TEXT     400
 
 /* The value of `key` on the line, without quotation marks; "" when it has none. */
 static void value_of(const char *line, size_t size, const char *key, char *value, size_t room)
@@ -20,8 +22,10 @@ static void value_of(const char *line, size_t size, const char *key, char *value
         at += key_length + 2;
         char end = line[at] == '"' ? '"' : ' ';
         at += end == '"';
-        for (; at < size && line[at] != end && line[at] != '\n' && length < room - 1; at++)
+        for (; at < size && line[at] != end && line[at] != '\n' && length < room - 1; at++) {
+            at += end == '"' && line[at] == '\\' && at + 1 < size;
             value[length++] = line[at];
+        }
         value[length] = '\0';
         return;
     }
@@ -49,19 +53,45 @@ static void print(const char *format, ...)
     console(text);
 }
 
-static void print_problem(const char *line, size_t size)
+struct wrapped {
+    unsigned count;
+    char line[PROBLEMS][WIDTH + 1];
+};
+
+/* Broken at blanks; what does not fit into all the lines there can be is cut. */
+static void wrap(const char *text, struct wrapped *wrapped)
 {
-    char number[8], name[40], item[48], message[WIDTH + 1];
-    value_of(line, size, "message", message, sizeof message);
-    if (is_event(line, size, "config.cannot") || is_event(line, size, "config.unsure") ||
-        is_event(line, size, "config.error")) {
-        value_of(line, size, "line", number, sizeof number);
-        value_of(line, size, "name", name, sizeof name);
-        value_of(line, size, "item", item, sizeof item);
-        print(" %c line %s %s %s: %s", line[7] == 'u' ? '?' : '!', number, name, item, message);
-    } else {
-        print(" ! %s", message);
+    for (wrapped->count = 0; *text != '\0' && wrapped->count < PROBLEMS; wrapped->count++) {
+        char *line = wrapped->line[wrapped->count];
+        size_t indent = wrapped->count == 0 ? 0 : INDENT, length = 0, blank = 0;
+        for (; text[length] != '\0' && indent + length < WIDTH; length++)
+            if (text[length] == ' ' && length > INDENT)
+                blank = length;
+        if (text[length] != '\0' && blank != 0)
+            length = blank;
+        memset(line, ' ', indent);
+        memcpy(line + indent, text, length);
+        line[indent + length] = '\0';
+        text += length;
+        text += *text == ' ';
     }
+}
+
+static void describe(const char *line, size_t size, struct wrapped *wrapped)
+{
+    char number[8], name[40], item[48], message[TEXT], text[TEXT + 120];
+    value_of(line, size, "message", message, sizeof message);
+    value_of(line, size, "line", number, sizeof number);
+    value_of(line, size, "name", name, sizeof name);
+    value_of(line, size, "item", item, sizeof item);
+    if (is_event(line, size, "config.cannot") || is_event(line, size, "config.unsure"))
+        format_text(text, sizeof text, " %c line %s: %s, %s: %s", line[7] == 'u' ? '?' : '!',
+                    number, name, item, message);
+    else if (is_event(line, size, "config.error"))
+        format_text(text, sizeof text, " ! line %s: %s", number, message);
+    else
+        format_text(text, sizeof text, " ! %s", message);
+    wrap(text, wrapped);
 }
 
 static bool is_problem(const char *line, size_t size)
@@ -104,12 +134,15 @@ void preflight_screen(const struct preflight *facts, const char *report, size_t 
             ;
         if (!is_problem(report + at, end - at))
             continue;
-        if (shown == PROBLEMS) {
+        struct wrapped wrapped;
+        describe(report + at, end - at, &wrapped);
+        if (left != 0 || shown + wrapped.count > PROBLEMS) {
             left++;
             continue;
         }
-        print_problem(report + at, end - at);
-        shown++;
+        for (unsigned i = 0; i < wrapped.count; i++)
+            print("%s", wrapped.line[i]);
+        shown += wrapped.count;
     }
     if (left != 0)
         print("   and %u more in the file", left);

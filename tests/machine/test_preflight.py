@@ -238,3 +238,11 @@ def test_the_drivers_that_it_knows():
     assert ids(ours) == ids(drivers)
     number, = re.findall(r"#define CLASS_NVME (0x\w+)", ours)
     assert f"#define NVME_CLASS {number}u" in Path(ROOT / "drivers/nvme/setup/nvme_setup_registers.h").read_text()
+
+
+def test_the_page_names_every_event():
+    sources = [*ROOT.glob("boot/preflight/*.c"), *ROOT.glob("boot/efi/preflight*.c")]
+    events = set(re.findall(r'"((?:preflight|machine|firmware|cpu|vmx|acpi|table|platform|watchdog|console|memory|pci|iommu|screen|config)'
+                            r'\.[a-z][a-z_]+)"', "".join(path.read_text() for path in sources)))
+    page = (ROOT / "docs/preflight.md").read_text()
+    assert len(events) > 50 and not {event for event in events - {"preflight.txt"} if f"`{event}`" not in page}

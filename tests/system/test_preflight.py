@@ -7,7 +7,8 @@ import shutil
 import pytest
 from system.checks import of, one
 
-from machine import disk, dmar, preflight, preflight_machine, preflight_words
+from machine import MachineSpec, disk, dmar, preflight, preflight_machine, preflight_words
+from machine.like import LIKES
 from machine.tables import table
 from mutations.scenarios_preflight import fill
 
@@ -16,7 +17,9 @@ pytestmark = [pytest.mark.tcg, pytest.mark.timeout(150)]
 CARD = "[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n"
 GUEST = "[guest alpha]\nimage = hello.elf\nmemory = 4M\nargs = ticks=5\n"
 TEXT = CARD + GUEST + "device = uplink.vf0\n"
-SEEN = "Bulkhead: starting with"
+# What a description that was made has of its own.
+MADE = ("cpus", "threads", "memory", "nics", "nvmes", "iommu", "intremap", "eim", "aw_bits", "snoop_control", "screen", "console",
+        "board", "tables", "extra")
 
 
 def serial(run) -> str:
@@ -86,8 +89,7 @@ def test_a_machine_made_from_the_report(boot, usual):
     """It says of itself what the first one said."""
     _, report = usual
     made = preflight_machine.make(report)
-    run = boot(TEXT, **{key: getattr(made.spec, key) for key in ("cpus", "threads", "memory", "nics", "nvmes", "iommu", "intremap",
-                                                                "eim", "aw_bits", "screen", "console", "tables", "extra")})
+    run = boot(TEXT, **{key: getattr(made.spec, key) for key in MADE})
     run.wait_for("boot.start", timeout=60)
     again = report_of(run)
     for event, keys in (("pci.function", ("rid", "id", "class", "kind")), ("pci.sriov", ("pf", "total", "offset", "ari")),
@@ -183,3 +185,34 @@ def test_firmware_that_lies(boot):
     assert report.one("pci.summary")["functions"] == "0"
     assert report.one("watchdog.none")
     run.stop()
+
+
+LIKE_FACTS = {
+    "minipc": (("iommu.dmar", {"x2apic_opt_out": "yes"}), ("iommu.reserved", {"rid": "00:02.0"}),
+               ("screen.gop", {"width": "2560", "height": "1440", "console": "yes"}), ("config.can", {"item": "device = left"})),
+    "workstation": (("cpu.smt", {"threads": "8", "cores": "4"}), ("console.spcr", {"space": "io", "address": "0x2f8"})),
+    "server": (("pci.aperture", {"root": "1", "kind": "bus", "base": "0x80"}), ("iommu.reserved", {"rid": "81:00.0"}),
+               ("watchdog.wdat", {"running": "yes"}), ("firmware.erst", {}), ("memory.node", {"node": "1"}),
+               ("pci.sriov", {"pf": "81:00.0", "ari": "yes"})),
+    "desktop": (("acpi.refused", {"table": "DMAR"}), ("config.summary", {"errors": "0"})),
+    "amd": (("iommu.amd", {}), ("iommu.refused", {"units": "1"}), ("config.cannot", {"item": "device = uplink.vf0"}),
+            ("config.can", {"item": "guest", "name": "alpha"})),
+}
+
+
+@pytest.mark.parametrize("name", LIKE_FACTS)
+def test_machines_like_those_in_laboratories(boot, name):
+    """What each of them is made to show, its report shows; and a machine can be made from that report."""
+    like = LIKES[name]
+    spec = like.make(MachineSpec(cpus=4))
+    run = boot(scenario=like.scenario, **{key: getattr(spec, key) for key in MADE})
+    if spec.console == "none":
+        run.wait_for("boot.start", timeout=60)
+    else:
+        run.console.expect("Bulkhead: starting with", timeout=60)
+    report = report_of(run)
+    run.stop()
+    for event, wanted in LIKE_FACTS[name]:
+        assert report.first(event, **wanted), (event, wanted)
+    assert "What to buy" in preflight_words.explain(report)
+    preflight_machine.make(report)

@@ -210,8 +210,17 @@ static void test_machines_that_cannot(void **state)
     look();
     facts.usable_units = 0;
     plan(text);
-    assert_int_equal(host_log_count("config.cannot", "no IOMMU that Bulkhead drives"), 1);
+    assert_int_equal(host_log_count("config.cannot", "no VT-d unit of this machine can be used"),
+                     1);
     assert_int_equal(facts.cannot, 2);
+    facts.units = 0;
+    plan(text);
+    assert_int_equal(host_log_count("config.cannot", "there is no IOMMU"), 1);
+    facts.has_ivrs = true;
+    plan(text);
+    assert_int_equal(host_log_count("config.cannot", "AMD-Vi"), 1);
+    facts.has_ivrs = false;
+    facts.units = 1;
     facts.usable_units = 1;
     facts.remapping = false;
     plan(text);

@@ -36,7 +36,7 @@ static void test_a_few_lines(void **state)
            "config.can line=4 section=nic name=uplink item=\"device = 8086:10c9\"\n"
            "config.unsure line=5 section=guest name=a item=\"device = u.vf0\" message=\"perhaps\"\n"
            "config.cannot line=6 section=guest name=b item=\"guest\" message=\"no; do this\"\n"
-           "iommu.refused base=0x1 message=\"enable VT-d\"\n"
+           "iommu.refused base=0x1 message=\"enable \\\"VT-d\\\" \\\\ now\"\n"
            "pci.sriovs pf=02:00.0\n");
     static const char *const parts[] = {
         "Bulkhead preflight: written\n",
@@ -44,9 +44,9 @@ static void test_a_few_lines(void **state)
         "8 logical CPUs, VMX yes, SVM no",
         "1 of 2 VT-d units usable",
         "cards with SR-IOV: 1;",
-        " ? line 5 a device = u.vf0: perhaps\n",
-        " ! line 6 b guest: no; do this\n",
-        " ! enable VT-d\n",
+        " ? line 5: a, device = u.vf0: perhaps\n",
+        " ! line 6: b, guest: no; do this\n",
+        " ! enable \"VT-d\" \\ now\n",
     };
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
         assert_non_null(strstr(shown, parts[i]));
@@ -66,7 +66,11 @@ static void test_too_much(void **state)
                                    "a long sentence about what is missing in this machine and",
                                    "another one about what to do against it");
     screen(report);
-    assert_non_null(strstr(shown, "and 27 more in the file"));
+    assert_non_null(
+        strstr(shown, " ! line 0: a-name-that-is-thirty-one-letter, device = uplink.vf0: a long\n"
+                      "      sentence about what is missing in this machine and another one about\n"
+                      "      what to do against it\n"));
+    assert_non_null(strstr(shown, "and 36 more in the file"));
     for (size_t cut = 0; cut < 600; cut++) {
         report[length - cut] = '\0';
         screen(report);
