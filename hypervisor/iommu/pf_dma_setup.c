@@ -6,6 +6,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/pf_dma_setup.h"
 #include "hypervisor/iommu/reserved.h"
+#include "hypervisor/iommu/reserved_setup.h"
 #include "hypervisor/memory/pages.h"
 
 static enum status open(struct pf_dma *dma, struct pci_function *pf, size_t pages)

@@ -2,7 +2,6 @@
 /* Memory that firmware keeps for its own DMA (RMRR, VT-d 8.4), and the functions that use it. */
 #pragma once
 
-#include "hypervisor/iommu/domain.h"
 #include "hypervisor/iommu/iommu.h"
 
 struct iommu_region {
@@ -24,11 +23,4 @@ void iommu_firmware_connect(struct pci_function *function);
 /* Ends that, for the function's next owner: it has just been reset, so that firmware's bus
  * mastering is not given back later. Errors as of iommu_disconnect(). */
 MUST_CHECK enum status iommu_firmware_disconnect(struct pci_function *function);
-/* At boot (vtd_reserved_map.c): the function, which is about to be connected to `domain`, gets at
- * its regions there, and what connected it before is gone. STATUS_DENIED when a region lies in the
- * `size` bytes from `base` of the domain, which are taken; otherwise errors as of
- * iommu_domain_map() and iommu_disconnect(). */
-MUST_CHECK enum status iommu_firmware_move(struct pci_function *function,
-                                           struct iommu_domain *domain, uint64_t base,
-                                           uint64_t size);
 bool iommu_firmware_connected(rid_t rid);

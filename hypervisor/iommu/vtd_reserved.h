@@ -23,8 +23,6 @@ extern struct vtd_reserved vtd_reserved;
 /* The bits of the regions that are kept for the function; a VF has none: its requester id did not
  * exist when firmware wrote the table. */
 uint64_t vtd_regions_of(const struct pci_function *function);
-/* vtd_reserved_map.c: identity mapped, read and write. Errors as of iommu_domain_map(). */
-MUST_CHECK enum status vtd_regions_map(struct iommu_domain *domain, uint64_t regions);
 /* The domain that maps exactly these; NULL for none. */
 struct iommu_domain *vtd_firmware_domain(uint64_t regions);
 /* Logs iommu.refused. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory that firmware keeps for a function (RMRR), in a domain that the function is connected to.
  * At boot only. */
+#include "hypervisor/iommu/reserved_setup.h"
 #include "hypervisor/iommu/vtd_reserved.h"
 
 #include "hypervisor/base/format.h"

@@ -21,14 +21,13 @@ struct pci_function *pci_function_find(rid_t rid)
     size_t first = 0, end = pci_functions.count;
     while (first < end) {
         size_t middle = (first + end) / 2;
-        if (pci_functions.order[middle]->rid == rid)
-            return pci_functions.order[middle];
         if (pci_functions.order[middle]->rid < rid)
             first = middle + 1;
         else
             end = middle;
     }
-    return NULL;
+    struct pci_function *function = pci_function_at(first);
+    return function != NULL && function->rid == rid ? function : NULL;
 }
 
 uint16_t pci_device_control2(rid_t rid, uint16_t cap_pcie)

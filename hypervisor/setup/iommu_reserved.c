@@ -4,6 +4,7 @@
  * and as long as the host owns such a function, firmware goes on using it: a USB keyboard, a
  * display, a management controller. Once, at boot; iommu/vtd_reserved.c has what comes later.
  */
+#include "hypervisor/iommu/reserved_setup.h"
 #include "hypervisor/setup/iommu_internal.h"
 
 #include "boot/pci/silence.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/pci_sriov.c hypervisor/setup/pci_sriov_ids.c
-// SOURCES: hypervisor/setup/pci_roots.c
+// SOURCES: hypervisor/setup/pci_roots.c hypervisor/setup/pci_buses.c
 // SOURCES: hypervisor/setup/pci_enumerate.c hypervisor/pci/functions.c
 // SOURCES: hypervisor/setup/pci_functions.c hypervisor/setup/pci_capabilities.c
 // SOURCES: hypervisor/setup/pci_bars.c hypervisor/setup/pci_ram.c
@@ -22,6 +22,7 @@
 #include "hypervisor/pci/acs.h"
 #include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_buses.h"
 #include "hypervisor/setup/pci_ram.h"
 #include "hypervisor/setup/pci_sriov.h"
 #include "tests/fuzz/fuzz.h"
@@ -31,6 +32,7 @@
 #define MIRROR    0x02 /* VFs answer with the same bytes */
 #define ROOT_BUS  0x04
 #define AS_BRIDGE 0x08
+#define NO_ARI    0x10 /* of the port, whose neighbour has the next bus */
 
 static const struct mcfg mcfg = {.count = 1, .segment = {{.base = 0xe0000000, .end_bus = 3}}};
 
@@ -150,6 +152,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     model_frame(0, GIB(2), OWNER_NOBODY);
     struct model_function *port = model_bridge(RID(0, 0, 1, 0), 1, 2);
     model_pcie(port, 0x54, PCIE_TYPE_ROOT_PORT, false);
+    if ((flags & NO_ARI) != 0) {
+        model_put(port, 0x54 + PCIE_DEVICE_CAP2, 4, 0);
+        model_put(port, PCI_SUBORDINATE_BUS, 1, 1);
+    }
     model_window(port, false, 0xc0000000, 0xc00fffff);
     model_window(port, true, UINT64_C(0x800000000), UINT64_C(0x8000fffff));
     rid_t rid = (flags & ROOT_BUS) != 0 ? RID(0, 0, 2, 0) : RID(0, 1, 0, 0);
@@ -166,8 +172,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         model_writable(model, 0x160 + SRIOV_NUM_VFS, 2, 0xffff);
     }
     limit_bars(model, PCI_BAR0, data[2] & 15);
-    if (pci_enumerate(&mcfg, NULL) != STATUS_OK)
+    struct config config = {.nic_count = 1, .nics = {{.rid = rid, .vfs = vfs}}};
+    if (pci_enumerate(&mcfg, &config) != STATUS_OK)
         return 0;
+    pci_buses_make_room(&config, &mcfg);
+    rid = config.nics[0].rid;
+    fuzz_check(model_stale() == 0);
     acs_enable_all();
     struct pci_function *function = pci_function_find(rid);
     fuzz_check(function != NULL);

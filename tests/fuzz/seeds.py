@@ -170,8 +170,18 @@ def preflight_seeds():
         yield f"table{number}", bytes([number]) + table(b"ANYS", body)
 
 
-SEEDS = {"fuzz_actions": actions_seeds, "fuzz_acpi": acpi_seeds, "fuzz_dmar": dmar_seeds, "fuzz_image": image_seeds, "fuzz_preflight": preflight_seeds,
-         "fuzz_start": start_seeds, "fuzz_usb": usb_seeds}
+def root_seeds():
+    """Two lists of address space descriptors (ACPI 6.4.3.5.1): memory, prefetchable memory, buses."""
+    def window(kind, flags, first, size):
+        return struct.pack("<BHBBBQQQQQ", 0x8a, 0x2b, kind, 0, flags, 64, first, first + size - 1, 0, size)
+
+    one = window(0, 0, 0x80000000, 0x1000000) + window(0, 6, 1 << 38, 1 << 30) + window(2, 0, 0, 16) + b"\x79"
+    two = window(0, 0, 0x90000000, 0x1000000) + window(0, 6, 1 << 39, 1 << 30) + window(2, 0, 128, 16) + b"\x79"
+    yield "two_roots", one + two
+
+
+SEEDS = {"fuzz_acpi": acpi_seeds, "fuzz_actions": actions_seeds, "fuzz_dmar": dmar_seeds, "fuzz_image": image_seeds,
+         "fuzz_preflight": preflight_seeds, "fuzz_roots": root_seeds, "fuzz_start": start_seeds, "fuzz_usb": usb_seeds}
 
 
 def main():

@@ -9,6 +9,7 @@ from .table_console import CONSOLE_MUTATIONS
 from .table_life import LIFE_MUTATIONS
 from .table_cards import CARD_MUTATIONS
 from .table_log import LOG_MUTATIONS
+from .table_pci import PCI_MUTATIONS
 from .table_pf import PF_MUTATIONS
 from .table_usb import USB_MUTATIONS
 from .table_preflight import PREFLIGHT_MUTATIONS
@@ -103,7 +104,7 @@ MUTATIONS = (
                    "            region->size == 0)"),),
              (Unit("test_vtd_reserved", failed("others_keep_what_they_have")),)),
     Mutation("firmware-reaches-more", "the host's function reaches its reserved regions and nothing else",
-             (Edit(FIRMWARE, "iommu_domain_map(domain, start, start, end - start, PAGE_READ | PAGE_WRITE);",
+             (Edit("hypervisor/iommu/vtd_reserved_map.c", "iommu_domain_map(domain, start, start, end - start, PAGE_READ | PAGE_WRITE);",
                    "iommu_domain_map(domain, start, start, end - start + PAGE_SIZE, PAGE_READ | PAGE_WRITE);"),),
              (Unit("test_vtd_reserved", failed("the_hosts_functions_reach_their_memory")),
               Unit("test_audit", failed("a_sound_system_passes")))),
@@ -322,4 +323,6 @@ MUTATIONS = (
              (Edit(ASSIGNMENT, "const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;",
                    "const unsigned rights = PAGE_READ | PAGE_WRITE;"),),
              (System(scenarios.hello, r"audit\.violation I2 .*cached or executable"),)),
-) + LIFE_MUTATIONS + LOG_MUTATIONS + PF_MUTATIONS + CARD_MUTATIONS + CONSOLE_MUTATIONS + USB_MUTATIONS + PREFLIGHT_MUTATIONS
+    *LIFE_MUTATIONS, *LOG_MUTATIONS, *PF_MUTATIONS, *CARD_MUTATIONS, *CONSOLE_MUTATIONS, *PCI_MUTATIONS, *PREFLIGHT_MUTATIONS,
+    *USB_MUTATIONS,
+)
