@@ -9,7 +9,8 @@
  *
  * CPUID 0x40000100 gives KVM's signature, for Linux: without interrupt remapping it keeps x2APIC
  * mode only under a hypervisor whose interface it knows. Of that interface nothing is offered but
- * that writes to port 0x80 need not be used as a delay.
+ * that writes to port 0x80 need not be used as a delay, and that bits 11:5 of an MSI address are
+ * bits 14:8 of the destination, so that devices reach vCPUs with APIC ids above 255.
  *
  * Guest calls: number in RAX, arguments in RDI, RSI, RDX; result in RAX (0, or a negative number).
  */
@@ -25,7 +26,8 @@
 #define ABI_CPUID_KVM          0x40000100u
 #define ABI_CPUID_KVM_FEATURES 0x40000101u
 #define ABI_KVM_SIGNATURE      "KVMKVMKVM\0\0\0"
-#define ABI_KVM_NO_IO_DELAY    2u /* KVM_FEATURE_NOP_IO_DELAY */
+#define ABI_KVM_NO_IO_DELAY    2u      /* KVM_FEATURE_NOP_IO_DELAY */
+#define ABI_KVM_MSI_WIDE       0x8000u /* KVM_FEATURE_MSI_EXT_DEST_ID */
 #define ABI_CALL_VMCALL        1u
 #define ABI_CALL_VMMCALL       2u
 

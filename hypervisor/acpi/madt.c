@@ -9,18 +9,25 @@
 #define MADT_FIRST         44u
 #define MADT_PCAT_COMPAT   BIT(0)
 #define APIC_ENABLED       BIT(0)
+#define POLARITY           0x3u
+#define POLARITY_LOW       0x3u
 #define XAPIC_ID_NONE      0xff /* broadcast; firmware marks empty sockets with it */
 
 /* Interrupt controller structures (ACPI 6.5, 5.2.12): smallest length of those that are used. */
-enum { MADT_LOCAL_APIC = 0, MADT_IO_APIC = 1, MADT_APIC_ADDRESS = 5, MADT_X2APIC = 9 };
+enum {
+    MADT_LOCAL_APIC = 0,
+    MADT_IO_APIC = 1,
+    MADT_LOCAL_NMI = 4,
+    MADT_APIC_ADDRESS = 5,
+    MADT_X2APIC = 9,
+    MADT_X2APIC_NMI = 10,
+};
 static const uint8_t smallest[] = {
-    [MADT_LOCAL_APIC] = 8,
-    [MADT_IO_APIC] = 12,
-    [MADT_APIC_ADDRESS] = 12,
-    [MADT_X2APIC] = 16,
+    [MADT_LOCAL_APIC] = 8,    [MADT_IO_APIC] = 12, [MADT_LOCAL_NMI] = 6,
+    [MADT_APIC_ADDRESS] = 12, [MADT_X2APIC] = 16,  [MADT_X2APIC_NMI] = 12,
 };
 
-static void add_cpu(struct madt *madt, uint32_t id, uint32_t flags, uint32_t offset)
+static void add_cpu(struct madt *madt, uint32_t id, uint32_t uid, uint32_t flags, uint32_t offset)
 {
     if ((flags & APIC_ENABLED) == 0)
         return;
@@ -34,6 +41,7 @@ static void add_cpu(struct madt *madt, uint32_t id, uint32_t flags, uint32_t off
         acpi_refuse(MADT_NAME, offset, id, "more processors than can be used; this one stays off");
         return;
     }
+    madt->uid[madt->cpu_count] = uid;
     madt->apic_id[madt->cpu_count++] = id;
 }
 
@@ -45,6 +53,28 @@ static void add_ioapic(struct madt *madt, const uint8_t *entry, uint32_t offset)
     }
     madt->ioapic[madt->ioapic_count++] = (struct madt_ioapic){
         .id = entry[2], .address = read32(entry + 4), .gsi_base = read32(entry + 8)};
+}
+
+/* Flags: polarity in bits 1:0 (ACPI 6.5, table 5.26); NMIs are edges whatever they say. */
+static void add_nmi(struct madt *madt, struct madt_nmi nmi, uint16_t flags, uint32_t offset)
+{
+    if (nmi.pin > 1 || madt->nmi_count == MADT_MAX_NMIS) {
+        acpi_refuse(MADT_NAME, offset, nmi.pin,
+                    nmi.pin > 1 ? "an NMI at a pin that local APICs do not have; left out"
+                                : "more NMI pins than can be used; left out");
+        return;
+    }
+    nmi.active_low = (flags & POLARITY) == POLARITY_LOW;
+    madt->nmi[madt->nmi_count++] = nmi;
+}
+
+const struct madt_nmi *madt_nmi_of(const struct madt *madt, uint32_t apic_id)
+{
+    for (uint32_t cpu = 0; cpu < madt->cpu_count; cpu++)
+        for (uint32_t i = 0; i < madt->nmi_count && madt->apic_id[cpu] == apic_id; i++)
+            if (madt->nmi[i].all || madt->nmi[i].uid == madt->uid[cpu])
+                return &madt->nmi[i];
+    return NULL;
 }
 
 static void read_entry(struct madt *madt, const uint8_t *entry, uint32_t offset)
@@ -59,17 +89,28 @@ static void read_entry(struct madt *madt, const uint8_t *entry, uint32_t offset)
     switch (type) {
     case MADT_LOCAL_APIC:
         if (entry[3] != XAPIC_ID_NONE)
-            add_cpu(madt, entry[3], read32(entry + 4), offset);
+            add_cpu(madt, entry[3], entry[2], read32(entry + 4), offset);
         break;
     case MADT_IO_APIC:
         add_ioapic(madt, entry, offset);
+        break;
+    case MADT_LOCAL_NMI:
+        add_nmi(madt, (struct madt_nmi){.all = entry[2] == 0xff, .uid = entry[2], .pin = entry[5]},
+                read16(entry + 3), offset);
+        break;
+    case MADT_X2APIC_NMI:
+        add_nmi(madt,
+                (struct madt_nmi){.all = read32(entry + 4) == UINT32_MAX,
+                                  .uid = read32(entry + 4),
+                                  .pin = entry[8]},
+                read16(entry + 2), offset);
         break;
     case MADT_APIC_ADDRESS:
         madt->local_apic_address = read64(entry + 4);
         break;
     case MADT_X2APIC:
         if (read32(entry + 4) != UINT32_MAX)
-            add_cpu(madt, read32(entry + 4), read32(entry + 8), offset);
+            add_cpu(madt, read32(entry + 4), read32(entry + 12), read32(entry + 8), offset);
         break;
     default:
         break;

@@ -14,6 +14,7 @@
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/monitor/monitor.h"
+#include "hypervisor/monitor/nmi.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/interrupts.h"
 #include "hypervisor/x86/machine_check.h"
@@ -69,6 +70,7 @@ void control_loop(uint64_t image_base, bool batch, bool config_sound)
         faults_answer();
         guests_service();
         machine_check_report(false);
+        nmi_report();
         log_service();
         monitor_service();
         console_service();

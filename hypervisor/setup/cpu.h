@@ -21,6 +21,9 @@ MUST_CHECK enum status cpu_init_boot(void);
  * usable in any case. */
 MUST_CHECK enum status cpu_start_all(const struct madt *madt, void (*entry)(struct cpu *cpu));
 
+/* On the boot core: the pin that the MADT calls its NMI line is connected, and logged. */
+void apic_connect(const struct madt *madt);
+
 /* --- what the files of this folder share --- */
 
 /* GS base, control registers, EFER, PAT, floating point, descriptor tables, interrupts off: the
@@ -31,6 +34,8 @@ MUST_CHECK enum status core_stacks_create(unsigned core);
 /* Enables this core's APIC with everything masked. STATUS_UNSUPPORTED without an APIC. */
 MUST_CHECK enum status apic_enable(void);
 bool apic_is_x2apic(void);
+/* On the boot core, before its entries are masked: notes a thermal entry that is firmware's. */
+void apic_keep_thermal(void);
 /* Stack tops for the core's exceptions; before descriptors_load() or while it runs. */
 void descriptors_set_stack(unsigned core, enum exception_stack stack, uintptr_t top);
 /* Fills the core's tables and loads GDTR, TR and the segment registers. */

@@ -12,6 +12,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/vdev/answers.h"
 #include "hypervisor/setup/affinity.h"
+#include "hypervisor/setup/core_arrays.h"
 #include "hypervisor/setup/guests.h"
 #include "hypervisor/setup/nodes.h"
 #include "hypervisor/setup/pfs.h"
@@ -129,6 +130,7 @@ void hypervisor_main(const struct boot_info *loaders)
 
     phase("acpi");
     tables_read(boot.rsdp, &tables);
+    apic_connect(&tables.madt);
     configuration_read(&boot, &configuration);
 
     phase("pci");
@@ -179,5 +181,6 @@ void hypervisor_main(const struct boot_info *loaders)
     phase("start");
     console_settle();
     optional_drop(boot.image_base);
+    core_arrays_drop(boot.image_base);
     control_loop(boot.image_base, (boot.flags & BOOT_FLAG_BATCH) != 0, configuration.errors == 0);
 }

@@ -23,8 +23,11 @@
 
 /* Message address and data, SDM 3A 11.11 */
 #define MESSAGE_BASE(address) ((address) >> 20 & 0xfff)
+/* Where bits 11:5 of the address are reserved, Linux under KVM has bits 14:8 of the destination
+ * there (ABI_KVM_MSI_WIDE); bits 63:40 of the address are the upper 24 of the destination. */
 #define MESSAGE_DESTINATION(address)                                                               \
-    ((uint32_t)((address) >> 12 & 0xff) | (uint32_t)((address) >> 32 & 0xffffff00u))
+    ((uint32_t)((address) >> 12 & 0xff) | (uint32_t)((address) >> 5 & 0x7f) << 8 |                 \
+     (uint32_t)((address) >> 32 & 0xffffff00u))
 #define MESSAGE_ADDRESS(destination) (0xfee00000u | (destination) << 12)
 #define MESSAGE_DELIVERY(data)       ((data) >> 8 & 7)
 #define MESSAGE_VECTOR(data)         ((uint8_t)(data))

@@ -65,13 +65,15 @@ static void mask_local_vectors(void)
     for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
         if (entries[i].index <= highest)
             apic_write(entries[i].offset, APIC_LVT_MASKED);
+    if (apic_mode.thermal != 0)
+        apic_write(APIC_LVT_THERMAL, apic_mode.thermal);
 }
 
 static void stop_timer(void)
 {
     apic_write(APIC_TIMER_INITIAL, 0);
     if ((cpuid(1, 0).ecx & BIT(24)) != 0)
-        msr_write(MSR_TSC_DEADLINE, 0);
+        (void)!msr_write_safe(MSR_TSC_DEADLINE, 0); /* CPUID lists it */
 }
 
 void apic_quiesce(void)
@@ -103,6 +105,8 @@ void apic_quiesce(void)
 void apic_open(void)
 {
     apic_write(APIC_TPR, 0);
+    if (apic_mode.thermal != 0)
+        apic_write(APIC_LVT_THERMAL, APIC_LVT_MASKED);
     interrupts_discard();
 }
 

@@ -33,12 +33,17 @@ enum apic_register {
 #define APIC_TPR_EXCEPTIONS  0x10u /* holds back priority class 1: vectors 16 to 31 */
 #define APIC_SPURIOUS_ENABLE 0x100u
 #define APIC_LVT_MASKED      0x10000u
+#define APIC_LVT_DELIVERY    0x700u
+#define APIC_LVT_SMI         0x200u
+#define APIC_LVT_NMI         0x400u
+#define APIC_LVT_ACTIVE_LOW  0x2000u
 #define APIC_COMMAND_PENDING 0x1000u
 
 /* Chosen by the boot core before others run; every core is put into the same mode. */
 extern struct apic_mode {
     bool x2apic;
     uintptr_t registers; /* in xAPIC mode */
+    uint32_t thermal;    /* what the thermal sensor's entry holds outside guests; 0: masked */
 } apic_mode;
 
 /* This core's APIC, in whichever mode it is. */

@@ -8,32 +8,23 @@
 #include "hypervisor/x86/machine_check_registers.h"
 #include "hypervisor/x86/registers.h"
 
-#define NOTES   16u /* of a core; a power of two */
 #define NO_BANK 0xff
 
-struct note {
-    uint64_t status, address, misc, global;
-    uint8_t bank, place, verdict;
-};
-
-/* One writer, the core; one reader, the control core. */
-static struct notes {
-    struct note note[NOTES];
-    volatile uint32_t written, read;
-    volatile uint32_t dropped;
-} notes[CPU_MAX];
+/* One writer, the core; one reader, the control core. Cores that are not there have none:
+ * setup/core_arrays.c. */
+struct machine_check_notes machine_check_notes[CPU_MAX];
 
 struct machine_check_support machine_check_supports[CPU_MAX];
 
-static void put(const struct note *note)
+static void put(const struct machine_check_note *note)
 {
-    struct notes *own = &notes[cpu_current()->index];
+    struct machine_check_notes *own = &machine_check_notes[cpu_current()->index];
     uint32_t written = own->written;
-    if (written - __atomic_load_n(&own->read, __ATOMIC_ACQUIRE) == NOTES) {
+    if (written - __atomic_load_n(&own->read, __ATOMIC_ACQUIRE) == MACHINE_CHECK_NOTES) {
         own->dropped++;
         return;
     }
-    own->note[written % NOTES] = *note;
+    own->note[written % MACHINE_CHECK_NOTES] = *note;
     __atomic_store_n(&own->written, written + 1, __ATOMIC_RELEASE);
 }
 
@@ -72,7 +63,8 @@ enum machine_check machine_check_scan(enum machine_check_place place, uint64_t g
     enum machine_check worst = least;
     bool any = false, bystander = hit_another(global);
     for (unsigned bank = 0; bank < machine_check_support()->banks; bank++) {
-        struct note note = {.global = global, .bank = (uint8_t)bank, .place = (uint8_t)place};
+        struct machine_check_note note = {
+            .global = global, .bank = (uint8_t)bank, .place = (uint8_t)place};
         if (!msr_read_safe(MSR_MC_STATUS(bank), &note.status) ||
             (note.status & MC_STATUS_VALID) == 0)
             continue;
@@ -93,7 +85,8 @@ enum machine_check machine_check_scan(enum machine_check_place place, uint64_t g
             (void)!msr_write_safe(MSR_MC_STATUS(bank), 0); /* if that fails, it stays valid */
     }
     if (!any && place != MACHINE_CHECK_BEFORE_BOOT)
-        put(&(struct note){.global = global, .bank = NO_BANK, .place = (uint8_t)place});
+        put(&(struct machine_check_note){
+            .global = global, .bank = NO_BANK, .place = (uint8_t)place});
     return worst;
 }
 
@@ -118,7 +111,7 @@ enum machine_check machine_check_take(enum machine_check_place place)
     return worst;
 }
 
-static const char *meaning(const struct note *note)
+static const char *meaning(const struct machine_check_note *note)
 {
     static const char *const verdicts[] = {
         [MACHINE_CHECK_HARMLESS] = "nothing that ran on this core is lost; it continues",
@@ -136,7 +129,35 @@ static const char *meaning(const struct note *note)
     return verdicts[note->verdict];
 }
 
-static void log_note(unsigned core, const struct note *note, bool dying)
+/* MCA error codes, bits 15:0 of the status: SDM 3B 16.9.1 (simple), 16.9.2 (compound). The first
+ * row that matches counts. */
+static const char *error_of(uint64_t status)
+{
+    static const struct {
+        uint16_t mask, value;
+        const char *name;
+    } rows[] = {
+        {0xffff, 0x0000, "none"},
+        {0xffff, 0x0001, "unclassified"},
+        {0xffff, 0x0002, "microcode parity"},
+        {0xffff, 0x0003, "external"},
+        {0xffff, 0x0005, "internal parity"},
+        {0xffff, 0x0400, "internal timer: an instruction never ended"},
+        {0xffff, 0x0e0b, "I/O"},
+        {0xfc00, 0x0400, "internal"},
+        {0xeffc, 0x000c, "cache"},
+        {0xeff0, 0x0010, "TLB"},
+        {0xed80, 0x0080, "memory"}, /* 0280h: memory as a cache */
+        {0xef00, 0x0100, "cache"},
+        {0xe800, 0x0800, "bus or interconnect"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if ((status & rows[i].mask) == rows[i].value)
+            return rows[i].name;
+    return "of this model of CPU";
+}
+
+static void log_note(unsigned core, const struct machine_check_note *note, bool dying)
 {
     static const char *const places[] = {
         [MACHINE_CHECK_IN_GUEST] = "guest",
@@ -148,17 +169,18 @@ static void log_note(unsigned core, const struct note *note, bool dying)
     if (note->bank != NO_BANK)
         (void)format_text(bank, sizeof bank, "%u", note->bank);
     log("cpu.machine_check",
-        "core=%u in=%s bank=%s status=%#lx address=%#lx misc=%#lx global=%#lx message=\"%s\"", core,
-        places[note->place], bank, note->status, note->address, note->misc, note->global,
-        meaning(note));
+        "core=%u in=%s bank=%s status=%#lx address=%#lx misc=%#lx global=%#lx error=\"%s\" "
+        "message=\"%s\"",
+        core, places[note->place], bank, note->status, note->address, note->misc, note->global,
+        error_of(note->status), meaning(note));
 }
 
 void machine_check_report(bool dying)
 {
-    for (unsigned core = 0; core < CPU_MAX; core++) {
-        struct notes *from = &notes[core];
+    for (unsigned core = 0; core < cpu_count(); core++) {
+        struct machine_check_notes *from = &machine_check_notes[core];
         while (from->read != __atomic_load_n(&from->written, __ATOMIC_ACQUIRE)) {
-            log_note(core, &from->note[from->read % NOTES], dying);
+            log_note(core, &from->note[from->read % MACHINE_CHECK_NOTES], dying);
             __atomic_store_n(&from->read, from->read + 1, __ATOMIC_RELEASE);
         }
         uint32_t dropped = __atomic_exchange_n(&from->dropped, 0, __ATOMIC_RELAXED);

@@ -12,6 +12,19 @@ extern struct machine_check_support {
     bool local;     /* LMCE is on */
 } machine_check_supports[CPU_MAX];
 
+#define MACHINE_CHECK_NOTES 16u /* of a core; a power of two */
+
+struct machine_check_note {
+    uint64_t status, address, misc, global;
+    uint8_t bank, place, verdict;
+};
+
+extern struct machine_check_notes {
+    struct machine_check_note note[MACHINE_CHECK_NOTES];
+    volatile uint32_t written, read;
+    volatile uint32_t dropped;
+} machine_check_notes[CPU_MAX];
+
 static inline struct machine_check_support *machine_check_support(void)
 {
     return &machine_check_supports[cpu_current()->index];

@@ -109,6 +109,12 @@ def test_the_control_core_is_hit(boot):
         hit(run, 2, turn, UNCONSUMED)  # a core that has nothing to do
         assert noted(run, 2, turn, after=last)["in"] == "hypervisor"
         ask(run, "guests", "witness")
+
+    # The machine's NMI button reaches every core; the others' pins are guests'.
+    assert one(run, "nmi.connected")["pin"] == "LINT1"
+    for count in (1, 2):
+        run.qmp("inject-nmi")
+        run.wait_for("nmi.external", timeout=30, count=count)
     run.wait_for("run.verdict", timeout=60, result="ok")
     sound(run)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/guest_memory.c hypervisor/assign/guest_memory.c
 // SOURCES: hypervisor/setup/affinity.c hypervisor/setup/nodes.c hypervisor/memory/format_ept.c
+// SOURCES: hypervisor/setup/topology.c
 // SOURCES: hypervisor/memory/frames.c hypervisor/setup/frames.c hypervisor/memory/page_table.c
 // SOURCES: hypervisor/memory/formats.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c

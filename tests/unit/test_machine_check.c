@@ -2,6 +2,7 @@
 // SOURCES: hypervisor/x86/machine_check.c hypervisor/setup/machine_check.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/string.c hypervisor/base/text.c
 /* Banks are read, judged, noted and cleared; against an array of registers. */
+#include <stdio.h>
 #include <string.h>
 
 #include "hypervisor/setup/cpu.h"
@@ -26,6 +27,11 @@ static unsigned writes_when_global_cleared, writes, banks_here;
 struct cpu *cpu_current(void)
 {
     return &cpu;
+}
+
+unsigned cpu_count(void)
+{
+    return 8;
 }
 
 static uint64_t *register_at(uint32_t msr)
@@ -286,21 +292,49 @@ static void without_banks(void **state)
     assert_int_equal(writes, 0);
 }
 
+/* Codes as SDM 3B 16.9 has them, with the filter bit (12) of corrected errors. */
+static void what_the_error_is(void **state)
+{
+    static const struct {
+        uint16_t code;
+        const char *name;
+    } cases[] = {
+        {0x0000, "none"},
+        {0x0005, "internal parity"},
+        {0x0400, "internal timer"},
+        {0x0406, "\"internal\""},
+        {0x0e0b, "I/O"},
+        {0x000e, "cache"},
+        {0x0014, "TLB"},
+        {0x1136, "cache"},
+        {0x009f, "memory"},
+        {0x0290, "memory"},
+        {0x0e0f, "bus"},
+        {0x1810, "bus"},
+        {0x2345, "of this model"},
+        {0x0001, "unclassified"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char field[64];
+        host_log_clear();
+        bank[3][1] = UC | cases[i].code;
+        global = RESTART;
+        (void)machine_check_take(MACHINE_CHECK_IN_GUEST);
+        machine_check_report(false);
+        snprintf(field, sizeof field, cases[i].name[0] == '"' ? "error=%s" : "error=\"%s",
+                 cases[i].name);
+        assert_int_equal(host_log_count("cpu.machine_check", field), 1);
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, setup)
     const struct CMUnitTest tests[] = {
-        CASE(verdicts),
-        CASE(without_a_way_back),
-        CASE(every_bank_is_told),
-        CASE(local_delivery),
-        CASE(what_firmware_left),
-        CASE(more_than_can_be_noted),
-        CASE(without_banks),
-        CASE(who_was_hit),
-        CASE(the_sibling_looks_first),
-        CASE(cores_differ),
-        CASE(taken_before_it_was_delivered),
+        CASE(verdicts),       CASE(without_a_way_back), CASE(every_bank_is_told),
+        CASE(local_delivery), CASE(what_firmware_left), CASE(more_than_can_be_noted),
+        CASE(without_banks),  CASE(who_was_hit),        CASE(the_sibling_looks_first),
+        CASE(cores_differ),   CASE(what_the_error_is),  CASE(taken_before_it_was_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,60 @@ static void test_usual_machine(void **state)
     assert_string_equal(host_log_text(), "");
 }
 
+static void local_nmi(unsigned uid, unsigned flags, unsigned pin)
+{
+    put(&table, 4, 1);
+    put(&table, 6, 1);
+    put(&table, uid, 1);
+    put(&table, flags, 2);
+    put(&table, pin, 1);
+}
+
+static void x2apic_nmi(uint32_t uid, unsigned flags, unsigned pin)
+{
+    put(&table, 10, 1);
+    put(&table, 12, 1);
+    put(&table, flags, 2);
+    put(&table, uid, 4);
+    put(&table, pin, 1);
+    put(&table, 0, 3);
+}
+
+static void test_nmi_pins(void **state)
+{
+    xapic(3, 1); /* its UID is 0 */
+    x2apic(0x123, 1);
+    put_at(&table, (unsigned)table.length - 4, 300, 4);
+    x2apic(0x124, 1);
+    put_at(&table, (unsigned)table.length - 4, 301, 4);
+    local_nmi(0, 0, 0);
+    x2apic_nmi(300, 0x7, 1);
+    local_nmi(7, 0, 1);
+    local_nmi(1, 0, 2); /* there is no LINT2 */
+    assert_int_equal(parse(), STATUS_OK);
+    assert_int_equal(madt.nmi_count, 3);
+    assert_int_equal(madt_nmi_of(&madt, 3)->pin, 0);
+    assert_false(madt_nmi_of(&madt, 3)->active_low);
+    assert_int_equal(madt_nmi_of(&madt, 0x123)->pin, 1);
+    assert_true(madt_nmi_of(&madt, 0x123)->active_low);
+    assert_null(madt_nmi_of(&madt, 0x124));
+    assert_null(madt_nmi_of(&madt, 300)); /* a UID is no APIC id */
+    assert_int_equal(host_log_count("acpi.refused", "a pin that local APICs do not have"), 1);
+
+    start(NULL);
+    x2apic(0x123, 1);
+    x2apic_nmi(UINT32_MAX, 0, 1);
+    assert_int_equal(parse(), STATUS_OK);
+    assert_int_equal(madt_nmi_of(&madt, 0x123)->pin, 1);
+    start(NULL);
+    xapic(0, 1);
+    for (unsigned i = 0; i < MADT_MAX_NMIS + 3; i++)
+        local_nmi(0xff, 0, 1);
+    assert_int_equal(parse(), STATUS_OK);
+    assert_int_equal(madt.nmi_count, MADT_MAX_NMIS);
+    assert_int_equal(host_log_count("acpi.refused", "more NMI pins"), 3);
+}
+
 static void test_address_override(void **state)
 {
     put(&table, 5, 1);
@@ -172,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_usual_machine, start),
+        cmocka_unit_test_setup(test_nmi_pins, start),
         cmocka_unit_test_setup(test_address_override, start),
         cmocka_unit_test_setup(test_duplicate_ids, start),
         cmocka_unit_test_setup(test_more_than_fit, start),

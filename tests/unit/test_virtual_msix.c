@@ -90,6 +90,9 @@ static void test_unmasking_programs_the_device(void **state)
     expect_delivery(0, 3, 0x31);
     program(1, 0xfee03000, 0x132, false); /* lowest priority: one core is addressed anyhow */
     expect_delivery(1, 3, 0x32);
+    program(2, 0xfee34000 | 0x12 << 5, 0x33, false); /* as Linux writes it under KVM */
+    expect_delivery(2, 0x1234, 0x33);
+    assert_int_equal(read(at(2, 0), 8), 0xfee34240);
     program(2, UINT64_C(0x0000120000000000) | 0xfee34000, 0x33, false);
     assert_int_not_equal(entry_of(2), entry_of(1));
     expect_delivery(2, 0x1234, 0x33);
@@ -134,6 +137,7 @@ static void test_forged_messages_are_refused(void **state)
         {0xfeeff000, 0x31},                                /* all of them */
         {UINT64_C(0x0000100000000000) | 0xfee03000, 0x31}, /* 0x1003 */
         {UINT64_C(0xffffff00fee00000) | 0xff000, 0x31},    /* x2APIC broadcast */
+        {0xfee03000 | 0x10 << 5, 0x31},                    /* 0x1003 again */
         {0xfee03000, 0x00},
         {0xfee03000, 0x0f}, /* exceptions' vectors */
         {0xfee03000, 0x231},

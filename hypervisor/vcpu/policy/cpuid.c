@@ -183,7 +183,7 @@ static void answer_hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
                                                .edx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 8)});
         break;
     case ABI_CPUID_KVM_FEATURES:
-        set_answer(vcpu, (struct cpuid_result){.eax = ABI_KVM_NO_IO_DELAY});
+        set_answer(vcpu, (struct cpuid_result){.eax = ABI_KVM_NO_IO_DELAY | ABI_KVM_MSI_WIDE});
         break;
     default:
         set_answer(vcpu, (struct cpuid_result){0});

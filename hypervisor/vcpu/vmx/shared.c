@@ -5,8 +5,3 @@ struct vmx_capabilities vmx_capabilities;
 struct vmx_controls vmx_controls;
 uint8_t vmx_msr_bitmap[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 uint8_t vmx_io_bitmaps[2][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-
-const struct vmx_way vmx_plain = {vmx_run, vmx_exit_point};
-const struct vmx_way vmx_guarded = {vmx_guarded_run, vmx_guarded_exit_point};
-const struct vmx_way *vmx_way = &vmx_plain;
-uint8_t vmx_entry_flush;

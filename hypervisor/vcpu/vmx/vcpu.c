@@ -23,6 +23,11 @@ struct PACKED table_register {
 };
 _Static_assert(sizeof(struct table_register) == 10, "SDM 3A 2.4");
 
+const struct vmx_way vmx_plain = {vmx_run, vmx_exit_point};
+const struct vmx_way vmx_guarded = {vmx_guarded_run, vmx_guarded_exit_point};
+const struct vmx_way *vmx_way = &vmx_plain;
+uint8_t vmx_entry_flush;
+
 static uint64_t ept_pointer(const struct vcpu *vcpu)
 {
     return physical_address(vcpu->memory->root) | EPT_POINTER_WRITE_BACK |
