@@ -40,12 +40,25 @@ def qemu_tree(version: int) -> Path:
     return _unpacked(name, f"no QEMU {version}", group)
 
 
-def ovmf_code() -> Path:
-    return tree() / "usr/share/OVMF/OVMF_CODE_4M.fd"
+# OVMF's code and variables. "secure": Secure Boot is on, with Debian's test key and no other; "strict": so it is, and
+# memory is protected by EFI_MEMORY_ATTRIBUTE_PROTOCOL; "protected": this without Secure Boot.
+FIRMWARE = {"plain": ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
+            "secure": ("OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.snakeoil.fd"),
+            "strict": ("OVMF_CODE_4M.secboot.strictnx.fd", "OVMF_VARS_4M.snakeoil.fd"),
+            "protected": ("OVMF_CODE_4M.secboot.strictnx.fd", "OVMF_VARS_4M.fd")}
 
 
-def ovmf_variables() -> Path:
-    return tree() / "usr/share/OVMF/OVMF_VARS_4M.fd"
+def ovmf_code(firmware: str = "plain") -> Path:
+    return tree() / "usr/share/OVMF" / FIRMWARE[firmware][0]
+
+
+def ovmf_variables(firmware: str = "plain") -> Path:
+    return tree() / "usr/share/OVMF" / FIRMWARE[firmware][1]
+
+
+def test_key() -> tuple[Path, Path]:
+    """The key that Secure Boot trusts there, with the pass phrase "snakeoil", and its certificate."""
+    return tree() / "usr/share/ovmf/PkKek-1-snakeoil.key", tree() / "usr/share/ovmf/PkKek-1-snakeoil.pem"
 
 
 def stack() -> Path:

@@ -42,13 +42,13 @@ class Tcg(Machine):
     def _launch(self) -> tuple[subprocess.Popen, int]:
         medium = prepare_medium(self.spec, self._copy)
         variables = self._copy("vars.fd")
-        disk.copy_sparse(paths.ovmf_variables(), variables)
+        disk.copy_sparse(paths.ovmf_variables(self.spec.firmware), variables)
         for number, nvme in enumerate(self.spec.nvmes):
             for namespace, size in enumerate(nvme.namespaces, 1):
                 with (self.directory / namespace_file(number, namespace)).open("wb") as stream:
                     stream.truncate(size << 20)
         (self.directory / "qmp.sock").unlink(missing_ok=True)
-        places = Places(firmware_code=str(paths.ovmf_code()), firmware_variables=str(variables),
+        places = Places(firmware_code=str(paths.ovmf_code(self.spec.firmware)), firmware_variables=str(variables),
                         disk=f"file={medium}" if medium else None, directory=str(self.directory), qmp="qmp.sock")
         command = [paths.IN_TREE, "--tree", paths.qemu_tree(self.spec.chosen_qemu()), "qemu-system-x86_64",
                    *qemu_arguments(self.spec, self.accelerator, places)]

@@ -43,6 +43,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--image", type=Path, default=build / "bulkhead.img", help="UEFI disk image (tcg, kvm, stack)")
     parser.add_argument("--iso", type=Path, default=build / "bulkhead.iso", help="GRUB ISO (bochs, --boot iso)")
     parser.add_argument("--boot", choices=("disk", "usb", "iso"), default="disk", help="default: %(default)s")
+    parser.add_argument("--firmware", choices=tuple(paths.FIRMWARE), default="plain",
+                        help="UEFI with Secure Boot (secure), NX (protected) or both (strict); tcg, kvm; default: %(default)s")
     parser.add_argument("--nic", action="append", metavar="MODEL[@PLACE]",
                         help="igb or e1000e, at root-port, switch or root-bus; may be repeated; 'none' for no card "
                              "(default: igb@root-port, or what the scenario's [nic] sections name)")
@@ -89,7 +91,7 @@ def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -
         iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
         files={**scenario.files(text), **scenario.for_machine(options.scenario, name), **parse_files(options.file)},
         trace=tuple(options.trace), gdb=options.gdb,
-        wait_for_gdb=options.gdb is not None, qemu=options.qemu,
+        wait_for_gdb=options.gdb is not None, qemu=options.qemu, firmware=options.firmware,
         extra=(*(scenario.usb(text, options.boot) if name in ("tcg", "kvm") else ()), *options.extra))
     return like.LIKES[options.like].make(spec) if options.like else spec
 

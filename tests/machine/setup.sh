@@ -48,7 +48,7 @@ tools_packages='clang-format-19 clang-tidy-19 libclang-common-19-dev cppcheck sh
 build_packages='
     gcc libc6-dev clang llvm lld libclang-rt-dev nasm make binutils gnu-efi
     mtools gdisk fdisk dosfstools grub-efi-amd64-bin grub-pc-bin grub-common xorriso
-    libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect
+    sbsigntool openssl libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect
     acpica-tools gdb git cpio ca-certificates'
 tools_host_packages='ca-certificates debian-archive-keyring python3 util-linux'
 fresh_packages='debootstrap debian-archive-keyring python3 git mount util-linux'
@@ -328,6 +328,8 @@ check_tree() {
         fail "trixie's QEMU is $version; $qemu_minimum or newer is needed (see docs on emulators for the fixes)"
     say "emulators: QEMU $version"
     for file in usr/share/OVMF/OVMF_CODE_4M.fd usr/share/OVMF/OVMF_VARS_4M.fd usr/bin/bochs \
+        usr/share/OVMF/OVMF_CODE_4M.secboot.fd usr/share/OVMF/OVMF_CODE_4M.secboot.strictnx.fd \
+        usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd usr/share/ovmf/PkKek-1-snakeoil.key \
         usr/share/bochs/BIOS-bochs-latest usr/share/bochs/VGABIOS-lgpl-latest usr/bin/busybox; do
         [ -e "$partial/tree/$file" ] || fail "trixie's packages no longer contain $file"
     done

@@ -98,6 +98,8 @@ class MachineSpec:
     tables:    ACPI tables other than QEMU's own (tables.py says how they are named). UEFI only.
     trace:     what QEMU traces. For a stepped Bochs: a linear address, and the CPUs whose every instruction is written
                down from then on. In trace.log.
+    firmware:  one of paths.FIRMWARE, in QEMU's machines: "plain", "secure" (Secure Boot), "strict" (with NX as well),
+               "protected" (NX alone).
     qemu:      the major version, one of paths.QEMUS. None: what the devices need, else what BULKHEAD_QEMU says, else
                the default. The stacked machine has one of its own.
     """
@@ -135,10 +137,13 @@ class MachineSpec:
     wait_for_gdb: bool = False
     extra: tuple[str, ...] = ()
     qemu: int | None = None
+    firmware: str = "plain"
 
     def __post_init__(self) -> None:
         if self.boot not in BOOTS:
             raise ValueError(f"boot {self.boot!r} is none of {BOOTS}")
+        if self.firmware not in paths.FIRMWARE:
+            raise ValueError(f"firmware {self.firmware!r} is none of {tuple(paths.FIRMWARE)}")
         if self.aw_bits not in (39, 48):
             raise ValueError(f"aw_bits is {self.aw_bits}: QEMU's intel-iommu has 39 and 48 only")
         if self.threads < 1 or self.cpus % self.threads:
