@@ -22,10 +22,11 @@ EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c boot/kept_
     hypervisor/base/log_ring.c hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c hypervisor/x86/mmio.c hypervisor/x86/clock.c \
     $(PREFLIGHT_C)
 EFI_O := $(EFI_C:%.c=$(BUILD)/efi/%.o) $(BUILD)/boot/efi/jump.asm.o
-EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
+EFI_SECTIONS := .text .sdata .data .rodata .digests .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 
 flags.efi = $(CC) $(EFI_CFLAGS)
 flags.efi-link = $(LD) $(EFI_LIB) $(EFI_O)
+EFI_SCRIPT := boot/efi/application.lds
 $(BUILD)/efi/%.o: %.c $(BUILD)/flags/efi
 	@mkdir -p $(@D)
 	$(call say,CC,$< for EFI)
@@ -35,15 +36,16 @@ $(BUILD)/efi/%.o: %.c $(BUILD)/flags/efi
 $(BUILD)/efi/boot/efi/preflight.o: EFI_CFLAGS += $(flags.version)
 $(BUILD)/efi/boot/efi/preflight.o: $(BUILD)/flags/version
 
-$(BUILD)/efi/bulkhead.so: $(EFI_O) $(BUILD)/flags/efi-link
+$(BUILD)/efi/bulkhead.so: $(EFI_O) $(EFI_SCRIPT) $(BUILD)/flags/efi-link
 	$(call say,LD,$@)
-	$(Q)$(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_LIB)/elf_x86_64_efi.lds \
+	$(Q)$(LD) -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack -T $(EFI_SCRIPT) \
 	    $(EFI_LIB)/crt0-efi-x86_64.o $(EFI_O) -L$(EFI_LIB) -lgnuefi -o $@
 	@if nm -u $@ | grep .; then echo "$@: undefined symbols" >&2; rm -f $@; exit 1; fi
 
-$(BUILD)/bulkhead.efi: $(BUILD)/efi/bulkhead.so
+$(BUILD)/bulkhead.efi: $(BUILD)/efi/bulkhead.so boot/application.py
 	$(call say,EFI,$@)
 	$(Q)$(OBJCOPY) $(addprefix -j ,$(EFI_SECTIONS)) --target=efi-app-x86_64 $< $@
+	$(Q)boot/application.py nx $@
 
 -include $(wildcard $(BUILD)/efi/*/*.d $(BUILD)/efi/*/*/*.d)
 

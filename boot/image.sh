@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Builds boot media without root:
 #
-#   image.sh disk OUT.img HYPERVISOR.elf APPLICATION.efi FILE...   GPT, one FAT ESP, GRUB for UEFI
+#   image.sh disk OUT.img HYPERVISOR.elf APPLICATION.efi FILE...   GPT, one FAT32 ESP, GRUB for UEFI
 #   image.sh iso  OUT.iso HYPERVISOR.elf FILE...                   BIOS, GRUB, multiboot2
 #
 # FILEs (scenarios and guest images) go into \bulkhead. The disk image's bytes depend on its
@@ -14,10 +14,10 @@ grub_lib=${GRUB_LIB:-/usr/lib/grub}
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1767225600}"
 PATH=$PATH:/usr/sbin:/sbin
 
-# The ESP: 64 MiB of FAT16 at 1 MiB, in clusters of 4 KiB. FAT32 would need clusters of 512 bytes at
-# this size, and reading is slow with these.
+# The ESP: FAT32, since some firmware boots sticks with nothing else, at 1 MiB. FAT32 has 65525 clusters at least, which
+# with 4 KiB each are 256 MiB; smaller ones are slow to read. The file is sparse: it takes what its files take.
 esp_start=2048
-esp_sectors=131072
+esp_sectors=532480
 image_sectors=$((esp_start + esp_sectors + 2048))
 esp_type=c12a7328-f81f-11d2-ba4b-00a0c93ec93b
 disk_guid=6b1d5b2e-3f0a-4c58-9c7e-b01c4ead0001
@@ -66,7 +66,7 @@ make_disk() {
     truncate -s $((image_sectors * 512)) "$out.new"
     printf 'label: gpt\nlabel-id: %s\nstart=%s, size=%s, type=%s, uuid=%s, name=BULKHEAD\n' "$disk_guid" \
         "$esp_start" "$esp_sectors" "$esp_type" "$esp_guid" | sfdisk -q "$out.new"
-    TZ=UTC mformat -i "$out.new@@$((esp_start * 512))" -T "$esp_sectors" -h 64 -s 32 -c 8 -H "$esp_start" \
+    TZ=UTC mformat -i "$out.new@@$((esp_start * 512))" -F -T "$esp_sectors" -h 64 -s 32 -c 8 -H "$esp_start" \
         -N "$volume_id" -v BULKHEAD ::
     TZ=UTC mcopy -s -m -Q -i "$out.new@@$((esp_start * 512))" "$stage/EFI" "$stage/bulkhead" ::/
     mv "$out.new" "$out"

@@ -26,7 +26,7 @@ EFI_STATUS refuse(EFI_STATUS status, const char *format, ...) PRINTF_LIKE(2, 3);
 UINT64 memory_allocate(UINTN pages, UINT64 limit, enum boot_memory_type type);
 /* The same with a start at a multiple of 2 MiB. */
 UINT64 memory_allocate_2m(UINTN pages, enum boot_memory_type type);
-/* A page that the firmware lets us execute, below 4 GiB. 0: none. */
+/* A page for code, below 4 GiB; code_page.h makes it executable. 0: none. */
 UINT64 memory_allocate_code(void);
 /* Exactly those pages, with what is in them: false when they are not free. */
 bool memory_allocate_at(UINT64 base, UINTN pages, enum boot_memory_type type);
@@ -88,8 +88,19 @@ EFI_STATUS load_hypervisor(struct boot_info *info, struct elf_image *image);
  * the page that the switch happens in. */
 EFI_STATUS tables_build(const struct boot_info *info, const struct elf_image *image, UINT64 jump,
                         UINT64 *root);
-/* The code of the switch, copied to a page of its own; called there. All addresses but `entry` lie
- * below 4 GiB. */
-extern const uint8_t jump_start[], jump_end[];
+/* The code of the switch, copied to a page of its own and called there, with jump_parameters filled
+ * in first: the page can be read-only then. All addresses but `entry` lie below 4 GiB. */
+extern const uint8_t jump_start[], jump_end[], jump_parameters[];
+struct jump_parameters {
+    uint64_t entry;            /* 0: where the hypervisor begins, virtual */
+    uint32_t continue_address; /* 8: jump_continue in that page */
+    uint16_t continue_segment; /* 12 */
+    uint16_t reserved;         /* 14 */
+    uint16_t pad[3];           /* 16 */
+    uint16_t table_limit;      /* 22: of the descriptor table */
+    uint64_t table_base;       /* 24: jump_table in that page */
+};
+_Static_assert(offsetof(struct jump_parameters, table_base) == 24, "shared with jump.asm");
+extern const uint8_t jump_continue[], jump_table[];
 typedef void __attribute__((sysv_abi)) jump_function(struct boot_info *info, uint64_t root,
-                                                     uint64_t entry, uint64_t page);
+                                                     uint64_t page);

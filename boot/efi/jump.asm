@@ -3,8 +3,10 @@
 ; It goes through 32-bit mode with paging off: the firmware may run with 5-level paging, which cannot
 ; be left otherwise (Intel SDM volume 3, 4.1.2), and then every machine takes the same way.
 ;
-;   RDI  struct boot_info      RSI  page-table root
-;   RDX  entry, virtual        RCX  this page           (all but RDX below 4 GiB)
+;   RDI  struct boot_info      RSI  page-table root      RDX  this page      (all below 4 GiB)
+;
+; Nothing is written here: the page may be read-only. What it has to know is put into
+; jump_parameters (boot/efi/efi.h) before.
 
 CR0_PE   equ 1 << 0
 CR0_MP   equ 1 << 1
@@ -23,7 +25,7 @@ DATA     equ 16
 CODE32   equ 24
 
 section .rodata
-global jump_start, jump_end
+global jump_start, jump_end, jump_parameters, jump_continue, jump_table
 align 16
 jump_start:
 bits 64
@@ -34,13 +36,8 @@ default rel
     mov rax, cr4
     and eax, CR4_PAE | CR4_LA57
     mov cr4, rax
-    mov [entry], rdx
-    lea rax, [descriptors]
-    mov [descriptors_base], rax
-    lgdt [descriptors_limit]
-    lea rax, [continue]
-    mov [continue_address], eax
-    mov ebx, ecx
+    lgdt [table_limit]
+    mov ebx, edx
     lea rax, [without_paging]
     push qword CODE32
     push rax
@@ -70,25 +67,26 @@ without_paging:
     jmp far [ebx + continue_address - jump_start]
 
 bits 64
-continue:
+jump_continue:
     mov edi, edi                ; upper halves are undefined after 32-bit mode
     mov ebx, ebx
     mov rax, [entry]
     jmp rax
 
 align 8
+jump_parameters:
 entry:             dq 0
 continue_address:  dd 0
                    dw CODE64
                    dw 0
                    dw 0, 0, 0
-descriptors_limit: dw descriptors_end - descriptors - 1
-descriptors_base:  dq 0
+table_limit:       dw jump_table_end - jump_table - 1
+table_base:        dq 0
 align 8
-descriptors:                    ; accessed already, so the CPU never writes here
+jump_table:                     ; accessed already, so the CPU never writes here
     dq 0
     dq 0x00af9b000000ffff       ; 64-bit code
     dq 0x00cf93000000ffff       ; data
     dq 0x00cf9b000000ffff       ; 32-bit code
-descriptors_end:
+jump_table_end:
 jump_end:

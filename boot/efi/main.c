@@ -4,6 +4,7 @@
 #include "boot/efi/efi.h"
 #include "boot/efi/preflight.h"
 
+#include "boot/efi/code_page.h"
 #include "boot/paging.h"
 #include "hypervisor/base/string.h"
 #include "boot/pci/silence.h"
@@ -54,10 +55,9 @@ static EFI_STATUS boot(struct boot_info *info)
     graphics_find(&info->framebuffer);
     platform_root_bridges(info);
 
-    UINT64 page = memory_allocate_code();
+    UINT64 page = code_page_create(image.entry);
     if (page == 0)
         return refuse(EFI_OUT_OF_RESOURCES, "no page below 4G that may be executed");
-    memcpy((void *)(UINTN)page, jump_start, (size_t)(jump_end - jump_start));
     status = memory_read_map(info);
     if (status == EFI_SUCCESS)
         status = tables_build(info, &image, page, &root);
@@ -72,7 +72,7 @@ static EFI_STATUS boot(struct boot_info *info)
     /* From here on nobody's driver knows what its device does. */
     pci_silence(!in_a_virtual_machine(), info);
     info->entry_tsc = read_tsc();
-    ((jump_function *)(UINTN)page)(info, root, image.entry, page);
+    ((jump_function *)(UINTN)page)(info, root, page);
     __builtin_unreachable();
 }
 
@@ -91,6 +91,7 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system)
     struct boot_info *info = create_info();
     status = info != NULL ? boot(info) : refuse(EFI_OUT_OF_RESOURCES, "no memory below 4G");
     files_close();
+    code_page_release();
     memory_release();
     return status;
 }
