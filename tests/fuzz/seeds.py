@@ -180,8 +180,17 @@ def root_seeds():
     yield "two_roots", one + two
 
 
+def medium_seeds():
+    digest = b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    yield "list", b"\0" + b"".join(digest + b"  " + name + b"\n" for name in (b"ping.elf", b"sriov.conf", b"batch"))
+    head = b"\2\1\6\0" + bytes(16) + b"\300\250\62\1" + bytes(4) + b"\x52\x54\0\x12\x34\x56" + bytes(74)
+    options = b"\x63\x82\x53\x63\x35\1\5\x36\4\300\250\62\1\x43\5pxe/b\xff"
+    yield "dhcp", b"\1" + head + b"lab/bulkhead.efi".ljust(128, b"\0") + options
+
+
 SEEDS = {"fuzz_acpi": acpi_seeds, "fuzz_actions": actions_seeds, "fuzz_dmar": dmar_seeds, "fuzz_image": image_seeds,
-         "fuzz_preflight": preflight_seeds, "fuzz_roots": root_seeds, "fuzz_start": start_seeds, "fuzz_usb": usb_seeds}
+         "fuzz_medium": medium_seeds, "fuzz_preflight": preflight_seeds, "fuzz_roots": root_seeds, "fuzz_start": start_seeds,
+         "fuzz_usb": usb_seeds}
 
 
 def main():
