@@ -122,7 +122,9 @@ struct boot_log {
 };
 
 enum boot_flags {
-    BOOT_FLAG_BATCH = 1u << 0, /* power off once the guests have ended */
+    BOOT_FLAG_BATCH = 1u << 0,    /* power off once the guests have ended */
+    BOOT_FLAG_VERIFIED = 1u << 1, /* all that was loaded is as it was signed (boot/efi/verify.h) */
+    BOOT_FLAG_SECURE_BOOT = 1u << 2, /* the firmware says that it verified the loader */
 };
 
 struct boot_info {

@@ -76,5 +76,25 @@ $(BUILD)/bulkhead.iso: boot/image.sh boot/grub/iso.cfg $(BUILD)/bulkhead.strippe
 	$(call say,IMAGE,$@)
 	$(Q)boot/image.sh iso $@ $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $(MEDIA_GUESTS)
 
-usb: all ## write the image to a USB stick: DEVICE=/dev/sdX (all on it is lost)
-	@boot/usb.sh "$(DEVICE)" $(BUILD)/bulkhead.img "$(FORCE)"
+# FILES are more files for \bulkhead, DEFAULT is the configuration that starts without a question. With KEY and CERT the
+# medium is for Secure Boot: the EFI application is signed, and takes no other files than these (boot/sign.sh).
+FILES ?=
+DEFAULT ?=
+KEY ?=
+CERT ?=
+signed = $(if $(KEY)$(CERT),signed)
+own    = $(strip $(KEY)$(CERT)$(FILES)$(DEFAULT))
+OWN_IMAGE ?= $(BUILD)/bulkhead-$(or $(signed),own).img
+HOSTS ?=
+TO ?= $(BUILD)/netboot
+medium = @KEY='$(KEY)' CERT='$(CERT)' DEFAULT='$(DEFAULT)' HOSTS='$(HOSTS)' boot/image.sh $(1) \
+    $(BUILD)/bulkhead.stripped.elf $(BUILD)/bulkhead.efi $(SCENARIOS) $(MEDIA_GUESTS) $(FILES)
+
+.PHONY: netboot
+usb: all ## write a USB stick: DEVICE=/dev/sdX (all on it is lost); KEY= CERT= sign it for Secure Boot; FILES= DEFAULT=
+	$(if $(own),$(call medium,$(or $(signed),disk) $(OWN_IMAGE)))
+	@$(if $(own),echo "usb: $(OWN_IMAGE) is complete$(if $(DEVICE),,; DEVICE=/dev/sdX writes it to a stick)")
+	@$(if $(DEVICE)$(if $(own),,none),boot/usb.sh "$(DEVICE)" $(if $(own),$(OWN_IMAGE),$(BUILD)/bulkhead.img) "$(FORCE)")
+
+netboot: all ## make a folder for network boot: TO=folder; KEY= CERT= sign it for Secure Boot; FILES= DEFAULT= HOSTS=
+	$(call medium,net $(TO))

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: MIT
 # Builds boot media without root:
 #
-#   image.sh disk OUT.img HYPERVISOR.elf APPLICATION.efi FILE...   GPT, one FAT32 ESP, GRUB for UEFI
-#   image.sh iso  OUT.iso HYPERVISOR.elf FILE...                   BIOS, GRUB, multiboot2
+#   image.sh disk   OUT.img HYPERVISOR.elf APPLICATION.efi FILE...   GPT, one FAT32 ESP, GRUB for UEFI
+#   image.sh signed OUT.img HYPERVISOR.elf APPLICATION.efi FILE...   the same with the application, signed by KEY and
+#                                                                    CERT, in GRUB's place: for Secure Boot
+#   image.sh net    FOLDER  HYPERVISOR.elf APPLICATION.efi FILE...   a folder for a TFTP server; signed if KEY is set
+#   image.sh iso    OUT.iso HYPERVISOR.elf FILE...                   BIOS, GRUB, multiboot2
 #
-# FILEs (scenarios and guest images) go into \bulkhead. The disk image's bytes depend on its
-# input only; the ISO holds the time of its making.
+# FILEs (scenarios and guest images) go into \bulkhead. From the environment: DEFAULT, the configuration that starts
+# without a question; HOSTS, for `net`, a file with lines `MAC-ADDRESS CONFIGURATION` for single machines. The disk
+# image's bytes depend on its input only; the ISO holds the time of its making.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -44,22 +48,48 @@ need() {
 # Gives everything below the staging directory one time stamp.
 settle() { find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
-make_disk() {
-    out=$1 hypervisor=$2 application=$3
-    shift 3
-    need grub-mkimage sfdisk mformat mcopy
+# The folder \bulkhead: collect FOLDER HYPERVISOR FILE...
+collect() {
+    folder=$1 hypervisor=$2
+    shift 2
+    mkdir -p "$folder"
+    cp "$hypervisor" "$folder/bulkhead.elf"
+    [ $# -eq 0 ] || cp "$@" "$folder/"
+    if [ -n "${DEFAULT:-}" ]; then
+        [ -f "$folder/$DEFAULT" ] || fail "DEFAULT=$DEFAULT is not among the files; FILES= adds it"
+        printf '%s\n' "$DEFAULT" >"$folder/default"
+    fi
+}
+
+stage_grub() {
+    need grub-mkimage
     [ -d "$grub_lib/x86_64-efi" ] || fail "$grub_lib/x86_64-efi is missing: run 'make setup'"
-    stage=$(mktemp -d)
-    mkdir -p "$stage/EFI/BOOT" "$stage/EFI/bulkhead" "$stage/bulkhead"
+    mkdir -p "$stage/EFI/BOOT" "$stage/EFI/bulkhead"
     # early.cfg has no comments: GRUB reads it before it knows what they are. The prefix names the volume that GRUB was
     # loaded from, in 2.06 and 2.12; $cmdpath would only in 2.06.
     # shellcheck disable=SC2086 # one word for each module is meant
     grub-mkimage -O x86_64-efi -d "$grub_lib/x86_64-efi" -p /EFI/bulkhead -c "$here/grub/early.cfg" \
         -o "$stage/EFI/BOOT/BOOTX64.EFI" $grub_modules
     cp "$here/grub/disk.cfg" "$stage/EFI/bulkhead/grub.cfg"
-    cp "$application" "$stage/EFI/bulkhead/bulkhead.efi"
-    cp "$hypervisor" "$stage/bulkhead/bulkhead.elf"
-    [ $# -eq 0 ] || cp "$@" "$stage/bulkhead/"
+    cp "$1" "$stage/EFI/bulkhead/bulkhead.efi"
+}
+
+# No GRUB: it would have to be signed as well, and under Secure Boot it loads no hypervisor by itself.
+stage_signed() {
+    mkdir -p "$stage/EFI/BOOT"
+    "$here/sign.sh" seal "$stage/bulkhead" "$1" "$stage/EFI/BOOT/BOOTX64.EFI" "${KEY:-}" "${CERT:-}"
+}
+
+make_disk() {
+    kind=$1 out=$2 hypervisor=$3 application=$4
+    shift 4
+    need sfdisk mformat mcopy
+    stage=$(mktemp -d)
+    collect "$stage/bulkhead" "$hypervisor" "$@"
+    case $kind in
+    disk) stage_grub "$application" ;;
+    signed) stage_signed "$application" ;;
+    esac
     settle
 
     rm -f "$out.new"
@@ -70,6 +100,49 @@ make_disk() {
         -N "$volume_id" -v BULKHEAD ::
     TZ=UTC mcopy -s -m -Q -i "$out.new@@$((esp_start * 512))" "$stage/EFI" "$stage/bulkhead" ::/
     mv "$out.new" "$out"
+}
+
+# default-MAC files of the machines that HOSTS names.
+write_hosts() {
+    [ -r "$HOSTS" ] || fail "HOSTS=$HOSTS cannot be read"
+    number=0
+    while read -r mac name rest || [ -n "$mac" ]; do
+        number=$((number + 1))
+        case $mac in '' | '#'*) continue ;; esac
+        mac=$(printf '%s' "$mac" | tr 'ABCDEF:' 'abcdef-')
+        printf '%s\n' "$mac" | grep -Eqx '([0-9a-f]{2}-){5}[0-9a-f]{2}' ||
+            fail "$HOSTS, line $number: '$mac' is no MAC address such as 52:54:00:12:34:56"
+        case $rest in '' | '#'*) ;; *) fail "$HOSTS, line $number: '$rest' is too much: MAC-ADDRESS CONFIGURATION" ;; esac
+        [ -n "$name" ] && [ -f "$1/$name" ] ||
+            fail "$HOSTS, line $number: '$name' is not among the files; FILES= adds it"
+        printf '%s\n' "$name" >"$1/default-$mac"
+    done <"$HOSTS"
+}
+
+make_net() {
+    out=$1 hypervisor=$2 application=$3
+    shift 3
+    stage=$(mktemp -d)
+    collect "$stage/bulkhead" "$hypervisor" "$@"
+    [ -z "${HOSTS:-}" ] || write_hosts "$stage/bulkhead"
+    if [ -n "${KEY:-}${CERT:-}" ]; then
+        "$here/sign.sh" seal "$stage/bulkhead" "$application" "$stage/bulkhead.efi" "${KEY:-}" "${CERT:-}"
+    else
+        "$here/sign.sh" list "$stage/bulkhead"
+        cp "$application" "$stage/bulkhead.efi"
+    fi
+    cp "$here/netboot.txt" "$stage/README.txt"
+    chmod -R a+rX "$stage"
+    settle
+    # Nothing but what was made here before is removed.
+    if [ -e "$out" ]; then
+        [ -f "$out/bulkhead.efi" ] && [ -d "$out/bulkhead" ] || [ -z "$(ls -A "$out")" ] ||
+            fail "'$out' is there and is no folder of this kind: give another one with TO="
+        rm -rf "$out/bulkhead" "$out/bulkhead.efi" "$out/README.txt"
+    fi
+    mkdir -p "$out"
+    cp -a "$stage/." "$out/"
+    printf 'netboot: %s is complete; %s/README.txt says how to serve it\n' "$out" "$out"
 }
 
 make_iso() {
@@ -96,10 +169,11 @@ make_iso() {
 }
 
 kind=${1:-}
-[ $# -ge 3 ] || fail "usage: $0 disk|iso OUT HYPERVISOR.elf [APPLICATION.efi] FILE..."
+[ $# -ge 3 ] || fail "usage: $0 disk|signed|net|iso OUT HYPERVISOR.elf [APPLICATION.efi] FILE..."
 shift
 case $kind in
-disk) make_disk "$@" ;;
+disk | signed) make_disk "$kind" "$@" ;;
+net) make_net "$@" ;;
 iso) make_iso "$@" ;;
 *) fail "unknown kind of medium '$kind'" ;;
 esac

@@ -38,12 +38,14 @@ EFI_STATUS memory_read_map(struct boot_info *info);
 EFI_STATUS memory_exit_boot_services(struct boot_info *info);
 
 /* --- files.c --- */
-/* Opens the volume that this application was loaded from. */
+/* Opens the volume, or the network card, that this application was loaded from. */
 EFI_STATUS files_open(void);
 void files_close(void);
 bool files_exist(const char *name);
 /* Reads \bulkhead\NAME whole into pages of its own. EFI_NOT_FOUND without a word when it is not
- * there; other errors are given in *problem. */
+ * there; other errors are given in *problem. With a sealed application (verify.h)
+ * EFI_ACCESS_DENIED: it was not signed, and is as good as not there; EFI_SECURITY_VIOLATION: it is
+ * not as it was signed, and nothing will be started. */
 EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char **problem);
 
 /* Makes \bulkhead\NAME anew; `write` then adds to it. */

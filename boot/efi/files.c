@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "boot/efi/efi.h"
 
+#include "boot/efi/network.h"
+#include "boot/efi/verify.h"
 #include "hypervisor/base/string.h"
 
 #define DIRECTORY "\\bulkhead\\"
@@ -21,14 +23,19 @@ EFI_STATUS files_open(void)
     if (status == EFI_SUCCESS)
         status = services->HandleProtocol(loaded->DeviceHandle, &file_system_guid,
                                           (void **)&file_system);
-    if (status == EFI_SUCCESS)
+    if (status == EFI_SUCCESS) {
         status = file_system->OpenVolume(file_system, &volume);
+    } else if (loaded != NULL) {
+        EFI_STATUS network = network_open(loaded->DeviceHandle);
+        if (network != EFI_NOT_FOUND)
+            return network == EFI_SUCCESS ? verify_open() : network;
+    }
     if (status != EFI_SUCCESS)
         return refuse(status,
-                      "the volume it was loaded from cannot be read (status 0x%lx). Start it from "
-                      "a FAT file system, not over the network",
+                      "what it was loaded from cannot be read (status 0x%lx). Start it from a FAT "
+                      "file system, or over the network by PXE (HTTP boot does not do)",
                       status);
-    return EFI_SUCCESS;
+    return verify_open();
 }
 
 void files_close(void)
@@ -56,6 +63,10 @@ static EFI_STATUS open_file(const char *name, UINT64 mode, EFI_FILE_HANDLE *file
 bool files_exist(const char *name)
 {
     EFI_FILE_HANDLE file;
+    if (verify_is_sealed())
+        return verify_may_exist(name);
+    if (network_is_open())
+        return network_exists(name);
     if (open_file(name, EFI_FILE_MODE_READ, &file) != EFI_SUCCESS)
         return false;
     file->Close(file);
@@ -94,7 +105,7 @@ static EFI_STATUS read_open(EFI_FILE_HANDLE file, UINT64 *base, UINT64 *size, co
     return EFI_SUCCESS;
 }
 
-EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char **problem)
+static EFI_STATUS read_volume(const char *name, UINT64 *base, UINT64 *size, const char **problem)
 {
     EFI_FILE_HANDLE file;
     *problem = "is not there";
@@ -108,9 +119,24 @@ EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char *
 
 EFI_STATUS files_create(const char *name, EFI_FILE_HANDLE *file)
 {
+    if (network_is_open())
+        return EFI_UNSUPPORTED;
     const UINT64 writable = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE;
     /* Opened to be created anew, an old file keeps what is longer than the new one. */
     if (open_file(name, writable, file) == EFI_SUCCESS)
         (*file)->Delete(*file);
     return open_file(name, writable | EFI_FILE_MODE_CREATE, file);
+}
+
+/* The bytes that are verified are those in memory, which are used: nothing is read twice. */
+EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char **problem)
+{
+    if (!verify_may_exist(name)) {
+        *problem = "is not one of the files that were signed";
+        return EFI_ACCESS_DENIED;
+    }
+    EFI_STATUS status = network_is_open() ? network_read(name, base, size, problem)
+                                          : read_volume(name, base, size, problem);
+    return status == EFI_SUCCESS ? verify_bytes(name, *base, *size, problem)
+                                 : verify_missing(name, status, problem);
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "boot/efi/efi.h"
 
+#include "boot/efi/menu.h"
+#include "boot/efi/network.h"
+#include "boot/efi/seal.h"
+#include "boot/efi/verify.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/config/parse.h"
 
 #define DEFAULT_SCENARIO "sriov.conf"
-#define HYPERVISOR_FILE  "bulkhead.elf"
 
 static EFI_GUID loaded_image_guid = LOADED_IMAGE_PROTOCOL;
 
@@ -58,12 +61,13 @@ static bool find_scenario(const char *text, char name[BOOT_NAME_SIZE])
     return found;
 }
 
-/* \bulkhead\default holds the name of a configuration file, with blanks or newlines around it. */
-static bool read_default(char name[BOOT_NAME_SIZE])
+/* A file such as \bulkhead\default holds the name of a configuration file, with blanks or newlines
+ * around it. */
+static bool read_default(const char *file, char name[BOOT_NAME_SIZE])
 {
     UINT64 base, size;
     const char *problem;
-    if (files_read("default", &base, &size, &problem) != EFI_SUCCESS)
+    if (files_read(file, &base, &size, &problem) != EFI_SUCCESS)
         return false;
     const char *text = (const char *)(UINTN)base;
     size_t start = 0, length = 0;
@@ -76,6 +80,27 @@ static bool read_default(char name[BOOT_NAME_SIZE])
     memcpy(name, text + start, length);
     name[length] = '\0';
     return true;
+}
+
+/* A machine that was started over the network may have a file of its own. */
+static bool find_default(char name[BOOT_NAME_SIZE])
+{
+    char own[BOOT_NAME_SIZE];
+    return (network_default(own, sizeof own) && read_default(own, name)) ||
+           read_default("default", name);
+}
+
+static void choose_scenario(struct boot_info *info)
+{
+    char *name = info->config_name;
+    read_options(info->command_line, sizeof info->command_line);
+    /* What was signed as the default is not for whoever starts the application to change. */
+    if (verify_is_sealed() && find_default(name))
+        return;
+    if (find_scenario(info->command_line, name) || (!verify_is_sealed() && find_default(name)) ||
+        menu_choose(name, BOOT_NAME_SIZE))
+        return;
+    text_copy(name, BOOT_NAME_SIZE, DEFAULT_SCENARIO);
 }
 
 static void load_module(struct boot_info *info, const char *name)
@@ -113,9 +138,7 @@ static void ignore_complaint(void *context, struct config_place place, const cha
 void load_scenario(struct boot_info *info)
 {
     static struct config config;
-    read_options(info->command_line, sizeof info->command_line);
-    if (!find_scenario(info->command_line, info->config_name) && !read_default(info->config_name))
-        text_copy(info->config_name, sizeof info->config_name, DEFAULT_SCENARIO);
+    choose_scenario(info);
     if (files_exist("batch"))
         info->flags |= BOOT_FLAG_BATCH;
 
@@ -142,6 +165,8 @@ EFI_STATUS load_hypervisor(struct boot_info *info, struct elf_image *image)
     UINT64 file, size;
     const char *problem;
     EFI_STATUS status = files_read(HYPERVISOR_FILE, &file, &size, &problem);
+    if (status == EFI_SECURITY_VIOLATION)
+        return verify_result();
     if (status != EFI_SUCCESS)
         return refuse(status, "\\bulkhead\\" HYPERVISOR_FILE " %s (status 0x%lx)", problem, status);
     if (elf_check((const void *)(UINTN)file, (size_t)size, image) != STATUS_OK)

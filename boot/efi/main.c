@@ -5,6 +5,7 @@
 #include "boot/efi/preflight.h"
 
 #include "boot/efi/code_page.h"
+#include "boot/efi/verify.h"
 #include "boot/paging.h"
 #include "hypervisor/base/string.h"
 #include "boot/pci/silence.h"
@@ -49,8 +50,12 @@ static EFI_STATUS boot(struct boot_info *info)
     if (preflight(info))
         return EFI_SUCCESS;
     EFI_STATUS status = load_hypervisor(info, &image);
+    if (status == EFI_SUCCESS)
+        status = verify_result();
     if (status != EFI_SUCCESS)
         return status;
+    if (verify_is_sealed())
+        info->flags |= BOOT_FLAG_VERIFIED | (verify_secure_boot() ? BOOT_FLAG_SECURE_BOOT : 0u);
     info->rsdp = platform_rsdp();
     graphics_find(&info->framebuffer);
     platform_root_bridges(info);

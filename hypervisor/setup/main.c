@@ -81,6 +81,9 @@ static void greet(uint64_t first_tsc)
             "the loader and the hypervisor are of different versions");
     if (boot.message[0] != '\0')
         log_event("boot.loader", "message=\"%s\"", boot.message);
+    if ((boot.flags & BOOT_FLAG_VERIFIED) != 0)
+        log_event("boot.verified", "secure_boot=%s",
+                  (boot.flags & BOOT_FLAG_SECURE_BOOT) != 0 ? "on" : "off");
 }
 
 static bool memory_init(void)

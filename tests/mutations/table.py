@@ -5,6 +5,7 @@
 
 from . import scenarios
 from .kinds import Edit, Mutation, System, Unit, failed
+from .table_boot import BOOT_MUTATIONS
 from .table_console import CONSOLE_MUTATIONS
 from .table_life import LIFE_MUTATIONS
 from .table_cards import CARD_MUTATIONS
@@ -323,6 +324,6 @@ MUTATIONS = (
              (Edit(ASSIGNMENT, "const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;",
                    "const unsigned rights = PAGE_READ | PAGE_WRITE;"),),
              (System(scenarios.hello, r"audit\.violation I2 .*cached or executable"),)),
-    *LIFE_MUTATIONS, *LOG_MUTATIONS, *PF_MUTATIONS, *CARD_MUTATIONS, *CONSOLE_MUTATIONS, *PCI_MUTATIONS, *PREFLIGHT_MUTATIONS,
-    *USB_MUTATIONS,
+    *LIFE_MUTATIONS, *LOG_MUTATIONS, *BOOT_MUTATIONS, *PF_MUTATIONS, *CARD_MUTATIONS, *CONSOLE_MUTATIONS, *PCI_MUTATIONS,
+    *PREFLIGHT_MUTATIONS, *USB_MUTATIONS,
 )

@@ -238,7 +238,7 @@ static void test_hypervisor_leaves(void **state)
     assert_memory_equal(&kvm.ebx, "KVMKVMKVM\0\0\0", 12);
     /* No clock, no asynchronous faults, no stealing of time: nothing of KVM's is there. */
     struct cpuid_result offered = guest(ABI_CPUID_KVM_FEATURES, 0);
-    assert_int_equal(offered.eax, BIT(1) | BIT(15));
+    assert_int_equal(offered.eax, (BIT(1) | BIT(15)));
     assert_int_equal(offered.ebx | offered.ecx | offered.edx, 0);
     assert_int_equal(features.ecx, ABI_CALL_VMCALL);
     backend.call_instruction = ABI_CALL_VMMCALL;
