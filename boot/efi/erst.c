@@ -104,10 +104,11 @@ bool erst_read(UINT64 *words, UINTN *size)
 {
     const struct acpi_header *table = find_erst();
     struct acpi_problem problem;
-    uint64_t range = 0, length = 0;
+    uint64_t range = 0, length = 0, attributes = 0;
     if (table == NULL || erst_parse(table, table->length, &actions, &problem) != STATUS_OK ||
         !run(ERST_RANGE, &range) || !run(ERST_RANGE_LENGTH, &length) || range == 0 ||
         !IS_ALIGNED(range, 8) || length < ERST_LEAST || length > GIB(1) ||
+        (run(ERST_RANGE_ATTRIBUTES, &attributes) && (attributes & ERST_RANGE_NO_BUFFER) != 0) ||
         !operate(ERST_BEGIN_READ))
         return false;
     const volatile uint64_t *from = (const volatile uint64_t *)(UINTN)range;

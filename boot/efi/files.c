@@ -122,6 +122,8 @@ EFI_STATUS files_create(const char *name, EFI_FILE_HANDLE *file)
     if (network_is_open())
         return EFI_UNSUPPORTED;
     const UINT64 writable = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE;
+    if (volume == NULL)
+        return EFI_UNSUPPORTED;
     /* Opened to be created anew, an old file keeps what is longer than the new one. */
     if (open_file(name, writable, file) == EFI_SUCCESS)
         (*file)->Delete(*file);

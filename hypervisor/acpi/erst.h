@@ -17,7 +17,11 @@ enum erst_action {
     ERST_SET_ID = 0x9,
     ERST_RANGE = 0xd,
     ERST_RANGE_LENGTH = 0xe,
+    ERST_RANGE_ATTRIBUTES = 0xf,
 };
+/* Not a buffer but the records themselves (non-volatile), or somebody else's: another protocol, of
+ * which nothing is done here. */
+#define ERST_RANGE_NO_BUFFER 0x3
 
 /* STATUS_INVALID with `problem` for a table that contradicts itself: nothing of it is used. */
 MUST_CHECK enum status erst_parse(const void *table, uint32_t length, struct acpi_actions *actions,

@@ -16,10 +16,11 @@ bool actions_sound(const struct acpi_actions *actions, const char *table)
         if (reg->address == 0 || reg->port ||
             (owner != OWNER_NOBODY && owner != OWNER_LOADER && owner != OWNER_HYPERVISOR))
             continue;
-        log_event("acpi.refused",
-                  "table=%s step=%u value=%#lx message=\"a register in ordinary memory; the table is "
-                  "not used\"",
-                  table, i, reg->address);
+        log_event(
+            "acpi.refused",
+            "table=%s step=%u value=%#lx message=\"a register in ordinary memory; the table is "
+            "not used\"",
+            table, i, reg->address);
         return false;
     }
     return true;

@@ -85,12 +85,15 @@ static size_t write_head(uintptr_t range, uint32_t length)
 
 static const char *prepare(const struct acpi_actions *actions)
 {
-    uint64_t base = 0, size = 0;
+    uint64_t base = 0, size = 0, attributes = 0;
     if (actions_run(actions, ERST_RANGE, &base) != STATUS_OK ||
         actions_run(actions, ERST_RANGE_LENGTH, &size) != STATUS_OK)
         return "it does not say where records go";
     if (base == 0 || !IS_ALIGNED(base, 8) || size < ERST_LEAST || size > GIB(1))
         return "the range for records is none";
+    if (actions_run(actions, ERST_RANGE_ATTRIBUTES, &attributes) == STATUS_OK &&
+        (attributes & ERST_RANGE_NO_BUFFER) != 0)
+        return "the range for records is no buffer, but where they stay";
     if (!flatten(actions, ERST_BEGIN_WRITE, 0) || !flatten(actions, ERST_SET_OFFSET, 0) ||
         !flatten(actions, ERST_EXECUTE, 0) || !flatten(actions, ERST_BUSY, 0) ||
         !flatten(actions, ERST_END, 0))

@@ -135,6 +135,8 @@ static void parse_all(const uint8_t *bytes, uint32_t size)
     }
     if (fadt_parse(bytes, size, &fadt) == STATUS_OK)
         fuzz_check(fadt.pm_timer_port <= UINT16_MAX && fadt.pm1a_control_port <= UINT16_MAX &&
+                   fadt.gpe_port[0] + fadt.gpe_length[0] <= UINT16_MAX + 1u &&
+                   fadt.pm1_event_port[1] + fadt.pm1_event_length <= UINT16_MAX + 1u &&
                    (fadt.reset_space <= 1 || fadt.reset_space == 0xff));
     if (dsdt_find_s5(bytes, size, &a, &b) == STATUS_OK)
         fuzz_check(a <= 7 && b <= 7);

@@ -139,6 +139,34 @@ static void test_hardware_reduced(void **state)
     assert_int_equal(fadt.reset_space, 1);
 }
 
+static void test_events(void **state)
+{
+    begin(244);
+    put_at(&table, 10, 0x20534843 | UINT64_C(0x4f42) << 32, 6); /* another maker's */
+    put_at(&table, 56, 0x600, 4);
+    put_at(&table, 80, 0x620, 4);
+    put_at(&table, 84, 0xfffe, 4);
+    put_at(&table, 88, 4, 1);
+    put_at(&table, 92, 17, 1);
+    put_at(&table, 93, 4, 1);
+    gas(160, 1, 0x700);
+    assert_int_equal(parse(), STATUS_OK);
+    assert_false(fadt.emulator);
+    assert_int_equal(fadt.pm1_event_port[0], 0x600);
+    assert_int_equal(fadt.pm1_event_port[1], 0x700);
+    assert_int_equal(fadt.pm1_event_length, 4);
+    assert_int_equal(fadt.gpe_port[0], 0x620);
+    assert_int_equal(fadt.gpe_length[0], 16);
+    assert_int_equal(fadt.gpe_port[1], 0); /* ends past the last port */
+    assert_int_equal(host_log_count("acpi.refused", "offset=0x54 value=0xfffe"), 1);
+    put_at(&table, 88, 2, 1); /* no room for both registers */
+    put_at(&table, 92, 0, 1);
+    memcpy(table.bytes + 10, "BOCHS ", 6);
+    assert_int_equal(parse(), STATUS_OK);
+    assert_true(fadt.emulator);
+    assert_int_equal(fadt.pm1_event_port[0] | fadt.pm1_event_port[1] | fadt.gpe_port[0], 0);
+}
+
 static void test_bad_fields(void **state)
 {
     begin(116);
@@ -222,6 +250,7 @@ int main(void)
         cmocka_unit_test_setup(test_extended_fields, start),
         cmocka_unit_test_setup(test_reset_registers, start),
         cmocka_unit_test_setup(test_hardware_reduced, start),
+        cmocka_unit_test_setup(test_events, start),
         cmocka_unit_test_setup(test_bad_fields, start),
         cmocka_unit_test_setup(test_s5, start),
         cmocka_unit_test_setup(test_s5_that_is_not_there, start),
