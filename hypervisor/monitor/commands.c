@@ -24,6 +24,7 @@
 #include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/power.h"
+#include "hypervisor/x86/registers.h"
 
 static void help(void)
 {
@@ -227,6 +228,13 @@ static void list_cpus(void)
                        i == 0 ? "control core" : words_of_state[cpu->state],
                        vcpu != NULL ? " " : "", vcpu != NULL ? vcpu->guest->name : "");
     }
+    static uint64_t seen;
+    uint64_t now;
+    if (!msr_read_safe(MSR_SMI_COUNT, &now))
+        return;
+    console_printf("SMIs, each of which stops all cores: %u since reset, %u since the last look\n",
+                   (uint32_t)now, (uint32_t)(now - seen));
+    seen = now;
 }
 
 static void list_frames(void)
