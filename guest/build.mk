@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Guest images: one PVH ELF for each guest/programs/*.c, linked with the runtime and the VF driver, keyboard.c with
-# guest/usb/ besides; one of guest/architecture/; and a Multiboot kernel for 32 bits.
+# Guest images: one PVH ELF for each guest/programs/*.c, linked with the runtime and the VF driver, keyboard.c and
+# usbrogue.c with guest/usb/ besides; one of guest/architecture/; and a Multiboot kernel for 32 bits.
 
 GUEST_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
     -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-omit-frame-pointer \
@@ -26,7 +26,7 @@ $(GUEST_PVH): $(BUILD)/guest/%.elf: $(BUILD)/guest/programs/%.o $(GUEST_COMMON_O
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
 
-$(BUILD)/guest/keyboard.elf: $(USB_O)
+$(BUILD)/guest/keyboard.elf $(BUILD)/guest/usbrogue.elf: $(USB_O)
 
 $(BUILD)/guest/architecture.elf: $(ARCHITECTURE_O) $(GUEST_COMMON_O) guest/guest.ld $(BUILD)/flags/guest-link
 	$(call say,LD,$@)

@@ -115,6 +115,19 @@ def test_what_is_typed_is_carried_out(boot):
     sound(run)
 
 
+def test_a_controller_reaches_its_guest_only(boot):
+    """Events written to, and commands read from, another guest's memory and the hypervisor's: blocked and named."""
+    text = ("[nic usb]\ndevice = 1b36:000d\n[guest rogue]\nimage = usbrogue.elf\nmemory = 8M\ndevice = usb\naccept_flash = usb\n"
+            "args = targets=@memory(alpha),@memory(hypervisor)\nfault_threshold = 100\nexpect_faults = 4\n" + WITNESS)
+    run = boot.to_the_end(text, nics=(), extra=XHCI, limit=90)
+    assert some(run, "guest.output", name="rogue", text="2 targets tried, a controller that works 2 times")
+    alpha = one(run, "guest.created", name="alpha").number("base")
+    hit = {(line.number("address") & ~0xfff == alpha, line["access"]) for line in of(run, "dma.fault", guest="rogue")}
+    assert hit == {(True, "read"), (True, "write"), (False, "read"), (False, "write")}, hit
+    stopped(run, "alpha")
+    verdict(run)
+
+
 def test_a_flood_at_the_prompt(boot):
     """A guest that may type does so as fast as it can: 50 characters a second, and nobody else is held up. The keyboard's
     guest lacks the grant: it says so and ends."""
