@@ -69,7 +69,8 @@ static unsigned root_end(const struct pci_function *top, const struct mcfg *mcfg
         if (other->bridge == NULL && RID_SEGMENT(other->rid) == segment &&
             RID_BUS(other->rid) > bus)
             end = MIN(end, RID_BUS(other->rid) - 1u);
-    return MIN(end, pci_root_buses_end(segment, (uint8_t)bus));
+    unsigned declared = pci_root_buses_end(segment, (uint8_t)bus);
+    return MIN(end, declared);
 }
 
 /* All that is behind it has numbers inside of its own: a range that firmware left in disorder is
@@ -306,9 +307,46 @@ static void translate(uint32_t *rid)
         }
 }
 
+/* Asked for each path of each table, of each function: kept, of one segment at a time. */
+static struct {
+    bool known;
+    uint16_t segment;
+    int16_t bus[PCI_BUSES];
+} now;
+
+static void fill_in(uint16_t segment)
+{
+    const struct pci_function *function;
+    bool had[PCI_BUSES] = {false};
+    now.known = true;
+    now.segment = segment;
+    for (unsigned bus = 0; bus < PCI_BUSES; bus++)
+        now.bus[bus] = (int16_t)bus;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
+            if (RID_SEGMENT(function->rid) != segment || function->is_vf)
+                continue;
+            if (pass == 0) {
+                now.bus[function->firmware_bus] = RID_BUS(function->rid);
+                had[function->firmware_bus] = true;
+            } else if (!had[RID_BUS(function->rid)]) {
+                now.bus[RID_BUS(function->rid)] = -1;
+            }
+        }
+    }
+}
+
+int pci_bus_now(uint16_t segment, uint8_t bus)
+{
+    if (!now.known || now.segment != segment)
+        fill_in(segment);
+    return now.bus[bus];
+}
+
 void pci_buses_make_room(struct config *config, const struct mcfg *mcfg)
 {
     struct pci_function *chosen[CONFIG_MAX_NICS];
+    now.known = false;
     uint32_t nics = MIN(config->nic_count, CONFIG_MAX_NICS);
     /* All are found before the first moves. */
     for (uint32_t i = 0; i < nics; i++)
@@ -326,18 +364,4 @@ void pci_buses_make_room(struct config *config, const struct mcfg *mcfg)
     for (uint32_t i = 0; i < config->guest_count && i < CONFIG_MAX_GUESTS; i++)
         for (uint32_t n = 0; n < config->guests[i].accepted_count && n < CONFIG_MAX_DEVICES; n++)
             translate(&config->guests[i].accept_reserved[n]);
-}
-
-int pci_bus_now(uint16_t segment, uint8_t bus)
-{
-    const struct pci_function *function;
-    bool occupied = false;
-    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
-        if (RID_SEGMENT(function->rid) != segment || function->is_vf)
-            continue;
-        if (function->firmware_bus == bus)
-            return RID_BUS(function->rid);
-        occupied = occupied || RID_BUS(function->rid) == bus;
-    }
-    return occupied ? -1 : bus;
 }
