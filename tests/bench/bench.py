@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bench import exits, pages  # noqa: E402
+from bench import exits, guards, pages  # noqa: E402
 from bench.boot import boot_rows, phase_rows  # noqa: E402
 from bench.kvm_exits import all_exit_rows  # noqa: E402
 from bench.linux import linux_rows  # noqa: E402
@@ -85,6 +85,7 @@ def main() -> int:
         costs = exits.exit_costs(exits.run_in_bochs())
         exits.write_golden(costs)
         pages.fill(exits.read_golden()[1])
+        guards.fill(guards.costs())
         show([Row(f"exit {kind}", value, "instructions", exits.COUNTED_BY) for kind, value in costs.items()])
         return 0
     names = options.only or list(PARTS)

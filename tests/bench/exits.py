@@ -28,9 +28,9 @@ def compiler() -> str:
     return found.group(1).strip() if found else "unknown"
 
 
-def run_in_bochs(limit: float = 60):
+def run_in_bochs(limit: float = 60, system: str = "", **changes):
     spec = MachineSpec(iso=ROOT / "build/bulkhead.iso", cpus=2, stepped=True, scenario="bench",
-                       files={"/bulkhead/bench.conf": SCENARIO.encode()})
+                       files={"/bulkhead/bench.conf": (system + SCENARIO).encode()}).but(**changes)
     with machine("bochs", spec, limit * PATIENCE) as run:
         run.wait()
     if not run.outcome().ok:

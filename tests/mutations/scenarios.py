@@ -76,6 +76,23 @@ def sriov(image: Path, directory: Path) -> str | None:
     return None
 
 
+def threads(image: Path, directory: Path) -> str | None:
+    """Two guests on four cores of two threads, core 0's among them: each has a core of its own."""
+    run = booted(image, directory, "".join(guest(name, "hello.elf", memory="4M", args="ticks=2", expect="exit 0")
+                                           for name in ("one", "two")), cpus=8, threads=2, nics=())
+    symptom = to_the_end(run)
+    if symptom:
+        return symptom
+    owners = {0: "the hypervisor"}
+    for line in run.events:
+        if line.event == "guest.created":
+            core = line.number("cores") // 2
+            if core in owners:
+                return f"{line['name']} and {owners[core]} have threads of one core"
+            owners[core] = line["name"]
+    return None
+
+
 def hole(image: Path, directory: Path) -> str | None:
     """A guest touches the byte behind its memory and is stopped for it."""
     return to_the_end(booted(image, directory, guest("alpha", args="do=hole", expect="stopped")))

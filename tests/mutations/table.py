@@ -6,14 +6,15 @@
 from . import scenarios
 from .kinds import Edit, Mutation, System, Unit, failed
 from .table_boot import BOOT_MUTATIONS
-from .table_console import CONSOLE_MUTATIONS
-from .table_life import LIFE_MUTATIONS
 from .table_cards import CARD_MUTATIONS
+from .table_console import CONSOLE_MUTATIONS
+from .table_cpu import CPU_MUTATIONS
+from .table_life import LIFE_MUTATIONS
 from .table_log import LOG_MUTATIONS
 from .table_pci import PCI_MUTATIONS
 from .table_pf import PF_MUTATIONS
-from .table_usb import USB_MUTATIONS
 from .table_preflight import PREFLIGHT_MUTATIONS
+from .table_usb import USB_MUTATIONS
 
 ASSIGNMENT = "hypervisor/assign/assignment.c"
 CHECK = "hypervisor/assign/assignment_check.c"
@@ -324,6 +325,6 @@ MUTATIONS = (
              (Edit(ASSIGNMENT, "const unsigned rights = PAGE_READ | PAGE_WRITE | PAGE_DEVICE;",
                    "const unsigned rights = PAGE_READ | PAGE_WRITE;"),),
              (System(scenarios.hello, r"audit\.violation I2 .*cached or executable"),)),
-    *LIFE_MUTATIONS, *LOG_MUTATIONS, *BOOT_MUTATIONS, *PF_MUTATIONS, *CARD_MUTATIONS, *CONSOLE_MUTATIONS, *PCI_MUTATIONS,
-    *PREFLIGHT_MUTATIONS, *USB_MUTATIONS,
+    *LIFE_MUTATIONS, *LOG_MUTATIONS, *BOOT_MUTATIONS, *PF_MUTATIONS, *CARD_MUTATIONS, *CONSOLE_MUTATIONS, *CPU_MUTATIONS,
+    *PCI_MUTATIONS, *PREFLIGHT_MUTATIONS, *USB_MUTATIONS,
 )

@@ -471,7 +471,7 @@ LIFE_MUTATIONS = (
     # --- which core is whose ---
     Mutation("core-of-another-guest", "a core that another guest names is that guest's",
              (Edit("hypervisor/setup/affinity.c", "if (core_owner[core] != NULL) {", "if (core_owner[core] == guest) {"),
-              Edit("hypervisor/setup/affinity.c", "if (!is_free(cpu))\n            return refuse_core(",
+              Edit("hypervisor/setup/affinity.c", "if (!is_idle(cpu))\n            return refuse_core(",
                    "if (cpu->state != CPU_IDLE)\n            return refuse_core(")),
              (Unit("test_guests", failed("cores_that_are_not_to_be_had")),), quick=True),
     Mutation("core-given-twice", "a core that has a guest is not free",
