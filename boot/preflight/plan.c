@@ -47,6 +47,26 @@ static uint32_t threads_of(const struct preflight *facts)
     return MIN(MAX(facts->madt.cpu_count, 1u), (uint32_t)CPU_MAX);
 }
 
+/* Two guests never have threads of one core, and none has one of core 0's, unless the configuration
+ * says otherwise: a guest then takes whole cores. */
+static bool plan_threads(const struct plan_line *line, const struct config_guest *guest,
+                         uint32_t *cores)
+{
+    uint32_t threads = threads_of(line->facts), all = line->facts->cores;
+    if (all == 0 || all >= threads)
+        return true;
+    uint32_t each = (threads + all - 1) / all, wanted = (guest->cpus + each - 1) / each;
+    bool enough = wanted <= *cores;
+    *cores -= MIN(*cores, wanted);
+    if (!enough)
+        plan_say(line, PLAN_UNSURE,
+                 "two guests never share a physical core, of which there are %u with %u threads "
+                 "each: it may not get cores of its own; ask for fewer CPUs, or write smt = shared "
+                 "in [system]",
+                 all, each);
+    return enough;
+}
+
 static void plan_cores(struct plan_line *line, const struct config_guest *guest, uint32_t *left)
 {
     struct preflight *facts = line->facts;
@@ -156,19 +176,25 @@ static void plan_device(struct plan_line *line, const struct config *config,
         plan_say(line, card->verdict, "%s", card->verdict == PLAN_UNSURE ? "as its section" : "");
 }
 
+/* What guests before this one have left over. */
+struct left {
+    uint32_t threads, cores;
+    uint64_t memory; /* bytes */
+};
+
 static void plan_guest(const struct config *config, const struct config_guest *guest,
                        const struct plan_card cards[], bool (*file_exists)(const char *name),
-                       struct preflight *facts, uint32_t *threads, uint64_t *memory)
+                       struct preflight *facts, struct left *left)
 {
     struct plan_line line = {facts, guest->place, "guest", guest->name, "guest"};
     unsigned problems = facts->cannot;
-    uint32_t had = *threads;
-    uint64_t free = *memory;
+    uint32_t had = left->threads;
+    uint64_t free = left->memory;
     plan_file(&line, guest->image, "image", guest->image_place, file_exists);
     plan_file(&line, guest->initrd, "initrd", guest->initrd_place, file_exists);
-    plan_cores(&line, guest, threads);
+    plan_cores(&line, guest, &left->threads);
     plan_node(&line, guest);
-    *memory -= MIN(*memory, guest->memory);
+    left->memory -= MIN(free, guest->memory);
     line.place = guest->place;
     line.item = "guest";
     if (guest->core_count == 0 && guest->cpus > had)
@@ -185,7 +211,7 @@ static void plan_guest(const struct config *config, const struct config_guest *g
     if (!facts->x2apic)
         plan_say(&line, PLAN_CANNOT,
                  "the CPU offers no x2APIC; switch it on in the firmware set-up");
-    if (facts->cannot == problems)
+    if (plan_threads(&line, guest, &left->cores) && facts->cannot == problems)
         plan_say(&line, PLAN_CAN, "%s", "");
     for (uint32_t i = 0; i < guest->device_count; i++)
         plan_device(&line, config, guest, &guest->devices[i], &cards[guest->devices[i].nic]);
@@ -195,13 +221,14 @@ void preflight_plan(const struct config *config, bool (*file_exists)(const char 
                     struct preflight *facts)
 {
     struct plan_card cards[CONFIG_MAX_NICS] = {{NULL, PLAN_CANNOT}};
-    uint32_t threads = threads_of(facts) - 1;
-    uint64_t memory = facts->free_memory - MIN(facts->free_memory, OVERHEAD);
+    struct left left = {.threads = threads_of(facts) - 1,
+                        .cores = MAX(facts->cores, 1u) - 1,
+                        .memory = facts->free_memory - MIN(facts->free_memory, OVERHEAD)};
     facts->can = facts->cannot = facts->unsure = 0;
     for (uint32_t i = 0; i < config->nic_count; i++)
         plan_card(config, i, cards, facts);
     for (uint32_t i = 0; i < config->guest_count; i++)
-        plan_guest(config, &config->guests[i], cards, file_exists, facts, &threads, &memory);
+        plan_guest(config, &config->guests[i], cards, file_exists, facts, &left);
     log_event("config.summary", "can=%u unsure=%u cannot=%u errors=%u", facts->can, facts->unsure,
               facts->cannot, config->errors);
 }

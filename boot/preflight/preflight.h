@@ -44,6 +44,7 @@ struct preflight {
     bool intel, under_hypervisor;
     bool x2apic, vmx, svm; /* there, not locked, and with all that guests need */
     unsigned smt_shift;    /* an APIC id without so many low bits is a core's */
+    uint32_t cores;        /* that the MADT's logical CPUs are threads of */
     struct acpi_directory directory;
     bool has_dmar, has_mcfg, has_ivrs;
     struct madt madt;
@@ -72,7 +73,7 @@ void preflight_tables(const struct acpi_memory *memory, uint64_t rsdp, struct pr
 /* The tables whose bytes are saved; NULL past the end. */
 const char *preflight_table_saved(size_t index);
 /* --- threads.c: logical CPUs of the MADT and how they share cores --- */
-void preflight_threads(const struct preflight *facts);
+void preflight_threads(struct preflight *facts);
 /* --- functions.c: every PCI function and bridge. `slots` becomes the function table
  * (pci_function_at()) and must stay. --- */
 struct pci_function;

@@ -18,13 +18,13 @@ static uint32_t distinct(const struct madt *madt, unsigned shift)
     return count;
 }
 
-void preflight_threads(const struct preflight *facts)
+void preflight_threads(struct preflight *facts)
 {
     const struct madt *madt = &facts->madt;
     uint32_t highest = 0;
     for (uint32_t i = 0; i < madt->cpu_count; i++)
         highest = MAX(highest, madt->apic_id[i]);
-    uint32_t cores = distinct(madt, facts->smt_shift);
+    uint32_t cores = facts->cores = distinct(madt, facts->smt_shift);
     log_event("cpu.threads", "enabled=%u cores=%u highest_apic_id=0x%x limit=%u", madt->cpu_count,
               cores, highest, CPU_MAX);
     if (madt->cpu_count > CPU_MAX)

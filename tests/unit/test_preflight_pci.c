@@ -244,6 +244,24 @@ static void test_machines_that_cannot(void **state)
     assert_int_equal(facts.cannot, 0);
 }
 
+/* Eight threads of four cores, one of which is the hypervisor's: guests take whole ones. */
+static void test_threads_of_one_core(void **state)
+{
+    static const char text[] = GUEST "cpus = 3\n[guest beta]\nimage = hello.elf\nmemory = 32M\n"
+                                     "[guest gamma]\nimage = hello.elf\nmemory = 32M\n";
+    facts.madt.cpu_count = 8;
+    facts.cores = 8;
+    plan(text);
+    assert_int_equal(facts.can, 3);
+    facts.cores = 4;
+    plan(text);
+    assert_int_equal(facts.can, 2);
+    assert_int_equal(host_log_count("config.unsure",
+                                    "line=8 section=guest name=gamma item=\"guest\" "
+                                    "message=\"two guests never share"),
+                     1);
+}
+
 static void test_neighbours_and_drivers(void **state)
 {
     machine(&igb);
@@ -351,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup(test_enabled_vfs_are_left_alone, fresh),
         cmocka_unit_test_setup(test_verdicts, fresh),
         cmocka_unit_test_setup(test_machines_that_cannot, fresh),
+        cmocka_unit_test_setup(test_threads_of_one_core, fresh),
         cmocka_unit_test_setup(test_neighbours_and_drivers, fresh),
         cmocka_unit_test_setup(test_room, fresh),
         cmocka_unit_test_setup(test_more_functions_than_fit, fresh),
