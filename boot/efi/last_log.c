@@ -22,8 +22,8 @@ static EFI_GUID variable_guid = {
     0x5b1f2c6e, 0x93d4, 0x4f0a, {0x8e, 0x27, 0x6d, 0x11, 0xc4, 0x52, 0xa9, 0x3b}};
 
 /* Firmware works in the low tens of megabytes and from the top of memory downwards. */
-static const UINT64 places[] = {MIB(128), MIB(192),  MIB(256), MIB(384), MIB(768),
-                                GIB(1),   MIB(1536), GIB(2),   MIB(64)};
+static const UINT64 places[] = {MIB(64),  MIB(96),  MIB(128), MIB(192),  MIB(256),
+                                MIB(384), MIB(768), GIB(1),   MIB(1536), GIB(2)};
 
 static UINT64 kept;
 static bool was_taken; /* where the variable says it was, there is something else now */
