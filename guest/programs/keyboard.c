@@ -7,6 +7,7 @@
  *
  * Ends with 2 without an xHCI, 3 without the grant.
  */
+#include "guest/runtime/attempt.h"
 #include "guest/usb/device.h"
 #include "hypervisor/abi/calls.h"
 
@@ -28,7 +29,8 @@ void usb_typed(const char *text, size_t size)
 
 static void pass_on(void)
 {
-    while (taken != put && console_input((uint8_t)queue[taken % QUEUE]) != ABI_BUSY)
+    while (taken != put &&
+           guest_call(ABI_CONSOLE_INPUT, (uint8_t)queue[taken % QUEUE], 0) != ABI_BUSY)
         taken++;
 }
 
@@ -68,7 +70,7 @@ static void service(void)
 int guest_main(void)
 {
     uint64_t seconds = argument_number("seconds", 0);
-    if (console_input(0) != ABI_BAD_ARGUMENT) { /* no character */
+    if (guest_call(ABI_CONSOLE_INPUT, 0, 0) != ABI_BAD_ARGUMENT) { /* no character */
         print("I may not type at the prompt: my section needs console_input = yes\n");
         return 3;
     }

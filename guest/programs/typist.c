@@ -7,14 +7,14 @@
  *
  * Prints how its calls were answered; exits with 0 when none was answered as it must not be.
  */
-#include "guest/runtime/runtime.h"
+#include "guest/runtime/attempt.h"
 #include "hypervisor/abi/calls.h"
 
 static unsigned taken, busy, denied, wrong;
 
 static bool type(uint8_t character)
 {
-    switch (console_input(character)) {
+    switch (guest_call(ABI_CONSOLE_INPUT, character, 0)) {
     case ABI_OK:
         taken++;
         return true;
@@ -41,7 +41,7 @@ int guest_main(void)
         size++;
     line[size++] = '\r';
     for (unsigned code = 0x80; code < 0x100; code++)
-        if (console_input((uint8_t)code) == ABI_OK)
+        if (guest_call(ABI_CONSOLE_INPUT, code, 0) == ABI_OK)
             wrong++;
     for (unsigned at = 0; microseconds() < end;)
         if (type((uint8_t)line[at]))

@@ -218,11 +218,6 @@ void event(uint64_t value)
     (void)guest_call(ABI_EVENT, value, 0);
 }
 
-int64_t console_input(uint8_t character)
-{
-    return guest_call(ABI_CONSOLE_INPUT, character, 0);
-}
-
 void guest_exit(int status)
 {
     (void)guest_call(ABI_EXIT, (uint64_t)status, 0);

@@ -19,8 +19,6 @@ int guest_main(void);
 void print(const char *format, ...) __attribute__((format(printf, 1, 2))); /* %d %u %x %llx %s %c */
 /* A word for the log, with which exits can be counted between two places. */
 void event(uint64_t value);
-/* A character typed at the hypervisor's prompt: ABI_OK and the like (hypervisor/abi/calls.h). */
-int64_t console_input(uint8_t character);
 __attribute__((noreturn)) void guest_exit(int status);
 
 /* --- arguments: "key=value" words --- */

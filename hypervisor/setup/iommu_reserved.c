@@ -7,7 +7,6 @@
 #include "hypervisor/iommu/reserved_setup.h"
 #include "hypervisor/setup/iommu_internal.h"
 
-#include "boot/pci/silence.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
@@ -135,17 +134,6 @@ static void connect(const struct pci_function *function)
         vtd_firmware_refuse(function, status, "it has no domain or no context entry");
 }
 
-/* A display that firmware left showing something goes on where it is confined now, and nowhere
- * else. */
-static void end_displays(void)
-{
-    const struct pci_function *function;
-    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
-        if (pci_is_chipset_display(function->rid, function->class_code) &&
-            !iommu_firmware_connected(function->rid))
-            pci_bus_master(function, false);
-}
-
 void iommu_regions_honour(void)
 {
     for (unsigned i = 0; i < vtd_reserved.region_count; i++) {
@@ -162,7 +150,6 @@ void iommu_regions_honour(void)
     const struct pci_function *function;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
         connect(function);
-    end_displays();
 }
 
 void iommu_regions_resume(void)
@@ -174,6 +161,7 @@ void iommu_regions_resume(void)
             continue;
         if (!vtd_unit_of(function)->translating) {
             (void)!iommu_disconnect(function, domain);
+            pci_bus_master(function, false); /* a display still has it */
             vtd_firmware_refuse(function, STATUS_DEVICE, "its unit could not be turned on");
             continue;
         }
@@ -185,5 +173,4 @@ void iommu_regions_resume(void)
                   rid_text(function->rid).text, (unsigned)domain->id,
                   function->firmware_master ? "on" : "off");
     }
-    end_displays(); /* those whose unit could not be turned on */
 }

@@ -152,6 +152,7 @@ void hypervisor_main(const struct boot_info *loaders)
     pci_claim_registers();
     pci_usb_prepare_resets();
     iommu_regions_honour();
+    pci_displays_end();
     if (units == STATUS_OK)
         units = iommu_translate(&tables.dmar);
     iommu_regions_resume();

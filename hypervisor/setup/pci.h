@@ -18,6 +18,9 @@ MUST_CHECK enum status ecam_init(const struct mcfg *mcfg);
 MUST_CHECK enum status pci_enumerate(const struct mcfg *mcfg, const struct config *config);
 /* usb.c: logs `usb.handoff` for each USB controller that firmware was asked for. */
 void pci_usb_report(const struct boot_info *boot);
+/* pci_displays.c, behind iommu_regions_honour(): displays of the chipset that are not confined to
+ * firmware's memory lose bus mastering. */
+void pci_displays_end(void);
 /* usb.c, behind pci_claim_registers(): maps the registers by which xHCIs can reset themselves
  * (pci/reset_xhci.h). */
 void pci_usb_prepare_resets(void);

@@ -9,8 +9,7 @@
 #include "hypervisor/pci/function.h"
 
 #define CLASS_XHCI      0x0c0330u
-#define RESET_REGISTERS 0x200u /* capability registers, 256 bytes at most, and those behind them   \
-                                */
+#define RESET_REGISTERS 0x200u /* capability registers (256 bytes at most) and what follows */
 
 static const struct {
     const char *status, *message;

@@ -47,15 +47,9 @@ static bool reaches(const struct pci_function *function, uint64_t address)
     return read.allowed;
 }
 
-static uint64_t ended; /* a bit for each function of bus 0 whose bus mastering went */
-
 void pci_bus_master(const struct pci_function *function, bool on)
 {
-    if (!on) {
-        assert_in_range(function->rid, 0, 63);
-        ended |= BIT(function->rid);
-        return;
-    }
+    assert_true(on);
     mastering = function->rid;
     ready_then = reaches(function, memory_then);
 }
@@ -81,7 +75,6 @@ static int fresh_with(uint64_t cap)
     function_count = 0;
     mastering = UINT32_MAX;
     memory_then = 0;
-    ended = 0;
     return 0;
 }
 
@@ -306,31 +299,6 @@ static void the_hosts_functions_reach_their_memory(void **state)
     assert_sound();
 }
 
-/* It was left alone until here (boot/pci/silence.h): it goes on if it is confined. */
-static void a_display_goes_on_where_it_is_confined(void **state)
-{
-    machine_rmrr(0, MIB(100), MIB(108) - 1);
-    machine_scope(SCOPE_ENDPOINT, 0, "2.0");
-    machine_rmrr(0, MIB(120), MIB(110)); /* which one is unknown */
-    machine_scope(SCOPE_ENDPOINT, 0, "4.0");
-    struct pci_function *confined = add(RID(0, 0, 2, 0), NULL), *free = add(RID(0, 0, 3, 0), NULL);
-    struct pci_function *refused = add(RID(0, 0, 4, 0), NULL), *usb = add(RID(0, 0, 5, 0), NULL);
-    confined->class_code = free->class_code = refused->class_code = 0x030000;
-    usb->class_code = 0x0c0330;
-    confined->firmware_master = true;
-    start();
-    assert_true(ended == (BIT(free->rid) | BIT(refused->rid)));
-    assert_int_equal(mastering, confined->rid);
-    assert_sound();
-}
-
-static void a_display_without_an_iommu_ends(void **state)
-{
-    add(RID(0, 0, 2, 0), NULL)->class_code = 0x038000;
-    iommu_regions_honour();
-    assert_true(ended == BIT(RID(0, 0, 2, 0)));
-}
-
 /* A scope may be a bridge and mean all that is behind it; VFs are not the firmware's. */
 static void firmware_may_mean_what_is_behind_a_bridge(void **state)
 {
@@ -513,8 +481,6 @@ int main(void)
         TEST(too_many_regions_are_everybodys),
         TEST(a_full_frame_table_refuses_the_region),
         TEST(the_hosts_functions_reach_their_memory),
-        TEST(a_display_goes_on_where_it_is_confined),
-        TEST(a_display_without_an_iommu_ends),
         TEST(firmware_may_mean_what_is_behind_a_bridge),
         TEST(bus_mastering_comes_back_once_it_is_confined),
         TEST(few_domain_ids_are_left_to_the_guests),

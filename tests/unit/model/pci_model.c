@@ -10,7 +10,6 @@
 #include "boot/pci/silence.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/setup/pci_sriov_ids.h"
-#include "hypervisor/pci/reset_xhci.h"
 
 #define MAX_FUNCTIONS 2304
 
@@ -496,20 +495,4 @@ void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value
         power_state(function, before[offset] & 3);
     if ((function->config[0x0e] & 0x7f) == 1 && offset == 0x3e)
         bus_reset(function, (function->config[0x3e] & 0x40) != 0);
-}
-
-/* Tests without an xHCI; those with one bring reset_xhci.c. */
-__attribute__((weak)) void xhci_halt(const struct pci_function *function)
-{
-    model_violation("an xHCI is halted", function->rid);
-}
-
-__attribute__((weak)) void xhci_reset(const struct pci_function *function)
-{
-    model_violation("an xHCI is reset", function->rid);
-}
-
-__attribute__((weak)) bool xhci_is_reset(const struct pci_function *function)
-{
-    return false;
 }
