@@ -50,10 +50,10 @@ enum status iommu_firmware_move(struct pci_function *function, struct iommu_doma
     if (meet(regions, base, size)) {
         log_event(
             "iommu.refused",
-            "rid=%s base=%#lx size=%#lx message=\"firmware keeps memory for it (RMRR) where its "
+            "rid=%s base=%#lx size=%s message=\"firmware keeps memory for it (RMRR) where its "
             "driver's pages would be seen; use another slot, or switch off in the firmware "
             "set-up what uses it\"",
-            rid_text(function->rid).text, base, size);
+            rid_text(function->rid).text, base, size_text(size).text);
         return STATUS_DENIED;
     }
     enum status status = vtd_regions_map(domain, regions);

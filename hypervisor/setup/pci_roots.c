@@ -42,11 +42,10 @@ static void refuse(uint32_t index, const char *message)
 {
     const struct boot_root_window *window = &given->root_windows[index];
     usable[index] = false;
-    log_event(
-        "pci.refused",
-        "root=%u base=%#lx size=%#lx message=\"the firmware's description of a root bridge is "
-        "not used: %s\"",
-        window->root, window->base, window->size, message);
+    log_event("pci.refused",
+              "root=%u base=%#lx size=%s message=\"the firmware's description of a root bridge is "
+              "not used: %s\"",
+              window->root, window->base, size_text(window->size).text, message);
 }
 
 static const char *problem_alone(const struct boot_root_window *window)
@@ -127,12 +126,13 @@ void pci_roots_check(const struct boot_info *info)
         const struct boot_root *root = &given->roots[window->root];
         bool wider = reach_is_sound(window);
         log_event("pci.root",
-                  "segment=%u buses=%02x-%02x base=%#lx size=%#lx prefetchable=%s "
-                  "reach=%#lx reach_size=%#lx",
-                  root->segment, root->first_bus, root->last_bus, window->base, window->size,
+                  "segment=%u buses=%02x-%02x base=%#lx size=%s prefetchable=%s "
+                  "reach=%#lx reach_size=%s",
+                  root->segment, root->first_bus, root->last_bus, window->base,
+                  size_text(window->size).text,
                   (window->flags & BOOT_WINDOW_PREFETCHABLE) != 0 ? "yes" : "no",
                   wider ? window->reach_base : window->base,
-                  wider ? window->reach_size : window->size);
+                  size_text(wider ? window->reach_size : window->size).text);
     }
 }
 
