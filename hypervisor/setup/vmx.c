@@ -5,6 +5,7 @@
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/descriptors.h"
 #include "hypervisor/setup/vmx_registers.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/x86/cpu.h"
@@ -14,6 +15,8 @@
 #define CPUID_1_ECX_VMX               BIT(5)
 #define CPUID_7_EDX_ARCH_CAPABILITIES BIT(29)
 #define MSR_ARCH_CAPABILITIES         0x10a
+
+_Static_assert(SELECTOR_DATA == 0x10, "vmx_data_selector");
 
 static unsigned largest_leaf = 1, largest_code_leaf = 1; /* levels: 1 to 3 */
 

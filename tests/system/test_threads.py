@@ -60,7 +60,7 @@ def test_a_core_is_cleared_between_owners(boot):
     guest and behind it an IBPB, a flush and VERW; at each entry VERW alone, because this CPU is immune to L1TF."""
     core, elf = "1", boot.built / "bulkhead.elf"
     run = boot.to_the_end("[system]\nsmt = shared\n" + guest("a"), on="bochs", cpus=2, threads=2, cpu="tigerlake",
-                          nics=(), strict=True, stepped=True, limit=120,
+                          nics=(), strict=True, stepped=True, ips=5_000_000, limit=120,
                           trace=(hex(address_of("core_barrier", elf)), core))
     verdict(run)
     line = one(run, "cpu.vulnerable")

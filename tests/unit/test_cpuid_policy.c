@@ -123,7 +123,13 @@ static void test_forbidden_features(void **state)
         {"LA57", 7, 'c', 16},
         {"SGX_LC", 7, 'c', 30},
         {"SPEC_CTRL", 7, 'd', 26},
+        {"STIBP", 7, 'd', 27},
+        {"L1D_FLUSH", 7, 'd', 28},
         {"ARCH_CAP", 7, 'd', 29},
+        {"SSBD", 7, 'd', 31},
+        {"IBPB", 0x80000008, 'b', 12},
+        {"IBRS", 0x80000008, 'b', 14},
+        {"VIRT_SSBD", 0x80000008, 'b', 25},
         {"AMX", 7, 'd', 24},
         {"SVM", 0x80000001, 'c', 2},
         {"SKINIT", 0x80000001, 'c', 12},
@@ -236,9 +242,9 @@ static void test_hypervisor_leaves(void **state)
     struct cpuid_result kvm = guest(ABI_CPUID_KVM, 0);
     assert_int_equal(kvm.eax, ABI_CPUID_KVM_FEATURES);
     assert_memory_equal(&kvm.ebx, "KVMKVMKVM\0\0\0", 12);
-    /* No clock, no asynchronous faults, no stealing of time: nothing of KVM's is there. */
+    /* No clock, no asynchronous faults, no stealing of time. */
     struct cpuid_result offered = guest(ABI_CPUID_KVM_FEATURES, 0);
-    assert_int_equal(offered.eax, (BIT(1) | BIT(15)));
+    assert_int_equal(offered.eax, BIT(1) | BIT(15)); /* and wide destinations of messages */
     assert_int_equal(offered.ebx | offered.ecx | offered.edx, 0);
     assert_int_equal(features.ecx, ABI_CALL_VMCALL);
     backend.call_instruction = ABI_CALL_VMMCALL;

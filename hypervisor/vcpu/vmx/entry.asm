@@ -13,13 +13,9 @@ VMCS_HOST_RSP  equ 0x6c14
 CPU_NMI_COUNT  equ 28       ; struct cpu, asserted in vcpu.c
 CPU_NMI_SEEN   equ 56
 MSR_FLUSH_CMD  equ 0x10b
-SELECTOR_DATA  equ 0x10     ; setup/descriptors.h
 
 extern vmx_exited, vmx_kicked, vmx_entry_failed
-extern vmx_entry_flush
-
-section .rodata
-data_selector: dw SELECTOR_DATA     ; VERW clears buffers only with a memory operand
+extern vmx_entry_flush, vmx_data_selector
 
 section .text
 
@@ -55,25 +51,7 @@ section .text
     cmp eax, OUTCOME_RESUME
 %endmacro
 
-; What the CPU may let a guest read of whoever else runs on the core: the first data cache where
-; L1TF asks for it, then the buffers. Changes nothing but registers that are loaded afterwards.
-%macro flush_cache 0
-    cmp byte [vmx_entry_flush], 0
-    je %%buffers
-    mov ecx, MSR_FLUSH_CMD
-    mov eax, 1
-    xor edx, edx
-    wrmsr
-%%buffers:
-%endmacro
-
-; enum outcome NAME_run(struct vcpu *vcpu), and the way from there to the exits. %2: 1 where threads
-; of the core may have other owners: each entry then clears what they could find, or leave.
-%macro way 2
-global %1_run:function, %1_exit_point:function
-global %1_launch_window, %1_launch_window_end, %1_launch_kicked
-global %1_resume_window, %1_resume_window_end, %1_resume_kicked
-%1_run:
+%macro begin 0
     push rbx
     push rbp
     push r12
@@ -84,24 +62,10 @@ global %1_resume_window, %1_resume_window_end, %1_resume_kicked
     mov eax, VMCS_HOST_RSP
     vmwrite rax, rsp
     jna entry_failed
-
-%%launch:
-    mov rdi, [rsp]
-%1_launch_window:
-    check_nmi %1_launch_kicked
-%if %2
-    flush_cache
-%endif
-    load_registers
-%if %2
-    verw [data_selector]
-%endif
-    vmlaunch
-%1_launch_window_end:
-    jmp entry_failed
+%endmacro
 
 ; HOST_RIP. RSP is what it was at the entry, the general registers are the guest's.
-%1_exit_point:
+%macro handle_exit 0
     push rdi
     mov rdi, [rsp + 8]
     mov [rdi + 0 * 8], rax
@@ -120,37 +84,91 @@ global %1_resume_window, %1_resume_window_end, %1_resume_kicked
     call vmx_exited
     test eax, eax               ; OUTCOME_RESUME
     jnz leave_guest
+%endmacro
 
-%%resume:
-    mov rdi, [rsp]
-%1_resume_window:
-    check_nmi %1_resume_kicked
-%if %2
-    flush_cache
-%endif
-    load_registers
-%if %2
-    verw [data_selector]
-%endif
-    vmresume
-%1_resume_window_end:
-    jmp entry_failed
-
-%1_launch_kicked:
+; Notes the NMI, asks what to do, and goes to %1 for another entry.
+%macro kicked 1
     call note_nmi
     call_with_vcpu vmx_kicked
-    je %%launch
-    jmp leave_guest
-
-%1_resume_kicked:
-    call note_nmi
-    call_with_vcpu vmx_kicked
-    je %%resume
+    je %1
     jmp leave_guest
 %endmacro
 
-    way vmx, 0
-    way vmx_guarded, 1
+; What the CPU may let a guest read of whoever shares the core with it: the first data cache where
+; L1TF asks for it, then the buffers. VERW clears those only with a memory operand.
+%macro load_registers_guarded 0
+    cmp byte [vmx_entry_flush], 0
+    je %%buffers
+    mov ecx, MSR_FLUSH_CMD
+    mov eax, 1
+    xor edx, edx
+    wrmsr
+%%buffers:
+    load_registers
+    verw [vmx_data_selector]
+%endmacro
+
+; enum outcome vmx_run(struct vcpu *vcpu)
+global vmx_run:function, vmx_exit_point:function
+global vmx_launch_window, vmx_launch_window_end, vmx_launch_kicked
+global vmx_resume_window, vmx_resume_window_end, vmx_resume_kicked
+vmx_run:
+    begin
+launch:
+    mov rdi, [rsp]
+vmx_launch_window:
+    check_nmi vmx_launch_kicked
+    load_registers
+    vmlaunch
+vmx_launch_window_end:
+    jmp entry_failed
+
+vmx_exit_point:
+    handle_exit
+resume:
+    mov rdi, [rsp]
+vmx_resume_window:
+    check_nmi vmx_resume_kicked
+    load_registers
+    vmresume
+vmx_resume_window_end:
+    jmp entry_failed
+
+vmx_launch_kicked:
+    kicked launch
+vmx_resume_kicked:
+    kicked resume
+
+; enum outcome vmx_guarded_run(struct vcpu *vcpu): where threads of the core have several owners.
+global vmx_guarded_run:function, vmx_guarded_exit_point:function
+global vmx_guarded_launch_window, vmx_guarded_launch_window_end, vmx_guarded_launch_kicked
+global vmx_guarded_resume_window, vmx_guarded_resume_window_end, vmx_guarded_resume_kicked
+vmx_guarded_run:
+    begin
+guarded_launch:
+    mov rdi, [rsp]
+vmx_guarded_launch_window:
+    check_nmi vmx_guarded_launch_kicked
+    load_registers_guarded
+    vmlaunch
+vmx_guarded_launch_window_end:
+    jmp entry_failed
+
+vmx_guarded_exit_point:
+    handle_exit
+guarded_resume:
+    mov rdi, [rsp]
+vmx_guarded_resume_window:
+    check_nmi vmx_guarded_resume_kicked
+    load_registers_guarded
+    vmresume
+vmx_guarded_resume_window_end:
+    jmp entry_failed
+
+vmx_guarded_launch_kicked:
+    kicked guarded_launch
+vmx_guarded_resume_kicked:
+    kicked guarded_resume
 
 entry_failed:
     call_with_vcpu vmx_entry_failed

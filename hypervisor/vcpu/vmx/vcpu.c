@@ -27,6 +27,7 @@ const struct vmx_way vmx_plain = {vmx_run, vmx_exit_point};
 const struct vmx_way vmx_guarded = {vmx_guarded_run, vmx_guarded_exit_point};
 const struct vmx_way *vmx_way = &vmx_plain;
 uint8_t vmx_entry_flush;
+const uint16_t vmx_data_selector = 0x10; /* setup/descriptors.h: SELECTOR_DATA */
 
 static uint64_t ept_pointer(const struct vcpu *vcpu)
 {

@@ -61,7 +61,8 @@ struct vmx_way {
     const uint8_t *exit_point; /* where exits arrive: HOST_RIP */
 };
 extern const struct vmx_way vmx_plain, vmx_guarded, *vmx_way;
-extern uint8_t vmx_entry_flush; /* 0 or 1; assembly */
+extern uint8_t vmx_entry_flush;          /* 0 or 1; assembly */
+extern const uint16_t vmx_data_selector; /* a writable data segment */
 enum outcome vmx_run(struct vcpu *vcpu);
 enum outcome vmx_guarded_run(struct vcpu *vcpu);
 /* What they call, with the guest's registers in vcpu->registers: after an exit; when an NMI
