@@ -2,10 +2,12 @@
 """What firmware's tables say on machines that nobody here has: wrong checksums, dozens of tables before the one that
 matters, a wish to do without x2APIC, another maker's IOMMU."""
 
+import struct
+
 import pytest
 from system.checks import of, one, sound, stopped, verdict
 
-from machine import tables
+from machine import dmar, gdb, tables
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
 
@@ -36,6 +38,19 @@ def test_tables_of_a_desktop(boot):
     one(run, "device.assigned", guest="owner")
 
 
+def test_the_graphics_unit_is_left(boot):
+    """The only unit is the graphics' by this table, and the user wants it left: nothing of it is turned on."""
+    scope = struct.pack("<BBHBBBB", 1, 8, 0, 0, 0, 2, 0)  # the function 00:02.0
+    unit = struct.pack("<HHBBHQ", 0, 16 + len(scope), 0, 0, 0, 0xfed90000) + scope
+    run = boot.to_the_end("[system]\ngraphics_unit = leave\n" + guest("alone"), nics=(),
+                          extra=("-device", "VGA,addr=2"), tables={"DMAR": tables.table("DMAR", dmar.body(unit))})
+    verdict(run)
+    refused = of(run, "iommu.refused")
+    assert "graphics_unit = leave" in refused[0]["message"] and "no IOMMU unit is usable" in refused[1]["message"]
+    assert not of(run, "iommu.enabled") and not of(run, "iommu.quirk")
+    stopped(run, "alone", status=4)
+
+
 def test_amd_iommu(boot):
     """AMD-Vi is named, and nobody is sent to the firmware's set-up for VT-d; guests without devices run."""
     run = boot.to_the_end(NIC + guest("alone") + guest("greedy", "device = uplink.vf0", expect="refused"), iommu=False,
@@ -46,5 +61,22 @@ def test_amd_iommu(boot):
     line = one(run, "iommu.refused")
     assert line.number("amd") == 1 and "AMD-Vi" in line["message"] and "enable VT-d" not in line["message"], line.text
     one(run, "device.refused", guest="greedy")
+    stopped(run, "alone", status=4)
+    sound(run)
+
+
+AMD_CONTROL, ENABLED = 0xfed80018, 0x1005  # the unit, its event log and its commands
+
+
+def test_amd_iommu_that_firmware_left_on(boot):
+    """It goes off before its tables' memory is anybody else's. A debugger is what leaves it on here."""
+    run = boot(guest("alone"), iommu=False, nics=(), extra=(*gdb.ARGUMENTS, "-device", "amd-iommu"))
+    debugger = gdb.Debugger(run)
+    debugger.go_to(gdb.symbol(boot.built / "bulkhead.elf", "hypervisor_main"))
+    debugger.write(AMD_CONTROL, struct.pack("<Q", ENABLED))
+    assert debugger.read(AMD_CONTROL, 8) == struct.pack("<Q", ENABLED)
+    debugger.go()
+    run.wait_for("run.verdict", timeout=60)
+    assert one(run, "iommu.amd")["state"] == "switched-off"
     stopped(run, "alone", status=4)
     sound(run)
