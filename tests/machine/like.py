@@ -40,14 +40,14 @@ def spcr(port: int) -> bytes:
 
 
 def minipc(spec: MachineSpec) -> MachineSpec:
-    """No serial line and no PS/2: a screen, a USB keyboard, two network cards without SR-IOV."""
+    """No serial line and no PS/2: a screen, a USB keyboard, two network cards without SR-IOV. Its firmware starts what is
+    signed, protects memory, and asks not to use x2APIC."""
     regions = dmar.rmrr(STOLEN, STOLEN + 8 * MIB - 1, GRAPHICS)
     return spec.but(
-        cpus=max(spec.cpus, 4), console="none", screen=(2560, 1440), board="i8042=off",
+        console="none", screen=(2560, 1440), board="i8042=off", firmware="strict", signed=True,
         nics=(Nic("e1000e", netdev="hubport,hubid=0"), Nic("e1000e", netdev="hubport,hubid=0")),
         tables={"DMAR": table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC), regions,
-                                                flags=DMAR_REMAPPING | DMAR_OPT_OUT))},
-        extra=(*spec.extra, "-device", "qemu-xhci,id=usb", "-device", "usb-kbd,bus=usb.0"))
+                                                flags=DMAR_REMAPPING | DMAR_OPT_OUT))})
 
 
 def workstation(spec: MachineSpec) -> MachineSpec:

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import disk, paths
+from . import disk, paths, signing
 from .blind import MemoryLog, keys_of
 from .machine import Machine, MachineError
 from .qemu_command import Places, namespace_file, qemu_arguments
@@ -30,6 +30,9 @@ def prepare_medium(spec, copy) -> str | None:
         target = copy("bulkhead.img")
         disk.copy_sparse(source, target)
         disk.put_into_image(target, spec.injected_files())
+        if spec.signed:
+            first = spec.injected_files()["/EFI/bulkhead/bulkhead.efi"] if spec.tables else None
+            signing.sign_medium(target, source.parent, first)
     return str(target)
 
 

@@ -134,7 +134,7 @@ def firmware_arguments(spec: MachineSpec, places: Places) -> list[str]:
     """UEFI, unless the medium is for a BIOS or the kernel comes from QEMU itself."""
     if spec.boot == "iso" or "-kernel" in spec.extra:
         return []
-    secure = [] if spec.firmware == "plain" else ["-machine", "smm=on", "-global", "cfi.pflash01.secure=on"]
+    secure = [] if spec.firmware == "plain" else ["-machine", "smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"]
     return secure + ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={places.firmware_code}",
             "-drive", f"if=pflash,unit=1,format=raw,file={places.firmware_variables}"]
 

@@ -98,6 +98,8 @@ class MachineSpec:
     tables:    ACPI tables other than QEMU's own (tables.py says how they are named). UEFI only.
     trace:     what QEMU traces. For a stepped Bochs: a linear address, and the CPUs whose every instruction is written
                down from then on. In trace.log.
+    signed:    the medium is signed with the test key that the firmware trusts (signing.py): "secure" and "strict" start no
+               other. The configuration that starts is `scenario`.
     firmware:  one of paths.FIRMWARE, in QEMU's machines: "plain", "secure" (Secure Boot), "strict" (with NX as well),
                "protected" (NX alone).
     qemu:      the major version, one of paths.QEMUS. None: what the devices need, else what BULKHEAD_QEMU says, else
@@ -138,10 +140,13 @@ class MachineSpec:
     extra: tuple[str, ...] = ()
     qemu: int | None = None
     firmware: str = "plain"
+    signed: bool = False
 
     def __post_init__(self) -> None:
         if self.boot not in BOOTS:
             raise ValueError(f"boot {self.boot!r} is none of {BOOTS}")
+        if self.signed and self.boot not in ("disk", "usb"):
+            raise ValueError(f"boot={self.boot!r}: only a medium for UEFI can be signed")
         if self.firmware not in paths.FIRMWARE:
             raise ValueError(f"firmware {self.firmware!r} is none of {tuple(paths.FIRMWARE)}")
         if self.aw_bits not in (39, 48):
