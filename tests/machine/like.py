@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import dmar
-from .spec import MachineSpec, Nic
+from .spec import SECOND_ROOT, MachineSpec, Nic
 from .tables import stoppable_wdat, table
 
 UNIT = 0xfed90000  # where QEMU's remapping unit has its registers
@@ -18,10 +18,6 @@ STOLEN = 0x7800000
 MIB = 1 << 20
 
 DMAR_REMAPPING, DMAR_OPT_OUT = 1, 2  # flags (VT-d 8.1)
-
-NODES = tuple(word for node in range(2) for word in ("-object", f"memory-backend-ram,id=node{node},size=512M")) + (
-    "-numa", "node,nodeid=0,memdev=node0,cpus=0-3", "-numa", "node,nodeid=1,memdev=node1,cpus=4-7")
-
 
 @dataclass(frozen=True)
 class Like:
@@ -57,13 +53,27 @@ def workstation(spec: MachineSpec) -> MachineSpec:
         extra=(*spec.extra, "-chardev", "null,id=card", "-device", "pci-serial,chardev=card,addr=0x1d"))
 
 
+def nodes(cpus: int, memory: int) -> tuple[str, ...]:
+    """QEMU's words for two nodes, each with half of the CPUs and of the memory (MiB)."""
+    words = []
+    for node, (first, last) in enumerate(((0, cpus // 2 - 1), (cpus // 2, cpus - 1))):
+        words += ["-object", f"memory-backend-ram,id=node{node},size={memory // 2}M",
+                  "-numa", f"node,nodeid={node},memdev=node{node},cpus={first}-{last}"]
+    return tuple(words)
+
+
+def server_tables() -> dict[str, bytes]:
+    """Firmware keeps memory for the card behind the second root bus, and a watchdog runs."""
+    card = dmar.rmrr(STOLEN, STOLEN + MIB - 1, (0, 0), bus=SECOND_ROOT + 1)
+    return {"DMAR": table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC), card)), "+WDAT": stoppable_wdat()}
+
+
 def server(spec: MachineSpec) -> MachineSpec:
     """Two root buses and two nodes; firmware keeps memory for the card; a watchdog runs, and ERST keeps records."""
-    card = dmar.rmrr(STOLEN, STOLEN + MIB - 1, (0, 0), bus=0x81)
+    cpus, memory = max(spec.cpus, 8), max(spec.memory, 1024)
     return spec.but(
-        cpus=8, memory=1024, nics=tuple(nic_at_the_second_root(nic) for nic in spec.nics),
-        tables={"DMAR": table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC), card)), "+WDAT": stoppable_wdat()},
-        extra=(*spec.extra, *NODES, "-object", "memory-backend-ram,id=erst,size=64K",
+        cpus=cpus, memory=memory, nics=tuple(nic_at_the_second_root(nic) for nic in spec.nics), tables=server_tables(),
+        extra=(*spec.extra, *nodes(cpus, memory), "-object", "memory-backend-ram,id=erst,size=64K",
                "-device", "acpi-erst,bus=pcie.0,memdev=erst"))
 
 

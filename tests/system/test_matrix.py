@@ -8,7 +8,7 @@ from system import attacks
 from system.checks import of, one, some, sound, stopped, verdict
 
 from conftest import ROOT
-from machine import Nic
+from machine import Nic, like
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(300)]
 
@@ -116,6 +116,8 @@ UNITS = [
     pytest.param(dict(aw_bits=48, caching_mode=True, eim=False, nics=ROOT_BUS), id="48-bit-caching-mode-root-bus"),
     pytest.param(dict(aw_bits=48, eim=True, snoop_control=False), id="48-bit-eim-no-snoop-control"),
     pytest.param(dict(aw_bits=39, caching_mode=True, intremap=False), id="39-bit-caching-mode-no-remapping"),
+    # As a server: the card behind a root bus of its own, with memory that firmware keeps for it.
+    pytest.param(dict(nics=(Nic(placement="second-root"),), tables=like.server_tables()), id="server"),
 ]
 
 
