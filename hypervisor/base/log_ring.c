@@ -97,7 +97,7 @@ size_t log_history_line(const struct log_history *history, size_t word, char tex
         sum = add(sum, words[i - 1]);
         words[i] = history->words[(word + i) % history->count];
     }
-    *number = words[1];
+    *number = history->words[(word + 1) % history->count];
     memcpy(text, &words[2], size);
     return words[LOG_RECORD_WORDS(size) - 1] == sum ? size : 0;
 }

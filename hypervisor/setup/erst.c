@@ -67,7 +67,7 @@ static bool flatten(const struct acpi_actions *actions, uint8_t action, uint64_t
 static size_t write_head(uintptr_t range, uint32_t length)
 {
     struct erst_record record;
-    uint64_t head[(sizeof record + 8 * LOG_RECORD_WORDS(LOG_LINE_SIZE)) / 8] = {0}, number;
+    uint64_t head[sizeof record / sizeof(uint64_t) + LOG_RECORD_WORDS(LOG_LINE_SIZE)] = {0}, number;
     char text[LOG_LINE_SIZE];
     erst_record_make(&record, length);
     memcpy(head, &record, sizeof record);

@@ -9,7 +9,7 @@ import time
 import pytest
 from system.checks import of, one
 
-from conftest import ROOT
+from conftest import ROOT, make
 from machine import PATIENCE, disk, gdb
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(240)]
@@ -85,7 +85,7 @@ def test_symbols(crashed, boot, tmp_path):
     run, _first, _start = crashed
     path = tmp_path / "last.log"
     path.write_text(saved(run))
-    done = symbols(path)
+    done = make("symbols", f"LOG={path}", timeout=60)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     for name, place in (("audit_enforce\\+0x4", "audit/quarantine.c"), ("audit", "monitor/commands.c"),
                         ("monitor_run", "monitor/monitor.c"), ("control_loop", "monitor/control_loop.c"),
@@ -118,6 +118,30 @@ def test_once(crashed):
     assert lines[1:len(between) + 1] == between and "monitor.reboot" in "\n".join(lines)
     run.wait_for("monitor.ready", timeout=60, after=after)
     assert not [event for event in of(run, "audit.violation")]
+
+
+def test_what_firmware_has_overwritten(crashed):
+    """A hole and a flipped bit cost the lines that they hit; the others are saved, and how many are missing is said."""
+    run, _first, _start = crashed
+    start, base = of(run, "boot.start")[-1], of(run, "log.kept")[-1].number("base")
+    lines = [event.text for event in run.events[start.index:]]
+    with gdb.Debugger(run) as debugger:
+        kept = debugger.read(base, 0x2000)
+        debugger.write(base, bytes(0x800))  # one of the two copies of the first line
+        debugger.write(base + 0x1400, bytes([0xaf]) * 0x200)
+        flipped = kept.index(b"acpi.table", 0x1000)
+        debugger.write(base + flipped, bytes([kept[flipped] ^ 0x10]))
+    after = again(run)
+    line = run.wait_for("log.saved", timeout=30, after=after)
+    missing = line.number("missing")
+    assert 3 <= missing <= 10, line.text
+    head, *text = saved(run).splitlines()
+    assert f"lines={line['lines']} missing={missing} crash=no" in head
+    gaps = [int(gap) for gap in re.findall(r"log.gap lines=(\d+)", "\n".join(text))]
+    sound = [entry for entry in text if "log.gap" not in entry]
+    assert sum(gaps) == missing and len(gaps) == 2 and sound[0] == start.text
+    assert set(sound) <= set(lines) and len(sound) == len(set(lines)) - missing
+    run.wait_for("monitor.ready", timeout=60, after=after)
 
 
 def fill(run) -> None:
