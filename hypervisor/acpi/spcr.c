@@ -36,10 +36,9 @@ static uint32_t divisor(const uint8_t *bytes, uint32_t length, bool memory)
     if (bytes[SPCR_REVISION] >= 4 && length >= SPCR_PRECISE + 4 &&
         read32(bytes + SPCR_PRECISE) != 0)
         baud = read32(bytes + SPCR_PRECISE);
-    if (baud == 0 || baud > UINT32_MAX / SAMPLES || clock < baud * SAMPLES)
-        return 0;
-    uint32_t result = clock / (baud * SAMPLES);
-    return result <= UINT16_MAX ? result : 0;
+    uint64_t samples = (uint64_t)baud * SAMPLES;
+    uint64_t result = samples != 0 ? clock / samples : 0;
+    return result <= UINT16_MAX ? (uint32_t)result : 0;
 }
 
 enum status spcr_parse(const void *table, uint32_t length, struct acpi_serial_port *port)

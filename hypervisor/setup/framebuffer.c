@@ -9,9 +9,10 @@
 #include "hypervisor/memory/address_space_internal.h"
 
 #define MAX_STRIDE 65536u
-#define TURN_BYTES MIB(1) /* of the framebuffer: 10 ms at the 100 MB/s of a management controller  \
-                           */
-#define BRIGHTNESS 0xd0u  /* of 0xff */
+#define TURN_BYTES                                                                                 \
+    MIB(1)               /* of the framebuffer: 10 ms at the 100 MB/s of a management controller   \
+                          */
+#define BRIGHTNESS 0xd0u /* of 0xff */
 
 static struct boot_framebuffer used;
 

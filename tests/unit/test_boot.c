@@ -394,6 +394,40 @@ static void test_multiboot2(void **state)
     assert_int_equal(type_at(GIB(4)), BOOT_MEMORY_USABLE);
 }
 
+/* A pixel's description: bits, type, reserved, then position and size of red, green and blue. */
+static void test_multiboot2_screens(void **state)
+{
+    static const struct {
+        uint8_t description[10];
+        uint32_t format, red, green, blue;
+        const char *problem;
+    } screens[] = {
+        {{32, 1, 0, 0, 16, 8, 8, 8, 0, 8}, BOOT_FRAMEBUFFER_BGRX, 0xff0000, 0xff00, 0xff, ""},
+        {{32, 1, 0, 0, 0, 8, 8, 8, 16, 8}, BOOT_FRAMEBUFFER_RGBX, 0xff, 0xff00, 0xff0000, ""},
+        {{32, 1, 0, 0, 20, 10, 10, 10, 0, 10},
+         BOOT_FRAMEBUFFER_MASKS,
+         0x3ff00000,
+         0xffc00,
+         0x3ff,
+         ""},
+        {{32, 1, 0, 0, 28, 8, 8, 8, 0, 255}, BOOT_FRAMEBUFFER_MASKS, 0, 0xff00, 0, ""},
+        {{24, 1, 0, 0, 16, 8, 8, 8, 0, 8}, BOOT_FRAMEBUFFER_NONE, 0, 0, 0, "24 bits"},
+        {{32, 0, 0, 0, 16, 8, 8, 8, 0, 8}, BOOT_FRAMEBUFFER_NONE, 0, 0, 0, "type 0"},
+        {{16, 2, 0, 0, 0, 0, 0, 0, 0, 0}, BOOT_FRAMEBUFFER_NONE, 0, 0, 0, "text mode"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(screens); i++) {
+        begin_information();
+        memcpy(add_tag(8, 38) + 28, screens[i].description, 10);
+        add_tag(0, 8);
+        read_information();
+        assert_int_equal(info.framebuffer.format, screens[i].format);
+        assert_int_equal(info.framebuffer.red, screens[i].red);
+        assert_int_equal(info.framebuffer.green, screens[i].green);
+        assert_int_equal(info.framebuffer.blue, screens[i].blue);
+        assert_non_null(strstr(info.framebuffer.problem, screens[i].problem));
+    }
+}
+
 static void test_multiboot2_bad(void **state)
 {
     (void)state;
@@ -438,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_elf_bad),
         cmocka_unit_test(test_elf_cut),
         cmocka_unit_test(test_multiboot2),
+        cmocka_unit_test(test_multiboot2_screens),
         cmocka_unit_test(test_multiboot2_bad),
     };
     return cmocka_run_group_tests_name("boot", tests, NULL, NULL);
