@@ -25,7 +25,7 @@ const char *usb_port_name(const struct usb_device *device)
     static char name[NAME_SIZE];
     char digits[NAME_SIZE];
     unsigned count = 0, used = 0;
-    for (const struct usb_device *at = device; at != NULL; at = at->hub) {
+    for (const struct usb_place *at = &device->place; at != NULL; at = at->hub) {
         unsigned port = at->port;
         do
             digits[count++] = (char)('0' + port % 10);
@@ -41,9 +41,10 @@ const char *usb_port_name(const struct usb_device *device)
 
 struct usb_device *usb_device_at(const struct usb_device *hub, unsigned port)
 {
-    USB_FOR_EACH(device)
-    if (device->hub == hub && device->port == port)
-        return device;
+    const struct usb_place *above = hub != NULL ? &hub->place : NULL;
+    USB_FOR_EACH (device)
+        if (device->place.hub == above && device->place.port == port)
+            return device;
     return NULL;
 }
 
@@ -81,7 +82,7 @@ volatile uint32_t *usb_input_endpoint(struct usb_device *device, unsigned endpoi
 void usb_endpoint_recover(struct usb_device *device, unsigned endpoint,
                           const struct xhci_ring *ring, bool halted)
 {
-    uint32_t target = TRB_SLOT(device->slot) | TRB_ENDPOINT(endpoint);
+    uint32_t target = TRB_SLOT(device->place.slot) | TRB_ENDPOINT(endpoint);
     (void)xhci_command(0, TRB_TYPE(halted ? TRB_RESET_ENDPOINT : TRB_STOP_ENDPOINT) | target, NULL);
     (void)xhci_command(xhci_ring_position(ring), TRB_TYPE(TRB_SET_DEQUEUE) | target, NULL);
 }
@@ -101,8 +102,8 @@ unsigned usb_control(struct usb_device *device, uint16_t request, uint16_t value
                             TRB_TYPE(TRB_DATA) | (in ? TRB_IN : 0));
     (void)xhci_ring_put(&device->control, 0, 0,
                         TRB_TYPE(TRB_STATUS) | TRB_EVENT | (in && length != 0 ? 0 : TRB_IN));
-    xhci_ring_doorbell(device->slot, ENDPOINT_0);
-    unsigned code = xhci_transfer_wait(device->slot, ENDPOINT_0, CONTROL_TIME);
+    xhci_ring_doorbell(device->place.slot, ENDPOINT_0);
+    unsigned code = xhci_transfer_wait(device->place.slot, ENDPOINT_0, CONTROL_TIME);
     if (!usb_succeeded(code))
         usb_endpoint_recover(device, ENDPOINT_0, &device->control, code != CODE_NONE);
     return code;
@@ -129,44 +130,27 @@ static void take_memory(struct usb_device *device)
     xhci_ring_clear(&device->control);
 }
 
-/* The largest packet of endpoint 0 until the device has told. */
-static unsigned first_packet(unsigned speed)
-{
-    return speed >= SPEED_SUPER ? 512 : speed == SPEED_HIGH ? 64 : 8;
-}
-
-/* Slow devices are reached through the translator of the nearest hub of high speed, 4.3.3 and
- * 6.2.2. */
-static uint32_t translator(const struct usb_device *device)
-{
-    if (device->speed != SPEED_FULL && device->speed != SPEED_LOW)
-        return 0;
-    const struct usb_device *below = device;
-    while (below->hub != NULL && below->hub->speed != SPEED_HIGH)
-        below = below->hub;
-    return below->hub != NULL ? SLOT_TT(below->hub->slot, below->port) : 0;
-}
-
 static bool address(struct usb_device *device)
 {
-    unsigned code = xhci_command(0, TRB_TYPE(TRB_ENABLE_SLOT), &device->slot);
-    if (!usb_succeeded(code) || device->slot == 0 || device->slot > xhci->slots) {
-        device->slot = 0;
+    unsigned code = xhci_command(0, TRB_TYPE(TRB_ENABLE_SLOT), &device->place.slot);
+    if (!usb_succeeded(code) || device->place.slot == 0 || device->place.slot > xhci->slots) {
+        device->place.slot = 0;
         return refuse(device, "the controller has no slot left", code);
     }
-    xhci->contexts[device->slot] = (uintptr_t)device->output;
+    xhci->contexts[device->place.slot] = (uintptr_t)device->output;
     volatile uint32_t *slot = usb_input_begin(device, 3); /* the slot and endpoint 0 */
-    slot[0] = SLOT_ROUTE(device->route) | SLOT_SPEED(device->speed) | SLOT_ENTRIES(1);
-    slot[1] = SLOT_ROOT_PORT(device->root_port);
-    slot[2] = translator(device);
+    slot[0] = SLOT_ROUTE(device->place.route) | SLOT_SPEED(device->place.speed) | SLOT_ENTRIES(1);
+    slot[1] = SLOT_ROOT_PORT(device->place.root_port);
+    slot[2] = usb_translator(&device->place);
     volatile uint32_t *endpoint = usb_input_endpoint(device, ENDPOINT_0);
     uint64_t ring = xhci_ring_position(&device->control);
-    endpoint[1] = ENDPOINT_ERRORS | ENDPOINT_CONTROL | ENDPOINT_PACKET(first_packet(device->speed));
+    endpoint[1] =
+        ENDPOINT_ERRORS | ENDPOINT_CONTROL | ENDPOINT_PACKET(usb_first_packet(device->place.speed));
     endpoint[2] = (uint32_t)ring;
     endpoint[3] = (uint32_t)(ring >> 32);
     endpoint[4] = ENDPOINT_PAYLOAD(8, 0);
     code = xhci_command((uintptr_t)device->input,
-                        TRB_TYPE(TRB_ADDRESS_DEVICE) | TRB_SLOT(device->slot), NULL);
+                        TRB_TYPE(TRB_ADDRESS_DEVICE) | TRB_SLOT(device->place.slot), NULL);
     if (!usb_succeeded(code))
         return refuse(device, "the device takes no address", code);
     sleep_microseconds(ADDRESS_PAUSE);
@@ -180,7 +164,7 @@ static bool adapt_packets(struct usb_device *device)
     if (!usb_succeeded(code))
         return refuse(device, "the device does not describe itself", code);
     unsigned size = device->buffer[7];
-    if (device->speed >= SPEED_SUPER || size == first_packet(device->speed))
+    if (device->place.speed >= SPEED_SUPER || size == usb_first_packet(device->place.speed))
         return true;
     if (size != 8 && size != 16 && size != 32 && size != 64)
         return refuse(device, "its largest packet cannot be; in bytes", size);
@@ -188,7 +172,7 @@ static bool adapt_packets(struct usb_device *device)
     volatile uint32_t *endpoint = usb_input_endpoint(device, ENDPOINT_0);
     endpoint[1] = ENDPOINT_ERRORS | ENDPOINT_CONTROL | ENDPOINT_PACKET(size);
     code = xhci_command((uintptr_t)device->input,
-                        TRB_TYPE(TRB_EVALUATE_CONTEXT) | TRB_SLOT(device->slot), NULL);
+                        TRB_TYPE(TRB_EVALUATE_CONTEXT) | TRB_SLOT(device->place.slot), NULL);
     return usb_succeeded(code) || refuse(device, "its packet size is not accepted", code);
 }
 
@@ -259,13 +243,7 @@ void usb_device_add(struct usb_device *hub, unsigned port, unsigned speed)
     clear(device);
     device->used = true;
     device->controller = xhci;
-    device->hub = hub;
-    device->port = port;
-    device->speed = speed;
-    device->root_port = hub != NULL ? hub->root_port : port;
-    device->depth = hub != NULL ? hub->depth + 1 : 0;
-    if (hub != NULL)
-        device->route = hub->route | port << 4 * hub->depth;
+    device->place = usb_place_at(hub != NULL ? &hub->place : NULL, port, speed);
     take_memory(device);
     if (speed == 0)
         (void)refuse(device, "the device does not come up after its reset", CODE_NONE);
@@ -275,19 +253,19 @@ void usb_device_add(struct usb_device *hub, unsigned port, unsigned speed)
 
 void usb_device_remove(struct usb_device *device)
 {
-    USB_FOR_EACH(behind)
-    if (behind->hub == device)
-        usb_device_remove(behind);
+    USB_FOR_EACH (behind)
+        if (behind->place.hub == &device->place)
+            usb_device_remove(behind);
     print("port %s: it is gone\n", usb_port_name(device));
-    if (device->slot != 0) {
-        (void)xhci_command(0, TRB_TYPE(TRB_DISABLE_SLOT) | TRB_SLOT(device->slot), NULL);
-        xhci->contexts[device->slot] = 0;
+    if (device->place.slot != 0) {
+        (void)xhci_command(0, TRB_TYPE(TRB_DISABLE_SLOT) | TRB_SLOT(device->place.slot), NULL);
+        xhci->contexts[device->place.slot] = 0;
     }
     device->used = false;
 }
 
 void usb_devices_forget(void)
 {
-    USB_FOR_EACH(device)
-    device->used = false;
+    USB_FOR_EACH (device)
+        device->used = false;
 }

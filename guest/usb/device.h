@@ -7,10 +7,10 @@
 
 #include "guest/usb/descriptors.h"
 #include "guest/usb/keys.h"
+#include "guest/usb/place.h"
 #include "guest/usb/xhci.h"
 
 #define USB_DEVICES   16u /* at a time; others find no room until one is gone */
-#define USB_MAX_DEPTH 5u  /* hubs one behind the other */
 #define USB_HUB_PORTS 15u /* a route has four bits for each */
 
 struct usb_keyboard {
@@ -25,11 +25,7 @@ struct usb_keyboard {
 struct usb_device {
     bool used, failed; /* failed: it stays in the table, so that it is not tried again and again */
     const struct xhci *controller;
-    struct usb_device *hub;   /* NULL: at a root port */
-    unsigned root_port, port; /* `port`: of the hub, or the root port */
-    unsigned depth;           /* hubs above */
-    uint32_t route;
-    unsigned speed, slot;
+    struct usb_place place;
     unsigned hub_ports; /* 0: it is no hub */
     unsigned keyboards;
     struct usb_keyboard keyboard[USB_KEYBOARDS];

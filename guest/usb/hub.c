@@ -85,14 +85,14 @@ static void service_root_port(unsigned port)
 /* Hubs with a translator for each port work with one for all as well, until they are told. */
 bool usb_hub_begin(struct usb_device *device, uint8_t configuration)
 {
-    bool super = device->speed >= SPEED_SUPER;
-    if (device->depth == USB_MAX_DEPTH) {
+    bool super = device->place.speed >= SPEED_SUPER;
+    if (device->place.depth == USB_MAX_DEPTH) {
         print("port %s: a hub behind five others; it is left alone\n", usb_port_name(device));
         return false;
     }
     unsigned code = usb_control(device, SET_CONFIGURATION, configuration, 0, 0);
     if (usb_succeeded(code) && super)
-        code = usb_control(device, SET_HUB_DEPTH, (uint16_t)device->depth, 0, 0);
+        code = usb_control(device, SET_HUB_DEPTH, (uint16_t)device->place.depth, 0, 0);
     if (usb_succeeded(code))
         code = usb_control(device, GET_HUB_DESCRIPTOR, super ? DESCRIPTOR_HUB_3 : DESCRIPTOR_HUB, 0,
                            HUB_DESCRIPTOR);
@@ -103,10 +103,10 @@ bool usb_hub_begin(struct usb_device *device, uint8_t configuration)
         volatile uint32_t *slot = usb_input_begin(device, 1);
         slot[0] |= SLOT_HUB;
         slot[1] |= SLOT_HUB_PORTS(ports);
-        if (device->speed == SPEED_HIGH)
+        if (device->place.speed == SPEED_HIGH)
             slot[2] |= SLOT_TT_THINK(think);
         code = xhci_command((uintptr_t)device->input,
-                            TRB_TYPE(TRB_CONFIGURE_ENDPOINT) | TRB_SLOT(device->slot), NULL);
+                            TRB_TYPE(TRB_CONFIGURE_ENDPOINT) | TRB_SLOT(device->place.slot), NULL);
     }
     if (!usb_succeeded(code) || ports == 0) {
         print("port %s: a hub that cannot be used (code %u, %u ports)\n", usb_port_name(device),
@@ -138,8 +138,8 @@ static bool reset_done(struct usb_device *hub, unsigned port)
 
 static unsigned speed_of(const struct usb_device *hub, unsigned status)
 {
-    if (hub->speed >= SPEED_SUPER)
-        return hub->speed;
+    if (hub->place.speed >= SPEED_SUPER)
+        return hub->place.speed;
     return (status & STATUS_LOW_SPEED) != 0    ? SPEED_LOW
            : (status & STATUS_HIGH_SPEED) != 0 ? SPEED_HIGH
                                                : SPEED_FULL;
@@ -161,7 +161,7 @@ static void service_hub_port(struct usb_device *hub, unsigned port)
     if (device != NULL || !connected)
         return;
     sleep_microseconds(DEBOUNCE_TIME);
-    if (hub->speed < SPEED_SUPER || (status & STATUS_ENABLED) == 0) {
+    if (hub->place.speed < SPEED_SUPER || (status & STATUS_ENABLED) == 0) {
         (void)usb_control(hub, SET_PORT_FEATURE, FEATURE_RESET, (uint16_t)port, 0);
         (void)WAIT_FOR(reset_done(hub, port), RESET_TIME);
         (void)usb_control(hub, CLEAR_PORT_FEATURE, FEATURE_RESET_DONE, (uint16_t)port, 0);
@@ -178,7 +178,7 @@ void usb_ports_service(void)
     if (microseconds() < xhci->hubs_at)
         return;
     xhci->hubs_at = microseconds() + HUB_PERIOD;
-    USB_FOR_EACH(device)
-    for (unsigned port = 1; device->used && port <= device->hub_ports; port++)
-        service_hub_port(device, port);
+    USB_FOR_EACH (device)
+        for (unsigned port = 1; device->used && port <= device->hub_ports; port++)
+            service_hub_port(device, port);
 }

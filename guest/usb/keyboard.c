@@ -20,22 +20,11 @@ static unsigned index_of(const struct usb_keyboard *keyboard)
     return 2u * keyboard->endpoint.number + 1;
 }
 
-/* 6.2.3.6: a power of two of 125 us. */
-static unsigned interval_of(const struct usb_device *device, unsigned interval)
-{
-    unsigned exponent = 3;
-    if (device->speed >= SPEED_HIGH)
-        return (interval > 16 ? 16 : interval) - 1;
-    while (exponent < 10 && 2u << (exponent - 3) <= interval)
-        exponent++;
-    return exponent;
-}
-
 static void ask(const struct usb_device *device, struct usb_keyboard *keyboard)
 {
     (void)xhci_ring_put(&keyboard->ring, (uintptr_t)keyboard->report, keyboard->endpoint.size,
                         TRB_TYPE(TRB_NORMAL) | TRB_EVENT | TRB_SHORT);
-    xhci_ring_doorbell(device->slot, index_of(keyboard));
+    xhci_ring_doorbell(device->place.slot, index_of(keyboard));
 }
 
 static bool configure_endpoints(struct usb_device *device,
@@ -59,15 +48,16 @@ static bool configure_endpoints(struct usb_device *device,
         if (keyboard->report == NULL)
             keyboard->report = memory_take(PAGE);
         uint64_t ring = xhci_ring_position(&keyboard->ring);
-        endpoint[0] = ENDPOINT_INTERVAL(interval_of(device, from->interval));
+        endpoint[0] = ENDPOINT_INTERVAL(usb_interval(device->place.speed, from->interval));
         endpoint[1] = ENDPOINT_ERRORS | ENDPOINT_INTERRUPT_IN | ENDPOINT_BURST(from->burst) |
                       ENDPOINT_PACKET(from->size);
         endpoint[2] = (uint32_t)ring;
         endpoint[3] = (uint32_t)(ring >> 32);
         endpoint[4] = ENDPOINT_PAYLOAD(KEYS_REPORT, from->size * (from->burst + 1u));
     }
-    unsigned code = xhci_command((uintptr_t)device->input,
-                                 TRB_TYPE(TRB_CONFIGURE_ENDPOINT) | TRB_SLOT(device->slot), NULL);
+    unsigned code =
+        xhci_command((uintptr_t)device->input,
+                     TRB_TYPE(TRB_CONFIGURE_ENDPOINT) | TRB_SLOT(device->place.slot), NULL);
     if (!usb_succeeded(code))
         print("port %s: the controller does not take the keyboard's endpoints (code %u)\n",
               usb_port_name(device), code);
@@ -119,9 +109,8 @@ static void report_failed(struct usb_device *device, struct usb_keyboard *keyboa
 
 void usb_transfer_done(unsigned slot, unsigned endpoint, unsigned code, uint32_t rest)
 {
-    USB_FOR_EACH(device)
-    {
-        for (unsigned k = 0; device->slot == slot && k < device->keyboards; k++) {
+    USB_FOR_EACH (device) {
+        for (unsigned k = 0; device->place.slot == slot && k < device->keyboards; k++) {
             struct usb_keyboard *keyboard = &device->keyboard[k];
             if (index_of(keyboard) != endpoint)
                 continue;
@@ -154,7 +143,7 @@ static void service(struct usb_device *device, struct usb_keyboard *keyboard)
 
 void usb_keyboards_service(void)
 {
-    USB_FOR_EACH(device)
-    for (unsigned k = 0; k < device->keyboards; k++)
-        service(device, &device->keyboard[k]);
+    USB_FOR_EACH (device)
+        for (unsigned k = 0; k < device->keyboards; k++)
+            service(device, &device->keyboard[k]);
 }

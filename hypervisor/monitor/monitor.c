@@ -63,7 +63,8 @@ void monitor_run(char *text)
 static bool take(char key)
 {
     static enum sequence sequence; /* of an arrow or function key, which the prompt has no use of */
-    if (in_sequence(&sequence, key))
+    bool escaped = sequence == SEQUENCE_ESCAPED; /* what follows an Escape alone is taken */
+    if (in_sequence(&sequence, key) && (!escaped || sequence == SEQUENCE_CONTROL))
         return false;
     if (key == '\r' || key == '\n') {
         console_prompt(screen_line, PROMPT_SIZE + used);
