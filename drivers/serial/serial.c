@@ -20,16 +20,6 @@ uint8_t serial_register_read(unsigned number)
                                   : mmio_read8(place_of(number));
 }
 
-void serial_register_write(unsigned number, uint8_t value)
-{
-    if (!serial_port.memory)
-        port_write8((uint16_t)place_of(number), value);
-    else if (serial_port.width == 4)
-        mmio_write32(place_of(number), value);
-    else
-        mmio_write8(place_of(number), value);
-}
-
 static bool has_room(void)
 {
     return (serial_register_read(SERIAL_LINE_STATUS) & STATUS_ROOM) != 0;
@@ -55,7 +45,10 @@ void serial_write(const char *text, size_t size)
         if (!serial_port.memory)
             port_write8_all((uint16_t)place_of(SERIAL_DATA), text, count);
         for (size_t i = 0; serial_port.memory && i < count; i++)
-            serial_register_write(SERIAL_DATA, (uint8_t)text[i]);
+            if (serial_port.width == 4)
+                mmio_write32(place_of(SERIAL_DATA), (uint8_t)text[i]);
+            else
+                mmio_write8(place_of(SERIAL_DATA), (uint8_t)text[i]);
         serial_port.room -= (uint32_t)count;
         text += count;
         size -= count;

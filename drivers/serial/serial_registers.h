@@ -23,4 +23,3 @@ extern struct serial_port {
 } serial_port;
 
 uint8_t serial_register_read(unsigned number);
-void serial_register_write(unsigned number, uint8_t value);

@@ -2,6 +2,7 @@
 #include "hypervisor/setup/serial.h"
 
 #include "drivers/serial/serial_registers.h"
+#include "hypervisor/base/mmio.h"
 
 /* With LINE_DIVISOR_ACCESS SERIAL_DATA and INTERRUPTS are the divisor's low and high byte. */
 enum {
@@ -26,8 +27,18 @@ enum {
 #define INTERRUPTS_ZERO 0xc0
 #define MODEM_ZERO      0xc0
 
-#define read  serial_register_read
-#define write serial_register_write
+#define read serial_register_read
+
+static void write(unsigned number, uint8_t value)
+{
+    uintptr_t place = serial_port.base + (uintptr_t)number * serial_port.stride;
+    if (!serial_port.memory)
+        port_write8((uint16_t)place, value);
+    else if (serial_port.width == 4)
+        mmio_write32(place, value);
+    else
+        mmio_write8(place, value);
+}
 
 /* What reading alone tells: where something else is, nothing is written. */
 static bool looks_like_one(void)

@@ -38,9 +38,22 @@ def test_the_port_that_firmware_names(boot):
     run.wait_for("monitor.ready", timeout=60)
     assert one(run, "console.serial")["source"] == "spcr" and one(run, "console.serial")["port"] == "0x2f8"
     assert one(run, "boot.start")["loader"] == "efi"
+    # Before the firmware's console is gone, to whom that is all there is.
+    assert "no screen to show the log on" in (run.directory / "serial.log").read_text(errors="replace")
     answer = ask(run, "cpus")
     assert "core 0" in answer and "SMIs, each of which stops all cores: 0 since reset" in answer
     end(run)
+
+
+def test_the_menu_is_on_it_too(boot):
+    """GRUB by itself, rather than through the firmware's console: its own lines are in ASCII."""
+    run = boot(scenario=None, console="com2", tables={"+SPCR": spcr(0x2f8)}, batch=False, limit=90)
+    run.wait_for("boot.start", timeout=60)
+    text = (run.directory / "serial.log").read_text(errors="replace")
+    menu = text[:text.index("boot.start")]
+    assert "serial port `com0' isn't found" in menu and "serial port `com1'" not in menu
+    assert "+------" in menu and "Bulkhead: sriov.conf" in menu
+    run.stop()
 
 
 def test_a_port_that_is_not_there(boot):
