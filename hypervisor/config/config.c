@@ -36,6 +36,8 @@ static void end_section(struct config_parser *parser)
     bool nic = section == SECTION_NIC || section == SECTION_DISK;
     if (nic)
         config_check_nic_driver(parser);
+    if (parser->failed && section == SECTION_SYSTEM) /* nothing of it counts: what is safe does */
+        parser->config->unsafe_interrupts = parser->config->smt_shared = false;
     if (parser->failed)
         return;
     if (nic)

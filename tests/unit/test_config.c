@@ -59,6 +59,7 @@ static void test_complete(void **state)
     const char *text = "# comment\n"
                        "[system]\n"
                        "unsafe_interrupts = yes\n"
+                       "smt = shared\n"
                        "\n"
                        "[guest alpha]   # stands before the nic it names\n"
                        "image  = ping.elf\n"
@@ -86,7 +87,7 @@ static void test_complete(void **state)
                        "expect = refused\n";
     assert_int_equal(parse(text), STATUS_OK);
     assert_int_equal(complaint_count, 0);
-    assert_true(config.unsafe_interrupts);
+    assert_true(config.unsafe_interrupts && config.smt_shared);
     assert_int_equal(config.nic_count, 2);
     assert_string_equal(config.nics[0].name, "uplink");
     assert_true(config.nics[0].by_id);
@@ -100,9 +101,9 @@ static void test_complete(void **state)
     assert_int_equal(config.guest_count, 2);
     const struct config_guest *alpha = &config.guests[0];
     assert_string_equal(alpha->name, "alpha");
-    assert_int_equal(alpha->place.line, 5);
+    assert_int_equal(alpha->place.line, 6);
     assert_string_equal(alpha->image, "ping.elf");
-    assert_int_equal(alpha->image_place.line, 6);
+    assert_int_equal(alpha->image_place.line, 7);
     assert_int_equal(alpha->image_place.column, 10);
     assert_int_equal(alpha->memory, MIB(64));
     assert_int_equal(alpha->cpus, 2);
@@ -112,7 +113,7 @@ static void test_complete(void **state)
     assert_int_equal(alpha->devices[0].vf, 1);
     assert_int_equal(alpha->devices[1].nic, 1);
     assert_true(alpha->devices[1].whole);
-    assert_int_equal(alpha->devices[1].place.line, 10);
+    assert_int_equal(alpha->devices[1].place.line, 11);
     assert_int_equal(alpha->devices[1].place.column, 10);
     assert_int_equal(alpha->accepted_count, 2);
     assert_int_equal(alpha->accept_reserved[0], 0x10aff);
@@ -180,6 +181,11 @@ static void test_keys(void **state)
                      "unknown key 'memroy'; allowed: image, initrd, memory");
     expect_complaint("[system]\nunsafe = yes\n", "2:1", "allowed: unsafe_interrupts");
     expect_complaint("[system]\n  unsafe_interrupts = maybe\n", "2:23", "allowed: yes, no");
+    expect_complaint("[system]\nsmt = off\n", "2:7", "bad value 'off'; allowed: apart, shared");
+    /* A section with an error gives no permission. */
+    expect_complaint("[system]\nunsafe_interrupts = yes\nsmt = shared\nsnt = apart\n", "4:1",
+                     "allowed: unsafe_interrupts, smt");
+    assert_false(config.unsafe_interrupts || config.smt_shared);
     expect_complaint(GUEST "cpus = 1\n cpus = 2\n", "4:2",
                      "the section has this key already: 'cpus'");
     expect_complaint(GUEST "memory =   # later\n", "3:1", "no value for 'memory'");
