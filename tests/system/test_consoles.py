@@ -133,6 +133,24 @@ def test_an_early_end_is_readable(boot):
     run.stop()
 
 
+def test_what_shows_the_log_may_fail(boot):
+    """An exception while a line is shown: the report of it is kept all the same, once, and the core halts. The log is read
+    in memory from outside."""
+    run = boot(GUEST, console="none", screen=LARGE, batch=False, limit=90, extra=gdb.ARGUMENTS)
+    with gdb.Debugger(run) as debugger:
+        debugger.go()
+        run.wait_for("guest.stopped", timeout=60, name="alpha")
+        debugger.stop()
+        sink = gdb.symbol(boot.built / "bulkhead.elf", "log_sink")
+        debugger.write(sink, struct.pack("<Q", 0xffffffff00001000), physical=False)
+        debugger.go()
+        run.press("audit\n")  # says something
+        run.wait_for("cpu.exception", timeout=30)
+        time.sleep(3)
+    assert [(line["name"], line["rip"]) for line in of(run, "cpu.exception")] == [("#PF", "0xffffffff00001000")] * 2
+    run.stop()
+
+
 def test_which_of_several_screens(boot):
     """The console's cannot be drawn on, nor can the next two; of the last one the size is a lie (tests/efi/graphics.c)."""
     subprocess.run(["make", "-s", "--no-print-directory", "efi-tests"], cwd=ROOT, check=True)
