@@ -211,7 +211,8 @@ static void plan_guest(const struct config *config, const struct config_guest *g
     if (!facts->x2apic)
         plan_say(&line, PLAN_CANNOT,
                  "the CPU offers no x2APIC; switch it on in the firmware set-up");
-    if (plan_threads(&line, guest, &left->cores) && facts->cannot == problems)
+    bool threads = config->smt_shared || plan_threads(&line, guest, &left->cores);
+    if (threads && facts->cannot == problems)
         plan_say(&line, PLAN_CAN, "%s", "");
     for (uint32_t i = 0; i < guest->device_count; i++)
         plan_device(&line, config, guest, &guest->devices[i], &cards[guest->devices[i].nic]);

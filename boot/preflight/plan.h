@@ -21,7 +21,7 @@ void plan_say(const struct plan_line *line, enum plan_verdict verdict, const cha
 
 /* Why no function can be confined, and what to do. */
 const char *plan_no_iommu(const struct preflight *facts);
-/* Whether a PF driver of the hypervisor's knows the function (pf_ids.c). */
+/* Whether a PF driver of the hypervisor's knows the function (plan_drivers.c). */
 bool plan_has_driver(const struct pci_function *function);
 
 /* plan_card.c: a [nic] or [disk] section, which becomes a card of `cards`. */

@@ -227,19 +227,6 @@ def test_fixtures(name):
     preflight_machine.make(report)
 
 
-def test_the_drivers_that_it_knows():
-    """boot/preflight/pf_ids.c has no more and no fewer cards than the drivers."""
-    def ids(text: str) -> set[str]:
-        return set(re.findall(r"0x(1[0-9a-f]{3})\b", text))
-
-    ours = (ROOT / "boot/preflight/pf_ids.c").read_text()
-    drivers = "".join(part for path in sorted(ROOT.glob("drivers/igb/setup/*.c"))
-                      for part in re.findall(r"\} (?:models|cards)\[\] = \{\n(.*?)\n\};", path.read_text(), re.S))
-    assert ids(ours) == ids(drivers)
-    number, = re.findall(r"#define CLASS_NVME (0x\w+)", ours)
-    assert f"#define NVME_CLASS {number}u" in Path(ROOT / "drivers/nvme/setup/nvme_setup_registers.h").read_text()
-
-
 def test_the_page_names_every_event():
     sources = [*ROOT.glob("boot/preflight/*.c"), *ROOT.glob("boot/efi/preflight*.c")]
     events = set(re.findall(r'"((?:preflight|machine|firmware|cpu|vmx|acpi|table|platform|watchdog|console|memory|pci|iommu|screen|config)'

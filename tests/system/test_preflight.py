@@ -194,7 +194,7 @@ LIKE_FACTS = {
     "server": (("pci.aperture", {"root": "1", "kind": "bus", "base": "0x80"}), ("iommu.reserved", {"rid": "81:00.0"}),
                ("watchdog.wdat", {"running": "yes"}), ("firmware.erst", {}), ("memory.node", {"node": "1"}),
                ("pci.sriov", {"pf": "81:00.0", "ari": "yes"})),
-    "desktop": (("acpi.refused", {"table": "DMAR"}), ("config.summary", {"errors": "0"})),
+    "desktop": (("acpi.checksum", {"table": "DMAR"}), ("acpi.skipped", {}), ("config.summary", {"errors": "0"})),
     "amd": (("iommu.amd", {}), ("iommu.refused", {"units": "1"}), ("config.cannot", {"item": "device = uplink.vf0"}),
             ("config.can", {"item": "guest", "name": "alpha"})),
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: boot/preflight/functions.c boot/preflight/sriov.c boot/preflight/plan.c
-// SOURCES: boot/preflight/plan_card.c boot/preflight/pf_ids.c boot/preflight/report.c
+// SOURCES: drivers/igb/setup/igb_kinds.c
+// SOURCES: boot/preflight/plan_card.c boot/preflight/plan_drivers.c boot/preflight/report.c
 // SOURCES: boot/preflight/aperture.c hypervisor/pci/functions.c hypervisor/setup/pci_bars.c
 // SOURCES: hypervisor/setup/pci_bridge_window.c hypervisor/setup/pci_capabilities.c
 // SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
