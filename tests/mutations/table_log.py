@@ -39,6 +39,13 @@ LOG_MUTATIONS = (
              (Edit(ERST, "memcmp(record.header.creator, creator, sizeof creator) != 0 ||\n", "sizeof creator == 0 ||\n"),),
              (Unit("test_actions", failed("test_whose_record_it_is")),)),
 
+    Mutation("store-overwritten", "other records are not where a crash of ours is written",
+             (Edit("hypervisor/setup/erst.c", "(attributes & ERST_RANGE_NO_BUFFER) != 0)", "attributes > UINT32_MAX)"),),
+             (Unit("test_erst", failed("test_what_is_refused")),)),
+    Mutation("store-waits-for-nothing", "a record is complete before the store is told that it ends",
+             (Edit("hypervisor/x86/crash_store.c", "read == step->value && !deadline_passed(end)", "read == step->value && deadline_passed(end)"),),
+             (Unit("test_erst", failed("test_the_record")),)),
+
     # --- how a machine is left ---
     Mutation("reset-loses-memory", "a reset does not take the power away from memory",
              (Edit("hypervisor/setup/power.c", "(uint8_t)~RESET_CONTROL_FULL", "UINT8_MAX"),),
