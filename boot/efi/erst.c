@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Firmware's store for error records: reads the record that a crash of the last run left there, and
  * takes it out. The firmware's own mapping, in which all is mapped as it lies, is still in use. */
-#include "boot/efi/efi.h"
+#include "boot/efi/preflight.h"
 
-#include "hypervisor/acpi/acpi.h"
 #include "hypervisor/acpi/erst.h"
+#include "hypervisor/acpi/find.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/base/string.h"
 
-#define MOST_TABLES 256
-#define MOST_LENGTH MIB(1)
-#define BUSY_MS     2000
-#define RSDP_XSDT   24 /* ACPI 5.2.5.3 */
+#define BUSY_MS 2000
 
 static struct acpi_actions actions;
 
@@ -60,31 +57,6 @@ static bool run(enum erst_action action, uint64_t *value)
     return acpi_action_run(&actions, (uint8_t)action, &access, value) == STATUS_OK;
 }
 
-static const struct acpi_header *find_erst(void)
-{
-    const uint8_t *rsdp = (const uint8_t *)(UINTN)platform_rsdp();
-    UINT64 address = 0;
-    if (rsdp == NULL || memcmp(rsdp, "RSD PTR ", 8) != 0 || rsdp[15] < 2)
-        return NULL;
-    memcpy(&address, rsdp + RSDP_XSDT, sizeof address);
-    const struct acpi_header *xsdt = (const struct acpi_header *)(UINTN)address;
-    if (xsdt == NULL || memcmp(xsdt->signature, "XSDT", 4) != 0 || xsdt->length < sizeof *xsdt)
-        return NULL;
-    UINTN count = (xsdt->length - sizeof *xsdt) / sizeof address;
-    for (UINTN i = 0; i < MIN(count, (UINTN)MOST_TABLES); i++) {
-        memcpy(&address, (const uint8_t *)(xsdt + 1) + i * sizeof address, sizeof address);
-        const struct acpi_header *table = (const struct acpi_header *)(UINTN)address;
-        if (table == NULL || memcmp(table->signature, "ERST", 4) != 0 ||
-            table->length > MOST_LENGTH)
-            continue;
-        uint8_t sum = 0;
-        for (UINTN at = 0; at < table->length; at++)
-            sum = (uint8_t)(sum + ((const uint8_t *)table)[at]);
-        return sum == 0 ? table : NULL;
-    }
-    return NULL;
-}
-
 /* From "begin" to "end"; whether the store has done it. */
 static bool operate(enum erst_action begin)
 {
@@ -102,10 +74,11 @@ static bool operate(enum erst_action begin)
 
 bool erst_read(UINT64 *words, UINTN *size)
 {
-    const struct acpi_header *table = find_erst();
+    uint32_t table_length;
+    const void *table = acpi_find(&access_memory, platform_rsdp(), "ERST", &table_length);
     struct acpi_problem problem;
     uint64_t range = 0, length = 0, attributes = 0;
-    if (table == NULL || erst_parse(table, table->length, &actions, &problem) != STATUS_OK ||
+    if (table == NULL || erst_parse(table, table_length, &actions, &problem) != STATUS_OK ||
         !run(ERST_RANGE, &range) || !run(ERST_RANGE_LENGTH, &length) || range == 0 ||
         !IS_ALIGNED(range, 8) || length < ERST_LEAST || length > GIB(1) ||
         (run(ERST_RANGE_ATTRIBUTES, &attributes) && (attributes & ERST_RANGE_NO_BUFFER) != 0) ||
