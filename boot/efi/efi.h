@@ -48,8 +48,18 @@ bool files_exist(const char *name);
  * not as it was signed, and nothing will be started. */
 EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char **problem);
 
-/* Makes \bulkhead\NAME anew; `write` then adds to it. */
-EFI_STATUS files_create(const char *name, EFI_FILE_HANDLE *file);
+/* --- write.c --- */
+/* Makes \bulkhead\NAME anew, empty, in place of an old one. */
+EFI_STATUS write_create(const char *name, EFI_FILE_HANDLE *file);
+/* What a status of write_create(), or of the file's own functions, means for a reader. */
+const char *write_problem(EFI_STATUS status);
+/* Makes the file \bulkhead\NAME hold exactly these bytes. A file that does already is not written.
+ * On an error, of which *problem says what it is, no part of the file is left. */
+EFI_STATUS write_file(const char *name, const void *bytes, UINTN size, const char **problem);
+/* Makes the folder \bulkhead\NAME if it is not there. Errors show when files are put into it. */
+void write_folder(const char *name);
+/* The last bytes of a file, at most `room`; 0 when it cannot be read. */
+UINTN write_read_end(const char *name, char *room, UINTN size);
 
 /* --- last_log.c --- */
 /* Takes the memory that the last run's log is in. The first thing of all: nothing may be allocated

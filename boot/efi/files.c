@@ -117,19 +117,6 @@ static EFI_STATUS read_volume(const char *name, UINT64 *base, UINT64 *size, cons
     return status;
 }
 
-EFI_STATUS files_create(const char *name, EFI_FILE_HANDLE *file)
-{
-    if (network_is_open())
-        return EFI_UNSUPPORTED;
-    const UINT64 writable = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE;
-    if (volume == NULL)
-        return EFI_UNSUPPORTED;
-    /* Opened to be created anew, an old file keeps what is longer than the new one. */
-    if (open_file(name, writable, file) == EFI_SUCCESS)
-        (*file)->Delete(*file);
-    return open_file(name, writable | EFI_FILE_MODE_CREATE, file);
-}
-
 /* The bytes that are verified are those in memory, which are used: nothing is read twice. */
 EFI_STATUS files_read(const char *name, UINT64 *base, UINT64 *size, const char **problem)
 {

@@ -114,14 +114,6 @@ static void put_line(const char *format, ...)
     put(line, size + 1);
 }
 
-static const char *reason(EFI_STATUS status)
-{
-    return status == EFI_WRITE_PROTECTED ? "the volume is write-protected"
-           : status == EFI_VOLUME_FULL   ? "the volume is full"
-           : status == EFI_ACCESS_DENIED ? "it is read-only"
-                                         : "the firmware cannot write there";
-}
-
 static void count(struct boot_log *report, struct kept_log log)
 {
     char text[LOG_LINE_SIZE];
@@ -151,7 +143,7 @@ static void write_lines(const struct boot_log *report, struct kept_log log)
 static void save(struct boot_log *report, const struct kept_log *log)
 {
     count(report, *log);
-    output.status = files_create(NAME, &output.file);
+    output.status = write_create(NAME, &output.file);
     bool open = output.status == EFI_SUCCESS;
     write_lines(report, *log);
     flush();
@@ -163,8 +155,8 @@ static void save(struct boot_log *report, const struct kept_log *log)
     report->saved = output.written;
     if (output.status != EFI_SUCCESS) {
         format_text(report->message, sizeof report->message,
-                    NAME ": %s (status 0x%lx); %lu bytes of it are written", reason(output.status),
-                    output.status, output.written);
+                    NAME ": %s (status 0x%lx); %lu bytes of it are written",
+                    write_problem(output.status), output.status, output.written);
         say("%s", report->message);
     } else {
         say("the log of the last run is saved: \\bulkhead\\" NAME ", %u lines, %s", report->lines,

@@ -47,11 +47,12 @@ static EFI_STATUS boot(struct boot_info *info)
     UINT64 root;
     last_log_save(info);
     load_scenario(info);
+    EFI_STATUS status = verify_result();
+    if (status != EFI_SUCCESS)
+        return status;
     if (preflight(info))
         return EFI_SUCCESS;
-    EFI_STATUS status = load_hypervisor(info, &image);
-    if (status == EFI_SUCCESS)
-        status = verify_result();
+    status = load_hypervisor(info, &image);
     if (status != EFI_SUCCESS)
         return status;
     if (verify_is_sealed())

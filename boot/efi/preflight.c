@@ -2,6 +2,7 @@
 /* The report on the machine, written before anything of it is touched (docs/preflight.md). */
 #include "boot/efi/preflight.h"
 
+#include "boot/efi/network.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/pci/function.h"
@@ -158,6 +159,10 @@ bool preflight(struct boot_info *info)
     static struct config config;
     EFI_BOOT_SERVICES *services = efi_system->BootServices;
     bool only = word_is_there(info->command_line, "preflight");
+    /* There is no volume to write to, and each image that the configuration names would be one more
+     * question to the server. */
+    if (!only && network_is_open())
+        return false;
     UINTN pages = (UINTN)(REPORT_ROOM / PAGE_SIZE);
     UINTN slot_pages =
         (UINTN)((PCI_MAX_FUNCTIONS * sizeof(struct pci_function) + PAGE_SIZE - 1) / PAGE_SIZE);

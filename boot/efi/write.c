@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing to the volume that the application was loaded from. */
-#include "boot/efi/preflight.h"
+#include "boot/efi/efi.h"
 
 #include "hypervisor/base/string.h"
 
@@ -60,7 +60,7 @@ static bool same(const char *name, const void *bytes, UINTN size)
     return equal && done == size;
 }
 
-static const char *problem_of(EFI_STATUS status)
+const char *write_problem(EFI_STATUS status)
 {
     switch (status) {
     case EFI_WRITE_PROTECTED:
@@ -75,10 +75,22 @@ static const char *problem_of(EFI_STATUS status)
     case EFI_NO_MEDIA:
         return "the medium is gone";
     case EFI_UNSUPPORTED:
-        return "it was not loaded from a volume";
+        return "there is no volume to write to: it was loaded over the network";
     default:
         return "the firmware cannot write there";
     }
+}
+
+/* An old file that is opened to be created keeps what is longer than the new one. */
+EFI_STATUS write_create(const char *name, EFI_FILE_HANDLE *file)
+{
+    const UINT64 mode = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE;
+    EFI_STATUS status = open_file(name, mode, 0, file);
+    if (status == EFI_SUCCESS)
+        status = (*file)->Delete(*file);
+    if (status == EFI_SUCCESS || status == EFI_NOT_FOUND)
+        status = open_file(name, mode | EFI_FILE_MODE_CREATE, 0, file);
+    return status;
 }
 
 static EFI_STATUS write_new(EFI_FILE_HANDLE file, const void *bytes, UINTN size)
@@ -97,17 +109,11 @@ static EFI_STATUS write_new(EFI_FILE_HANDLE file, const void *bytes, UINTN size)
 
 EFI_STATUS write_file(const char *name, const void *bytes, UINTN size, const char **problem)
 {
-    const UINT64 mode = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE;
     EFI_FILE_HANDLE file;
     *problem = "";
     if (same(name, bytes, size))
         return EFI_SUCCESS;
-    /* An old file keeps what is longer than the new one. */
-    EFI_STATUS status = open_file(name, mode, 0, &file);
-    if (status == EFI_SUCCESS)
-        status = file->Delete(file);
-    if (status == EFI_SUCCESS || status == EFI_NOT_FOUND)
-        status = open_file(name, mode | EFI_FILE_MODE_CREATE, 0, &file);
+    EFI_STATUS status = write_create(name, &file);
     if (status == EFI_SUCCESS) {
         status = write_new(file, bytes, size);
         EFI_STATUS closed = status == EFI_SUCCESS ? file->Close(file) : file->Delete(file);
@@ -116,7 +122,7 @@ EFI_STATUS write_file(const char *name, const void *bytes, UINTN size, const cha
     if (status == EFI_SUCCESS && !same(name, bytes, size))
         status = EFI_DEVICE_ERROR;
     if (status != EFI_SUCCESS)
-        *problem = problem_of(status);
+        *problem = write_problem(status);
     return status;
 }
 

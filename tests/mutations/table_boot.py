@@ -23,7 +23,7 @@ BOOT_MUTATIONS = (
              (Edit(LIST, "problem == NULL && repeated(", "problem != NULL && repeated("),),
              (Unit("test_seal", failed("test_list_refusals")),)),
     Mutation("violation-forgotten", "nothing is started from a medium one of whose files was changed",
-             (Edit("boot/efi/main.c", "        status = verify_result();", "        status = EFI_SUCCESS;"),),
+             (Edit("boot/efi/main.c", "    EFI_STATUS status = verify_result();", "    EFI_STATUS status = EFI_SUCCESS;"),),
              (System(scenarios_boot.changed_image, r"started from a medium with a changed file"),)),
     Mutation("code-page-not-executable", "firmware is asked to let the page of the switch be executed",
              (Edit(CODE_PAGE, "status = protocol->clear(protocol, page, PAGE_SIZE, NO_EXECUTE);",
