@@ -178,7 +178,9 @@ static void ignore(void *context, struct config_place place, const char *message
 
 static const char *read_wish(const struct boot_info *boot, struct config *config)
 {
-    if (config_console_find(boot->command_line, &console_choice.wanted))
+    /* The prompt is where the console is: on a signed medium only what was signed says where. */
+    if ((boot->flags & BOOT_FLAG_VERIFIED) == 0 &&
+        config_console_find(boot->command_line, &console_choice.wanted))
         return "command-line";
     if (boot->config_size == 0)
         return "configuration";
