@@ -20,7 +20,7 @@ struct fadt {
     uint64_t reset_address;
     uint8_t reset_value;
     uint64_t dsdt;
-    bool no_8042; /* no keyboard controller behind ports 60h and 64h */
+    bool no_8042;  /* no keyboard controller behind ports 60h and 64h */
     bool emulator; /* QEMU or Bochs made this table */
     bool no_rtc;   /* no real-time clock behind ports 70h and 71h */
 };
