@@ -94,7 +94,7 @@ static void test_complete(void **state)
     assert_int_equal(config.nics[0].vendor, 0x8086);
     assert_int_equal(config.nics[0].device, 0x10c9);
     assert_int_equal(config.nics[0].vfs, 2);
-    assert_int_equal(config.nics[0].place.line, 21);
+    assert_int_equal(config.nics[0].place.line, 22);
     assert_false(config.nics[1].by_id);
     assert_int_equal(config.nics[1].rid, 0x10aff);
     assert_int_equal(config.nics[1].vfs, 0);
@@ -184,7 +184,7 @@ static void test_keys(void **state)
     expect_complaint("[system]\nsmt = off\n", "2:7", "bad value 'off'; allowed: apart, shared");
     /* A section with an error gives no permission. */
     expect_complaint("[system]\nunsafe_interrupts = yes\nsmt = shared\nsnt = apart\n", "4:1",
-                     "allowed: unsafe_interrupts, smt");
+                     "allowed: unsafe_interrupts, graphics_unit, smt");
     assert_false(config.unsafe_interrupts || config.smt_shared);
     expect_complaint(GUEST "cpus = 1\n cpus = 2\n", "4:2",
                      "the section has this key already: 'cpus'");
@@ -476,23 +476,10 @@ static void test_console(void **state)
     assert_int_equal(config.console.kind, CONSOLE_AUTO);
 }
 
-static void test_console_of_a_command_line(void **state)
-{
-    struct config_console console = {.kind = CONSOLE_NONE};
-    assert_false(config_console_find("", &console));
-    assert_false(config_console_find("x.conf console= console=com9 xconsole=com1", &console));
-    assert_int_equal(console.kind, CONSOLE_NONE);
-    assert_true(config_console_find("x.efi  console=com1 \tconsole=com2 console=com9 ", &console));
-    assert_int_equal(console.port, 0x2f8);
-    assert_true(config_console_find("console=mmio:0x1000,4", &console));
-    assert_int_equal(console.address, 0x1000);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_console),
-        cmocka_unit_test(test_console_of_a_command_line),
         cmocka_unit_test(test_complete),
         cmocka_unit_test(test_empty_and_line_ends),
         cmocka_unit_test(test_sections),

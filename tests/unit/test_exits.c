@@ -406,8 +406,7 @@ static void test_cr4_is_read(void **state)
     assert_true(vcpu.registers[GUEST_R12] == CR4_PAE);
 }
 
-/* CR3 and CR8 are the guest's own (setup/vmx_controls.c, setup/svm_vmcb.c): a CPU whose accesses to
- * them exit all the same is not the one that was set up. */
+/* CR3 and CR8 are the guest's own: a CPU whose accesses to them exit is not as it was set up. */
 static void test_other_control_registers_do_not_exit(void **state)
 {
     static const struct {

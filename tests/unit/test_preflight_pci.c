@@ -190,7 +190,7 @@ static void test_verdicts(void **state)
          "another section names the same device"},
         {"[guest a]\nimage = other.elf\nmemory = 32M\n", "config.cannot",
          "no file \\\\bulkhead\\\\other.elf"},
-        {GUEST "cpus = 4\n", "config.cannot", "asks for 4 cores and 3 are left"},
+        {GUEST "cpus = 4\n", "config.cannot", "cores: 4 asked for, 3 left"},
         {GUEST "cores = 9\n", "config.cannot", "there is no core 9"},
         {GUEST "node = 3\n", "config.cannot", "names no node 3"},
         {"[guest a]\nimage = hello.elf\nmemory = 1G\n", "config.cannot",

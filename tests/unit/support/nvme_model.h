@@ -16,6 +16,7 @@
 #include "hypervisor/memory/firmware_map.h"
 #include "hypervisor/memory/pages.h"
 #include "tests/unit/support/host.h"
+#include "tests/unit/support/iommu_firmware.h"
 
 #define REGISTERS      UINT64_C(0x600000000000)
 #define SECONDARIES    4
@@ -80,16 +81,6 @@ static struct part *part_of(const struct pci_function *of)
 }
 
 /* --- what the driver stands on --- */
-
-enum status iommu_firmware_move(struct pci_function *function, struct iommu_domain *domain,
-                                uint64_t base, uint64_t size)
-{
-    return STATUS_OK;
-}
-
-void iommu_firmware_connect(struct pci_function *function)
-{
-}
 
 enum status iommu_domain_create(struct iommu_domain *domain, owner_t owner)
 {
