@@ -199,7 +199,7 @@ static void plan_guest(const struct config *config, const struct config_guest *g
     line.item = "guest";
     if (guest->core_count == 0 && guest->cpus > had)
         plan_say(&line, PLAN_CANNOT,
-                 "it asks for %u cores and %u are left (core 0 is the hypervisor's); ask for fewer",
+                 "cores: %u asked for, %u left (core 0 is the hypervisor's); ask for fewer",
                  guest->cpus, had);
     if (guest->memory > free)
         plan_say(&line, PLAN_CANNOT, "it asks for %s of memory and about %s are left; ask for less",
