@@ -49,7 +49,8 @@ def functions(pattern: str, expression: str) -> set[str]:
 
 
 UNITS = {name.removeprefix("test_") for name in functions("tests/unit/test_*.c", r"^static void (\w+)\(void \*\*state\)")}
-SYSTEMS = functions("tests/system/test_*.py", r"^def (test_\w+)\(") | functions("tests/unit/*_oracle.py", r"^def (test_\w+)\(")
+PYTESTS = ("tests/system/test_*.py", "tests/bench/test_*.py", "tests/unit/*_oracle.py")
+SYSTEMS = {name for pattern in PYTESTS for name in functions(pattern, r"^def (test_\w+)\(")}
 
 
 def unit(name: str) -> str | None:
@@ -99,7 +100,7 @@ def run_pytest(systems: set[str], fuzzers: set[str]) -> dict[str, bool]:
     report = ROOT / "build/attacks.xml"
     wanted = " or ".join(sorted(systems | {f"test_fuzz and {name}" for name in fuzzers}))
     subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no",
-                    f"--junit-xml={report}", "-m", "not stack", "-k", wanted, "tests/system", "tests/fuzz", "tests/unit"],
+                    f"--junit-xml={report}", "-m", "not stack", "-k", wanted, "tests/system", "tests/bench", "tests/fuzz", "tests/unit"],
                    cwd=ROOT, check=False, stdout=sys.stderr)
     results: dict[str, list[str]] = {}
     for case in ElementTree.parse(report).iter("testcase"):
