@@ -54,7 +54,10 @@ collect() {
     shift 2
     mkdir -p "$folder"
     cp "$hypervisor" "$folder/bulkhead.elf"
-    [ $# -eq 0 ] || cp "$@" "$folder/"
+    for file in "$@"; do
+        [ -f "$file" ] || fail "there is no file '$file'"
+        cp "$file" "$folder/"
+    done
     if [ -n "${DEFAULT:-}" ]; then
         [ -f "$folder/$DEFAULT" ] || fail "DEFAULT=$DEFAULT is not among the files; FILES= adds it"
         printf '%s\n' "$DEFAULT" >"$folder/default"

@@ -3,6 +3,8 @@
 
 import struct
 
+UNIT = 0xfed90000  # where QEMU's remapping unit has its registers
+REMAPPING, OPT_OUT = 1, 2  # flags (8.1)
 
 def body(*structures: bytes, flags: int = 1) -> bytes:
     """What follows the ACPI header (8.1): host address width, flags, the remapping structures."""
@@ -13,6 +15,9 @@ def scope(kind: int, *path: tuple[int, int], bus: int = 0, identifier: int = 0) 
     """One entry of a device scope (8.3.1). kind: 1 a function, 2 what is below a bridge, 3 an IO-APIC, 4 an HPET."""
     hops = b"".join(bytes(hop) for hop in path)
     return struct.pack("<BBHBB", kind, 6 + len(hops), 0, identifier, bus) + hops
+
+
+IO_APIC = scope(3, (0x1e, 0), bus=0xff)  # by which QEMU's IO-APIC is known to its unit
 
 
 def drhd(base: int, length: int | None = None, scopes: bytes = b"") -> bytes:

@@ -10,14 +10,11 @@ from . import dmar
 from .spec import SECOND_ROOT, MachineSpec, Nic
 from .tables import stoppable_wdat, table
 
-UNIT = 0xfed90000  # where QEMU's remapping unit has its registers
-IO_APIC = dmar.scope(3, (0x1e, 0), bus=0xff)  # by which QEMU's IO-APIC is known to the unit
 GRAPHICS = (2, 0)
 # Memory that QEMU's firmware leaves to whoever wants it and that firmware of these machines would keep.
 STOLEN = 0x7800000
 MIB = 1 << 20
 
-DMAR_REMAPPING, DMAR_OPT_OUT = 1, 2  # flags (VT-d 8.1)
 
 @dataclass(frozen=True)
 class Like:
@@ -42,8 +39,8 @@ def minipc(spec: MachineSpec) -> MachineSpec:
     return spec.but(
         console="none", screen=(2560, 1440), board="i8042=off", firmware="strict", signed=True,
         nics=(Nic("e1000e", netdev="hubport,hubid=0"), Nic("e1000e", netdev="hubport,hubid=0")),
-        tables={"DMAR": table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC), regions,
-                                                flags=DMAR_REMAPPING | DMAR_OPT_OUT))})
+        tables={"DMAR": table("DMAR", dmar.body(dmar.drhd(dmar.UNIT, scopes=dmar.IO_APIC), regions,
+                                                flags=dmar.REMAPPING | dmar.OPT_OUT))})
 
 
 def workstation(spec: MachineSpec) -> MachineSpec:
@@ -65,7 +62,7 @@ def nodes(cpus: int, memory: int) -> tuple[str, ...]:
 def server_tables() -> dict[str, bytes]:
     """Firmware keeps memory for the card behind the second root bus, and a watchdog runs."""
     card = dmar.rmrr(STOLEN, STOLEN + MIB - 1, (0, 0), bus=SECOND_ROOT + 1)
-    return {"DMAR": table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC), card)), "+WDAT": stoppable_wdat()}
+    return {"DMAR": table("DMAR", dmar.body(dmar.drhd(dmar.UNIT, scopes=dmar.IO_APIC), card)), "+WDAT": stoppable_wdat()}
 
 
 def server(spec: MachineSpec) -> MachineSpec:
@@ -83,7 +80,7 @@ def nic_at_the_second_root(nic: Nic) -> Nic:
 
 def desktop(spec: MachineSpec) -> MachineSpec:
     """Many tables before DMAR, whose checksum is wrong."""
-    broken = bytearray(table("DMAR", dmar.body(dmar.drhd(UNIT, scopes=IO_APIC))))
+    broken = bytearray(table("DMAR", dmar.body(dmar.drhd(dmar.UNIT, scopes=dmar.IO_APIC))))
     broken[9] ^= 0x55
     many = {f"+SSDT{n}": table("SSDT", bytes(4)) for n in range(70)}
     return spec.but(tables={"DMAR": b"", **many, "+DMAR!": bytes(broken)})

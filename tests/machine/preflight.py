@@ -213,7 +213,11 @@ def load(path: Path) -> Report:
         if not path.is_file():
             raise ReportError(f"{path}: there is no such file or folder")
         if _is_image(path):
-            content = disk.read_from_image(path, f"/bulkhead/{FILE}")
+            try:
+                content = disk.read_from_image(path, f"/bulkhead/{FILE}")
+            except disk.ImageError:
+                raise ReportError(f"{path}: no \\bulkhead\\{FILE} can be read from this image: boot it on the machine once, then "
+                                  "name the stick") from None
             return _add_tables(parse(content), _tables_of_image(path, content))
         report, tables = parse(_read(path, LARGEST)), path.parent / FOLDER
         files = {entry.name: _read(entry, TABLE_LARGEST) for entry in tables.iterdir() if entry.is_file()} if tables.is_dir() else {}

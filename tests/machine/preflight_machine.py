@@ -11,8 +11,6 @@ from .scenario import MODELS
 from .spec import MachineSpec, Nic, Nvme
 from .tables import HEADER, table
 
-UNIT = 0xfed90000  # where QEMU's remapping unit has its registers
-IO_APIC = dmar.scope(3, (0x1e, 0), bus=0xff)  # by which QEMU's IO-APIC is known to the unit
 RESERVED = 0x7800000  # memory that QEMU's firmware leaves
 MIB = 1 << 20
 MOST_CPUS, MOST_MEMORY, MOST_CARDS, MOST_CONTROLLERS, MOST_REGIONS = 8, 1024, 4, 2, 16
@@ -109,7 +107,7 @@ def _iommu(facts: Facts, made: Made) -> None:
                               snoop_control=all(unit.has("snoop") for unit in facts.units))
     flags = table_line.has("remapping") | table_line.has("x2apic_opt_out") << 1 | table_line.has("dma_opt_in") << 2
     regions = _regions(report, made)
-    body = dmar.body(dmar.drhd(UNIT, scopes=IO_APIC if remapping else b""), *regions, flags=flags)
+    body = dmar.body(dmar.drhd(dmar.UNIT, scopes=dmar.IO_APIC if remapping else b""), *regions, flags=flags)
     made.spec.tables["DMAR"] = table("DMAR", body)
     if len(facts.units) > 1:
         made.missing.append(f"{len(facts.units)} VT-d units: one has all functions")

@@ -93,7 +93,11 @@ def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -
         trace=tuple(options.trace), gdb=options.gdb,
         wait_for_gdb=options.gdb is not None, qemu=options.qemu, firmware=options.firmware,
         extra=(*(scenario.usb(text, options.boot) if name in ("tcg", "kvm") else ()), *options.extra))
-    return like.LIKES[options.like].make(spec) if options.like else spec
+    if not options.like:
+        return spec
+    if name not in ("tcg", "kvm"):
+        raise ValueError(f"--like {options.like}: such a machine is made in QEMU (tcg, kvm), not in {name}")
+    return like.LIKES[options.like].make(spec)
 
 
 def made(options: argparse.Namespace) -> None:

@@ -157,8 +157,6 @@ class MachineSpec:
             raise ValueError(f"cpus={self.cpus} memory={self.memory}: at least 1 CPU and 64 MiB are needed")
         if self.console not in CONSOLES:
             raise ValueError(f"console {self.console!r} is none of {', '.join(CONSOLES)}")
-        if self.threads < 1 or self.cpus % self.threads:
-            raise ValueError(f"threads={self.threads}: {self.cpus} CPUs are not cores of so many")
         if self.tables and self.boot not in ("disk", "usb"):
             raise ValueError(f"boot={self.boot!r} with tables: what changes them is an EFI program")
         if not self.intremap and self.eim:

@@ -362,6 +362,12 @@ def test_a_made_machine_runs_what_is_asked_for():
     assert (options.scenario, options.machine) == ("seven", "kvm")
 
 
+def test_a_made_machine_is_qemus():
+    options = run.arguments(["--like", "minipc", "--machine", "bochs"])
+    with pytest.raises(ValueError, match="made in QEMU"):
+        run.specification(options, True, "bochs")
+
+
 def test_tables_become_files(tmp_path):
     spec = MachineSpec(image=tmp_path / "bulkhead.img", tables={
         "DMAR": b"", "+SSDT7!": tables.table("SSDT", b"abc"), "FACP@109": b"\x03"})

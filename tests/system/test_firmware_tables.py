@@ -14,7 +14,6 @@ pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
 NIC = "[nic uplink]\ndevice = 8086:10c9\nvfs = 2\n"
 GUEST = "[guest {name}]\nimage = hello.elf\nmemory = 4M\nargs = status=4\nexpect = {expect}\n{keys}"
 DMAR_FLAGS = 37
-REMAPS, NO_X2APIC = 1, 2
 
 
 def guest(name: str, *keys: str, expect: str = "exit 4") -> str:
@@ -25,12 +24,12 @@ def test_tables_of_a_desktop(boot):
     """Seventy SSDTs, a DMAR whose checksum was not made again after its flags were changed, and the flags: none of it
     costs a device."""
     odd = {f"+SSDT{number}": tables.table("SSDT", bytes(8)) for number in range(70)}
-    odd[f"DMAR@{DMAR_FLAGS}!"] = bytes((REMAPS | NO_X2APIC,))
+    odd[f"DMAR@{DMAR_FLAGS}!"] = bytes((dmar.REMAPPING | dmar.OPT_OUT,))
     run = boot.to_the_end(NIC + guest("alone") + guest("owner", "device = uplink.vf0"), tables=odd)
     verdict(run)
     assert one(run, "acpi.skipped").number("tables") >= 69
     line = one(run, "acpi.checksum")
-    assert line["table"] == "DMAR" and line.number("found") - line.number("expected") == NO_X2APIC, line.text
+    assert line["table"] == "DMAR" and line.number("found") - line.number("expected") == dmar.OPT_OUT, line.text
     assert not of(run, "acpi.refused")
     line = one(run, "iommu.x2apic")
     assert (line["opt_out"], line["used"]) == ("yes", "yes") and "X2APIC_OPT_OUT" in line["message"]

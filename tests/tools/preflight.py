@@ -24,8 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         print(preflight_words.explain(report))
         made = preflight_machine.make(report)
         if options.name:
-            folder = preflight.keep(report, options.name)
-            print(f"Kept in {folder}")
+            print(f"Kept in {preflight.keep(report, options.name)}")
         print("What an emulated machine made from it has not")
         for sentence in made.missing:
             print(f"  {sentence}")
