@@ -3,7 +3,6 @@
 /* Displays of the chipset master the bus where they are confined, and nowhere else. */
 #include "hypervisor/iommu/reserved.h"
 #include "hypervisor/pci/function.h"
-#include "hypervisor/setup/iommu_internal.h"
 #include "hypervisor/setup/pci.h"
 #include "tests/unit/support/host.h"
 
@@ -14,8 +13,7 @@ static struct pci_function functions[] = {
     {.rid = RID(1, 0, 2, 0), .class_code = 0x030000}, /* likewise, of another segment */
     {.rid = RID(0, 0, 5, 0), .class_code = 0x0c0330},
 };
-static bool iommu, left;
-static struct vtd_unit graphics;
+static bool iommu;
 static unsigned ended; /* a bit for each */
 
 struct pci_function *pci_function_at(size_t index)
@@ -26,16 +24,6 @@ struct pci_function *pci_function_at(size_t index)
 bool iommu_firmware_connected(rid_t rid)
 {
     return iommu && rid == functions[0].rid;
-}
-
-struct vtd_unit *vtd_unit_of(const struct pci_function *function)
-{
-    return left && function == &functions[1] ? &graphics : NULL;
-}
-
-bool vtd_unit_is_left(const struct vtd_unit *unit)
-{
-    return unit == &graphics;
 }
 
 void pci_bus_master(const struct pci_function *function, bool on)
@@ -60,21 +48,11 @@ static void without_an_iommu_none_does(void **state)
     assert_int_equal(ended, 3);
 }
 
-static void one_whose_unit_is_left_alone_goes_on(void **state)
-{
-    iommu = left = true;
-    ended = 0;
-    pci_displays_end();
-    left = false;
-    assert_int_equal(ended, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_goes_on_where_it_is_confined),
         cmocka_unit_test(without_an_iommu_none_does),
-        cmocka_unit_test(one_whose_unit_is_left_alone_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
