@@ -16,7 +16,7 @@ EFI_CFLAGS = -std=gnu17 -O2 -g -ffreestanding -fpic -fshort-wchar -mno-red-zone 
 PREFLIGHT_C := $(sort $(wildcard boot/preflight/*.c)) $(sort $(wildcard hypervisor/acpi/*.c)) \
     hypervisor/base/status.c hypervisor/pci/config_access.c hypervisor/pci/functions.c \
     hypervisor/setup/pci_bars.c hypervisor/setup/pci_bridge_window.c hypervisor/setup/pci_capabilities.c \
-    hypervisor/setup/vmx_controls.c drivers/igb/setup/igb_kinds.c
+    hypervisor/setup/pci_known.c hypervisor/setup/vmx_controls.c drivers/igb/setup/igb_kinds.c
 EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c boot/kept_log.c $(BOOT_PCI_C) \
     $(sort $(wildcard hypervisor/config/*.c)) \
     hypervisor/base/log_ring.c hypervisor/base/string.c hypervisor/base/text.c hypervisor/base/format.c hypervisor/x86/mmio.c hypervisor/x86/clock.c \

@@ -140,7 +140,6 @@ void hypervisor_main(const struct boot_info *loaders)
     expect(find_functions(), "pci.refused", "PCI devices cannot be used");
     pci_usb_report(&boot);
     pci_wake();
-    pci_known_devices();
     console_start_pci();
     acs_enable_all();
     pci_errors_silence();

@@ -29,8 +29,6 @@ void pci_usb_prepare_resets(void);
  * on.
  */
 void pci_wake(void);
-/* pci_known.c: notes what makers say of devices and no register does. Enumeration comes first. */
-void pci_known_devices(void);
 /* pci_acs.c: redirects peer-to-peer requests upstream wherever that can be done. */
 void acs_enable_all(void);
 /* pci_errors.c, once: no function reports errors, and no port or chipset that is known makes a

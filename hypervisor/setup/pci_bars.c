@@ -4,20 +4,9 @@
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/discovery.h"
+#include "hypervisor/setup/pci_known.h"
 
 #define CLASS_HOST_BRIDGE 0x0600
-
-/* What stands in the place of BARs is something else here; written to, it changes what the machine
- * does. */
-static const struct {
-    uint16_t vendor, device;
-} no_bars[] = {
-    {PCI_VENDOR_INTEL, 0x2fc0},                             /* Xeon E5 v3, erratum HSE43 */
-    {PCI_VENDOR_INTEL, 0x6f60}, {PCI_VENDOR_INTEL, 0x6fa0}, /* Xeon E5 v4, erratum BDF2 */
-    {PCI_VENDOR_INTEL, 0x6fc0},                             /* the same */
-    {PCI_VENDOR_INTEL, 0xa1ec}, {PCI_VENDOR_INTEL, 0xa1ed}, /* C620 series, MROM */
-    {PCI_VENDOR_INTEL, 0xa26c}, {PCI_VENDOR_INTEL, 0xa26d}, /* the same */
-};
 
 /* Writes all ones, reads the mask and puts the old value back. */
 static uint32_t probe(rid_t rid, unsigned offset, uint32_t original)
@@ -85,10 +74,7 @@ void pci_bars_size(rid_t rid, unsigned offset, unsigned count, struct pci_bar ba
 
 static bool has_no_bars(const struct pci_function *function)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(no_bars); i++)
-        if (function->vendor == no_bars[i].vendor && function->device == no_bars[i].device)
-            return true;
-    return false;
+    return (pci_known(function) & PCI_KNOWN_NO_BARS) != 0;
 }
 
 void pci_bars_look(struct pci_function *function)

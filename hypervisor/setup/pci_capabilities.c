@@ -7,6 +7,7 @@
 #include "hypervisor/pci/config_space.h"
 #include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci_capabilities.h"
+#include "hypervisor/setup/pci_known.h"
 #include "hypervisor/pci/function.h"
 
 /* The least each capability occupies: one that would stick out of its space is not there. */
@@ -69,33 +70,18 @@ uint16_t pci_extended_capability_find(rid_t rid, uint16_t id)
     return 0;
 }
 
-/* Functions whose Device Capabilities say something about FLR that is not true. */
-static const struct {
-    uint16_t vendor, device;
-    bool works;
-} flr_exceptions[] = {
-    {PCI_VENDOR_INTEL, 0x10ed, true},  /* VF of the 82599: only its PF says that it has FLR */
-    {PCI_VENDOR_INTEL, 0x1502, false}, /* 82579LM and 82579V: the device hangs */
-    {PCI_VENDOR_INTEL, 0x1503, false},
-    {PCI_VENDOR_AMD, 0x1487, false}, /* audio and USB of Ryzen and EPYC: the device hangs */
-    {PCI_VENDOR_AMD, 0x148c, false},
-    {PCI_VENDOR_AMD, 0x149c, false},
-};
-
 /* Whether it can be trusted to reset itself. One that hangs in FLR hangs by Advanced Features, too,
  * which are the same inside. */
 static void read_flr(struct pci_function *function)
 {
+    unsigned facts = pci_known(function);
     function->has_flr = function->cap_pcie != 0 &&
-                        (pci_read32(function->rid, function->cap_pcie + PCIE_DEVICE_CAP) &
-                         PCIE_DEVICE_CAP_FLR) != 0;
-    for (size_t i = 0; i < ARRAY_SIZE(flr_exceptions); i++) {
-        if (function->vendor != flr_exceptions[i].vendor ||
-            function->device != flr_exceptions[i].device)
-            continue;
-        function->has_flr = flr_exceptions[i].works && function->cap_pcie != 0;
-        if (!flr_exceptions[i].works)
-            function->cap_af = 0;
+                        ((facts & PCI_KNOWN_FLR) != 0 ||
+                         (pci_read32(function->rid, function->cap_pcie + PCIE_DEVICE_CAP) &
+                          PCIE_DEVICE_CAP_FLR) != 0);
+    if ((facts & PCI_KNOWN_NO_FLR) != 0) {
+        function->has_flr = false;
+        function->cap_af = 0;
     }
 }
 

@@ -18,6 +18,7 @@
 #include "hypervisor/pci/discovery.h"
 #include "hypervisor/setup/pci_placement.h"
 #include "hypervisor/setup/pci_functions.h"
+#include "hypervisor/setup/pci_known.h"
 #include "hypervisor/setup/pci_bars.h"
 
 /* The buses of one segment. */
@@ -103,6 +104,9 @@ static void found(struct walk *walk, rid_t rid, uint32_t id, uint8_t header)
             pci_update16(rid, PCI_COMMAND, PCI_COMMAND_BUS_MASTER, 0);
         take_vfs_over(rid);
     }
+    unsigned facts = pci_known(&function);
+    function.no_peer_to_peer = (facts & PCI_KNOWN_SEPARATE) != 0;
+    function.flash_bar = (facts & PCI_KNOWN_FLASH) != 0;
     function.owner = pci_is_bridge(&function) ? OWNER_HYPERVISOR : OWNER_NOBODY;
     struct pci_function *added = pci_function_add(&function);
     if (added == NULL && left_out++ == 0)

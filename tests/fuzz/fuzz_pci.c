@@ -11,6 +11,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/model/pci_routing.c
 // SOURCES: tests/unit/support/clock.c tests/unit/support/pages.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* A device's configuration space is outside data: capability lists, BARs, the SR-IOV capability and
  * the MSI-X layout come from the fuzzer's bytes. Byte 0 chooses what is done, byte 1 how many VFs,
  * byte 2 the size of the BARs; the rest is configuration space. */

@@ -7,6 +7,7 @@
 // SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
 // SOURCES: hypervisor/pci/acs.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/pci_model.c tests/unit/model/pci_routing.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* Bus numbers for VFs behind ports that do not forward ARI: ranges that grow, move, or are full. */
 #include <string.h>
 

@@ -8,6 +8,7 @@
 // SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/model/pci_routing.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* Firmware that places registers of two functions at one address, or where no bridge sends them. */
 #include <string.h>
 

@@ -16,6 +16,7 @@
 // SOURCES: tests/unit/model/pci_routing.c
 // SOURCES: hypervisor/setup/frames.c
 // SOURCES: hypervisor/pci/sriov.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* A function's whole life, from VF Enable to a reset that fails, with nothing mocked between the
  * commands and configuration space. */
 #include "tests/unit/support/life_fixture.h"

@@ -6,6 +6,7 @@
 // SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/model/pci_routing.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* Finding functions: order of the first accesses, bridges that lie, capability lists, BARs. */
 #include <string.h>
 #include <time.h>

@@ -15,6 +15,7 @@
 // SOURCES: tests/unit/model/pci_model.c
 // SOURCES: tests/unit/model/pci_routing.c hypervisor/setup/frames.c hypervisor/pci/sriov.c
 // SOURCES: drivers/none/none.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* A card whose PF a guest drives: alpha has it, beta and gamma have VFs. What becomes of them when
  * alpha ends, with nothing mocked between the commands and configuration space. */
 #include "drivers/none/none.h"

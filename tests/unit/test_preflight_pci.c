@@ -10,6 +10,7 @@
 // SOURCES: tests/unit/model/pci_model.c
 // SOURCES: tests/unit/model/pci_routing.c
 // SOURCES: hypervisor/config/config_console.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* Functions and VFs over the model of configuration space, and what comes of it for a
  * configuration. */
 #include <stdlib.h>

@@ -6,6 +6,7 @@
 // SOURCES: tests/unit/model/pci_routing.c
 // SOURCES: hypervisor/pci/sriov.c
 // SOURCES: hypervisor/pci/bars.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* Function level reset: order, what is restored, and devices that do not come back. */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/pci/config_space.h"

@@ -6,6 +6,7 @@
 // SOURCES: tests/unit/model/pci_routing.c
 // SOURCES: hypervisor/pci/sriov.c
 // SOURCES: hypervisor/pci/bars.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* Which reset a function gets, what a bus reset must not reach, and resets that are none. */
 #include "hypervisor/base/clock.h"
 #include "hypervisor/pci/config_space.h"

@@ -5,6 +5,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c tests/unit/model/pci_model.c
 // SOURCES: hypervisor/pci/sriov.c hypervisor/pci/bars.c hypervisor/setup/usb.c
 // SOURCES: tests/unit/model/pci_routing.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* A USB controller on the root bus, which nothing but itself resets. */
 #include <string.h>
 

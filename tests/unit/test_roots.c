@@ -8,6 +8,7 @@
 // SOURCES: hypervisor/setup/pci_placement.c hypervisor/setup/pci_bridge_window.c
 // SOURCES: hypervisor/pci/acs.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: tests/unit/model/pci_model.c tests/unit/model/pci_routing.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* Root bridges: what is known of them, where VF BARs go, and whether these answer. */
 #include <string.h>
 

@@ -8,6 +8,7 @@
 // SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/model/pci_routing.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* SR-IOV: counts, ids, placement and order, with honest and hostile capability images. */
 #include <string.h>
 

@@ -5,6 +5,7 @@
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/string.c
 // SOURCES: hypervisor/base/text.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/model/pci_routing.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* Vendor-specific capabilities as a guest sees them: those of a virtio VF, by which its driver
  * finds its registers, and impossible ones. */
 #include <string.h>

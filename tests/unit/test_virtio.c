@@ -4,6 +4,7 @@
 // SOURCES: hypervisor/pci/life.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/model/pci_routing.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* Virtio devices that keep to the IOMMU, and such that may not. */
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/memory/address_space.h"

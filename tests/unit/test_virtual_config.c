@@ -5,6 +5,7 @@
 // SOURCES: hypervisor/pci/msix.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/model/pci_routing.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* The configuration space a guest sees, over a function with everything a guest must not reach. */
 #include <stdlib.h>
 #include <string.h>

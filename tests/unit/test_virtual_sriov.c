@@ -5,6 +5,7 @@
 // SOURCES: hypervisor/setup/pci_capabilities.c hypervisor/base/format.c hypervisor/base/status.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/text.c tests/unit/model/pci_model.c
 // SOURCES: tests/unit/model/pci_routing.c
+// SOURCES: hypervisor/setup/pci_known.c
 /* What a guest sees of SR-IOV on a PF that it drives, in the order in which Linux asks
  * (drivers/pci/iov.c), and everything a hostile one may write. */
 #include <stdlib.h>
