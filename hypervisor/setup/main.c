@@ -152,7 +152,7 @@ void hypervisor_main(const struct boot_info *loaders)
     pci_usb_prepare_resets();
     iommu_regions_honour();
     pci_displays_end();
-    if (units == STATUS_OK)
+    if (units != STATUS_NOT_FOUND) /* units that are refused block all the same */
         units = iommu_translate(&tables.dmar);
     iommu_regions_resume();
     if (tables.has_dmar)

@@ -174,7 +174,7 @@ enum status machine_init(void)
 enum status machine_start(void)
 {
     enum status status = machine_init();
-    return status == STATUS_OK ? iommu_translate(&dmar) : status;
+    return status == STATUS_NOT_FOUND ? status : iommu_translate(&dmar);
 }
 
 struct vtd_model *machine_simple(uint64_t cap, uint64_t ecap)
