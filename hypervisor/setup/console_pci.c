@@ -7,6 +7,7 @@
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/setup/console_internal.h"
+#include "hypervisor/setup/pci_buses.h"
 
 #define CLASS_SERIAL   0x0700
 #define INTERFACE_LAST 0x06 /* 8250 to 16950 */
@@ -85,7 +86,7 @@ static void keep_function(struct pci_function *function)
 void console_start_pci(void)
 {
     if (console_choice.wanted.kind == CONSOLE_PCI) {
-        rid_t rid = console_choice.wanted.rid;
+        rid_t rid = pci_rid_now(console_choice.wanted.rid); /* it is an address of firmware's */
         struct pci_function *function = pci_function_find(rid);
         const char *problem =
             function != NULL ? open_function(function) : "there is no such function";

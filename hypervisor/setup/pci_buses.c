@@ -296,15 +296,14 @@ static struct pci_function *find(const struct config_nic *nic, struct pci_functi
     return NULL;
 }
 
-static void translate(uint32_t *rid)
+rid_t pci_rid_now(rid_t rid)
 {
     const struct pci_function *function;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
-        if (RID_SEGMENT(function->rid) == RID_SEGMENT(*rid) &&
-            function->firmware_bus == RID_BUS(*rid) && (function->rid & 0xff) == (*rid & 0xff)) {
-            *rid = function->rid;
-            return;
-        }
+        if (RID_SEGMENT(function->rid) == RID_SEGMENT(rid) &&
+            function->firmware_bus == RID_BUS(rid) && (function->rid & 0xff) == (rid & 0xff))
+            return function->rid;
+    return rid;
 }
 
 /* Asked for each path of each table, of each function: kept, of one segment at a time. */
@@ -363,5 +362,6 @@ void pci_buses_make_room(struct config *config, const struct mcfg *mcfg)
     }
     for (uint32_t i = 0; i < config->guest_count && i < CONFIG_MAX_GUESTS; i++)
         for (uint32_t n = 0; n < config->guests[i].accepted_count && n < CONFIG_MAX_DEVICES; n++)
-            translate(&config->guests[i].accept_reserved[n]);
+            config->guests[i].accept_reserved[n] =
+                pci_rid_now(config->guests[i].accept_reserved[n]);
 }

@@ -8,6 +8,7 @@
 
 #include "hypervisor/acpi/mcfg.h"
 #include "hypervisor/config/parse.h"
+#include "hypervisor/pci/rid.h"
 
 /* For each PF that the configuration splits: when its VFs need buses that the bridge above does not
  * forward, gives that bridge (or one further up, with all behind it) a range with room for them.
@@ -19,3 +20,5 @@ void pci_buses_make_room(struct config *config, const struct mcfg *mcfg);
 /* The number that firmware's bus has now, for tables that were written before; -1 when firmware had
  * no function there, but now there is one. */
 int pci_bus_now(uint16_t segment, uint8_t bus);
+/* The id of the function that firmware had at this one; the same when there was none. */
+rid_t pci_rid_now(rid_t rid);

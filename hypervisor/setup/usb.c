@@ -2,6 +2,7 @@
 /* USB controllers: what came of asking firmware for them (boot/pci/usb.h), which nobody could say
  * when it was done, and what an xHCI is reset by. */
 #include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_buses.h"
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
@@ -42,8 +43,9 @@ void pci_usb_report(const struct boot_info *boot)
     for (uint32_t i = 0; i < MIN(boot->usb_count, (uint32_t)BOOT_MAX_USB); i++) {
         const struct boot_usb *usb = &boot->usb[i];
         unsigned result = usb->result < ARRAY_SIZE(results) ? usb->result : BOOT_USB_WAITING;
-        log_event("usb.handoff", "rid=%s kind=%s status=%s message=\"%s\"", rid_text(usb->rid).text,
-                  kind(usb->interface), results[result].status, results[result].message);
+        log_event("usb.handoff", "rid=%s kind=%s status=%s message=\"%s\"",
+                  rid_text(pci_rid_now(usb->rid)).text, kind(usb->interface),
+                  results[result].status, results[result].message);
     }
 }
 

@@ -170,6 +170,8 @@ static void behind_a_switch_what_comes_after_moves_up(void **state)
     assert_int_equal(model_get(one, PCI_BUS_NUMBERS, 4), 0x040302);
     assert_int_equal(model_get(two, PCI_BUS_NUMBERS, 4), 0x050502);
     assert_int_equal(after->rid, RID(0, 5, 0, 0));
+    assert_int_equal(pci_rid_now(RID(0, 4, 0, 0)), after->rid);
+    assert_int_equal(pci_rid_now(RID(0, 9, 0, 0)), RID(0, 9, 0, 0)); /* nothing was there */
     assert_int_equal(last_vf(0), RID(0, 4, 0x11, 6));
     assert_int_equal(pci_bus_now(0, 4), 5);
 }

@@ -15,6 +15,7 @@
 #include "hypervisor/pci/function.h"
 #include "hypervisor/pci/reset_xhci.h"
 #include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_buses.h"
 #include "hypervisor/setup/pci_capabilities.h"
 #include "hypervisor/setup/pci_functions.h"
 #include "tests/unit/model/pci_model.h"
@@ -45,6 +46,11 @@ static void look(uintptr_t address)
         xhci.decoding_off++;
     if (clock_microseconds() < xhci.reset_until && !xhci.deaf)
         xhci.touched_in_reset++;
+}
+
+rid_t pci_rid_now(rid_t rid)
+{
+    return rid;
 }
 
 uintptr_t map_device(uint64_t physical, uint64_t size)

@@ -13,7 +13,13 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/pci/function.h"
 #include "hypervisor/setup/pci.h"
+#include "hypervisor/setup/pci_buses.h"
 #include "tests/unit/support/host.h"
+
+rid_t pci_rid_now(rid_t rid)
+{
+    return rid == RID(0, 1, 0, 0) ? RID(0, 5, 0, 0) : rid; /* its bus has another number now */
+}
 
 #define RID_USB RID(0, 0, 0x14, 0)
 #define BASE    UINT64_C(0x603f180000) /* above 4 GiB, as on new machines */
@@ -370,7 +376,7 @@ static void the_log_says_what_came_of_it(void **state)
                                                    "\"firmware did not let go of it within"),
                      1);
     assert_int_equal(host_log_count("usb.handoff", "rid=00:1a.0 kind=uhci status=unsupported"), 1);
-    assert_int_equal(host_log_count("usb.handoff", "rid=01:00.0 kind=ohci status=ok"), 1);
+    assert_int_equal(host_log_count("usb.handoff", "rid=05:00.0 kind=ohci status=ok"), 1);
     assert_int_equal(host_log_count("usb.handoff", "rid=01:01.0 kind=other status=busy"), 1);
     boot.usb_count = 1000000; /* a loader that lies */
     host_log_clear();
