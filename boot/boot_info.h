@@ -158,6 +158,12 @@ struct boot_info {
     struct boot_log log;
 };
 
+/* False when another version of the loader wrote it: then nothing else in it means anything. */
+static inline bool boot_info_sound(const struct boot_info *info)
+{
+    return info->magic == BOOT_INFO_MAGIC && info->size == sizeof *info;
+}
+
 _Static_assert(sizeof(struct boot_memory_range) == 24, "boot_memory_range is shared with NASM");
 _Static_assert(offsetof(struct boot_info, rsdp) == 48, "boot_info is shared with NASM");
 _Static_assert(offsetof(struct boot_info, entry_tsc) == 72, "boot_info is shared with NASM");

@@ -195,9 +195,7 @@ void console_start(const struct boot_info *boot, struct config *config)
 {
     static const struct log_sink sink = {.write = console_write, .flush = console_flush};
     log_sink = sink;
-    /* A structure of another version: nothing in it is believed (main.c says so). */
-    bool sound = boot->magic == BOOT_INFO_MAGIC && boot->size == sizeof *boot;
-    const char *source = sound ? read_wish(boot, config) : "";
+    const char *source = boot_info_sound(boot) ? read_wish(boot, config) : ""; /* greet() says so */
     const struct config_console wanted = console_choice.wanted;
     struct serial_place place = {
         .address = wanted.port, .stride = 1, .width = 1, .divisor = SERIAL_DIVISOR_115200};

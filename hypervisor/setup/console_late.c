@@ -61,7 +61,7 @@ void console_start_screen(const struct boot_info *boot)
         .write = framebuffer_write, .flush = framebuffer_flush, .turn = framebuffer_turn};
     const struct boot_framebuffer *screen = &boot->framebuffer;
     const char *message = NULL;
-    if (boot->magic != BOOT_INFO_MAGIC || boot->size != sizeof *boot)
+    if (!boot_info_sound(boot))
         return;
     if (screen->format == BOOT_FRAMEBUFFER_NONE && screen->problem[0] == '\0') {
         log_event("console.screen", "message=\"none: the loader found none\"");

@@ -68,7 +68,8 @@ static void expect(enum status status, const char *event, const char *message)
  * enumeration. */
 static void silence_devices(void)
 {
-    pci_silence((cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) == 0, &boot);
+    if (boot_info_sound(&boot)) /* it has a list of what the loader did */
+        pci_silence((cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) == 0, &boot);
 }
 
 static void greet(uint64_t first_tsc)
@@ -77,8 +78,7 @@ static void greet(uint64_t first_tsc)
               "version=%s commit=%s build=%s log=%u abi=%u loader=%s image=%#lx size=%s tsc=%lu",
               version_number, version_commit, version_build().text, LOG_VERSION, ABI_VERSION,
               boot.loader, boot.image_base, size_text(boot.image_size).text, first_tsc);
-    require(boot.magic == BOOT_INFO_MAGIC && boot.size == sizeof boot,
-            "the loader and the hypervisor are of different versions");
+    require(boot_info_sound(&boot), "the loader and the hypervisor are of different versions");
     if (boot.message[0] != '\0')
         log_event("boot.loader", "message=\"%s\"", boot.message);
     if ((boot.flags & BOOT_FLAG_VERIFIED) != 0)
