@@ -6,8 +6,8 @@
 
 /* The regions of a set, identity mapped, read and write. Errors as of iommu_domain_map(). */
 MUST_CHECK enum status vtd_regions_map(struct iommu_domain *domain, uint64_t regions);
-/* The function, which is about to be connected to `domain`, gets at
- * its regions there, and what connected it before is gone. STATUS_DENIED when a region lies in the
+/* Maps the function's regions in `domain`, which it is about to be connected to, and disconnects it
+ * from the domain that it had for them. STATUS_DENIED when a region lies in the
  * `size` bytes from `base` of the domain, which are taken; otherwise errors as of
  * iommu_domain_map() and iommu_disconnect(). */
 MUST_CHECK enum status iommu_firmware_move(struct pci_function *function,

@@ -278,7 +278,7 @@ void affinity_log_threads(void)
                     "from each other's timing, and on a CPU with l1tf, mds or the like (see "
                     "cpu.vulnerable) read each other's data"
                   : "no two guests have threads of one physical core, and none has one of core "
-                    "0's; the idle ones would be such");
+                    "0's: the idle threads stay unused for that");
 }
 
 struct affinity_cores affinity_cores(const struct guest *guest)
