@@ -6,6 +6,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/reserved.h"
 #include "hypervisor/memory/address_space.h"
+#include "hypervisor/vdev/calls.h"
 #include "hypervisor/x86/descriptors.h"
 #include "hypervisor/x86/machine_check_internal.h"
 
@@ -17,6 +18,7 @@ static const struct {
 } arrays[] = {
     {machine_check_notes, sizeof machine_check_notes[0]},
     {core_tables, sizeof core_tables[0]},
+    {calls_views, sizeof calls_views[0]},
 };
 
 void core_arrays_drop(uint64_t image)

@@ -9,24 +9,17 @@
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/x86/cpu.h"
 
-#define CONSOLE_LINE      200
 #define CONSOLE_WRITE_MAX 4096
 #define KEY_LAST          0x7f
 #define KEY_INTERVAL      MILLISECONDS(20) /* more than a person types, or a held key repeats */
 
-/* Per core, used by that core only: its guest's memory and the console line being put together. */
-static struct core_view {
-    const uint8_t *memory;
-    char line[CONSOLE_LINE];
-    size_t line_used;
-    bool denied; /* said already that it may not type */
-} views[CPU_MAX];
+struct calls_view calls_views[CPU_MAX];
 
 static uint8_t typed; /* by the guest that may, and not taken yet; 0: nothing */
 
-static struct core_view *view(void)
+static struct calls_view *view(void)
 {
-    return &views[cpu_current()->index];
+    return &calls_views[cpu_current()->index];
 }
 
 bool calls_read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t size)
@@ -37,9 +30,9 @@ bool calls_read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t 
     return true;
 }
 
-static void console_flush(const struct guest *guest, struct core_view *console)
+static void console_flush(const struct guest *guest, struct calls_view *console)
 {
-    char text[CONSOLE_LINE * 4 + 1];
+    char text[CALLS_LINE * 4 + 1];
     if (console->line_used == 0)
         return;
     quote_text(text, sizeof text, console->line, console->line_used);
@@ -49,7 +42,7 @@ static void console_flush(const struct guest *guest, struct core_view *console)
 
 static int64_t console_write_call(struct vcpu *vcpu, uint64_t address, uint64_t size)
 {
-    struct core_view *console = view();
+    struct calls_view *console = view();
     if (size > CONSOLE_WRITE_MAX)
         return ABI_BAD_ARGUMENT;
     if (!guest_memory_has(vcpu->guest, address, size))
@@ -156,7 +149,7 @@ enum exit_action calls_answer(struct vcpu *vcpu)
 
 void calls_open(const void *memory)
 {
-    *view() = (struct core_view){.memory = memory};
+    *view() = (struct calls_view){.memory = memory};
 }
 
 void calls_close(const struct guest *guest)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "hypervisor/assign/guest.h"
+#include "hypervisor/base/this_core.h"
 #include "hypervisor/vcpu/events.h"
 
 /* What the call answers is in the vCPU's registers. */
@@ -21,3 +22,13 @@ int calls_typed(void);
 /* An event word for the log (guest.event), with the exits so far and how many of them were accesses
  * to the serial line. */
 void guest_note_event(struct guest *guest, uint64_t value);
+
+/* calls.c and setup/core_arrays.c. Per core, used by that core only: its guest's memory and the
+ * console line being put together. */
+#define CALLS_LINE 200
+extern struct calls_view {
+    const uint8_t *memory;
+    char line[CALLS_LINE];
+    size_t line_used;
+    bool denied; /* said already that it may not type */
+} calls_views[CPU_MAX];
