@@ -84,4 +84,11 @@ PCI_MUTATIONS = (
     Mutation("flr-that-hangs", "functions that hang in FLR are not reset by it",
              (Edit(CAPABILITIES, "        function->has_flr = false;\n", ""),),
              (Unit("test_reset_methods", failed("flr_is_believed_with_exceptions")),)),
+    Mutation("console-address-not-looked-up", "console = pci: means the function that firmware had there, under whatever number",
+             (Edit("hypervisor/setup/console_pci.c", "pci_rid_now(console_choice.wanted.rid)", "console_choice.wanted.rid"),),
+             (Unit("test_console_choice", failed("test_pci_port")),)),
+    Mutation("refused-units-stay-off", "a unit that cannot be used blocks, as long as it obeys",
+             (Edit("hypervisor/setup/iommu_init.c", "return unit->answers && !vtd_unit_is_left(unit);",
+                   "return unit->answers && unit->usable && !vtd_unit_is_left(unit);"),),
+             (Unit("test_vtd_units", failed("unusable_capabilities_are_refused")),)),
 )
