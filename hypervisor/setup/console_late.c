@@ -102,7 +102,8 @@ void console_start_keyboard(bool denied)
         return;
     }
     log_event("console.refused",
-              "device=keyboard message=\"%s; it is not looked at again: type at the serial port\"",
+              "device=keyboard message=\"%s; it is not looked at again: type at a serial "
+              "port, or let a guest with console_input = yes drive a USB keyboard\"",
               denied ? "the FADT denies that there is a keyboard controller" : messages[found]);
 }
 
