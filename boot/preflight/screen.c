@@ -118,7 +118,13 @@ void preflight_screen(const struct preflight *facts, const char *report, size_t 
             value_of(report + at, end - at, "brand", brand, sizeof brand);
         cards += is_event(report + at, end - at, "pci.sriov");
     }
-    print("Bulkhead preflight: %s", result);
+    char first[TEXT];
+    struct wrapped wrapped;
+    format_text(first, sizeof first, "Bulkhead preflight: %s", result);
+    wrap(first, &wrapped);
+    for (unsigned i = 0; i < wrapped.count; i++)
+        print("%s", wrapped.line[i]);
+    shown = wrapped.count - 1; /* of the lines that there are */
     print("   CPU      %s", brand);
     print("            %u logical CPUs, VMX %s, SVM %s, x2APIC %s", facts->madt.cpu_count,
           yes_no(facts->vmx), yes_no(facts->svm), yes_no(facts->x2apic));
@@ -134,7 +140,6 @@ void preflight_screen(const struct preflight *facts, const char *report, size_t 
             ;
         if (!is_problem(report + at, end - at))
             continue;
-        struct wrapped wrapped;
         describe(report + at, end - at, &wrapped);
         if (left != 0 || shown + wrapped.count > PROBLEMS) {
             left++;

@@ -9,6 +9,7 @@
 
 static char shown[8192];
 static size_t used, lines;
+static const char *result = "written";
 
 static void show(const char *text)
 {
@@ -25,7 +26,7 @@ static void screen(const char *report)
     static const struct preflight facts = {
         .madt.cpu_count = 8, .vmx = true, .x2apic = true, .units = 2, .usable_units = 1};
     used = lines = 0;
-    preflight_screen(&facts, report, strlen(report), "sriov.conf", "written", show);
+    preflight_screen(&facts, report, strlen(report), "sriov.conf", result, show);
     assert_true(lines <= 24);
 }
 
@@ -92,6 +93,22 @@ static bool mapped(uint64_t address, uint64_t size)
     return preflight_mapped(0x1018, 4, address, size, entry);
 }
 
+/* Why a report was not written is not cut, and takes its lines from the problems. */
+static void test_a_long_result(void **state)
+{
+    static char report[4096];
+    report[0] = '\0';
+    for (unsigned i = 0; i < 30; i++)
+        strcat(report, "pci.refused message=\"one line\"\n");
+    result =
+        "\\bulkhead\\preflight.txt cannot be written: a file or folder of that name is read-only "
+        "(status 0x800000000000000f)";
+    screen(report);
+    result = "written";
+    assert_non_null(strstr(shown, "(status 0x800000000000000f)\n"));
+    assert_non_null(strstr(shown, "more in the file"));
+}
+
 static void test_what_is_mapped(void **state)
 {
     memset(tables, 0, sizeof tables);
@@ -131,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_few_lines),
         cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_a_long_result),
         cmocka_unit_test(test_what_is_mapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
