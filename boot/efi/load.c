@@ -3,6 +3,7 @@
 
 #include "boot/efi/menu.h"
 #include "boot/efi/network.h"
+#include "boot/efi/preflight.h"
 #include "boot/efi/seal.h"
 #include "boot/efi/verify.h"
 #include "hypervisor/base/format.h"
@@ -93,13 +94,17 @@ static bool find_default(char name[BOOT_NAME_SIZE])
 static void choose_scenario(struct boot_info *info)
 {
     char *name = info->config_name;
+    bool look = false;
     read_options(info->command_line, sizeof info->command_line);
     /* What was signed as the default is not for whoever starts the application to change. */
     if (verify_is_sealed() && find_default(name))
         return;
     if (find_scenario(info->command_line, name) || (!verify_is_sealed() && find_default(name)) ||
-        menu_choose(name, BOOT_NAME_SIZE))
+        menu_choose(name, BOOT_NAME_SIZE, &look)) {
+        if (look)
+            text_copy(info->command_line, sizeof info->command_line, PREFLIGHT_OPTION);
         return;
+    }
     text_copy(name, BOOT_NAME_SIZE, DEFAULT_SCENARIO);
 }
 

@@ -69,8 +69,8 @@ static CHAR16 wait_for_key(UINT64 seconds)
     return key.UnicodeChar != 0 ? key.UnicodeChar : OTHER_KEY;
 }
 
-/* A number and the enter key; `preferred` when nobody types one. */
-static uint32_t ask(uint32_t count, uint32_t preferred)
+/* A number and the enter key; `preferred` when nobody types one, or p. */
+static uint32_t ask(uint32_t count, uint32_t preferred, bool *preflight)
 {
     uint32_t number = 0;
     UINT64 seconds = FIRST_SECONDS;
@@ -84,22 +84,29 @@ static uint32_t ask(uint32_t count, uint32_t preferred)
             number = number > count ? number : number * 10 + (uint32_t)(key - '0');
         } else if (key == '\r' && number <= count) {
             return number;
+        } else if ((key == 'p' || key == 'P') && number == 0) {
+            say("preflight");
+            *preflight = true;
+            return preferred;
         } else {
-            say(" is no choice: type 1 to %u and the enter key", count);
+            say(" is no choice: type 1 to %u and the enter key, or p", count);
             number = 0;
         }
     }
 }
 
-bool menu_choose(char *name, size_t room)
+bool menu_choose(char *name, size_t room, bool *preflight)
 {
     struct list_entry entry;
     uint32_t preferred;
+    *preflight = false;
     if (verify_failed() || !configuration(1, &entry))
         return false;
     say("the configurations of this medium:");
     uint32_t count = show(&preferred);
-    say("type a number and the enter key; %u starts by itself in %u seconds", preferred,
+    say("  p  preflight only: look at the machine for %u, start nothing", preferred);
+    say("type a number and the enter key, or p; %u starts by itself in %u seconds", preferred,
         FIRST_SECONDS);
-    return configuration(ask(count, preferred), &entry) && text_copy(name, room, entry.name);
+    return configuration(ask(count, preferred, preflight), &entry) &&
+           text_copy(name, room, entry.name);
 }

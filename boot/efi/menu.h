@@ -5,5 +5,6 @@
 
 #include "hypervisor/base/core.h"
 
-/* Shows them and waits a few seconds for a number. False when the list names none. */
-bool menu_choose(char *name, size_t room);
+/* Shows them and waits a few seconds for a number, or p: *preflight then says that the machine is
+ * only to be looked at. False when the list names none. */
+bool menu_choose(char *name, size_t room, bool *preflight);

@@ -3,6 +3,7 @@
 #include "boot/efi/preflight.h"
 
 #include "boot/efi/network.h"
+#include "boot/efi/verify.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/pci/function.h"
@@ -158,7 +159,7 @@ bool preflight(struct boot_info *info)
     static struct preflight facts;
     static struct config config;
     EFI_BOOT_SERVICES *services = efi_system->BootServices;
-    bool only = word_is_there(info->command_line, "preflight");
+    bool only = word_is_there(info->command_line, PREFLIGHT_OPTION);
     /* There is no volume to write to, and each image that the configuration names would be one more
      * question to the server. */
     if (!only && network_is_open())
@@ -189,7 +190,9 @@ bool preflight(struct boot_info *info)
         return false;
     }
     if ((info->flags & BOOT_FLAG_BATCH) == 0) {
-        console_print("Press a key for the menu.\n");
+        console_print(verify_is_sealed() || network_is_open()
+                          ? "Press a key; the firmware then goes on with its next boot entry.\n"
+                          : "Press a key for the menu.\n");
         console_wait(KEY_SECONDS);
     }
     return true;

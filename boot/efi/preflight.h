@@ -7,9 +7,11 @@
 #include "boot/preflight/report.h"
 #include "hypervisor/base/log.h"
 
+#define PREFLIGHT_OPTION "preflight"
+
 /* Writes \bulkhead\preflight.txt and \bulkhead\tables\*.bin, unless the volume has them already as
  * they are. Nothing of the machine has been changed yet, and nothing is; a failure is said, in
- * info->message too. True when the command line asks for no more than this (word `preflight`). */
+ * info->message too. True when the command line asks for no more than this (PREFLIGHT_OPTION). */
 bool preflight(struct boot_info *info);
 
 /* --- access.c --- */

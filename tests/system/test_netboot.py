@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Started over the network: the firmware fetches the EFI application by PXE, and this the rest from the same server."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,12 +8,11 @@ import pytest
 from system.checks import one, sound
 
 from conftest import make
-from machine import Nic, paths
+from machine import Nic, signing
 
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180)]
 
-needs_signing = pytest.mark.skipif(not (shutil.which("sbsign") and shutil.which("openssl")),
-                                   reason="no sbsign or openssl")
+needs_signing = pytest.mark.skipif(bool(signing.missing_tools()), reason="no sbsign or openssl")
 
 TEXT = "[guest alpha]\nimage = hello.elf\nmemory = 4M\nargs = ticks=2\n"
 MAC = "52:54:00:AB:CD:EF"
@@ -78,12 +76,23 @@ def test_the_menu(boot, files, tmp_path):
     assert "the loader found no such file" in one(run, "guest.refused")["message"]
 
 
+def test_preflight_from_the_menu(boot, files, tmp_path):
+    """Where GRUB is not the menu has it: the screenful, no guest, and the server is asked for nothing that it could keep."""
+    folder = folder_for(tmp_path / "net", files)
+    (folder / "bulkhead/batch").unlink()  # which waits for nobody
+    run = start(boot, folder)
+    run.console.expect_exact("type a number", timeout=50)
+    run.console.send("p")
+    run.console.expect(r"Bulkhead preflight: .*there is no\s+volume\s+to\s+write\s+to", timeout=30)
+    run.console.expect("sriov.conf: [0-9]+ can, ", timeout=10)
+    run.console.expect_exact("the firmware then goes on", timeout=10)
+    assert not run.events
+    run.stop()
+
+
 def signed_folder(target: Path, files: Path, *arguments: str) -> Path:
-    key, certificate = paths.test_key()
-    opened = target.parent / "key.pem"
-    subprocess.run(["openssl", "rsa", "-passin", "pass:snakeoil", "-in", key, "-out", opened], check=True,
-                   capture_output=True)
-    return folder_for(target, files, f"KEY={opened}", f"CERT={certificate}", *arguments)
+    key, certificate = signing.open_key(target.parent)
+    return folder_for(target, files, f"KEY={key}", f"CERT={certificate}", *arguments)
 
 
 def refusal(run) -> str:

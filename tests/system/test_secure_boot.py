@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Secure Boot: what the firmware starts, and what the EFI application then takes from the medium."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,11 +8,11 @@ import pytest
 from system.checks import one, sound
 
 from conftest import make
-from machine import disk, paths
+from machine import disk, signing
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.tcg, pytest.mark.timeout(180),
-              pytest.mark.skipif(not (shutil.which("sbsign") and shutil.which("openssl")), reason="no sbsign or openssl")]
+              pytest.mark.skipif(bool(signing.missing_tools()), reason="no sbsign or openssl")]
 
 TEXT = "[guest alpha]\nimage = hello.elf\nmemory = 4M\nargs = ticks=2\n"
 OTHER = TEXT.replace("alpha", "other")
@@ -23,11 +22,7 @@ REFUSED = "Bulkhead cannot start: "
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory) -> tuple[Path, Path]:
     """The test key without its pass phrase, and its certificate."""
-    key, certificate = paths.test_key()
-    opened = tmp_path_factory.mktemp("keys") / "key.pem"
-    subprocess.run(["openssl", "rsa", "-passin", "pass:snakeoil", "-in", key, "-out", opened], check=True,
-                   capture_output=True)
-    return opened, certificate
+    return signing.open_key(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="module")
