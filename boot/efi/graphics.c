@@ -141,7 +141,7 @@ void graphics_find(struct boot_framebuffer *framebuffer)
     else if (count != 0 && problem != NULL)
         note(&found, "the console's screen", problem);
     if (!any)
-        say("no screen to show the log on%s%s. It goes to the serial port", count != 0 ? ": " : "",
-            count != 0 ? problem : "");
+        say("no screen to show the log on%s%s. It goes to the serial port, if there is one",
+            count != 0 ? ": " : "", count != 0 ? problem : "");
     *framebuffer = found;
 }

@@ -67,12 +67,12 @@ static void watchdog_log(const uint8_t *table, uint32_t length)
         return;
     }
     bool runs = (table[WDAT_FLAGS] & 1) != 0;
-    log_event(
-        "watchdog.wdat", "running=%s period_ms=%u most=%u entries=%u%s", yes_no(runs),
-        read32(table + WDAT_PERIOD), read32(table + WDAT_MAXIMUM), read32(table + WDAT_ENTRIES),
-        runs ? " message=\"firmware's watchdog is running: unless it is stopped it resets the "
-               "machine after minutes\""
-             : "");
+    log_event("watchdog.wdat", "running=%s period_ms=%u most=%u entries=%u%s", yes_no(runs),
+              read32(table + WDAT_PERIOD), read32(table + WDAT_MAXIMUM),
+              read32(table + WDAT_ENTRIES),
+              runs ? " message=\"firmware's watchdog is running; it is stopped at boot "
+                     "(watchdog.stopped)\""
+                   : "");
 }
 
 static void console_log(const uint8_t *table, uint32_t length)

@@ -126,7 +126,8 @@ def _settings(facts: Facts) -> Iterator[str]:
     if secure is not None and secure["state"] == "on":
         yield "Secure Boot is on: sign the stick with a key of yours that is enrolled, or switch it off"
     if report.first("cpu.smt"):
-        yield "switch hyper-threading off where guests do not trust each other: two threads share a core's caches"
+        yield ("switch hyper-threading off unless guests have several vCPUs: a core's threads have one owner (smt = apart), so "
+               "they are no more cores")
     for line in report.all("config.unsure"):
         if "VF BAR" in line.get("message"):
             yield "switch on SR-IOV support (and decoding above 4G), under PCI: it reserves room for the card's VFs"
@@ -135,7 +136,7 @@ def _settings(facts: Facts) -> Iterator[str]:
         yield "legacy USB support keeps memory for USB controllers: switch it off if one is to go to a guest"
     watchdog = report.first("watchdog.wdat")
     if watchdog is not None and watchdog.has("running"):
-        yield "a watchdog is running: switch the OS watchdog off if the machine resets after minutes"
+        yield "a watchdog is running, which Bulkhead stops: switch the OS watchdog off if watchdog.stopped says that it did not"
 
 
 def _is_usb(facts: Facts, rid: str) -> bool:
@@ -150,9 +151,9 @@ def _purchases(facts: Facts) -> Iterator[str]:
     if report.first("iommu.amd"):
         yield "for devices in guests, a machine with Intel VT-d: this one has AMD-Vi"
     if not any(base_class(function) == NETWORK and function.has("sriov") for function in facts.functions):
-        yield "for VFs, a network card with SR-IOV: one with Intel's 82576 (8086:10c9) needs no driver in a guest"
+        yield "for VFs, a network card with SR-IOV: Intel's I350 (8086:1521) and 82576 (8086:10c9) need no guest to drive the PF"
     if not facts.screens and not report.first("console.spcr"):
-        yield "for the log, a serial card where there is no COM1: firmware drives no screen"
+        yield "for the log, a serial card where there is no COM1 to COM4: firmware drives no screen"
 
 
 def _verdicts(facts: Facts) -> Iterator[str]:
@@ -169,7 +170,7 @@ def _refusals(facts: Facts) -> Iterator[str]:
     for line in facts.report.lines:
         if line.event.endswith(".refused") and line.get("message"):
             what = line.get("table") or line.get("rid") or line.get("base") or line.get("name")
-            yield f"{line.event} {what}: {line['message']}"
+            yield f"{line.event}{f' {what}' if what else ''}: {line['message']}"
 
 
 CHAPTERS: tuple[tuple[str, Callable[[Facts], Iterator[str]], str], ...] = (
