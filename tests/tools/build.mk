@@ -68,6 +68,7 @@ $(BUILD)/compile_commands.json: $(BUILD)/flags/commands
 
 FILE ?=
 .PHONY: preflight
+# NAME counts as an argument only: some systems have it in the environment, and a report would be kept under it.
 preflight: ## explain what \bulkhead\preflight.txt says of a machine: FILE=report, folder or image; NAME=x keeps it for the tests
 	@[ -n "$(FILE)" ] || { echo 'preflight: name the report: make preflight FILE=preflight.txt' >&2; exit 1; }
-	@$(PYTHON) tests/tools/preflight.py "$(FILE)" $(if $(NAME),--name "$(NAME)")
+	@$(PYTHON) tests/tools/preflight.py "$(FILE)" $(if $(findstring command,$(origin NAME)),--name "$(NAME)")
