@@ -6,7 +6,8 @@
 // SOURCES: hypervisor/x86/machine_check.c hypervisor/vcpu/policy/msr.c hypervisor/vcpu/registers.c
 // SOURCES: hypervisor/vcpu/exit_kind.c hypervisor/vcpu/interrupt.c hypervisor/vcpu/selected.c
 // SOURCES: hypervisor/vcpu/resume.c hypervisor/base/format.c hypervisor/base/string.c
-// SOURCES: hypervisor/base/status.c hypervisor/vcpu/state.c hypervisor/base/text.c hypervisor/vcpu/barrier.c
+// SOURCES: hypervisor/base/status.c hypervisor/vcpu/state.c hypervisor/base/text.c
+// SOURCES: hypervisor/vcpu/barrier.c
 /* The dispatcher, one kind of exit after the other. */
 #include "tests/unit/support/fake_vcpu.h"
 
