@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hypervisor/base/log_ring.h"
+#include "hypervisor/base/string.h"
 
 /* Gives the calling core a ring of `size` bytes, a power of two, before it runs any guest: what
  * guests do later takes no memory for it. Until then, and without one (NULL), it writes directly,
@@ -20,3 +21,12 @@ void log_ring_init(struct log_ring *ring, void *bytes, uint32_t size);
 /* Copies the newest bytes, at most size - 1, whole lines, and terminates; the length without the
  * terminator. */
 size_t log_history_copy(const struct log_history *history, char *buffer, size_t size);
+/* Whether a line of the log is boot.start, which says what build wrote it. */
+static inline bool log_says_build(const char *text, size_t size)
+{
+    static const char event[] = "] boot.start ";
+    for (size_t at = 0; at + sizeof event - 1 <= size; at++)
+        if (memcmp(text + at, event, sizeof event - 1) == 0)
+            return true;
+    return false;
+}

@@ -6,6 +6,7 @@
 #include "hypervisor/acpi/table.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/base/log_boot.h"
 #include "hypervisor/base/log_ring.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/memory/address_space.h"
@@ -63,19 +64,24 @@ static bool flatten(const struct acpi_actions *actions, uint8_t action, uint64_t
     return possible;
 }
 
-/* The record's head and the run's first line, which says what build this is. Returns the bytes. */
+/* The record's head and boot.start, which says what build this is. Returns the bytes. */
 static size_t write_head(uintptr_t range, uint32_t length)
 {
     struct erst_record record;
-    uint64_t head[sizeof record / sizeof(uint64_t) + LOG_RECORD_WORDS(LOG_LINE_SIZE)] = {0}, number;
+    uint64_t head[sizeof record / sizeof(uint64_t) + LOG_RECORD_WORDS(LOG_LINE_SIZE)] = {0},
+                                                     number = 0;
     char text[LOG_LINE_SIZE];
     erst_record_make(&record, length);
     memcpy(head, &record, sizeof record);
     struct log_history first = {.words = head + sizeof record / 8,
                                 .count = LOG_RECORD_WORDS(LOG_LINE_SIZE)};
     size_t word = log_history_begin(&log_history);
-    size_t size = log_history_next(&log_history, &word, text, &number);
-    if (size != 0 && number == 0)
+    size_t size;
+    do
+        size = log_history_next(&log_history, &word, text, &number);
+    while (size != 0 && !log_says_build(text, size));
+    first.lines = number;
+    if (size != 0)
         log_history_put(&first, text, size);
     size_t used = sizeof record / 8 + first.written;
     for (size_t i = 0; i < used; i++)

@@ -10,18 +10,22 @@
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/x86/exceptions.h"
 
-/* boot.start says which build this is, and newer lines must not overwrite it. */
-static void keep_first_line(uint64_t *words)
+/* The lines up to boot.start, which says what build this is: newer ones must not overwrite it. Each
+ * twice, so that one may be lost. */
+static void keep_start(struct log_history *kept)
 {
-    struct log_history kept = {.words = words, .count = PAGE_SIZE / sizeof *words};
     char text[LOG_LINE_SIZE];
     uint64_t number;
-    size_t word = log_history_begin(&log_history);
-    size_t size = log_history_next(&log_history, &word, text, &number);
-    for (unsigned copy = 0; copy < 2 && size != 0; copy++) {
-        kept.lines = number;
-        log_history_put(&kept, text, size);
-    }
+    size_t size, word = log_history_begin(&log_history);
+    do {
+        size = log_history_next(&log_history, &word, text, &number);
+        if (size == 0 || kept->written + 2 * LOG_RECORD_WORDS(size) > kept->count)
+            return;
+        for (unsigned copy = 0; copy < 2; copy++) {
+            kept->lines = number;
+            log_history_put(kept, text, size);
+        }
+    } while (!log_says_build(text, size));
 }
 
 void last_log_start(const struct boot_log *log)
@@ -31,7 +35,8 @@ void last_log_start(const struct boot_log *log)
     uint64_t *words = log->base != 0 ? (uint64_t *)map_device(log->base, LOG_KEPT_SIZE) : NULL;
     if (words != NULL) {
         cache_flush_range(words, LOG_KEPT_SIZE);
-        keep_first_line(words);
+        struct log_history kept = {.words = words, .count = PAGE_SIZE / sizeof *words};
+        keep_start(&kept);
         log_move(words + PAGE_SIZE / sizeof *words, LOG_KEPT_RING / sizeof *words);
         log_event("log.kept", "base=%#lx size=%s message=\"survives a reset\"", log->base,
                   size_text(LOG_KEPT_SIZE).text);

@@ -45,6 +45,14 @@ def again(run):
     return run.wait_for("boot.start", timeout=60, after=last)
 
 
+def texts_from(run, start) -> list[str]:
+    """What was logged since the boot of that boot.start: lines about the console come before it."""
+    first = start.index
+    while first > 0 and run.events[first - 1].event.startswith("console."):
+        first -= 1
+    return [event.text for event in run.events[first:]]
+
+
 def saved(run, name: str = "/bulkhead/last.log") -> str:
     return disk.read_from_image(run.directory / "bulkhead.img", name).decode()
 
@@ -108,7 +116,7 @@ def test_symbols(crashed, boot, tmp_path):
 def test_once(crashed):
     """The boot after that saves the log of the boot between, and no crash. It comes by the prompt's own reset."""
     run, _first, start = crashed
-    between = [event.text for event in run.events[start.index:]]
+    between = texts_from(run, start)
     last = run.events[-1]
     run.send("reboot")
     after = run.wait_for("boot.start", timeout=60, after=last)
@@ -124,11 +132,11 @@ def test_what_firmware_has_overwritten(crashed):
     """A hole and a flipped bit cost the lines that they hit; the others are saved, and how many are missing is said."""
     run, _first, _start = crashed
     start, base = of(run, "boot.start")[-1], of(run, "log.kept")[-1].number("base")
-    lines = [event.text for event in run.events[start.index:]]
+    lines = texts_from(run, start)
     with gdb.Debugger(run) as debugger:
         kept = debugger.read(base, 0x2000)
-        debugger.write(base, bytes(0x800))  # one of the two copies of the first line
-        debugger.write(base + 0x1400, bytes([0xaf]) * 0x200)
+        debugger.write(base, bytes(0x20))  # one of the two copies of the first line
+        debugger.write(base + 0x1b00, bytes([0xaf]) * 0x200)
         flipped = kept.index(b"acpi.table", 0x1000)
         debugger.write(base + flipped, bytes([kept[flipped] ^ 0x10]))
     after = again(run)
@@ -139,7 +147,7 @@ def test_what_firmware_has_overwritten(crashed):
     assert f"lines={line['lines']} missing={missing} crash=no" in head
     gaps = [int(gap) for gap in re.findall(r"log.gap lines=(\d+)", "\n".join(text))]
     sound = [entry for entry in text if "log.gap" not in entry]
-    assert sum(gaps) == missing and len(gaps) == 2 and sound[0] == start.text
+    assert sum(gaps) == missing and len(gaps) == 2 and sound[0] == lines[0]
     assert set(sound) <= set(lines) and len(sound) == len(set(lines)) - missing
     run.wait_for("monitor.ready", timeout=60, after=after)
 
@@ -206,9 +214,9 @@ def test_firmwares_store(boot, store, tmp_path):
     line = run.wait_for("log.saved", timeout=60)
     assert (line["crash"], line["from"]) == ("yes", "erst") and line.number("lines") > 20, line.text
     run.wait_for("monitor.ready", timeout=60)
-    head, start, *rest = saved(run).splitlines()
+    head, *rest = saved(run).splitlines()
+    start, *kept = [text for text in rest if "log.gap" not in text]
     assert "from=erst" in head and start == next(text for text in first if "boot.start" in text)
-    kept = [text for text in rest if "log.gap" not in text]
     assert kept == first[len(first) - len(kept):] and len(kept) == line.number("lines") - 1
     path = tmp_path / "last.log"
     path.write_text(saved(run))

@@ -131,7 +131,7 @@ static int start(void **state)
     memset(range, 0, sizeof range);
     log_history = (struct log_history){.words = ring, .count = ARRAY_SIZE(ring)};
     for (unsigned i = 0; i < 3; i++) {
-        snprintf(text, sizeof text, "line %u\n", i);
+        snprintf(text, sizeof text, i == 1 ? "[0.1] boot.start %u\n" : "line %u\n", i);
         log_history_put(&log_history, text, strlen(text));
     }
     host_log_clear();
@@ -196,8 +196,9 @@ static void test_the_record(void **state)
     assert_int_equal(words, sizeof range - sizeof(struct erst_record));
     uint64_t *begin_of_log = range + sizeof(struct erst_record) / 8;
     assert_true(kept_log_open_ring(&log, begin_of_log, words / 8));
-    assert_int_equal(kept_log_next(&log, text, &gap), 7);
-    assert_memory_equal(text, "line 0\n", 7); /* the first, then the newest */
+    static const char build[] = "[0.1] boot.start 1\n"; /* which build it was, then the newest */
+    assert_int_equal(kept_log_next(&log, text, &gap), sizeof build - 1);
+    assert_memory_equal(text, build, sizeof build - 1);
     unsigned number = 0, count = 0;
     for (size_t size; (size = kept_log_next(&log, text, &gap)) != 0; count++) {
         text[size] = '\0';
