@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/setup/console.c hypervisor/setup/console_late.c
-// SOURCES: hypervisor/setup/console_pci.c hypervisor/setup/serial.c
-// SOURCES: drivers/serial/serial.c hypervisor/monitor/console.c
-// SOURCES: hypervisor/acpi/find.c hypervisor/acpi/spcr.c hypervisor/acpi/dbg2.c
-// SOURCES: hypervisor/acpi/serial_port.c hypervisor/acpi/table.c
+// SOURCES: hypervisor/setup/console_pci.c hypervisor/setup/serial.c drivers/serial/serial.c
+// SOURCES: hypervisor/monitor/console.c hypervisor/acpi/find.c hypervisor/acpi/spcr.c
+// SOURCES: hypervisor/acpi/dbg2.c hypervisor/acpi/serial_port.c hypervisor/acpi/table.c
 // SOURCES: hypervisor/config/config.c hypervisor/config/config_keys.c
 // SOURCES: hypervisor/config/config_owners.c hypervisor/config/config_words.c
 // SOURCES: hypervisor/config/config_cores.c hypervisor/config/config_console.c
@@ -26,6 +25,7 @@
 #include "hypervisor/setup/framebuffer.h"
 #include "hypervisor/setup/keyboard.h"
 #include "hypervisor/setup/pci_buses.h"
+#include "tests/unit/support/no_screen.h"
 #include "tests/unit/support/tables.h"
 #include "tests/unit/support/uart_model.h"
 
@@ -58,24 +58,6 @@ uintptr_t map_device(uint64_t physical, uint64_t size)
     return maps_to;
 }
 
-#define NOTHING(function)                                                                          \
-    function                                                                                       \
-    {                                                                                              \
-    }
-NOTHING(void framebuffer_write(const char *text, size_t size))
-NOTHING(void framebuffer_turn(void))
-NOTHING(void framebuffer_flush(void))
-enum status framebuffer_init(const struct boot_info *info, const char **message)
-{
-    *message = "as the test says";
-    return info->framebuffer.width != 0 ? STATUS_OK : STATUS_INVALID;
-}
-NOTHING(void framebuffer_hide(void))
-enum status framebuffer_map(void)
-{
-    return STATUS_OK;
-}
-NOTHING(void framebuffer_settle(void))
 int keyboard_read(void)
 {
     return -1;
