@@ -61,7 +61,8 @@ static void modes_log(unsigned number, EFI_GRAPHICS_OUTPUT_PROTOCOL *graphics)
     for (UINT32 mode = 0; mode < graphics->Mode->MaxMode && mode < MAX_MODES; mode++) {
         EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info = NULL;
         UINTN size = 0;
-        if (graphics->QueryMode(graphics, mode, &size, &info) != EFI_SUCCESS || info == NULL)
+        if (graphics->QueryMode == NULL ||
+            graphics->QueryMode(graphics, mode, &size, &info) != EFI_SUCCESS || info == NULL)
             continue;
         log_event("screen.mode", "gop=%u mode=%u width=%u height=%u stride=%u format=%s", number,
                   mode, info->HorizontalResolution, info->VerticalResolution,

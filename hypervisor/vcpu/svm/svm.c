@@ -30,6 +30,9 @@ static enum status svm_load(struct vcpu *vcpu)
     struct vmcb *vmcb = svm_vmcb(vcpu);
     svm_vmcb_restart(vmcb);
     vcpu->svm.host_pat = msr_read(MSR_PAT);
+    /* Where the CPU has no PAT for guests they start with this one; the screen, for which the
+     * hypervisor's differs, is the control core's. */
+    msr_write(MSR_PAT, PAT_RESET);
     vcpu->svm.invalid_runs = 0;
     vcpu->svm.host_mce = cr4_read() & CR4_MCE;
     clear_gif();
