@@ -26,6 +26,14 @@ static EFI_STATUS refuse(EFI_STATUS status, CHAR16 *text)
     return status;
 }
 
+/* Firmware's own would look for what lies around its own protocol. */
+static EFI_STATUS EFIAPI query(EFI_GRAPHICS_OUTPUT_PROTOCOL *this, UINT32 mode, UINTN *size,
+                               EFI_GRAPHICS_OUTPUT_MODE_INFORMATION **info)
+{
+    (void)this, (void)mode, (void)size, (void)info;
+    return EFI_UNSUPPORTED;
+}
+
 static EFI_STATUS add(UINTN number, const EFI_GRAPHICS_OUTPUT_PROTOCOL *real)
 {
     EFI_HANDLE handle = NULL;
@@ -40,6 +48,7 @@ static EFI_STATUS add(UINTN number, const EFI_GRAPHICS_OUTPUT_PROTOCOL *real)
     modes[number].FrameBufferSize = PAGE;
     screens[number] = *real;
     screens[number].Mode = &modes[number];
+    screens[number].QueryMode = query;
     return boot->InstallProtocolInterface(&handle, &graphics_guid, EFI_NATIVE_INTERFACE,
                                           &screens[number]);
 }
