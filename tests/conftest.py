@@ -27,16 +27,22 @@ def built() -> Path:
     return ROOT / "build"
 
 
-def pytest_collection_modifyitems(items):
-    """Quick tests first: what is broken shows early."""
+def pytest_collection_modifyitems(config, items):
+    """Quick tests first: what is broken shows early. When two files run at a time, the two that take longest come next,
+    or one of them would run alone at the end."""
     order = ["tests/unit", "tests/lint", "tests/size", "tests/machine", "tests/fuzz", "tests/system", "tests/bench"]
+    two_at_a_time = hasattr(config, "workerinput")
+    if two_at_a_time:
+        order[5:5] = ["tests/prove", "tests/mutations"]
 
     def rank(item):
         path = str(Path(item.fspath).relative_to(ROOT))
         place = next((i for i, folder in enumerate(order) if path.startswith(folder)), len(order))
         slow = sum(item.get_closest_marker(name) is not None for name in ("bochs", "stack"))
-        if path.startswith("tests/prove"):
+        if path.startswith("tests/prove") and not two_at_a_time:
             slow = 3  # they have run beside the others by then
+        if path.startswith("tests/mutations") and two_at_a_time:
+            slow = 0
         return slow, place
 
     items.sort(key=rank)
