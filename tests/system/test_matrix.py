@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 from system import attacks
-from system.checks import of, one, some, sound, stopped, verdict
+from system.checks import again_when_qemu_died, of, one, some, sound, stopped, verdict
 
 from conftest import ROOT
 from machine import Nic, like
@@ -122,6 +122,7 @@ UNITS = [
 
 
 @pytest.mark.parametrize("unit", UNITS)
+@again_when_qemu_died
 def test_each_unit_withstands_the_attack(boot, unit):
     """One attacker on each kind of unit, everybody's memory above 4 GiB: each access is blocked, what the unit's one
     record could hold is logged and attributed; what was aimed at is, read from outside, as it was; two neighbours talk all the while."""
@@ -169,6 +170,7 @@ def test_each_unit_withstands_the_attack(boot, unit):
 
 
 @pytest.mark.parametrize("unit", UNITS)
+@again_when_qemu_died
 def test_each_unit_withstands_the_rest(boot, unit):
     """The other attacks, all at once: what the fault policy ends, floods of faults and interrupts, forged interrupt
     messages, nonsense in mailbox and registers."""
