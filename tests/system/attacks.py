@@ -30,7 +30,7 @@ NUISANCE = """
 image  = nuisance.elf
 memory = 16M
 device = uplink.vf{vf}
-args   = act={act} count={count} seed={seed}
+args   = patience=20 act={act} count={count} seed={seed}
 fault_threshold = 4
 time_limit = 100
 expect = exit 0
