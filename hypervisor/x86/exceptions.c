@@ -52,7 +52,8 @@ struct nmi_window nmi_windows[NMI_WINDOWS] = {
 
 bool (*exceptions_is_guard)(uintptr_t address);
 void (*exceptions_report)(void);
-static volatile bool panicking[CPU_MAX];
+/* Faults of each core so far: the second may come from what shows the log, the third then does. */
+static volatile uint8_t faults[CPU_MAX];
 
 /* Nothing in here may fault: an exception's IRET would let the next NMI in on this very stack. */
 static void nmi_handle(struct trap_frame *frame)
@@ -131,11 +132,10 @@ static NO_RETURN void exception_panic(const struct trap_frame *frame)
     const char *name = exceptions[frame->vector].name;
     const char *meaning = exceptions[frame->vector].meaning;
     uint64_t address = cr2_read();
-    bool nested = panicking[cpu->index];
-    panicking[cpu->index] = true;
-    if (nested) /* by what shows the log, perhaps; it is kept all the same */
-        log_sink = (struct log_sink){0};
     cpu->state = CPU_FAILED;
+    if (faults[cpu->index] == 2)
+        cpu_halt_forever();
+    bool nested = faults[cpu->index]++ != 0;
 
     char page_fault[64] = "";
     bool guard = false;
