@@ -4,15 +4,14 @@
 
 #include "hypervisor/base/core.h"
 
-#define COMMAND_WORDS 4
+#define COMMAND_WORDS 6 /* `more` and the longest command */
 
 struct command {
     const char *name;
-    const char *arguments; /* for help */
+    const char *arguments; /* how many and what they are: usage.h */
     const char *help;
-    unsigned required;                /* arguments that must be there */
     void (*show)(void);               /* one that looks at no arguments, or NULL */
-    void (*run)(char *const words[]); /* else; words[0] is the name */
+    void (*run)(char *const words[]); /* else; words[0] is the name, NULL ends them */
 };
 
 extern const struct command monitor_commands[]; /* ends with a NULL name */

@@ -6,6 +6,7 @@
 #include "hypervisor/monitor/commands.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/guest_console.h"
+#include "hypervisor/monitor/usage.h"
 
 #define LINE_SIZE  128
 #define TURN_BYTES 64 /* a paste does not hold up the control loop */
@@ -48,8 +49,9 @@ void monitor_run(char *text)
     for (const struct command *command = monitor_commands; command->name != NULL; command++) {
         if (!text_equal(command->name, words[0]))
             continue;
-        if (count - 1 < command->required || count > COMMAND_WORDS)
-            console_printf("usage: %s %s\n", command->name, command->arguments);
+        if (count > COMMAND_WORDS || !usage_fits(command->arguments, words + 1, count - 1))
+            console_printf("usage: %s%s%s\n", command->name, *command->arguments != '\0' ? " " : "",
+                           command->arguments);
         else if (command->show != NULL)
             command->show();
         else
