@@ -3,7 +3,7 @@
 
 #include "hypervisor/base/core.h"
 
-/* True when there are guests, every one ended as its configuration expects, and `rest_ok` (audit,
- * configuration); logs `run.verdict result=ok|failed`
- * with a line `run.unexpected guest= expected= got=` for each that did not. */
-bool guests_verdict(bool rest_ok);
+/* True when there are guests, every one ended as its configuration expects, and audit and
+ * configuration are sound; logs `run.verdict result=ok`, or `result=failed` with the causes and a
+ * line `run.unexpected guest= expected= got= message=` for each guest that is one. */
+bool guests_verdict(bool audit_ok, bool config_ok);

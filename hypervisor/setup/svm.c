@@ -32,12 +32,15 @@ static enum status refused(const char *message)
     return STATUS_UNSUPPORTED;
 }
 
+static bool offered(void)
+{
+    return cpuid(CPUID_EXTENDED_MAX, 0).eax >= CPUID_SVM &&
+           (cpuid(CPUID_FEATURES, 0).ecx & FEATURES_ECX_SVM) != 0;
+}
+
 static enum status probe(void)
 {
     uint64_t vm_cr;
-    if (cpuid(CPUID_EXTENDED_MAX, 0).eax < CPUID_SVM ||
-        (cpuid(CPUID_FEATURES, 0).ecx & FEATURES_ECX_SVM) == 0)
-        return refused("CPUID 80000001h ECX.SVM is clear: the CPU has no SVM, or it is hidden");
     struct cpuid_result features = cpuid(CPUID_SVM, 0);
     if ((features.edx & SVM_EDX_NP) == 0)
         return refused(
@@ -111,6 +114,8 @@ static enum status create(struct vcpu *vcpu)
 }
 
 const struct vcpu_setup svm_setup = {
+    .offered = offered,
+    .absent = "CPUID 80000001h ECX.SVM is clear: the CPU has no SVM, or it is hidden",
     .backend = &svm_backend,
     .probe = probe,
     .enable_core = enable_core,

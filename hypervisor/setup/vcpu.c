@@ -27,14 +27,21 @@ enum status vcpu_backend_select(void)
     speculation_restrict();
     msr_policy_init(cpuid);
     for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
-        if (candidates[i]->probe() != STATUS_OK)
+        if (!candidates[i]->offered() || candidates[i]->probe() != STATUS_OK)
             continue;
         selected = candidates[i];
         vcpu_selected = selected->backend;
         cpuid_policy_init(cpuid);
-        log_event("cpu.backend", "name=%s", vcpu_selected->name);
+        log_event("cpu.backend", "name=%s%s", vcpu_selected->name,
+                  vmx_setup.offered()
+                      ? ""
+                      : " message=\"CPUID 1 ECX bit 5 is clear: no VMX, so SVM is used\"");
         return STATUS_OK;
     }
+    for (size_t i = 0; i < ARRAY_SIZE(candidates); i++)
+        if (!candidates[i]->offered())
+            log_event("cpu.refused", "name=%s message=\"%s\"", candidates[i]->backend->name,
+                      candidates[i]->absent);
     return STATUS_UNSUPPORTED;
 }
 

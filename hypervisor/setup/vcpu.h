@@ -6,8 +6,11 @@
 
 struct vcpu_setup {
     const struct vcpu_backend *backend;
-    /* Can this CPU do it? Logs `cpu.refused name= message=` naming the missing control, MSR or
-     * firmware lock. Called on the boot core. */
+    /* Does CPUID offer it? If not, `absent` says so in words. */
+    bool (*offered)(void);
+    const char *absent;
+    /* Can this CPU do all that is needed? Logs `cpu.refused name= message=` naming the missing
+     * control, MSR or firmware lock. Called on the boot core. */
     enum status (*probe)(void);
     /* Per core: VMXON or EFER.SVME. */
     enum status (*enable_core)(void);
@@ -23,7 +26,8 @@ struct vcpu_setup {
     void (*guard_entries)(bool flush_cache);
 };
 
-/* Tries VMX, then SVM; logs `cpu.backend name=`. STATUS_UNSUPPORTED when neither can be used. */
+/* Tries VMX, then SVM; logs `cpu.backend name=`. STATUS_UNSUPPORTED when neither can be used. That
+ * the CPU does not offer one of them is a refusal only if the other cannot be used either. */
 MUST_CHECK enum status vcpu_backend_select(void);
 /* NULL before a successful select. */
 const struct vcpu_setup *vcpu_setup(void);

@@ -39,14 +39,13 @@ static void choose_leaf(void)
               names[largest_code_leaf]);
 }
 
+static bool offered(void)
+{
+    return (cpuid(1, 0).ecx & CPUID_1_ECX_VMX) != 0;
+}
+
 static enum status probe(void)
 {
-    if (!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)) {
-        log_event("cpu.refused",
-                  "name=vmx message=\"CPUID 1 ECX bit 5 is clear: this CPU has no VMX, or the "
-                  "machine is virtual and its host does not offer nested virtualisation\"");
-        return STATUS_UNSUPPORTED;
-    }
     uint64_t feature_control, write;
     if (!msr_read_safe(MSR_FEATURE_CONTROL, &feature_control))
         feature_control = 0;
@@ -169,6 +168,9 @@ static void guard_entries(bool flush_cache)
 }
 
 const struct vcpu_setup vmx_setup = {
+    .offered = offered,
+    .absent = "CPUID 1 ECX bit 5 is clear: this CPU has no VMX, or the machine is virtual and its "
+              "host does not offer nested virtualisation",
     .backend = &vmx_backend,
     .probe = probe,
     .enable_core = enable_core,

@@ -54,7 +54,7 @@ static void test_a_start_that_fails(void **state)
     assert_int_equal(detach_finishes, 1);
     assert_int_equal(host_log_count("guest.stopped", "name=beta status=0 reason=not-started"), 1);
     configs[1].expect = EXPECT_STOPPED;
-    assert_false(guests_verdict(true)); /* it has not run, so it was not stopped either */
+    assert_false(guests_verdict(true, true)); /* it has not run, so it was not stopped either */
     assert_null(cpus[2].vcpu);
     detach_status = STATUS_TIMEOUT;
     second_function.life = PCI_USED;

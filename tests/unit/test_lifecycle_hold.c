@@ -206,28 +206,28 @@ static void test_verdict(void **state)
         enum guest_state state;
         const char *reason;
         uint64_t status, faults;
-        bool ok;
+        const char *why; /* NULL: the verdict is ok */
     } cases[] = {
-        {EXPECT_EXIT, 0, 0, GUEST_STOPPED, "exit", 0, 0, true},
-        {EXPECT_EXIT, 7, 0, GUEST_STOPPED, "exit", 7, 0, true},
-        {EXPECT_EXIT, 0, 0, GUEST_STOPPED, "exit", 1, 0, false},
-        {EXPECT_EXIT, 0, 0, GUEST_STOPPED, "exit", UINT64_C(1) << 32, 0, false},
-        {EXPECT_EXIT, 0, 0, GUEST_STOPPED, "triple-fault", 0, 0, false},
-        {EXPECT_EXIT, 0, 0, GUEST_RUNNING, "", 0, 0, false},
-        {EXPECT_EXIT, 0, 0, GUEST_REFUSED, "", 0, 0, false},
-        {EXPECT_EXIT, 0, 0, GUEST_CREATED, "", 0, 0, false},
-        {EXPECT_EXIT, 0, 0, GUEST_LOST, "exit", 0, 0, false},
-        {EXPECT_EXIT, 0, 3, GUEST_STOPPED, "exit", 0, 3, true},
-        {EXPECT_EXIT, 0, 3, GUEST_STOPPED, "exit", 0, 9, true},
-        {EXPECT_EXIT, 0, 3, GUEST_STOPPED, "exit", 0, 2, false},
-        {EXPECT_REFUSED, 0, 0, GUEST_REFUSED, "", 0, 0, true},
-        {EXPECT_REFUSED, 0, 0, GUEST_STOPPED, "exit", 0, 0, false},
-        {EXPECT_REFUSED, 0, 0, GUEST_RUNNING, "", 0, 0, false},
-        {EXPECT_STOPPED, 0, 0, GUEST_STOPPED, "dma-faults", 0, 0, true},
-        {EXPECT_STOPPED, 0, 1, GUEST_STOPPED, "dma-faults", 0, 0, false},
-        {EXPECT_STOPPED, 0, 0, GUEST_STOPPED, "exit", 0, 0, false},
-        {EXPECT_STOPPED, 0, 0, GUEST_RUNNING, "", 0, 0, false},
-        {EXPECT_STOPPED, 0, 0, GUEST_LOST, "dma-faults", 0, 0, false},
+        {EXPECT_EXIT, 0, 0, GUEST_STOPPED, "exit", 0, 0, NULL},
+        {EXPECT_EXIT, 7, 0, GUEST_STOPPED, "exit", 7, 0, NULL},
+        {EXPECT_EXIT, 0, 0, GUEST_STOPPED, "exit", 1, 0, "another status"},
+        {EXPECT_EXIT, 0, 0, GUEST_STOPPED, "exit", UINT64_C(1) << 32, 0, "another status"},
+        {EXPECT_EXIT, 0, 0, GUEST_STOPPED, "triple-fault", 0, 0, "guest.stopped has the reason"},
+        {EXPECT_EXIT, 0, 0, GUEST_RUNNING, "", 0, 0, "did not run to its end"},
+        {EXPECT_EXIT, 0, 0, GUEST_REFUSED, "", 0, 0, "guest.refused says why"},
+        {EXPECT_EXIT, 0, 0, GUEST_CREATED, "", 0, 0, "did not run to its end"},
+        {EXPECT_EXIT, 0, 0, GUEST_LOST, "exit", 0, 0, "did not run to its end"},
+        {EXPECT_EXIT, 0, 3, GUEST_STOPPED, "exit", 0, 3, NULL},
+        {EXPECT_EXIT, 0, 3, GUEST_STOPPED, "exit", 0, 9, NULL},
+        {EXPECT_EXIT, 0, 3, GUEST_STOPPED, "exit", 0, 2, "fewer of its DMA accesses"},
+        {EXPECT_REFUSED, 0, 0, GUEST_REFUSED, "", 0, 0, NULL},
+        {EXPECT_REFUSED, 0, 0, GUEST_STOPPED, "exit", 0, 0, "was not refused"},
+        {EXPECT_REFUSED, 0, 0, GUEST_RUNNING, "", 0, 0, "was not refused"},
+        {EXPECT_STOPPED, 0, 0, GUEST_STOPPED, "dma-faults", 0, 0, NULL},
+        {EXPECT_STOPPED, 0, 1, GUEST_STOPPED, "dma-faults", 0, 0, "fewer of its DMA accesses"},
+        {EXPECT_STOPPED, 0, 0, GUEST_STOPPED, "exit", 0, 0, "was to be stopped"},
+        {EXPECT_STOPPED, 0, 0, GUEST_RUNNING, "", 0, 0, "did not run to its end"},
+        {EXPECT_STOPPED, 0, 0, GUEST_LOST, "dma-faults", 0, 0, "did not run to its end"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         fresh(state);
@@ -240,16 +240,39 @@ static void test_verdict(void **state)
         guests[1].exit_status = cases[i].status;
         guests[1].faults = cases[i].faults;
         strcpy(guests[1].stop_reason, cases[i].reason);
-        assert_int_equal(guests_verdict(true), cases[i].ok);
-        assert_int_equal(host_log_count("run.verdict", cases[i].ok ? "result=ok" : "result=failed"),
-                         1);
-        assert_int_equal(host_log_count("run.unexpected", "guest=beta"), !cases[i].ok);
+        bool ok = cases[i].why == NULL;
+        assert_int_equal(guests_verdict(true, true), ok);
+        assert_int_equal(host_log_count("run.verdict", "result=ok"), ok);
+        assert_int_equal(host_log_count("run.verdict",
+                                        "result=failed unexpected=1 audit=ok config=ok "
+                                        "message=\"run.unexpected says"),
+                         !ok);
+        assert_int_equal(host_log_count("run.unexpected", "guest=beta"), !ok);
+        assert_int_equal(host_log_count("run.unexpected", ok ? "" : cases[i].why), !ok);
         assert_int_equal(host_log_count("run.unexpected", "guest=alpha"), 0);
-        /* An audit or a configuration that failed spoils the best run. */
-        host_log_clear();
-        assert_false(guests_verdict(false));
-        assert_int_equal(host_log_count("run.verdict", "result=failed"), 1);
     }
+}
+
+/* An audit or a configuration that failed spoils the best run, and is what the verdict names. */
+static void test_verdict_names_its_cause(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        guests[i].state = GUEST_STOPPED;
+        strcpy(guests[i].stop_reason, "exit");
+    }
+    assert_true(guests_verdict(true, true));
+    assert_false(guests_verdict(false, true));
+    assert_int_equal(
+        host_log_count("run.verdict",
+                       "unexpected=0 audit=failed config=ok message=\"audit.violation says"),
+        1);
+    assert_false(guests_verdict(true, false));
+    assert_int_equal(
+        host_log_count("run.verdict",
+                       "unexpected=0 audit=ok config=errors message=\"config.error says"),
+        1);
+    assert_int_equal(host_log_count("run.unexpected", NULL), 0);
 }
 
 int main(void)
@@ -267,6 +290,7 @@ int main(void)
         TEST(test_stop_all),
         TEST(test_an_end_waits_for_the_output),
         TEST(test_verdict),
+        TEST(test_verdict_names_its_cause),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
