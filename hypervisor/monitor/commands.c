@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/monitor/commands.h"
 
+#include "hypervisor/audit/audit.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
-#include "hypervisor/assign/assignment.h"
-#include "hypervisor/guest/faults.h"
 #include "hypervisor/guest/lifecycle.h"
-#include "hypervisor/pci/acs.h"
-#include "hypervisor/pci/config_access.h"
-#include "hypervisor/pci/config_space.h"
-#include "hypervisor/vdev/virtual_serial.h"
-#include "hypervisor/iommu/pf_dma.h"
-#include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
-#include "hypervisor/audit/audit.h"
-#include "hypervisor/iommu/domain.h"
-#include "hypervisor/iommu/fault.h"
-#include "hypervisor/iommu/iommu.h"
-#include "hypervisor/iommu/report.h"
-#include "hypervisor/iommu/reserved.h"
 #include "hypervisor/monitor/console.h"
-#include "hypervisor/monitor/decode.h"
 #include "hypervisor/monitor/guest_console.h"
+#include "hypervisor/monitor/names.h"
+#include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/power.h"
 #include "hypervisor/x86/registers.h"
@@ -45,149 +33,6 @@ static void list_guests(void)
             console_printf("%s %lu", guest->stop_reason, guest->exit_status);
         console_printf("\n");
     }
-}
-
-static const char *owner_name(owner_t owner)
-{
-    const struct guest *guest = guest_of_owner(owner);
-    return guest != NULL ? guest->name : owner_kind(owner);
-}
-
-static void list_devices(void)
-{
-    console_printf("%-13s %-10s %-7s %-5s %-7s %s\n", "rid", "id", "class", "unit", "master",
-                   "owner");
-    for (size_t i = 0; i < pci_function_count(); i++) {
-        const struct pci_function *function = pci_function_at(i);
-        bool master =
-            (pci_config_read(function->rid, PCI_COMMAND, 2) & PCI_COMMAND_BUS_MASTER) != 0;
-        console_printf("%-13s %04x:%04x  %06x  %-5d %-7s %s%s%s%s\n", rid_text(function->rid).text,
-                       function->vendor, function->device, function->class_code,
-                       iommu_unit_of(function), master ? "on" : "off", owner_name(function->owner),
-                       function->is_bridge ? " (bridge)" : "", function->is_vf ? " (VF)" : "",
-                       iommu_firmware_connected(function->rid) ? " (firmware's DMA)" : "");
-    }
-}
-
-/* Each group once, with the member that comes first. */
-static void list_groups(void)
-{
-    const struct pci_function *function;
-    static struct acs_group group; /* too large for a stack */
-    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
-        if (pci_is_bridge(function))
-            continue;
-        acs_group(function, &group);
-        bool first = true;
-        for (size_t m = 1; m < group.count; m++)
-            first = first && group.members[m] > i;
-        if (!first)
-            continue;
-        console_printf("%s (%s)", rid_text(function->rid).text, owner_name(function->owner));
-        for (size_t m = 1; m < group.count; m++) {
-            const struct pci_function *member = pci_function_at(group.members[m]);
-            console_printf(" %s (%s)", rid_text(member->rid).text, owner_name(member->owner));
-        }
-        if (group.culprit != NULL)
-            console_printf(": no ACS at %s", rid_text(group.culprit->rid).text);
-        console_printf("\n");
-    }
-}
-
-static void list_units(void)
-{
-    struct iommu_unit_report report;
-    unsigned unit = 0;
-    for (; iommu_unit_report(unit, &report); unit++) {
-        console_printf("unit %u at %#lx, version %u.%u%s%s\n", unit, report.base,
-                       report.version >> 4 & 0xf, report.version & 0xf,
-                       report.usable ? "" : ", NOT USED: ", report.usable ? "" : report.refusal);
-        if (!report.usable)
-            continue;
-        console_printf("  CAP 0x%016lx  ECAP 0x%016lx\n", report.capability,
-                       report.extended_capability);
-        console_printf("  GSTS 0x%08x: translation %s, interrupt remapping %s, queue %s, "
-                       "compatibility-format %s\n",
-                       report.global_status, decode_on_off(report.global_status, 31),
-                       decode_on_off(report.global_status, 25),
-                       decode_on_off(report.global_status, 26),
-                       decode_on_off(report.global_status, 23));
-        console_printf("  root table %#lx, interrupt table %#lx\n", report.root_table,
-                       report.interrupt_table);
-    }
-    if (unit == 0)
-        console_printf("no IOMMU\n");
-}
-
-static void show_domain(const struct iommu_domain *domain, const char *owner, const char *mapped)
-{
-    console_printf("%-5u %-12s %-7u %-8s %-7s", domain->id, owner, domain->table.levels,
-                   size_text(domain->table.table_pages * PAGE_SIZE).text, mapped);
-}
-
-static void list_domains(void)
-{
-    console_printf("%-5s %-12s %-7s %-8s %-7s %s\n", "id", "owner", "levels", "tables", "mapped",
-                   "functions");
-    for (unsigned i = 0; guest_at(i) != NULL; i++) {
-        const struct guest *guest = guest_at(i);
-        if (guest->domain.table.root == NULL)
-            continue;
-        show_domain(&guest->domain, guest->name, size_text(guest->memory_size).text);
-        for (unsigned d = 0; d < guest->assignment_count; d++)
-            console_printf(" %s%s", rid_text(guest->assignments[d]->function->rid).text,
-                           pci_connected(guest->assignments[d]->function) ? "" : " (detached)");
-        console_printf("\n");
-    }
-    const struct pf_dma *dma;
-    for (unsigned i = 0; (dma = pf_dma_at(i)) != NULL; i++) {
-        show_domain(&dma->domain, "(PF driver)", size_text(dma->pages * PAGE_SIZE).text);
-        console_printf(" %s\n", rid_text(dma->function->rid).text);
-    }
-    const struct pci_function *function;
-    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
-        const struct iommu_domain *domain = iommu_domain_of(function->rid);
-        if (domain == NULL || !iommu_firmware_connected(function->rid))
-            continue;
-        show_domain(domain, "(firmware)", "-");
-        console_printf(" %s\n", rid_text(function->rid).text);
-    }
-}
-
-static void follow(char *const words[], void (*decode)(rid_t rid, uint64_t address))
-{
-    rid_t rid;
-    uint64_t address;
-    if (!decode_rid(words[1], &rid) || !decode_number(words[2], &address))
-        console_printf("%s: a requester id is bb:dd.f, an address a number (0x...)\n", words[0]);
-    else
-        decode(rid, address);
-}
-
-static void walk(char *const words[])
-{
-    follow(words, decode_walk);
-}
-
-static void why(char *const words[])
-{
-    follow(words, decode_why);
-}
-
-static void list_faults(void)
-{
-    const struct fault_record *record;
-    for (unsigned i = 0; (record = fault_record(i)) != NULL; i++)
-        console_printf("[%u.%06u] %s guest=%s %s address=%#lx reason %#x: %s\n",
-                       (unsigned)(record->at_microseconds / 1000000),
-                       (unsigned)(record->at_microseconds % 1000000),
-                       rid_text(record->fault.rid).text, record->guest,
-                       record->fault.interrupt ? "interrupt"
-                       : record->fault.write   ? "write"
-                                               : "read",
-                       record->fault.address, record->fault.reason,
-                       iommu_fault_reason(record->fault.reason));
-    console_printf("%lu faults in all\n", fault_total());
 }
 
 static void audit(void)
@@ -274,13 +119,14 @@ static void poweroff(void)
 const struct command monitor_commands[] = {
     {"help", "", "this list", help, NULL},
     {"guests", "", "guests and how they are", list_guests, NULL},
-    {"devices", "", "PCI functions and their owners", list_devices, NULL},
-    {"groups", "", "functions that can only go to a guest together", list_groups, NULL},
-    {"iommu", "", "the VT-d units' registers", list_units, NULL},
-    {"domains", "", "DMA domains and the functions in them", list_domains, NULL},
-    {"walk", "RID ADDRESS", "follow a device's access through the live tables", NULL, walk},
-    {"why", "RID ADDRESS", "the same, and what becomes of a read and a write", NULL, why},
-    {"faults", "", "the latest blocked accesses", list_faults, NULL},
+    {"devices", "", "PCI functions and their owners", command_devices, NULL},
+    {"groups", "", "functions that can only go to a guest together", command_groups, NULL},
+    {"iommu", "", "the VT-d units' registers", command_iommu, NULL},
+    {"domains", "", "DMA domains and the functions in them", command_domains, NULL},
+    {"walk", "RID ADDRESS", "follow a device's access through the live tables", NULL, command_walk},
+    {"why", "RID ADDRESS", "the same, and what becomes of a read and a write", NULL, command_why},
+    {"faults", "", "the latest blocked accesses", command_faults, NULL},
+    {"map", "", "who has and reaches what, in records for programs", command_map, NULL},
     {"audit", "", "prove the isolation invariants from the live tables", audit, NULL},
     {"exits", "", "VM exits by kind", list_exits, NULL},
     {"cpus", "", "cores and what they do", list_cpus, NULL},

@@ -16,6 +16,17 @@ struct command {
 
 extern const struct command monitor_commands[]; /* ends with a NULL name */
 
+/* commands_devices.c: PCI functions. */
+void command_devices(void);
+void command_groups(void);
+/* commands_iommu.c: what devices reach. */
+void command_iommu(void);
+void command_domains(void);
+void command_walk(char *const words[]);
+void command_why(char *const words[]);
+void command_faults(void);
+/* commands_map.c: who has what and reaches what, for programs. */
+void command_map(void);
 /* commands_guests.c: a guest's state in words, and the commands that change it. */
 struct guest;
 const char *command_state(const struct guest *guest);

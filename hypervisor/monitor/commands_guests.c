@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands that change what guests do. */
-#include "hypervisor/base/format.h"
-#include "hypervisor/base/string.h"
 #include "hypervisor/assign/assignment.h"
-#include "hypervisor/assign/pf.h"
 #include "hypervisor/guest/hold.h"
 #include "hypervisor/guest/lifecycle.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/monitor/commands.h"
 #include "hypervisor/monitor/console.h"
-#include "hypervisor/monitor/decode.h"
+#include "hypervisor/monitor/names.h"
 #include "hypervisor/monitor/guest_console.h"
 
 const char *command_state(const struct guest *guest)
@@ -22,18 +19,10 @@ const char *command_state(const struct guest *guest)
     return guest->paused ? "paused" : words[guest->state];
 }
 
-static struct guest *named(const char *name)
-{
-    struct guest *guest = guest_find(name);
-    if (guest == NULL)
-        console_printf("%s: no such guest; `guests` lists them\n", name);
-    return guest;
-}
-
 /* Carries out what changes one guest; says why it was not possible. */
 static void change(const char *name, enum status (*function)(struct guest *), const char *what)
 {
-    struct guest *guest = named(name);
+    struct guest *guest = ask_guest(name);
     enum status status = guest != NULL ? function(guest) : STATUS_OK;
     if (status == STATUS_BUSY && guest_moving(guest))
         console_printf("%s takes part in a move; wait for device.moved\n", guest->name);
@@ -73,29 +62,13 @@ void command_resume(char *const words[])
     change(words[1], guest_resume, "resumed");
 }
 
-/* A requester id, or a NIC's name and the number of its VF, or a NIC's name. */
-static bool is_called(const struct assignment *assignment, const char *name)
-{
-    rid_t rid;
-    char vf[sizeof assignment->pf->name + 8];
-    if (decode_rid(name, &rid))
-        return assignment->function->rid == rid;
-    if (assignment->pf == NULL)
-        return text_equal(name, pf_name(assignment->function));
-    (void)format_text(vf, sizeof vf, "%s.vf%u", assignment->pf->name,
-                      assignment->function->vf_index);
-    return text_equal(name, vf);
-}
-
 void command_move(char *const words[])
 {
-    struct guest *from = named(words[2]), *to = named(words[3]);
-    struct assignment *assignment = NULL;
-    if (from == NULL || to == NULL)
+    struct guest *from = ask_guest(words[2]), *to = ask_guest(words[3]);
+    rid_t rid;
+    if (from == NULL || to == NULL || !ask_device(words[1], &rid))
         return;
-    for (unsigned i = 0; i < from->assignment_count && assignment == NULL; i++)
-        if (is_called(from->assignments[i], words[1]))
-            assignment = from->assignments[i];
+    struct assignment *assignment = assignment_of(from, rid);
     enum status status =
         assignment == NULL || from == to ? STATUS_INVALID : guest_move(assignment, to);
     if (assignment == NULL)
@@ -111,7 +84,7 @@ void command_move(char *const words[])
 
 void command_console(char *const words[])
 {
-    struct guest *guest = named(words[1]);
+    struct guest *guest = ask_guest(words[1]);
     if (guest == NULL)
         return;
     if (!guest->ports) {

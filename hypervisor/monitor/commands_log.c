@@ -5,8 +5,8 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/monitor/commands.h"
 #include "hypervisor/monitor/console.h"
-#include "hypervisor/monitor/decode.h"
 #include "hypervisor/monitor/monitor.h"
+#include "hypervisor/monitor/names.h"
 
 #define USUAL_LINES 20
 #define MOST_LINES  100 /* without pages: other cores' calls wait meanwhile */
@@ -39,7 +39,7 @@ void command_log(char *const words[])
 {
     const char *word = "";
     uint64_t wanted = USUAL_LINES;
-    if (words[1] != NULL && !decode_number(words[1], &wanted)) {
+    if (words[1] != NULL && !read_number(words[1], &wanted)) {
         word = words[1];
         wanted = UINT64_MAX;
     }

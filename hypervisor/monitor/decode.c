@@ -3,13 +3,13 @@
 
 #include "hypervisor/base/format.h"
 #include "hypervisor/guest/faults.h"
-#include "hypervisor/assign/guest.h"
 #include "hypervisor/iommu/fault.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/report.h"
 #include "hypervisor/iommu/vtd_registers.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/names.h"
 #include "hypervisor/pci/config_access.h"
 #include "hypervisor/pci/config_space.h"
 
@@ -29,60 +29,20 @@ const char *decode_on_off(uint64_t value, unsigned bit)
     return (value & BIT(bit)) != 0 ? "on" : "off";
 }
 
-static bool digit_of(char character, unsigned base, unsigned *digit)
+bool decode_masters(const struct pci_function *function)
 {
-    if (character >= '0' && character <= '9')
-        *digit = (unsigned)(character - '0');
-    else if (character >= 'a' && character <= 'f')
-        *digit = (unsigned)(character - 'a') + 10;
-    else if (character >= 'A' && character <= 'F')
-        *digit = (unsigned)(character - 'A') + 10;
-    else
-        return false;
-    return *digit < base;
+    uint32_t command = pci_config_read(function->rid, PCI_COMMAND, 2);
+    return command != 0xffff && (command & PCI_COMMAND_BUS_MASTER) != 0;
 }
 
-/* Reads digits up to something else; false without any or past `limit`. */
-static bool digits(const char **text, unsigned base, uint64_t limit, uint64_t *value)
+bool decode_context(const struct pci_function *function, struct iommu_context_report *context)
 {
-    const char *start = *text;
-    unsigned digit;
-    *value = 0;
-    for (; digit_of(**text, base, &digit); (*text)++) {
-        if (*value > (limit - digit) / base)
-            return false;
-        *value = *value * base + digit;
-    }
-    return *text != start;
-}
-
-bool decode_number(const char *text, uint64_t *value)
-{
-    unsigned base = 10;
-    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-        base = 16;
-        text += 2;
-    }
-    return digits(&text, base, UINT64_MAX, value) && *text == '\0';
-}
-
-bool decode_rid(const char *text, rid_t *rid)
-{
-    uint64_t segment = 0, bus, device, function;
-    if (!digits(&text, 16, 0xffff, &bus) || *text++ != ':' || !digits(&text, 16, 0xff, &device))
+    struct iommu_unit_report report;
+    int unit = iommu_unit_of(function);
+    if (unit < 0 || !iommu_unit_report((unsigned)unit, &report) || !report.usable)
         return false;
-    if (*text == ':') {
-        text++;
-        segment = bus;
-        bus = device;
-        if (!digits(&text, 16, 0x1f, &device))
-            return false;
-    }
-    if (bus > 0xff || device > 0x1f || *text++ != '.' || !digits(&text, 8, 7, &function) ||
-        *text != '\0')
-        return false;
-    *rid = RID(segment, bus, device, function);
-    return true;
+    iommu_context_report(report.root_table, (uint16_t)function->rid, context);
+    return context->present;
 }
 
 static void print_leaf(uint64_t address, const struct page_walk *walk)
@@ -99,7 +59,7 @@ static void print_leaf(uint64_t address, const struct page_walk *walk)
                        size_text(walk->page_size).text,
                        (walk->rights & PAGE_READ) != 0 ? "read" : "",
                        (walk->rights & PAGE_WRITE) != 0 ? " write" : "",
-                       owner_text(frames_owner(walk->physical)).text);
+                       owner_name(frames_owner(walk->physical)));
 }
 
 /* Where the walk ends that a request takes: 0 for what is let through, else VT-d's reason code. */
@@ -178,12 +138,10 @@ void decode_walk(rid_t rid, uint64_t address)
 
 static void print_function(const struct pci_function *function)
 {
-    const struct guest *owner = guest_of_owner(function->owner);
-    bool master = (pci_config_read(function->rid, PCI_COMMAND, 2) & PCI_COMMAND_BUS_MASTER) != 0;
     console_printf("%s %04x:%04x%s, owner %s\n", rid_text(function->rid).text, function->vendor,
                    function->device, function->is_vf ? ", a virtual function" : "",
-                   owner != NULL ? owner->name : owner_kind(function->owner));
-    if (!master)
+                   owner_name(function->owner));
+    if (!decode_masters(function))
         console_printf("its bus mastering is off: it sends nothing at all, whatever follows\n");
 }
 

@@ -2,13 +2,13 @@
 /* What hardware structures say, for people at the prompt. */
 #pragma once
 
-#include "hypervisor/pci/rid.h"
+#include "hypervisor/iommu/report.h"
 
 const char *decode_on_off(uint64_t value, unsigned bit);
-/* "bb:dd.f" or "ssss:bb:dd.f"; false for anything else. */
-MUST_CHECK bool decode_rid(const char *text, rid_t *rid);
-/* Decimal or 0x hexadecimal, the whole text. */
-MUST_CHECK bool decode_number(const char *text, uint64_t *value);
+/* Whether the function may send: the live bit of its command register. */
+bool decode_masters(const struct pci_function *function);
+/* The live context entry of a function; false where it has none, or no unit that is used. */
+bool decode_context(const struct pci_function *function, struct iommu_context_report *context);
 /* Prints every level from the root entry to the leaf that a requester's access would take, and the
  * verdict. */
 void decode_walk(rid_t rid, uint64_t address);

@@ -45,8 +45,8 @@ def run(boot):
     return run
 
 
-COMMANDS = ("help", "log", "more", "guests", "devices", "iommu", "domains", "walk", "why", "groups", "faults", "audit", "exits", "cpus", "frames", "start",
-            "stop", "restart", "pause", "resume", "move", "console", "reboot", "poweroff")
+COMMANDS = ("help", "log", "more", "guests", "devices", "iommu", "domains", "walk", "why", "groups", "faults", "map", "audit", "exits", "cpus",
+            "frames", "start", "stop", "restart", "pause", "resume", "move", "console", "reboot", "poweroff")
 
 
 def test_help(run):
@@ -83,7 +83,7 @@ def test_domains(run):
 def test_walk(run):
     base = one(run, "guest.created", name="stays").number("base")
     answer = ask(run, "walk 01:10.0 0x200000", f"^reaches {base + 0x200000:#x} ")
-    assert "level 4 PML4E" in answer and "owner guest" in answer
+    assert "level 4 PML4E" in answer and "owner stays" in answer
     ask(run, "walk 01:10.0 0x800000", "^blocked: nothing is mapped at 0x800000$")
     ask(run, "walk 01:10.0 0xfee00000", "^blocked: ")
     ask(run, "walk 01:10.2 0x200000", "^blocked: the requester has no context entry$")
@@ -91,7 +91,15 @@ def test_walk(run):
     ask(run, "walk 01:00.0 0x100000", "owner hypervisor")
     ask(run, "walk 00:1f.2 0", "^blocked: the requester has no context entry$")
     ask(run, "walk 55:00.0 0", "no function 55:00.0 is known")
-    ask(run, "walk 0000:01:10.0 8388607", "^reaches ")
+    answer = ask(run, "walk 0000:01:10.0 8388607", "^reaches ")
+    assert "8388607 is decimal: 0x7fffff" in answer
+
+
+def test_names_stand_for_requester_ids(run):
+    for name, rid in (("uplink", "01:00.0"), ("uplink.vf0", "01:10.0"), ("uplink.vf1", "01:10.2")):
+        for line in ("walk {} 0x100000", "why {} 0x100000"):
+            assert ask(run, line.format(name)) == ask(run, line.format(rid))
+    assert len({ask(run, f"why {name} 0") for name in ("uplink", "uplink.vf0", "uplink.vf1")}) == 3
 
 
 def test_why(run):
@@ -107,13 +115,67 @@ def test_why(run):
     answer = ask(run, f"why 01:10.2 {base:#x}", "^write: blocked, reason 0x2: request blocked: no context entry")
     last = of(run, "dma.fault")[-1]
     assert re.search(rf"its latest fault: {last['access']} (of|to|from) {base:#x}, reason {last['reason']}, guest rogue", answer), answer
-    ask(run, "why 01:10.9 0", "^why: a requester id is bb:dd.f")
 
 
-@pytest.mark.parametrize("line", ["walk 01:10.9 0", "walk 1 2", "walk 01:10.0 0x", "walk 01:10.0 12q", "walk 01:20.0 0",
-                                  "walk 01:10.0 0x1ffffffffffffffff", "walk 10000:01:10.0 0"])
-def test_walk_refuses_what_it_cannot_read(run, line):
-    ask(run, line, "^walk: a requester id is bb:dd.f, an address a number")
+@pytest.mark.parametrize("line", ["walk 01:10.9 0", "walk 1 2", "walk 01:20.0 0", "walk 10000:01:10.0 0", "why uplink.vf9 0",
+                                  "why uplink.vf 0", "why down 0", "why - 0", "move uplink.vf9 stays hello"])
+def test_devices_that_are_not_there(run, line):
+    ask(run, line, f"^{line.split()[1]}: no such device; a device is a name that `devices` shows, or bb:dd.f")
+
+
+@pytest.mark.parametrize("number", ["0x", "12q", "fee00000", "0x1ffffffffffffffff", "18446744073709551616", "-1"])
+def test_numbers_that_are_none(run, number):
+    for command in ("walk", "why"):
+        ask(run, f"{command} uplink.vf0 {number}", f"^{number}: an address is 0x and hexadecimal digits, or decimal; at most 64")
+
+
+def records(answer: str) -> dict[str, list[dict[str, str]]]:
+    """What `map` prints, by its first word."""
+    found = {}
+    for line in answer.replace("\r", "").splitlines():
+        event, *fields = line.split()
+        if event.startswith("map."):
+            found.setdefault(event.removeprefix("map."), []).append(dict(field.split("=", 1) for field in fields))
+    return found
+
+
+def test_map(run):
+    """The same as the log and the other commands say, in records."""
+    found = records(ask(run, "map"))
+    unit = one(run, "iommu.unit")
+    assert found["unit"] == [{"unit": "0", "base": unit["base"], "usable": "yes"}]
+    devices = {record["rid"]: record for record in found["device"]}
+    assert set(devices) == set(re.findall(r"(\w\w:\w\w\.\d) +\w{4}:\w{4} ", ask(run, "devices")))
+    vf = devices["01:10.0"]
+    domain = vf.pop("domain")
+    assert vf == {"rid": "01:10.0", "name": "uplink.vf0", "id": "8086:10ca", "class": "020000", "kind": "vf", "parent": "01:00.0",
+                  "port": devices["01:00.0"]["port"], "unit": "0", "owner": "stays", "master": "off"}
+    assert devices[vf["port"]] | {"kind": "bridge", "parent": "-", "port": "-", "name": "-"} == devices[vf["port"]]
+    pf = devices["01:00.0"]
+    assert (pf["name"], pf["kind"], pf["parent"], pf["owner"], pf["master"]) == ("uplink", "pf", vf["port"], "hypervisor", "on")
+    detached = devices["01:10.2"]
+    assert (detached["domain"], detached["owner"], detached["name"]) == ("-", "rogue", "uplink.vf1")
+    assert (devices["00:00.0"]["kind"], devices["00:00.0"]["domain"]) == ("function", "-")
+
+    created = one(run, "guest.created", name="stays")
+    base, size = created["base"], hex(8 << 20)
+    assert [record for record in found["domain"] if record["owner"] == "stays"] == [
+        {"domain": domain, "owner": "stays", "levels": "4", "address": "0x0", "physical": base, "size": size, "rights": "rw"}]
+    assert {record["address"] for record in found["domain"] if record["domain"] == pf["domain"]} == {"0x100000"}
+    cpu = [record for record in found["cpu"] if record["guest"] == "stays"]
+    assert cpu[0] == {"guest": "stays", "address": "0x0", "physical": base, "size": size, "rights": "rwx"}
+    assert len(cpu) > 1 and {record["rights"] for record in cpu[1:]} == {"rw"}, "its device's registers"
+    assert [record["rights"] for record in found["cpu"] if record["guest"] == "hello"] == ["rwx"]
+    end = 0
+    for record in found["memory"]:
+        assert int(record["physical"], 16) >= end
+        end = int(record["physical"], 16) + int(record["size"], 16)
+    assert {"physical": base, "size": size, "owner": "stays"} in found["memory"]
+    for record in cpu:
+        start, length = int(record["physical"], 16), int(record["size"], 16)
+        owners = {other["owner"] for other in found["memory"] if int(other["physical"], 16) < start + length
+                  and start < int(other["physical"], 16) + int(other["size"], 16)}
+        assert owners == {"stays"}, record
 
 
 def test_faults(run):
