@@ -255,6 +255,17 @@ class Machine:
             raise MachineEnded(self.explain(f"ended with status {self.status} before {what!r}"))
         raise MachineTimeout(self.explain(f"no {what!r} in {timeout:g} s"))
 
+    def wait_for_any(self, names: tuple[str, ...], seconds: float) -> LogLine | None:
+        """The first event of one of these names; None when that time is over, or the machine, without one."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while True:
+                line = next((line for line in self.log.events if line.event in names), None)
+                left = deadline - time.monotonic()
+                if line is not None or left <= 0 or self._ended.is_set():
+                    return line
+                self._changed.wait(min(left, 1.0))
+
     def tail(self, count: int = TAIL_LINES) -> str:
         with self._changed:
             return self.log.tail(count)

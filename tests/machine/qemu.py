@@ -11,7 +11,7 @@ from pathlib import Path
 from . import disk, paths, signing
 from .blind import MemoryLog, keys_of
 from .machine import Machine, MachineError
-from .qemu_command import Places, namespace_file, qemu_arguments
+from .qemu_command import Places, namespace_file, nested_arguments, qemu_arguments
 
 KEY_HELD = 20  # ms
 
@@ -40,7 +40,13 @@ class Tcg(Machine):
     """QEMU's own emulation: SVM, intel-iommu, igb."""
 
     name = "tcg"
-    accelerator = "tcg"
+
+    def _program(self) -> list:
+        """QEMU itself."""
+        return [paths.IN_TREE, "--tree", paths.qemu_tree(self.spec.chosen_qemu()), "qemu-system-x86_64"]
+
+    def _arguments(self, places: Places) -> list[str]:
+        return qemu_arguments(self.spec, "tcg", places)
 
     def _launch(self) -> tuple[subprocess.Popen, int]:
         medium = prepare_medium(self.spec, self._copy)
@@ -53,8 +59,7 @@ class Tcg(Machine):
         (self.directory / "qmp.sock").unlink(missing_ok=True)
         places = Places(firmware_code=str(paths.ovmf_code(self.spec.firmware)), firmware_variables=str(variables),
                         disk=f"file={medium}" if medium else None, directory=str(self.directory), qmp="qmp.sock")
-        command = [paths.IN_TREE, "--tree", paths.qemu_tree(self.spec.chosen_qemu()), "qemu-system-x86_64",
-                   *qemu_arguments(self.spec, self.accelerator, places)]
+        command = [*self._program(), *self._arguments(places)]
         (self.directory / "command").write_text("\n".join(str(word) for word in command) + "\n")
         # Two pipes rather than a socket: QEMU writes byte by byte, of which a socket holds some 300 only. When
         # it is full the guest sees a serial port that does not send, waits for it and at last drops text.
@@ -128,4 +133,6 @@ class Kvm(Tcg):
     """The same machine on this machine's KVM; it needs nested virtualisation."""
 
     name = "kvm"
-    accelerator = "kvm"
+
+    def _arguments(self, places: Places) -> list[str]:
+        return nested_arguments(self.spec, places)

@@ -139,6 +139,11 @@ def firmware_arguments(spec: MachineSpec, places: Places) -> list[str]:
             "-drive", f"if=pflash,unit=1,format=raw,file={places.firmware_variables}"]
 
 
+def nested_arguments(spec: MachineSpec, places: Places) -> list[str]:
+    """QEMU with nested KVM: on a computer that offers it, and on the middle floor of the stacked machine."""
+    return qemu_arguments(spec, "kvm", places)
+
+
 def qemu_arguments(spec: MachineSpec, accelerator: str, places: Places) -> list[str]:
     """Everything after the program's name. accelerator: "tcg" or "kvm"."""
     if accelerator == "kvm":

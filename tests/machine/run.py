@@ -18,7 +18,7 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, like, machine, paths, report, scenario  # noqa: E402
+from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, like, machine, paths, report, scenario, trial  # noqa: E402
 from machine.disk import ImageError  # noqa: E402
 
 LEAVE = b"\x1d"  # Ctrl-]
@@ -30,7 +30,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     build = paths.REPOSITORY / "build"
     parser.add_argument("--machine", choices=sorted(MACHINES),
-                        help="default: kvm where nested virtualisation is really offered, else tcg")
+                        help="default: kvm where nested virtualisation is really offered and the machine comes up "
+                             f"(the prompt within {' + '.join(str(seconds) for _, seconds in trial.MILESTONES)} s), else tcg")
     parser.add_argument("--like", choices=like.LIKES, metavar="KIND",
                         help="a machine like one of a laboratory (tcg): " +
                              "; ".join(f"{name}, {kind.summary}" for name, kind in like.LIKES.items()))
@@ -146,6 +147,33 @@ def run_batch(run, limit: float, typed: str) -> None:
         print(run.explain(f"the time limit of {limit:g} s is over"), file=sys.stderr)
 
 
+def started(name: str, reason: str, options: argparse.Namespace, interactive: bool, limit: float):
+    """The machine, running. One that was chosen rather than asked for and that does not come up makes way for tcg."""
+    spec = specification(options, not interactive, name)
+    run = machine(name, spec, limit)
+    qemu = f" qemu={spec.chosen_qemu()}" if name in ("tcg", "kvm") else ""
+    say(f"machine={name} ({reason}){qemu} {f'like={options.like} ' if options.like else ''}scenario={options.scenario or 'default'} log={run.directory}/serial.log")
+    if options.gdb is not None and name in ("tcg", "kvm"):
+        say(f"waiting for a debugger: gdb -ex 'target remote :{options.gdb}' build/bulkhead.elf")
+    on_trial = name == "kvm" and options.machine is None and options.gdb is None
+    if on_trial:
+        run.on_data = trial.Held(to_stdout)
+        run.start()
+        failure = trial.failure(run, more=scenario.overwriting(scenario.text_of(options.scenario)))
+        if failure:
+            run.stop()
+            say(f"kvm did not come up: {failure}")
+            return started("tcg", "since kvm did not come up; MACHINE=kvm takes kvm and nothing else", options, interactive,
+                           limit)
+    if interactive:
+        say("Ctrl-] leaves; everything else goes to the machine")
+    if on_trial:
+        run.on_data.release()
+        return run
+    run.on_data = to_stdout
+    return run.start()
+
+
 def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
     made(options)
@@ -156,16 +184,7 @@ def main(argv: list[str] | None = None) -> int:
     limit = options.timeout or (INTERACTIVE_LIMIT if interactive
                                 else DEFAULT_LIMIT[name] + scenario.overwriting(scenario.text_of(options.scenario)))
     try:
-        spec = specification(options, not interactive, name)
-        run = machine(name, spec, limit)
-        qemu = f" qemu={spec.chosen_qemu()}" if name in ("tcg", "kvm") else ""
-        say(f"machine={name} ({reason}){qemu} {f'like={options.like} ' if options.like else ''}scenario={options.scenario or 'default'} log={run.directory}/serial.log")
-        if options.gdb is not None and name in ("tcg", "kvm"):
-            say(f"waiting for a debugger: gdb -ex 'target remote :{options.gdb}' build/bulkhead.elf")
-        run.on_data = to_stdout
-        if interactive:
-            say("Ctrl-] leaves; everything else goes to the machine")
-        with run:
+        with started(name, reason, options, interactive, limit) as run:
             if interactive:
                 interact(run)
             else:

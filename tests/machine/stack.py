@@ -23,7 +23,7 @@ from . import paths, stackdisk
 from .bochs import CPU_MODEL, Bochs
 from .machine import MachineError
 from .qemu import prepare_medium
-from .qemu_command import Places, qemu_arguments
+from .qemu_command import Places, nested_arguments
 from .spec import MachineSpec
 
 LINUX_MEMORY = 512  # MiB beside the memory of QEMU's machine: Linux, and QEMU on a RAM disk
@@ -175,7 +175,7 @@ class Stack(Bochs):
         # QEMU is told the image's own size: the drive is larger.
         medium = f"file.driver=host_device,file.filename=/dev/image,size={size}" if size is not None else None
         places = Places(firmware_code="/tools/code.fd", firmware_variables="/tmp/vars.fd", disk=medium, directory="/tmp")
-        arguments = ["-L", "/tools/qemu", *qemu_arguments(self.spec, "kvm", places)]
+        arguments = ["-L", "/tools/qemu", *nested_arguments(self.spec, places)]
         if any("\n" in argument for argument in arguments):
             raise MachineError("an argument of QEMU has two lines; the stacked machine takes one for each")
         text = "\n".join(arguments) + "\n"
