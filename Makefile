@@ -153,7 +153,7 @@ programs:
 program-files: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/config $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables $(BUILD)/entry
 
 setup: ## install what building, running and testing need (root or sudo)
-	@tests/machine/setup.sh build tools emulators guests
+	@tests/machine/setup.sh build tools emulators guests site
 	@tests/machine/setup.sh qemu11 || echo 'setup: tests that need QEMU 11 will be skipped' >&2
 
 # What a scenario needs beyond our own images and the older QEMU: Linux guests, or virtio cards with virtual functions.
@@ -204,8 +204,18 @@ test-config: all ## CONFIG_ACCESSES random accesses of a guest to configuration 
 	@FUZZ_OPERATIONS=$(CONFIG_ACCESSES) $(PYTEST) -s -k test_configuration_space tests/system/test_fuzz_guest.py
 
 lint: ## formatting, static analysis, both compilers, sizes, spelling
-	@tests/machine/setup.sh build tools
+	@tests/machine/setup.sh build tools site
 	@$(PYTEST) $(PYTEST_FLAGS) tests/lint
+
+SITE_PORT ?= 8000
+.PHONY: site site-serve
+site: ## the book as a site with search: build/site/index.html, which opens from disk
+	@tests/machine/setup.sh site
+	@$(PYTHON) -m mkdocs build --quiet --strict --site-dir $(abspath $(BUILD))/site
+	@echo 'site: open $(BUILD)/site/index.html, or make site-serve'
+
+site-serve: site ## the same over HTTP, on this computer only: SITE_PORT=8000
+	@$(PYTHON) tests/tools/serve.py $(BUILD)/site '$(SITE_PORT)'
 
 .PHONY: format
 format: ## format all C sources as lint wants them

@@ -9,6 +9,7 @@
 #   setup.sh qemu11      QEMU 11.1 beside the other, from Debian 13's backports: for `--qemu 11` and the scenario virtio
 #   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3, DPDK, and
 #                        igb_uio, which is built here
+#   setup.sh site        mkdocs, which makes a site of docs/
 #   setup.sh fresh       what makes a bare Debian in a directory, for `make test-fresh`
 #
 # The emulators and the tools are unpacked beside the system, never installed into it: Debian 12's QEMU has neither
@@ -51,6 +52,7 @@ build_packages='
     sbsigntool openssl libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect
     acpica-tools gdb git cpio ca-certificates'
 tools_host_packages='ca-certificates debian-archive-keyring python3 util-linux'
+site_packages=mkdocs
 fresh_packages='debootstrap debian-archive-keyring python3 git mount util-linux'
 emulator_host_packages='
     ca-certificates debian-archive-keyring python3 python3-pexpect mtools
@@ -446,11 +448,14 @@ for group in "$@"; do
     emulators) setup_emulators ;;
     qemu11) setup_qemu11 ;;
     guests) setup_guests ;;
+    site)
+        install_packages site $site_packages
+        ;;
     fresh)
         # shellcheck disable=SC2086
         install_packages fresh $fresh_packages
         ;;
     -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;/SPDX/d;s/^# \{0,1\}//;p}' "$0" ;;
-    *) fail "unknown group '$group' (there are: build, tools, emulators, qemu11, guests, fresh)" ;;
+    *) fail "unknown group '$group' (there are: build, tools, emulators, qemu11, guests, site, fresh)" ;;
     esac
 done

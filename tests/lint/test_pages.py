@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""README and the book as pages: they lead to each other, and a site can be made of them."""
+
+import importlib.util
+import json
+import re
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from conftest import PATIENCE, ROOT
+from lint.test_lint import files
+
+PAGES = files("*.md")
+BOOK = [name for name in PAGES if name.startswith("docs/")]
+CODE = re.compile(r"^```.*?^```|`[^`]*`", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]*)\)")
+
+
+def links(page: str) -> list[tuple[str, str]]:
+    """(page or file, anchor) of each link inside the repository."""
+    text = CODE.sub("", (ROOT / page).read_text())
+    targets = [target.partition("#") for target in LINK.findall(text) if "://" not in target]
+    return [(str((ROOT / page).parent.joinpath(path).resolve().relative_to(ROOT)) if path else page, anchor)
+            for path, _, anchor in targets]
+
+
+def anchor(heading: str) -> str:
+    """What GitHub makes of a heading."""
+    plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+    return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+
+
+def anchors(text: str) -> set[str]:
+    found: dict[str, int] = {}
+    for heading in re.findall(r"^#{1,6} (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M):
+        name = anchor(heading)
+        found[name if name not in found else f"{name}-{found[name]}"] = 0
+        found[name] += 1
+    return set(found)
+
+
+def test_links_lead_to_a_heading():
+    """Files are looked at by test_lint.py."""
+    broken = [f"{page}: {target}#{name}" for page in PAGES for target, name in links(page)
+              if name and target.endswith(".md") and name not in anchors((ROOT / target).read_text())]
+    assert not broken, broken
+
+
+def test_anchors_are_those_of_github():
+    page = "# A\n## `why`: what, for 82576?\n```\n# not one\n```\n## A\n### [x](y.md) and z\n"
+    assert anchors(page) == {"a", "why-what-for-82576", "a-1", "x-and-z"}
+
+
+def test_every_page_can_be_reached():
+    """From the list of chapters."""
+    seen, left = set(), ["docs/README.md"]
+    while left:
+        page = left.pop()
+        if page not in seen and page.startswith("docs/") and page.endswith(".md"):
+            seen.add(page)
+            left += [target for target, _ in links(page)]
+    unseen = sorted(set(BOOK) - seen)
+    assert not unseen, f"no way from docs/README.md: {unseen}"
+    listed = {target for target, _ in links("docs/README.md")}
+    assert not sorted(set(BOOK) - listed - {"docs/README.md"}), "not in docs/README.md's list of chapters"
+
+
+# --- the site ---
+
+class Page(HTMLParser):
+    """What a browser would fetch, what a reader can click, and what can be pointed at."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        if "id" in values:
+            self.ids.add(values["id"])
+        if tag == "a":
+            self.links.append(values.get("href") or "")
+        elif tag == "link":
+            if values.get("rel") not in ("canonical", "next", "prev"):
+                self.fetched.append(values.get("href") or "")
+        elif values.get("src"):
+            self.fetched.append(values["src"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    if importlib.util.find_spec("mkdocs") is None:
+        pytest.fail("mkdocs is not installed: tests/machine/setup.sh site")
+    folder = tmp_path_factory.mktemp("book") / "site"
+    done = subprocess.run(["/usr/bin/python3", "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder],
+                          cwd=ROOT, text=True, capture_output=True, timeout=120 * PATIENCE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(site) -> dict[str, Page]:
+    return {str(path.relative_to(site)): Page(path.read_text()) for path in site.rglob("*.html")}
+
+
+def test_every_page_is_on_the_site(built):
+    """And in its navigation, which mkdocs' strict mode does not ask for."""
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    named = set(re.findall(r": ([\w/.-]+\.md)$", navigation, re.M))
+    missing = sorted({name.removeprefix("docs/") for name in BOOK} - named)
+    assert not missing, f"not in the navigation of mkdocs.yml: {missing}"
+    page = {name: "index.html" if name == "README.md" else name[:-3] + ".html" for name in named}
+    assert set(page.values()) <= set(built), set(page.values()) - set(built)
+
+
+def test_the_site_needs_no_network(site, built):
+    """Pages, scripts and styles fetch nothing from elsewhere."""
+    outside = [f"{name}: {address}" for name, page in built.items() for address in page.fetched
+               if urlsplit(address).scheme not in ("", "data") or address.startswith("//")]
+    assert not outside, outside
+    for style in site.rglob("*.css"):
+        asked = re.findall(r"(?:@import|url\()\s*[\"']?((?:https?:)?//[^\"')]+)", style.read_text())
+        assert not asked, (style.name, asked)
+
+
+def test_links_of_the_site_lead_somewhere(site, built):
+    broken = []
+    for name, page in built.items():
+        for link in [*page.links, *page.fetched]:
+            place = urlsplit(link)
+            if place.scheme or name == "404.html":
+                continue
+            target = str((site / name).parent.joinpath(unquote(place.path)).resolve().relative_to(site)) if place.path else name
+            target = "index.html" if target == "." else target
+            if not (site / target).exists():
+                broken.append(f"{name}: {link}")
+            elif place.fragment and target in built and unquote(place.fragment) not in built[target].ids:
+                broken.append(f"{name}: {link}")
+    assert not broken, broken
+
+
+def test_marks_of_tools_are_not_on_the_site(site):
+    """Figures that tools fill in stand between comments."""
+    assert "<!-- exit cpuid-1 -->" in (ROOT / "docs/performance.md").read_text()
+    marked = [str(path) for path in site.rglob("*.html")
+              if "<!--" in path.read_text().partition('itemprop="articleBody">')[2].partition("<footer>")[0]]
+    assert not marked, marked
+
+
+def test_the_index_of_the_search(site):
+    """From disk a page may load a script and no JSON, so the index is there as both."""
+    index = json.loads((site / "search/search_index.json").read_text())
+    assert (site / "search/search_index.js").read_text() == f"var searchIndex = {(site / 'search/search_index.json').read_text()};\n"
+    assert (site / "search/lunr.js").exists()
+    text = " ".join(f"{page['title']} {page['text']}" for page in index["docs"] if page["location"].startswith("iommu.html"))
+    assert "context entry" in text and "<!--" not in text
