@@ -14,6 +14,7 @@ import pytest
 from conftest import PATIENCE, ROOT
 from lint.test_lint import files
 
+MOST_WORDS = 700
 PAGES = files("*.md")
 BOOK = [name for name in PAGES if name.startswith("docs/")]
 CODE = re.compile(r"^```.*?^```|`[^`]*`", re.MULTILINE | re.DOTALL)
@@ -41,6 +42,12 @@ def anchors(text: str) -> set[str]:
         found[name if name not in found else f"{name}-{found[name]}"] = 0
         found[name] += 1
     return set(found)
+
+
+def test_readme_is_short():
+    """It is read in three minutes; what is longer has a page."""
+    words = len(re.sub(r"<!--.*?-->", "", (ROOT / "README.md").read_text(), flags=re.S).split())
+    assert words <= MOST_WORDS, f"README.md has {words} words: {MOST_WORDS} are the most. Move something to docs/"
 
 
 def test_links_lead_to_a_heading():
@@ -161,3 +168,82 @@ def test_the_index_of_the_search(site):
     assert (site / "search/lunr.js").exists()
     text = " ".join(f"{page['title']} {page['text']}" for page in index["docs"] if page["location"].startswith("iommu.html"))
     assert "context entry" in text and "<!--" not in text
+
+
+# --- troubleshooting ---
+
+TROUBLE = "docs/troubleshooting.md"
+# How an event is called that refuses something or reports a failure, and those that are called so and are neither.
+FAILURE = re.compile(r"(refused|failed|lost|fault|violation|quarantined|dropped|denied|dead|unexpected|exception|"
+                     r"machine_check|checksum|errors?|spoof|mailbox|blocked|doubt|hidden|overlap|queue|corrected|quirk|"
+                     r"command|skipped|cannot|unsure|far|taken)$")
+NO_FAILURES = {"boot.dropped"}  # memory that is given back
+STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"(?:\s*"((?:[^"\\\n]|\\.)*)")*')
+EVENT = re.compile(r"[a-z]+\.[a-z0-9_]+")
+
+
+def sources() -> list[str]:
+    return [(ROOT / name).read_text() for name in files("boot/*.[ch]", "hypervisor/*.[ch]", "drivers/*.[ch]")]
+
+
+def strings(text: str) -> list[str]:
+    """Literals, neighbours joined as the compiler does."""
+    return ["".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', match[0])).replace('\\"', '"') for match in STRING.finditer(text)]
+
+
+def entries(page: str) -> dict[str, str]:
+    parts = re.split(r"^## (.*)$", page, flags=re.M)
+    return {title: body for title, body in zip(parts[1::2], parts[2::2]) if EVENT.fullmatch(title)}
+
+
+def test_every_failure_has_an_entry():
+    """What the sources log as refused or failed is in docs/troubleshooting.md, in order, with something to do."""
+    events = {name for text in sources() for literal in strings(text) for name in [literal.partition(" ")[0]]
+              if EVENT.fullmatch(name) and not name.endswith((".elf", ".conf", ".asm", ".log", ".txt"))}
+    page = (ROOT / TROUBLE).read_text()
+    known = entries(page)
+    missing = sorted(name for name in events if FAILURE.search(name) and name not in NO_FAILURES | set(known))
+    assert not missing, f"no entry in {TROUBLE}: {missing}"
+    assert not sorted(set(known) - events), "entries for events that nothing logs"
+    assert list(known) == sorted(known), "entries are in the order of the alphabet"
+    assert len(known) >= 60
+    idle = [name for name, body in known.items() if "**Do:**" not in body and "| do |" not in body]
+    assert not idle, f"nothing to do: {idle}"
+
+
+def test_messages_of_the_entries_are_those_of_the_sources():
+    literals = " ".join(literal for text in sources() for literal in strings(text))
+    wrong = []
+    for name, body in entries((ROOT / TROUBLE).read_text()).items():
+        rows = re.search(r"^\| message \| do \|\n\|---\|---\|\n((?:\|.*\n)+)", body, re.M)
+        for row in rows[1].splitlines() if rows else []:
+            for message in row.split("|")[1].split(";"):
+                if not message.strip().startswith("about ") and message.strip() not in literals:
+                    wrong.append(f"{name}: {message.strip()}")
+    assert not wrong, wrong
+
+
+# --- glossary ---
+
+def terms() -> dict[str, str]:
+    """Each term of the glossary and the page that its row leads to."""
+    rows = re.findall(r"^\| ([^|]+?) \| .* \| \[[^]]*\]\(([\w/.-]+)\) \|$", (ROOT / "docs/glossary.md").read_text(), re.M)
+    return {name: page for names, page in rows for name in names.split(", ")}
+
+
+def test_terms_are_used_in_their_chapters():
+    found = terms()
+    assert len(found) >= 70 and list(found) == sorted(found, key=str.lower)
+    unused = []
+    for term, page in found.items():
+        text = re.sub(r"\s+", " ", (ROOT / "docs" / page).read_text())
+        if not re.search(rf"(?<!\w){re.escape(term)}(?:e?s|ped|ing|ed)?(?!\w)", text, re.I):
+            unused.append(f"{term}: not in {page}")
+    assert not unused, unused
+
+
+def test_terms_can_be_searched(site):
+    index = json.loads((site / "search/search_index.json").read_text())
+    text = " ".join(page["text"] for page in index["docs"] if page["location"].startswith("glossary.html"))
+    missing = [term for term in terms() if term not in text]
+    assert not missing, missing

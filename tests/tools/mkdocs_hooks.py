@@ -4,6 +4,7 @@
 Pages are written for GitHub and read there as well: links lead to files above docs/, marks of figures that tools fill in
 are comments, and a heading's anchor is what GitHub makes of it."""
 
+import json
 import re
 import shutil
 import unicodedata
@@ -100,8 +101,24 @@ def mend_scripts(site: Path) -> None:
         path.write_text(re.sub(r'<script src="([^"]+)"[^>]*></script>', script, text))
 
 
+def name_sections(index: dict) -> dict:
+    """Sections are found by their titles, which say little without the page: "Step by step"."""
+    titles = {page["location"]: page["title"] for page in index["docs"] if "#" not in page["location"]}
+    begun = set()
+    for section in index["docs"]:
+        page, _, anchor_name = section["location"].partition("#")
+        if anchor_name and page in begun:
+            section["title"] = f"{section['title']} ({titles[page]})"
+        elif anchor_name:
+            begun.add(page)  # the page's own heading comes first
+    return index
+
+
 def on_post_build(config, **_):
-    """The index once more, as a script: a page from disk may load that and no JSON."""
+    """The index with better titles, and once more as a script: a page from disk may load that and no JSON."""
     site = Path(config["site_dir"])
     mend_scripts(site)
-    (site / "search/search_index.js").write_text(f"var searchIndex = {(site / 'search/search_index.json').read_text()};\n")
+    file = site / "search/search_index.json"
+    text = json.dumps(name_sections(json.loads(file.read_text())), ensure_ascii=False)
+    file.write_text(text)
+    file.with_suffix(".js").write_text(f"var searchIndex = {text};\n")
