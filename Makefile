@@ -10,7 +10,7 @@ endif
 NASM     := nasm
 LD       := ld
 OBJCOPY  := objcopy
-PYTHON   := /usr/bin/python3
+PYTHON   := $(or $(wildcard /usr/bin/python3),python3)
 MACHINE  ?=
 QEMU     ?=
 LIKE     ?=

@@ -14,7 +14,8 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-grub_lib=${GRUB_LIB:-/usr/lib/grub}
+# Where distributions have GRUB's modules; some call its programs grub2-*.
+grub_places='/usr/lib/grub /usr/share/grub2 /usr/lib64/grub /usr/share/grub /usr/local/lib/grub'
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1767225600}"
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -38,6 +39,17 @@ fail() {
 cleanup() { [ -z "$stage" ] || rm -rf "$stage"; }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
+
+# Sets grub_lib and grub: where the modules for a platform are, and how the names of GRUB's programs begin.
+find_grub() {
+    grub_lib=${GRUB_LIB:-}
+    for place in $grub_places; do
+        [ -z "$grub_lib" ] && [ -d "$place/$1" ] && grub_lib=$place
+    done
+    [ -d "${grub_lib:=${grub_places%% *}}/$1" ] || fail "$grub_lib/$1 is missing: run 'make setup'"
+    grub=grub
+    command -v grub-mkimage >/dev/null 2>&1 || ! command -v grub2-mkimage >/dev/null 2>&1 || grub=grub2
+}
 
 need() {
     for tool in "$@"; do
@@ -65,13 +77,13 @@ collect() {
 }
 
 stage_grub() {
-    need grub-mkimage
-    [ -d "$grub_lib/x86_64-efi" ] || fail "$grub_lib/x86_64-efi is missing: run 'make setup'"
+    find_grub x86_64-efi
+    need "$grub-mkimage"
     mkdir -p "$stage/EFI/BOOT" "$stage/EFI/bulkhead"
     # early.cfg has no comments: GRUB reads it before it knows what they are. The prefix names the volume that GRUB was
     # loaded from, in 2.06 and 2.12; $cmdpath would only in 2.06.
     # shellcheck disable=SC2086 # one word for each module is meant
-    grub-mkimage -O x86_64-efi -d "$grub_lib/x86_64-efi" -p /EFI/bulkhead -c "$here/grub/early.cfg" \
+    "$grub-mkimage" -O x86_64-efi -d "$grub_lib/x86_64-efi" -p /EFI/bulkhead -c "$here/grub/early.cfg" \
         -o "$stage/EFI/BOOT/BOOTX64.EFI" $grub_modules
     cp "$here/grub/disk.cfg" "$stage/EFI/bulkhead/grub.cfg"
     cp "$1" "$stage/EFI/bulkhead/bulkhead.efi"
@@ -151,8 +163,8 @@ make_net() {
 make_iso() {
     out=$1 hypervisor=$2
     shift 2
-    need grub-mkrescue xorriso
-    [ -d "$grub_lib/i386-pc" ] || fail "$grub_lib/i386-pc is missing: run 'make setup'"
+    find_grub i386-pc
+    need "$grub-mkrescue" xorriso
     stage=$(mktemp -d)
     mkdir -p "$stage/boot/grub" "$stage/bulkhead"
     cp "$here/grub/iso.cfg" "$stage/boot/grub/grub.cfg"
@@ -160,12 +172,12 @@ make_iso() {
     [ $# -eq 0 ] || cp "$@" "$stage/bulkhead/"
     settle
     log=$stage.log
-    grub-mkrescue -d "$grub_lib/i386-pc" --fonts= --locales= --themes= --compress=no \
+    "$grub-mkrescue" -d "$grub_lib/i386-pc" --fonts= --locales= --themes= --compress=no \
         --install-modules='biosdisk iso9660 normal regexp test echo serial terminal multiboot2 boot configfile true' \
         -o "$out.new" "$stage" -volid BULKHEAD >"$log" 2>&1 || {
         cat "$log" >&2
         rm -f "$log"
-        fail "grub-mkrescue failed"
+        fail "$grub-mkrescue failed"
     }
     rm -f "$log"
     mv "$out.new" "$out"

@@ -57,6 +57,23 @@ if [ -n "$cache" ]; then
 fi
 exec chroot "$root" /bin/sh -c "cd /srv/bulkhead && $1"
 """.replace("DEVICES", " ".join(DEVICES))
+# Makes another system of Debian: it has the tools, with OVMF where Arch has it, and neither apt nor dpkg.
+FOREIGN = """
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+apt-get -qq -y install --no-install-recommends gcc libc6-dev nasm binutils gnu-efi mtools fdisk util-linux \
+    grub-efi-amd64-bin grub-pc-bin grub-common xorriso python3 python3-pexpect qemu-system-x86 ovmf mawk
+mkdir -p /usr/share/edk2/x64
+mv /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/edk2/x64/OVMF_CODE.4m.fd
+mv /usr/share/OVMF/OVMF_VARS_4M.fd /usr/share/edk2/x64/OVMF_VARS.4m.fd
+mv /usr/lib/grub /usr/share/grub2
+mv /usr/bin/grub-mkimage /usr/bin/grub2-mkimage
+mv /usr/bin/grub-mkrescue /usr/bin/grub2-mkrescue
+rm -rf /usr/share/OVMF /usr/bin/apt* /usr/bin/dpkg* /usr/lib/apt /usr/lib/dpkg /var/lib/apt /var/lib/dpkg /etc/apt
+rm -f /etc/os-release
+printf 'ID=other\nPRETTY_NAME="another system"\n' >/etc/os-release
+"""
 
 
 def say(text: str) -> None:
@@ -215,6 +232,12 @@ def check(release: str, options) -> bool:
     logs = options.logs / release
     logs.mkdir(parents=True, exist_ok=True)
     root = Root(release, options.root / release, logs, options.cache)
+    if options.archive:
+        if not root.make():
+            return False
+        output("tar", "-C", str(root.place), "--numeric-owner", "-cf", str(options.archive), ".")
+        root.remove()
+        return True
     if options.reuse and (root.place / "root").is_dir():
         say(f"Debian {release} in {root.place} is used again")
     elif not root.make():
@@ -222,11 +245,17 @@ def check(release: str, options) -> bool:
         return False
     root.clone()
     passed, failed, report = 0, 0, []
+    if options.foreign and not root.run("foreign", FOREIGN, RUN_LIMIT)[0]:
+        print("0 passed, 1 failed", flush=True)
+        return False
     if not options.no_run:
         fine, log, seconds = root.run("run", "make run", RUN_LIMIT)
-        fine = fine and "run.verdict result=ok" in log.read_text(errors="replace")
+        text = log.read_text(errors="replace")
+        fine = fine and "run.verdict result=ok" in text and ("the tools on PATH are used" in text) == options.foreign
         report.append(f"make run {'ok' if fine else 'FAILED'}, {duration(seconds)}")
         passed, failed = passed + fine, failed + (not fine)
+    if options.foreign:
+        return finish(root, options, report, passed, failed)
     flags = f" PYTEST_FLAGS={shlex.quote(options.pytest_flags)}" if options.pytest_flags else ""
     if options.busy:
         flags += f" BUSY={options.busy}"
@@ -234,11 +263,15 @@ def check(release: str, options) -> bool:
     test_passed, test_failed, skipped = counts(log)
     report.append(f"make test {test_passed} passed, {test_failed} failed, {skipped} skipped, {duration(seconds)}")
     passed, failed = passed + test_passed, failed + max(test_failed, not (fine and test_passed))
+    return finish(root, options, report, passed, failed)
+
+
+def finish(root: Root, options, report: list[str], passed: int, failed: int) -> bool:
     if failed and not options.keep:
-        say(f"{root.place} is left for a look: its clone is in srv/bulkhead, the logs are in {logs}")
+        say(f"{root.place} is left for a look: its clone is in srv/bulkhead, the logs are in {root.logs}")
     elif not options.keep:
         root.remove()
-    print(f"Debian {release}: {'; '.join(report)}\n{passed} passed, {failed} failed", flush=True)
+    print(f"Debian {root.release}: {'; '.join(report)}\n{passed} passed, {failed} failed", flush=True)
     return failed == 0
 
 
@@ -250,6 +283,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--busy", type=int, default=0, metavar="N",
                         help="run the tests beside N loops that take the computer's time (three times as long)")
     parser.add_argument("--keep", action="store_true", help="leave the root there afterwards")
+    parser.add_argument("--foreign", action="store_true",
+                        help="make another system of it, with the tools on PATH and no apt: `make run` alone")
+    parser.add_argument("--archive", type=Path, metavar="FILE",
+                        help="run nothing: put the bare root into an archive, for a container's base image")
     parser.add_argument("--reuse", action="store_true", help="use a root that --keep left (a new clone, no new root)")
     parser.add_argument("--cache", default="", metavar="DIR",
                         help="an existing BULKHEAD_CACHE: saves its downloads; it is read, not written")

@@ -4,13 +4,15 @@
 import os
 from pathlib import Path
 
+from . import onpath
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 IN_TREE = HERE / "in-tree"
 
 
 class MissingEmulators(RuntimeError):
-    """The emulators have not been set up on this machine."""
+    """The emulators have not been set up on this machine, or another computer than Debian's has none that will do."""
 
 
 def cache() -> Path:
@@ -26,9 +28,27 @@ def tree() -> Path:
 QEMUS = {10: ("trixie", "emulators"), 11: ("qemu11", "qemu11")}
 
 
+def on_path() -> bool:
+    """Whether the emulators are those on PATH: on computers that are not Debian, where none have been unpacked."""
+    return not onpath.is_debian() and not (cache() / QEMUS[min(QEMUS)][0] / "version").exists()
+
+
+def _found(look, *arguments):
+    try:
+        return look(*arguments)
+    except onpath.Missing as why:
+        raise MissingEmulators(f"{why}; install it, {onpath.CONTAINER.format(goal='run')}") from why
+
+
+def qemu_on_path() -> int:
+    """Which of QEMUS the one on PATH counts as."""
+    version = _found(onpath.qemu)[1]
+    return max(known for known in QEMUS if known <= onpath.numbers(version)[0])
+
+
 def default_qemu() -> int:
-    """The version that the environment asks for (BULKHEAD_QEMU), else the first."""
-    wanted = os.environ.get("BULKHEAD_QEMU") or str(next(iter(QEMUS)))
+    """The version that the environment asks for (BULKHEAD_QEMU), else the first, or the one on PATH where that is used."""
+    wanted = os.environ.get("BULKHEAD_QEMU") or str(qemu_on_path() if on_path() else next(iter(QEMUS)))
     if wanted not in map(str, QEMUS):
         raise ValueError(f"BULKHEAD_QEMU={wanted}: there are {' and '.join(map(str, QEMUS))}")
     return int(wanted)
@@ -40,6 +60,17 @@ def qemu_tree(version: int) -> Path:
     return _unpacked(name, f"no QEMU {version}", group)
 
 
+def qemu_command(version: int) -> list:
+    """What starts that QEMU. Raises MissingEmulators likewise."""
+    if not on_path():
+        return [IN_TREE, "--tree", qemu_tree(version), "qemu-system-x86_64"]
+    program, found = _found(onpath.qemu)
+    if qemu_on_path() < version:
+        raise MissingEmulators(f"QEMU {version} is wanted: {program} is {found}; install it, "
+                               + onpath.CONTAINER.format(goal="run"))
+    return [program]
+
+
 # OVMF's code and variables. "secure": Secure Boot is on, with Debian's test key and no other; "strict": so it is, and
 # memory is protected by EFI_MEMORY_ATTRIBUTE_PROTOCOL; "protected": this without Secure Boot.
 FIRMWARE = {"plain": ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
@@ -49,10 +80,14 @@ FIRMWARE = {"plain": ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
 
 
 def ovmf_code(firmware: str = "plain") -> Path:
+    if firmware == "plain" and on_path():
+        return Path(_found(onpath.ovmf)[0])
     return tree() / "usr/share/OVMF" / FIRMWARE[firmware][0]
 
 
 def ovmf_variables(firmware: str = "plain") -> Path:
+    if firmware == "plain" and on_path():
+        return Path(_found(onpath.ovmf)[1])
     return tree() / "usr/share/OVMF" / FIRMWARE[firmware][1]
 
 
@@ -84,5 +119,8 @@ def module_packages() -> Path:
 def _unpacked(name: str, missing: str, group: str) -> Path:
     path = cache() / name
     if not (path / "version").exists():
+        if not onpath.is_debian():
+            raise MissingEmulators(f"{missing} in {path}, and they are made of Debian's packages: use a lane and a scenario "
+                                   f"that need none (tcg, sriov), {onpath.CONTAINER.format(goal='run')}")
         raise MissingEmulators(f"{missing} in {path}: run tests/machine/setup.sh {group}")
     return path

@@ -43,23 +43,26 @@ class Tcg(Machine):
 
     def _program(self) -> list:
         """QEMU itself."""
-        return [paths.IN_TREE, "--tree", paths.qemu_tree(self.spec.chosen_qemu()), "qemu-system-x86_64"]
+        return paths.qemu_command(self.spec.chosen_qemu())
 
     def _arguments(self, places: Places) -> list[str]:
         return qemu_arguments(self.spec, "tcg", places)
 
     def _launch(self) -> tuple[subprocess.Popen, int]:
+        # What is missing is said before anything is copied.
+        program = self._program()
+        code, fresh = paths.ovmf_code(self.spec.firmware), paths.ovmf_variables(self.spec.firmware)
         medium = prepare_medium(self.spec, self._copy)
         variables = self._copy("vars.fd")
-        disk.copy_sparse(paths.ovmf_variables(self.spec.firmware), variables)
+        disk.copy_sparse(fresh, variables)
         for number, nvme in enumerate(self.spec.nvmes):
             for namespace, size in enumerate(nvme.namespaces, 1):
                 with (self.directory / namespace_file(number, namespace)).open("wb") as stream:
                     stream.truncate(size << 20)
         (self.directory / "qmp.sock").unlink(missing_ok=True)
-        places = Places(firmware_code=str(paths.ovmf_code(self.spec.firmware)), firmware_variables=str(variables),
+        places = Places(firmware_code=str(code), firmware_variables=str(variables),
                         disk=f"file={medium}" if medium else None, directory=str(self.directory), qmp="qmp.sock")
-        command = [*self._program(), *self._arguments(places)]
+        command = [*program, *self._arguments(places)]
         (self.directory / "command").write_text("\n".join(str(word) for word in command) + "\n")
         # Two pipes rather than a socket: QEMU writes byte by byte, of which a socket holds some 300 only. When
         # it is full the guest sees a serial port that does not send, waits for it and at last drops text.

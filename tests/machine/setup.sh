@@ -16,6 +16,8 @@
 # igb nor TCG x2APIC, its Bochs aborts without a display, and each release of a formatter or a linter has another opinion.
 # They are fetched with this machine's own apt, so mirrors, proxies and credentials are those that apt already uses.
 #
+# On other systems the tools on PATH are used for `build` and `emulators`, or what is missing is named (onpath.py).
+#
 # Running it again is cheap: what is complete is left alone.
 set -eu
 
@@ -76,14 +78,34 @@ as_root() {
     fi
 }
 
+# Other systems than Debian have the tools on PATH, or onpath.py says what is missing. BULKHEAD_OS_RELEASE is for tests.
 check_release() {
-    release=unknown
-    [ -r /etc/os-release ] && release=$(. /etc/os-release && echo "${ID:-?} ${VERSION_ID:-?}")
+    file=${BULKHEAD_OS_RELEASE:-/etc/os-release}
+    release='unknown ?'
+    # shellcheck disable=SC1090 # whatever system this is
+    [ -r "$file" ] && release=$(. "$file" && echo "${ID:-?} ${VERSION_ID:-?}")
     case $release in
     'debian 12' | 'debian 13') ;;
-    *) say "warning: made for Debian 12 and 13, this is '$release'; package names may differ" ;;
+    'debian '*) say "warning: made for Debian 12 and 13, this is '$release'; package names may differ" ;;
     esac
-    command -v apt-get >/dev/null 2>&1 || fail "no apt-get here: install the tools listed in $0 by other means"
+    [ "${release% *}" = debian ] && command -v apt-get >/dev/null 2>&1 && return
+    # The one that make takes.
+    python=/usr/bin/python3
+    [ -x "$python" ] || python=$(command -v python3) || fail "python3 3.11 or newer is wanted, and there is none on PATH: install it," \
+        "or use the container: make container && make container-run (it needs podman or docker)"
+    wanted=
+    for group in "$@"; do
+        case $group in
+        emulators) is_complete trixie "$tree_version" || wanted="$wanted $group" ;;
+        qemu11) is_complete qemu11 "$qemu11_version" || wanted="$wanted $group" ;;
+        tools) is_complete tools "$tools_version" || wanted="$wanted $group" ;;
+        guests) is_complete guest-packages "$guests_version" || wanted="$wanted $group" ;;
+        *) wanted="$wanted $group" ;;
+        esac
+    done
+    # shellcheck disable=SC2086 # one word for each group is meant
+    [ -z "$wanted" ] || exec "$python" "$here/onpath.py" $wanted
+    exit 0
 }
 
 # Prints those of the named packages that are not installed.
@@ -437,7 +459,7 @@ setup_guests() {
 }
 
 [ $# -gt 0 ] || set -- build emulators
-check_release
+case $1 in -h | --help) ;; *) check_release "$@" ;; esac
 for group in "$@"; do
     case $group in
     build)
