@@ -24,6 +24,7 @@ MAKEFLAGS += --no-builtin-rules
 include boot/build.mk
 include guest/build.mk
 include tests/build.mk
+include tests/machine/container.mk
 include tests/efi/build.mk
 include tests/fuzz/build.mk
 include tests/tools/build.mk
