@@ -196,10 +196,32 @@ def entries(page: str) -> dict[str, str]:
     return {title: body for title, body in zip(parts[1::2], parts[2::2]) if EVENT.fullmatch(title)}
 
 
+def logged() -> set[str]:
+    """Names of events at the beginning of a literal; file names look alike."""
+    names = {literal.removeprefix("[0.000000] ").partition(" ")[0] for text in sources() for literal in strings(text)}
+    return {name for name in names if EVENT.fullmatch(name) and not name.endswith((".elf", ".conf", ".asm", ".log", ".txt"))}
+
+
+def events_of(page: str) -> set[str]:
+    """What looks like an event at the beginning of code in a line, or of a line of a block."""
+    blocks = re.findall(r"^```\n(.*?)^```", page, re.M | re.S)
+    code = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page, flags=re.M | re.S))
+    code += [re.sub(r"^\[[\d.]+\] ", "", line) for block in blocks for line in block.splitlines()]
+    return {match[1] for text in code if (match := re.match(r"([a-z]+\.[a-z_][a-z0-9_]+)(?= \w+=|$)", text))}
+
+
+def test_events_that_pages_name_exist():
+    events = logged()
+    subsystems = {name.partition(".")[0] for name in events}
+    unknown = [f"{page}: {name}" for page in PAGES for name in sorted(events_of((ROOT / page).read_text()) - events)
+               if name.partition(".")[0] in subsystems and not re.search(r"\.(c|h|conf|elf|asm|log|txt|py|efi|md|img|iso|csv|bin|vf\d)$", name)]
+    assert not unknown, unknown
+    assert events_of("`dma.nosuch rid=`, `dma.fault`\n```\n[0.1] iommu.gone units=1\n```\n") == {"dma.nosuch", "dma.fault", "iommu.gone"}
+
+
 def test_every_failure_has_an_entry():
     """What the sources log as refused or failed is in docs/troubleshooting.md, in order, with something to do."""
-    events = {name for text in sources() for literal in strings(text) for name in [literal.partition(" ")[0]]
-              if EVENT.fullmatch(name) and not name.endswith((".elf", ".conf", ".asm", ".log", ".txt"))}
+    events = logged()
     page = (ROOT / TROUBLE).read_text()
     known = entries(page)
     missing = sorted(name for name in events if FAILURE.search(name) and name not in NO_FAILURES | set(known))

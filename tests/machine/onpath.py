@@ -229,6 +229,8 @@ def problems(checks) -> list:
 
 def check_group(group: str) -> list:
     """What is missing of a group, a line each."""
+    if group == "site":
+        return problems([(check_module, "mkdocs")])
     if group not in PROGRAMS:
         return [f"what the group '{group}' of tests/machine/setup.sh has is made of Debian's packages"]
     rows = (compiler(), *PROGRAMS[group]) if group == "build" else PROGRAMS[group]
@@ -260,7 +262,7 @@ def main(groups: list) -> int:
             print(f"setup: {group}: this is not Debian ({system}): the tools on PATH are used", flush=True)
         failed = failed or bool(found)
     if failed:
-        goal = "test" if {"tools", "emulators"} <= set(groups) else "lint" if "tools" in groups else "run"
+        goal = "test" if {"tools", "emulators"} <= set(groups) else "lint" if "tools" in groups else "site" if groups == ["site"] else "run"
         print(f"setup: error: this is not Debian ({system}): install what is missing, {CONTAINER.format(goal=goal)}",
               file=sys.stderr)
     return 1 if failed else 0

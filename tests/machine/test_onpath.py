@@ -183,6 +183,12 @@ def test_what_only_debian_has(other, group):
     assert "use the container: make container && make container-run GOAL=" in last
 
 
+def test_the_site_wants_a_module(monkeypatch):
+    assert not onpath.check_group("site")  # `make test` has installed it
+    monkeypatch.setattr(onpath.importlib.util, "find_spec", lambda _name: None)
+    assert "the module mkdocs of" in "".join(onpath.check_group("site"))
+
+
 def test_what_has_been_unpacked_is_enough(other, tmp_path):
     """A cache that was copied from a Debian, or that of the container."""
     version = (ROOT / "tests/machine/setup.sh").read_text(encoding="utf-8").split("\ntree_version=")[1].split()[0]
