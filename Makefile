@@ -2,6 +2,8 @@
 # Two commands do everything on a fresh Debian 12 or 13: `make run` and `make test`.
 # `make help` lists the rest.
 
+include tests/tools/given.mk
+
 BUILD    := build
 CC       ?= gcc
 ifeq ($(origin CC),default)

@@ -97,6 +97,12 @@ TO ?= $(BUILD)/netboot
 medium = @KEY='$(KEY)' CERT='$(CERT)' DEFAULT='$(DEFAULT)' HOSTS='$(HOSTS)' boot/image.sh $(1) \
     $(BUILD)/bulkhead.stripped.elf $(BUILD)/bulkhead.efi $(SCENARIOS) $(MEDIA_GUESTS) $(FILES)
 
+ifneq ($(filter usb,$(MAKECMDGOALS)),)
+ifeq ($(DEVICE)$(own),)
+$(error usb: name the stick with DEVICE=/dev/sdX (lsblk lists them), or what is to go into an image of your own (FILES= DEFAULT= KEY= CERT=))
+endif
+endif
+
 .PHONY: netboot
 usb: all ## write a USB stick: DEVICE=/dev/sdX (all on it is lost); KEY= CERT= sign it for Secure Boot; FILES= DEFAULT=
 	$(if $(own),$(call medium,$(or $(signed),disk) $(OWN_IMAGE)))
@@ -104,4 +110,4 @@ usb: all ## write a USB stick: DEVICE=/dev/sdX (all on it is lost); KEY= CERT= s
 	@$(if $(DEVICE)$(if $(own),,none),boot/usb.sh "$(DEVICE)" $(if $(own),$(OWN_IMAGE),$(BUILD)/bulkhead.img) "$(FORCE)")
 
 netboot: all ## make a folder for network boot: TO=folder; KEY= CERT= sign it for Secure Boot; FILES= DEFAULT= HOSTS=
-	$(call medium,net $(TO))
+	$(call medium,net '$(TO)')

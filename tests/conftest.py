@@ -13,10 +13,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 from machine.machine import PATIENCE, latest  # noqa: E402
 
 
-def make(*arguments: str, timeout: float = 600) -> subprocess.CompletedProcess:
+def make(*arguments: str, timeout: float = 600, **options) -> subprocess.CompletedProcess:
     """Runs make in the repository's root. The limit is for what hangs: on a busy computer it is longer."""
     return subprocess.run(["make", "--no-print-directory", *arguments], cwd=ROOT, text=True,
-                          capture_output=True, timeout=timeout * PATIENCE)
+                          capture_output=True, timeout=timeout * PATIENCE, **options)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,10 @@
 
 #include "hypervisor/base/string.h"
 
+/* A tool for people shows all (tests/tools/build.mk). */
+#ifndef MAX_COMPLAINTS
 #define MAX_COMPLAINTS 32
+#endif
 
 static void add(struct message *message, const char *text, size_t length)
 {

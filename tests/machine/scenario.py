@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What a machine needs for a scenario, as its configuration says, which the hypervisor's own parser reads
-(tests/tools/config.c)."""
+(configuration.py)."""
 
-import functools
-import json
 import re
-import subprocess
 from pathlib import Path
 
 from . import linuxguest, paths
+from .configuration import encoded, parse, text_of as text_of_file
 from .spec import Nic, Nvme, SharedMemory, scenario_file
 
 SHARED_MEMORY = "1af4:1110"
@@ -22,19 +20,7 @@ FIRMWARE_MEMORY = 448  # MiB beside the guests': firmware, hypervisor, modules
 def text_of(name: str | None) -> str:
     """The configuration of that name in config/, "" when there is none: it may be on the medium alone."""
     path = paths.REPOSITORY / "config" / scenario_file(name or "sriov")
-    return path.read_text() if path.exists() else ""
-
-
-@functools.cache
-def parse(text: str) -> dict:
-    """What the hypervisor makes of it. What has an error is left out, as it leaves it out; the boot names it."""
-    tool = paths.REPOSITORY / "build/config"
-    if not tool.exists():
-        raise FileNotFoundError(f"there is no {tool}: run make all")
-    done = subprocess.run([tool, "--json", "-"], input=text.encode(), capture_output=True, check=False)
-    if done.returncode not in (0, 1):
-        raise RuntimeError(f"{tool}: {done.stderr.decode()}")
-    return json.loads(done.stdout)
+    return text_of_file(path) if path.exists() else ""
 
 
 def files(text: str) -> dict[str, bytes | Path]:
@@ -57,7 +43,7 @@ def for_machine(name: str | None, machine: str) -> dict[str, bytes]:
     if machine == "stack":
         for pattern, replacement in STACK_WORDS:
             wanted = re.sub(pattern, replacement, wanted)
-    return {f"/bulkhead/{scenario_file(name or 'sriov')}": wanted.encode()} if wanted != text else {}
+    return {f"/bulkhead/{scenario_file(name or 'sriov')}": encoded(wanted)} if wanted != text else {}
 
 
 def nics(text: str) -> tuple[Nic, ...]:

@@ -9,9 +9,17 @@ $(BUILD)/dmar: tests/tools/dmar.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c
 .PHONY: dmar
 dmar: $(BUILD)/dmar ## the tool that explains a machine's DMAR table: build/dmar FILE
 
-$(BUILD)/config: tests/tools/config.c $(wildcard hypervisor/config/*.[ch]) hypervisor/base/string.c
+$(BUILD)/config: tests/tools/config.c $(wildcard hypervisor/config/*.[ch]) hypervisor/base/string.c $(BUILD)/flags/unit
 	@mkdir -p $(@D)
-	$(HOST_CC) $(UNIT_CFLAGS) $(filter %.c,$^) -o $@
+	$(call say,LD,$@)
+	$(Q)$(HOST_CC) $(UNIT_CFLAGS) -DMAX_COMPLAINTS=100000 $(filter %.c,$^) -o $@
+
+REPORT ?=
+.PHONY: check-config
+check-config: ## what the hypervisor says to a configuration: FILE=my.conf (several: with blanks) or SCENARIO=name; REPORT=preflight.txt
+	@$(MAKE) -s --no-print-directory $(BUILD)/config
+	@$(PYTHON) tests/tools/check_config.py $(if $(REPORT),--report "$(REPORT)") \
+	    $(if $(findstring command,$(origin SCENARIO)),--scenario "$(SCENARIO)") $(if $(FILE),"$(FILE)")
 
 # The lookup alone: what discovers and drives units is left out at the link.
 $(BUILD)/units: tests/tools/units.c hypervisor/setup/iommu_scopes.c hypervisor/acpi/dmar.c hypervisor/acpi/table.c \

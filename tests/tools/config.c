@@ -4,8 +4,9 @@
  *   build/config FILE           what is wrong with it, as file:line:column: message
  *   build/config --json FILE    the same, and what it says, as JSON on standard output
  * FILE is - for standard input. Exit status 1 when there is any complaint, 2 when the file cannot
- * be read.
+ * be read. tests/tools/check_config.py, `make check-config`, is for people.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,9 +41,15 @@ static void string(const char *name, const char *text, const char *after)
     printf("\"%s", after);
 }
 
+static void place(const char *name, struct config_place at, const char *after)
+{
+    printf("\"%s\": [%u, %u]%s", name, at.line, at.column, after);
+}
+
 static void print_nic(const struct config_nic *nic)
 {
     string("name", nic->name, ", ");
+    place("at", nic->place, ", ");
     printf("\"disk\": %s, \"vfs\": %u, \"unsafe_controllers\": %s, ", yes(nic->disk), nic->vfs,
            yes(nic->unsafe_controllers));
     static const char *const drivers[] = {
@@ -61,7 +68,8 @@ static void print_nic(const struct config_nic *nic)
 
 static void print_device(const struct config *config, const struct config_device *device)
 {
-    string("nic", config->nics[device->nic].name, "");
+    string("nic", config->nics[device->nic].name, ", ");
+    place("at", device->place, "");
     if (!device->whole)
         printf(", \"vf\": %u", device->vf);
 }
@@ -69,8 +77,11 @@ static void print_device(const struct config *config, const struct config_device
 static void print_guest(const struct config *config, const struct config_guest *guest)
 {
     string("name", guest->name, ", ");
+    place("at", guest->place, ", ");
     string("image", guest->image, ", ");
+    place("image_at", guest->image_place, ", ");
     string("initrd", guest->initrd, ", ");
+    place("initrd_at", guest->initrd_place, ", ");
     string("args", guest->args, ", ");
     printf("\"memory\": %" PRIu64 ", \"cpus\": %u, \"cores\": [", guest->memory, guest->cpus);
     for (uint32_t i = 0; i < guest->core_count; i++)
@@ -114,8 +125,12 @@ int main(int count, char *arguments[])
     char *name = arguments[count - 1];
     FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "rb");
     size_t size = file != NULL ? fread(text, 1, sizeof text, file) : 0;
-    if (file == NULL || ferror(file) || size == sizeof text) {
-        fprintf(stderr, "%s: cannot be read, or is larger than 1 MiB\n", name);
+    if (file == NULL || ferror(file)) {
+        fprintf(stderr, "%s: cannot be read: %s\n", name, strerror(errno));
+        return 2;
+    }
+    if (size == sizeof text) {
+        fprintf(stderr, "%s: has 1 MiB or more, which no configuration has\n", name);
         return 2;
     }
     enum status status = config_parse(text, size, &config, complain, name);
