@@ -13,6 +13,8 @@ import pytest
 
 from conftest import PATIENCE, ROOT
 from lint.test_lint import files
+from machine import run as runner
+from machine.qemu_command import Places, qemu_arguments
 
 MOST_WORDS = 700
 PAGES = files("*.md")
@@ -74,6 +76,18 @@ def test_every_page_can_be_reached():
     assert not unseen, f"no way from docs/README.md: {unseen}"
     listed = {target for target, _ in links("docs/README.md")}
     assert not sorted(set(BOOK) - listed - {"docs/README.md"}), "not in docs/README.md's list of chapters"
+
+
+def test_the_command_line_of_the_lanes():
+    """Words that docs/lanes shows of QEMU's command line are there, in this order."""
+    spec = runner.specification(runner.arguments(["--scenario", "sriov"]), batch=True)
+    shown = re.findall(r"^```\n(-M .*?)^```", (ROOT / "docs/lanes/tcg.md").read_text(), re.M | re.S)
+    assert len(shown) == 1
+    real = iter(qemu_arguments(spec, "tcg", Places("code", "variables", None)))
+    missing = [word for word in shown[0].split() if word not in real]
+    assert not missing, f"not in QEMU's command line, or not in this order: {missing[0]}"
+    kvm = " ".join(qemu_arguments(spec, "kvm", Places("code", "variables", None)))
+    assert "-accel kvm" in kvm and "-cpu host" in kvm and "kernel-irqchip=split" in kvm
 
 
 # --- the site ---
