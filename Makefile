@@ -30,6 +30,7 @@ include tests/machine/container.mk
 include tests/efi/build.mk
 include tests/fuzz/build.mk
 include tests/tools/build.mk
+include tests/tools/shell.mk
 include tests/mutations/build.mk
 include tests/bench/build.mk
 include tests/prove/build.mk
@@ -186,11 +187,6 @@ RELEASE ?= 13
 test-fresh: ## make run and make test of a clone of HEAD in a bare Debian: RELEASE=12|13 PYTEST_FLAGS= FRESH_FLAGS= (root)
 	@tests/machine/setup.sh fresh
 	@$(PYTHON) tests/machine/fresh.py $(RELEASE) $(if $(PYTEST_FLAGS),--pytest-flags='$(PYTEST_FLAGS)') $(FRESH_FLAGS)
-
-GDB_PORT ?= 1234
-.PHONY: gdb
-gdb: $(BUILD)/bulkhead.elf ## a debugger for a machine of `make run RUN_FLAGS='--gdb 1234'`: bulkhead-guests, bulkhead-walk; GDB_PORT=1234
-	@gdb -q $< -x tests/tools/bulkhead_gdb.py -ex 'target remote :$(GDB_PORT)' -ex 'hbreak hypervisor_main' $(GDB_FLAGS)
 
 .PHONY: test-busy
 test-busy: ## make test beside BUSY=4 loops that take this computer's time; PYTEST_FLAGS picks (three times as long)
