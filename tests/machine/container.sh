@@ -57,7 +57,7 @@ base() {
     trap 'rm -f "$archive"' EXIT
     trap 'exit 1' INT TERM
     "$here/setup.sh" fresh
-    /usr/bin/python3 "$here/fresh.py" 13 --archive "$archive"
+    /usr/bin/python3 "$here/fresh.py" 13 --root "${TMPDIR:-/var/tmp}/bulkhead-base" --archive "$archive"
     $CONTAINER import "$archive" "$made_base" >/dev/null || fail "$kind could not import Debian's root"
     say "the image $made_base is complete: make container BASE=$made_base"
 }
