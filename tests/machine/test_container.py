@@ -103,13 +103,13 @@ def test_make_passes_variables_on(programs, monkeypatch):
     """The goal's own, whatever is in them; not those that are about the container."""
     fake(programs, "podman")
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    done = make("container-run", "GOAL=run", "SCENARIO=whole", "RUN_FLAGS=--cpus 6 --extra 'it'\"s", f"CONTAINER={programs}/podman", "IMAGE=mine",
+    done = make("container-run", "GOAL=run", "SCENARIO=whole", "RUN_FLAGS=--cpus 6 --extra 'it s' \"x\"", f"CONTAINER={programs}/podman", "IMAGE=mine",
                 "CONTAINER_FLAGS=--network none")
     assert done.returncode == 0, done.stderr
     call = calls(programs)[-1]
     begin = call.index("mine")
     assert call[begin:begin + 4] == ["mine", "make", "--no-print-directory", "run"] and "none" in call[:begin]
-    assert sorted(call[begin + 4:]) == ["RUN_FLAGS=--cpus 6 --extra 'it'\"s", "SCENARIO=whole"]
+    assert sorted(call[begin + 4:]) == ["RUN_FLAGS=--cpus 6 --extra 'it s' \"x\"", "SCENARIO=whole"]
 
 
 def test_the_containerfile():

@@ -139,14 +139,15 @@ CHECKS: dict[str, Callable] = {
 }
 # Which goals use one that the environment may have for another reason.
 MEDIA = ("usb", "netboot")
+RUNS = ("run", "debug")
 CONTAINERS = ("container", "container-base", "container-run")
 GOALS: dict[str, tuple[str, ...]] = {
-    "MACHINE": ("run",), "QEMU": ("run",), "LIKE": ("run",), "SCENARIO": ("run", "check-config"), "RELEASE": ("test-fresh",),
+    "MACHINE": RUNS, "QEMU": RUNS, "LIKE": RUNS, "SCENARIO": (*RUNS, "check-config"), "RELEASE": ("test-fresh",),
     "DEVICE": ("usb",), "FORCE": ("usb",), "KEY": MEDIA, "CERT": MEDIA, "FILES": MEDIA, "DEFAULT": MEDIA, "HOSTS": ("netboot",),
     "TO": ("netboot",), "FILE": ("preflight", "check-config"), "REPORT": ("check-config",), "LOG": ("symbols",),
-    "NAME": (), "TEST_JOBS": ("test",), "BUSY": ("test", "test-busy"), "GDB_PORT": ("gdb",), "LIFE_ROUNDS": ("test-life",),
+    "NAME": (), "TEST_JOBS": ("test",), "BUSY": ("test", "test-busy"), "GDB_PORT": ("gdb", "debug"), "LIFE_ROUNDS": ("test-life",),
     "SITE_PORT": ("site-serve",), "CONTAINER": CONTAINERS, "BASE": CONTAINERS, "IMAGE": CONTAINERS, "GOAL": CONTAINERS,
-    "CONFIG_ACCESSES": ("test-config",), "LANES": ("architecture",), "RUN_FLAGS": ("run",), "PYTEST_FLAGS": ("test", "lint", "test-fresh"),
+    "CONFIG_ACCESSES": ("test-config",), "LANES": ("architecture",), "RUN_FLAGS": RUNS, "PYTEST_FLAGS": ("test", "lint", "test-fresh"),
 }
 
 
