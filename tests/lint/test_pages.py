@@ -167,6 +167,13 @@ def test_links_of_the_site_lead_somewhere(site, built):
     assert not broken, broken
 
 
+def test_headings_have_the_anchors_of_github(built):
+    """The same link works in both; a title whose punctuation mkdocs treats otherwise needs other words."""
+    missing = [f"{page}: #{name}" for page in BOOK for name in anchors((ROOT / page).read_text())
+               if name not in built["index.html" if page == "docs/README.md" else page[5:-3] + ".html"].ids]
+    assert not missing, missing
+
+
 def test_marks_of_tools_are_not_on_the_site(site):
     """Figures that tools fill in stand between comments."""
     assert "<!-- exit cpuid-1 -->" in (ROOT / "docs/performance.md").read_text()

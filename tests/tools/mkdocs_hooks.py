@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What mkdocs does not do by itself: hooks of mkdocs.yml, for mkdocs 1.4 (Debian 12) and newer.
 
-Pages are written for GitHub and read there as well: links lead to files above docs/, marks of figures that tools fill in
-are comments, and a heading's anchor is what GitHub makes of it."""
+Pages are written for GitHub and read there as well: links lead to files above docs/, and marks of figures that tools
+fill in are comments."""
 
 import json
 import re
 import shutil
-import unicodedata
 from pathlib import Path
 
 from mkdocs.structure.files import File
@@ -19,12 +18,6 @@ PROJECT = {"CHANGES.md": "project/changes.md", "CONTRIBUTING.md": "project/contr
            "SECURITY.md": "project/reporting.md", "LICENSE": "project/licence.md"}
 CODE = re.compile(r"(^```.*?^```[^\n]*$|``.+?``|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
-
-
-def anchor(heading: str, separator: str = "-") -> str:
-    """GitHub's: lower case, punctuation goes, each blank is a hyphen."""
-    kept = re.sub(r"[^\w\- ]", "", unicodedata.normalize("NFC", heading).strip().lower())
-    return kept.replace(" ", separator)
 
 
 def outside_code(text: str, change) -> str:
@@ -58,11 +51,6 @@ def target_on_site(page: str, target: str) -> str:
     if named.startswith("docs/"):
         return "../" * depth + named.removeprefix("docs/")
     return "../" * depth + "README.md" if named == "README.md" else target
-
-
-def on_config(config, **_):
-    config["mdx_configs"].setdefault("toc", {})["slugify"] = anchor
-    return config
 
 
 def on_files(files, config, **_):
