@@ -35,6 +35,7 @@ include tests/mutations/build.mk
 include tests/bench/build.mk
 include tests/prove/build.mk
 include tests/size/build.mk
+include tests/report/build.mk
 
 # `make V=1` shows the commands, `make -s` nothing.
 Q := $(if $(V),,@)
@@ -157,7 +158,7 @@ programs:
 program-files: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/config $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables $(BUILD)/entry
 
 setup: ## install what building, running and testing need (root or sudo)
-	@tests/machine/setup.sh build tools emulators guests site
+	@tests/machine/setup.sh build tools emulators guests site report browser
 	@tests/machine/setup.sh qemu11 || echo 'setup: tests that need QEMU 11 will be skipped' >&2
 
 # What a scenario needs beyond our own images and the older QEMU: Linux guests, or virtio cards with virtual functions.

@@ -44,6 +44,7 @@ PROGRAMS = {
               (("xorriso",), "--version", "1.5.4")),
     "emulators": ((("qemu-system-x86_64",), "--version", OLDEST_QEMU),
                   (("mcopy",), "--version", "4.0.32")),
+    "report": ((("dot",), "-V", "2.42"),),
 }
 
 # Where distributions have OVMF: its code and its variables, as they are in flash.
@@ -241,6 +242,8 @@ def check_group(group: str) -> list:
         if shutil.which(compiler()[0][0]):
             found += problems([(check_sanitizers, compiler()[0][0])])
         found += check_places()
+    elif group == "report":
+        found += problems([(check_module, "jinja2")])
     else:
         if not any(line.startswith("qemu") for line in found):
             found += problems([(check_devices,)])

@@ -147,9 +147,11 @@ def run_batch(run, limit: float, typed: str) -> None:
         print(run.explain(f"the time limit of {limit:g} s is over"), file=sys.stderr)
 
 
-def started(name: str, reason: str, options: argparse.Namespace, interactive: bool, limit: float):
-    """The machine, running. One that was chosen rather than asked for and that does not come up makes way for tcg."""
-    spec = specification(options, not interactive, name)
+def started(name: str, reason: str, options: argparse.Namespace, interactive: bool, limit: float, batch: bool | None = None,
+            show=to_stdout):
+    """The machine, running; `show` gets its log. One that was chosen rather than asked for and that does not come up makes
+    way for tcg. Without a terminal it switches itself off after the guests, unless `batch` says otherwise."""
+    spec = specification(options, not interactive if batch is None else batch, name)
     run = machine(name, spec, limit)
     qemu = f" qemu={spec.chosen_qemu()}" if name in ("tcg", "kvm") else ""
     say(f"machine={name} ({reason}){qemu} {f'like={options.like} ' if options.like else ''}scenario={options.scenario or 'default'} log={run.directory}/serial.log")
@@ -157,20 +159,20 @@ def started(name: str, reason: str, options: argparse.Namespace, interactive: bo
         say(f"waiting for a debugger: gdb -ex 'target remote :{options.gdb}' build/bulkhead.elf")
     on_trial = name == "kvm" and options.machine is None and options.gdb is None
     if on_trial:
-        run.on_data = trial.Held(to_stdout)
+        run.on_data = trial.Held(show)
         run.start()
         failure = trial.failure(run, more=scenario.overwriting(scenario.text_of(options.scenario)))
         if failure:
             run.stop()
             say(f"kvm did not come up: {failure}")
             return started("tcg", "since kvm did not come up; MACHINE=kvm takes kvm and nothing else", options, interactive,
-                           limit)
+                           limit, batch, show)
     if interactive:
         say("Ctrl-] leaves; everything else goes to the machine")
     if on_trial:
         run.on_data.release()
         return run
-    run.on_data = to_stdout
+    run.on_data = show
     return run.start()
 
 

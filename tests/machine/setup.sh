@@ -10,6 +10,8 @@
 #   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3, DPDK, and
 #                        igb_uio, which is built here
 #   setup.sh site        mkdocs, which makes a site of docs/
+#   setup.sh report      what `make report` draws with: Graphviz and Jinja2
+#   setup.sh browser     a headless Chromium, which the tests look at the report with
 #   setup.sh fresh       what makes a bare Debian in a directory, for `make test-fresh`
 #
 # The emulators and the tools are unpacked beside the system, never installed into it: Debian 12's QEMU has neither
@@ -55,6 +57,8 @@ build_packages='
     acpica-tools gdb git cpio ca-certificates'
 tools_host_packages='ca-certificates debian-archive-keyring python3 util-linux'
 site_packages=mkdocs
+report_packages='graphviz python3 python3-jinja2'
+browser_packages='chromium chromium-driver python3-selenium fonts-dejavu-core'
 fresh_packages='debootstrap debian-archive-keyring python3 git mount util-linux'
 emulator_host_packages='
     ca-certificates debian-archive-keyring python3 python3-pexpect mtools
@@ -473,11 +477,19 @@ for group in "$@"; do
     site)
         install_packages site $site_packages
         ;;
+    report)
+        # shellcheck disable=SC2086
+        install_packages report $report_packages
+        ;;
+    browser)
+        # shellcheck disable=SC2086
+        install_packages browser $browser_packages
+        ;;
     fresh)
         # shellcheck disable=SC2086
         install_packages fresh $fresh_packages
         ;;
     -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;/SPDX/d;s/^# \{0,1\}//;p}' "$0" ;;
-    *) fail "unknown group '$group' (there are: build, tools, emulators, qemu11, guests, site, fresh)" ;;
+    *) fail "unknown group '$group' (there are: build, tools, emulators, qemu11, guests, site, report, browser, fresh)" ;;
     esac
 done

@@ -73,6 +73,16 @@ def folder_to_make(value: str) -> None:
         raise Refused(f"{shown(value)} is there and is no folder")
 
 
+def folder_or_page(value: str) -> None:
+    """What netboot makes, or a page that report writes."""
+    if not value.lower().endswith((".html", ".htm")):
+        folder_to_make(value)
+    elif os.path.isdir(path(value)):
+        raise Refused(f"{shown(value)} is a folder: name a file")
+    elif not os.path.isdir(os.path.dirname(value) or "."):
+        raise Refused(f"there is no folder {shown(os.path.dirname(value))}: make it first")
+
+
 def device(value: str) -> None:
     if not path(value).startswith("/dev/"):
         raise Refused(f"{shown(value)} is no device: /dev/sdX is wanted; lsblk lists them")
@@ -127,7 +137,7 @@ CHECKS: dict[str, Callable] = {
     "GDB_PORT": number(1, 65535), "LIFE_ROUNDS": number(1, 10**7), "CONFIG_ACCESSES": number(1, 10**10),
     "FUZZ_SECONDS": number(1, 10**6), "FUZZ_RUNS": number(1, 10**12), "SOURCE_DATE_EPOCH": number(0, 2**40),
     "DEVICE": device, "FORCE": choice("answer", ("yes", "yes-really", "no")), "KEY": file, "CERT": file, "HOSTS": file,
-    "LOG": file, "REPORT": existing, "FILES": files, "TO": folder_to_make, "FILE": one_or_more_files,
+    "LOG": file, "REPORT": existing, "FILES": files, "TO": folder_or_page, "FOR": number(1, 86399), "FILE": one_or_more_files,
     "DEFAULT": matching(r"[A-Za-z0-9_.-]+", "the name of a configuration, such as sriov.conf"),
     "NAME": matching(r"[a-z0-9][a-z0-9-]{0,40}", "a name: small letters, digits and -, 41 at most, are"),
     "LANES": matching(r"(tcg|bochs)( +(tcg|bochs))*", "a list of tcg and bochs"),
@@ -139,12 +149,12 @@ CHECKS: dict[str, Callable] = {
 }
 # Which goals use one that the environment may have for another reason.
 MEDIA = ("usb", "netboot")
-RUNS = ("run", "debug")
+RUNS = ("run", "debug", "report")
 CONTAINERS = ("container", "container-base", "container-run")
 GOALS: dict[str, tuple[str, ...]] = {
     "MACHINE": RUNS, "QEMU": RUNS, "LIKE": RUNS, "SCENARIO": (*RUNS, "check-config"), "RELEASE": ("test-fresh",),
     "DEVICE": ("usb",), "FORCE": ("usb",), "KEY": MEDIA, "CERT": MEDIA, "FILES": MEDIA, "DEFAULT": MEDIA, "HOSTS": ("netboot",),
-    "TO": ("netboot",), "FILE": ("preflight", "check-config"), "REPORT": ("check-config",), "LOG": ("symbols",),
+    "TO": ("netboot", "report"), "FILE": ("preflight", "check-config"), "REPORT": ("check-config",), "LOG": ("symbols", "report"),
     "NAME": (), "TEST_JOBS": ("test",), "BUSY": ("test", "test-busy"), "GDB_PORT": ("gdb", "debug"), "LIFE_ROUNDS": ("test-life",),
     "SITE_PORT": ("site-serve",), "CONTAINER": CONTAINERS, "BASE": CONTAINERS, "IMAGE": CONTAINERS, "GOAL": CONTAINERS,
     "CONFIG_ACCESSES": ("test-config",), "LANES": ("architecture",), "RUN_FLAGS": RUNS, "PYTEST_FLAGS": ("test", "lint", "test-fresh"),

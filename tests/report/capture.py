@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Boots a scenario and asks the prompt what the report draws: what guests have while they run, why each DMA was blocked
+when it was, the counts when all have ended. What it answers is in the run's serial log."""
+
+import re
+import time
+
+import pexpect
+
+from machine import Machine, MachineEnded, MachineError, scenario
+from system.checks import ask
+
+from .record import integer
+
+ANSWER = 30.0       # seconds until a command has answered
+MOST_QUESTIONS = 64
+WHILE_THEY_RUN = ("map",)
+AT_THE_END = ("map", "devices", "guests", "faults", "exits", "audit -v")
+RESERVE = 60.0      # seconds before the time limit at which the last questions are asked
+
+
+class Questions:
+    """What was asked of a machine, and what could not be."""
+
+    def __init__(self, run: Machine, say) -> None:
+        self.run, self.say = run, say
+        self.explained: set[tuple[str, str]] = set()
+        self.silent = False
+
+    def ask(self, command: str) -> str:
+        """Its answer; "" from a prompt that has stopped answering, which is said once."""
+        if self.silent or not self.run.running:
+            return ""
+        try:
+            return ask(self.run, command, timeout=ANSWER)
+        except (AssertionError, pexpect.ExceptionPexpect, MachineError):
+            self.silent = True
+            if self.run.running:
+                self.say(f"the prompt does not answer `{command}`: the report is made of what the log has")
+            return ""
+
+    def explain_faults(self) -> None:
+        for line in self.run.events:
+            key = line.get("rid", ""), line.get("address", "")
+            if line.event == "dma.fault" and key not in self.explained and len(self.explained) < MOST_QUESTIONS and \
+                    re.fullmatch(r"[0-9a-f:.]+", key[0]) and integer(key[1]) is not None:
+                self.explained.add(key)
+                self.ask(f"why {key[0]} {key[1]}")
+
+
+def follow(run: Machine, configuration: str, seconds: float | None, say) -> None:
+    """Until the verdict, `seconds` after the prompt is there, or shortly before the time limit; then the machine is
+    switched off."""
+    questions = Questions(run, say)
+    expected = len(scenario.parse(configuration)["guests"]) if configuration else 0
+    typed = scenario.typed(configuration) if configuration else ""
+    mapped, again, ready = 0, False, None
+    started = time.monotonic()
+    while run.running:
+        time.sleep(0.05)
+        events = run.events
+        names = [line.event for line in events]
+        if "monitor.ready" not in names:
+            continue
+        ready = ready or time.monotonic()
+        running = names.count("guest.started")
+        # Guests that end at once have nothing any more when the others have started.
+        if mapped < running and (mapped == 0 or running >= expected):
+            mapped = running
+            for command in WHILE_THEY_RUN:
+                questions.ask(command)
+        if "dma.fault" in names and not again:
+            again = True  # by now drivers have switched bus mastering on
+            for command in WHILE_THEY_RUN:
+                questions.ask(command)
+        questions.explain_faults()
+        if typed and any(line.event == "guest.output" and ": a keyboard (" in line["text"] for line in events):
+            run.press(typed)
+            typed = ""
+        now = time.monotonic()
+        if "run.verdict" in names:
+            break
+        if seconds is not None and now - ready >= seconds or now - started >= max(run.time_limit - RESERVE, run.time_limit / 2):
+            say(f"guests are still running after {now - started:.0f} s: they are stopped now")
+            break
+    for command in AT_THE_END:
+        questions.ask(command)
+    questions.explain_faults()
+    if not run.running:
+        return
+    run.send("poweroff")
+    try:
+        run.wait(ANSWER)
+    except (MachineEnded, MachineError):
+        say("the machine did not switch itself off: it is stopped")
