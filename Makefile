@@ -48,10 +48,10 @@ build = mkdir -p $(BUILD) && flock $(BUILD)/lock $(MAKE) --no-print-directory -O
 
 # $(BUILD)/flags/NAME holds $(flags.NAME) and is written when that differs from what it holds: what depends on it is made
 # again exactly then. (What a target adds to its own flags belongs into the text, since files that it depends on inherit
-# its variables.)
+# its variables. GNU make 4.3 strips the newline that ends the file from time to time only.)
 differ = $(subst x$(1),,x$(2))$(subst x$(2),,x$(1))
 .SECONDEXPANSION:
-$(BUILD)/flags/%: $$(if $$(call differ,$$(file <$$@),$$(strip $$(flags.$$*))),FORCE)
+$(BUILD)/flags/%: $$(if $$(call differ,$$(strip $$(file <$$@)),$$(strip $$(flags.$$*))),FORCE)
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(strip $(flags.$*)))' >$@
 .PRECIOUS: $(BUILD)/flags/%
@@ -86,7 +86,7 @@ flags.asm := $(NASM) $(BOOT_ONLY) $(STILL_USED) $(OPTIONAL)
 $(EXIT_PATH:%=$(BUILD)/hypervisor/%.o): HYPERVISOR_CFLAGS += -fomit-frame-pointer
 
 # What boot.start says. A tree without a git directory of its own, such as an unpacked archive, knows no commit.
-VERSION := $(file <VERSION)
+VERSION := $(strip $(file <VERSION))
 COMMIT  := $(if $(wildcard .git),$(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null))
 VERSION_O := $(BUILD)/hypervisor/setup/version.o
 flags.version := -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(or $(COMMIT),unknown)"'
