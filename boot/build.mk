@@ -11,8 +11,8 @@ EFI_INCLUDES := /usr/include/efi /usr/local/include/efi
 EFI_LIBS     := /usr/lib /usr/lib64 /usr/lib/gnuefi /usr/lib64/gnuefi /usr/lib/gnuefi/x64 /usr/lib/gnuefi/x86_64 \
     /usr/lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu/gnuefi /usr/local/lib
 place_of      = $(patsubst %/$(1),%,$(firstword $(wildcard $(addsuffix /$(1),$(2))) $(firstword $(2))/$(1)))
-EFI_INCLUDE ?= $(call place_of,efi.h,$(EFI_INCLUDES))
-EFI_LIB     ?= $(call place_of,crt0-efi-x86_64.o,$(EFI_LIBS))
+EFI_INCLUDE := $(or $(EFI_INCLUDE),$(call place_of,efi.h,$(EFI_INCLUDES)))
+EFI_LIB     := $(or $(EFI_LIB),$(call place_of,crt0-efi-x86_64.o,$(EFI_LIBS)))
 EFI_CFLAGS = -std=gnu17 -O2 -g -ffreestanding -fpic -fshort-wchar -mno-red-zone -mgeneral-regs-only \
     -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none \
     -fvisibility=hidden -DGNU_EFI_USE_MS_ABI $(WARNINGS) -I. -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64
