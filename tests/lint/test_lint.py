@@ -65,7 +65,7 @@ def test_no_warnings(compiler):
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_no_warnings_in_tests(compiler):
     """Unit tests and fuzz targets are built with one compiler each, and read by both."""
-    for name in files("tests/unit/test_*.c", "tests/fuzz/fuzz_*.c"):
+    for name in files("tests/unit/test_*.c", "tests/fuzz/fuzz_*.c", "tests/labs/checks/l*.c"):
         run(compiler, "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-fno-builtin", "-I.",
             "-fsyntax-only", name)
 

@@ -3,7 +3,8 @@
 # used: make expands it, and recipes are the shell's. tests/tools/variables.py says what is right.
 
 FROM_ENVIRONMENT := MACHINE QEMU LIKE SCENARIO RELEASE DEVICE FORCE KEY CERT FILES DEFAULT HOSTS TO FILE REPORT LOG NAME \
-    CONTAINER BASE IMAGE GOAL SITE_PORT TEST_JOBS BUSY GDB_PORT LIFE_ROUNDS CONFIG_ACCESSES LANES RUN_FLAGS PYTEST_FLAGS
+    CONTAINER BASE IMAGE GOAL SITE_PORT TEST_JOBS BUSY GDB_PORT LIFE_ROUNDS CONFIG_ACCESSES LANES RUN_FLAGS PYTEST_FLAGS \
+    L STEP SEED SUBMISSION CSV HELDOUT
 came_from = $(foreach name,$(2),$(if $(filter $(1),$(firstword $(origin $(name)))),$(name)))
 GIVEN   := $(sort $(call came_from,command,$(.VARIABLES)))
 PERHAPS := $(sort $(call came_from,environment,$(FROM_ENVIRONMENT)))

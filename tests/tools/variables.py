@@ -20,7 +20,7 @@ import choices  # noqa: E402
 from choices import Refused, shown  # noqa: E402
 
 LONGEST = 4000
-PATHS = ("FILE", "KEY", "CERT", "LOG", "TO", "HOSTS", "REPORT")
+PATHS = ("FILE", "KEY", "CERT", "LOG", "TO", "HOSTS", "REPORT", "SUBMISSION", "CSV", "HELDOUT")
 # What a recipe has in quotes must not end them, what is a list cannot have blanks in a name.
 QUOTING = "\"'`\\$"
 SPECIAL = QUOTING + ";&|<>(){}#!~"
@@ -145,6 +145,9 @@ CHECKS: dict[str, Callable] = {
     "BUILD": FOLDER, "OWN_IMAGE": FOLDER, "EFI_INCLUDE": FOLDER, "EFI_LIB": FOLDER, "DMAR_CORPUS": existing,
     "SITE_PORT": number(1, 65535), "CONTAINER": PROGRAM, "BASE": CONTAINER_IMAGE, "IMAGE": CONTAINER_IMAGE,
     "GOAL": matching(r"[a-z][a-z-]*( +[a-z][a-z-]*)*", "a goal of make, such as run,"),
+    "L": matching(r"[lL]?[0-9]{1,2}", "the number of a lab, such as 7"), "STEP": number(1, 20), "SEED": number(0, 2**31 - 1),
+    "SUBMISSION": existing, "HELDOUT": existing,
+    "CSV": matching(r"[^\"'`\\$]+\.csv", "a file whose name ends in .csv"),
     "CC": PROGRAM, "HOST_CC": PROGRAM, "FUZZ_CC": PROGRAM, "NASM": PROGRAM, "LD": PROGRAM, "OBJCOPY": PROGRAM, "PYTHON": PROGRAM,
 }
 # Which goals use one that the environment may have for another reason.
@@ -154,9 +157,11 @@ CONTAINERS = ("container", "container-base", "container-run")
 GOALS: dict[str, tuple[str, ...]] = {
     "MACHINE": RUNS, "QEMU": RUNS, "LIKE": RUNS, "SCENARIO": (*RUNS, "check-config"), "RELEASE": ("test-fresh",),
     "DEVICE": ("usb",), "FORCE": ("usb",), "KEY": MEDIA, "CERT": MEDIA, "FILES": MEDIA, "DEFAULT": MEDIA, "HOSTS": ("netboot",),
-    "TO": ("netboot", "report"), "FILE": ("preflight", "check-config"), "REPORT": ("check-config",), "LOG": ("symbols", "report"),
+    "TO": ("netboot", "report", "lab"), "FILE": ("preflight", "check-config"), "REPORT": ("check-config",), "LOG": ("symbols", "report"),
     "NAME": (), "TEST_JOBS": ("test",), "BUSY": ("test", "test-busy"), "GDB_PORT": ("gdb", "debug"), "LIFE_ROUNDS": ("test-life",),
     "SITE_PORT": ("site-serve",), "CONTAINER": CONTAINERS, "BASE": CONTAINERS, "IMAGE": CONTAINERS, "GOAL": CONTAINERS,
+    "L": ("lab", "grade", "test-labs"), "STEP": ("lab-check", "lab-hint", "lab-fill"), "SEED": ("lab", "grade"),
+    "SUBMISSION": ("grade",), "CSV": ("grade",), "HELDOUT": ("grade",),
     "CONFIG_ACCESSES": ("test-config",), "LANES": ("architecture",), "RUN_FLAGS": RUNS, "PYTEST_FLAGS": ("test", "lint", "test-fresh"),
 }
 

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+# The course's labs. A check names what it is linked with as a unit test does (tests/build.mk).
+LAB_CHECKS := $(patsubst tests/labs/checks/%.c,$(BUILD)/labs/%,$(wildcard tests/labs/checks/l[0-9]*.c))
+
+define lab_rule
+$$(BUILD)/labs/$(1): $(call unit_object,tests/labs/checks/$(1).c tests/labs/checks/check.c $(filter-out -%,$(call unit_sources,tests/labs/checks/$(1).c)) $(call unit_support,tests/labs/checks/$(1).c)) $(BUILD)/flags/unit
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)
+	$$(Q)$$(HOST_CC) $$(UNIT_CFLAGS) $$(filter %.o,$$^) -lcmocka -o $$@
+endef
+$(foreach check,$(LAB_CHECKS:$(BUILD)/labs/%=%),$(eval $(call lab_rule,$(check))))
+
+# What a missing function leaves unused is not the student's fault. Elsewhere all warnings stay errors.
+LAB_FILES := $(file <.lab/files)
+LAB_OBJECTS := $(LAB_FILES:%.c=$(BUILD)/%.o) $(LAB_FILES:%.c=$(BUILD)/unit/objects/%.o)
+LAB_WARNINGS := -Wno-unused-function -Wno-unused-variable -Wno-unused-parameter -Wno-unused-but-set-variable -Wno-unused-const-variable
+ifneq ($(LAB_FILES),)
+$(LAB_OBJECTS): HYPERVISOR_CFLAGS += $(LAB_WARNINGS)
+$(LAB_OBJECTS): UNIT_CFLAGS += $(LAB_WARNINGS)
+endif
+
+LAB_TOOL := $(PYTHON) tests/labs/lab.py
+.PHONY: lab lab-check lab-hint lab-fill lab-checks grade test-labs
+lab: ## a lab of the course in a folder of its own: L=7 TO=folder SEED=n; without L the list of labs
+	@$(LAB_TOOL) new $(if $(L),--lab '$(L)') $(if $(TO),--to '$(TO)') $(if $(SEED),--seed '$(SEED)')
+
+lab-check: ## in a lab's tree: what is done, what is wrong and why; STEP=n for one step
+	@tests/machine/setup.sh build tools emulators
+	@$(LAB_TOOL) check $(if $(STEP),--step '$(STEP)')
+
+lab-hint: ## in a lab's tree: what step STEP=n is about
+	@$(LAB_TOOL) hint $(if $(STEP),--step '$(STEP)')
+
+lab-fill: ## in a lab's tree: the solution of step STEP=n in place of yours
+	@$(LAB_TOOL) fill $(if $(STEP),--step '$(STEP)')
+
+lab-checks: $(LAB_CHECKS)
+
+grade: ## points for SUBMISSION=folder: L=7 SEED=n CSV=file HELDOUT=folder
+	@tests/machine/setup.sh build tools emulators
+	@$(if $(SUBMISSION),,echo 'grade: SUBMISSION=folder is wanted' >&2; exit 2)
+	@$(PYTHON) tests/labs/grade.py $(if $(L),--lab '$(L)') $(if $(SEED),--seed '$(SEED)') $(if $(CSV),--csv '$(CSV)') \
+	    $(if $(HELDOUT),--held-out '$(HELDOUT)') '$(SUBMISSION)'
+
+test-labs: all ## every step missing, every planted mistake, of every lab (L=7: of one)
+	@LAB_TESTS=all $(PYTEST) $(if $(L),-k '$(L)') tests/labs

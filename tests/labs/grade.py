@@ -1,0 +1,188 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Grades a submission, offline. Of the submission only the lab's files are taken. They are laid over a tree made from
+this one, built, and run without network and in bounded time; a student's seed changes numbers, and checks that no
+student's tree has (--held-out) decide the last points."""
+
+import argparse
+import csv
+import importlib.util
+import json
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from labs import cutter, manifest, screening  # noqa: E402
+from labs.judge import Judge  # noqa: E402
+from labs.kinds import Lab  # noqa: E402
+from labs.lab import number  # noqa: E402
+from labs.tree import lay_out  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+ANSWERS = "answers.txt"
+MOST_BYTES = 256 << 10  # of a file that is handed in
+HELD_OUT_POINTS = 10
+
+
+class NoSubmission(RuntimeError):
+    """Said to the user in one line."""
+
+
+@dataclass
+class Mark:
+    name: str
+    points: int
+    most: int
+    text: str
+
+
+def taken(lab: Lab, folder: Path) -> dict[str, str]:
+    """The lab's files of a submission: as a whole tree, or alone by their names in one folder."""
+    if not folder.is_dir():
+        raise NoSubmission(f"{folder} is not a folder")
+    found = {}
+    for file in cutter.cut_files(lab):
+        for path in (folder / file, folder / Path(file).name):
+            if path.is_file() and not path.is_symlink():
+                if path.stat().st_size > MOST_BYTES:
+                    raise NoSubmission(f"{path} has {path.stat().st_size} bytes; {MOST_BYTES} are the most")
+                found[file] = path.read_text(errors="replace")
+                break
+        else:
+            raise NoSubmission(f"{folder} has no {file}, which is one of {lab.name}'s files")
+    return found
+
+
+def answers(folder: Path) -> dict[str, str]:
+    path = folder / ANSWERS
+    if not path.is_file() or path.is_symlink() or path.stat().st_size > MOST_BYTES:
+        return {}
+    return {key: value.strip() for key, value in re.findall(r"^\s*([\w-]+)\s*=\s*(.*)$", path.read_text(errors="replace"), re.MULTILINE)}
+
+
+def mark_steps(lab: Lab, judge: Judge, texts: dict[str, str]) -> list[Mark]:
+    marks = []
+    for step in lab.steps:
+        verdict = judge.step(texts, step)
+        marks.append(Mark(f"step {step.number} {step.function}", step.points if verdict.right else 0, step.points,
+                          "right" if verdict.right else f"{verdict.state}: {verdict.text}"))
+    return marks
+
+
+def mark_questions(lab: Lab, judge: Judge, given: dict[str, str]) -> list[Mark]:
+    """Against a run of the solution with the student's own configuration."""
+    if not lab.questions:
+        return []
+    from labs import machines
+    run, problem = None, "the lab has no run"
+    machine_check = next((check for check in lab.whole if not hasattr(check, "program")), None)
+    if machine_check and any(question.key in given for question in lab.questions):
+        judge.prepare(dict(judge.originals))
+        run, problem = machines.observed(judge.work, machine_check)
+    marks = []
+    for question in lab.questions:
+        if question.key not in given:
+            marks.append(Mark(f"question {question.key}", 0, question.points, f"{ANSWERS} has no line {question.key} = ..."))
+            continue
+        if problem:
+            raise NoSubmission(f"the questions of {lab.name} cannot be graded here: {problem}")
+        right = question.answer(run).strip().lower() == given[question.key].lower()
+        marks.append(Mark(f"question {question.key}", question.points if right else 0, question.points,
+                          "right" if right else f"{given[question.key]!r} is not what your configuration gives"))
+    return marks
+
+
+def held_out(folder: Path | None, lab: Lab):
+    """The teacher's own: a Python file for each lab, with SEEDS and a function `screen(texts)` if it likes."""
+    path = folder / f"{lab.name.lower()}.py" if folder else None
+    if path is None or not path.is_file():
+        return None
+    spec = importlib.util.spec_from_file_location("held_out", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def mark_held_out(module, lab: Lab, work: Path, texts: dict[str, str], right_so_far: bool) -> Mark:
+    """All steps again with other numbers: who has written the numbers of his own seed down loses these points."""
+    seeds = getattr(module, "SEEDS", (90001, 90002))
+    if not right_so_far:
+        return Mark("held out", 0, HELD_OUT_POINTS, "only when all steps are right")
+    originals = {file: (ROOT / file).read_text() for file in cutter.cut_files(lab)}
+    for seed in seeds:
+        judge = Judge(lab, ROOT, originals, work, seed)
+        for step in lab.steps:
+            verdict = judge.step(texts, step)
+            if not verdict.right:
+                return Mark("held out", 0, HELD_OUT_POINTS, f"step {step.number} with other numbers: {verdict.text}")
+    return Mark("held out", HELD_OUT_POINTS, HELD_OUT_POINTS, "right")
+
+
+def grade(lab: Lab, folder: Path, seed: int, module=None) -> list[Mark]:
+    texts, given = taken(lab, folder), answers(folder)
+    originals = {file: (ROOT / file).read_text() for file in cutter.cut_files(lab)}
+    problem = screening.problem(lab, texts, originals)
+    if problem:
+        return [Mark(f"step {step.number} {step.function}", 0, step.points, f"not run: {problem}") for step in lab.steps]
+    with tempfile.TemporaryDirectory(prefix="grade-", dir=work_parent()) as name:
+        work = Path(name)
+        lay_out(lab, work, seed, ROOT)
+        judge = Judge(lab, ROOT, originals, work, seed)
+        problem = screening.symbols(lab, judge, texts)
+        if problem:
+            return [Mark(f"step {step.number} {step.function}", 0, step.points, problem) for step in lab.steps]
+        marks = mark_steps(lab, judge, texts)
+        right = all(mark.points == mark.most for mark in marks)
+        marks += mark_questions(lab, judge, given)
+        marks.append(mark_held_out(module, lab, work, texts, right))
+    return marks
+
+
+def work_parent() -> Path:
+    parent = ROOT / "build/grade"
+    parent.mkdir(parents=True, exist_ok=True)
+    return parent
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="grade", description=__doc__)
+    parser.add_argument("submission", type=Path, metavar="FOLDER", help="a student's tree, or the lab's files alone")
+    parser.add_argument("--lab", required=True, metavar="N", help="7 or L7")
+    parser.add_argument("--seed", type=number, default=0, metavar="N", help="the student's")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="append a line for each step to FILE")
+    parser.add_argument("--held-out", type=Path, metavar="FOLDER", help="the teacher's own l7.py: SEEDS = (numbers...)")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = arguments(argv)
+    try:
+        lab = manifest.lab(options.lab)
+        marks = grade(lab, options.submission, options.seed, held_out(options.held_out, lab))
+        for mark in marks:
+            print(f"{mark.points:>3} of {mark.most:<3} {mark.name}: {mark.text}")
+        if options.csv:
+            new = not options.csv.exists()
+            with options.csv.open("a", newline="") as file:
+                writer = csv.writer(file)
+                if new:
+                    writer.writerow(("submission", "lab", "seed", "step", "points", "most", "text"))
+                writer.writerows((options.submission.name, lab.name, options.seed, mark.name, mark.points, mark.most, mark.text)
+                                 for mark in marks)
+    except (NoSubmission, manifest.UnknownLab, OSError) as error:
+        print(f"grade: {error}", file=sys.stderr)
+        return 2
+    print(f"{sum(mark.points for mark in marks)} of {sum(mark.most for mark in marks)} points")
+    print(json.dumps({"scores": {mark.name: mark.points for mark in marks}}))  # Autolab reads the last line
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

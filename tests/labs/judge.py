@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""Judges the steps of a lab, each by itself: the student's function among the others as they were."""
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from machine.machine import PATIENCE
+
+from . import cutter, machines
+from .building import ended, make
+from .kinds import Host, Lab, Machine, Step
+from .tree import STATE, Tree, listed, update, write, write_state
+
+LIMIT = 60
+GUARD = ["unshare", "--net", "--pid", "--fork", "--kill-child"]  # no network, and nothing outlives it
+
+
+@dataclass(frozen=True)
+class Verdict:
+    state: str  # right, to do, wrong
+    text: str = ""
+
+    @property
+    def right(self) -> bool:
+        return self.state == "right"
+
+
+RIGHT = Verdict("right")
+
+
+def wrong(text: str) -> Verdict:
+    return Verdict("wrong", text)
+
+
+def explain_crash(output: str, status: int | None) -> str:
+    """What the sanitizers or a signal say, in one sentence."""
+    found = re.search(r"SUMMARY: \w+Sanitizer: (\S+) (\S+?)(?::\d+)?(?: in (\w+))?$", output, re.MULTILINE)
+    runtime = re.search(r"^(\S+?:\d+):\d+: runtime error: (.*)$", output, re.MULTILINE)
+    if runtime:
+        return f"{runtime[1]}: {runtime[2]}"
+    if found:
+        kinds = {"SEGV": "reads or writes where nothing is", "heap-buffer-overflow": "goes past the end of the data",
+                 "global-buffer-overflow": "goes past the end of an array", "stack-buffer-overflow": "goes past the end of an array",
+                 "stack-overflow": "calls itself without end"}
+        return f"{found[2]}{f' ({found[3]})' if found[3] else ''} {kinds.get(found[1], found[1])}"
+    return f"the check ended with status {status} and did not say what is wrong"
+
+
+def guard() -> list[str]:
+    """Without network and without children that stay, where this user may."""
+    try:
+        return GUARD if subprocess.run([*GUARD, "true"], capture_output=True, timeout=30, check=False).returncode == 0 else []
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+
+
+def run_host(root: Path, check: Host, seed: int) -> Verdict:
+    problem = make(root, f"build/labs/{check.program}")
+    if problem:
+        return wrong(problem)
+    nonce = secrets.token_hex(16)
+    env = {"PATH": os.environ.get("PATH", ""), "LAB_NONCE": nonce, "LAB_SEED": str(seed), "LAB_LIMIT": str(LIMIT * PATIENCE),
+           "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"}
+    status, output = ended([*guard(), str(root / "build/labs" / check.program)], root, (LIMIT + 10) * PATIENCE, env)
+    if status is None:
+        return wrong(f"it did not end within {LIMIT} s")
+    found = re.search(r"^wrong: (.*)$", output, re.MULTILINE)
+    if found:
+        return wrong(found[1])
+    if status == 0 and output.rstrip().endswith(f"right {nonce}"):
+        return RIGHT
+    return wrong(explain_crash(output, status))
+
+
+def run_machine(root: Path, check: Machine) -> Verdict:
+    sentence = machines.diagnosis(root, check)
+    return wrong(sentence) if sentence else RIGHT
+
+
+def run_check(root: Path, check: Host | Machine, seed: int) -> Verdict:
+    return run_host(root, check, seed) if isinstance(check, Host) else run_machine(root, check)
+
+
+class Judge:
+    """Works in a tree of its own, so that what was built stays from one step to the next."""
+
+    def __init__(self, lab: Lab, pristine: Path, originals: dict[str, str], work: Path, seed: int):
+        self.lab, self.pristine, self.originals, self.work, self.seed = lab, pristine, originals, work, seed
+
+    @classmethod
+    def of_tree(cls, tree: Tree) -> "Judge":
+        return cls(tree.lab, tree.root, tree.originals(), tree.root / STATE / "work", tree.seed)
+
+    def borrow(self) -> None:
+        """Objects that the tree beside has made of the same sources with the same flags need not be made again."""
+        objects, flags = "build/unit/objects", "build/flags/unit"
+        if (self.work / "build").exists() or not (self.pristine / objects).is_dir() or not (self.pristine / flags).is_file():
+            return
+        shutil.copytree(self.pristine / objects, self.work / objects)
+        (self.work / flags).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(self.pristine / flags, self.work / flags)
+
+    def prepare(self, texts: dict[str, str]) -> None:
+        self.borrow()
+        for name in listed(self.pristine):
+            if name not in texts:
+                update(self.pristine / name, self.work / name)
+        for file, text in texts.items():
+            write(self.work / file, text)
+        if self.lab.config is not None:
+            write(self.work / "config/lab.conf", self.lab.config(self.seed))
+        write_state(self.work, self.lab, self.seed)
+
+    def step(self, texts: dict[str, str], step: Step) -> Verdict:
+        if cutter.is_stub(texts[step.file], self.lab, step):
+            return Verdict("to do", f"make lab-hint STEP={step.number}")
+        return self.ask(texts, step)
+
+    def ask(self, texts: dict[str, str], step: Step) -> Verdict:
+        """What the checks say, of a stub as well."""
+        try:
+            cutter.body_of(texts[step.file], step.function, step.file)
+            laid = cutter.others_filled(texts, self.originals, self.lab, step)
+        except cutter.DoesNotFit as error:
+            return wrong(f"{error}; its name, and its braces in column 0, must stay")
+        self.prepare(laid)
+        for check in step.checks:
+            verdict = run_check(self.work, check, self.seed)
+            if not verdict.right:
+                return verdict
+        return RIGHT
+
+    def whole(self, texts: dict[str, str]) -> Verdict:
+        """All that the student has written, together."""
+        self.prepare(texts)
+        for check in self.lab.whole:
+            verdict = run_check(self.work, check, self.seed)
+            if not verdict.right:
+                return verdict
+        for unit in self.lab.units:
+            problem = make(self.work, f"build/unit/{unit}")
+            if problem:
+                return wrong(problem)
+            status, output = ended([str(self.work / "build/unit" / unit)], self.work, LIMIT * PATIENCE)
+            if status != 0:
+                failed = re.search(r"\[  FAILED  \] (\w+)", output)
+                return wrong(f"tests/unit/{unit}.c: {failed[1] if failed else explain_crash(output, status)} failed")
+        return RIGHT

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Runs a student's hypervisor in an emulator, and says in one sentence what is wrong with the run."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+from machine import PATIENCE, Machine, MachineSpec, machine
+from machine.machine import MachineError
+
+from .building import make
+from .kinds import Machine as Check
+
+GOALS = {"tcg": ("build/bulkhead.img",), "bochs": ("build/bulkhead.iso",)}
+LIMIT = 60
+# In the order in which they explain each other: what comes first in the list is said first.
+TELLING = (
+    ("cpu.exception", "{text}"),
+    ("cpu.panic", "{text}"),
+    ("audit.violation", "the audit finds {invariant} of {subject} violated: {message}"),
+    ("vcpu.invalid", "{message}"),
+    ("guest.lost", "{text}"),
+    ("sriov.refused", "{message} (PF {pf}, offset {offset}, value {value})"),
+    ("nic.refused", "{message}"),
+    ("iommu.refused", "{message}"),
+    ("device.refused", "{message}"),
+    ("guest.refused", "{message}"),
+    ("boot.failed", "{message}"),
+    ("lab.todo", "step {step} is still to be done: {message}"),
+)
+
+
+class _Missing(dict):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def told(run: Machine) -> str | None:
+    """The event that says most about what went wrong."""
+    for event, sentence in TELLING:
+        for line in run.events:
+            if line.event == event:
+                return sentence.format_map(_Missing(line.fields | {"text": line.text.split("] ", 1)[-1]}))
+    return None
+
+
+def emulator_words(run: Machine) -> str | None:
+    """What Bochs has written of a VM entry that failed, as it stands in its own log."""
+    path = run.directory / "bochs.log"
+    if path.is_file():
+        found = re.findall(r"^\d+[ep]\[CPU\d+ *\] (VMFAIL: .*|VMENTER FAIL: .*|VMX: .*)$", path.read_text(errors="replace"), re.MULTILINE)
+        if found:
+            return f"Bochs: {found[-1]}"
+    return None
+
+
+def booted(root: Path, check: Check) -> Machine:
+    config = root / f"config/{check.scenario}.conf"
+    spec = MachineSpec(image=root / "build/bulkhead.img", iso=root / "build/bulkhead.iso", scenario=check.scenario, batch=True,
+                       boot="iso" if check.lane == "bochs" else "disk",
+                       files={f"/bulkhead/{check.scenario}.conf": config.read_bytes()})
+    directory = root / "build/run" / f"lab-{check.lane}-{check.scenario}"
+    shutil.rmtree(directory, ignore_errors=True)
+    return machine(check.lane, spec, LIMIT * PATIENCE, directory)
+
+
+def observed(root: Path, check: Check) -> tuple[Machine | None, str | None]:
+    """A run from power on to its end, or why there was none."""
+    problem = make(root, *GOALS[check.lane])
+    if problem:
+        return None, problem
+    try:
+        run = booted(root, check)
+        with run:
+            while run.running:
+                time.sleep(0.05)
+    except (MachineError, OSError, ValueError) as error:
+        return None, f"the machine did not start: {str(error).splitlines()[0]}"
+    return run, None
+
+
+def diagnosis(root: Path, check: Check) -> str | None:
+    """None when the run is as it should be. What the lab itself asks for comes first, since it knows most."""
+    run, problem = observed(root, check)
+    if run is None:
+        return problem
+    sentence = check.diagnose(run)
+    if sentence:
+        return sentence
+    if run.outcome().ok and not any(line.event == "lab.todo" for line in run.events):
+        return None
+    found, words = told(run) or run.outcome().reason, emulator_words(run)
+    return f"{found} ({words})" if words else found
