@@ -7,7 +7,7 @@ import time
 
 import pexpect
 
-from machine import Machine, MachineEnded, MachineError, scenario
+from machine import Machine, MachineEnded, MachineError, MachineSpec, scenario
 from system.checks import ask
 
 from .record import integer
@@ -19,13 +19,20 @@ AT_THE_END = ("map", "devices", "guests", "faults", "exits", "audit -v")
 RESERVE = 60.0      # seconds before the time limit at which the last questions are asked
 
 
+def can_answer(spec: MachineSpec) -> bool:
+    """The log of a machine without a serial line is read in its memory, where answers are not."""
+    return spec.console != "none"
+
+
 class Questions:
     """What was asked of a machine, and what could not be."""
 
     def __init__(self, run: Machine, say) -> None:
         self.run, self.say = run, say
         self.explained: set[tuple[str, str]] = set()
-        self.silent = False
+        self.silent = not can_answer(run.spec)
+        if self.silent:
+            say("this machine has no serial line, whose prompt could be asked: the report is made of what the log has")
 
     def ask(self, command: str) -> str:
         """Its answer; "" from a prompt that has stopped answering, which is said once."""
@@ -77,16 +84,17 @@ def follow(run: Machine, configuration: str, seconds: float | None, say) -> None
         if typed and any(line.event == "guest.output" and ": a keyboard (" in line["text"] for line in events):
             run.press(typed)
             typed = ""
+            time.sleep(1)  # until the last key is at the prompt
         now = time.monotonic()
-        if "run.verdict" in names:
-            break
+        if "run.verdict" in names and can_answer(run.spec):
+            break  # one that cannot answer switches itself off
         if seconds is not None and now - ready >= seconds or now - started >= max(run.time_limit - RESERVE, run.time_limit / 2):
             say(f"guests are still running after {now - started:.0f} s: they are stopped now")
             break
     for command in AT_THE_END:
         questions.ask(command)
     questions.explain_faults()
-    if not run.running:
+    if not run.running or not can_answer(run.spec):
         return
     run.send("poweroff")
     try:

@@ -20,6 +20,11 @@ class Span:
     def end(self) -> int:
         return self.address + self.size
 
+    @property
+    def ram(self) -> bool:
+        """Of what a guest's CPUs reach: registers are never executed. Without `map` the log has RAM alone."""
+        return "x" in self.rights or self.rights == "-"
+
 
 @dataclass(frozen=True)
 class Owned:

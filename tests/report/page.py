@@ -134,8 +134,7 @@ def legend(report: Report) -> list[tuple[str, str, str]]:
     rows = []
     for name in report.owners.guests:
         mine = [device.name or device.rid for device in report.devices if device.owner == name]
-        ram = sum(span.size for space in report.processors if space.owner == name for span in space.spans
-                  if span.size >= picture.LARGE)
+        ram = sum(span.size for space in report.processors if space.owner == name for span in space.spans if span.ram)
         rows.append((name, report.owners.style(name), ", ".join([*([size_text(ram)] if ram else []), *mine]) or "no device"))
     return rows
 
@@ -152,15 +151,10 @@ class Bar:
 
 
 def ram(report: Report) -> tuple[list[Bar], int]:
-    """RAM in true proportion: from 0 up to the end of the highest memory of a guest or of what is free. And that end."""
-    kept = sorted((one for one in report.memory if one.owner == "free" or report.owners.is_guest(one.owner)),
-                  key=lambda one: one.physical)
-    end = 0
-    for one in kept:
-        # Registers lie far above: what is behind a large hole is no RAM.
-        if end and one.physical > 2 * end + (1 << 30):
-            break
-        end = max(end, one.end)
+    """RAM in true proportion, and where it ends: behind the highest that a guest has or nobody."""
+    ends = [one.end for one in report.memory if one.owner == "free"]
+    ends += [span.physical + span.size for space in report.processors for span in space.spans if span.ram]
+    end = max(ends, default=0)
     return [Bar(report.owners.style(one.owner), 100 * one.physical / end, 100 * one.size / end,
                 f"{one.owner}: {one.physical:#x} to {one.end - 1:#x}, {size_text(one.size)}",
                 one.owner if one.size / end > WIDE_ENOUGH else "")

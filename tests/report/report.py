@@ -84,7 +84,8 @@ def boot(words: list[str], seconds: float | None) -> Path:
     name, reason = (options.machine, "as asked") if options.machine else choose_machine()
     configuration = scenario.text_of(options.scenario)
     limit = options.timeout or runner.DEFAULT_LIMIT[name] + scenario.overwriting(configuration) + capture.RESERVE
-    with runner.started(name, reason, options, False, limit, batch=False, show=lambda data: None) as run:
+    batch = not capture.can_answer(runner.specification(options, False, name))
+    with runner.started(name, reason, options, False, limit, batch=batch, show=lambda data: None) as run:
         capture.follow(run, configuration, seconds, say)
     errors = run.emulator_messages()
     if errors and not any(line.matches("run.verdict", {"result": "ok"}) for line in run.events):

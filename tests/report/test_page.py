@@ -86,7 +86,7 @@ def checked(text: str) -> list[dict]:
     for event in whole["traceEvents"]:
         assert event["ph"] in "XiCM" and isinstance(event["name"], str) and event["name"], event
         assert all(type(event[key]) is int and event[key] >= 0 for key in ("ts", "pid", "tid")), event
-        assert isinstance(event["args"], dict), event
+        assert isinstance(event["args"], dict) and isinstance(event["cat"], str), event
         if event["ph"] == "X":
             assert type(event["dur"]) is int and event["dur"] >= 0, event
         if event["ph"] == "i":

@@ -45,6 +45,15 @@ def test_what_a_log_says(data):
     assert page.summary(report).startswith("2 guests with 2 virtual functions of their own. 3 DMA accesses blocked, all from bad. 2 audits")
 
 
+def test_registers_are_no_memory():
+    """Not in the bar of RAM, nor in what the legend says that a guest has."""
+    bar = b"map.cpu guest=bad address=0xc0000000 physical=0x20000000 size=0x200000 rights=rw\nmap.memory physical=0x20000000 size=0x200000 owner=bad\n"
+    report = read(sample.LOG.replace(b"map.domain domain=3", bar + b"map.domain domain=3"))
+    bars, end = page.ram(report)
+    assert end == 0x9000000 and [bar.words.split(":")[0] for bar in bars] == ["free", "bad", "free", "good", "free"]
+    assert page.legend(report)[1] == ("bad", "o2", "16M, net.vf1")
+
+
 def test_without_a_prompt():
     """A run that nobody asked anything has the machine and its owners from the log."""
     report = read(sample.BOOT + "".join(line + "\n" for line in sample.FAULTS.splitlines() if "] " in line) + sample.END[:240])

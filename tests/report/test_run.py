@@ -123,6 +123,16 @@ def test_memory_is_that_of_the_log(run):
     assert all(f"DMA domain {number}" in titles for number in ends)
 
 
+def test_ram_is_that_of_the_log(run):
+    """Each guest has its part of the bar, which ends where RAM does."""
+    bars = re.findall(r'<i class="[^"]*" style="left:([\d.]+)%;width:([\d.]+)%" title="(\w+): (0x\w+) to', section(run, "machine"))
+    memory = [(int(line["physical"], 16), int(line["size"], 16), line["owner"]) for line in run.records("memory")]
+    end = max(base + size for base, size, owner in memory if owner == "free")
+    for guest in run.of("guest.created"):
+        left, width = next((float(left), float(width)) for left, width, owner, base in bars if owner == guest["name"])
+        assert abs(left - 100 * int(guest["base"], 16) / end) < 0.01 and abs(width - 100 * (32 << 20) / end) < 0.01
+
+
 def test_counts_are_those_of_the_log(run):
     body = section(run, "exits")
     shown = {plain(name): [int(count) for count in re.findall(r'class="count">(\d+)', row)]
@@ -196,6 +206,23 @@ def test_in_a_browser(run, window: Browser, width, dark):
     background = window.run("return getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(20, 24, 28)" if dark else "rgb(255, 255, 255)")
     assert len(lines_of(window.screenshot(height=1800))) > 300
+
+
+def test_what_would_be_wrong_is_seen(run, window):
+    """The checks of this file find what is planted."""
+    window.open(run.page, 1600)
+    window.run("let t = document.querySelectorAll('svg.space text'); t[5].setAttribute('x', t[6].getAttribute('x'));"
+               "t[5].setAttribute('y', t[6].getAttribute('y')); t[7].setAttribute('x', -90);"
+               "let wide = document.createElement('p'); wide.textContent = 'w'.repeat(999); document.querySelector('main').append(wide);"
+               "console.error('planted'); new Image().src = 'http://127.0.0.1:9/planted'")
+    assert len(window.run(OVERLAPS)) >= 1 and len(window.run(CUT)) >= 1
+    assert window.run("return document.documentElement.scrollWidth") > 1600
+    window.driver.implicitly_wait(1)
+    assert any("planted" in error for error in window.errors()) and "http://127.0.0.1:9/planted" in window.requests()
+    window.open(run.page, 1600)
+    window.run("document.body.style.visibility = 'hidden'")
+    assert len(lines_of(window.screenshot(height=1800))) < 10
+    window.errors(), window.requests()
 
 
 def test_one_owner_one_colour(run, window):

@@ -17,7 +17,7 @@ def _microseconds(seconds: float) -> int:
 
 
 def _named(process: int, thread: int, name: str, kind: str = "thread_name") -> dict:
-    return {"ph": "M", "ts": 0, "pid": process, "tid": thread, "name": kind, "args": {"name": name}}
+    return {"ph": "M", "ts": 0, "pid": process, "tid": thread, "cat": "__metadata", "name": kind, "args": {"name": name}}
 
 
 def _parts(process: int, thread: int, row: Row) -> Iterable[dict]:
@@ -46,8 +46,8 @@ def _log(record: Record) -> Iterable[dict]:
                "name": line.event, "args": dict(line.fields)}
         if line.event == "dma.fault":
             count += 1
-            yield {"ph": "C", "ts": _microseconds(line.time), "pid": LOG, "tid": 0, "name": "blocked accesses",
-                   "args": {"blocked": count}}
+            yield {"ph": "C", "ts": _microseconds(line.time), "pid": LOG, "tid": 0, "cat": "log",
+                   "name": "blocked accesses", "args": {"blocked": count}}
 
 
 def events(record: Record, guests: list[Guest]) -> list[dict]:
