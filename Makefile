@@ -159,7 +159,7 @@ programs:
 program-files: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/config $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables $(BUILD)/entry
 
 setup: ## install what building, running and testing need (root or sudo)
-	@tests/machine/setup.sh build tools emulators guests site report browser
+	@tests/machine/setup.sh build tools emulators guests desk site report browser
 	@tests/machine/setup.sh qemu11 || echo 'setup: tests that need QEMU 11 will be skipped' >&2
 
 # What a scenario needs beyond our own images and the older QEMU: Linux guests, or virtio cards with virtual functions.

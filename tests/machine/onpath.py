@@ -45,7 +45,10 @@ PROGRAMS = {
     "emulators": ((("qemu-system-x86_64",), "--version", OLDEST_QEMU),
                   (("mcopy",), "--version", "4.0.32")),
     "report": ((("dot",), "-V", "2.42"),),
+    "desk": ((("help2man",), "--version", "1.48"), (("mandoc",), "", ""), (("man",), "", "")),
+    "site": (),
 }
+MODULES = {"emulators": "pexpect", "report": "jinja2", "site": "mkdocs"}  # of Python
 
 # Where distributions have OVMF: its code and its variables, as they are in flash.
 OVMF = (("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),                    # Debian, Ubuntu
@@ -230,8 +233,6 @@ def problems(checks) -> list:
 
 def check_group(group: str) -> list:
     """What is missing of a group, a line each."""
-    if group == "site":
-        return problems([(check_module, "mkdocs")])
     if group not in PROGRAMS:
         return [f"what the group '{group}' of tests/machine/setup.sh has is made of Debian's packages"]
     rows = (compiler(), *PROGRAMS[group]) if group == "build" else PROGRAMS[group]
@@ -242,12 +243,12 @@ def check_group(group: str) -> list:
         if shutil.which(compiler()[0][0]):
             found += problems([(check_sanitizers, compiler()[0][0])])
         found += check_places()
-    elif group == "report":
-        found += problems([(check_module, "jinja2")])
-    else:
+    if group in MODULES:
+        found += problems([(check_module, MODULES[group])])
+    if group == "emulators":
         if not any(line.startswith("qemu") for line in found):
             found += problems([(check_devices,)])
-        found += problems(((ovmf,), (check_module, "pexpect")))
+        found += problems([(ovmf,)])
     return found
 
 

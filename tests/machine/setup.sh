@@ -9,6 +9,7 @@
 #   setup.sh qemu11      QEMU 11.1 beside the other, from Debian 13's backports: for `--qemu 11` and the scenario virtio
 #   setup.sh guests      what Linux guests are made of: the stock kernels of Debian 12 and 13, busybox, iperf3, DPDK, and
 #                        igb_uio, which is built here
+#   setup.sh desk        what makes and shows the manual pages, and the other shell that completion is tested in
 #   setup.sh site        mkdocs, which makes a site of docs/
 #   setup.sh report      what `make report` draws with: Graphviz and Jinja2
 #   setup.sh browser     a headless Chromium, which the tests look at the report with
@@ -56,6 +57,7 @@ build_packages='
     sbsigntool openssl libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect
     acpica-tools gdb git cpio ca-certificates'
 tools_host_packages='ca-certificates debian-archive-keyring python3 util-linux'
+desk_packages='help2man mandoc man-db zsh'
 site_packages=mkdocs
 report_packages='graphviz python3 python3-jinja2'
 browser_packages='chromium chromium-driver python3-selenium fonts-dejavu-core'
@@ -464,32 +466,20 @@ setup_guests() {
 
 [ $# -gt 0 ] || set -- build emulators
 case $1 in -h | --help) ;; *) check_release "$@" ;; esac
+# shellcheck disable=SC2086 # one word for each package is meant
 for group in "$@"; do
     case $group in
-    build)
-        # shellcheck disable=SC2086
-        install_packages build $build_packages
-        ;;
+    build) install_packages build $build_packages ;;
     tools) setup_tools ;;
     emulators) setup_emulators ;;
     qemu11) setup_qemu11 ;;
     guests) setup_guests ;;
-    site)
-        install_packages site $site_packages
-        ;;
-    report)
-        # shellcheck disable=SC2086
-        install_packages report $report_packages
-        ;;
-    browser)
-        # shellcheck disable=SC2086
-        install_packages browser $browser_packages
-        ;;
-    fresh)
-        # shellcheck disable=SC2086
-        install_packages fresh $fresh_packages
-        ;;
+    desk) install_packages desk $desk_packages ;;
+    site) install_packages site $site_packages ;;
+    report) install_packages report $report_packages ;;
+    browser) install_packages browser $browser_packages ;;
+    fresh) install_packages fresh $fresh_packages ;;
     -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;/SPDX/d;s/^# \{0,1\}//;p}' "$0" ;;
-    *) fail "unknown group '$group' (there are: build, tools, emulators, qemu11, guests, site, report, browser, fresh)" ;;
+    *) fail "unknown group '$group' (there are: build, tools, emulators, qemu11, guests, desk, site, report, browser, fresh)" ;;
     esac
 done

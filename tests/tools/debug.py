@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: MIT
 """A machine and gdb in one command: `make debug`.
 
-    debug.py [RUN.PY'S OPTIONS]
-
 The machine waits in its first instruction; gdb loads the symbols and Bulkhead's commands, and stops it where the
 hypervisor begins. What the machine says goes to build/debug.log. It ends when gdb does. GDB_PORT, in the environment,
 is the port between the two (default: a free one), GDB_FLAGS are more options of gdb."""
 
+import argparse
 import os
 import pty
 import shlex
@@ -109,9 +108,9 @@ class Machine:
 
 
 def main(options: list) -> int:
-    if options[:1] in (["-h"], ["--help"]):
-        print(__doc__)
-        return 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+                                     usage="debug.py [-h] [OPTION OF RUN.PY]...")
+    options = parser.parse_known_args(options)[1]
     image = REPOSITORY / "build/bulkhead.elf"
     if not image.exists():
         return fail(f"{image} does not exist: run make all first")
