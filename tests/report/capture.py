@@ -16,6 +16,7 @@ ANSWER = 30.0       # seconds until a command has answered
 MOST_QUESTIONS = 64
 WHILE_THEY_RUN = ("map",)
 AT_THE_END = ("map", "devices", "guests", "faults", "exits", "audit -v")
+GOING_ON = 35.0     # seconds for guests that do not end by themselves: the demo's rogue has then tried all that it tries
 RESERVE = 60.0      # seconds before the time limit at which the last questions are asked
 
 
@@ -55,12 +56,21 @@ class Questions:
                 self.ask(f"why {key[0]} {key[1]}")
 
 
+def never_end(configuration: str) -> bool:
+    """Whether each of its guests is expected to run until it is stopped."""
+    kept = re.findall(r"^[ \t]*expect[ \t]*=[ \t]*stopped[ \t]*(?:#.*)?$", configuration, re.MULTILINE)
+    return bool(kept) and len(kept) == len(scenario.parse(configuration)["guests"])
+
+
 def follow(run: Machine, configuration: str, seconds: float | None, say) -> None:
     """Until the verdict, `seconds` after the prompt is there, or shortly before the time limit; then the machine is
     switched off."""
     questions = Questions(run, say)
     expected = len(scenario.parse(configuration)["guests"]) if configuration else 0
     typed = scenario.typed(configuration) if configuration else ""
+    if seconds is None and configuration and never_end(configuration):
+        seconds = GOING_ON
+        say(f"these guests go on until they are stopped, which is after {seconds:g} s (FOR= says otherwise)")
     mapped, again, ready = 0, False, None
     started = time.monotonic()
     while run.running:

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Exits by kind, and what the audit found."""
+"""Exits by kind, what the audit found, and what was refused."""
 
 import re
+
+from machine.logfmt import LogLine
 
 from .record import Answer, Record, integer
 
 _VCPU = re.compile(r"\s*(\S+) vcpu (\d+):\s*(.*)")
+# What docs/log.md has under these names is about something that did not go as it was meant.
+_TROUBLE = re.compile(r"[a-z]+\.(?:refused|error|unexpected|violation|exception|lost|dead|quarantined|[a-z_]*failed)")
 _COUNT = re.compile(r"([a-z][a-z0-9-]*)=(\d+)")
 
 
@@ -30,3 +34,8 @@ def audit_answer(record: Record) -> Answer | None:
     """What `audit -v` answered, else `audit`; a prompt that does not know -v says how it is used."""
     answers = (record.answer("audit -v"), record.answer("audit"))
     return next((answer for answer in answers if answer and not answer.lines[0].startswith("usage:")), None)
+
+
+def troubles(record: Record) -> list[LogLine]:
+    """In the order of the log."""
+    return [line for line in record.events if _TROUBLE.fullmatch(line.event)]

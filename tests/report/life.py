@@ -87,7 +87,7 @@ def _life(record: Record, name: str) -> Row:
 def guests(record: Record) -> list[Guest]:
     """All guests that the log names, with their rows."""
     found: dict[str, Guest] = {}
-    for line in record.of("guest.created", "guest.started", "guest.stopped", "guest.output", "guest.refused"):
+    for line in record.of("guest.created", "guest.started", "guest.stopped", "guest.output"):
         name = line.get("name")
         if not name:
             continue

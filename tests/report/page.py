@@ -15,6 +15,7 @@ from .record import Record, integer, size_text
 HERE = Path(__file__).parent
 WIDE_ENOUGH = 0.05  # of a bar, for a name
 MOST_OUTPUT = 60    # lines of a guest
+MOST_TROUBLES = 40
 MOST_BLOCKED = 200  # functions and addresses
 
 
@@ -89,7 +90,10 @@ def summary(report: Report) -> str:
     record = report.record
     lent = [device for device in report.devices if report.owners.is_guest(device.owner)]
     virtual = sum(device.kind == "vf" for device in lent)
-    words = [f"{_count(len(report.guests), 'guest')}"]
+    refused = len({line.get("guest") for line in record.of("guest.refused")})
+    words = [_count(len(report.guests), "guest") if report.guests else "No guest ran"]
+    if refused:
+        words[0] += f" ({refused} refused)"
     if lent:
         kinds = [_count(count, kind) for count, kind in ((virtual, "virtual function"), (len(lent) - virtual, "whole function"))
                  if count]
@@ -270,7 +274,7 @@ def render(report: Report, drawn: str, drawing_missing: str) -> str:
     bars, ram_end = ram(report)
     return _template().render(
         style=Markup(style), report=report, record=record, summary=summary(report), verdict=verdict(record), facts=facts(report),
-        missing=missing(report), legend=legend(report), tree=tree(report), ram=bars, ram_end=f"{max(ram_end - 1, 0):#x}", spaces=spaces(report),
+        missing=missing(report), troubles=counts.troubles(record), most_troubles=MOST_TROUBLES, legend=legend(report), tree=tree(report), ram=bars, ram_end=f"{max(ram_end - 1, 0):#x}", spaces=spaces(report),
         timeline=timeline(report), exits=exits(report), faults=report.blocked[:MOST_BLOCKED],
         faults_left_out=max(0, len(report.blocked) - MOST_BLOCKED), audit=counts.audit_answer(record),
         audits=record.of("audit.ok"), violations=record.of("audit.violation"), most_output=MOST_OUTPUT,

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from report import blocked, hardware, life, memory, page, record, sample, trace
+from report import blocked, capture, hardware, life, memory, page, record, sample, trace
 from report.page import Report
 
 CRLF = sample.LOG.replace(b"\n", b"\r\n")
@@ -63,6 +63,13 @@ def test_without_a_prompt():
     assert report.domains[0].spans == [memory.Span(0, 0x4000000, 32 << 20, "-")]
     assert any("Nobody asked `map`" in note for note in page.missing(report))
     assert "0x4000000" in drawn(report)
+
+
+def test_no_guest_at_all():
+    lines = sample.BOOT.splitlines(keepends=True)[:11]
+    report = read("".join(lines) + '[0.060000] guest.refused guest=good line=8 status=not-found message="a device is missing"\n')
+    assert page.summary(report).startswith("No guest ran (1 refused). No DMA access was blocked.")
+    assert "a device is missing" in drawn(report) and "There is no guest." in page.missing(report)
 
 
 def test_the_map_is_that_of_the_guests_lives():
@@ -165,6 +172,15 @@ def test_reading_no_memory_for_long():
     many = "".join(line.format(0.2 + number * 1e-6, number << 12) for number in range(20000))
     report = read(sample.LOG + many.encode())
     assert len(report.blocked) == 20001 and len(drawn(report)) < 400_000
+
+
+@pytest.mark.parametrize("text, never", [
+    ("", False), ("[guest a]\nimage = hello.elf\nmemory = 8M\n", False),
+    ("[guest a]\nimage = hello.elf\nmemory = 8M\nexpect = stopped # by us\n", True),
+    ("[guest a]\nimage = hello.elf\nmemory = 8M\nexpect = stopped\n[guest b]\nimage = hello.elf\nmemory = 8M\n", False),
+])
+def test_guests_that_never_end_are_known(built, text, never):
+    assert capture.never_end(text) is never
 
 
 def test_blocked_without_a_domain():

@@ -2,6 +2,7 @@
 """The report of a real run: the same numbers as in its log, and what a browser makes of it."""
 
 import collections
+import html
 import re
 import subprocess
 import sys
@@ -310,6 +311,8 @@ def test_guests_that_do_not_end(built, window, tmp_path):
     config.write_text("[guest stays]\nimage = hostile.elf\nmemory = 8M\nargs = act=halt\nexpect = stopped\n")
     drawn = draw(tmp_path, "--like", "amd", "--for", "1", "--file", f"/bulkhead/sriov.conf={config}")
     assert "guests are still running" in drawn.said and "No VT-d unit is in use" in drawn.text
+    refused, = drawn.of("iommu.refused")
+    assert refused["message"] in html.unescape(re.search('<aside id="troubles">(.*?)</aside>', drawn.text, re.S).group(1))
     stopped, = drawn.of("guest.stopped", name="stays")
     assert stopped["reason"] == "shutdown" and "shutdown" in section(drawn, "guests")
     checked(drawn.trace)
