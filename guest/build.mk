@@ -16,7 +16,7 @@ ARCHITECTURE_O := $(patsubst %,$(BUILD)/%.o,$(basename $(sort $(wildcard guest/a
     $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard guest/architecture/*.asm)))
 
 flags.guest = $(CC) $(GUEST_CFLAGS)
-flags.guest-link = $(LD) $(GUEST_COMMON_O) $(USB_O) $(ARCHITECTURE_O)
+flags.guest-link = $(LD) $(GUEST_COMMON_O) $(USB_O) $(ARCHITECTURE_O) $(MULTIBOOT_O)
 $(BUILD)/guest/%.o: guest/%.c $(BUILD)/flags/guest
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -32,20 +32,23 @@ $(BUILD)/guest/architecture.elf: $(ARCHITECTURE_O) $(GUEST_COMMON_O) guest/guest
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/guest.ld $(filter %.o,$^) -o $@
 
--include $(USB_O:.o=.d) $(ARCHITECTURE_O:.o=.d) $(BUILD)/guest/multiboot/kernel.d
+-include $(USB_O:.o=.d) $(ARCHITECTURE_O:.o=.d)
 -include $(GUEST_COMMON_O:.o=.d) $(GUEST_PROGRAMS:%=$(BUILD)/guest/programs/%.d)
 
-$(BUILD)/guest/multiboot/kernel.o: guest/multiboot/kernel.c $(BUILD)/flags/guest
+MULTIBOOT_O := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard guest/multiboot/*.c)))
+$(MULTIBOOT_O): $(BUILD)/%.o: %.c $(BUILD)/flags/guest
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(filter-out -mno-red-zone,$(GUEST_CFLAGS)) -m32 -MMD -MP -c $< -o $@
+
+-include $(MULTIBOOT_O:.o=.d)
 
 $(BUILD)/guest/multiboot/entry.o: guest/multiboot/entry.asm $(BUILD)/flags/asm
 	@mkdir -p $(@D)
 	$(call say,ASM,$<)
 	$(Q)$(NASM) -f elf32 $< -o $@
 
-$(BUILD)/guest/multiboot.elf: $(BUILD)/guest/multiboot/entry.o $(BUILD)/guest/multiboot/kernel.o guest/multiboot/kernel.ld $(BUILD)/flags/guest-link
+$(BUILD)/guest/multiboot.elf: $(BUILD)/guest/multiboot/entry.o $(MULTIBOOT_O) guest/multiboot/kernel.ld $(BUILD)/flags/guest-link
 	$(call say,LD,$@)
 	$(Q)$(LD) -m elf_i386 -nostdlib -static -z max-page-size=4096 -z noexecstack -T guest/multiboot/kernel.ld $(filter %.o,$^) -o $@
 

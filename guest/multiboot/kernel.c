@@ -5,16 +5,15 @@
  *
  *   exit=N       the status
  *   touch=A      reads the byte at address A first
+ *   talk=1       answers what is typed on the serial line, until it is told to end
  */
+#include "guest/multiboot/talk.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #define LOADED          0x2badb002u
 #define PORT_EXIT       0xf4
-#define PORT_SERIAL     0x3f8
-#define LINE_STATUS     5
-#define TRANSMITTER     0x20
 #define INFO_MEMORY     0x001u
 #define INFO_LINE       0x004u
 #define INFO_MODULES    0x008u
@@ -38,50 +37,14 @@ struct range {
 
 void kernel_main(uint32_t magic, const struct info *info);
 
-static void out8(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
 static void out32(uint16_t port, uint32_t value)
 {
     __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
 }
 
-static uint8_t in8(uint16_t port)
-{
-    uint8_t value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
 static const char *text_at(uint32_t address)
 {
     return (const char *)(uintptr_t)address;
-}
-
-static void put(char character)
-{
-    while ((in8(PORT_SERIAL + LINE_STATUS) & TRANSMITTER) == 0)
-        ;
-    out8(PORT_SERIAL, (uint8_t)character);
-}
-
-static void say(const char *text)
-{
-    while (*text != '\0')
-        put(*text++);
-}
-
-static void say_number(uint32_t value)
-{
-    char digits[10];
-    unsigned count = 0;
-    do
-        digits[count++] = (char)('0' + value % 10);
-    while ((value /= 10) != 0);
-    while (count > 0)
-        put(digits[--count]);
 }
 
 /* The number behind `key` on the command line, in decimal; `otherwise` when it is not there. */
@@ -178,5 +141,8 @@ void kernel_main(uint32_t magic, const struct info *info)
     if (option(line, "stay=", 0) != 0)
         for (;;)
             ;
-    out32(PORT_EXIT, option(line, "exit=", 0));
+    uint32_t status = option(line, "exit=", 0);
+    if (option(line, "talk=", 0) != 0)
+        status = talk();
+    out32(PORT_EXIT, status);
 }

@@ -7,8 +7,9 @@
  *
  * Both sides run the same program: each asks `count` times and answers the other's questions. With
  * questions=any somebody, the other side or a third, asks as often by some other program: of these
- * questions only length and checksums are looked at. A region of its memory holds a pattern that
- * nobody else may change: it is checked at the end.
+ * questions only length and checksums are looked at. With count=0 it goes on until it is stopped,
+ * whatever the limit, and says once in a thousand answers how it is. A region of its memory holds a
+ * pattern that nobody else may change: it is checked at the end.
  */
 #include "guest/igbvf/igbvf.h"
 
@@ -28,6 +29,7 @@ int memcmp(const void *left, const void *right, size_t size);
 #define VECTOR_TIMER  0x41
 #define TICK          UINT64_C(20000) /* microseconds */
 #define LINGER        UINT64_C(500000)
+#define REPORT        1000 /* answers */
 
 enum { EXIT_NO_DEVICE = 1, EXIT_TIME, EXIT_BYTES, EXIT_CANARY };
 
@@ -220,7 +222,7 @@ static void handle(uint8_t *packet, size_t size)
     bool from_peer = get32(packet + 26) == peer_ip;
     if (packet[34] == ECHO_REQUEST && (from_peer || any_question)) {
         answer(packet, size);
-    } else if (packet[34] == ECHO_REPLY && from_peer && get16(packet + 40) == asked &&
+    } else if (packet[34] == ECHO_REPLY && from_peer && get16(packet + 40) == (asked & 0xffff) &&
                answered < asked + 1) {
         if (valid(packet, size, own_ip))
             answered = asked + 1;
@@ -274,9 +276,18 @@ static bool meet_peer(uint64_t end)
     return true;
 }
 
+static void say_how_it_is(void)
+{
+    print("%u of %u echoes answered, %u served, %u wrong; %llu frames out, %llu in\n", answered,
+          count != 0 ? count : asked, served, wrong, (unsigned long long)vf.sent,
+          (unsigned long long)vf.received);
+}
+
 static bool ask_all(uint64_t end)
 {
-    for (asked = 0; asked < count; asked++) {
+    for (asked = 0; count == 0 || asked < count; asked++) {
+        if (count == 0 && asked != 0 && asked % REPORT == 0)
+            say_how_it_is();
         uint64_t again = 0;
         while (answered != asked + 1) {
             if (microseconds() > end)
@@ -324,6 +335,8 @@ int guest_main(void)
     if (payload > 1400)
         payload = 1400;
     uint64_t end = microseconds() + argument_number("limit", 60) * 1000000;
+    if (count == 0)
+        end = UINT64_MAX;
     if (own_ip == 0 || peer_ip == 0) {
         print("usage: ip=A.B.C.D peer=A.B.C.D [count=N] [size=N] [mode=poll|msix] [limit=SECONDS] "
               "[questions=any] [gap=MICROSECONDS]\n");
@@ -354,8 +367,7 @@ int guest_main(void)
     event(1);
     bool done = ask_all(end) && serve_rest(end);
     event(2);
-    print("%u of %u echoes answered, %u served, %u wrong; %llu frames out, %llu in\n", answered,
-          count, served, wrong, (unsigned long long)vf.sent, (unsigned long long)vf.received);
+    say_how_it_is();
     if (!done)
         return EXIT_TIME;
     for (size_t i = 0; i < CANARY_SIZE; i++) {

@@ -3,6 +3,7 @@
  * Makes its device read and write memory that is not its own.
  *
  *   targets=ADDRESS,ADDRESS,... [rounds=N] [pause=MICROSECONDS]
+ *   rounds=0: until it is stopped
  *
  * A read: a transmit descriptor whose buffer is the target. A write: head write-back, with which
  * the device stores its ring position at the target once a frame has left. Ends when its device no
@@ -11,7 +12,8 @@
  */
 #include "guest/igbvf/igbvf.h"
 
-#define STEP 0x1000u
+#define STEP      0x1000u
+#define ROUND_MAX 1024 /* then from the target again */
 
 static struct igbvf vf;
 
@@ -30,31 +32,50 @@ static void attack_write(uint64_t target)
     igbvf_send_from(&vf, (uint64_t)(uintptr_t)frame, sizeof frame);
 }
 
+/* Whether there is a device to attack with. One that was taken away may come back, as if just
+ * switched on. */
+static bool device_is_there(void)
+{
+    struct pci_device any;
+    if ((uint16_t)config_read(&vf.pci, 0) != 0xffff && pci_is_bus_master(&vf.pci))
+        return true;
+    return pci_device(0, &any) && igbvf_open(&vf);
+}
+
+/* 0 or 2: the device is off the bus, and stays off or not. */
+static int taken_off(unsigned accesses)
+{
+    print("my device was taken off the bus after %u accesses\n", accesses);
+    pci_enable(&vf.pci);
+    if (!pci_is_bus_master(&vf.pci))
+        return 0;
+    print("... and I could put it back\n");
+    return 2;
+}
+
 int guest_main(void)
 {
     uint64_t rounds = argument_number("rounds", 4);
     uint64_t pause = argument_number("pause", 20000);
+    bool endless = rounds == 0;
     unsigned accesses = 0;
     uint64_t target;
     if (!argument_item("targets", 0, &target)) {
-        print("usage: targets=ADDRESS,... [rounds=N] [pause=MICROSECONDS]\n");
+        print("usage: targets=ADDRESS,... [rounds=N] [pause=MICROSECONDS]; rounds=0: no end\n");
         return 1;
     }
     if (!igbvf_open(&vf))
         return 1;
-    for (uint64_t round = 0; round < rounds; round++) {
+    for (uint64_t round = 0; endless || round < rounds; round++) {
         for (unsigned i = 0; argument_item("targets", i, &target); i++) {
-            target += round * STEP;
+            target += round % ROUND_MAX * STEP;
             for (unsigned write = 0; write < 2; write++) {
-                if (!pci_is_bus_master(&vf.pci)) {
-                    print("my device was taken off the bus after %u accesses\n", accesses);
-                    pci_enable(&vf.pci);
-                    if (pci_is_bus_master(&vf.pci)) {
-                        print("... and I could put it back\n");
-                        return 2;
-                    }
-                    return 0;
+                if (endless && !device_is_there()) {
+                    sleep_microseconds(pause);
+                    continue;
                 }
+                if (!pci_is_bus_master(&vf.pci))
+                    return taken_off(accesses);
                 if (write != 0)
                     attack_write(target);
                 else

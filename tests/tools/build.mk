@@ -68,7 +68,7 @@ $(BUILD)/compile_commands.json: $(BUILD)/flags/commands
 	$(call entries,$(HYPERVISOR_C),$(CC) $(HYPERVISOR_CFLAGS))
 	$(call entries,$(wildcard boot/efi/*.c boot/preflight/*.c tests/efi/*.c) boot/kept_log.c,$(CC) $(EFI_CFLAGS))
 	$(call entries,$(GUEST_C),$(CC) $(GUEST_CFLAGS))
-	$(call entries,guest/multiboot/kernel.c,$(CC) $(filter-out -mno-red-zone,$(GUEST_CFLAGS)) -m32)
+	$(call entries,$(wildcard guest/multiboot/*.c),$(CC) $(filter-out -mno-red-zone,$(GUEST_CFLAGS)) -m32)
 	$(call entries,$(wildcard guest/start/*.c),$(CC) $(START_CFLAGS))
 	$(call entries,$(HOST_C),$(HOST_CC) $(UNIT_CFLAGS))
 	$(call entries,$(FUZZ_TARGETS:%=tests/fuzz/%.c),$(FUZZ_CC) $(FUZZ_CFLAGS))
