@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A kvm that was chosen and does not come up makes way for tcg, and says why. This computer need not have KVM: its answer
-is made up, and QEMU is a program of the test's own, but for the one test in which the hypervisor itself finds nothing."""
+"""A kvm that was chosen and does not come up makes way for tcg, and says why. This computer need not have KVM: its
+answer is made up, and QEMU is a program of the test's own, but for the one test in which the hypervisor itself finds
+nothing."""
 
 import re
 import stat
@@ -32,7 +33,8 @@ def offered(monkeypatch, tmp_path):
     monkeypatch.setattr(run, "choose_machine", lambda: kvm.choose_machine(lambda: {1: (0, 0, kvm.VMX, 0)}))
 
     def behave(script: str, tcg: str | None = GOOD, late: str = "") -> None:
-        monkeypatch.setattr(trial, "MILESTONES", tuple((name, 1 if name == late else 90) for name, _ in trial.MILESTONES))
+        limits = tuple((name, 1 if name == late else 90) for name, _ in trial.MILESTONES)
+        monkeypatch.setattr(trial, "MILESTONES", limits)
         monkeypatch.setattr(Kvm, "_program", lambda machine: program(tmp_path, "kvm", script))
         if tcg is not None:
             monkeypatch.setattr(Tcg, "_program", lambda machine: program(tmp_path, "tcg", tcg))
@@ -52,7 +54,8 @@ def image(built):
     ("kill -9 $$", "QEMU ended before boot.start; the serial line is empty"),
     ("echo 'BdsDxe: failed to load Boot0001'; exec sleep 600",
      "there was no boot.start in 1 s; the last line is: BdsDxe: failed to load Boot0001"),
-    (f"echo '{LOG['boot.start']}'; exec sleep 600", "there was no cpu.backend in 1 s; the last line is: [0.1] boot.start"),
+    (f"echo '{LOG['boot.start']}'; exec sleep 600",
+     "there was no cpu.backend in 1 s; the last line is: [0.1] boot.start"),
     (f"echo '{LOG['boot.start']}'; echo 'KVM: entry failed, hardware error 0x7' >&2; kill -6 $$",
      "QEMU ended before cpu.backend; QEMU says: KVM: entry failed, hardware error 0x7"),
     (f"""echo '{LOG['boot.start']}'; echo '[0.2] cpu.refused name=vmx message="no EPT"'; echo '{LOG['monitor.ready']}';
@@ -147,7 +150,8 @@ def test_the_stacked_machine_runs_the_same_command_line(built, tmp_path, monkeyp
     assert here[-2:] == ["-qmp", "unix:qmp.sock,server=on,wait=off"], "the control socket is all that it has besides"
     for own, theirs in ((f"readonly=on,file={paths_of(here, 'readonly=on,file=')}", "readonly=on,file=/tools/code.fd"),
                         (f"file={there.directory}/vars.fd", "file=/tmp/vars.fd"),
-                        (f"file={there.directory}/bulkhead.img", f"file.driver=host_device,file.filename=/dev/image,size={size}")):
+                        (f"file={there.directory}/bulkhead.img",
+                         f"file.driver=host_device,file.filename=/dev/image,size={size}")):
         here = [word.replace(own, theirs) for word in here]
     assert here[:-2] == given[2:]
     assert "kvm" in given and "q35,hpet=off,kernel-irqchip=split" in given and "host" in given

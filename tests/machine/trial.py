@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Whether a machine that nobody asked for by name comes up. Nested virtualisation that CPUID promises may still not work:
-QEMU can refuse to start, hang, die at the first VM entry, or leave the hypervisor without what it needs."""
+"""Whether a machine that nobody asked for by name comes up. Nested virtualisation that CPUID promises may still not
+work: QEMU can refuse to start, hang, die at the first VM entry, or leave the hypervisor without what it needs."""
 
 import threading
 
@@ -42,7 +42,7 @@ def reached(run: Machine, event: str, seconds: float) -> tuple[LogLine | None, s
     if line is not None and line.event == event:
         return line, ""
     if line is not None:
-        refused = [event.get("message") for event in run.events if event.event == "cpu.refused" and event.get("message")]
+        refused = [seen["message"] for seen in run.events if seen.event == "cpu.refused" and seen.get("message")]
         return None, f"{line.event} came without {event}" + "".join(f"; cpu.refused: {words}" for words in refused[-1:])
     if run.running or run.expired:
         return None, f"there was no {event} in {run.time_limit if run.expired else seconds:g} s"
