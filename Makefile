@@ -173,6 +173,14 @@ run: ## boot it: MACHINE=tcg|kvm|stack|bochs SCENARIO=sriov|... QEMU=10|11 LIKE=
 	@$(PYTHON) tests/machine/run.py $(if $(MACHINE),--machine $(MACHINE)) $(if $(QEMU),--qemu $(QEMU)) $(if $(LIKE),--like $(LIKE)) \
 	    --scenario $(SCENARIO) $(RUN_FLAGS)
 
+.PHONY: demo
+demo: ## twelve steps at the prompt, explained, with guests that go on: MACHINE=tcg|kvm|stack QEMU=10|11; DEMO=check types them
+	@$(if $(filter bochs,$(MACHINE)),echo 'demo: MACHINE=bochs has neither VT-d nor SR-IOV: leave it out' >&2; exit 2)
+	@tests/machine/setup.sh build emulators
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) tests/machine/demo.py $(if $(MACHINE),--machine $(MACHINE)) $(if $(QEMU),--qemu $(QEMU)) \
+	    $(if $(DEMO),--check) $(RUN_FLAGS)
+
 # PYTEST_FLAGS picks tests, e.g. PYTEST_FLAGS='-k sriov' or '-m "not stack"'.
 PYTEST := $(PYTHON) -m pytest -v -p no:cacheprovider --tb=short
 

@@ -55,6 +55,7 @@ build_packages='
     gcc libc6-dev clang llvm lld libclang-rt-dev nasm make binutils gnu-efi
     mtools gdisk fdisk dosfstools grub-efi-amd64-bin grub-pc-bin grub-common xorriso
     sbsigntool openssl libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect
+    python3-pyte
     acpica-tools gdb git cpio ca-certificates'
 tools_host_packages='ca-certificates debian-archive-keyring python3 util-linux'
 desk_packages='help2man mandoc man-db zsh'
@@ -63,7 +64,7 @@ report_packages='graphviz python3 python3-jinja2'
 browser_packages='chromium chromium-driver python3-selenium fonts-dejavu-core'
 fresh_packages='debootstrap debian-archive-keyring python3 git mount util-linux'
 emulator_host_packages='
-    ca-certificates debian-archive-keyring python3 python3-pexpect mtools
+    ca-certificates debian-archive-keyring python3 python3-pexpect python3-pyte mtools
     grub-pc-bin grub-common xorriso fdisk e2fsprogs util-linux binutils'
 guest_host_packages="$emulator_host_packages gcc libc6-dev make"
 

@@ -144,6 +144,7 @@ CHECKS: dict[str, Callable] = {
     "PROOFS": NAMES, "MUTATIONS": NAMES, "ATTACKS": NAMES, "WHY": NAMES, "DETAIL": NAMES, "V": NAMES, "COMMIT": NAMES,
     "BUILD": FOLDER, "OWN_IMAGE": FOLDER, "EFI_INCLUDE": FOLDER, "EFI_LIB": FOLDER, "DMAR_CORPUS": existing,
     "SITE_PORT": number(1, 65535), "CONTAINER": PROGRAM, "BASE": CONTAINER_IMAGE, "IMAGE": CONTAINER_IMAGE,
+    "DEMO": choice("way to run the demonstration", ("check",)),
     "GOAL": matching(r"[a-z][a-z-]*( +[a-z][a-z-]*)*", "a goal of make, such as run,"),
     "L": matching(r"[lL]?[0-9]{1,2}", "the number of a lab, such as 7"), "STEP": number(1, 20), "SEED": number(0, 2**31 - 1),
     "SUBMISSION": existing, "HELDOUT": existing,
@@ -153,16 +154,17 @@ CHECKS: dict[str, Callable] = {
 # Which goals use one that the environment may have for another reason.
 MEDIA = ("usb", "netboot")
 RUNS = ("run", "debug", "report")
+BOOTS = (*RUNS, "demo")
 CONTAINERS = ("container", "container-base", "container-run")
 GOALS: dict[str, tuple[str, ...]] = {
-    "MACHINE": RUNS, "QEMU": RUNS, "LIKE": RUNS, "SCENARIO": (*RUNS, "check-config"), "RELEASE": ("test-fresh",),
+    "MACHINE": BOOTS, "QEMU": BOOTS, "LIKE": RUNS, "SCENARIO": (*RUNS, "check-config"), "RELEASE": ("test-fresh",), "DEMO": ("demo",),
     "DEVICE": ("usb",), "FORCE": ("usb",), "KEY": MEDIA, "CERT": MEDIA, "FILES": MEDIA, "DEFAULT": MEDIA, "HOSTS": ("netboot",),
     "TO": ("netboot", "report", "lab"), "FILE": ("preflight", "check-config"), "REPORT": ("check-config",), "LOG": ("symbols", "report"),
     "NAME": (), "TEST_JOBS": ("test",), "BUSY": ("test", "test-busy"), "GDB_PORT": ("gdb", "debug"), "LIFE_ROUNDS": ("test-life",),
     "SITE_PORT": ("site-serve",), "CONTAINER": CONTAINERS, "BASE": CONTAINERS, "IMAGE": CONTAINERS, "GOAL": CONTAINERS,
     "L": ("lab", "grade", "test-labs"), "STEP": ("lab-check", "lab-hint", "lab-fill"), "SEED": ("lab", "grade"),
     "SUBMISSION": ("grade",), "CSV": ("grade",), "HELDOUT": ("grade",),
-    "CONFIG_ACCESSES": ("test-config",), "LANES": ("architecture",), "RUN_FLAGS": RUNS, "PYTEST_FLAGS": ("test", "lint", "test-fresh"),
+    "CONFIG_ACCESSES": ("test-config",), "LANES": ("architecture",), "RUN_FLAGS": BOOTS, "PYTEST_FLAGS": ("test", "lint", "test-fresh"),
 }
 
 
