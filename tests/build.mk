@@ -5,7 +5,7 @@
 # (`-pages.c`) because the test brings its own.
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
-UNIT_CFLAGS := -std=gnu17 -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -fno-builtin -I. $(SANITIZE)
+UNIT_CFLAGS := -std=gnu17 -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -fno-builtin -I. $(AUDIT_CFLAGS) $(SANITIZE)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
 HOST_CC ?= $(CC)

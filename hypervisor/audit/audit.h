@@ -28,6 +28,10 @@ bool audit_run(void);
 const struct audit_findings *audit_findings(void);
 /* Whether any run so far found one. */
 bool audit_failed(void);
+/* quarantine.c: from now on violations are said and nothing is done about them, so that an attack
+ * can be watched. Only in a build made for that (BULKHEAD_AUDIT_WARN), and only if the
+ * configuration says so, too. */
+void audit_only_warn(void);
 /* quarantine.c: audit_run(), and whatever it finds is taken out of service until a reboot: a guest
  * is stopped, a function blocked; where the fault is the machine's, every guest. Logs
  * guest.quarantined and device.quarantined. */

@@ -37,7 +37,8 @@ static void end_section(struct config_parser *parser)
     if (nic)
         config_check_nic_driver(parser);
     if (parser->failed && section == SECTION_SYSTEM) /* nothing of it counts: what is safe does */
-        parser->config->unsafe_interrupts = parser->config->smt_shared = false;
+        parser->config->unsafe_interrupts = parser->config->smt_shared =
+            parser->config->audit_warns = false;
     if (parser->failed)
         return;
     if (nic)

@@ -56,6 +56,20 @@ static bool set_graphics_unit(struct config_parser *parser, struct word value)
            complain_word(parser, value, "bad value ", "; allowed: translate, leave");
 }
 
+static bool set_audit(struct config_parser *parser, struct word value)
+{
+#ifdef BULKHEAD_AUDIT_WARN
+    parser->config->audit_warns = word_is(value, "warn");
+    return parser->config->audit_warns || word_is(value, "enforce") ||
+           complain_word(parser, value, "bad value ", "; allowed: enforce, warn");
+#else
+    return word_is(value, "enforce") ||
+           complain_word(parser, value, "bad value ",
+                         "; allowed: enforce. A build made by `make AUDIT=warn` knows `warn`: it "
+                         "isolates nobody from what the audit finds");
+#endif
+}
+
 static bool set_console(struct config_parser *parser, struct word value)
 {
     return config_console_read(value.start, value.length, &parser->config->console) ||
@@ -346,6 +360,7 @@ static const struct config_key system_keys[] = {
     {.name = "graphics_unit", .set = set_graphics_unit},
     {.name = "smt", .set = config_set_smt},
     {.name = "console", .set = set_console},
+    {.name = "audit", .set = set_audit},
 };
 
 static const struct config_key nic_keys[] = {

@@ -76,6 +76,7 @@ struct config {
     bool unsafe_interrupts; /* [system] unsafe_interrupts = yes */
     bool leave_graphics;    /* [system] graphics_unit = leave */
     bool smt_shared;        /* [system] smt = shared: guests may share physical cores */
+    bool audit_warns;       /* [system] audit = warn, in a build that knows it */
     struct config_console console;
     uint32_t errors;
 };

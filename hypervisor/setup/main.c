@@ -135,6 +135,10 @@ void hypervisor_main(const struct boot_info *loaders)
     tables_read(boot.rsdp, &tables);
     apic_connect(&tables.madt);
     configuration_read(&boot, &configuration);
+#ifdef BULKHEAD_AUDIT_WARN
+    if (configuration.audit_warns)
+        audit_only_warn();
+#endif
 
     phase("pci");
     expect(find_functions(), "pci.refused", "PCI devices cannot be used");

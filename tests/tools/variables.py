@@ -143,6 +143,7 @@ CHECKS: dict[str, Callable] = {
     "LANES": matching(r"(tcg|bochs)( +(tcg|bochs))*", "a list of tcg and bochs"),
     "PROOFS": NAMES, "MUTATIONS": NAMES, "ATTACKS": NAMES, "WHY": NAMES, "DETAIL": NAMES, "V": NAMES, "COMMIT": NAMES,
     "BUILD": FOLDER, "OWN_IMAGE": FOLDER, "EFI_INCLUDE": FOLDER, "EFI_LIB": FOLDER, "DMAR_CORPUS": existing,
+    "AUDIT": choice("way of the audit", ("enforce", "warn")),
     "SITE_PORT": number(1, 65535), "CONTAINER": PROGRAM, "BASE": CONTAINER_IMAGE, "IMAGE": CONTAINER_IMAGE,
     "DEMO": choice("way to run the demonstration", ("check",)),
     "GOAL": matching(r"[a-z][a-z-]*( +[a-z][a-z-]*)*", "a goal of make, such as run,"),
