@@ -194,6 +194,8 @@ SEEDS = {"fuzz_acpi": acpi_seeds, "fuzz_actions": actions_seeds, "fuzz_dmar": dm
 
 
 def main():
+    if len(sys.argv) != 3 or not sys.argv[1].startswith("fuzz_"):
+        sys.exit("usage: seeds.py fuzz_TARGET FOLDER")
     target, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in SEEDS.get(target, lambda: ())():

@@ -2,6 +2,7 @@
 """Bochs 3.0: VMX and SMP, but neither IOMMU nor PCI Express."""
 
 import os
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -63,6 +64,8 @@ class Bochs(Machine):
 
     name = "bochs"
     status_is_meaningful = False
+    _BELONGS = re.compile(r"Bochs is exiting with the following message:|\[ACPI\s*\] ACPI control: soft power off")
+    lacks = {"iommu.refused": "VT-d", "acpi.refused": "PCI Express"}
 
     def _disks(self) -> dict[str, str]:
         iso = prepare_medium(self.spec.but(boot="iso"), self._copy)

@@ -41,7 +41,7 @@ def esp_offset(image: Path) -> int:
 
 
 def copy_sparse(source: Path, target: Path) -> None:
-    subprocess.run(["cp", "--sparse=always", "--reflink=auto", "--no-preserve=mode", source, target], check=True)
+    _run(["cp", "--sparse=always", "--reflink=auto", "--no-preserve=mode", "--", source, target])
 
 
 def _stage(files: dict[str, bytes | Path], root: Path) -> None:
@@ -98,6 +98,10 @@ def grub_selection(files: dict[str, bytes | Path]) -> bytes:
 
 def copy_iso(source: Path, target: Path, files: dict[str, bytes | Path]) -> None:
     """Copies a bootable ISO, with files added or replaced."""
+    with source.open("rb") as stream:
+        stream.seek(16 * 2048)
+        if stream.read(6)[1:] != b"CD001":  # xorriso would take it for an empty one
+            raise ImageError(f"{source}: no ISO 9660 file system")
     if not files:
         copy_sparse(source, target)
         return

@@ -138,6 +138,8 @@ def files(names=NAMES[:-1]) -> dict[str, bytes | Path]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit(f"usage: {sys.argv[0]} (no arguments)")
     try:
         print(f"setup: guests: {ensure()} is complete")
     except (paths.MissingEmulators, subprocess.CalledProcessError, OSError) as error:

@@ -21,6 +21,7 @@ import pexpect
 from pexpect.spawnbase import SpawnBase
 
 from . import paths
+from .causes import causes, one_line
 from .logfmt import LogLine, LogReader
 from .spec import MachineSpec
 
@@ -57,6 +58,7 @@ class Outcome:
     verdict: str | None
     status: int | None
     reason: str
+    causes: tuple[str, ...] = ()
 
 
 class Console(SpawnBase):
@@ -120,6 +122,11 @@ class Machine:
     status_is_meaningful = True
     # Bochs' informational lines and the banner that it ends with.
     _CHATTER = re.compile(r"\d+i\[|=====|\s*(Bochs x86 Emulator|Built from|Timestamp:)|$")
+
+    # What the emulator says of accesses that were to be blocked, and as it is switched off.
+    _BELONGS = re.compile(r"(?!)")
+    # Refusals that this kind of machine always has -> what it lacks.
+    lacks: dict[str, str] = {}
 
     def __init__(self, spec: MachineSpec, time_limit: float = 60.0, directory: Path | None = None) -> None:
         self.spec = spec
@@ -196,12 +203,13 @@ class Machine:
         """The judgement on a run that has ended."""
         verdicts = [event.get("result") for event in self.log.events if event.event == "run.verdict"]
         verdict = verdicts[-1] if verdicts else None
+        why = tuple(causes(self.log.events))
         if self.expired:
-            return Outcome(False, verdict, self.status, f"the time limit of {self.time_limit:g} s is over")
+            return Outcome(False, verdict, self.status, f"the time limit of {self.time_limit:g} s is over", why)
         if verdict is None:
-            return Outcome(False, None, self.status, f"no run.verdict in the log, exit status {self.status}")
+            return Outcome(False, None, self.status, f"no run.verdict in the log, exit status {self.status}", why)
         if any(other != "ok" for other in verdicts):
-            return Outcome(False, verdict, self.status, "the hypervisor's verdict is not ok")
+            return Outcome(False, verdict, self.status, f"the hypervisor's verdict is not ok: {one_line(list(why))}", why)
         if self.status_is_meaningful and self.status != STATUS_OK:
             return Outcome(False, verdict, self.status, f"the verdict is ok, but the exit status is {self.status}")
         return Outcome(True, verdict, self.status, "the hypervisor's verdict is ok")
@@ -270,9 +278,10 @@ class Machine:
         with self._changed:
             return self.log.tail(count)
 
-    def emulator_messages(self) -> str:
-        """What the emulator itself complained about."""
-        lines = [line for line in self._read_text("emulator.log").splitlines() if not self._CHATTER.match(line)]
+    def emulator_messages(self, all_went_well: bool = False) -> str:
+        """What the emulator itself complained about; without what belongs to a run in which all went well."""
+        lines = [line for line in self._read_text("emulator.log").splitlines() if not self._CHATTER.match(line)
+                 and not (all_went_well and self._BELONGS.match(line))]
         return "\n".join(lines)[-1500:].strip()
 
     def explain(self, sentence: str) -> str:

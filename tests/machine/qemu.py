@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -23,6 +24,8 @@ def prepare_medium(spec, copy) -> str | None:
         return None
     if not source.exists():
         raise MachineError(f"{source} does not exist: run make first")
+    if not (source.is_file() or source.is_block_device()):
+        raise MachineError(f"{source} is no image: a file or a disk is wanted")
     if spec.boot == "iso":
         target = copy("bulkhead.iso")
         disk.copy_iso(source, target, spec.injected_files())
@@ -40,6 +43,8 @@ class Tcg(Machine):
     """QEMU's own emulation: SVM, intel-iommu, igb."""
 
     name = "tcg"
+    _BELONGS = re.compile(r"qemu-system-x86_64: (vtd_\w+: detected (slpte permission error|translation failure)"
+                          r"|New fault is not recorded due to compression of faults)")
 
     def _program(self) -> list:
         """QEMU itself."""

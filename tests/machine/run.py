@@ -10,6 +10,7 @@ import argparse
 import os
 import select
 import signal
+import subprocess
 import sys
 import termios
 import time
@@ -18,86 +19,133 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from machine import MACHINES, MachineError, MachineSpec, Nic, choose_machine, like, machine, paths, report, scenario, trial  # noqa: E402
+from machine import (MACHINES, MachineError, MachineSpec, Nic, before, choices, choose_machine, like, machine, paths, report,  # noqa: E402
+                     scenario, trial)
+from machine.configuration import ToolError  # noqa: E402
 from machine.disk import ImageError  # noqa: E402
+from machine.spec import NIC_MODELS, PLACEMENTS  # noqa: E402
 
 LEAVE = b"\x1d"  # Ctrl-]
 DEFAULT_LIMIT = {"tcg": 120, "kvm": 120, "bochs": 180, "stack": 1500}
 INTERACTIVE_LIMIT = 7 * 24 * 3600
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message: str):
+        say(f"error: {message.splitlines()[0]}; --help lists what there is")
+        sys.exit(2)
+
+
+def given(check):
+    """An argument's type: what the check makes of it, or the check's words."""
+    def convert(text: str):
+        try:
+            return check(text)
+        except choices.Refused as refused:
+            raise argparse.ArgumentTypeError(str(refused)) from None
+    return convert
+
+
+def named(what: str, there) -> dict:
+    """An argument that is one of a few words or numbers."""
+    words = {str(one): one for one in there}
+    return {"choices": tuple(there), "type": given(lambda text: words[choices.one_of(what, text, words)])}
+
+
+def number(low: int, high: int):
+    return given(lambda text: choices.number(text, low, high))
+
+
+def seconds(text: str) -> float:
+    try:
+        if 0 < float(text) <= INTERACTIVE_LIMIT:
+            return float(text)
+    except ValueError:
+        pass
+    raise choices.Refused(f"{choices.shown(text)} is no time in seconds, {INTERACTIVE_LIMIT} at most")
+
+
+def card(text: str) -> tuple[Nic, ...]:
+    """MODEL[@PLACE]; none for none."""
+    if text == "none":
+        return ()
+    model, _, placement = text.partition("@")
+    return (Nic(choices.one_of("card", model, NIC_MODELS), choices.one_of("place", placement or "root-port", PLACEMENTS)),)
+
+
 def arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     build = paths.REPOSITORY / "build"
-    parser.add_argument("--machine", choices=sorted(MACHINES),
+    parser.add_argument("--machine", **named("machine", sorted(MACHINES)),
                         help="default: kvm where nested virtualisation is really offered and the machine comes up "
                              f"(the prompt within {' + '.join(str(seconds) for _, seconds in trial.MILESTONES)} s), else tcg")
-    parser.add_argument("--like", choices=like.LIKES, metavar="KIND",
+    parser.add_argument("--like", **named("kind of machine", like.LIKES), metavar="KIND",
                         help="a machine like one of a laboratory (tcg): " +
                              "; ".join(f"{name}, {kind.summary}" for name, kind in like.LIKES.items()))
     parser.add_argument("--scenario", metavar="NAME", help="configuration to boot, such as sriov or passthrough")
-    parser.add_argument("--qemu", type=int, choices=tuple(paths.QEMUS),
+    parser.add_argument("--qemu", **named("QEMU", paths.QEMUS),
                         help="which QEMU (tcg, kvm); default: what the scenario needs (11 for SR-IOV with virtio), else what "
                              f"BULKHEAD_QEMU says in the environment, else {min(paths.QEMUS)}")
-    parser.add_argument("--cpus", type=int, help="default: 4, or what the scenario's guests need")
-    parser.add_argument("--memory", type=int, metavar="MIB", help="default: 512, or what the scenario's guests need")
+    parser.add_argument("--cpus", type=number(1, 4096), help="default: 4, or what the scenario's guests need")
+    parser.add_argument("--memory", type=number(64, 1 << 30), metavar="MIB", help="default: 512, or what the scenario's guests need")
     parser.add_argument("--image", type=Path, default=build / "bulkhead.img", help="UEFI disk image (tcg, kvm, stack)")
     parser.add_argument("--iso", type=Path, default=build / "bulkhead.iso", help="GRUB ISO (bochs, --boot iso)")
-    parser.add_argument("--boot", choices=("disk", "usb", "iso"), default="disk", help="default: %(default)s")
-    parser.add_argument("--firmware", choices=tuple(paths.FIRMWARE), default="plain",
+    parser.add_argument("--boot", **named("way to boot", ("disk", "usb", "iso")), default="disk", help="default: %(default)s")
+    parser.add_argument("--firmware", **named("firmware", paths.FIRMWARE), default="plain",
                         help="UEFI with Secure Boot (secure), NX (protected) or both (strict); tcg, kvm; default: %(default)s")
-    parser.add_argument("--nic", action="append", metavar="MODEL[@PLACE]",
+    parser.add_argument("--nic", action="append", type=given(card), metavar="MODEL[@PLACE]",
                         help="igb or e1000e, at root-port, switch or root-bus; may be repeated; 'none' for no card "
                              "(default: igb@root-port, or what the scenario's [nic] sections name)")
     parser.add_argument("--no-iommu", action="store_true", help="a machine without VT-d")
     parser.add_argument("--no-intremap", action="store_true", help="VT-d without interrupt remapping")
-    parser.add_argument("--aw-bits", type=int, choices=(39, 48), default=48, help="width of VT-d's addresses")
+    parser.add_argument("--aw-bits", **named("width", (39, 48)), default=48, help="width of VT-d's addresses")
     parser.add_argument("--file", action="append", default=[], metavar="TARGET=FILE",
                         help="put FILE onto the boot medium at TARGET, such as /bulkhead/sriov.conf=my.conf")
     parser.add_argument("--trace", action="append", default=[], metavar="EVENT", help="QEMU trace event, into trace.log")
-    parser.add_argument("--gdb", type=int, metavar="PORT", help="wait for a debugger on this TCP port")
-    parser.add_argument("--timeout", type=float, metavar="S", help="time limit (default without a terminal: %s, and %d for each GiB that guests have)" % (
+    parser.add_argument("--gdb", type=number(1, 65535), metavar="PORT", help="wait for a debugger on this TCP port")
+    parser.add_argument("--timeout", type=given(seconds), metavar="S", help="time limit (default without a terminal: %s, and %d for each GiB that guests have)" % (
         " ".join(f"{name} {limit}" for name, limit in DEFAULT_LIMIT.items()), scenario.OVERWRITING))
+    parser.add_argument("--anyway", action="store_true",
+                        help="boot an image that is older than its sources, or a configuration with errors")
     parser.add_argument("--batch", action="store_true", help="as without a terminal")
     parser.add_argument("--extra", nargs=argparse.REMAINDER, default=[], help="the rest goes to QEMU")
     return parser.parse_args(argv)
 
 
-def parse_nics(texts: list[str]) -> tuple[Nic, ...]:
-    nics = []
-    for text in texts:
-        if text != "none":
-            model, _, placement = text.partition("@")
-            nics.append(Nic(model, placement or "root-port"))
-    return tuple(nics)
+def text_of(options: argparse.Namespace) -> tuple[str, str]:
+    """Where the configuration that is booted is, and its text. Other media than make's have others on them."""
+    build = paths.REPOSITORY / "build"
+    own = (options.image.resolve(), options.iso.resolve()) != (build / "bulkhead.img", build / "bulkhead.iso")
+    return before.configuration_of(options.scenario, before.own_files(options.file), own)
 
 
-def parse_files(texts: list[str]) -> dict[str, bytes | Path]:
-    files: dict[str, bytes | Path] = {}
-    for text in texts:
-        target, separator, source = text.partition("=")
-        if not separator:
-            raise ValueError(f"--file {text!r}: TARGET=FILE is wanted")
-        files["/" + target.lstrip("/")] = Path(source)
-    return files
+def look(options: argparse.Namespace, name: str) -> str:
+    """The configuration, when machine, image and it are such that a start makes sense. Raises Refused."""
+    place, text = text_of(options)
+    if options.like and name not in ("tcg", "kvm"):
+        raise choices.Refused(f"--like {options.like}: such a machine is made in QEMU (tcg, kvm), not in {name}")
+    if not options.anyway:
+        before.check_image(options.iso if name == "bochs" or options.boot == "iso" else options.image)
+        before.check_configuration(place, text)
+    return text
 
 
 def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -> MachineSpec:
-    text = scenario.text_of(options.scenario)
+    text = text_of(options)[1]
     spec = MachineSpec(
         cpus=options.cpus or scenario.cpus(text), memory=options.memory or scenario.memory(text),
         iommu=not options.no_iommu, intremap=not options.no_intremap,
-        aw_bits=options.aw_bits, nics=scenario.nics(text) if options.nic is None else parse_nics(options.nic),
+        aw_bits=options.aw_bits, nics=scenario.nics(text) if options.nic is None else sum(options.nic, ()),
         nvmes=scenario.nvmes(text), memories=scenario.memories(text), image=options.image.resolve(),
         iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
-        files={**scenario.files(text), **scenario.for_machine(options.scenario, name), **parse_files(options.file)},
+        files={**scenario.files(text), **scenario.for_machine(options.scenario, name), **before.own_files(options.file)},
         trace=tuple(options.trace), gdb=options.gdb,
         wait_for_gdb=options.gdb is not None, qemu=options.qemu, firmware=options.firmware,
         extra=(*(scenario.usb(text, options.boot) if name in ("tcg", "kvm") else ()), *options.extra))
     if not options.like:
         return spec
-    if name not in ("tcg", "kvm"):
-        raise ValueError(f"--like {options.like}: such a machine is made in QEMU (tcg, kvm), not in {name}")
     return like.LIKES[options.like].make(spec)
 
 
@@ -112,9 +160,21 @@ def say(text: str) -> None:
     print(f"run: {text}", file=sys.stderr, flush=True)
 
 
-def to_stdout(data: bytes) -> None:
-    while data:
-        data = data[os.write(1, data):]
+class Listener:
+    """Standard output. It may be closed while a machine runs, as by `| head`: `gone` then."""
+
+    gone = False
+
+    def __call__(self, data: bytes) -> None:
+        while data and not self.gone:
+            try:
+                data = data[os.write(1, data):]
+            except OSError:
+                self.gone = True
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+to_stdout = Listener()
 
 
 def interact(run) -> None:
@@ -136,7 +196,7 @@ def interact(run) -> None:
 
 
 def run_batch(run, limit: float, typed: str) -> None:
-    while run.running:
+    while run.running and not to_stdout.gone:
         time.sleep(0.05)
         if typed and any(line.event == "guest.output" and ": a keyboard (" in line["text"] for line in run.events):
             say(f"typing on the USB keyboard: {typed.split(chr(13))[:-1]}")
@@ -161,7 +221,7 @@ def started(name: str, reason: str, options: argparse.Namespace, interactive: bo
     if on_trial:
         run.on_data = trial.Held(show)
         run.start()
-        failure = trial.failure(run, more=scenario.overwriting(scenario.text_of(options.scenario)))
+        failure = trial.failure(run, more=scenario.overwriting(text_of(options)[1]))
         if failure:
             run.stop()
             say(f"kvm did not come up: {failure}")
@@ -176,6 +236,21 @@ def started(name: str, reason: str, options: argparse.Namespace, interactive: bo
     return run.start()
 
 
+def judged(run) -> int:
+    """Says how a run without a terminal ended, and why; the exit status."""
+    outcome = run.outcome()
+    errors = run.emulator_messages(all_went_well=outcome.ok)
+    if errors and not run.expired:
+        say(f"the emulator says: {errors}")
+    lacking = {event: what for event, what in run.lacks.items() if any(line.event == event for line in run.events)}
+    if outcome.ok and lacking:
+        say(f"{' and '.join(lacking)} above: {run.name} has no {' and no '.join(lacking.values())}, which this scenario does without")
+    say(f"{'succeeded' if outcome.ok else 'FAILED'} after {run.seconds:.1f} s: {outcome.reason}")
+    for cause in () if outcome.ok else outcome.causes[0 if outcome.verdict is None or run.expired else 1:]:
+        say(f"  {cause}")
+    return 0 if outcome.ok else 1
+
+
 def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
     made(options)
@@ -183,28 +258,26 @@ def main(argv: list[str] | None = None) -> int:
     name, reason = options.machine, "as asked"
     if name is None:
         name, reason = choose_machine()
-    limit = options.timeout or (INTERACTIVE_LIMIT if interactive
-                                else DEFAULT_LIMIT[name] + scenario.overwriting(scenario.text_of(options.scenario)))
     try:
+        text = look(options, name)
+        limit = options.timeout or (INTERACTIVE_LIMIT if interactive else DEFAULT_LIMIT[name] + scenario.overwriting(text))
         with started(name, reason, options, interactive, limit) as run:
             if interactive:
                 interact(run)
             else:
-                run_batch(run, limit, scenario.typed(scenario.text_of(options.scenario)))
-        outcome = run.outcome()
-    except (MachineError, ImageError, paths.MissingEmulators, OSError, ValueError) as error:
-        say(f"error: {error}")
+                run_batch(run, limit, scenario.typed(text))
+    except (MachineError, ImageError, ToolError, paths.MissingEmulators, OSError, ValueError, subprocess.SubprocessError) as error:
+        first, *rest = str(error).splitlines() or [type(error).__name__]
+        say(f"error: {first}")
+        print("".join(f"{line}\n" for line in rest), end="", file=sys.stderr)
         return 2
+    if to_stdout.gone:
+        say("stopped, since nobody reads standard output any more")
+        return 1
     print(report.text(run.events), end="")
     if (run.directory / "screen.png").exists():
         say(f"the screen at the end: {run.directory}/screen.png")
-    if interactive:
-        return 0
-    errors = run.emulator_messages()
-    if errors and not run.expired:
-        say(f"the emulator says: {errors}")
-    say(f"{'succeeded' if outcome.ok else 'FAILED'} after {run.seconds:.1f} s: {outcome.reason}")
-    return 0 if outcome.ok else 1
+    return 0 if interactive else judged(run)
 
 
 if __name__ == "__main__":

@@ -152,6 +152,7 @@ class Stack(Bochs):
 
     name = "stack"
     status_is_meaningful = True
+    lacks = {}
     log_errors = False
     _ENDED = re.compile(r"stack: qemu ended status=(\d+)")
     _FAILED = re.compile(r"stack: error ")

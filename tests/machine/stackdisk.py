@@ -105,6 +105,8 @@ def ensure() -> Path:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit(f"usage: {sys.argv[0]} (no arguments)")
     try:
         print(f"setup: stack: {ensure()} is complete")
     except (paths.MissingEmulators, subprocess.CalledProcessError, OSError) as error:

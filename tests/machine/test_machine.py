@@ -365,7 +365,7 @@ def test_a_made_machine_runs_what_is_asked_for():
 def test_a_made_machine_is_qemus():
     options = run.arguments(["--like", "minipc", "--machine", "bochs"])
     with pytest.raises(ValueError, match="made in QEMU"):
-        run.specification(options, True, "bochs")
+        run.look(options, "bochs")
 
 
 def test_tables_become_files(tmp_path):
@@ -494,8 +494,8 @@ def test_linux_in_the_stacked_machine_is_told_to_hurry():
 
 def test_run_reads_its_options():
     options = run.arguments(["--scenario", "sriov", "--nic", "igb@switch", "--nic", "e1000e", "--cpus", "2",
-                             "--file", "bulkhead/a=b", "--qemu", "11", "--extra", "-s", "-S"])
+                             "--file", f"bulkhead/a={paths.REPOSITORY / 'VERSION'}", "--qemu", "11", "--extra", "-s", "-S"])
     spec = run.specification(options, batch=True)
     assert spec.nics == (Nic("igb", "switch"), Nic("e1000e")) and (spec.cpus, spec.qemu) == (2, 11)
-    assert spec.extra == ("-s", "-S") and spec.files == {"/bulkhead/a": Path("b")}
-    assert run.parse_nics(["none"]) == ()
+    assert spec.extra == ("-s", "-S") and spec.files == {"/bulkhead/a": paths.REPOSITORY / "VERSION"}
+    assert run.specification(run.arguments(["--nic", "none"]), batch=True).nics == ()

@@ -13,6 +13,7 @@ BUILD holds bulkhead.elf, its map and its objects, built without inlining. docs/
 
 import argparse
 import re
+import subprocess
 import sys
 from itertools import zip_longest
 from pathlib import Path
@@ -176,7 +177,11 @@ def main() -> int:
     parser.add_argument("--document", action="store_true")
     parser.add_argument("--accept", action="store_true")
     options = parser.parse_args()
-    measure = Measure.read(ROOT, options.build.resolve())
+    try:
+        measure = Measure.read(ROOT, options.build.resolve())
+    except (OSError, ValueError, subprocess.SubprocessError) as problem:
+        print(f"size: error: {options.build} is no folder of a build: {problem}", file=sys.stderr)
+        return 2
     if options.why:
         for what, way in measure.why(options.why).items():
             print(f"{what}: " + (" -> ".join(map(str, way)) or "never"))

@@ -5,6 +5,7 @@
 A guest has to see what the bare machine shows, but for the rows of ALLOWED. docs/tests.md has them as a table."""
 
 import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "tests"))
 
 # pylint: disable=wrong-import-position
-from machine import PATIENCE, MachineSpec, machine  # noqa: E402
+from machine import PATIENCE, MachineSpec, choices, machine  # noqa: E402
 from machine.machine import Machine, MachineError  # noqa: E402
 
 BUILD = ROOT / "build"
@@ -271,7 +272,12 @@ def main() -> int:
     if sys.argv[1:] == ["--write"]:
         write_documentation()
         return 0
-    for lane in sys.argv[1:] or LANES:
+    wanted = sys.argv[1:] or LANES
+    unknown = [lane for lane in wanted if lane not in LANES]
+    if unknown:
+        print(f"architecture: error: {choices.unknown('lane', unknown[0], LANES)}", file=sys.stderr)
+        return 2
+    for lane in wanted:
         bare, guest = on_bare_machine(lane), as_guest(lane)
         differences = compared(lane, bare, guest)
         for difference in differences:
@@ -286,4 +292,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (MachineError, OSError, subprocess.SubprocessError) as problem:
+        sys.exit(f"architecture: error: {problem}")
