@@ -235,7 +235,7 @@ def tree(report: Report) -> list[tuple]:
 
 def exits(report: Report) -> dict:
     """A row for each kind, a column for each vCPU, with the length of its bar."""
-    found, answer = counts.exits(report.record)
+    found = counts.exits(report.record)
     kinds = sorted({kind for numbers in found.values() for kind in numbers},
                    key=lambda kind: -sum(numbers.get(kind, 0) for numbers in found.values()))
     most = max((count for numbers in found.values() for count in numbers.values()), default=0) or 1
@@ -243,7 +243,7 @@ def exits(report: Report) -> dict:
             "rows": [(kind, [(numbers.get(kind, 0), 100 * numbers.get(kind, 0) / most) for numbers in found.values()])
                      for kind in kinds],
             "sums": [sum(numbers.values()) for numbers in found.values()],
-            "in_all": counts.exits_in_all(report.record), "answer": answer}
+            "in_all": counts.exits_in_all(report.record), "serial": counts.serial_lines(report.record)}
 
 
 def _ticks(text: str) -> Markup:
@@ -277,5 +277,6 @@ def render(report: Report, drawn: str, drawing_missing: str) -> str:
         missing=missing(report), troubles=counts.troubles(record), most_troubles=MOST_TROUBLES, legend=legend(report), tree=tree(report), ram=bars, ram_end=f"{max(ram_end - 1, 0):#x}", spaces=spaces(report),
         timeline=timeline(report), exits=exits(report), faults=report.blocked[:MOST_BLOCKED],
         faults_left_out=max(0, len(report.blocked) - MOST_BLOCKED), audit=counts.audit_answer(record),
+        invariants=counts.invariants(counts.audit_answer(record)),
         audits=record.of("audit.ok"), violations=record.of("audit.violation"), most_output=MOST_OUTPUT,
         graph=Markup(re.sub(r"<!--.*?-->\n?", "", drawn, flags=re.S)), natural=_pixels(drawn), graph_missing=drawing_missing, size_text=size_text)

@@ -65,6 +65,27 @@ def test_without_a_prompt():
     assert "0x4000000" in drawn(report)
 
 
+def test_exits_in_rows():
+    rows = """\
+bulkhead> exits
+guest.vcpu       kind                      exits     a second
+good.0           cpuid                         7          0.1
+good.0           io                           30         12.0
+good.1           io                            5          0.0
+good             all                          42         12.1
+good             io of serial line            28         11.0
+bulkhead> audit -v
+I1   ranges of memory with one owner      51 ranges          ok
+W^X  pages are written or executed       691 leaves          VIOLATED: 2
+"""
+    report = read(sample.LOG + rows.encode())
+    table = page.exits(report)
+    assert [name for name, _ in table["vcpus"]] == ["good vcpu 0", "good vcpu 1"] and table["sums"] == [37, 5]
+    assert table["serial"] == {"good": 28}
+    text = drawn(report)
+    assert "<td>ranges of memory with one owner</td><td>51 ranges</td>" in text and "✕ VIOLATED: 2" in text
+
+
 def test_no_guest_at_all():
     lines = sample.BOOT.splitlines(keepends=True)[:11]
     report = read("".join(lines) + '[0.060000] guest.refused guest=good line=8 status=not-found message="a device is missing"\n')
