@@ -9,6 +9,9 @@ CC       ?= gcc
 ifeq ($(origin CC),default)
 CC       := gcc
 endif
+# Another release of the compiler, such as the container's, makes all objects again.
+release_of = $(1) $(shell $(1) --version 2>/dev/null | head -n 1)
+COMPILER := $(call release_of,$(CC))
 NASM     := nasm
 LD       := ld
 OBJCOPY  := objcopy
@@ -87,7 +90,7 @@ set_apart   = $(if $(call apart,$<),$(Q)$(OBJCOPY) --prefix-alloc-sections=.$(ca
 
 # Three instructions a call on the way of every exit, which has ended the walk of frame pointers anyway.
 EXIT_PATH := vcpu/vmx/exit vcpu/policy/cpuid
-flags.hypervisor := $(CC) $(HYPERVISOR_CFLAGS) $(EXIT_PATH) $(BOOT_ONLY) $(STILL_USED) $(OPTIONAL)
+flags.hypervisor := $(COMPILER) $(HYPERVISOR_CFLAGS) $(EXIT_PATH) $(BOOT_ONLY) $(STILL_USED) $(OPTIONAL)
 flags.asm := $(NASM) $(BOOT_ONLY) $(STILL_USED) $(OPTIONAL)
 $(EXIT_PATH:%=$(BUILD)/hypervisor/%.o): HYPERVISOR_CFLAGS += -fomit-frame-pointer
 

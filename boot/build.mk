@@ -29,7 +29,7 @@ EFI_C := $(sort $(wildcard boot/efi/*.c)) boot/paging.c boot/ranges.c boot/kept_
 EFI_O := $(EFI_C:%.c=$(BUILD)/efi/%.o) $(BUILD)/boot/efi/jump.asm.o
 EFI_SECTIONS := .text .sdata .data .rodata .digests .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 
-flags.efi = $(CC) $(EFI_CFLAGS)
+flags.efi = $(COMPILER) $(EFI_CFLAGS)
 flags.efi-link = $(LD) $(EFI_LIB) $(EFI_O)
 EFI_SCRIPT := boot/efi/application.lds
 $(BUILD)/efi/%.o: %.c $(BUILD)/flags/efi

@@ -15,7 +15,7 @@ USB_O          := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard guest/usb/*.c)))
 ARCHITECTURE_O := $(patsubst %,$(BUILD)/%.o,$(basename $(sort $(wildcard guest/architecture/*.c)))) \
     $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard guest/architecture/*.asm)))
 
-flags.guest = $(CC) $(GUEST_CFLAGS)
+flags.guest = $(COMPILER) $(GUEST_CFLAGS)
 flags.guest-link = $(LD) $(GUEST_COMMON_O) $(USB_O) $(ARCHITECTURE_O) $(MULTIBOOT_O)
 $(BUILD)/guest/%.o: guest/%.c $(BUILD)/flags/guest
 	@mkdir -p $(@D)
@@ -57,7 +57,7 @@ START_O := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard guest/start/*.c))) $(BU
     $(BUILD)/guest/start/base/string.o $(BUILD)/guest/start/base/text.o
 START_CFLAGS := $(GUEST_CFLAGS) -ffunction-sections -fdata-sections
 
-flags.start = $(CC) $(START_CFLAGS)
+flags.start = $(COMPILER) $(START_CFLAGS)
 flags.start-link = $(LD) $(START_O)
 $(BUILD)/guest/start/%.o: guest/start/%.c $(BUILD)/flags/start
 	@mkdir -p $(@D)

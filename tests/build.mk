@@ -10,7 +10,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/te
 UNIT_SUPPORT := $(wildcard tests/unit/support/*.c)
 HOST_CC ?= $(CC)
 
-flags.unit = $(HOST_CC) $(UNIT_CFLAGS)
+HOST_COMPILER := $(if $(filter-out $(CC),$(HOST_CC)),$(call release_of,$(HOST_CC)),$(COMPILER))
+flags.unit = $(HOST_COMPILER) $(UNIT_CFLAGS)
 
 unit_sources = $(shell sed -n 's|^// SOURCES: ||p' $(1))
 unit_support = $(filter-out $(patsubst -%,tests/unit/support/%,$(filter -%,$(call unit_sources,$(1)))),$(UNIT_SUPPORT))

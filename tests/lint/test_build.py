@@ -38,6 +38,18 @@ def test_objects_follow_their_flags(folder):
     assert len(built(folder, "CC=clang")) == len(OBJECTS) - 1, "all but what NASM makes"
 
 
+def test_objects_follow_the_compilers_release(tmp_path):
+    """As when the container builds in the same tree."""
+    compiler = tmp_path / "gcc"
+    for release in ("one", "two", "two"):
+        compiler.write_text(f"#!/bin/sh\n[ \"$1\" = --version ] && echo 'gcc {release}' && exit\nexec /usr/bin/gcc \"$@\"\n")
+        compiler.chmod(0o755)
+        compiled = built(tmp_path / "build", f"CC={compiler}")
+    assert not compiled, "twice the same"
+    compiler.write_text(compiler.read_text().replace("gcc two", "gcc three"))
+    assert len(built(tmp_path / "build", f"CC={compiler}")) == len(OBJECTS) - 1, "all but what NASM makes"
+
+
 def test_a_commit_compiles_one_file(folder):
     built(folder, "COMMIT=0123456789ab")
     assert built(folder, "COMMIT=ba9876543210") == ["CC   hypervisor/setup/version.c"]
