@@ -117,7 +117,7 @@ def verdict(record: Record) -> tuple[str, str]:
     """A word for the style, and what to say."""
     results = [line.get("result", "?") for line in record.of("run.verdict")]
     if not results:
-        return "none", "no verdict"
+        return "open", "no verdict"
     return ("ok", "verdict: ok") if all(result == "ok" for result in results) else ("failed", "verdict: failed")
 
 

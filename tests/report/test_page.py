@@ -58,6 +58,14 @@ def test_nothing_of_a_log_is_markup():
     assert "<script>" in words(root) and '"->[x=y];' in words(root)
 
 
+def test_what_xml_has_no_characters_for():
+    """What is left of a control sequence, and what is no character."""
+    odd = of(sample.LOG.decode().replace("name=net.vf0", "name=net\x1b\ufffe\x0fvf0").replace('text="all is well"', 'text="\x1b \uffff"'))
+    drawn = graph.draw(odd.graph())
+    assert "net\ufffd\ufffdvf0" in words(xml(graph.file(drawn)))
+    xml("<html>" + "".join(re.findall(r"<svg.*?</svg>", page.render(odd, drawn, ""), re.S)) + "</html>")
+
+
 def test_the_page_needs_nothing():
     """No script, no other file, no address of another computer."""
     text = page.render(of(sample.LOG.decode()), graph.draw(of(sample.LOG.decode()).graph()), "")
@@ -101,7 +109,7 @@ def checked(text: str) -> list[dict]:
     return whole["traceEvents"]
 
 
-@pytest.mark.parametrize("text", [sample.LOG.decode(), HOSTILE, sample.BOOT, "[3.0] guest.started name=a\n[1.0] boot.phase name=x\n"])
+@pytest.mark.parametrize("text", [sample.LOG.decode(), HOSTILE, sample.BOOT, "[3.0] guest.started name=a\n[1.0] guest.started name=b\n"])
 def test_the_trace_is_right(text):
     found = of(text)
     events = checked(trace.text(found.record, found.guests))

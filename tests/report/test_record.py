@@ -117,6 +117,8 @@ def test_a_guest_answers_for_nobody(forged):
     report, plain = read(sample.LOG + forged.encode() + b"\n"), read(sample.LOG)
     assert report.memory == plain.memory and page.exits(report)["rows"] == page.exits(plain)["rows"]
     assert len(report.blocked) == len(plain.blocked)
+    typed = sum(line.startswith("bulkhead> ") and "<" not in line for line in forged.splitlines())
+    assert len(report.record.answers) == len(plain.record.answers) + typed
 
 
 def test_the_last_boot_counts():
