@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""L1: firmware says which IOMMU unit a device is behind."""
+
+from .kinds import Edit, Host, Lab, Machine, Mistake, Question, Step
+
+DMAR = "hypervisor/acpi/dmar.c"
+SCOPES = "hypervisor/setup/iommu_scopes.c"
+NEXT = "bool dmar_next(const struct dmar *dmar, uint32_t *cursor, struct dmar_structure *structure)\n{\n"
+
+
+def config(seed: int) -> str:
+    return ("# One card whose functions have to find their IOMMU unit.\n\n"
+            f"[nic uplink]\ndevice = 8086:10c9\nvfs    = {2 + seed % 6}\n\n"
+            "[guest alpha]\nimage  = hello.elf\nmemory = 16M\ndevice = uplink.vf0\nargs   = ticks=5\nexpect = exit 0\n")
+
+
+def unit_found(run) -> str | None:
+    if not any(line.event == "iommu.enabled" for line in run.events):
+        return "no IOMMU unit was found: the DMAR of this machine has one DRHD, with INCLUDE_PCI_ALL"
+    return None
+
+
+LAB = Lab(
+    name="L1", title="ACPI: which unit is a device behind?", hours=5, config=config,
+    steps=(
+        Step(1, DMAR, "dmar_next", "return false;",
+             "Give the structure at *cursor (but never before DMAR_FIRST) and move the cursor behind it; false at the end, and for "
+             "one whose header does not fit, that is shorter than its type's fixed part, or longer than what is left. Which fields "
+             "a type has, and where, is in `layouts` (0: it has none); the rest of *structure is 0. Scopes begin behind the fixed "
+             "part, or at the end for a type without. VT-d 5.0, 8.2 to 8.9.", (Host("l01_dmar_next"),)),
+        Step(2, DMAR, "dmar_scope_next", "return false;",
+             "Give the device scope at *cursor (an offset inside the structure, but never before scope_offset) and move the cursor "
+             "behind it; false at the structure's end, and for a length that cannot be (scope_length_possible). A hop of the path "
+             "is two bytes. VT-d 5.0, 8.3.1.", (Host("l01_scope_next"),)),
+        Step(3, DMAR, "dmar_scope_rid", "return STATUS_INVALID;",
+             "Follow the path from the start bus: each hop is a device and a function on the bus so far, and all but the last are "
+             "bridges, whose secondary bus (secondary_bus()) is the bus of the next hop. Device numbers end at 31, functions at 7 "
+             "(STATUS_INVALID, as for a path without hops); a bridge that is not there is STATUS_NOT_FOUND. VT-d 5.0, 8.3.1.",
+             (Host("l01_scope_rid"),)),
+        Step(4, SCOPES, "scope_names", "return false;",
+             "Whether one of the structure's scopes is this function. Only scopes of type 1 (endpoint) and 2 (bridge) are PCI "
+             "functions, and when `ancestor` is set (the function is a bridge above the one that is looked for) only a bridge's "
+             "scope counts, since it stands for what is behind it. The start bus is as firmware numbered it: pci_bus_now() says "
+             "what it is now (negative: gone). pci_secondary_bus follows bridges. VT-d 5.0, 8.3.1.", (Host("l01_units"),)),
+        Step(5, SCOPES, "find_by_scope", "return false;",
+             "The first DRHD of the function's segment that has a scope of it. VT-d 5.0, 8.3.", (Host("l01_units"),)),
+        Step(6, SCOPES, "find_include_all", "return false;",
+             "The DRHD of that segment with INCLUDE_PCI_ALL: the unit of all that no scope names. VT-d 5.0, 8.3.",
+             (Host("l01_units"),)),
+    ),
+    whole=(Machine("tcg", "lab", unit_found),),
+    units=("test_dmar", "test_vtd_units"),
+    questions=(
+        Question("unit-base", "At which address are the registers of the unit? (iommu.unit)",
+                 lambda run: next(line["base"] for line in run.events if line.event == "iommu.unit")),
+        Question("dmar-length", "How many bytes has this machine's DMAR? (acpi.table)",
+                 lambda run: next(line["length"] for line in run.events if line.event == "acpi.table" and line["name"] == "DMAR")),
+    ),
+    mistakes=(
+        Mistake("length-not-checked", 1, (Edit(DMAR, "    if (length < layout->smallest || length > dmar->length - offset)\n        return false;\n    *structure", "    *structure"),),
+                r"length 0 was accepted: the walk would never end"),
+        Mistake("shorter-than-its-type", 1, (Edit(DMAR, "    if (length < layout->smallest || length > dmar->length - offset)\n        return false;\n    *structure",
+                                                  "    if (length < HEADER_SIZE || length > dmar->length - offset)\n        return false;\n    *structure"),),
+                r"a DRHD of 15 bytes was accepted"),
+        Mistake("past-the-table", 1, (Edit(DMAR, "length > dmar->length - offset)\n        return false;\n    *structure", "length > 0xffff)\n        return false;\n    *structure"),),
+                r"200 bytes was accepted, and the table ends before"),
+        Mistake("header-not-checked", 1, (Edit(DMAR, " || dmar->length - offset < HEADER_SIZE)\n        return false;\n    const uint8_t *bytes = dmar->bytes", ")\n        return false;\n    const uint8_t *bytes = dmar->bytes"),),
+                r"two bytes are left and a structure was read|goes past the end of the data"),
+        Mistake("cursor-not-moved", 1, (Edit(DMAR, "    *cursor = offset + length;\n    return true;\n}\n\nbool dmar_scope_next", "    (void)length;\n    return true;\n}\n\nbool dmar_scope_next"),),
+                r"the cursor stays at 0: the next call would give the same"),
+        Mistake("cursor-by-the-fixed-part", 1, (Edit(DMAR, "    *cursor = offset + length;\n    return true;\n}\n\nbool dmar_scope_next", "    *cursor = offset + layout->smallest;\n    return true;\n}\n\nbool dmar_scope_next"),),
+                r"it goes on by the structure's own length"),
+        Mistake("size-not-shifted", 1, (Edit(DMAR, "PAGE_SIZE << (bytes[layout->size] & 15)", "bytes[layout->size]"),),
+                r"DRHD at offset 0x30: size is 0x2, expected 0x4000; 4 KiB shifted left"),
+        Mistake("fields-of-every-type", 1, (Edit(DMAR, ".limit = layout->limit != 0 ? read64(bytes + layout->limit) : 0,", ".limit = read64(bytes + 16),"),),
+                r"limit is .*read a field only where the layout has it|goes past the end of the data"),
+        Mistake("scope-not-moved", 2, (Edit(DMAR, "    *cursor = offset + bytes[1];\n", ""),),
+                r"the cursor stays at 0: the same scope would come again"),
+        Mistake("scopes-of-the-next-structure", 2, (Edit(DMAR, "    if (offset >= structure->length)\n        return false;\n    const uint8_t *bytes = structure->bytes + offset;\n    if (!scope_length_possible(bytes, structure->length - offset))",
+                                                         "    const uint8_t *bytes = structure->bytes + offset;\n    if (!scope_length_possible(bytes, 1000))"),),
+                r"a third scope was given, and the structure ends before it"),
+        Mistake("hops-in-bytes", 2, (Edit(DMAR, "(uint8_t)((bytes[1] - SCOPE_PATH) / 2)", "(uint8_t)(bytes[1] - SCOPE_PATH)"),),
+                r"2 hops instead of 1: \(length - 6\) / 2"),
+        Mistake("scope-length-unchecked", 2, (Edit(DMAR, "    if (!scope_length_possible(bytes, structure->length - offset))\n        return false;\n", ""),),
+                r"a scope of length 0 was accepted"),
+        Mistake("first-hop-only", 3, (Edit(DMAR, "        if (hop + 1u == scope->path_length)\n            return STATUS_OK;\n", "        return STATUS_OK;\n"),),
+                r"00:1c\.4, the first of them, was given: only the last one"),
+        Mistake("bus-of-the-start-for-all", 3, (Edit(DMAR, "        bus = secondary_bus(segment, *rid, context);\n", "        if (secondary_bus(segment, *rid, context) < 0)\n            return STATUS_NOT_FOUND;\n"),),
+                r"the second hop was looked for on bus 00, .*each hop's bus is the secondary bus"),
+        Mistake("last-hop-a-bridge", 3, (Edit(DMAR, "        if (hop + 1u == scope->path_length)\n            return STATUS_OK;\n        bus = secondary_bus(segment, *rid, context);\n        if (bus < 0 || bus > 255)\n            return STATUS_NOT_FOUND;\n    }\n    return STATUS_INVALID;",
+                                              "        bus = secondary_bus(segment, *rid, context);\n        if (hop + 1u == scope->path_length)\n            return STATUS_OK;\n        if (bus < 0 || bus > 255)\n            return STATUS_NOT_FOUND;\n    }\n    return STATUS_INVALID;"),),
+                r"asked of the last hop: it is the device itself"),
+        Mistake("bridge-not-there", 3, (Edit(DMAR, "        if (bus < 0 || bus > 255)\n            return STATUS_NOT_FOUND;\n    }", "    }"),),
+                r"00:03\.0 is no bridge, and the path over it was followed|left shift of negative value"),
+        Mistake("device-32", 3, (Edit(DMAR, "        if (device > 31 || function > 7)\n            return STATUS_INVALID;\n", ""),),
+                r"device 32 was accepted"),
+        Mistake("io-apic-taken-for-a-function", 4, (Edit(SCOPES, "        if (scope.type != SCOPE_BRIDGE && (ancestor || scope.type != SCOPE_ENDPOINT))\n            continue;\n", "        if (ancestor && scope.type != SCOPE_BRIDGE)\n            continue;\n"),),
+                r"00:1f\.0: unit 3 chosen instead of unit 0; that scope is the I/O APIC's"),
+        Mistake("endpoints-stand-for-what-is-behind", 4, (Edit(SCOPES, "(ancestor || scope.type != SCOPE_ENDPOINT))", "scope.type != SCOPE_ENDPOINT)"),),
+                r"06:00\.0: unit 3 chosen instead of unit 0; .*an endpoint's"),
+        Mistake("first-scope-only", 4, (Edit(SCOPES, "            scope_rid == (uint16_t)rid)\n            return true;\n    }\n    return false;", "            scope_rid == (uint16_t)rid)\n            return true;\n        break;\n    }\n    return false;"),),
+                r"00:02\.0: unit 0 chosen instead of unit 1"),
+        Mistake("segments-mixed", 5, (Edit(SCOPES, "structure->type == DMAR_DRHD && structure->segment == RID_SEGMENT(rid) &&\n            scope_names", "structure->type == DMAR_DRHD &&\n            scope_names"),),
+                r"0001:00:02\.0: unit 1 chosen instead of unit 4; unit 4 is that of its segment"),
+        Mistake("no-scope-looked-at", 5, (Edit(SCOPES, "            scope_names(dmar, structure, rid, ancestor))\n            return true;\n    return false;\n}\n\nstatic bool find_include_all", "            rid == 0xffffffff)\n            return true;\n    return false;\n}\n\nstatic bool find_include_all"),),
+                r"unit 0 chosen instead of unit 1; unit 1 has a scope that is this very function"),
+        Mistake("include-all-first", 5, (Edit(SCOPES, "            scope_names(dmar, structure, rid, ancestor))\n            return true;\n    return false;\n}\n\nstatic bool find_include_all", "            ((structure->flags & DRHD_FLAG_INCLUDE_PCI_ALL) != 0 || scope_names(dmar, structure, rid, ancestor)))\n            return true;\n    return false;\n}\n\nstatic bool find_include_all"),),
+                r"unit 0 chosen instead of unit 1; .*unit 0 is for what is left over"),
+        Mistake("any-unit-for-the-rest", 6, (Edit(SCOPES, "structure->segment == segment &&\n            (structure->flags & DRHD_FLAG_INCLUDE_PCI_ALL) != 0)", "structure->segment == segment)"),),
+                r"chosen instead of"),
+        Mistake("the-rest-of-every-segment", 6, (Edit(SCOPES, "structure->type == DMAR_DRHD && structure->segment == segment &&\n            (structure", "structure->type == DMAR_DRHD &&\n            (structure"),),
+                r"0001:00:03\.0: unit 0 chosen instead of no unit"),
+    ),
+)
