@@ -204,7 +204,7 @@ RELEASE ?= 13
 .PHONY: test-fresh
 test-fresh: ## make run and make test of a clone of HEAD in a bare Debian: RELEASE=12|13 PYTEST_FLAGS= FRESH_FLAGS= (root)
 	@tests/machine/setup.sh fresh
-	@$(PYTHON) tests/machine/fresh.py $(RELEASE) $(if $(PYTEST_FLAGS),--pytest-flags='$(PYTEST_FLAGS)') $(FRESH_FLAGS)
+	@$(PYTHON) tests/machine/fresh.py $(RELEASE) $(if $(PYTEST_FLAGS),--pytest-flags=$(call in_quotes,$(PYTEST_FLAGS))) $(FRESH_FLAGS)
 
 .PHONY: test-busy
 test-busy: ## make test beside BUSY=4 loops that take this computer's time; PYTEST_FLAGS picks (three times as long)

@@ -58,8 +58,8 @@ def check_configuration(place: str, text: str) -> None:
         lines = [f"{place}:{one}" for one in found[:SHOWN_ERRORS]]
         more = f" (the first {SHOWN_ERRORS} are shown)" if len(found) > SHOWN_ERRORS else ""
         count = f"{len(found)} error{'s' if len(found) > 1 else ''}"
-        raise Refused("\n".join([f"{place} has {count}{more}: correct what is said below, or --anyway boots without the sections that have one",
-                                 *lines]))
+        raise Refused("\n".join([f"{place} has {count}{more}: correct what is said below, or --anyway boots without the "
+                                 "sections that have one", *lines]))
 
 
 def newest_source(than: float) -> str:
@@ -97,16 +97,18 @@ def check_image(image: Path) -> None:
     if not image.exists():
         raise Refused(f"there is no {image}: run make all")
     try:
-        asked = subprocess.run(["make", "-q", "-s", *built_commit(), str(image.resolve().relative_to(REPOSITORY))], cwd=REPOSITORY,
-                               env=make_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=MAKE_SECONDS,
-                               check=False)
+        asked = subprocess.run(["make", "-q", *built_commit(), str(image.resolve().relative_to(REPOSITORY))], cwd=REPOSITORY,
+                               env=make_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                               errors="replace", timeout=MAKE_SECONDS, check=False)
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return  # nobody here can make another one
     if asked.returncode == 0:
         return
     if asked.returncode != 1:
         words = (asked.stderr.strip().splitlines() or ["no reason"])[-1]
-        raise Refused(f"make cannot say whether {image.name} is up to date ({words[:200]}): run make all, or --anyway boots it as it is")
+        raise Refused(f"make cannot say whether {image.name} is up to date ({words[:200]}): run make all, or --anyway boots it "
+                      "as it is")
     source = newest_source(image.stat().st_mtime)
-    why = f"older than its sources ({source} has changed)" if source else "not what make would make now: a build failed, or had other options"
+    why = (f"older than its sources ({source} has changed)" if source else
+           "not what make would make now: a build failed, or had other options")
     raise Refused(f"{image.name} is {why}: run make all, or --anyway boots it as it is")

@@ -15,7 +15,7 @@ LARGEST = 1 << 20
 _COMPLAINT = re.compile(r"-:(\d+):(\d+): (.*)")
 
 
-class ToolError(RuntimeError):
+class ToolError(ValueError):
     """The parser is not there or does not do what it should."""
 
 

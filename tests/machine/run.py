@@ -21,7 +21,6 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import (MACHINES, MachineError, MachineSpec, Nic, before, choices, choose_machine, like, machine, paths, report,  # noqa: E402
                      scenario, trial)
-from machine.configuration import ToolError  # noqa: E402
 from machine.disk import ImageError  # noqa: E402
 from machine.spec import NIC_MODELS, PLACEMENTS  # noqa: E402
 
@@ -121,15 +120,14 @@ def text_of(options: argparse.Namespace) -> tuple[str, str]:
     return before.configuration_of(options.scenario, before.own_files(options.file), own)
 
 
-def look(options: argparse.Namespace, name: str) -> str:
-    """The configuration, when machine, image and it are such that a start makes sense. Raises Refused."""
+def look(options: argparse.Namespace, name: str) -> None:
+    """Raises Refused unless machine, image and configuration are such that a start makes sense."""
     place, text = text_of(options)
     if options.like and name not in ("tcg", "kvm"):
         raise choices.Refused(f"--like {options.like}: such a machine is made in QEMU (tcg, kvm), not in {name}")
     if not options.anyway:
         before.check_image(options.iso if name == "bochs" or options.boot == "iso" else options.image)
         before.check_configuration(place, text)
-    return text
 
 
 def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -> MachineSpec:
@@ -211,6 +209,7 @@ def started(name: str, reason: str, options: argparse.Namespace, interactive: bo
             show=to_stdout):
     """The machine, running; `show` gets its log. One that was chosen rather than asked for and that does not come up makes
     way for tcg. Without a terminal it switches itself off after the guests, unless `batch` says otherwise."""
+    look(options, name)
     spec = specification(options, not interactive if batch is None else batch, name)
     run = machine(name, spec, limit)
     qemu = f" qemu={spec.chosen_qemu()}" if name in ("tcg", "kvm") else ""
@@ -244,7 +243,8 @@ def judged(run) -> int:
         say(f"the emulator says: {errors}")
     lacking = {event: what for event, what in run.lacks.items() if any(line.event == event for line in run.events)}
     if outcome.ok and lacking:
-        say(f"{' and '.join(lacking)} above: {run.name} has no {' and no '.join(lacking.values())}, which this scenario does without")
+        say(f"{' and '.join(lacking)} above: {run.name} has no {' and no '.join(lacking.values())}, which this scenario does "
+            "without")
     say(f"{'succeeded' if outcome.ok else 'FAILED'} after {run.seconds:.1f} s: {outcome.reason}")
     for cause in () if outcome.ok else outcome.causes[0 if outcome.verdict is None or run.expired else 1:]:
         say(f"  {cause}")
@@ -259,14 +259,14 @@ def main(argv: list[str] | None = None) -> int:
     if name is None:
         name, reason = choose_machine()
     try:
-        text = look(options, name)
+        text = text_of(options)[1]
         limit = options.timeout or (INTERACTIVE_LIMIT if interactive else DEFAULT_LIMIT[name] + scenario.overwriting(text))
         with started(name, reason, options, interactive, limit) as run:
             if interactive:
                 interact(run)
             else:
                 run_batch(run, limit, scenario.typed(text))
-    except (MachineError, ImageError, ToolError, paths.MissingEmulators, OSError, ValueError, subprocess.SubprocessError) as error:
+    except (MachineError, ImageError, paths.MissingEmulators, OSError, ValueError, subprocess.SubprocessError) as error:
         first, *rest = str(error).splitlines() or [type(error).__name__]
         say(f"error: {first}")
         print("".join(f"{line}\n" for line in rest), end="", file=sys.stderr)

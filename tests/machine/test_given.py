@@ -28,8 +28,9 @@ SENSIBLE |= {name: {"../..", "/", "a" * 100, "0", "99999999999999999999999", "1e
              for name in ("BUILD", "OWN_IMAGE", "EFI_INCLUDE", "EFI_LIB")}
 SENSIBLE |= {"TO": {"a b", "*", "~", "#", "(", "../..", "/", "a" * 100, "Zürich", "0", "99999999999999999999999", "1e3", "0x10", "None",
                     "no-such-thing", "; touch here", "| touch here", "& touch here", "> here", "%s%n", "{}"},
-             "L": {"0"}, "SEED": {"0"}, "SUBMISSION": {"../..", "/"}, "HELDOUT": {"../..", "/"},
-             "GOAL": {"a b", "a" * 100, "no-such-thing"}, "FILE": {"../..", "/"}, "REPORT": {"../..", "/"}, "DMAR_CORPUS": {"../..", "/"}, "SOURCE_DATE_EPOCH": {"0"},
+             "PAGE": {"no-such-thing"}, "L": {"0"}, "SEED": {"0"}, "SUBMISSION": {"../..", "/"}, "HELDOUT": {"../..", "/"},
+             "GOAL": {"a b", "a" * 100, "no-such-thing"}, "FILE": {"../..", "/"}, "REPORT": {"../..", "/"},
+             "DMAR_CORPUS": {"../..", "/"}, "SOURCE_DATE_EPOCH": {"0"},
              **dict.fromkeys(("BASE", "IMAGE"), {"a" * 100, "0", "99999999999999999999999", "1e3", "0x10", "None", "no-such-thing"}),
              "NAME": {"0", "99999999999999999999999", "1e3", "0x10", "no-such-thing"},
              "DEFAULT": {"a" * 100, "0", "99999999999999999999999", "1e3", "0x10", "None", "no-such-thing"}}
@@ -84,10 +85,18 @@ def test_the_environment_counts_for_the_goals_that_use_it():
     assert set(listed.replace("\\", "").split()) == set(variables.GOALS)
 
 
+def test_no_variable_is_forgotten():
+    """What the makefiles have a default for is judged, and that of the environment as well where a goal names it."""
+    offered = {name for path in MAKEFILES for name in re.findall(r"^([A-Z_]+) *\?=", Path(path).read_text(), re.M)}
+    assert not offered - set(variables.CHECKS), offered - set(variables.CHECKS)
+    of_a_build = {"CC", "HOST_CC", "FUZZ_CC", "FUZZ_SECONDS", "SOURCE_DATE_EPOCH", "OWN_IMAGE", "DMAR_CORPUS", "PROOFS", "AUDIT"}
+    assert not offered - set(variables.GOALS) - of_a_build, offered - set(variables.GOALS) - of_a_build
+
+
 def test_the_lists_are_those_of_the_runner():
     assert set(choices.MACHINES) == set(MACHINES) and set(choices.LIKES) == set(like.LIKES)
     assert list(choices.QEMUS) == [str(version) for version in paths.QEMUS]
-    assert all(f"--{kind}" or kind for kind in choices.LIKES) and choices.scenarios(), "sriov" in choices.scenarios()
+    assert {"sriov", "linux"} <= set(choices.scenarios())
 
 
 @pytest.mark.parametrize("word", ["MACHINE=foo", "SCENARIO=$(shell touch HERE)", "SCENARIO=$$(touch HERE)", "SCENARIO=`touch HERE`",

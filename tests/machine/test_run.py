@@ -17,7 +17,7 @@ WRONG = "[nic uplink]\n[guest a]\nimage = hello.elf\ncpus = two\n"
 @pytest.fixture
 def no_machine(monkeypatch):
     """Whoever starts one fails the test."""
-    monkeypatch.setattr(run, "started", lambda *_: pytest.fail("a machine was started"))
+    monkeypatch.setattr(run, "machine", lambda *_: pytest.fail("a machine was made"))
 
 
 def refused(capfd, *words) -> list[str]:
@@ -60,7 +60,7 @@ def test_a_configuration_with_errors_is_not_booted(no_machine, capfd, built, tmp
     first, *rest = refused(capfd, *words)
     assert f"{path} has 2 errors: correct what is said below, or --anyway boots" in first
     assert rest == [f"{path}:1:1: this section has no key 'device', which it needs", f"{path}:4:8: bad number 'two'; a guest has 1 to 64 cpus"]
-    monkeypatch.setattr(run, "started", lambda *_: (_ for _ in ()).throw(run.MachineError("it would start")))
+    monkeypatch.setattr(run, "machine", lambda *_: (_ for _ in ()).throw(run.MachineError("it would start")))
     assert "it would start" in refused(capfd, *words, "--anyway")[0]
     path.write_text("[guest a]\nimage = hello.elf\ncpus = 6\nmemory = 1G\n")
     spec = run.specification(run.arguments(words), batch=True)

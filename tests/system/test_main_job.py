@@ -85,6 +85,9 @@ def test_values_have_their_forms(job):
 def test_the_machine_is_taken_as_it_is(job):
     assert {line["name"] for line in of(job, "acpi.table")} >= {"APIC", "MCFG", "DMAR", "FACP"}
     assert one(job, "cpu.backend")["name"] == ("svm" if job.name == "tcg" else "vmx")
+    # What a newcomer reads first: nothing is refused in a run in which all is well.
+    assert not [line.text for line in job.events if line.event.endswith(".refused")]
+    assert not job.emulator_messages(all_went_well=True)
     assert one(job, "cpu.online")["count"] == "4"
     enabled = one(job, "iommu.enabled")
     assert [enabled[key] for key in ("units", "levels", "qi", "ir", "eim")] == ["1", "4", "yes", "yes", "yes"]

@@ -145,6 +145,7 @@ CHECKS: dict[str, Callable] = {
     "BUILD": FOLDER, "OWN_IMAGE": FOLDER, "EFI_INCLUDE": FOLDER, "EFI_LIB": FOLDER, "DMAR_CORPUS": existing,
     "AUDIT": choice("way of the audit", ("enforce", "warn")),
     "SITE_PORT": number(1, 65535), "CONTAINER": PROGRAM, "BASE": CONTAINER_IMAGE, "IMAGE": CONTAINER_IMAGE,
+    "PAGE": matching(r"[a-z][a-z-]{0,39}", "the name of a page, such as run"),
     "DEMO": choice("way to run the demonstration", ("check",)),
     "GOAL": matching(r"[a-z][a-z-]*( +[a-z][a-z-]*)*", "a goal of make, such as run,"),
     "L": matching(r"[lL]?[0-9]{1,2}", "the number of a lab, such as 7"), "STEP": number(1, 20), "SEED": number(0, 2**31 - 1),
@@ -158,7 +159,8 @@ RUNS = ("run", "debug", "report")
 BOOTS = (*RUNS, "demo")
 CONTAINERS = ("container", "container-base", "container-run")
 GOALS: dict[str, tuple[str, ...]] = {
-    "MACHINE": BOOTS, "QEMU": BOOTS, "LIKE": RUNS, "SCENARIO": (*RUNS, "check-config"), "RELEASE": ("test-fresh",), "DEMO": ("demo",),
+    "MACHINE": BOOTS, "QEMU": BOOTS, "LIKE": RUNS, "SCENARIO": (*RUNS, "check-config"), "RELEASE": ("test-fresh",),
+    "PAGE": ("man",), "DEMO": ("demo",),
     "DEVICE": ("usb",), "FORCE": ("usb",), "KEY": MEDIA, "CERT": MEDIA, "FILES": MEDIA, "DEFAULT": MEDIA, "HOSTS": ("netboot",),
     "TO": ("netboot", "report", "lab"), "FILE": ("preflight", "check-config"), "REPORT": ("check-config",), "LOG": ("symbols", "report"),
     "NAME": (), "TEST_JOBS": ("test",), "BUSY": ("test", "test-busy"), "GDB_PORT": ("gdb", "debug"), "LIFE_ROUNDS": ("test-life",),
