@@ -88,7 +88,7 @@ void say_number(uint32_t value)
 
 /* --- a clock that ends HLT --- */
 
-__attribute__((interrupt)) static void tick(struct interrupt_frame *frame)
+__attribute__((interrupt)) static void tick(volatile struct interrupt_frame *frame)
 {
     (void)frame;
     __asm__ volatile("wrmsr" : : "c"(APIC_END), "a"(0), "d"(0));

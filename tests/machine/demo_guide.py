@@ -67,7 +67,7 @@ class Typed:
         elif byte in b"\x7f\b":
             self.text = self.text[:-1]
         elif byte in b"\x15\x03\x1c":
-            self.clear()  # Ctrl-U, Ctrl-C; Ctrl-\\ leaves a guest's console, and what came before was the guest's
+            self.clear()  # Ctrl-U, Ctrl-C; Ctrl-\ leaves a guest's console, and what came before was the guest's
         elif b" " <= byte <= b"~":
             self.text += byte.decode()
         else:
