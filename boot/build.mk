@@ -103,6 +103,12 @@ $(error usb: name the stick with DEVICE=/dev/sdX (lsblk lists them), or what is 
 endif
 endif
 
+ifneq ($(filter usb netboot,$(MAKECMDGOALS)),)
+ifneq ($(if $(KEY),yes),$(if $(CERT),yes))
+$(error $(if $(KEY),KEY without CERT,CERT without KEY): a key and its certificate belong together, KEY=key.pem CERT=cert.pem)
+endif
+endif
+
 .PHONY: netboot
 usb: all ## write a USB stick: DEVICE=/dev/sdX (all on it is lost); KEY= CERT= sign it for Secure Boot; FILES= DEFAULT=
 	$(if $(own),$(call medium,$(or $(signed),disk) $(OWN_IMAGE)))

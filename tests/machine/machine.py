@@ -11,16 +11,20 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
-import pexpect
-from pexpect.spawnbase import SpawnBase
+try:
+    import pexpect
+    from pexpect.spawnbase import SpawnBase
+except ModuleNotFoundError:
+    sys.exit("error: the Python module pexpect is missing: run tests/machine/setup.sh build")
 
-from . import paths
+from . import choices, paths
 from .causes import causes, one_line
 from .logfmt import LogLine, LogReader
 from .spec import MachineSpec
@@ -30,7 +34,17 @@ STATUS_FAILED = 35  # 0x11: it ended in good order, but not as expected
 TAIL_LINES = 60
 KEPT_RUNS = 20
 # Time limits are for machines that hang; on a busy computer everything takes longer.
-PATIENCE = float(os.environ.get("BULKHEAD_PATIENCE", "3"))
+def patience(text: str) -> float:
+    """From the environment: before anything else, so what makes no sense ends the program in one line."""
+    try:
+        if 0 < float(text) <= 1000:
+            return float(text)
+    except ValueError:
+        pass
+    sys.exit(f"error: BULKHEAD_PATIENCE={choices.shown(text)}: a factor above 0, 1000 at most, is wanted; 3 without it")
+
+
+PATIENCE = patience(os.environ.get("BULKHEAD_PATIENCE") or "3")
 
 _numbers = itertools.count()
 _latest: "list[Machine]" = []  # the one that was started last

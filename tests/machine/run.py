@@ -277,7 +277,12 @@ def main(argv: list[str] | None = None) -> int:
     print(report.text(run.events), end="")
     if (run.directory / "screen.png").exists():
         say(f"the screen at the end: {run.directory}/screen.png")
-    return 0 if interactive else judged(run)
+    if interactive:
+        outcome = run.outcome()
+        if outcome.verdict not in (None, "ok"):
+            say(outcome.reason)
+        return 0
+    return judged(run)
 
 
 if __name__ == "__main__":

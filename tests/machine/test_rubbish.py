@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Programs of the host, given what makes no sense: an answer, never a traceback, never without end."""
 
+import os
 import random
 import subprocess
 import sys
@@ -41,6 +42,16 @@ def test_arguments_without_sense(tools, tmp_path, program):
         assert 0 < status < 128, (words, status, said[-300:])
         assert said.strip() and "Traceback" not in said and "Sanitizer" not in said, (words, said[-600:])
     assert not list(tmp_path.iterdir()), "nothing was made of it"
+
+
+@pytest.mark.parametrize("name, values, status", [
+    ("BULKHEAD_PATIENCE", ("x", "-1", "0", "nan", "inf", "\x1b"), 1), ("BULKHEAD_QEMU", ("12", "x", "-1", "10 "), 2),
+    ("BULKHEAD_CACHE", ("/no/such/place", "/dev/null"), 2)])
+def test_an_environment_without_sense(built, name, values, status):
+    for value in values:
+        done, said = answer([ROOT / "tests/machine/run.py", "--machine", "tcg", "--anyway", "--batch"],
+                            env={**os.environ, name: value})
+        assert done == status and "Traceback" not in said and "error: " in said.splitlines()[-1], (value, said)
 
 
 def spoilt(chance: random.Random, content: bytes) -> bytes:
