@@ -64,7 +64,8 @@ class Bochs(Machine):
 
     name = "bochs"
     status_is_meaningful = False
-    _BELONGS = re.compile(r"Bochs is exiting with the following message:|\[ACPI\s*\] ACPI control: soft power off")
+    _BELONGS = re.compile(r"Bochs is exiting with the following message:|\[ACPI\s*\] ACPI control: soft power off"
+                          r"|\d+e\[\s*\] \S+: ataX-master/slave CHS set to 0/0/0 - autodetection enabled")
     lacks = {"iommu.refused": "VT-d", "acpi.refused": "PCI Express"}
 
     def _disks(self) -> dict[str, str]:

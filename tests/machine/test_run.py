@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 
-from machine import Bochs, Kvm, LogReader, MachineSpec, Tcg, before, causes, choices, run  # noqa: E402
+from machine import Bochs, Kvm, LogReader, MachineSpec, Stack, Tcg, before, causes, choices, run  # noqa: E402
 from machine.machine import Outcome  # noqa: E402
 
 WRONG = "[nic uplink]\n[guest a]\nimage = hello.elf\ncpus = two\n"
@@ -197,6 +197,8 @@ GOOD = '[1.0] iommu.refused message="no DMAR"\n[1.1] run.verdict result=ok\n'
 BLOCKED = ("qemu-system-x86_64: vtd_iova_to_slpte: detected slpte permission error (iova=0x21c1f000, level=0x2)\n"
            "qemu-system-x86_64: vtd_iommu_translate: detected translation failure (dev=01:00:00, iova=0x21c1f000)\n"
            "qemu-system-x86_64: New fault is not recorded due to compression of faults\n")
+DRIVES = "".join(f"00000000000e[      ] state/config:{line}: ataX-master/slave CHS set to 0/0/0 - autodetection enabled\n"
+                 for line in (13, 14, 15))
 FAREWELL = "Bochs is exiting with the following message:\n[ACPI  ] ACPI control: soft power off\n"
 
 
@@ -206,6 +208,8 @@ def test_a_good_run_says_nothing_that_reads_as_an_error(capfd, tmp_path):
         assert status == 0 and line.startswith("succeeded")
     status, (note, line) = judged(capfd, GOOD, 1, Bochs, FAREWELL, tmp_path)
     assert status == 0 and line.startswith("succeeded") and note == "iommu.refused above: bochs has no VT-d, which this scenario does without"
+    status, (line,) = judged(capfd, GOOD, 33, Stack, DRIVES + FAREWELL, tmp_path)
+    assert status == 0 and line.startswith("succeeded"), "it has a unit"
     _, lines = judged(capfd, GOOD, 33, Tcg, BLOCKED + "qemu-system-x86_64: warning: something else\n", tmp_path)
     assert lines[0] == "the emulator says: qemu-system-x86_64: warning: something else"
 
