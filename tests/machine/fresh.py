@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What a new user gets: both commands of the README in a bare Debian.
+"""What a new user gets: the README's commands and the tests in a bare Debian.
 
 A root of the release is made with debootstrap (minbase, git, make), HEAD of this checkout is cloned into it, and
-`make run` and `make test` run there. Packages come from the mirror that apt uses on this machine. Nothing else of this
-machine is seen inside but its network, its kernel and, with --cache, what an earlier set-up downloaded: that is for
-work on the tests, and proves less.
+`make demo DEMO=check`, `make run` and `make test` run there. Packages come from the mirror that apt uses on this
+machine. Nothing else of this machine is seen inside but its network, its kernel and, with --cache, what an earlier
+set-up downloaded: that is for work on the tests, and proves less.
 
 Needs root (sudo is asked), debootstrap (tests/machine/setup.sh fresh) and 8 GB; `make test` alone takes 45 minutes at
 most on 2 cores. A root in which something failed is left there; the next run replaces it.
@@ -27,6 +27,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUITES = {"12": "bookworm", "13": "trixie"}
 TAIL = 60
+# What the README begins with, in its order: the first one sets everything up.
+COMMANDS = (("demo", "make demo DEMO=check", "steps are as they say"), ("run", "make run", "run.verdict result=ok"))
 RUN_LIMIT = 30 * 60
 TEST_LIMIT = 120 * 60
 SPACE = 8 << 30
@@ -63,7 +65,8 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
 apt-get -qq -y install --no-install-recommends gcc libc6-dev nasm binutils gnu-efi mtools fdisk util-linux \
-    grub-efi-amd64-bin grub-pc-bin grub-common xorriso python3 python3-pexpect qemu-system-x86 ovmf mawk
+    grub-efi-amd64-bin grub-pc-bin grub-common xorriso python3 python3-pexpect python3-pyte qemu-system-x86 ovmf \
+    mawk
 mkdir -p /usr/share/edk2/x64
 mv /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/edk2/x64/OVMF_CODE.4m.fd
 mv /usr/share/OVMF/OVMF_VARS_4M.fd /usr/share/edk2/x64/OVMF_VARS.4m.fd
@@ -249,11 +252,12 @@ def check(release: str, options) -> bool:
         print("0 passed, 1 failed", flush=True)
         return False
     if not options.no_run:
-        fine, log, seconds = root.run("run", "make run", RUN_LIMIT)
-        text = log.read_text(errors="replace")
-        fine = fine and "run.verdict result=ok" in text and ("the tools on PATH are used" in text) == options.foreign
-        report.append(f"make run {'ok' if fine else 'FAILED'}, {duration(seconds)}")
-        passed, failed = passed + fine, failed + (not fine)
+        for name, command, words in COMMANDS:
+            fine, log, seconds = root.run(name, command, RUN_LIMIT)
+            text = log.read_text(errors="replace")
+            fine = fine and words in text and ("the tools on PATH are used" in text) == options.foreign
+            report.append(f"make {name} {'ok' if fine else 'FAILED'}, {duration(seconds)}")
+            passed, failed = passed + fine, failed + (not fine)
     if options.foreign:
         return finish(root, options, report, passed, failed)
     flags = f" PYTEST_FLAGS={shlex.quote(options.pytest_flags)}" if options.pytest_flags else ""
@@ -279,7 +283,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("release", nargs="+", choices=SUITES)
     parser.add_argument("--pytest-flags", default="", metavar="FLAGS", help="picks tests, as PYTEST_FLAGS does")
-    parser.add_argument("--no-run", action="store_true", help="leave out `make run`")
+    parser.add_argument("--no-run", action="store_true", help="leave out `make demo` and `make run`")
     parser.add_argument("--busy", type=int, default=0, metavar="N",
                         help="run the tests beside N loops that take the computer's time (three times as long)")
     parser.add_argument("--keep", action="store_true", help="leave the root there afterwards")
