@@ -25,10 +25,13 @@ pytestmark = pytest.mark.timeout(120)
 PLAY = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from machine import Tcg, demo
-Tcg._program = lambda machine: [sys.argv[1] + "/machine/fake_prompt.py", *sys.argv[2].split()]
+from machine import Kvm, Tcg, demo
+how = sys.argv[2].split()
+Tcg._program = lambda machine: [sys.argv[1] + "/machine/fake_prompt.py", *how]
+Kvm._program = lambda machine: ["false"]
 Tcg._arguments = lambda machine, places: []
-sys.exit(demo.main(["--machine", "tcg", *sys.argv[3:]]))
+demo.choose_machine = lambda: ("kvm", "KVM offers VMX to its guests")
+sys.exit(demo.main([*([] if "kvm" in how else ["--machine", "tcg"]), *sys.argv[3:]]))
 """
 
 
@@ -331,6 +334,15 @@ def test_a_machine_that_dies_is_told_with_its_step(user):
     assert status == 1
     assert "the machine ended in step 3 (domains): exit status 3" in last
     assert "the emulator says: qemu: assertion failed" in last and "Traceback" not in last
+
+
+def test_a_kvm_that_does_not_come_up_is_left_for_tcg(user):
+    session = user("kvm")
+    session.expect_exact("kvm did not come up: QEMU ended with status 1 before boot.start")
+    session.expect_exact("machine=tcg (since kvm did not come up")
+    session.expect_exact("Step 1 of 12")
+    session.send("leave\r")
+    assert end(session)[0] == 0
 
 
 def test_a_machine_that_refuses_is_quoted(user):

@@ -14,7 +14,8 @@ sys.path.insert(0, str(ROOT / "tests/tools"))
 import preflight as explainer  # noqa: E402
 from machine import preflight  # noqa: E402
 
-PROGRAMS = ["tests/machine/run.py", "tests/machine/fresh.py", "tests/machine/linuxguest.py", "tests/tools/preflight.py",
+PROGRAMS = ["tests/machine/run.py", "tests/machine/demo.py", "tests/machine/fresh.py", "tests/machine/linuxguest.py",
+            "tests/tools/preflight.py",
             "tests/tools/symbols.py", "tests/tools/attacks.py", "tests/tools/check_config.py", "tests/tools/debug.py", "tests/bench/bench.py",
             "tests/bench/plots.py", "tests/prove/prove.py", "tests/mutations/runner.py", "tests/system/architecture.py",
             "tests/size/size.py", "tests/fuzz/seeds.py", "tests/busy.py", "tests/report/report.py", "boot/application.py",
