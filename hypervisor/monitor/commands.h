@@ -14,7 +14,8 @@ struct command {
     void (*run)(char *const words[]); /* else; words[0] is the name, NULL ends them */
 };
 
-extern const struct command monitor_commands[]; /* ends with a NULL name */
+extern const struct command monitor_commands[];       /* ends with a NULL name */
+const struct command *command_find(const char *name); /* monitor.c; NULL: there is none */
 
 /* commands_devices.c: PCI functions. */
 void command_devices(void);
@@ -37,6 +38,7 @@ void command_pause(char *const words[]);
 void command_resume(char *const words[]);
 void command_move(char *const words[]);
 void command_console(char *const words[]);
-/* commands_log.c: what was logged, and any command's answer in pages. */
+/* commands_log.c: what was logged. */
 void command_log(char *const words[]);
+/* pager.c: any command's answer in pages. */
 void command_more(char *const words[]);

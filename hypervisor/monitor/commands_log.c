@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading what has scrolled away. */
-#include "hypervisor/base/format.h"
 #include "hypervisor/base/log_ring.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/monitor/commands.h"
 #include "hypervisor/monitor/console.h"
-#include "hypervisor/monitor/monitor.h"
 #include "hypervisor/monitor/names.h"
 
 #define USUAL_LINES 20
 #define MOST_LINES  100 /* without pages: other cores' calls wait meanwhile */
-#define PAGE_ROWS   22
 
 static bool contains(const char *text, size_t size, const char *word)
 {
@@ -50,28 +47,4 @@ void command_log(char *const words[])
     if (found > wanted)
         console_printf("%lu earlier ones: more log %s\n", found - wanted,
                        *word != '\0' ? word : "100000");
-}
-
-/* The command runs again for each page, and its other rows are left out: no text is kept for it. */
-void command_more(char *const words[])
-{
-    static char command[128]; /* the monitor's line is no longer */
-    static unsigned first;
-    size_t used = 0;
-    if (console_page.rows != 0 || (words[1] == NULL && command[0] == '\0')) {
-        console_printf("name a command whose answer is long: more devices\n");
-        return;
-    }
-    for (size_t i = 1; words[i] != NULL; i++, first = 0)
-        used += format_text(command + used, sizeof command - used, "%s ", words[i]);
-    char text[sizeof command];
-    memcpy(text, command, sizeof text);
-    console_page = (struct console_page){.first = first, .rows = PAGE_ROWS};
-    monitor_run(text);
-    first += PAGE_ROWS;
-    console_page.rows = 0;
-    if (console_page.row > first)
-        console_printf("-- %u more rows: more\n", console_page.row - first);
-    else
-        command[0] = '\0';
 }

@@ -4,17 +4,30 @@
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
 
-#define COLUMNS 80
+#define RED   "\033[31m"
+#define GREEN "\033[32m"
+#define DIM   "\033[2m"
+#define PLAIN "\033[m"
 
 struct console_page console_page;
 
 static struct console_device devices[CONSOLE_DEVICES];
 static unsigned device_count;
+static struct console_device *typist = devices; /* where the latest byte came from */
 
 /* The prompt with what was typed so far, as it stands on the last line; output takes its place. */
-static char prompt[CONSOLE_PROMPT_SIZE];
-static size_t prompt_size;
+static char shown[CONSOLE_PROMPT_SIZE];
+static size_t shown_size, shown_cursor;
 static bool guest_line;
+
+/* With what is around them in the log and in answers: the words alone are in other texts too. */
+static const struct {
+    const char *text, *style;
+} styles[] = {
+    {"bulkhead> ", DIM},    {"blocked: ", RED},   {"blocked, ", RED},     {".refused ", RED},
+    {".violation ", RED},   {"violations", RED},  {"result=failed", RED}, {".ok ", GREEN},
+    {"let through", GREEN}, {"result=ok", GREEN},
+};
 
 void console_register(const struct console_device *device)
 {
@@ -45,15 +58,65 @@ static void write_all(const char *text, size_t size)
     }
 }
 
+void console_style(const char *sequence)
+{
+    for (unsigned i = 0; i < device_count; i++)
+        if (devices[i].rows != 0)
+            devices[i].write(sequence, strlen(sequence));
+}
+
+static void write_styled(const char *text, size_t size)
+{
+    size_t from = 0;
+    for (size_t at = 0; at < size; at++)
+        for (unsigned i = 0; i < ARRAY_SIZE(styles); i++) {
+            size_t length = strlen(styles[i].text);
+            if (length > size - at || memcmp(text + at, styles[i].text, length) != 0)
+                continue;
+            write_all(text + from, at - from);
+            console_style(styles[i].style);
+            write_all(text + at, length);
+            console_style(PLAIN);
+            from = at + length;
+        }
+    write_all(text + from, size - from);
+}
+
+/* Up to where the cursor is, what is shown and what is wanted are the same. */
+static void move_to(const char *wanted, size_t place)
+{
+    for (; shown_cursor > place; shown_cursor--)
+        write_all("\b", 1);
+    write_styled(wanted + shown_cursor, place - shown_cursor);
+    shown_cursor = place;
+}
+
+void console_prompt(const char *text, size_t size, size_t cursor)
+{
+    char wanted[CONSOLE_PROMPT_SIZE];
+    size_t same = 0, end = MAX(size, shown_size);
+    memset(wanted, ' ', sizeof wanted); /* over what was longer */
+    memcpy(wanted, text, size);
+    while (same < MIN(size, shown_size) && shown[same] == wanted[same])
+        same++;
+    if (same < end) {
+        move_to(wanted, same);
+        move_to(wanted, end);
+    }
+    move_to(wanted, cursor);
+    memcpy(shown, wanted, sizeof shown);
+    shown_size = size;
+}
+
 static void erase_prompt(void)
 {
     char blanks[CONSOLE_PROMPT_SIZE + 2];
-    if (prompt_size == 0)
+    if (shown_size == 0)
         return;
     memset(blanks, ' ', sizeof blanks);
-    blanks[0] = blanks[prompt_size + 1] = '\r';
-    write_all(blanks, prompt_size + 2);
-    prompt_size = 0;
+    blanks[0] = blanks[shown_size + 1] = '\r';
+    write_all(blanks, shown_size + 2);
+    shown_size = shown_cursor = 0;
 }
 
 void console_write(const char *text, size_t size)
@@ -62,7 +125,7 @@ void console_write(const char *text, size_t size)
     if (guest_line)
         write_all("\n", 1);
     guest_line = false;
-    write_all(text, size);
+    write_styled(text, size);
 }
 
 void console_write_guest(const char *text, size_t size)
@@ -84,36 +147,24 @@ void console_bell(void)
     write_all("\a", 1);
 }
 
-void console_prompt(const char *text, size_t size)
-{
-    size_t kept = 0;
-    size = MIN(size, sizeof prompt);
-    while (kept < prompt_size && kept < size && prompt[kept] == text[kept])
-        kept++;
-    if (kept < prompt_size) {
-        erase_prompt();
-        kept = 0;
-    }
-    write_all(text + kept, size - kept);
-    memcpy(prompt, text, size);
-    prompt_size = size;
-}
-
 void console_prompt_end(void)
 {
     write_all("\n", 1);
-    prompt_size = 0;
+    shown_size = shown_cursor = 0;
 }
 
 static void write_page(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
+    for (size_t from = 0, at = 0; at < size; from = at) {
+        bool ends = false;
+        while (at < size && !ends) {
+            ends = text[at] == '\n' || ++console_page.column == CONSOLE_COLUMNS;
+            at++;
+        }
         if (console_page.row - console_page.first < console_page.rows)
-            console_write(text + i, 1);
-        if (text[i] != '\n' && ++console_page.column < COLUMNS)
-            continue;
-        console_page.row++;
-        console_page.column = 0;
+            console_write(text + from, at - from);
+        console_page.row += ends ? 1 : 0;
+        console_page.column = ends ? 0 : console_page.column;
     }
 }
 
@@ -134,10 +185,37 @@ void console_printf(const char *format, ...)
 int console_read(void)
 {
     int typed = -1;
-    for (unsigned i = 0; i < device_count && typed < 0; i++)
+    for (unsigned i = 0; i < device_count && typed < 0; i++) {
         if (devices[i].read != NULL)
             typed = devices[i].read();
+        if (typed >= 0)
+            typist = &devices[i];
+    }
     return typed;
+}
+
+/* The cursor goes as far down as it can, says where that is (ECMA-48 8.3.35), and comes back. What
+ * shows of it where nobody knows such sequences is wiped out. */
+void console_ask(bool again)
+{
+    static const char question[] = "\0337\033[999;1H\033[6n\0338\r                  \r";
+    if (typist->write == NULL || (typist->asked && !again))
+        return;
+    erase_prompt();
+    typist->write(question, sizeof question - 1);
+    typist->asked = true;
+    typist->rows = 0;
+}
+
+void console_report(unsigned row)
+{
+    if (typist->asked && typist->rows == 0)
+        typist->rows = row;
+}
+
+unsigned console_rows(void)
+{
+    return typist->rows;
 }
 
 void console_service(void)

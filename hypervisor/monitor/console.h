@@ -11,6 +11,8 @@ struct console_device {
     int (*read)(void);   /* a byte, or -1 */
     void (*turn)(void);  /* does a bounded part of what write() has put off */
     bool wants_return;   /* to it a newline alone only moves down */
+    bool asked;          /* the console's own: whether it is a terminal, and how large */
+    unsigned rows;       /* what it said; 0: nothing */
 };
 /* At boot; takes a copy. Input is read in the order of registration. More than CONSOLE_DEVICES are
  * left out. */
@@ -30,14 +32,25 @@ extern struct console_page {
     unsigned first, rows; /* rows 0: all */
     unsigned row, column; /* where the next byte goes */
 } console_page;
-/* Shows the prompt with what was typed so far as the last line, writing only what changed. Any
- * other output takes its place; it is then to be shown again. At most CONSOLE_PROMPT_SIZE bytes. */
+/* Shows the prompt with what is typed behind it as the last line, writing only what changed, and
+ * the cursor there. Any other output takes its place; it is then to be shown again. At most
+ * CONSOLE_PROMPT_SIZE bytes; the cursor does not go back over the end of a row. */
 #define CONSOLE_PROMPT_SIZE 160
-void console_prompt(const char *text, size_t size);
+#define CONSOLE_COLUMNS     80
+void console_prompt(const char *text, size_t size, size_t cursor);
 /* Leaves that line as it stands: the command on it is to be carried out. */
 void console_prompt_end(void);
 /* A byte that was typed, or -1. */
 int console_read(void);
+/* Asks the device that it came from whether it is a terminal and how many rows it has, unless it
+ * was asked before, or `again`. Waits for nothing: the answer comes among the bytes, and
+ * console_report() takes it. */
+void console_ask(bool again);
+void console_report(unsigned row);
+/* The rows of the terminal that is typed at; 0: it is none. */
+unsigned console_rows(void);
+/* A control sequence, for terminals only. */
+void console_style(const char *sequence);
 /* The control loop's share of what devices have put off. */
 void console_service(void);
 /* Waits until everything has left the machine: 100 ms a device at most, and drawing a screen. */

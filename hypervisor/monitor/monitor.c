@@ -4,83 +4,84 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/monitor/commands.h"
+#include "hypervisor/monitor/complete.h"
 #include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/editor.h"
 #include "hypervisor/monitor/guest_console.h"
+#include "hypervisor/monitor/pager.h"
 #include "hypervisor/monitor/usage.h"
 
-#define LINE_SIZE  128
-#define TURN_BYTES 64 /* a paste does not hold up the control loop */
-#define KEY_ERASE  0x7f
-#define KEY_BACK   '\b'
-#define KEY_KILL   0x15 /* Ctrl-U */
-#define KEY_CANCEL 0x03 /* Ctrl-C */
-
+#define TURN_BYTES  64 /* a paste does not hold up the control loop */
 #define PROMPT      "bulkhead> "
 #define PROMPT_SIZE (sizeof PROMPT - 1)
+#define WIDTH       (CONSOLE_COLUMNS - sizeof PROMPT) /* a row's last column stays free */
+#define SCROLL      32ul
 
-/* The prompt, then what was typed after it. */
-static char screen_line[PROMPT_SIZE + LINE_SIZE] = PROMPT;
-static char *const line = screen_line + PROMPT_SIZE;
-static size_t used;
+static struct editor editor = {.candidates = complete_word, .show = complete_show};
 static bool started, prompting;
-_Static_assert(sizeof screen_line <= CONSOLE_PROMPT_SIZE, "a full line fits into the prompt");
+_Static_assert(PROMPT_SIZE + EDITOR_SIZE <= CONSOLE_PROMPT_SIZE, "a full line fits");
 
-static unsigned split(char *text, char *words[], unsigned limit)
+const struct command *command_find(const char *name)
 {
-    unsigned count = 0;
-    while (*text != '\0') {
-        while (*text == ' ' || *text == '\t')
-            *text++ = '\0';
-        if (*text == '\0' || count == limit)
-            break;
-        words[count++] = text;
-        while (*text != '\0' && *text != ' ' && *text != '\t')
-            text++;
-    }
-    return count;
+    for (const struct command *command = monitor_commands; command->name != NULL; command++)
+        if (text_equal(command->name, name))
+            return command;
+    return NULL;
 }
 
 void monitor_run(char *text)
 {
     char *words[COMMAND_WORDS + 1] = {NULL};
-    unsigned count = split(text, words, ARRAY_SIZE(words));
+    unsigned count = split_words(text, words, ARRAY_SIZE(words));
+    const struct command *command =
+        count == 0 ? NULL : command_find(text_equal(words[0], "?") ? "help" : words[0]);
     if (count == 0)
         return;
-    for (const struct command *command = monitor_commands; command->name != NULL; command++) {
-        if (!text_equal(command->name, words[0]))
-            continue;
-        if (count > COMMAND_WORDS || !usage_fits(command->arguments, words + 1, count - 1))
-            console_printf("usage: %s%s%s\n", command->name, *command->arguments != '\0' ? " " : "",
-                           command->arguments);
-        else if (command->show != NULL)
-            command->show();
-        else
-            command->run(words);
-        return;
-    }
-    console_printf("%s: no such command; `help` lists them\n", words[0]);
+    if (command == NULL)
+        console_printf("%s: no such command; %s\n", words[0],
+                       text_equal(words[0], "quit") || text_equal(words[0], "exit")
+                           ? "`poweroff` ends the machine, Ctrl-\\ a guest's console"
+                           : "`help` lists them");
+    else if (count > COMMAND_WORDS || !usage_fits(command->arguments, words + 1, count - 1))
+        console_printf("usage: %s%s%s\n", command->name, *command->arguments != '\0' ? " " : "",
+                       command->arguments);
+    else if (command->show != NULL)
+        command->show();
+    else
+        command->run(words);
 }
 
-/* True when it ended a line. */
+/* What was typed, from a place on. */
+static void show_line(size_t from, size_t size)
+{
+    char text[CONSOLE_PROMPT_SIZE] = PROMPT;
+    memcpy(text + PROMPT_SIZE, editor.line + from, size);
+    console_prompt(text, PROMPT_SIZE + size, PROMPT_SIZE + editor.cursor - from);
+}
+
+/* True when something was carried out. */
 static bool take(char key)
 {
-    static enum sequence sequence; /* of an arrow or function key, which the prompt has no use of */
-    bool escaped = sequence == SEQUENCE_ESCAPED; /* what follows an Escape alone is taken */
-    if (in_sequence(&sequence, key) && (!escaped || sequence == SEQUENCE_CONTROL))
-        return false;
-    if (key == '\r' || key == '\n') {
-        console_prompt(screen_line, PROMPT_SIZE + used);
-        console_prompt_end();
-        line[used] = '\0';
-        used = 0;
-        monitor_run(line);
+    console_ask(false);
+    if (pager_waits() && pager_key(key))
         return true;
-    } else if (key == KEY_ERASE || key == KEY_BACK) {
-        used -= used != 0 ? 1 : 0;
-    } else if (key == KEY_KILL || key == KEY_CANCEL) {
-        used = 0;
-    } else if (key >= ' ' && key <= '~' && used + 1 < LINE_SIZE) {
-        line[used++] = key;
+    switch (editor_key(&editor, key)) {
+    case EDITOR_ENTER:
+        editor.cursor = editor.used;
+        show_line(0, editor.used);
+        console_prompt_end();
+        pager_run(editor.line);
+        editor_clear(&editor);
+        return true;
+    case EDITOR_CLEAR:
+        console_style("\033[H\033[2J");
+        console_ask(true);
+        break;
+    case EDITOR_REPORT:
+        console_report(editor.number);
+        break;
+    case EDITOR_NONE:
+        break;
     }
     return false;
 }
@@ -98,8 +99,11 @@ void monitor_service(void)
             break; /* an answer may be long, and other cores' calls wait */
     }
     (void)guest_console_service();
-    if (started && prompting && guest_console_front() == NULL)
-        console_prompt(screen_line, PROMPT_SIZE + used);
+    if (!started || !prompting || guest_console_front() != NULL || pager_waits())
+        return;
+    /* Of a line that is too long for a row, the part around the cursor. */
+    size_t from = ALIGN_UP(MAX(editor.cursor + 1, WIDTH) - WIDTH, SCROLL);
+    show_line(from, MIN(editor.used - from, WIDTH));
 }
 
 void monitor_start(bool someone_is_there)

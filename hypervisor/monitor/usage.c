@@ -3,6 +3,19 @@
 
 #include "hypervisor/base/string.h"
 
+unsigned split_words(char *line, char *words[], unsigned limit)
+{
+    unsigned count = 0;
+    for (char before = ' '; *line != '\0'; line++) {
+        if (before == ' ' && *line != ' ' && count < limit)
+            words[count++] = line;
+        before = *line;
+        if (*line == ' ')
+            *line = '\0';
+    }
+    return count;
+}
+
 /* The next word of a form; size 0 at its end. */
 static struct usage_word read_word(const char **form)
 {

@@ -19,5 +19,7 @@ struct usage_word {
 /* The first form from *form on that begins like these words; *form moves behind it, and is NULL
  * behind the last. `next` is what may follow the words. False when there is no such form. */
 bool usage_next(const char **form, char *const words[], unsigned count, struct usage_word *next);
+/* Cuts a line at its blanks; how many words there are, at most `limit`. */
+unsigned split_words(char *line, char *words[], unsigned limit);
 /* Whether these words are all that one of the forms asks for, and no more. */
 bool usage_fits(const char *usage, char *const words[], unsigned count);

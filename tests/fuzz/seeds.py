@@ -188,9 +188,16 @@ def medium_seeds():
     yield "dhcp", b"\1" + head + b"lab/bulkhead.efi".ljust(128, b"\0") + options
 
 
-SEEDS = {"fuzz_acpi": acpi_seeds, "fuzz_actions": actions_seeds, "fuzz_dmar": dmar_seeds, "fuzz_image": image_seeds,
-         "fuzz_medium": medium_seeds, "fuzz_preflight": preflight_seeds, "fuzz_roots": root_seeds, "fuzz_start": start_seeds,
-         "fuzz_usb": usb_seeds}
+def editor_seeds():
+    yield "typed", b"walk 01:10.0 0x200000\rmove uplink.vf0 alpha beta\r"
+    yield "edited", b"gests\x1b[D\x1b[D\x1b[D\x1b[Du\x01\x05\x1b[3~\x1b[H\x1bOF\x17\x0b\x15\x1b[A\x1b[A\x1b[B\r"
+    yield "completed", b"stop al\t\tp\t\rmore walk cpu be\t0\r"
+    yield "answered", b"\x1b[43;1R\x0c\x1b[?1;2c\x1b[200~help\x1b[201~\n"
+
+
+SEEDS = {"fuzz_acpi": acpi_seeds, "fuzz_actions": actions_seeds, "fuzz_dmar": dmar_seeds, "fuzz_editor": editor_seeds,
+         "fuzz_image": image_seeds, "fuzz_medium": medium_seeds, "fuzz_preflight": preflight_seeds,
+         "fuzz_roots": root_seeds, "fuzz_start": start_seeds, "fuzz_usb": usb_seeds}
 
 
 def main():

@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass, field
 
-_ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b-\x1a\x1c-\x1f]")
+_ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[ -/]*[@-~]|\x1b[0-Z\\-~]|[\x00-\x08\x0b-\x1a\x1c-\x1f]")
 _HEAD = re.compile(r"\[\s*(\d+(?:\.\d+)?)\]\s+([a-z][a-z0-9_]*\.[a-z0-9_.]*[a-z0-9_])(?=\s|$)")
 # What the console puts in front of each line of a guest that it is attached to.
 _GUEST = re.compile(r"(?:^|\s)[A-Za-z0-9_-]{1,31}\| ")

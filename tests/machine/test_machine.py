@@ -69,6 +69,12 @@ def test_escapes_before_an_event_are_ignored():
     assert parse_line("\x1b[2J\x1b[01;01Hnoise[0.000001] boot.start version=1").event == "boot.start"
 
 
+def test_colours_and_questions_to_a_terminal_are_ignored():
+    text = "\x1b7\x1b[999;1H\x1b[6n\x1b8\r          \r[1.0] device\x1b[31m.refused \x1b[mrid=01:10.0 message=\"a \x1b[31mblocked: \x1b[mb\""
+    assert parse_line(text).fields == {"rid": "01:10.0", "message": "a blocked: b"}
+    assert parse_line(text).event == "device.refused"
+
+
 def test_reader_joins_split_lines_and_numbers_events():
     reader = LogReader()
     for piece in (b"junk\n[0.1] boot.st", b"art a=1\r\n[0.2] cpu.on", b"line count=4"):

@@ -9,6 +9,9 @@ PCI = "hypervisor/setup/console_pci.c"
 SERIAL = "hypervisor/setup/serial.c"
 KEYBOARD = "hypervisor/setup/keyboard.c"
 SCREEN = "hypervisor/setup/framebuffer.c"
+MONITOR = "hypervisor/monitor/monitor.c"
+MONITOR_CONSOLE = "hypervisor/monitor/console.c"
+EDITOR = "hypervisor/monitor/editor.c"
 
 CONSOLE_MUTATIONS = (
     # --- serial ports that are named ---
@@ -79,4 +82,24 @@ CONSOLE_MUTATIONS = (
     Mutation("keyboard-unanswered", "a controller is one that answers a command",
              (Edit(KEYBOARD, "    return WAIT_UNTIL(full(), MILLISECONDS(100)) &&\n", "    return WAIT_UNTIL(true, MILLISECONDS(100)) &&\n"),),
              (Unit("test_keyboard", failed("no_answer")),)),
+
+    # --- the prompt ---
+    Mutation("arguments-ignored", "a command with arguments that it does not have is refused",
+             (Edit(MONITOR, " || !usage_fits(command->arguments, words + 1, count - 1)", ""),),
+             (Unit("test_prompt", failed("test_arguments")),), quick=True),
+    Mutation("plain-line-coloured", "a line that has not said that it is a terminal gets no control sequences",
+             (Edit(MONITOR_CONSOLE, "        if (devices[i].rows != 0)", "        if (devices[i].read != NULL)"),),
+             (Unit("test_prompt", failed("test_a_dumb_line_stays_plain")),), quick=True),
+    Mutation("cursor-forgotten", "a line of the log leaves the cursor where it was in what is being typed",
+             (Edit(MONITOR_CONSOLE, "    move_to(wanted, cursor);\n", "    move_to(wanted, MAX(cursor, size));\n"),),
+             (Unit("test_prompt", failed("test_a_log_line_comes_while_somebody_types")),)),
+    Mutation("answer-unasked", "a terminal's answer counts only when it was asked",
+             (Edit(MONITOR_CONSOLE, "    if (typist->asked && typist->rows == 0)", "    if (typist->asked)"),),
+             (Unit("test_prompt", failed("test_the_question")),)),
+    Mutation("line-overrun", "a line that is too long is not taken",
+             (Edit(EDITOR, "    if (editor->used + size >= EDITOR_SIZE)", "    if (editor->used + size > EDITOR_SIZE)"),),
+             (Unit("test_editor", failed("test_long_lines")),)),
+    Mutation("enter-eaten", "a control sequence that breaks off takes no key with it",
+             (Edit(EDITOR, "    if (before < EDITOR_NUMBER || key < '@' || key > '~')", "    if (before < EDITOR_NUMBER)"),),
+             (Unit("test_editor", failed("test_broken_sequences")),)),
 )

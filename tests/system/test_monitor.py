@@ -277,7 +277,7 @@ def test_editing(run):
     type_keys("so is this\x03cpus", "core 0: APIC id 0")
     type_keys("\x7f\x7f\x7fcpus", "core 0: APIC id 0")
     type_keys("\x1bcpus", "core 0: APIC id 0")
-    type_keys("\x1b[A\x1b[6~cp\x1b[1;5Dus", "core 0: APIC id 0")  # arrow and function keys
+    type_keys("\x1b[6~cp\x1b[1;5D\x1b[Cus", "core 0: APIC id 0")  # arrow and function keys
     # Longer than the line: the rest is not taken, nothing overflows.
     type_keys("y" * 300, "y{100,127}: no such command")
 

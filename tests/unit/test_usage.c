@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/monitor/usage.c hypervisor/base/string.c
+// SOURCES: hypervisor/monitor/usage.c
 /* A command's arguments, as its usage writes them. */
 #include "hypervisor/monitor/usage.h"
 
