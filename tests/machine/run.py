@@ -245,7 +245,12 @@ def judged(run) -> int:
     if outcome.ok and lacking:
         say(f"{' and '.join(lacking)} above: {run.name} has no {' and no '.join(lacking.values())}, which this scenario does "
             "without")
+    left_out = dict.fromkeys(line["guest"] for line in run.events if line.event == "guest.refused" and line.get("guest"))
+    if outcome.ok and left_out:
+        say(f"guest.refused above: {', '.join(left_out)}, as the configuration expects")
     say(f"{'succeeded' if outcome.ok else 'FAILED'} after {run.seconds:.1f} s: {outcome.reason}")
+    if run.expired:
+        say("  --timeout gives it more seconds")
     for cause in () if outcome.ok else outcome.causes[0 if outcome.verdict is None or run.expired else 1:]:
         say(f"  {cause}")
     return 0 if outcome.ok else 1

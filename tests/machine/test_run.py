@@ -210,6 +210,9 @@ def test_a_good_run_says_nothing_that_reads_as_an_error(capfd, tmp_path):
     assert status == 0 and line.startswith("succeeded") and note == "iommu.refused above: bochs has no VT-d, which this scenario does without"
     status, (line,) = judged(capfd, GOOD, 33, Stack, DRIVES + FAREWELL, tmp_path)
     assert status == 0 and line.startswith("succeeded"), "it has a unit"
+    kept = '[0.5] guest.refused guest=b line=2 message="a device it needs was refused"\n[0.6] run.verdict result=ok\n'
+    status, (note, line) = judged(capfd, kept, 33, Tcg, "", tmp_path)
+    assert status == 0 and note == "guest.refused above: b, as the configuration expects" and line.startswith("succeeded")
     _, lines = judged(capfd, GOOD, 33, Tcg, BLOCKED + "qemu-system-x86_64: warning: something else\n", tmp_path)
     assert lines[0] == "the emulator says: qemu-system-x86_64: warning: something else"
 

@@ -488,4 +488,7 @@ LIFE_MUTATIONS = (
     Mutation("srat-overlap-believed", "memory is in one node only",
              (Edit("hypervisor/acpi/srat.c", "memory.node != other->node) {", "memory.node != other->node && memory.base > memory.end) {"),),
              (Unit("test_srat", failed("test_memory_that_cannot_be")),)),
+    Mutation("verdict-of-half-a-configuration", "a run is not ok when a part of its configuration was left out",
+             (Edit("hypervisor/guest/verdict.c", "unexpected == 0 && audit_ok && config_ok &&", "unexpected == 0 && audit_ok &&"),),
+             (Unit("test_lifecycle_hold", failed("test_verdict_names_its_cause")),)),
 )
