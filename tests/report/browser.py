@@ -11,8 +11,9 @@ from pathlib import Path
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars")
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+         "--hide-scrollbars")
 DRIVER, PROGRAM = "/usr/bin/chromedriver", "/usr/bin/chromium"
 
 
@@ -39,14 +40,19 @@ class Browser:
     def requests(self) -> list[str]:
         """Addresses that were asked for since this was last asked."""
         messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
-        return [message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+        return [
+            message["params"]["request"]["url"] for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
 
     def screenshot(self, height: int | None = None, selector: str = "html", margin: int = 0) -> bytes:
         """PNG of the page from its top, or of one element."""
         box = self.run(f"let b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
                        "return [b.x + scrollX, b.y + scrollY, b.width, b.height]")
-        clip = {"x": box[0] - margin, "y": box[1] - margin, "width": box[2] + 2 * margin, "height": (height or box[3]) + 2 * margin,
-                "scale": 1}
+        clip = {
+            "x": box[0] - margin, "y": box[1] - margin, "width": box[2] + 2 * margin,
+            "height": (height or box[3]) + 2 * margin, "scale": 1
+        }
         return base64.b64decode(self.driver.execute_cdp_cmd("Page.captureScreenshot", {
             "captureBeyondViewport": True, "clip": clip})["data"])
 

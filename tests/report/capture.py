@@ -17,7 +17,7 @@ ANSWER = 30.0       # seconds until a command has answered
 MOST_QUESTIONS = 64
 WHILE_THEY_RUN = ("map",)
 AT_THE_END = ("map", "devices", "guests", "faults", "exits", "audit -v")
-GOING_ON = 35.0     # seconds for guests that do not end by themselves: the demo's rogue has then tried all that it tries
+GOING_ON = 35.0  # seconds for guests that do not end by themselves: the demo's rogue has then tried all that it tries
 # Where an answer takes seconds, in which nobody reads the unit's fault records: guests are paused meanwhile.
 SLOW = ("stack",)
 RESERVE = 60.0      # seconds before the time limit at which the last questions are asked
@@ -72,7 +72,8 @@ class Questions:
 
     def explain_faults(self) -> None:
         """Asks why for each function and address that is new."""
-        keys = {(line.get("rid", ""), line.get("address", "")): None for line in self.run.events if line.event == "dma.fault"}
+        keys = {(line.get("rid", ""), line.get("address", "")): None
+                for line in self.run.events if line.event == "dma.fault"}
         wanted = [key for key in keys if key not in self.explained and re.fullmatch(r"[0-9a-f:.]+", key[0])
                   and integer(key[1]) is not None][:MOST_QUESTIONS - len(self.explained)]
         if wanted:
@@ -122,7 +123,8 @@ def follow(run: Machine, configuration: str, seconds: float | None, say) -> None
         now = time.monotonic()
         if "run.verdict" in names and can_answer(run.spec):
             break  # one that cannot answer switches itself off
-        if seconds is not None and now - ready >= seconds or now - started >= max(run.time_limit - RESERVE, run.time_limit / 2):
+        over = now - started >= max(run.time_limit - RESERVE, run.time_limit / 2)
+        if over or seconds is not None and now - ready >= seconds:
             say(f"guests are still running after {now - started:.0f} s: they are stopped now")
             break
     for command in AT_THE_END:

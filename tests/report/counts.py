@@ -25,7 +25,10 @@ def exits(record: Record) -> dict[str, dict[str, int]]:
         if row := _ROW.fullmatch(line):
             found.setdefault(f"{row.group(1)} vcpu {row.group(2)}", {})[row.group(3)] = int(row.group(4))
         elif vcpu := _VCPU.fullmatch(line):
-            found[f"{vcpu.group(1)} vcpu {vcpu.group(2)}"] = {kind: int(count) for kind, count in _COUNT.findall(vcpu.group(3))}
+            found[f"{vcpu.group(1)} vcpu {vcpu.group(2)}"] = {
+                kind: int(count)
+                for kind, count in _COUNT.findall(vcpu.group(3))
+            }
     return found
 
 

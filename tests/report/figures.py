@@ -12,8 +12,11 @@ from report.browser import browser  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, MAP, FIGURES = ROOT / "build/report.html", ROOT / "build/run.map.svg", ROOT / "docs/figures"
 # Name, width of the window, dark, what is taken.
-PICTURES = (("machine", 1100, False, "#machine"), ("blocked", 1280, False, "#blocked"), ("spaces", 1000, False, "#spaces article"),
-            ("timeline", 1000, False, "#timeline"), ("phone", 390, True, "html"))
+PICTURES = (("machine", 1100, False, "#machine"),
+            ("blocked", 1280, False, "#blocked"),
+            ("spaces", 1000, False, "#spaces article"),
+            ("timeline", 1000, False, "#timeline"),
+            ("phone", 390, True, "html"))
 
 
 def main() -> int:
@@ -24,7 +27,8 @@ def main() -> int:
         for name, width, dark, selector in PICTURES:
             window.open(PAGE, width, dark)
             height = 820 if name == "phone" else None
-            (FIGURES / f"report-{name}.png").write_bytes(window.screenshot(height, selector, margin=0 if name == "phone" else 16))
+            margin = 0 if name == "phone" else 16
+            (FIGURES / f"report-{name}.png").write_bytes(window.screenshot(height, selector, margin))
     shutil.copyfile(MAP, FIGURES / "report-map.svg")
     return 0
 

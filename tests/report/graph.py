@@ -60,7 +60,8 @@ def dot(units: Sequence[Unit], devices: Sequence[Device], spaces: Sequence[Space
            f'node [shape=box, style="rounded,filled", fontsize=11, fontname={_quote(FONT)}, margin="0.12,0.05"];',
            f'edge [arrowsize=0.6, fontsize=10, fontname={_quote(FONT)}];']
     for unit in units:
-        out.append(f"{_quote('unit ' + unit.number)} [class=unit, label={_label('VT-d unit ' + unit.number, unit.base)}];")
+        out.append(
+            f"{_quote('unit ' + unit.number)} [class=unit, label={_label('VT-d unit ' + unit.number, unit.base)}];")
     listed = {device.rid for device in devices}
     for device in devices:
         owner = f"owner {device.owner}" if device.owner else ""
@@ -73,8 +74,9 @@ def dot(units: Sequence[Unit], devices: Sequence[Device], spaces: Sequence[Space
     drawn = _targets(memory, spaces, hits)
     out.append("{ rank=sink;")
     for one in drawn:
-        out.append(f"{_quote(f'memory {one.physical:#x}')} [shape=cylinder, style=filled, class={_quote(owners.style(one.owner))}, "
-                   f"label={_label(one.owner, f'{one.physical:#x}', size_text(one.size))}];")
+        out.append(
+            f"{_quote(f'memory {one.physical:#x}')} [shape=cylinder, style=filled, class={_quote(owners.style(one.owner))}, "
+            f"label={_label(one.owner, f'{one.physical:#x}', size_text(one.size))}];")
     out.append("}")
     for space in spaces:
         name = f"domain {space.domain or space.owner}"
@@ -112,6 +114,8 @@ def draw(text: str) -> str:
 
 def file(drawn: str) -> str:
     """As a picture of its own, with its colours for light and dark."""
-    style = (f"<style>svg {{ {PAPER[0]} {variables(False)} }}\n@media (prefers-color-scheme: dark) {{ svg {{ {PAPER[1]} "
-             f"{variables(True)} }} }}\nsvg {{ background: var(--paper); }}\n{rules()}\n{STYLE}</style>")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + re.sub(r"(<svg[^>]*>)", lambda found: found.group(1) + style, drawn, count=1) + "\n"
+    style = (
+        f"<style>svg {{ {PAPER[0]} {variables(False)} }}\n@media (prefers-color-scheme: dark) {{ svg {{ {PAPER[1]} "
+        f"{variables(True)} }} }}\nsvg {{ background: var(--paper); }}\n{rules()}\n{STYLE}</style>")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + re.sub(
+        r"(<svg[^>]*>)", lambda found: found.group(1) + style, drawn, count=1) + "\n"

@@ -65,10 +65,12 @@ def _plain(text: str | None) -> str:
 
 
 def _from_map(answer: Answer) -> list[Device]:
-    return [Device(line["rid"], _plain(line.get("name")), _plain(line.get("id")), _plain(line.get("class")),
-                   line.get("kind", "function"), _plain(line.get("parent")), _plain(line.get("port")),
-                   _plain(line.get("unit")), _plain(line.get("domain")), _plain(line.get("owner")), _plain(line.get("master")))
-            for line in records(answer, "device") if line.get("rid")]
+    return [
+        Device(line["rid"], _plain(line.get("name")), _plain(line.get("id")), _plain(line.get("class")),
+               line.get("kind", "function"), _plain(line.get("parent")), _plain(line.get("port")),
+               _plain(line.get("unit")), _plain(line.get("domain")), _plain(line.get("owner")),
+               _plain(line.get("master"))) for line in records(answer, "device") if line.get("rid")
+    ]
 
 
 def _buses(text: str | None) -> range:
@@ -110,7 +112,8 @@ def _from_log(record: Record) -> list[Device]:
             found[line["rid"]].owner = line.get("guest", line.get("to", ""))
     for device in found.values():
         segment, bus = _bus(device.rid)
-        above = [(len(buses), rid) for rid, part, buses in behind if part == segment and bus in buses and rid != device.rid]
+        above = [(len(buses), rid) for rid, part, buses in behind
+                 if part == segment and bus in buses and rid != device.rid]
         device.parent = device.parent or (min(above)[1] if above else "")
     return list(found.values())
 

@@ -100,19 +100,22 @@ def guests(record: Record) -> list[Guest]:
             guest.output.append(line)
     for guest in found.values():
         guest.row = _life(record, guest.name)
-        guest.row.marks = sorted(
-            [Mark("fault", line.time, f"{line.get('access', 'access')} of {line.get('address', '?')} by {line.get('rid', '?')} blocked")
-             for line in record.of("dma.fault") if line.get("guest") == guest.name] +
-            [Mark("event", line.time, f"event {line.get('value', '')}")
-             for line in record.of("guest.event") if line.get("name") == guest.name], key=lambda mark: mark.time)
+        marks = [Mark("fault", line.time, f"{line.get('access', 'access')} of {line.get('address', '?')} "
+                                          f"by {line.get('rid', '?')} blocked")
+                 for line in record.of("dma.fault") if line.get("guest") == guest.name]
+        marks += [Mark("event", line.time, f"event {line.get('value', '')}")
+                  for line in record.of("guest.event") if line.get("name") == guest.name]
+        guest.row.marks = sorted(marks, key=lambda mark: mark.time)
     return list(found.values())
 
 
 def audits(record: Record) -> Row:
     row = Row("audit", "hypervisor")
-    row.marks = [Mark("audit" if line.event == "audit.ok" else "fault", line.time,
-                      "audit: nothing found" if line.event == "audit.ok" else f"audit: {line.get('message', 'violation')}")
-                 for line in record.of("audit.ok", "audit.violation")]
+    row.marks = [
+        Mark("audit" if line.event == "audit.ok" else "fault", line.time,
+             "audit: nothing found" if line.event == "audit.ok" else f"audit: {line.get('message', 'violation')}")
+        for line in record.of("audit.ok", "audit.violation")
+    ]
     return row
 
 

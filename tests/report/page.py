@@ -60,8 +60,9 @@ def missing(report: Report) -> list[str]:
     elif record.boots > 1:
         notes.append(f"The log has {record.boots} boots; this is the last one.")
     if report.answer is None:
-        notes.append("Nobody asked `map` at the prompt: owners are those that the log names, domains are drawn from guests' memory, "
-                     "and rights are not known.")
+        notes.append(
+            "Nobody asked `map` at the prompt: owners are those that the log names, domains are drawn from guests' memory, "
+            "and rights are not known.")
     if not report.guests:
         notes.append("There is no guest.")
     if not report.units:
@@ -95,8 +96,10 @@ def summary(report: Report) -> str:
     if refused:
         words[0] += f" ({refused} refused)"
     if lent:
-        kinds = [_count(count, kind) for count, kind in ((virtual, "virtual function"), (len(lent) - virtual, "whole function"))
-                 if count]
+        kinds = [
+            _count(count, kind)
+            for count, kind in ((virtual, "virtual function"), (len(lent) - virtual, "whole function")) if count
+        ]
         words.append("with " + " and ".join(kinds) + " of their own")
     text = " ".join(words) + "."
     faults = record.of("dma.fault")
@@ -125,11 +128,15 @@ def facts(report: Report) -> list[tuple[str, str]]:
     record = report.record
     backend = record.value("cpu.backend", "name")
     units = record.of("iommu.enabled")
-    iommu = ", ".join(f"{key} {value}" for key, value in units[0].fields.items() if key in ("units", "levels", "ir", "page")) if units else ""
+    iommu = ", ".join(f"{key} {value}" for key, value in units[0].fields.items()
+                      if key in ("units", "levels", "ir", "page")) if units else ""
     found = [("configuration", record.value("config.read", "file")), ("booted", record.value("clock.date", "utc")),
-             ("Bulkhead", " ".join(filter(None, (record.value("boot.start", "version"), record.value("boot.start", "commit"))))),
-             ("loader", record.value("boot.start", "loader")), ("CPU virtualisation", {"svm": "SVM", "vmx": "VMX"}.get(backend, backend)),
-             ("cores", record.value("cpu.online", "count")), ("VT-d", iommu), ("log", f"{record.source}, {record.lines} lines")]
+             ("Bulkhead",
+              " ".join(filter(None, (record.value("boot.start", "version"), record.value("boot.start", "commit"))))),
+             ("loader", record.value("boot.start", "loader")),
+             ("CPU virtualisation", {"svm": "SVM", "vmx": "VMX"}.get(backend, backend)),
+             ("cores", record.value("cpu.online", "count")), ("VT-d", iommu),
+             ("log", f"{record.source}, {record.lines} lines")]
     return [(name, value) for name, value in found if value]
 
 
@@ -139,7 +146,8 @@ def legend(report: Report) -> list[tuple[str, str, str]]:
     for name in report.owners.guests:
         mine = [device.name or device.rid for device in report.devices if device.owner == name]
         ram = sum(span.size for space in report.processors if space.owner == name for span in space.spans if span.ram)
-        rows.append((name, report.owners.style(name), ", ".join([*([size_text(ram)] if ram else []), *mine]) or "no device"))
+        rows.append((name, report.owners.style(name), ", ".join([*([size_text(ram)] if ram else []), *mine])
+                     or "no device"))
     return rows
 
 
@@ -175,11 +183,15 @@ def spaces(report: Report) -> list[dict]:
             rids = {device.rid for device in space.devices}
             hits = [one for one in report.blocked if one.rid in rids]
             names = ", ".join(device.name or device.rid for device in space.devices) or "no function now"
-            drawings.append({"title": f"DMA domain {space.domain}".strip(), "words": names, "hits": len(hits),
-                             "svg": picture.picture(space, hits, report.memory, report.owners, ("device's address", "VT-d"))})
+            drawings.append({
+                "title": f"DMA domain {space.domain}".strip(), "words": names, "hits": len(hits),
+                "svg": picture.picture(space, hits, report.memory, report.owners, ("device's address", "VT-d"))
+            })
         for space in (space for space in report.processors if space.owner == name):
-            drawings.append({"title": "CPUs", "words": f"guest physical memory, through {backend}", "hits": 0,
-                             "svg": picture.picture(space, (), report.memory, report.owners, ("CPU's address", backend))})
+            drawings.append({
+                "title": "CPUs", "words": f"guest physical memory, through {backend}", "hits": 0,
+                "svg": picture.picture(space, (), report.memory, report.owners, ("CPU's address", backend))
+            })
         out.append({"owner": name, "style": report.owners.style(name), "drawings": drawings,
                     "hits": sum(drawing["hits"] for drawing in drawings)})
     return sorted(out, key=lambda one: (-one["hits"], not report.owners.is_guest(one["owner"])))
@@ -190,9 +202,10 @@ def _marks(row: life.Row, end: float) -> list[dict]:
     places: dict[tuple[str, float], list[life.Mark]] = {}
     for mark in row.marks:
         places.setdefault((mark.kind, round(100 * mark.time / end, 1)), []).append(mark)
-    return [{"kind": kind, "left": 100 * marks[0].time / end,
-             "words": f"{marks[0].time:.3f} s: {marks[0].words}" + (f", and {len(marks) - 1} more" if marks[1:] else "")}
-            for (kind, _), marks in places.items()]
+    return [{
+        "kind": kind, "left": 100 * marks[0].time / end,
+        "words": f"{marks[0].time:.3f} s: {marks[0].words}" + (f", and {len(marks) - 1} more" if marks[1:] else "")
+    } for (kind, _), marks in places.items()]
 
 
 def _in_words(row: life.Row) -> str:
@@ -215,11 +228,18 @@ def timeline(report: Report) -> dict:
     shown = []
     for group, row in rows:
         length = sum(part.end - part.start for part in row.parts if part.kind in ("boot", "runs"))
-        shown.append({"group": group, "name": row.name, "style": report.owners.style(row.owner),
-                      "length": f"{length:.3f} s" if row.parts else "", "words": _in_words(row), "marks": _marks(row, end),
-                      "parts": [{"kind": part.kind, "left": 100 * part.start / end, "width": 100 * (part.end - part.start) / end,
-                                 "words": f"{part.kind}: {part.start:.3f} to {part.end:.3f} s"} for part in row.parts]})
-    return {"rows": shown, "end": end, "ticks": [(100 * tick / end, f"{tick:g}") for tick in life.ticks(end)]}
+        shown.append({
+            "group": group, "name": row.name, "style": report.owners.style(row.owner),
+            "length": f"{length:.3f} s" if row.parts else "", "words": _in_words(row), "marks": _marks(row, end),
+            "parts": [{
+                "kind": part.kind, "left": 100 * part.start / end, "width": 100 * (part.end - part.start) / end,
+                "words": f"{part.kind}: {part.start:.3f} to {part.end:.3f} s"
+            } for part in row.parts]
+        })
+    return {
+        "rows": shown, "end": end, "paused": any(part.kind == "paused" for _, row in rows for part in row.parts),
+        "ticks": [(100 * tick / end, f"{tick:g}") for tick in life.ticks(end)]
+    }
 
 
 def tree(report: Report) -> list[tuple]:
@@ -272,11 +292,13 @@ def render(report: Report, drawn: str, drawing_missing: str) -> str:
     style += owners.rules() + graph.STYLE
     record = report.record
     bars, ram_end = ram(report)
+    audit = counts.audit_answer(record)
     return _template().render(
-        style=Markup(style), report=report, record=record, summary=summary(report), verdict=verdict(record), facts=facts(report),
-        missing=missing(report), troubles=counts.troubles(record), most_troubles=MOST_TROUBLES, legend=legend(report), tree=tree(report), ram=bars, ram_end=f"{max(ram_end - 1, 0):#x}", spaces=spaces(report),
+        style=Markup(style), report=report, record=record, summary=summary(report), verdict=verdict(record),
+        facts=facts(report), missing=missing(report), troubles=counts.troubles(record), most_troubles=MOST_TROUBLES,
+        legend=legend(report), tree=tree(report), ram=bars, ram_end=f"{max(ram_end - 1, 0):#x}", spaces=spaces(report),
         timeline=timeline(report), exits=exits(report), faults=report.blocked[:MOST_BLOCKED],
-        faults_left_out=max(0, len(report.blocked) - MOST_BLOCKED), audit=counts.audit_answer(record),
-        invariants=counts.invariants(counts.audit_answer(record)),
+        faults_left_out=max(0, len(report.blocked) - MOST_BLOCKED), audit=audit, invariants=counts.invariants(audit),
         audits=record.of("audit.ok"), violations=record.of("audit.violation"), most_output=MOST_OUTPUT,
-        graph=Markup(re.sub(r"<!--.*?-->\n?", "", drawn, flags=re.S)), natural=_pixels(drawn), graph_missing=drawing_missing, size_text=size_text)
+        graph=Markup(re.sub(r"<!--.*?-->\n?", "", drawn, flags=re.S)), natural=_pixels(drawn),
+        graph_missing=drawing_missing, size_text=size_text)

@@ -89,7 +89,8 @@ def _text(x: float, y: float, words: str, style: str, anchor: str = "start") -> 
 
 
 def _box(x: float, row: _Row, style: str) -> Markup:
-    return Markup('<rect x="{:g}" y="{:g}" width="{}" height="{}" class="{}"/>').format(x, row.y, BAR, row.height, style)
+    return Markup('<rect x="{:g}" y="{:g}" width="{}" height="{}" class="{}"/>').format(
+        x, row.y, BAR, row.height, style)
 
 
 def _short(words: str) -> str:
@@ -147,20 +148,26 @@ def _joins(left: list[_Row], right: list[_Row], owners: Owners) -> list[Markup]:
         for place, hit in enumerate(sorted(other.targets, key=lambda one: -one.address), 1):
             start = from_row[id(hit)]
             y = other.y + other.height * place / (len(other.targets) + 1)
-            out.append(Markup('<path d="M{} {:g}L{} {:g}" class="never"/><circle cx="{}" cy="{:g}" r="3" class="never"/>').format(
-                WALL + 8, start.y + start.height / 2, RIGHT - 7, y, RIGHT - 4, y))
+            out.append(
+                Markup('<path d="M{} {:g}L{} {:g}" class="never"/><circle cx="{}" cy="{:g}" r="3" class="never"/>').
+                format(WALL + 8, start.y + start.height / 2, RIGHT - 7, y, RIGHT - 4, y))
     return out
 
 
 def _sentence(space: Space, hits: Sequence[Blocked], what: str) -> str:
     parts = [f"{what} of {space.owner}:"]
-    parts += [f"{span.address:#x} to {span.end - 1:#x} lead to {span.physical:#x} ({span.rights})." for span in space.spans]
-    parts += [f"{hit.address:#x} is blocked ({hit.kinds})" + (f"; there is memory of {hit.target}." if hit.target else ".")
-              for hit in hits]
+    parts += [
+        f"{span.address:#x} to {span.end - 1:#x} lead to {span.physical:#x} ({span.rights})." for span in space.spans
+    ]
+    parts += [
+        f"{hit.address:#x} is blocked ({hit.kinds})" + (f"; there is memory of {hit.target}." if hit.target else ".")
+        for hit in hits
+    ]
     return " ".join(parts)
 
 
-def picture(space: Space, hits: Sequence[Blocked], memory: Sequence[Owned], owners: Owners, heads: tuple[str, str]) -> Markup:
+def picture(space: Space, hits: Sequence[Blocked], memory: Sequence[Owned], owners: Owners,
+            heads: tuple[str, str]) -> Markup:
     """SVG for the page. `heads` stand over the left column and over the wall. What is left out is said below it."""
     spans = sorted(sorted(space.spans, key=lambda span: -span.size)[:MOST_SPANS], key=lambda span: span.address)
     shown = list(hits)[:MOST_HITS]

@@ -32,13 +32,22 @@ def say(text: str) -> None:
 
 
 def arguments(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="What else is given goes to tests/machine/run.py: --scenario, --machine, --like, --qemu, --cpus, ...")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="What else is given goes to tests/machine/run.py: --scenario, --machine, --like, --qemu, --cpus, ...")
     parser.add_argument("--log", type=Path, metavar="FILE", help="draw this serial log, and boot nothing")
-    parser.add_argument("--to", type=Path, metavar="FILE", help="the page; trace and map go beside it (default: build/report.html, "
-                                                                "build/run.trace.json, build/run.map.svg)")
-    parser.add_argument("--for", type=float, metavar="S", dest="seconds", help="stop the guests S seconds after they started; "
-                                                                              "default: when they have ended")
+    parser.add_argument("--to",
+                        type=Path,
+                        metavar="FILE",
+                        help="the page; trace and map go beside it (default: build/report.html, "
+                        "build/run.trace.json, build/run.map.svg)")
+    parser.add_argument("--for",
+                        type=float,
+                        metavar="S",
+                        dest="seconds",
+                        help="stop the guests S seconds after they started; "
+                        "default: when they have ended")
     options, others = parser.parse_known_args(argv)
     if options.seconds is not None and not 0 < options.seconds < 86400:
         parser.error(f"argument --for: {options.seconds:g}: more than 0 and less than 86400 seconds are wanted")
@@ -72,7 +81,9 @@ def load(path: Path) -> bytes:
     if not path.is_file():
         raise Refused(f"{path}: there is no such file")
     if path.stat().st_size > LARGEST:
-        raise Refused(f"{path}: {path.stat().st_size} bytes are more than the {LARGEST} that a report is made of: cut out the boot")
+        raise Refused(
+            f"{path}: {path.stat().st_size} bytes are more than the {LARGEST} that a report is made of: cut out the boot"
+        )
     return path.read_bytes()
 
 

@@ -60,7 +60,9 @@ def test_nothing_of_a_log_is_markup():
 
 def test_what_xml_has_no_characters_for():
     """What is left of a control sequence, and what is no character."""
-    odd = of(sample.LOG.decode().replace("name=net.vf0", "name=net\x1b\ufffe\x0fvf0").replace('text="all is well"', 'text="\x1b \uffff"'))
+    odd = of(sample.LOG.decode().replace("name=net.vf0",
+                                         "name=net\x1b\ufffe\x0fvf0").replace('text="all is well"',
+                                                                              'text="\x1b \uffff"'))
     drawn = graph.draw(odd.graph())
     assert "net\ufffd\ufffdvf0" in words(xml(graph.file(drawn)))
     xml("<html>" + "".join(re.findall(r"<svg.*?</svg>", page.render(odd, drawn, ""), re.S)) + "</html>")
@@ -78,11 +80,15 @@ def test_the_map_has_every_function():
     found = of(sample.LOG.decode())
     root = xml(graph.file(graph.draw(found.graph())))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    nodes = {element.findtext("{*}title"): words(element) for element in root.iter() if element.get("class", "").startswith("node")}
+    nodes = {
+        element.findtext("{*}title"): words(element)
+        for element in root.iter() if element.get("class", "").startswith("node")
+    }
     for device in found.devices:
         assert device.rid in nodes[device.rid] and device.owner in nodes[device.rid]
     arrows = [element for element in root.iter() if "blocked" in element.get("class", "").split()]
-    assert {element.findtext("{*}title") for element in arrows} == {"01:10.2->memory 0x4000000", "01:10.2->memory 0x9000000"}
+    assert {element.findtext("{*}title")
+            for element in arrows} == {"01:10.2->memory 0x4000000", "01:10.2->memory 0x9000000"}
     assert all(address in " ".join(map(words, arrows)) for address in ("✕ 0x4000000", "✕ 0x9000010"))
 
 
@@ -109,7 +115,9 @@ def checked(text: str) -> list[dict]:
     return whole["traceEvents"]
 
 
-@pytest.mark.parametrize("text", [sample.LOG.decode(), HOSTILE, sample.BOOT, "[3.0] guest.started name=a\n[1.0] guest.started name=b\n"])
+@pytest.mark.parametrize("text", [
+    sample.LOG.decode(), HOSTILE, sample.BOOT, "[3.0] guest.started name=a\n[1.0] guest.started name=b\n"
+])
 def test_the_trace_is_right(text):
     found = of(text)
     events = checked(trace.text(found.record, found.guests))
@@ -149,14 +157,18 @@ def lab(rgb: list[float]) -> list[float]:
 def test_colours_can_be_told_apart(vision, dark):
     """Owners that stand beside each other, and what is blocked. (A difference of 2 is just seen.)"""
     shades = [pair[dark] for pair in (*owners.GUESTS, owners.BLOCKED, owners.OTHERS["hypervisor"])]
-    seen = [lab([sum(weight * value for weight, value in zip(row, linear(colour))) for row in VISION[vision]]) for colour in shades]
+    seen = [
+        lab([sum(weight * value for weight, value in zip(row, linear(colour))) for row in VISION[vision]])
+        for colour in shades
+    ]
     close = {(one, other): round(difference, 1) for (one, a), (other, b) in itertools.combinations(zip(shades, seen), 2)
              if (difference := sum((x - y) ** 2 for x, y in zip(a, b)) ** .5) < 10}
     assert not close, close
 
 
 def contrast(one: str, other: str) -> float:
-    light = sorted(sum(weight * value for weight, value in zip((.2126, .7152, .0722), linear(colour))) for colour in (one, other))
+    light = sorted(
+        sum(weight * value for weight, value in zip((.2126, .7152, .0722), linear(colour))) for colour in (one, other))
     return (light[1] + .05) / (light[0] + .05)
 
 
@@ -172,8 +184,12 @@ def test_what_is_written_in_red_can_be_read():
 
 
 def run(*arguments, **options) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, ROOT / "tests/report/report.py", *map(str, arguments)], text=True, capture_output=True,
-                          timeout=120, check=False, **options)
+    return subprocess.run([sys.executable, ROOT / "tests/report/report.py", *map(str, arguments)],
+                          text=True,
+                          capture_output=True,
+                          timeout=120,
+                          check=False,
+                          **options)
 
 
 def refused(result: subprocess.CompletedProcess, *expected: str) -> None:
@@ -191,7 +207,8 @@ def test_files_beside_each_other(tmp_path):
     (tmp_path / "a.log").write_text("[0.1] guest.started name=a\n")
     done = run("--log", tmp_path / "a.log", "--to", tmp_path / "out.html")
     assert done.returncode == 0 and "note: There is no boot.start" in done.stderr, done.stderr
-    assert not (tmp_path / "out.map.svg").exists() and "The log has no PCI function" in (tmp_path / "out.html").read_text()
+    assert not (tmp_path / "out.map.svg").exists() and "The log has no PCI function" in (tmp_path /
+                                                                                         "out.html").read_text()
 
 
 def test_what_cannot_be_drawn_is_said(tmp_path):
@@ -232,9 +249,14 @@ def test_make_passes_names_on(tmp_path):
 
 
 @pytest.mark.parametrize("given, expected", [
-    ("LOG=/nowhere", "LOG: there is no file"), ("LOG=/", "LOG: '/' is no file"), ("TO=/nowhere/x.html", "TO: there is no folder"),
-    ("FOR=soon", "FOR: 'soon' is no number"), ("FOR=0", "FOR: '0' is no number"), ("SCENARIO=sriow", "did you mean 'sriov'?"),
-    ("LIKE=toaster", "LIKE: there is no kind of machine"), ("TO=docs", "a page's name ends in .html"),
+    ("LOG=/nowhere", "LOG: there is no file"),
+    ("LOG=/", "LOG: '/' is no file"),
+    ("TO=/nowhere/x.html", "TO: there is no folder"),
+    ("FOR=soon", "FOR: 'soon' is no number"),
+    ("FOR=0", "FOR: '0' is no number"),
+    ("SCENARIO=sriow", "did you mean 'sriov'?"),
+    ("LIKE=toaster", "LIKE: there is no kind of machine"),
+    ("TO=docs", "a page's name ends in .html"),
 ])
 def test_make_refuses_nonsense(tmp_path, given, expected):
     """Before anything is booted."""

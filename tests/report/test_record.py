@@ -29,7 +29,8 @@ def test_what_a_log_says(data):
     assert [one.rid for one in report.devices] == ["00:01.0", "00:1f.2", "01:00.0", "01:10.0", "01:10.2"]
     assert [one.rid for one in hardware.top(report.devices)] == ["00:01.0", "00:1f.2"]
     card, = report.devices[0].below
-    assert [(one.name, one.owner, one.domain) for one in card.below] == [("net.vf0", "good", "2"), ("net.vf1", "bad", "3")]
+    assert [(one.name, one.owner, one.domain) for one in card.below] == [("net.vf0", "good", "2"),
+                                                                         ("net.vf1", "bad", "3")]
     assert {space.domain: (space.owner, [one.rid for one in space.devices]) for space in report.domains} == \
         {"1": ("hypervisor", ["01:00.0"]), "2": ("good", ["01:10.0"]), "3": ("bad", ["01:10.2"])}
     assert report.processors[1].spans == [memory.Span(0, 0x2000000, 0x1000000, "rwx")]
@@ -42,7 +43,8 @@ def test_what_a_log_says(data):
     assert [(row.name, row.parts[0].end) for row in life.phases(report.record)] == [("memory", 0.01), ("pci", 0.1)]
     assert page.exits(report)["sums"] == [7, 11]
     assert page.missing(report) == ["1 of 2 blocked addresses have no answer to `why`."]
-    assert page.summary(report).startswith("2 guests with 2 virtual functions of their own. 3 DMA accesses blocked, all from bad. 2 audits")
+    assert page.summary(report).startswith(
+        "2 guests with 2 virtual functions of their own. 3 DMA accesses blocked, all from bad. 2 audits")
 
 
 def test_registers_are_no_memory():
@@ -56,9 +58,11 @@ def test_registers_are_no_memory():
 
 def test_without_a_prompt():
     """A run that nobody asked anything has the machine and its owners from the log."""
-    report = read(sample.BOOT + "".join(line + "\n" for line in sample.FAULTS.splitlines() if "] " in line) + sample.END[:240])
+    report = read(sample.BOOT + "".join(line + "\n"
+                                        for line in sample.FAULTS.splitlines() if "] " in line) + sample.END[:240])
     card, = report.devices[0].below
-    assert [(one.rid, one.kind, one.owner) for one in card.below] == [("01:10.0", "vf", "good"), ("01:10.2", "vf", "bad")]
+    assert [(one.rid, one.kind, one.owner) for one in card.below] == [("01:10.0", "vf", "good"),
+                                                                      ("01:10.2", "vf", "bad")]
     assert [one.target for one in report.blocked] == ["good", ""]
     assert report.domains[0].spans == [memory.Span(0, 0x4000000, 32 << 20, "-")]
     assert any("Nobody asked `map`" in note for note in page.missing(report))
@@ -86,9 +90,18 @@ W^X  pages are written or executed       691 leaves          VIOLATED: 2
     assert "<td>ranges of memory with one owner</td><td>51 ranges</td>" in text and "✕ VIOLATED: 2" in text
 
 
+def test_a_guest_that_was_paused():
+    held = "[0.350000] guest.paused name=good\n[0.360000] guest.resumed name=good\n"
+    report = read(sample.LOG.decode().replace("[0.400000]", held + "[0.400000]", 1))
+    assert [(part.kind, part.start, part.end) for part in report.guests[0].row.parts] == [
+        ("made", 0.061, 0.08), ("runs", 0.08, 0.35), ("paused", 0.35, 0.36), ("runs", 0.36, 0.41)]
+    assert "hatched, it was paused" in drawn(report) and "hatched, it was paused" not in drawn(read(sample.LOG))
+
+
 def test_no_guest_at_all():
     lines = sample.BOOT.splitlines(keepends=True)[:11]
-    report = read("".join(lines) + '[0.060000] guest.refused guest=good line=8 status=not-found message="a device is missing"\n')
+    report = read("".join(lines) +
+                  '[0.060000] guest.refused guest=good line=8 status=not-found message="a device is missing"\n')
     assert page.summary(report).startswith("No guest ran (1 refused). No DMA access was blocked.")
     assert "a device is missing" in drawn(report) and "There is no guest." in page.missing(report)
 
@@ -102,7 +115,8 @@ def test_the_map_is_that_of_the_guests_lives():
 def test_why_is_that_of_the_access():
     later = "bulkhead> why net.vf1 0x4000000\nblocked: the requester has no context entry\n"
     assert read(sample.LOG + later.encode()).blocked[0].verdict == "blocked: nothing is mapped at 0x4000000"
-    assert read(sample.LOG + b"bulkhead> why net.vf1 0x9000010\nblocked: so it is\n").blocked[1].verdict == "blocked: so it is"
+    assert read(sample.LOG +
+                b"bulkhead> why net.vf1 0x9000010\nblocked: so it is\n").blocked[1].verdict == "blocked: so it is"
 
 
 @pytest.mark.parametrize("forged", [
@@ -122,7 +136,9 @@ def test_a_guest_answers_for_nobody(forged):
 
 
 def test_the_last_boot_counts():
-    again = sample.LOG.replace(b"name=bad ", b"name=other ").replace(b"guest=bad", b"guest=other").replace(b"owner=bad", b"owner=other")
+    again = sample.LOG.replace(b"name=bad ",
+                               b"name=other ").replace(b"guest=bad",
+                                                       b"guest=other").replace(b"owner=bad", b"owner=other")
     report = read(sample.LOG + b"[0.000500] console.serial source=com1 port=0x3f8 fifo=16\n" + again)
     assert [guest.name for guest in report.guests] == ["good", "other"]
     assert report.record.events[0].event == "console.serial"
@@ -173,11 +189,14 @@ def test_fields_of_all_kinds():
         for value in ("x", "-1", "0x", "99999999999999999999999", "", '"a b"', "00:00.0"):
             parts = line.split("=")
             if len(parts) > 1:
-                odd = "=".join([parts[0], *(value + (" " + part.split(" ", 1)[1] if " " in part else "") for part in parts[1:])])
+                odd = "=".join(
+                    [parts[0], *(value + (" " + part.split(" ", 1)[1] if " " in part else "") for part in parts[1:])])
                 drawn(read(sample.LOG + odd.encode() + b"\n"))
 
 
-@pytest.mark.parametrize("data", [b"", b"\0" * 5000, bytes(range(256)) * 20, b"Hello\n" * 9, b"[1.0] \n", b"\xff\xfe[\n"])
+@pytest.mark.parametrize("data",
+                         [b"", b"\0" * 5000,
+                          bytes(range(256)) * 20, b"Hello\n" * 9, b"[1.0] \n", b"\xff\xfe[\n"])
 def test_no_log(data):
     with pytest.raises(record.NoLog, match=f"^{len(data)} bytes without a line of Bulkhead's log"):
         record.read(data, "x")

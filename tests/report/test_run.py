@@ -48,15 +48,19 @@ class Drawn:
 
 def draw(folder: Path, *options: str) -> Drawn:
     page = folder / "page.html"
-    done = subprocess.run([sys.executable, ROOT / "tests/report/report.py", "--to", page, *options], text=True, capture_output=True,
-                          timeout=300 * PATIENCE, check=False)
+    done = subprocess.run([sys.executable, ROOT / "tests/report/report.py", "--to", page, *options],
+                          text=True,
+                          capture_output=True,
+                          timeout=300 * PATIENCE,
+                          check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     log = Path(re.search(r"log=(\S+)", done.stderr).group(1)).read_bytes()
     reader = LogReader()
     reader.feed(log)
     drawing = folder / "page.map.svg"
-    return Drawn(log.decode(errors="replace").replace("\r", ""), reader.events, page, (folder / "page.trace.json").read_text(),
-                 ElementTree.parse(drawing).getroot() if drawing.exists() else None, done.stderr)
+    return Drawn(
+        log.decode(errors="replace").replace("\r", ""), reader.events, page, (folder / "page.trace.json").read_text(),
+        ElementTree.parse(drawing).getroot() if drawing.exists() else None, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +89,10 @@ def test_the_machine_is_that_of_the_log(run):
     assert len(owners) >= 9 and {"alpha", "beta", "rogue", "hypervisor", "free"} == set(owners.values())
     rows = dict(re.findall(r'<div class="function"><code>([^<]+)</code>(.*?)</div>', section(run, "machine"), re.S))
     assert set(rows) == set(owners)
-    nodes = {element.findtext("{*}title"): " ".join(element.itertext()) for element in run.map.iter() if element.get("class", "").startswith("node")}
+    nodes = {
+        element.findtext("{*}title"): " ".join(element.itertext())
+        for element in run.map.iter() if element.get("class", "").startswith("node")
+    }
     for rid, owner in owners.items():
         assert owner in plain(rows[rid]) and f"owner {owner}" in nodes[rid], rid
     for line in run.of("device.assigned"):
@@ -126,7 +133,8 @@ def test_memory_is_that_of_the_log(run):
 
 def test_ram_is_that_of_the_log(run):
     """Each guest has its part of the bar, which ends where RAM does."""
-    bars = re.findall(r'<i class="[^"]*" style="left:([\d.]+)%;width:([\d.]+)%" title="(\w+): (0x\w+) to', section(run, "machine"))
+    bars = re.findall(r'<i class="[^"]*" style="left:([\d.]+)%;width:([\d.]+)%" title="(\w+): (0x\w+) to',
+                      section(run, "machine"))
     memory = [(int(line["physical"], 16), int(line["size"], 16), line["owner"]) for line in run.records("memory")]
     end = max(base + size for base, size, owner in memory if owner == "free")
     for guest in run.of("guest.created"):
@@ -149,7 +157,8 @@ def test_counts_are_those_of_the_log(run):
         assert {kind: row[place] for kind, row in shown.items() if kind != "all" and row[place]} == counts
         assert shown["all"][place] == sum(counts.values())
     for line in run.of("guest.stopped"):
-        assert numbers[f"{line['name']} vcpu 0"] and sum(numbers[f"{line['name']} vcpu 0"].values()) == line.number("exits")
+        assert numbers[f"{line['name']} vcpu 0"] and sum(
+            numbers[f"{line['name']} vcpu 0"].values()) == line.number("exits")
     audits = run.of("audit.ok")
     assert f"{len(audits)} audits without a finding" in section(run, "audit")
     assert f"{len(audits)} audits, no violation" in run.text
@@ -161,12 +170,14 @@ def test_times_are_those_of_the_log(run):
     for name in ("alpha", "beta", "rogue"):
         (start,), (end,) = run.of("guest.started", name=name), run.of("guest.stopped", name=name)
         assert bars[f"{name} runs"] == (round(start.time * 1e6), round(end.time * 1e6))
-        row = re.search(rf'title="{name}">{name}</span>.*?<span class="length">(.*?)</span>', section(run, "timeline"), re.S).group(1)
+        row = re.search(rf'title="{name}">{name}</span>.*?<span class="length">(.*?)</span>', section(run, "timeline"),
+                        re.S).group(1)
         assert abs(float(row.split()[0]) - (end.time - start.time)) < 0.002
     phases = [line for line in run.of("boot.phase")]
     assert len(phases) >= 8 and all(bars[line["name"]][0] == round(line.time * 1e6) for line in phases)
     logged = collections.Counter(line.event for line in run.events)
-    assert collections.Counter(event["name"] for event in events if event["ph"] == "i" and event["cat"] == "log") == logged
+    assert collections.Counter(event["name"] for event in events
+                               if event["ph"] == "i" and event["cat"] == "log") == logged
 
 
 def test_nothing_is_missing(run):
@@ -205,7 +216,9 @@ def test_in_a_browser(run, window: Browser, width, dark):
     assert window.run(OVERLAPS) == []
     assert window.run(CUT) == []
     assert window.run("return document.documentElement.scrollWidth") <= width
-    smallest = window.run("return Math.min(...[...document.querySelectorAll('svg.space text')].map(t => t.getBoundingClientRect().height))")
+    smallest = window.run(
+        "return Math.min(...[...document.querySelectorAll('svg.space text')].map(t => t.getBoundingClientRect().height))"
+    )
     assert smallest >= 9, "labels can be read"
     background = window.run("return getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(20, 24, 28)" if dark else "rgb(255, 255, 255)")
@@ -215,10 +228,11 @@ def test_in_a_browser(run, window: Browser, width, dark):
 def test_what_would_be_wrong_is_seen(run, window):
     """The checks of this file find what is planted."""
     window.open(run.page, 1600)
-    window.run("let t = document.querySelectorAll('svg.space text'); t[5].setAttribute('x', t[6].getAttribute('x'));"
-               "t[5].setAttribute('y', t[6].getAttribute('y')); t[7].setAttribute('x', -90);"
-               "let wide = document.createElement('p'); wide.textContent = 'w'.repeat(999); document.querySelector('main').append(wide);"
-               "console.error('planted'); new Image().src = 'http://127.0.0.1:9/planted'")
+    window.run(
+        "let t = document.querySelectorAll('svg.space text'); t[5].setAttribute('x', t[6].getAttribute('x'));"
+        "t[5].setAttribute('y', t[6].getAttribute('y')); t[7].setAttribute('x', -90);"
+        "let wide = document.createElement('p'); wide.textContent = 'w'.repeat(999); document.querySelector('main').append(wide);"
+        "console.error('planted'); new Image().src = 'http://127.0.0.1:9/planted'")
     assert len(window.run(OVERLAPS)) >= 1 and len(window.run(CUT)) >= 1
     assert window.run("return document.documentElement.scrollWidth") > 1600
     window.driver.implicitly_wait(1)
@@ -250,7 +264,8 @@ def test_by_keyboard(run, window):
     reached = []
     for _ in range(60):
         window.driver.switch_to.active_element.send_keys(Keys.TAB)
-        reached.append(window.run("let a = document.activeElement; return a.className.baseVal || a.className || a.tagName"))
+        reached.append(
+            window.run("let a = document.activeElement; return a.className.baseVal || a.className || a.tagName"))
     assert reached[0] == "skip" and {"A", "SUMMARY", "scroll", "answer"} <= set(reached), reached
     closed = window.driver.find_elements("css selector", "details:not([open]) > summary")[0]
     window.run("document.querySelector('details:not([open]) > summary').focus()")
@@ -275,8 +290,10 @@ def test_what_a_guest_says_is_shown_as_text(window, tmp_path):
     """Nothing of a log is carried out, and all of it can be read."""
     log = tmp_path / "log"
     log.write_text(HOSTILE)
-    subprocess.run([sys.executable, ROOT / "tests/report/report.py", "--log", log, "--to", tmp_path / "x.html"], check=True,
-                   capture_output=True, timeout=60 * PATIENCE)
+    subprocess.run([sys.executable, ROOT / "tests/report/report.py", "--log", log, "--to", tmp_path / "x.html"],
+                   check=True,
+                   capture_output=True,
+                   timeout=60 * PATIENCE)
     window.open(tmp_path / "x.html", 1600)
     assert window.errors() == [] and window.run("return document.scripts.length + document.images.length") == 0
     text = window.run("return document.body.textContent")
@@ -289,8 +306,13 @@ def test_a_log_cut_anywhere(run, window, tmp_path):
     log = tmp_path / "log"
     for place in ("boot.phase name=nics", "map.memory", "access=write"):
         log.write_text(run.log[:run.log.index(place) + 7])
-        done = subprocess.run([sys.executable, ROOT / "tests/report/report.py", "--log", log, "--to", tmp_path / "x.html"],
-                              text=True, capture_output=True, timeout=60 * PATIENCE, check=False)
+        done = subprocess.run([
+            sys.executable, ROOT / "tests/report/report.py", "--log", log, "--to", tmp_path / "x.html"
+        ],
+                              text=True,
+                              capture_output=True,
+                              timeout=60 * PATIENCE,
+                              check=False)
         assert done.returncode == 0 and "note: There is no run.verdict" in done.stderr, done.stderr
         window.open(tmp_path / "x.html", 390)
         assert window.errors() == [] and window.run(OVERLAPS) == [] and window.run(CUT) == []
@@ -315,7 +337,8 @@ def test_guests_that_do_not_end(built, window, tmp_path):
     drawn = draw(tmp_path, "--like", "amd", "--for", "1", "--file", f"/bulkhead/sriov.conf={config}")
     assert "guests are still running" in drawn.said and "No VT-d unit is in use" in drawn.text
     refused, = drawn.of("iommu.refused")
-    assert refused["message"] in html.unescape(re.search('<aside id="troubles">(.*?)</aside>', drawn.text, re.S).group(1))
+    assert refused["message"] in html.unescape(
+        re.search('<aside id="troubles">(.*?)</aside>', drawn.text, re.S).group(1))
     stopped, = drawn.of("guest.stopped", name="stays")
     assert stopped["reason"] == "shutdown" and "shutdown" in section(drawn, "guests")
     checked(drawn.trace)

@@ -17,7 +17,9 @@ def _microseconds(seconds: float) -> int:
 
 
 def _named(process: int, thread: int, name: str, kind: str = "thread_name") -> dict:
-    return {"ph": "M", "ts": 0, "pid": process, "tid": thread, "cat": "__metadata", "name": kind, "args": {"name": name}}
+    return {
+        "ph": "M", "ts": 0, "pid": process, "tid": thread, "cat": "__metadata", "name": kind, "args": {"name": name}
+    }
 
 
 def _parts(process: int, thread: int, row: Row) -> Iterable[dict]:
@@ -57,7 +59,9 @@ def events(record: Record, guests: list[Guest]) -> list[dict]:
     for thread, row in enumerate([*life.phases(record), life.audits(record)], 1):
         found += [_named(BOOT, thread, row.name), *_parts(BOOT, thread, row), *_marks(BOOT, thread, row)]
     for thread, guest in enumerate(guests, 1):
-        found += [_named(GUESTS, thread, guest.name), *_parts(GUESTS, thread, guest.row), *_marks(GUESTS, thread, guest.row)]
+        found += [
+            _named(GUESTS, thread, guest.name), *_parts(GUESTS, thread, guest.row), *_marks(GUESTS, thread, guest.row)
+        ]
     found += _log(record)
     return sorted(found, key=lambda event: (event["ph"] != "M", event["ts"]))
 
