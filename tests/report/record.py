@@ -13,6 +13,8 @@ _MARK = re.compile(r"<\d+>")
 _GUEST = re.compile(r"(?:^|\s)[A-Za-z0-9_-]{1,31}\| ")
 # What XML has no characters for.
 _UNPRINTABLE = re.compile("[^\t\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONTROL = re.compile(r"\x1b\[[0-9;?=]*[ -/]*[@-~]|\x1b[0-Z\\-_]")
+LONGEST = 4096  # columns
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -86,6 +88,35 @@ def size_text(number: int) -> str:
     return str(number)
 
 
+_MOVES = re.compile(r"\x1b\[(\d*)([CDGK])")
+
+
+def on_screen(text: str) -> str:
+    """What a terminal shows of a line in which the prompt was written, edited and taken back."""
+    cells: list[str] = []
+    place = at = 0
+    while at < len(text):
+        move = _MOVES.match(text, at)
+        other = None if move else _CONTROL.match(text, at)
+        if move:
+            count = int(move.group(1) or 0)
+            if move.group(2) == "K":
+                del cells[place:]
+            else:
+                ways = {"C": place + max(count, 1), "D": place - max(count, 1), "G": max(count, 1) - 1}
+                place = min(max(0, ways[move.group(2)]), LONGEST)
+        elif text[at] == "\b":
+            place = max(0, place - 1)
+        elif text[at] == "\r":
+            place = 0
+        elif not other:
+            cells += " " * (place + 1 - len(cells))
+            cells[place] = text[at]
+            place += 1
+        at = (move or other).end() if move or other else at + 1
+    return "".join(cells)
+
+
 def clean(text: str) -> str:
     """Without control sequences, and with a mark for what cannot stand in a page."""
     return _UNPRINTABLE.sub("\ufffd", strip_escapes(text))
@@ -114,7 +145,8 @@ def read(data: bytes, source: str) -> Record:
     record.torn = bool(rest.strip())
     record.lines = len(complete)
     for number, raw in enumerate(complete):
-        text = clean(raw.decode("utf-8", "replace").rstrip("\r"))
+        line = raw.decode("utf-8", "replace").rstrip("\r")
+        text = clean(line)
         event = parse_line(text, number)
         if event:
             repeating = open_answer is not None and open_answer.command.startswith(("log", "more"))
@@ -122,6 +154,8 @@ def read(data: bytes, source: str) -> Record:
                 seen.add(event.text)
                 record.events.append(event)
             continue
+        if PROMPT in text:
+            text = clean(on_screen(line[-LONGEST:]))
         before, prompt, typed = text.rpartition(PROMPT)
         if prompt and not _GUEST.search(before + " "):
             command = " ".join(typed.split())

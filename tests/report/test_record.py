@@ -98,6 +98,21 @@ def test_a_guest_that_was_paused():
     assert "hatched, it was paused" in drawn(report) and "hatched, it was paused" not in drawn(read(sample.LOG))
 
 
+@pytest.mark.parametrize("typed", [
+    "bulkhead> <10>\b\b\b\bexits", "bulkhead> <1>\r             \rbulkhead> exits", "\x1b[1mbulkhead> \x1b[0mexist\b\bts",
+    "bulkhead> walk 1\x1b[6D\x1b[Kexits", "bulkhead> exitss\b \b", "bulkhead> its\x1b[11Gexits", "bulkhead> e\x1b[K\rbulkhead> exits",
+])
+def test_a_line_that_was_edited(typed):
+    """What stands on the screen in the end is what was asked."""
+    report = read(sample.LOG + typed.encode() + b"\r\ngood vcpu 0: cpuid=5\r\n")
+    assert page.exits(report)["sums"] == [5], report.record.answers[-1]
+
+
+def test_cursors_go_nowhere():
+    assert record.on_screen("ab\x1b[9D\b\x1b[500Dc\x1b7\x1b8") == "cb"
+    assert len(record.on_screen("\x1b[99999999Cb" * 50)) <= record.LONGEST + 50
+
+
 def test_no_guest_at_all():
     lines = sample.BOOT.splitlines(keepends=True)[:11]
     report = read("".join(lines) +
