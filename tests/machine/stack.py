@@ -19,9 +19,11 @@ import threading
 import time
 from pathlib import Path
 
+import pexpect
+
 from . import paths, stackdisk
 from .bochs import CPU_MODEL, Bochs
-from .machine import MachineError
+from .machine import PATIENCE, MachineError
 from .qemu import prepare_medium
 from .qemu_command import Places, nested_arguments
 from .spec import MachineSpec
@@ -54,7 +56,7 @@ class LinuxOnBochs(Bochs):
     _standard_input = subprocess.PIPE
 
     def __init__(self, memory: int, directory: Path) -> None:
-        super().__init__(MachineSpec(boot="none", memory=memory), SNAPSHOT_SECONDS, directory)
+        super().__init__(MachineSpec(boot="none", memory=memory), SNAPSHOT_SECONDS * PATIENCE, directory)
 
     def _cpu(self) -> str:
         return CPU_MODEL  # spec.cpu is the upper machine's
@@ -77,7 +79,10 @@ class LinuxOnBochs(Bochs):
 
     def save(self, target: Path) -> None:
         """Takes the snapshot and ends the machine."""
-        self.console.expect_exact("stack: ready", timeout=SNAPSHOT_SECONDS)
+        try:
+            self.console.expect_exact("stack: ready", timeout=SNAPSHOT_SECONDS)
+        except (pexpect.EOF, pexpect.TIMEOUT):
+            raise MachineError(self.explain("Linux in Bochs did not come up in time")) from None
         self._process.stdin.write(f"{target}\nno\n".encode())
         self._process.stdin.flush()
         port = re.search(r"listening for connections on port (\d+)", self._read_text("bochs.log"))

@@ -496,12 +496,3 @@ def test_linux_in_the_stacked_machine_is_told_to_hurry():
     assert b"cpus" not in text and b"cpus" in scenario.text_of("linux").encode()
     changed = text.decode().replace(" mitigations=off", "").replace("limit=3000", "limit=300")
     assert changed == scenario.text_of("linux").replace("cpus   = 2\n", "")
-
-
-def test_run_reads_its_options():
-    options = run.arguments(["--scenario", "sriov", "--nic", "igb@switch", "--nic", "e1000e", "--cpus", "2",
-                             "--file", f"bulkhead/a={paths.REPOSITORY / 'VERSION'}", "--qemu", "11", "--extra", "-s", "-S"])
-    spec = run.specification(options, batch=True)
-    assert spec.nics == (Nic("igb", "switch"), Nic("e1000e")) and (spec.cpus, spec.qemu) == (2, 11)
-    assert spec.extra == ("-s", "-S") and spec.files == {"/bulkhead/a": paths.REPOSITORY / "VERSION"}
-    assert run.specification(run.arguments(["--nic", "none"]), batch=True).nics == ()

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 
-from machine import Bochs, Kvm, LogReader, MachineSpec, Stack, Tcg, before, causes, choices, run  # noqa: E402
+from machine import Bochs, Kvm, LogReader, MachineSpec, Nic, Stack, Tcg, before, causes, choices, run  # noqa: E402
 from machine.machine import Outcome  # noqa: E402
 
 WRONG = "[nic uplink]\n[guest a]\nimage = hello.elf\ncpus = two\n"
@@ -41,7 +41,7 @@ def refused(capfd, *words) -> list[str]:
     (["--qemu", "12"], "there are 10, 11"), (["--cpus", "two"], "'two' is no number from 1 to 4096"), (["--cpus", "-1"], "--cpus"),
     (["--cpus", "0"], "no number"), (["--cpus", "9" * 99], "no number"), (["--memory", "1"], "no number"), (["--memory", "32M"], "'32M'"),
     (["--boot", "floppy"], "there are disk, usb, iso"), (["--firmware", "x"], "there are plain, secure"), (["--aw-bits", "64"], "39, 48"),
-    (["--nic", "igx"], "did you mean 'igb'?"), (["--nic", "igb@swich"], "did you mean 'switch'?"), (["--gdb", "0"], "1 to 65535"),
+    (["--nic", "igx"], "did you mean 'igb'?"), (["--nic", "igb@switchx"], "did you mean 'switch'?"), (["--gdb", "0"], "1 to 65535"),
     (["--timeout", "nan"], "no time"), (["--timeout", "0"], "no time"), (["--timeout", "inf"], "no time"), (["--timeout", "x"], "no time"),
     (["--file", "x"], "TARGET=FILE is wanted"), (["--file", "="], "TARGET=FILE"), (["--file", "/a=/none"], "'/none' is not there"),
     (["--file", "/a=/"], "'/' is no file"), (["--file", "/../a=VERSION"], "no name that"), (["--file", "/a:b=VERSION"], "no name that"),
@@ -51,6 +51,15 @@ def test_what_cannot_be_is_one_line(no_machine, capfd, monkeypatch, words, what)
     monkeypatch.chdir(ROOT)
     line, = refused(capfd, *words)
     assert what in line and line.isprintable() and len(line) < 450
+
+
+def test_run_reads_its_options():
+    options = run.arguments(["--scenario", "sriov", "--nic", "igb@switch", "--nic", "e1000e", "--cpus", "2",
+                             "--file", f"bulkhead/a={ROOT / 'VERSION'}", "--qemu", "11", "--extra", "-s", "-S"])
+    spec = run.specification(options, batch=True)
+    assert spec.nics == (Nic("igb", "switch"), Nic("e1000e")) and (spec.cpus, spec.qemu) == (2, 11)
+    assert spec.extra == ("-s", "-S") and spec.files == {"/bulkhead/a": ROOT / "VERSION"}
+    assert run.specification(run.arguments(["--nic", "none"]), batch=True).nics == ()
 
 
 def test_a_configuration_with_errors_is_not_booted(no_machine, capfd, built, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ class Found(BaseException):
 def programs() -> list[Path]:
     """The programs that people start: those of the two folders that parse arguments."""
     return [path for folder in FOLDERS for path in sorted((REPOSITORY / folder).glob("*.py"))
-            if path.stat().st_mode & 0o100 and "argparse.ArgumentParser(" in path.read_text(encoding="utf-8")]
+            if path.stat().st_mode & 0o100 and "argparse.ArgumentParser" in path.read_text(encoding="utf-8")]
 
 
 def parser_of(program: Path) -> argparse.ArgumentParser:
