@@ -45,6 +45,7 @@ include tests/prove/build.mk
 include tests/size/build.mk
 include tests/report/build.mk
 include tests/labs/build.mk
+include tests/book/build.mk
 
 # `make V=1` shows the commands, `make -s` nothing.
 Q := $(if $(V),,@)
