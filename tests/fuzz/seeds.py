@@ -209,4 +209,7 @@ def main():
         (folder / name).write_bytes(data)
 
 
-main()
+try:
+    main()
+except OSError as problem:
+    sys.exit(f"seeds: error: {problem}")

@@ -44,7 +44,8 @@ class Tcg(Machine):
 
     name = "tcg"
     _BELONGS = re.compile(r"qemu-system-x86_64: (vtd_\w+: detected (slpte permission error|translation failure)"
-                          r"|New fault is not recorded due to compression of faults)")
+                          r"|New fault is not recorded due to compression of faults"
+                          r"|warning: hub \d+ is not connected to host network)")
 
     def _program(self) -> list:
         """QEMU itself."""

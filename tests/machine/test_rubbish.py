@@ -18,7 +18,9 @@ PROGRAMS = ["tests/machine/run.py", "tests/machine/demo.py", "tests/machine/fres
             "tests/tools/preflight.py",
             "tests/tools/symbols.py", "tests/tools/attacks.py", "tests/tools/check_config.py", "tests/tools/debug.py", "tests/bench/bench.py",
             "tests/bench/plots.py", "tests/prove/prove.py", "tests/mutations/runner.py", "tests/system/architecture.py",
-            "tests/size/size.py", "tests/fuzz/seeds.py", "tests/busy.py", "tests/report/report.py", "boot/application.py",
+            "tests/size/size.py", "tests/fuzz/seeds.py", "tests/busy.py", "tests/report/report.py", "tests/machine/demo.py",
+            "tests/labs/lab.py", "tests/labs/grade.py", "tests/tools/serve.py", "tests/tools/completion.py",
+            "tests/tools/manual.py", "boot/application.py",
             "boot/image.sh", "boot/sign.sh", "boot/usb.sh", "build/config", "build/dmar", "build/units"]
 # Each of these is wrong for every one of them.
 NONSENSE = [["--no-such-option", "x"], ["/dev/null/x", "\udcff", "x" * 3000, "", "\x1b[2J"]]
@@ -53,6 +55,12 @@ def test_an_environment_without_sense(built, name, values, status):
         done, said = answer([ROOT / "tests/machine/run.py", "--machine", "tcg", "--anyway", "--batch"],
                             env={**os.environ, name: value})
         assert done == status and "Traceback" not in said and "error: " in said.splitlines()[-1], (value, said)
+
+
+@pytest.mark.parametrize("program", ["tests/tools/manual.py", "tests/tools/completion.py", "tests/fuzz/seeds.py fuzz_usb"])
+def test_where_nothing_can_be_written(program):
+    status, said = answer(["/usr/bin/python3", *program.split(), "/dev/null/x"], cwd=ROOT)
+    assert status == 1 and "Traceback" not in said and "/dev/null" in said, said
 
 
 def spoilt(chance: random.Random, content: bytes) -> bytes:

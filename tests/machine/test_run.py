@@ -205,7 +205,8 @@ def test_causes_of_a_log_cut_anywhere():
 GOOD = '[1.0] iommu.refused message="no DMAR"\n[1.1] run.verdict result=ok\n'
 BLOCKED = ("qemu-system-x86_64: vtd_iova_to_slpte: detected slpte permission error (iova=0x21c1f000, level=0x2)\n"
            "qemu-system-x86_64: vtd_iommu_translate: detected translation failure (dev=01:00:00, iova=0x21c1f000)\n"
-           "qemu-system-x86_64: New fault is not recorded due to compression of faults\n")
+           "qemu-system-x86_64: New fault is not recorded due to compression of faults\n"
+           "qemu-system-x86_64: warning: hub 0 is not connected to host network\n")
 DRIVES = "".join(f"00000000000e[      ] state/config:{line}: ataX-master/slave CHS set to 0/0/0 - autodetection enabled\n"
                  for line in (13, 14, 15))
 FAREWELL = "Bochs is exiting with the following message:\n[ACPI  ] ACPI control: soft power off\n"
