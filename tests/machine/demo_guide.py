@@ -123,6 +123,8 @@ class Guide:
             self._answered()
             self._command, self._answer = text[len(PROMPT):].strip(), []
             self._running = bool(self._command)
+            if self._command and not self._attempt:
+                self._note()  # several lines were pasted
         elif self._command:
             self._answer.append(text)
 
@@ -171,7 +173,12 @@ class Guide:
     def _enter(self) -> None:
         line = self._line_now()
         self._typed.clear()
-        if self._running or not self.shown or line is None:
+        if self._running or not self.shown:
+            self._machine(b"\r")
+            return
+        if line is None:
+            self._note()
+            self._running = True
             self._machine(b"\r")
             return
         words = line.split()
@@ -179,14 +186,18 @@ class Guide:
             self._machine(KILL_LINE)
             self._word(words)
             return
-        ended = self.index == len(self.steps)
-        waiting = self._event_until is not None
-        if not ended and not waiting:
-            self._attempt = Attempt(self.step, self._wanted(), self._unmet(self.step), len(self._events()))
-            if not words:
-                self._machine(self._attempt.command.encode())
-        self._running = bool(words) or not (ended or waiting)
+        noted = self._note()
+        if noted and not words:
+            self._machine(self._attempt.command.encode())
+        self._running = noted or bool(words)
         self._machine(b"\r")
+
+    def _note(self) -> bool:
+        """What the step wants, before a command can change it; False when nothing is wanted."""
+        if not self.shown or self.index == len(self.steps) or self._event_until is not None:
+            return False
+        self._attempt = Attempt(self.step, self._wanted(), self._unmet(self.step), len(self._events()))
+        return True
 
     def _line_now(self) -> str | None:
         """What stands behind the prompt; None while the machine may not have shown it yet."""

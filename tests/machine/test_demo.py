@@ -16,7 +16,7 @@ from machine import PATIENCE, demo, logfmt  # noqa: E402
 from machine.demo_facts import Facts  # noqa: E402
 from machine.demo_guide import PROMPT, WORDS, Guide, Typed  # noqa: E402
 from machine.demo_steps import END, ORIENTATION, STEPS  # noqa: E402
-from machine.fake_prompt import LOG  # noqa: E402
+from machine.fake_prompt import ANSWERS, LOG  # noqa: E402
 
 from conftest import make  # noqa: E402
 
@@ -229,6 +229,21 @@ def test_an_empty_line_is_one_that_is_known_to_be(keys, wait, sent):
         played.now += wait
         played.guide.key(b"\r")
     assert played.sent == sent
+
+
+@pytest.mark.parametrize("keys", [b"gue\t\r", b"\x1b[A\r"])
+def test_a_command_that_is_completed_or_recalled_counts(keys):
+    played = Played()
+    played.guide.key(keys)
+    played.say("guests\n" + ANSWERS["guests"] + PROMPT)
+    assert played.guide.done == {"guests"}
+
+
+def test_lines_that_are_pasted_count():
+    played = Played()
+    played.guide.key(b"guests\rdevices\r")
+    played.say("guests\n" + ANSWERS["guests"] + PROMPT + "devices\n" + ANSWERS["devices"] + PROMPT)
+    assert played.guide.done == {"guests", "devices"} and played.guide.index == 2
 
 
 def test_what_is_typed_ahead_is_not_typed_into():
