@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Draws a run: a page (HTML), a trace for ui.perfetto.dev and chrome://tracing (JSON), and the map (SVG).
+"""Draws a run as a page (HTML), a trace for ui.perfetto.dev and chrome://tracing (JSON), and a map (SVG).
 
     report.py --scenario sriov                boots it, asks the prompt, draws
     report.py --log build/run/1-0/serial.log  draws what a log has"""

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FOLDERS = ("tests/machine", "tests/tools")
+FOLDERS = ("tests/machine", "tests/report", "tests/tools")
 
 
 class Found(BaseException):
@@ -17,7 +17,7 @@ class Found(BaseException):
 
 
 def programs() -> list[Path]:
-    """The programs that people start: those of the two folders that parse arguments."""
+    """The programs that people start: those of these folders that parse arguments."""
     return [path for folder in FOLDERS for path in sorted((REPOSITORY / folder).glob("*.py"))
             if path.stat().st_mode & 0o100 and "argparse.ArgumentParser" in path.read_text(encoding="utf-8")]
 
