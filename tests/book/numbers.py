@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Numbers in pages that come from somewhere: written there by `make book-numbers`, and held to it by a test.
 
-    <!-- constant NAME -->64<!-- -->       a #define or an enumerator of the sources; `constant NAME in KiB` or in another unit
+    <!-- constant NAME -->64<!-- -->       a #define or an enumerator of the sources; `constant NAME in KiB`, `constant NAME minus 1`,
+                                           `constant FILE.c:NAME` where several files define it
     <!-- count mutations -->210<!-- -->    how many there are: COUNTS below has what can be counted
     <!-- bench WHAT -->3,188<!-- -->       the figure of that row of the table in docs/performance.md, which `make plots` writes;
                                            `bench native WHAT`, `bench peer WHAT` its other columns
     <!-- above /RE/ -->0x1fc17<!-- -->     what the group catches in the block above, or in all of it, `above N /RE/`: the Nth
-    <!-- seen MACHINE EVENT KEY=VALUE KEY -->32<!-- -->   the last key's value in a machine's log; `make book` looks
+    <!-- seen MACHINE EVENT KEY=VALUE KEY -->32<!-- -->   the last key's value in a machine's log, `KEY in MiB`; `make book` looks
 
 `exit`, `guard` and `size` are others' (tests/bench/pages.py, guards.py, tests/size/size.py)."""
 
@@ -25,15 +26,25 @@ from . import machines
 from .marks import ROOT, Mark, Shown
 
 FIGURE = re.compile(r"(<!-- (constant|count|bench|above) ([^>]+?) -->)(`?)([^<`]*)(`?)(<!-- -->)")
-SEEN = re.compile(r"(<!-- seen ([\w-]+) ([\w.]+)((?: [\w-]+=[^ >]+)*) ([\w-]+) -->)([^<]*)(<!-- -->)")
+SEEN = re.compile(r"(<!-- seen ([\w-]+) ([\w.]+)((?: [\w-]+=[^ >]+)*) ([\w-]+(?: in \w+)?) -->)([^<]*)(<!-- -->)")
+SEEN_SLACK = 0.1  # of a figure in a unit: what grows a little with every change does not make a page wrong
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "ms": 1000, "s": 1_000_000, "pages": 4096}
 _OPERATORS: dict[type, Callable] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
                                     ast.Div: operator.floordiv, ast.LShift: operator.lshift, ast.BitOr: operator.or_}
 
 
+
+
+def _listed() -> list[bool]:
+    """Of each attack of docs/security.md whether it is of the list, S01 to S55."""
+    return [re.fullmatch(r"S[0-4]\d|S5[0-5]", one.number) is not None for one in attacks.read_page()[0]]
+
+
 COUNTS: dict[str, Callable[[], int]] = {
     "mutations": lambda: len(mutations.MUTATIONS),
-    "attacks": lambda: len(attacks.read_page()),
+    "attacks": lambda: len(attacks.read_page()[0]),
+    "attacks-listed": lambda: sum(_listed()),
+    "attacks-added": lambda: sum(not one for one in _listed()),
     "fuzz-targets": lambda: len(list((ROOT / "tests/fuzz").glob("fuzz_*.c"))),
     "proofs": lambda: len(list((ROOT / "tests/prove").glob("prove_*.c"))),
     "unit-tests": lambda: sum(path.read_text().count("cmocka_unit_test") for path in (ROOT / "tests/unit").glob("test_*.c")),
@@ -43,23 +54,28 @@ COUNTS: dict[str, Callable[[], int]] = {
 
 
 @functools.cache
-def _definitions() -> dict[str, str]:
-    """Text behind each #define with a value, and each enumerator."""
-    text = subprocess.run(["git", "grep", "-hE", r"^#define [A-Z]\w+ +[^ (]|^#define [A-Z]\w+ +\(|^\s+[A-Z]\w+ = [^,;]+,|static const .*= .*;",
-                           "--", "hypervisor/*.[ch]", "drivers/*.[ch]", "boot/*.[ch]"], cwd=ROOT, capture_output=True, text=True,
+def _definitions() -> dict[str, dict[str, str]]:
+    """Text behind each #define with a value, and each enumerator, by file."""
+    text = subprocess.run(["git", "grep", "-E", r"^#define [A-Z]\w+ +[^ (]|^#define [A-Z]\w+ +\(|^\s+[A-Z]\w+ = [^,;]+,", "--",
+                           "hypervisor/*.[ch]", "drivers/*.[ch]", "boot/*.[ch]"], cwd=ROOT, capture_output=True, text=True,
                           check=True).stdout
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     for line in text.splitlines():
-        match = re.match(r"#define (\w+)\s+(.*)", line) or re.match(r"\s+([A-Z]\w+) = ([^,;]+),", line)
+        file, _, code = line.partition(":")
+        match = re.match(r"#define (\w+)\s+(.*)", code) or re.match(r"\s+([A-Z]\w+) = ([^,;]+),", code)
         if match:
-            found[match[1]] = re.sub(r"/\*.*|//.*", "", match[2]).strip()
+            found.setdefault(match[1], {})[file] = re.sub(r"/\*.*|//.*", "", match[2]).strip()
     return found
 
 
-def constant(name: str) -> int:
+def constant(words: str) -> int:
     """Its value; it may be made of others."""
-    if name not in _definitions():
-        raise KeyError(f"the sources define no {name}")
+    wanted, _, name = words.rpartition(":")
+    texts = {text for file, text in _definitions().get(name, {}).items() if f"/{file}".endswith(f"/{wanted}" if wanted else file)}
+    if len(texts) != 1:
+        raise KeyError(f"the sources define no {words}" if not texts else
+                       f"{name} is defined several times: constant FILE.c:{name}, of {', '.join(_definitions()[name])}")
+    definition, = texts
 
     def value(node: ast.expr) -> int:
         if isinstance(node, ast.Constant) and isinstance(node.value, int):
@@ -68,9 +84,9 @@ def constant(name: str) -> int:
             return constant(node.id)
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
             return _OPERATORS[type(node.op)](value(node.left), value(node.right))
-        raise KeyError(f"{name} is no plain number: {_definitions()[name]}")
+        raise KeyError(f"{name} is no plain number: {definition}")
 
-    text = re.sub(r"\b(0x[0-9a-fA-F]+|\d+)[uUlL]+\b", r"\1", _definitions()[name])
+    text = re.sub(r"\b(0x[0-9a-fA-F]+|\d+)[uUlL]+\b", r"\1", definition)
     text = re.sub(r"\((uint\d+_t|size_t)\)", "", text)
     text = re.sub(r"\b([KMGT])IB\(", lambda match: f"{1 << {'K': 10, 'M': 20, 'G': 30, 'T': 40}[match[1]]} * (", text)
     try:
@@ -118,7 +134,8 @@ def value_of(kind: str, words: str, before: str) -> str:
     if kind == "above":
         return _above(words, before)
     name, _, unit = words.partition(" in ")
-    number = constant(name)
+    name, _, less = name.partition(" minus ")
+    number = constant(name) - int(less or "0")
     if unit and (unit not in UNITS or number % UNITS[unit]):
         raise KeyError(f"{name} is {number}: no whole number of {unit}")
     return f"{number // UNITS[unit] if unit else number}"
@@ -175,10 +192,17 @@ def seen(page: str, text: str) -> list[Shown]:
 def look(one: Shown, run) -> str:
     """What the machine's log has in its place."""
     name, wanted = machines.event_of(one.mark.get("event"))
+    key, _, unit = one.mark.get("key").partition(" in ")
     for line in run.events:
-        if line.matches(name, wanted) and one.mark.get("key") in line.fields:
-            return line[one.mark.get("key")]
-    raise KeyError(f"the log has no {one.mark.get('event')} with {one.mark.get('key')}=")
+        if line.matches(name, wanted) and key in line.fields:
+            return f"{line.number(key) / UNITS[unit]:.1f}" if unit else line[key]
+    raise KeyError(f"the log has no {one.mark.get('event')} with {key}=")
+
+
+def agrees(one: Shown, value: str) -> bool:
+    """Whether the page says that; a figure in a unit may be a little off."""
+    shown = one.lines[0]
+    return shown == value or (" in " in one.mark.get("key") and abs(float(shown) - float(value)) <= SEEN_SLACK * float(value))
 
 
 def write_seen(page: str, values: dict[tuple[str, str, str], str]) -> None:

@@ -160,4 +160,4 @@ def table(block: Shown, shared: Machines) -> Finding:
 def figure(one: Shown, shared: Machines) -> Finding:
     """A number in a sentence, of a machine's log."""
     value = numbers.look(one, shared.get(one.mark.get("machine")))
-    return Finding(value == one.lines[0], [value])
+    return Finding(numbers.agrees(one, value), [value])
