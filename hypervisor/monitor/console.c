@@ -18,6 +18,7 @@ static struct console_device *typist = devices; /* where the latest byte came fr
 /* The prompt with what was typed so far, as it stands on the last line; output takes its place. */
 static char shown[CONSOLE_PROMPT_SIZE];
 static size_t shown_size, shown_cursor;
+static bool edited; /* its bytes were not written in their order */
 static bool guest_line;
 
 /* With what is around them in the log and in answers: the words alone are in other texts too. */
@@ -85,6 +86,7 @@ static void write_styled(const char *text, size_t size)
 /* Up to where the cursor is, what is shown and what is wanted are the same. */
 static void move_to(const char *wanted, size_t place)
 {
+    edited = edited || shown_cursor > place;
     for (; shown_cursor > place; shown_cursor--)
         write_all("\b", 1);
     write_styled(wanted + shown_cursor, place - shown_cursor);
@@ -117,6 +119,7 @@ static void erase_prompt(void)
     blanks[0] = blanks[shown_size + 1] = '\r';
     write_all(blanks, shown_size + 2);
     shown_size = shown_cursor = 0;
+    edited = false;
 }
 
 void console_write(const char *text, size_t size)
@@ -147,8 +150,11 @@ void console_bell(void)
     write_all("\a", 1);
 }
 
-void console_prompt_end(void)
+void console_prompt_end(const char *text, size_t size)
 {
+    if (edited || shown_size > size || memcmp(shown, text, shown_size) != 0)
+        erase_prompt();
+    console_prompt(text, size, size);
     write_all("\n", 1);
     shown_size = shown_cursor = 0;
 }

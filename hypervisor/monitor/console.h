@@ -38,8 +38,9 @@ extern struct console_page {
 #define CONSOLE_PROMPT_SIZE 160
 #define CONSOLE_COLUMNS     80
 void console_prompt(const char *text, size_t size, size_t cursor);
-/* Leaves that line as it stands: the command on it is to be carried out. */
-void console_prompt_end(void);
+/* Leaves that line, as a whole: the command on it is to be carried out. Whoever reads what a serial
+ * line has recorded finds it behind the last prompt, however it came about. */
+void console_prompt_end(const char *text, size_t size);
 /* A byte that was typed, or -1. */
 int console_read(void);
 /* Asks the device that it came from whether it is a terminal and how many rows it has, unless it

@@ -51,25 +51,24 @@ void monitor_run(char *text)
         command->run(words);
 }
 
-/* What was typed, from a place on. */
-static void show_line(size_t from, size_t size)
+/* The prompt and what was typed, from a place on; its size. */
+static size_t compose(char text[CONSOLE_PROMPT_SIZE], size_t from, size_t size)
 {
-    char text[CONSOLE_PROMPT_SIZE] = PROMPT;
+    memcpy(text, PROMPT, PROMPT_SIZE);
     memcpy(text + PROMPT_SIZE, editor.line + from, size);
-    console_prompt(text, PROMPT_SIZE + size, PROMPT_SIZE + editor.cursor - from);
+    return PROMPT_SIZE + size;
 }
 
 /* True when something was carried out. */
 static bool take(char key)
 {
+    char text[CONSOLE_PROMPT_SIZE];
     console_ask(false);
     if (pager_waits() && pager_key(key))
         return true;
     switch (editor_key(&editor, key)) {
     case EDITOR_ENTER:
-        editor.cursor = editor.used;
-        show_line(0, editor.used);
-        console_prompt_end();
+        console_prompt_end(text, compose(text, 0, editor.used));
         pager_run(editor.line);
         editor_clear(&editor);
         return true;
@@ -88,6 +87,7 @@ static bool take(char key)
 
 void monitor_service(void)
 {
+    char text[CONSOLE_PROMPT_SIZE];
     for (unsigned i = 0; started && i < TURN_BYTES; i++) {
         int key = console_read();
         if (key < 0)
@@ -103,7 +103,8 @@ void monitor_service(void)
         return;
     /* Of a line that is too long for a row, the part around the cursor. */
     size_t from = ALIGN_UP(MAX(editor.cursor + 1, WIDTH) - WIDTH, SCROLL);
-    show_line(from, MIN(editor.used - from, WIDTH));
+    size_t size = compose(text, from, MIN(editor.used - from, WIDTH));
+    console_prompt(text, size, PROMPT_SIZE + editor.cursor - from);
 }
 
 void monitor_start(bool someone_is_there)

@@ -80,7 +80,7 @@ def ask(run, line: str, expected: str = "", timeout: float = 20) -> str:
     run.console.send(f"\x15{line}\r{mark}")
     run.console.expect_exact(PROMPT + mark, timeout=timeout)
     run.console.send("\x15")
-    echo = list(re.finditer(re.escape(line) + r"[ \b]*\n", run.console.before.replace("\r", "")))
+    echo = list(re.finditer(re.escape(line) + r" *\n", run.console.before.replace("\r", "")))
     assert echo, f"{line!r} was not echoed: {run.console.before!r}"
     answer = echo[-1].string[echo[-1].end():]
     assert re.search(expected, answer, re.MULTILINE), f"{line!r} answered {answer!r}, not {expected!r}"

@@ -77,6 +77,32 @@ static char letter(unsigned place)
     return (char)('a' + place % 26);
 }
 
+/* Programs read what a serial line has recorded: the whole command stands behind the last prompt.
+ */
+static void test_what_is_recorded(void **state)
+{
+    static const char *const typed[] = {
+        "help\r",          "helpx\x7f\r", "hlp\x1b[D\x1b[De\r", "nonsense\x15help\r", "\x1b[A\r",
+        "xhelp\x01\x04\r", "he\t\r"};
+    for (unsigned n = 0; n < 2 * ARRAY_SIZE(typed); n++) {
+        unsigned i = n / 2;
+        bool at_once = n % 2 != 0;
+        serial.raw_size = 0;
+        ran[0] = '\0';
+        if (at_once)
+            press("<1>"), turns(2), press("\x15"), type(typed[i]); /* as tests do */
+        for (const char *key = typed[i]; *key != '\0' && !at_once; key++)
+            type((char[]){*key, '\0'});
+        assert_string_equal(ran, "help");
+        serial.raw[serial.raw_size] = '\0';
+        char *end = strchr(serial.raw, '\n'), *line = serial.raw;
+        *end = '\0';
+        for (char *next = line; (next = strstr(next, "bulkhead> ")) != NULL; line = next)
+            next += strlen("bulkhead> ");
+        assert_true(strncmp(line, "help", 4) == 0 && strspn(line + 4, " \r") == strlen(line + 4));
+    }
+}
+
 /* A line longer than a row: one row shows the part around the cursor, and no row is left behind. */
 static void test_long_lines(void **state)
 {
@@ -291,6 +317,7 @@ int main(void)
         cmocka_unit_test_setup(test_typing_costs_little, on_a_dumb_line),
         cmocka_unit_test_setup(test_a_log_line_comes_while_somebody_types, on_a_dumb_line),
         cmocka_unit_test_setup(test_a_log_line_comes_while_somebody_types, on_a_terminal),
+        cmocka_unit_test_setup(test_what_is_recorded, on_a_dumb_line),
         cmocka_unit_test_setup(test_long_lines, on_a_dumb_line),
         cmocka_unit_test_setup(test_long_lines, on_a_terminal),
         cmocka_unit_test_setup(test_colours, on_a_terminal),

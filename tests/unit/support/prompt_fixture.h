@@ -31,6 +31,8 @@ static struct display {
     bool wraps; /* the last column was written to */
     char sequence[32];
     size_t in_sequence, escapes, bytes;
+    char raw[8192]; /* the latest bytes as they came, without those of control sequences */
+    size_t raw_size;
     char keys[8192]; /* what it sends */
     size_t keys_end, keys_taken;
 } serial, screen;
@@ -93,6 +95,9 @@ static void carry_out(struct display *display, const char *sequence)
 static void put(struct display *display, char byte)
 {
     display->bytes++;
+    if (display->raw_size == sizeof display->raw)
+        display->raw_size = 0;
+    display->raw[display->raw_size++] = byte;
     display->escapes += byte == '\x1b';
     if (display->in_sequence != 0 && display->understands) {
         assert_true(display->in_sequence < sizeof display->sequence);
