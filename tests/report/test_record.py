@@ -100,7 +100,7 @@ def test_a_guest_that_was_paused():
 
 @pytest.mark.parametrize("typed", [
     "bulkhead> <10>\b\b\b\bexits", "bulkhead> <1>\r             \rbulkhead> exits", "\x1b[1mbulkhead> \x1b[0mexist\b\bts",
-    "bulkhead> walk 1\x1b[6D\x1b[Kexits", "bulkhead> exitss\b \b", "bulkhead> its\x1b[11Gexits", "bulkhead> e\x1b[K\rbulkhead> exits",
+    "bulkhead> walk 1\x1b[6D\x1b[Kexits", "bulkhead> exitsy\b \b", "bulkhead> its\x1b[11Gexits", "bulkhead> e\x1b[K\rbulkhead> exits",
 ])
 def test_a_line_that_was_edited(typed):
     """What stands on the screen in the end is what was asked."""
