@@ -84,7 +84,8 @@ static void save(struct editor *editor)
 {
     if (editor->used == 0 || text_equal(editor->history[1], editor->line))
         return;
-    memmove(editor->history[2], editor->history[1], (EDITOR_HISTORY - 1) * EDITOR_SIZE);
+    memmove(editor->history[2], editor->history[1],
+            (EDITOR_HISTORY - 1) * sizeof editor->history[1]);
     memcpy(editor->history[1], editor->line, EDITOR_SIZE);
 }
 

@@ -30,6 +30,9 @@ static struct pending {
     size_t used;
 } pending[GUEST_MAX];
 
+/* How far a terminal's control sequence has come. */
+enum sequence { SEQUENCE_NONE, SEQUENCE_ESCAPED, SEQUENCE_CONTROL };
+
 /* How what the guest in front sent stands on the terminal. */
 static struct {
     enum sequence sequence;
@@ -104,7 +107,8 @@ static void begin_line(const struct guest *guest, const char *how)
     screen.open = true;
 }
 
-bool in_sequence(enum sequence *sequence, char byte)
+/* True for a byte of such a sequence (ECMA-48 5.4), which is left out. */
+static bool in_sequence(enum sequence *sequence, char byte)
 {
     enum sequence now = *sequence;
     bool parameter = byte >= 0x20 && byte < 0x40;

@@ -7,11 +7,6 @@
 
 struct guest;
 
-/* How far a terminal's control sequence has come. */
-enum sequence { SEQUENCE_NONE, SEQUENCE_ESCAPED, SEQUENCE_CONTROL };
-/* True for a byte of such a sequence (ECMA-48 5.4), which is left out. */
-bool in_sequence(enum sequence *sequence, char byte);
-
 /* Puts the guest's serial line in front; NULL: none. */
 void guest_console_attach(struct guest *guest);
 struct guest *guest_console_front(void);

@@ -19,14 +19,15 @@ static bool waits;
 static void show(void)
 {
     char text[sizeof command];
-    unsigned rows = MAX(console_rows() != 0 ? console_rows() : USUAL_ROWS, LEAST_ROWS) - 2;
+    const unsigned height = console_rows();
+    unsigned rows = MAX(height != 0 ? height : USUAL_ROWS, LEAST_ROWS) - 2;
     memcpy(text, command, sizeof text);
     console_page = (struct console_page){.first = first, .rows = rows};
     monitor_run(text);
     first += rows;
     left = console_page.row - MIN(console_page.row, first);
     console_page.rows = 0;
-    waits = left != 0 && console_rows() != 0;
+    waits = left != 0 && height != 0;
     if (left == 0)
         command[0] = '\0';
     else if (!waits)
