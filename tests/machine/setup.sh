@@ -134,10 +134,16 @@ install_packages() {
     say "$group: reading the package lists"
     as_root apt-get -qq update || fail "apt-get update failed: check the network and /etc/apt/sources*"
     say "$group: installing $missing"
+    # What packages say while they are installed is of interest only when that fails.
+    noise=$(mktemp)
     # shellcheck disable=SC2086 # one word for each package is meant
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o Dpkg::Lock::Timeout=300 \
-        install --no-install-recommends $missing >/dev/null ||
+        install --no-install-recommends $missing >/dev/null 2>"$noise" || {
+        cat "$noise" >&2
+        rm -f "$noise"
         fail "apt-get could not install: $missing"
+    }
+    rm -f "$noise"
     say "$group: packages are complete"
 }
 

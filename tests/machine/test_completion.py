@@ -97,3 +97,16 @@ def test_keys(script, shell, tmp_path):
         session.expect(pexpect.EOF)
     finally:
         session.close(force=True)
+
+
+def test_a_program_that_does_not_start(tmp_path, capsys, monkeypatch):
+    """For want of a module, say: the others are there all the same."""
+    fine, broken = tmp_path / "fine.py", tmp_path / "broken.py"
+    fine.write_text("import argparse\nparser = argparse.ArgumentParser(description='Does it.')\nparser.parse_args()\n")
+    broken.write_text("import argparse, nosuchmodule\nargparse.ArgumentParser().parse_args()\n")
+    for program in (fine, broken):
+        program.chmod(0o755)
+    monkeypatch.setattr(option_tables, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(option_tables, "FOLDERS", (".",))
+    assert [option_tables.summary(parser) for parser in option_tables.parsers().values()] == ["Does it"]
+    assert "left out: broken.py: No module named 'nosuchmodule'" in capsys.readouterr().err

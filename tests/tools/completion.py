@@ -17,6 +17,7 @@ import option_tables  # noqa: E402
 import variables  # noqa: E402
 
 FILES, FOLDERS, SCENARIOS = "<files>", "<folders>", "<scenarios>"
+PASS_ON = ("debug.py", "demo.py")  # what they do not know goes to run.py
 VALUES = {"MACHINE": choices.MACHINES, "QEMU": choices.QEMUS, "LIKE": choices.LIKES, "RELEASE": choices.RELEASES,
           "SCENARIO": SCENARIOS, "CONTAINER": ("podman", "docker"), "CC": ("gcc", "clang"), "GOAL": ("run", "test"), "DEVICE": FILES, "FILES": FILES,
           **{name: FOLDERS if name == "TO" else FILES for name in variables.PATHS}}
@@ -65,13 +66,13 @@ _bulkhead_where() {
 }
 
 _bulkhead_program() {
-    local current before prefix word words tree=.
+    local current before prefix word words= tree=.
     case $1 in */*) tree=${1%/*}/../.. ;; esac
     _bulkhead_where
 '''
 
 TAIL = '''\
-    local current before prefix word words goal
+    local current before prefix word words= goal
     if [ ! -e tests/machine/run.py ] || [ ! -e Makefile ]; then
         # Another tree: what make's completion is without us.
         if [ -n "${BASH_VERSION-}" ]; then
@@ -98,16 +99,16 @@ def words_of(action: argparse.Action) -> str | None:
     return ""
 
 
-def program_cases(program: Path, parser: argparse.ArgumentParser) -> list[str]:
-    """The lines of a case that say what comes where."""
+def program_cases(program: Path, parser: argparse.ArgumentParser, other: argparse.ArgumentParser | None) -> list[str]:
+    """The lines of a case that say what comes where. other: the parser of what it does not know."""
     lines = []
     rest, options, positional = [], [], ""
-    for action in parser._actions:  # pylint: disable=protected-access
+    for action in (*parser._actions, *(other._actions if other else ())):
         words = words_of(action)
         if not action.option_strings:
             positional = positional or words or FILES
             continue
-        options += action.option_strings
+        options += [name for name in action.option_strings if name not in options]
         if action.nargs == argparse.REMAINDER:
             rest += action.option_strings
         elif words is not None:
@@ -140,17 +141,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", type=Path, metavar="FILE", help="what is written")
     target = parser.parse_args().target
-    programs = option_tables.programs()
-    parsers = {program.name: option_tables.parser_of(program) for program in programs}
-    parsers["debug.py"] = parsers["run.py"]  # which gets what it does not know
+    parsers = option_tables.parsers()
+    passed_on = next((parser for program, parser in parsers.items() if program.name == "run.py"), None)
     lines = [HEAD, "    case ${1##*/}:$before in"]
-    for program in programs:
-        lines += program_cases(program, parsers[program.name])
+    for program, one in parsers.items():
+        lines += program_cases(program, one, passed_on if program.name in PASS_ON else None)
     lines += ["    esac", '    _bulkhead_reply "$current" "$words" "$tree"', '    [ -z "$prefix" ] || COMPREPLY=("${COMPREPLY[@]/#/$prefix}")', "}", "",
               "_bulkhead_make() {", TAIL.rstrip("\n"), *make_cases(), '    _bulkhead_reply "$current" "$words" .',
               '    [ -z "$prefix" ] || COMPREPLY=("${COMPREPLY[@]/#/$prefix}")',
               '    case ${COMPREPLY[*]-} in *=) compopt -o nospace 2>/dev/null ;; esac', "    return 0", "}", "",
-              f"complete -F _bulkhead_program {' '.join(program.name for program in programs)}",
+              f"complete -F _bulkhead_program {' '.join(program.name for program in parsers)}",
               'if [ -n "${ZSH_VERSION-}" ]; then', "    complete -o nospace -F _bulkhead_make make", "else",
               "    complete -F _bulkhead_make make", "fi", ""]
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -43,19 +43,19 @@ def date() -> str:
     return f"{time.strftime('%B', moment)} {moment.tm_mday}, {moment.tm_year}"
 
 
-def overview(programs: list[Path]) -> str:
+def overview(parsers: dict[Path, argparse.ArgumentParser]) -> str:
     """bulkhead(7): its two lists are what make and the programs say of themselves."""
     goals = "".join(f".It Cm {goal}\n{roff(text)}\n" for goal, text in option_tables.goals())
     pages = "".join(f".It Xr {name_of(program)} 1\n.Pa {program.relative_to(REPOSITORY)} :\n"
-                    f"{roff(option_tables.summary(option_tables.parser_of(program)))}.\n" for program in programs)
-    see = " ,\n".join(f".Xr {name} 1" for name in sorted(map(name_of, programs)))
+                    f"{roff(option_tables.summary(parser))}.\n" for program, parser in parsers.items())
+    see = " ,\n".join(f".Xr {name} 1" for name in sorted(map(name_of, parsers)))
     text = OVERVIEW.read_text(encoding="utf-8")
     for mark, lines in (("DATE", f".Dd {date()}\n"), ("GOALS", goals), ("PROGRAMS", pages), ("SEE", see + "\n")):
         text = text.replace(f".\\\" @{mark}@\n", lines)
     return text
 
 
-def page(program: Path, version: str) -> str:
+def page(program: Path, summary: str, version: str) -> str:
     """From its --help, which help2man asks a script for that says it in help2man's words."""
     name = name_of(program)
     done = subprocess.run([sys.executable, str(program), "--help"], text=True, capture_output=True, check=False, timeout=LIMIT,
@@ -69,7 +69,6 @@ def page(program: Path, version: str) -> str:
         script = Path(place) / name
         script.write_text(f"#!/bin/sh\ncat <<'END'\n{usage}\n\n{rest}\nEND\n", encoding="utf-8")
         script.chmod(0o755)
-        summary = option_tables.summary(option_tables.parser_of(program))
         command = ["help2man", "--no-info", "--section=1", "--source=Bulkhead", f"--version-string={version}",
                    "--name=" + roff(summary[:1].lower() + summary[1:]), "--manual=Bulkhead", str(script)]
         try:
@@ -90,11 +89,11 @@ def main() -> int:
     parser.add_argument("folder", type=Path, metavar="DIR", help="where the pages go")
     folder = parser.parse_args().folder
     version = (REPOSITORY / "VERSION").read_text(encoding="ascii").strip()
-    programs = option_tables.programs()
+    parsers = option_tables.parsers()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "bulkhead.7").write_text(overview(programs), encoding="utf-8")
-    for program in programs:
-        (folder / f"{name_of(program)}.1").write_text(page(program, version), encoding="utf-8")
+    (folder / "bulkhead.7").write_text(overview(parsers), encoding="utf-8")
+    for program, one in parsers.items():
+        (folder / f"{name_of(program)}.1").write_text(page(program, option_tables.summary(one), version), encoding="utf-8")
     return 0
 
 

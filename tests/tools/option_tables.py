@@ -16,10 +16,14 @@ class Found(BaseException):
     """Carries a parser out of the program that made it."""
 
 
+class Unusable(RuntimeError):
+    """A program that does not start here, for want of a module of Python's."""
+
+
 def programs() -> list[Path]:
     """The programs that people start: those of these folders that parse arguments."""
     return [path for folder in FOLDERS for path in sorted((REPOSITORY / folder).glob("*.py"))
-            if path.stat().st_mode & 0o100 and "argparse.ArgumentParser" in path.read_text(encoding="utf-8")]
+            if path.stat().st_mode & 0o100 and "ArgumentParser" in path.read_text(encoding="utf-8")]
 
 
 def parser_of(program: Path) -> argparse.ArgumentParser:
@@ -35,10 +39,23 @@ def parser_of(program: Path) -> argparse.ArgumentParser:
         runpy.run_path(str(program), run_name="__main__")
     except Found as found_it:
         return found_it.args[0]
+    except (SystemExit, ImportError) as error:
+        raise Unusable(f"{program.relative_to(REPOSITORY)}: {error}") from error
     finally:
         argparse.ArgumentParser.parse_args, argparse.ArgumentParser.parse_known_args, sys.path[:] = kept
         sys.argv = argv
-    raise ValueError(f"{program} parses no arguments")
+    raise Unusable(f"{program.relative_to(REPOSITORY)} parses no arguments")
+
+
+def parsers() -> dict[Path, argparse.ArgumentParser]:
+    """Those of all programs. One that lacks something here is left out, and that is said."""
+    found = {}
+    for program in programs():
+        try:
+            found[program] = parser_of(program)
+        except Unusable as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return found
 
 
 def summary(parser: argparse.ArgumentParser) -> str:
