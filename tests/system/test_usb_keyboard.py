@@ -62,8 +62,8 @@ def said(run, pattern: str, after=None):
 
 def test_what_is_typed_is_carried_out(boot):
     """Booted from a stick on the same controller, on the root bus; the keyboard is behind a hub, is unplugged and another
-    plugged into a second controller; its guest is restarted by what is typed on it. Arrow keys do nothing at the prompt, Ctrl-\\ leaves a
-    guest's console. A guest without the grant tries to end another one all the while."""
+    plugged into a second controller; its guest is restarted by what is typed on it. Arrow keys are the prompt's, Ctrl-\\
+    leaves a guest's console. A guest without the grant tries to end another one all the while."""
     text = KEYBOARD.format(grant="device = more\naccept_flash = more\n" + GRANT) + SECOND + SERIAL + WITNESS + TYPIST.format(name="intruder", victim="alpha", seconds=3, grant="")
     run = boot(text, boot="usb", nics=(), extra=KEYS, cpus=6, batch=False, limit=120)
     run.wait_for("monitor.ready", timeout=60)
@@ -78,7 +78,9 @@ def test_what_is_typed_is_carried_out(boot):
 
     press(run, "x")
     press(run, "ctrl", "u")
-    press(run, "up")
+    press(run, "up")  # `guests` once more,
+    press(run, "left")
+    press(run, "down")  # or not
     press(run, "pgdn")
     run.press("audit\r")
     at = seen(run, at, r"bulkhead> audit\s")
