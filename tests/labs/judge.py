@@ -38,17 +38,19 @@ def wrong(text: str) -> Verdict:
 
 
 def explain_crash(output: str, status: int | None) -> str:
-    """What the sanitizers or a signal say, in one sentence."""
+    """What the sanitizers or a signal say, in one sentence, and in which call."""
+    asked = re.findall(r"^asked: (.*)$", output, re.MULTILINE)
+    during = f", in {asked[-1]}" if asked else ""
     found = re.search(r"SUMMARY: \w+Sanitizer: (\S+) (\S+?)(?::\d+)?(?: in (\w+))?$", output, re.MULTILINE)
     runtime = re.search(r"^(\S+?:\d+):\d+: runtime error: (.*)$", output, re.MULTILINE)
     if runtime:
-        return f"{runtime[1]}: {runtime[2]}"
+        return f"{runtime[1]}: {runtime[2]}{during}"
     if found:
         kinds = {"SEGV": "reads or writes where nothing is", "heap-buffer-overflow": "goes past the end of the data",
                  "global-buffer-overflow": "goes past the end of an array", "stack-buffer-overflow": "goes past the end of an array",
                  "stack-overflow": "calls itself without end"}
-        return f"{found[2]}{f' ({found[3]})' if found[3] else ''} {kinds.get(found[1], found[1])}"
-    return f"the check ended with status {status} and did not say what is wrong"
+        return f"{found[2]}{f' ({found[3]})' if found[3] else ''} {kinds.get(found[1], found[1])}{during}"
+    return f"the check ended with status {status} and did not say what is wrong{during}"
 
 
 def guard() -> list[str]:
