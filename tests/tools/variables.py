@@ -20,6 +20,7 @@ import choices  # noqa: E402
 from choices import Refused, shown  # noqa: E402
 
 LONGEST = 4000
+LONGEST_FLAGS = 60000  # lists of tests
 PATHS = ("FILE", "KEY", "CERT", "LOG", "TO", "HOSTS", "REPORT", "SUBMISSION", "CSV", "HELDOUT")
 # What a recipe has in quotes must not end them, what is a list cannot have blanks in a name.
 QUOTING = "\"'`\\$"
@@ -181,7 +182,7 @@ def mentioned(name: str, makefiles: list[str]) -> set[str]:
 def check(name: str, value: str, given: dict[str, str]) -> None:
     """Raises Refused. What is in no table has only to be text."""
     flag = FLAGS.fullmatch(name)
-    if len(value) > LONGEST:
+    if len(value) > (LONGEST_FLAGS if flag else LONGEST):
         raise Refused(f"{shown(value)} is too long")
     if any(ord(character) < 32 or ord(character) == 127 or 0xdc80 <= ord(character) <= 0xdcff for character in value):
         raise Refused(f"{shown(value)} is no text: it has control characters, or bytes that are not UTF-8")
