@@ -223,7 +223,7 @@ test-config: all ## CONFIG_ACCESSES random accesses of a guest to configuration 
 
 lint: ## formatting, static analysis, both compilers, sizes, spelling
 	@tests/machine/setup.sh build tools site
-	@$(PYTEST) $(PYTEST_FLAGS) tests/lint
+	@$(PYTEST) $(PYTEST_FLAGS) tests/lint tests/book/test_marks.py
 
 SITE_PORT ?= 8000
 .PHONY: site site-serve
