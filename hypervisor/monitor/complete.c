@@ -37,7 +37,7 @@ static void offer(struct editor *editor, const struct usage_word *word)
     else if (text_equal(text, "GUEST") || text_equal(text, "FROM") || text_equal(text, "TO"))
         for (unsigned i = 0; guest_at(i) != NULL; i++)
             editor_offer(editor, guest_at(i)->name);
-    else if (text[0] >= 'a' && text[0] <= 'z')
+    else if (text[0] != '\0' && (text[0] < 'A' || text[0] > 'Z'))
         editor_offer(editor, text);
 }
 

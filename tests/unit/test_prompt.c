@@ -221,6 +221,10 @@ static void test_completion(void **state)
     expect("bulkhead> walk cpu beta", 24);
     type("\x15more walk u\t1");
     expect("bulkhead> more walk uplink.vf0 1", 32);
+    type("\x15judge \t");
+    expect("bulkhead> judge -v", 19);
+    type("\t\t"); /* nothing comes behind that */
+    expect("bulkhead> judge -v", 19);
     type("\x15walk 01:1\t");
     expect("bulkhead> walk 01:10.0", 23);
     type("\x15more \t");

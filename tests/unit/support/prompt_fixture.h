@@ -230,7 +230,7 @@ static void run_judge(void)
 const struct command monitor_commands[] = {
     {"help", "", "", run_help, NULL},
     {"long", "", "", run_long, NULL},
-    {"judge", "", "", run_judge, NULL},
+    {"judge", "[-v]", "", run_judge, NULL},
     {"more", "[COMMAND...]", "", NULL, command_more},
     {"walk", "RID ADDRESS | cpu GUEST GPA", "", NULL, note},
     {"stop", "GUEST", "", NULL, note},
