@@ -11,8 +11,13 @@
 
 #define AUDIT_MAX_STRANGERS 16
 
+#define AUDIT_INVARIANTS 8 /* I1 to I7, and W^X */
+
 /* Whom the violations concern. */
 struct audit_findings {
+    struct audit_check {
+        uint64_t looked, violated; /* at how many of what (monitor/commands_audit.c) */
+    } checks[AUDIT_INVARIANTS];
     unsigned violations;
     uint64_t guests;                            /* a bit for each guest's index */
     uint64_t functions[PCI_MAX_FUNCTIONS / 64]; /* a bit for each pci_function_at() */

@@ -10,7 +10,7 @@
 
 /* What was looked at and what was wrong. */
 struct audit {
-    uint64_t leaves, contexts, entries, ranges;
+    uint64_t leaves, contexts;
     struct audit_findings findings;
 };
 
@@ -22,6 +22,12 @@ struct audit_subject {
     rid_t rid;
     bool unknown; /* whose doing it is: it is reported, and nobody is taken out of service */
 };
+
+static inline struct audit_check *audit_check(struct audit *audit, const char *invariant)
+{
+    unsigned index = invariant[0] == 'I' ? (unsigned)(invariant[1] - '1') : AUDIT_INVARIANTS - 1;
+    return &audit->findings.checks[index];
+}
 
 static inline struct audit_subject audit_guest(const struct guest *guest)
 {

@@ -40,17 +40,13 @@ bool audit_is_platform(uint64_t base, uint64_t size)
 
 /* --- I3: what a device can reach is RAM of its guest, or what firmware keeps for it --- */
 
-/* The live table of a context entry; false when there is none that can be walked. */
-static bool find_table(struct audit *audit, struct audit_subject subject, uint64_t root,
-                       unsigned levels, struct page_table *live)
+/* Whether the table at `root` can be walked. */
+static bool table_is_sound(struct audit *audit, struct audit_subject subject, uint64_t root,
+                           const struct page_table *live)
 {
-    *live = (struct page_table){.format = &page_format_vtd,
-                                .root = virtual_address(root),
-                                .levels = levels,
-                                .max_leaf_level = 3};
-    if (live->root != NULL && levels >= 3 && levels <= PAGE_TABLE_MAX_LEVELS)
+    if (live->root != NULL && live->levels >= 3 && live->levels <= PAGE_TABLE_MAX_LEVELS)
         return true;
-    audit_violation(audit, "I3", subject, root, levels,
+    audit_violation(audit, "I3", subject, root, live->levels,
                     "the context entry points at no table of the hypervisor's");
     return false;
 }
@@ -75,13 +71,12 @@ static bool snoops_rightly(const struct page_walk *walk)
 }
 
 static void audit_domain(struct audit *audit, const struct guest *guest, uint64_t root,
-                         unsigned levels)
+                         const struct page_table *live)
 {
-    struct page_table live;
     struct page_walk walk;
-    if (!find_table(audit, audit_guest(guest), root, levels, &live))
+    if (!table_is_sound(audit, audit_guest(guest), root, live))
         return;
-    for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size) {
+    for (uint64_t address = 0; page_table_next(live, &address, &walk); address += walk.page_size) {
         if (!audit_leaf(audit, "I3", audit_guest(guest), address, &walk))
             continue;
         if (!guest_memory_is(guest, address, walk.physical, walk.page_size) ||
@@ -123,13 +118,12 @@ static bool in_regions(const struct pci_function *function, uint64_t address,
 
 /* A function of the host's that firmware uses reaches its reserved regions, and nothing else. */
 static void audit_firmware(struct audit *audit, const struct pci_function *function, uint64_t root,
-                           unsigned levels)
+                           const struct page_table *live)
 {
-    struct page_table live;
     struct page_walk walk;
-    if (!find_table(audit, audit_function(function->rid), root, levels, &live))
+    if (!table_is_sound(audit, audit_function(function->rid), root, live))
         return;
-    for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size) {
+    for (uint64_t address = 0; page_table_next(live, &address, &walk); address += walk.page_size) {
         if (audit_leaf(audit, "I3", audit_function(function->rid), address, &walk) &&
             !in_regions(function, address, &walk))
             audit_violation(audit, "I3", audit_function(function->rid), address, walk.physical,
@@ -144,20 +138,17 @@ static void audit_firmware(struct audit *audit, const struct pci_function *funct
 static void audit_pf_domain(struct audit *audit, const struct pf_dma *dma,
                             const struct iommu_context_report *context)
 {
-    struct page_table live = {.format = &page_format_vtd,
-                              .root = virtual_address(context->table),
-                              .levels = context->levels,
-                              .max_leaf_level = 3};
+    const struct page_table *live = &context->live;
     struct page_walk walk;
     if (dma->function->owner != OWNER_HYPERVISOR || context->domain != dma->domain.id ||
-        VTD_CONTEXT_TT(context->context_low) != 0 || live.root == NULL || live.levels < 3 ||
-        live.levels > PAGE_TABLE_MAX_LEVELS) {
+        VTD_CONTEXT_TT(context->context_low) != 0 || live->root == NULL || live->levels < 3 ||
+        live->levels > PAGE_TABLE_MAX_LEVELS) {
         audit_violation(audit, "I4", audit_function(dma->function->rid), context->context_high,
                         context->context_low,
                         "the PF's context entry is not that of its own domain");
         return;
     }
-    for (uint64_t address = 0; page_table_next(&live, &address, &walk); address += walk.page_size)
+    for (uint64_t address = 0; page_table_next(live, &address, &walk); address += walk.page_size)
         if (audit_leaf(audit, "I4", audit_function(dma->function->rid), address, &walk) &&
             !in_regions(dma->function, address, &walk) &&
             (walk.physical - physical_address(dma->memory) != address - PF_DMA_BASE ||
@@ -197,9 +188,9 @@ static void audit_context(struct audit *audit, unsigned unit, rid_t rid,
         audit_violation(audit, "I4", audit_function(rid), context->context_high,
                         context->context_low, "its context entry lets requests pass untranslated");
     if (firmware)
-        audit_firmware(audit, function, context->table, context->levels);
+        audit_firmware(audit, function, context->table, &context->live);
     else
-        audit_domain(audit, guest, context->table, context->levels);
+        audit_domain(audit, guest, context->table, &context->live);
 }
 
 static void audit_bus(struct audit *audit, unsigned unit, const struct iommu_unit_report *report,
@@ -255,7 +246,7 @@ static void audit_interrupt(struct audit *audit, uint16_t segment, uint32_t inde
     const struct pci_function *function = pci_function_find(rid);
     const struct guest *guest = function != NULL ? guest_of_owner(function->owner) : NULL;
     bool own_core = false;
-    audit->entries++;
+    audit_check(audit, "I5")->looked++;
     for (unsigned i = 0; guest != NULL && i < guest->cpu_count; i++)
         own_core = own_core || guest->vcpus[i]->apic_id == entry->destination;
     if (entry->validation != SVT_REQUESTER_ID || entry->qualifier != 0)
@@ -336,6 +327,6 @@ void audit_units(struct audit *audit)
         /* The one that a start will point at, so that nothing starts with a wrong one. */
         if (guest->domain.table.root != NULL && !any_connected(guest))
             audit_domain(audit, guest, physical_address(guest->domain.table.root),
-                         guest->domain.table.levels);
+                         &guest->domain.table);
     }
 }

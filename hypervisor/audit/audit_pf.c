@@ -34,6 +34,7 @@ void audit_pf_devices(struct audit *audit)
         audit_sriov(audit, pf->function);
         if (pf->driver->audit == NULL)
             continue;
+        audit_check(audit, "I7")->looked++;
         struct look look = {audit, pf->function->rid};
         pf->driver->audit(pf, report, &look);
     }

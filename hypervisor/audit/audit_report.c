@@ -29,6 +29,7 @@ void audit_violation(struct audit *audit, const char *invariant, struct audit_su
                                               : rid.text;
     struct audit_findings *found = &audit->findings;
     found->violations++;
+    audit_check(audit, invariant)->violated++;
     if (subject.guest != NULL)
         found->guests |= BIT(subject.guest->index);
     else if (subject.part != NULL)
@@ -43,6 +44,7 @@ bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject
                 uint64_t address, const struct page_walk *walk)
 {
     audit->leaves++;
+    audit_check(audit, invariant)->looked++;
     for (unsigned i = 0; i < walk->steps; i++)
         if (frames_owner(walk->step[i].entry_address) != OWNER_HYPERVISOR)
             audit_violation(audit, invariant, subject, walk->step[i].entry_address,

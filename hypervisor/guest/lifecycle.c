@@ -116,6 +116,7 @@ static enum status prepare(struct guest *guest)
         vcpu->xcr0 = 1;
         vcpu->cr2 = 0;
         memset(vcpu->exits, 0, sizeof vcpu->exits);
+        memset(vcpu->exits_seen, 0, sizeof vcpu->exits_seen);
     }
     guest->vcpus[0]->start = start;
     return STATUS_OK;

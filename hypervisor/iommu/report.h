@@ -3,6 +3,7 @@
  * may be called from anywhere. */
 #pragma once
 
+#include "hypervisor/memory/page_table.h"
 #include "hypervisor/pci/function.h"
 
 #define IOMMU_MAX_UNITS 64
@@ -24,7 +25,8 @@ struct iommu_context_report {
     uint64_t root_entry, context_low, context_high;
     uint16_t domain;
     unsigned levels;
-    uint64_t table; /* second-level root */
+    uint64_t table;         /* second-level root */
+    struct page_table live; /* the same, to be walked; root NULL: not in the hypervisor's memory */
     bool fault_reporting_off;
 };
 /* Reads the live entry of a requester id, from a root table address that iommu_unit_report() has

@@ -14,8 +14,8 @@ static uint64_t last_look;
 /* Reason codes, annex "Fault conditions" of the VT-d specification. Below 0x20 legacy mode, 0x20 to
  * 0x2f interrupt requests, from 0x30 scalable mode, which no unit is ever switched to. */
 static const char *const reasons[] = {
-    [0x01] = "request blocked: no context table for this bus, so nobody owns the function",
-    [0x02] = "request blocked: no context entry, so nobody owns the function",
+    [0x01] = "request blocked: no context table for this bus: none of its functions is in a domain",
+    [0x02] = "request blocked: no context entry: the function is in no domain",
     [0x03] = "request blocked: context entry not valid on this unit",
     [0x04] = "request blocked: address above what the unit or the domain translates",
     [0x05] = "DMA write blocked: page not writable in this domain",

@@ -56,6 +56,10 @@ void iommu_context_report(uint64_t root_table, uint16_t rid, struct iommu_contex
     report->domain = VTD_CONTEXT_ID(report->context_high);
     report->levels = (unsigned)FIELD(report->context_high, 2, 0) + 2;
     report->table = report->context_low & VTD_CONTEXT_ADDRESS;
+    report->live = (struct page_table){.format = &page_format_vtd,
+                                       .root = virtual_address(report->table),
+                                       .levels = report->levels,
+                                       .max_leaf_level = 3};
 }
 
 bool iommu_irte_report(uint64_t interrupt_table, uint32_t index, struct iommu_irte_report *report)

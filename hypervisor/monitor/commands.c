@@ -2,22 +2,48 @@
 #include "hypervisor/monitor/commands.h"
 
 #include "hypervisor/audit/audit.h"
-#include "hypervisor/base/format.h"
+#include "hypervisor/base/clock.h"
 #include "hypervisor/base/log.h"
+#include "hypervisor/base/string.h"
 #include "hypervisor/guest/lifecycle.h"
 #include "hypervisor/memory/pages.h"
-#include "hypervisor/monitor/console.h"
+#include "hypervisor/monitor/decode.h"
 #include "hypervisor/monitor/guest_console.h"
-#include "hypervisor/monitor/names.h"
-#include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/power.h"
 #include "hypervisor/x86/registers.h"
 
-static void help(void)
+char command_version_text[224];
+
+extern const char help_text[]; /* help.asm: of each command "%name", and lines */
+
+/* Where the text called `name` begins in help_text; NULL without one. */
+static const char *find_text(const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *text = help_text; *text != '\0'; text++)
+        if (*text == '%' && text_begins(text + 1, name) && text[1 + length] <= ' ')
+            return text + 1;
+    return NULL;
+}
+
+static void list_commands(void)
 {
     for (const struct command *command = monitor_commands; command->name != NULL; command++)
-        console_printf("  %-9s %-13s %s\n", command->name, command->arguments, command->help);
+        console_printf("  %-9s %-13s%s %s\n", command->name, command->arguments,
+                       strlen(command->arguments) > 13 ? "\n                         " : "",
+                       command->help);
+}
+
+static void help(char *const words[])
+{
+    const char *text = words[1] != NULL ? find_text(words[1]) : NULL;
+    if (words[1] == NULL)
+        list_commands();
+    else if (text == NULL)
+        console_printf("%s: no such command; `help` lists them\n", words[1]);
+    else
+        (void)decode_print(text);
 }
 
 static void list_guests(void)
@@ -35,29 +61,31 @@ static void list_guests(void)
     }
 }
 
-static void audit(void)
+static void audit(char *const words[])
 {
+    const char *text = find_text(" invariant"); /* a row each, with two gaps */
     if (!audit_enforce())
         console_printf("the audit found violations\n");
+    for (unsigned i = 0; words[1] != NULL && i < AUDIT_INVARIANTS; i++) {
+        const struct audit_check *check = &audit_findings()->checks[i];
+        text = decode_print(text);
+        console_printf("%6lu", check->looked);
+        text = decode_print(text);
+        console_printf(check->violated == 0 ? "ok" : "VIOLATED: %lu", check->violated);
+    }
+    console_printf(words[1] != NULL ? "\n" : "");
 }
 
-static void list_exits(void)
+static void version(void)
 {
-    for (unsigned i = 0; guest_at(i) != NULL; i++) {
-        const struct guest *guest = guest_at(i);
-        for (unsigned v = 0; v < guest->cpu_count; v++) {
-            const struct vcpu *vcpu = guest->vcpus[v];
-            console_printf("%s vcpu %u:", guest->name, v);
-            for (unsigned kind = 0; kind < EXIT_KINDS; kind++)
-                if (vcpu->exits[kind] != 0)
-                    console_printf(" %s=%lu", exit_kind_name((enum exit_kind)kind),
-                                   vcpu->exits[kind]);
-            console_printf("\n");
-        }
-        if (guest->ports)
-            console_printf("%s serial line: io=%lu\n", guest->name,
-                           virtual_serial_accesses(guest->serial));
-    }
+    console_printf("%s\n", command_version_text);
+}
+
+static void uptime(void)
+{
+    uint64_t now = clock_microseconds(), seconds = now / 1000000;
+    console_printf("%lu days %02lu:%02lu:%02lu, [%lu.%06lu] in the log\n", seconds / 86400,
+                   seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, seconds, now % 1000000);
 }
 
 static void list_cpus(void)
@@ -117,20 +145,24 @@ static void poweroff(void)
 }
 
 const struct command monitor_commands[] = {
-    {"help", "", "this list", help, NULL},
+    {"help", "[COMMAND]", "this list, or what a command does, with an example", NULL, help},
     {"guests", "", "guests and how they are", list_guests, NULL},
     {"devices", "", "PCI functions and their owners", command_devices, NULL},
     {"groups", "", "functions that can only go to a guest together", command_groups, NULL},
-    {"iommu", "", "the VT-d units' registers", command_iommu, NULL},
+    {"iommu", "[-v]", "the VT-d units; -v: their capabilities by name", NULL, command_iommu},
     {"domains", "", "DMA domains and the functions in them", command_domains, NULL},
-    {"walk", "RID ADDRESS", "follow a device's access through the live tables", NULL, command_walk},
+    {"walk", "RID ADDRESS | cpu GUEST GPA | irq INDEX", "follow an access through the live tables",
+     NULL, command_walk},
     {"why", "RID ADDRESS", "the same, and what becomes of a read and a write", NULL, command_why},
     {"faults", "", "the latest blocked accesses", command_faults, NULL},
     {"map", "", "who has and reaches what, in records for programs", command_map, NULL},
-    {"audit", "", "prove the isolation invariants from the live tables", audit, NULL},
-    {"exits", "", "VM exits by kind", list_exits, NULL},
+    {"audit", "[-v]", "prove the isolation; -v: an invariant a line", NULL, audit},
+    {"exits", "", "VM exits by kind, and how many a second", command_exits, NULL},
+    {"top", "", "guests and their exits, again each second until a key", command_top, NULL},
     {"cpus", "", "cores and what they do", list_cpus, NULL},
     {"frames", "", "physical memory and its owners", list_frames, NULL},
+    {"version", "", "which Bulkhead this is", version, NULL},
+    {"uptime", "", "how long it has run", uptime, NULL},
     {"log", "[N|WORD]", "the latest N lines, or those with WORD in them", NULL, command_log},
     {"more", "[COMMAND...]", "a command's answer in pages; alone: the next page", NULL,
      command_more},

@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* PCI functions: where they are, whose, and which of them belong together. */
-#include "hypervisor/base/format.h"
-#include "hypervisor/iommu/iommu.h"
 #include "hypervisor/iommu/reserved.h"
 #include "hypervisor/monitor/commands.h"
-#include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/decode.h"
-#include "hypervisor/monitor/names.h"
 #include "hypervisor/pci/acs.h"
+
+const struct pci_function *command_tree[PCI_MAX_FUNCTIONS + 1];
 
 void command_devices(void)
 {
-    console_printf("%-13s %-10s %-7s %-5s %-7s %s\n", "rid", "id", "class", "unit", "master",
-                   "owner");
-    for (size_t i = 0; i < pci_function_count(); i++) {
-        const struct pci_function *function = pci_function_at(i);
-        console_printf("%-13s %04x:%04x  %06x  %-5d %-7s %s%s%s%s\n", rid_text(function->rid).text,
-                       function->vendor, function->device, function->class_code,
-                       iommu_unit_of(function), decode_masters(function) ? "on" : "off",
-                       owner_name(function->owner), function->is_bridge ? " (bridge)" : "",
-                       function->is_vf ? " (VF)" : "",
+    const struct pci_function *function;
+    console_printf("%-27s %-6s %-11s %-10s %s\n", "rid            id       unit", "master", "owner",
+                   "name", "device");
+    for (size_t i = 0; (function = command_tree[i]) != NULL; i++)
+        console_printf("%-27s %-6s %-11s %-10s %s%s\n", function->row,
+                       decode_masters(function) ? "on" : "off", owner_name(function->owner),
+                       function->name, function->words,
                        iommu_firmware_connected(function->rid) ? " (firmware's DMA)" : "");
-    }
 }
 
 /* Each group once, with the member that comes first. */

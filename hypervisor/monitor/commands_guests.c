@@ -5,8 +5,6 @@
 #include "hypervisor/guest/lifecycle.h"
 #include "hypervisor/guest/move.h"
 #include "hypervisor/monitor/commands.h"
-#include "hypervisor/monitor/console.h"
-#include "hypervisor/monitor/names.h"
 #include "hypervisor/monitor/guest_console.h"
 
 const char *command_state(const struct guest *guest)

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What stands between devices and memory: units, domains, and what they let through. */
-#include "hypervisor/assign/assignment.h"
-#include "hypervisor/base/format.h"
-#include "hypervisor/guest/faults.h"
-#include "hypervisor/iommu/fault.h"
-#include "hypervisor/iommu/pf_dma.h"
-#include "hypervisor/iommu/report.h"
-#include "hypervisor/iommu/reserved.h"
+#include "hypervisor/base/string.h"
 #include "hypervisor/monitor/commands.h"
-#include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/decode.h"
-#include "hypervisor/monitor/names.h"
 
-void command_iommu(void)
+const char *iommu_words[IOMMU_MAX_UNITS];
+
+void command_iommu(char *const words[])
 {
     struct iommu_unit_report report;
     unsigned unit = 0;
@@ -32,44 +26,36 @@ void command_iommu(void)
                        decode_on_off(report.global_status, 23));
         console_printf("  root table %#lx, interrupt table %#lx\n", report.root_table,
                        report.interrupt_table);
+        if (words[1] != NULL && iommu_words[unit] != NULL)
+            (void)decode_print(iommu_words[unit]);
     }
     if (unit == 0)
         console_printf("no IOMMU\n");
 }
 
-static void show_domain(const struct iommu_domain *domain, const char *owner, const char *mapped)
+static void list_domain(const struct iommu_domain *domain)
 {
-    console_printf("%-5u %-12s %-7u %-8s %-7s", domain->id, owner, domain->table.levels,
-                   size_text(domain->table.table_pages * PAGE_SIZE).text, mapped);
+    const struct pci_function *function;
+    struct page_walk walk;
+    uint64_t mapped = 0;
+    for (uint64_t at = 0; page_table_next(&domain->table, &at, &walk); at += walk.page_size)
+        mapped += walk.page_size;
+    console_printf("%-5u %-12s %-7u %-8s %-7s", domain->id, owner_name(domain->owner),
+                   domain->table.levels, size_text(domain->table.table_pages * PAGE_SIZE).text,
+                   size_text(mapped).text);
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
+        bool connected = iommu_domain_of(function->rid) == domain;
+        if (connected || (function->owner == domain->owner && OWNER_IS_GUEST(domain->owner)))
+            console_printf(" %s%s", rid_text(function->rid).text, connected ? "" : " (detached)");
+    }
+    console_printf("\n");
 }
 
 void command_domains(void)
 {
     console_printf("%-5s %-12s %-7s %-8s %-7s %s\n", "id", "owner", "levels", "tables", "mapped",
                    "functions");
-    for (unsigned i = 0; guest_at(i) != NULL; i++) {
-        const struct guest *guest = guest_at(i);
-        if (guest->domain.table.root == NULL)
-            continue;
-        show_domain(&guest->domain, guest->name, size_text(guest->memory_size).text);
-        for (unsigned d = 0; d < guest->assignment_count; d++)
-            console_printf(" %s%s", rid_text(guest->assignments[d]->function->rid).text,
-                           pci_connected(guest->assignments[d]->function) ? "" : " (detached)");
-        console_printf("\n");
-    }
-    const struct pf_dma *dma;
-    for (unsigned i = 0; (dma = pf_dma_at(i)) != NULL; i++) {
-        show_domain(&dma->domain, "(PF driver)", size_text(dma->pages * PAGE_SIZE).text);
-        console_printf(" %s\n", rid_text(dma->function->rid).text);
-    }
-    const struct pci_function *function;
-    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
-        const struct iommu_domain *domain = iommu_domain_of(function->rid);
-        if (domain == NULL || !iommu_firmware_connected(function->rid))
-            continue;
-        show_domain(domain, "(firmware)", "-");
-        console_printf(" %s\n", rid_text(function->rid).text);
-    }
+    decode_each_domain(list_domain);
 }
 
 static void follow(char *const words[], void (*decode)(rid_t rid, uint64_t address))
@@ -82,7 +68,16 @@ static void follow(char *const words[], void (*decode)(rid_t rid, uint64_t addre
 
 void command_walk(char *const words[])
 {
-    follow(words, decode_walk);
+    uint64_t number;
+    const struct guest *guest;
+    if (words[3] != NULL) {
+        if ((guest = ask_guest(words[2])) != NULL && ask_number(words[3], "an address", &number))
+            decode_guest_walk(guest, number);
+    } else if (!text_equal(words[1], "irq")) {
+        follow(words, decode_walk);
+    } else if (ask_number(words[2], "an index", &number)) {
+        decode_interrupt(number);
+    }
 }
 
 void command_why(char *const words[])
@@ -92,16 +87,7 @@ void command_why(char *const words[])
 
 void command_faults(void)
 {
-    const struct fault_record *record;
-    for (unsigned i = 0; (record = fault_record(i)) != NULL; i++)
-        console_printf("[%u.%06u] %s guest=%s %s address=%#lx reason %#x: %s\n",
-                       (unsigned)(record->at_microseconds / 1000000),
-                       (unsigned)(record->at_microseconds % 1000000),
-                       rid_text(record->fault.rid).text, record->guest,
-                       record->fault.interrupt ? "interrupt"
-                       : record->fault.write   ? "write"
-                                               : "read",
-                       record->fault.address, record->fault.reason,
-                       iommu_fault_reason(record->fault.reason));
+    for (unsigned i = 0; fault_record(i) != NULL; i++)
+        decode_fault(fault_record(i));
     console_printf("%lu faults in all\n", fault_total());
 }

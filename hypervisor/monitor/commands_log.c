@@ -3,8 +3,6 @@
 #include "hypervisor/base/log_ring.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/monitor/commands.h"
-#include "hypervisor/monitor/console.h"
-#include "hypervisor/monitor/names.h"
 
 #define USUAL_LINES 20
 #define MOST_LINES  100 /* without pages: other cores' calls wait meanwhile */

@@ -1,41 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Who has what and who reaches what, a record a line: for programs (docs/monitor.md). */
-#include "hypervisor/base/format.h"
-#include "hypervisor/iommu/iommu.h"
-#include "hypervisor/iommu/pf_dma.h"
-#include "hypervisor/iommu/reserved.h"
 #include "hypervisor/monitor/commands.h"
-#include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/decode.h"
-#include "hypervisor/monitor/names.h"
-
-static struct short_text rid_or_dash(const struct pci_function *function)
-{
-    return function != NULL ? rid_text(function->rid) : (struct short_text){"-"};
-}
 
 static void map_device(const struct pci_function *function)
 {
     struct iommu_context_report context;
-    const struct pci_function *port = NULL;
-    struct short_text domain = {"-"}, unit = {"-"};
-    PCI_FOR_EACH_UPWARD (above, function->bridge)
-        port = above;
+    struct short_text domain = {"-"};
     if (decode_context(function, &context))
         (void)format_text(domain.text, sizeof domain.text, "%u", context.domain);
-    if (iommu_unit_of(function) >= 0)
-        (void)format_text(unit.text, sizeof unit.text, "%d", iommu_unit_of(function));
-    console_printf("map.device rid=%s name=%s id=%04x:%04x class=%06x kind=%s parent=%s port=%s "
-                   "unit=%s domain=%s owner=%s master=%s\n",
-                   rid_text(function->rid).text, device_name(function).text, function->vendor,
-                   function->device, function->class_code,
-                   function->is_vf            ? "vf"
-                   : function->cap_sriov != 0 ? "pf"
-                   : function->is_bridge      ? "bridge"
-                                              : "function",
-                   rid_or_dash(function->is_vf ? function->pf : function->bridge).text,
-                   rid_or_dash(port).text, unit.text, domain.text, owner_name(function->owner),
-                   decode_masters(function) ? "on" : "off");
+    console_printf("map.device %s domain=%s owner=%s master=%s\n", function->record, domain.text,
+                   owner_name(function->owner), decode_masters(function) ? "on" : "off");
 }
 
 /* Leaves that follow each other on both sides, with the same rights, are one record. */
@@ -46,8 +21,8 @@ static void map_leaves(const char *head, const struct page_table *table)
     unsigned rights = 0;
     for (bool more = true; more; address += walk.page_size) {
         more = page_table_next(table, &address, &walk);
-        if (more && size != 0 && address == start + size && walk.physical == physical + size &&
-            walk.rights == rights) {
+        if (more && walk.present && size != 0 && address == start + size &&
+            walk.physical == physical + size && walk.rights == rights) {
             size += walk.page_size;
             continue;
         }
@@ -77,8 +52,6 @@ static void map_guest(const struct guest *guest)
     (void)format_text(head, sizeof head, "map.cpu guest=%s", guest->name);
     if (guest->memory.root != NULL)
         map_leaves(head, &guest->memory);
-    if (guest->domain.table.root != NULL)
-        map_domain(&guest->domain);
 }
 
 void command_map(void)
@@ -89,13 +62,9 @@ void command_map(void)
     for (unsigned i = 0; iommu_unit_report(i, &unit); i++)
         console_printf("map.unit unit=%u base=0x%lx usable=%s\n", i, unit.base,
                        unit.usable ? "yes" : "no");
-    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
+    for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++)
         map_device(function);
-        if (iommu_firmware_connected(function->rid) && iommu_domain_of(function->rid) != NULL)
-            map_domain(iommu_domain_of(function->rid));
-    }
-    for (unsigned i = 0; pf_dma_at(i) != NULL; i++)
-        map_domain(&pf_dma_at(i)->domain);
+    decode_each_domain(map_domain);
     for (unsigned i = 0; guest_at(i) != NULL; i++)
         map_guest(guest_at(i));
     for (size_t i = 0; (range = frames_range(i)) != NULL; i++)

@@ -18,9 +18,8 @@ static void offer_devices(struct editor *editor)
 {
     const struct pci_function *function;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
-        struct device_name name = device_name(function);
-        if (!text_equal(name.text, "-"))
-            editor_offer(editor, name.text);
+        if (!text_equal(function->name, "-"))
+            editor_offer(editor, function->name);
         editor_offer(editor, rid_text(function->rid).text);
     }
 }

@@ -93,13 +93,16 @@ void monitor_service(void)
         if (key < 0)
             break;
         prompting = true;
+        if (command_top_turn(true))
+            continue;
         if (guest_console_front() != NULL)
             guest_console_key((char)key);
         else if (take((char)key))
             break; /* an answer may be long, and other cores' calls wait */
     }
     (void)guest_console_service();
-    if (!started || !prompting || guest_console_front() != NULL || pager_waits())
+    if (!started || !prompting || guest_console_front() != NULL || pager_waits() ||
+        command_top_turn(false))
         return;
     /* Of a line that is too long for a row, the part around the cursor. */
     size_t from = ALIGN_UP(MAX(editor.cursor + 1, WIDTH) - WIDTH, SCROLL);

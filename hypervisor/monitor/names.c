@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/monitor/names.h"
 
-#include "hypervisor/assign/pf.h"
-#include "hypervisor/base/format.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/monitor/console.h"
 
@@ -75,17 +73,6 @@ bool ask_number(const char *text, const char *what, uint64_t *value)
     return read;
 }
 
-struct device_name device_name(const struct pci_function *function)
-{
-    struct device_name name = {"-"};
-    const char *section = pf_name(function->is_vf ? function->pf : function);
-    if (*section != '\0' && function->is_vf)
-        (void)format_text(name.text, sizeof name.text, "%s.vf%u", section, function->vf_index);
-    else if (*section != '\0')
-        (void)text_copy(name.text, sizeof name.text, section);
-    return name;
-}
-
 bool ask_device(const char *text, rid_t *rid)
 {
     const struct pci_function *function;
@@ -93,7 +80,7 @@ bool ask_device(const char *text, rid_t *rid)
         return true;
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
         *rid = function->rid;
-        if (text_equal(text, device_name(function).text) && !text_equal(text, "-"))
+        if (text_equal(text, function->name) && !text_equal(text, "-"))
             return true;
     }
     console_printf("%s: no such device; a device is a name that `devices` shows, or bb:dd.f\n",

@@ -13,17 +13,12 @@ MUST_CHECK bool read_rid(const char *text, rid_t *rid);
 /* The same for arguments of commands: what they do not understand they answer, with what is wanted.
  * A number without 0x is shown as it was understood. */
 MUST_CHECK bool ask_number(const char *text, const char *what, uint64_t *value);
-/* A requester id, of which there need be no function, or a name as device_name() gives it. */
+/* A requester id, of which there need be no function, or a name: "uplink" for a
+ * [nic] or [disk] section's function, "uplink.vf0" for its VF. */
 MUST_CHECK bool ask_device(const char *text, rid_t *rid);
 
 /* The guest of that name, or NULL. */
 struct guest *ask_guest(const char *text);
 
-/* "uplink" for a [nic] or [disk] section's function, "uplink.vf0" for its VF, "-" for all others.
- */
-struct device_name {
-    char text[CONFIG_NAME_SIZE + 8];
-};
-struct device_name device_name(const struct pci_function *function);
 /* A guest's name, else "hypervisor", "firmware", "free" and so on. */
 const char *owner_name(owner_t owner);

@@ -43,6 +43,9 @@ struct pci_function {
     bool in_reset;        /* its registers are in `saved`; of a bridge: its bus is being reset */
     bool link_was_active; /* of a bridge, before that */
     struct pci_saved saved;
+    /* For the prompt, written at boot (setup/words.h): what the configuration calls it, "-" if it
+     * does not; how its row of `devices` begins; what kind of device it is; its record of `map`. */
+    char name[40], row[40], words[24], record[144];
     struct function_view *view; /* what its guest finds written down (assign/view.h), or NULL */
 };
 

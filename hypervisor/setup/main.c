@@ -20,6 +20,7 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/frames.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/monitor/commands.h"
 #include "hypervisor/monitor/control_loop.h"
 #include "hypervisor/setup/optional.h"
 #include "hypervisor/setup/console.h"
@@ -33,6 +34,7 @@
 #include "hypervisor/setup/time.h"
 #include "hypervisor/setup/version.h"
 #include "hypervisor/setup/vcpu.h"
+#include "hypervisor/setup/words.h"
 #include "hypervisor/x86/clock.h"
 #include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
@@ -74,10 +76,12 @@ static void silence_devices(void)
 
 static void greet(uint64_t first_tsc)
 {
-    log_event("boot.start",
-              "version=%s commit=%s build=%s log=%u abi=%u loader=%s image=%#lx size=%s tsc=%lu",
-              version_number, version_commit, version_build().text, LOG_VERSION, ABI_VERSION,
-              boot.loader, boot.image_base, size_text(boot.image_size).text, first_tsc);
+    (void)format_text(
+        command_version_text, sizeof command_version_text,
+        "version=%s commit=%s build=%s log=%u abi=%u loader=%s image=%#lx size=%s tsc=%lu",
+        version_number, version_commit, version_build().text, LOG_VERSION, ABI_VERSION, boot.loader,
+        boot.image_base, size_text(boot.image_size).text, first_tsc);
+    log_event("boot.start", "%s", command_version_text);
     require(boot_info_sound(&boot), "the loader and the hypervisor are of different versions");
     if (boot.message[0] != '\0')
         log_event("boot.loader", "message=\"%s\"", boot.message);
@@ -183,6 +187,8 @@ void hypervisor_main(const struct boot_info *loaders)
     guests_grant_console_input();
     speculation_apply(affinity_guests_share());
     report_size();
+    words_of_devices();
+    words_of_units();
     timer_start(TICK_MICROSECONDS);
 
     phase("start");

@@ -52,7 +52,8 @@ struct vcpu {
     };
     /* Counted by the dispatcher; the CPU's own exits. */
     uint64_t exits[EXIT_KINDS];
-    uint8_t recent_next; /* the latest kinds, for the report of a crash */
+    uint64_t exits_seen[EXIT_KINDS + 3]; /* by the prompt (monitor/commands_exits.c) */
+    uint8_t recent_next;                 /* the latest kinds, for the report of a crash */
     uint8_t recent[VCPU_RECENT];
     uint64_t commands_dropped; /* interrupt commands that were not the guest's to send */
     uint64_t exception_run;    /* exceptions in a row with no other exit between them */

@@ -14,6 +14,7 @@ from .table_log import LOG_MUTATIONS
 from .table_pci import PCI_MUTATIONS
 from .table_pf import PF_MUTATIONS
 from .table_preflight import PREFLIGHT_MUTATIONS
+from .table_prompt import PROMPT_MUTATIONS
 from .table_usb import USB_MUTATIONS
 
 ASSIGNMENT = "hypervisor/assign/assignment.c"
@@ -120,8 +121,8 @@ MUTATIONS = (
              (Unit("test_device", failed("test_neighbours_without_acs")),)),
     Mutation("audit-trusts-firmware", "the audit walks the tables of the host's functions too",
              (Edit("hypervisor/audit/audit_iommu.c",
-                   "    if (!find_table(audit, audit_function(function->rid), root, levels, &live))",
-                   "    if (!find_table(audit, audit_function(function->rid), root, levels, &live) || live.levels != 0)"),),
+                   "    if (!table_is_sound(audit, audit_function(function->rid), root, live))",
+                   "    if (!table_is_sound(audit, audit_function(function->rid), root, live) || live->levels != 0)"),),
              (Unit("test_audit", failed("each_falsified_entry_is_named")),)),
     Mutation("shared-requester-ids-accepted", "a function without a requester id of its own is refused",
              (Edit(DOMAIN, "    if (!has_own_requester_id(function))\n",
@@ -326,5 +327,5 @@ MUTATIONS = (
                    "const unsigned rights = PAGE_READ | PAGE_WRITE;"),),
              (System(scenarios.hello, r"audit\.violation I2 .*cached or executable"),)),
     *LIFE_MUTATIONS, *LOG_MUTATIONS, *BOOT_MUTATIONS, *PF_MUTATIONS, *CARD_MUTATIONS, *CONSOLE_MUTATIONS, *CPU_MUTATIONS,
-    *PCI_MUTATIONS, *PREFLIGHT_MUTATIONS, *USB_MUTATIONS,
+    *PCI_MUTATIONS, *PREFLIGHT_MUTATIONS, *PROMPT_MUTATIONS, *USB_MUTATIONS,
 )

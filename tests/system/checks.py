@@ -90,8 +90,8 @@ def ask(run, line: str, expected: str = "", timeout: float = 20) -> str:
 def exits(run, guest: str) -> dict[str, int]:
     """What the first vCPU left guest mode for, those for its serial line apart."""
     said = ask(run, "exits").replace("\r", "")
-    line = re.search(rf"^{guest} vcpu 0: (.*)$", said, re.MULTILINE).group(1)
-    counts = {kind: int(count) for kind, count in (item.split("=") for item in line.split())}
-    counts["serial"] = int(re.search(rf"^{guest} serial line: io=(\d+)$", said, re.MULTILINE).group(1))
-    counts["io"] -= counts["serial"]
+    counts = {kind: int(count) for kind, count in re.findall(rf"^{guest}\.0 +(\S+) +(\d+) +\d+\.\d$", said, re.MULTILINE)}
+    serial = re.search(rf"^{guest} +io of serial line +(\d+) ", said, re.MULTILINE)
+    counts["serial"] = int(serial.group(1)) if serial else 0
+    counts["io"] = counts.get("io", 0) - counts["serial"]
     return counts

@@ -46,12 +46,13 @@ def run(boot):
 
 
 COMMANDS = ("help", "log", "more", "guests", "devices", "iommu", "domains", "walk", "why", "groups", "faults", "map", "audit", "exits", "cpus",
-            "frames", "start", "stop", "restart", "pause", "resume", "move", "console", "reboot", "poweroff")
+            "frames", "version", "uptime", "start", "stop", "restart", "pause", "resume", "move", "console", "reboot", "poweroff")
 
 
 def test_help(run):
     answer = ask(run, "help")
     assert set(re.findall(r"^  (\w+) ", answer, re.MULTILINE)) >= set(COMMANDS)
+    assert all(len(row) < 80 for row in answer.replace("\r", "").splitlines() if row.startswith("  "))
 
 
 def test_guests(run):
@@ -61,10 +62,17 @@ def test_guests(run):
 
 
 def test_devices(run):
-    answer = ask(run, "devices", r"^01:00\.0 +8086:10c9 +020000 +0 +on +hypervisor")
-    assert re.search(r"^01:10\.0 +8086:10ca +020000 +0 +off +stays \(VF\)$", answer, re.MULTILINE)
-    assert re.search(r"^01:10\.4 +8086:10ca +020000 +0 +off +(nobody|none|free)? *\(VF\)$", answer, re.MULTILINE), answer
-    assert re.search(r"^00:01\.0 .*\(bridge\)$", answer, re.MULTILINE)
+    """As a tree: each below what it is behind, and VFs below their PF."""
+    answer = ask(run, "devices", r"^  01:00\.0 +8086:10c9 +0 on +hypervisor +uplink +Intel 82576$")
+    rows = re.findall(r"^( *)(\w\w:\w\w\.\d) +\w{4}:\w{4} +\S+ (?:on|off) +(\S+) +(\S+) +(\S.*)$", answer.replace("\r", ""), re.MULTILINE)
+    port = [rid for _indent, rid, _owner, _name, words in rows if "root port" in words][0]
+    at = [row[1] for row in rows].index(port)
+    assert rows[at:at + 5] == [("", port, "hypervisor", "-", "QEMU root port"), ("  ", "01:00.0", "hypervisor", "uplink", "Intel 82576"),
+                               ("    ", "01:10.0", "stays", "uplink.vf0", "Intel 82576 VF"),
+                               ("    ", "01:10.2", "rogue", "uplink.vf1", "Intel 82576 VF"),
+                               ("    ", "01:10.4", "free", "uplink.vf2", "Intel 82576 VF")]
+    assert ("", "00:1f.2", "free", "-", "Intel ICH9 SATA") in rows
+    assert {row[1] for row in rows} == {line["rid"] for line in of(run, "pci.function")} | {"01:10.0", "01:10.2", "01:10.4"}
 
 
 def test_iommu(run):
@@ -106,15 +114,16 @@ def test_why(run):
     """Whose it is, each level, what becomes of a read and a write, and what it last did."""
     base = one(run, "guest.created", name="hello").number("base")
     answer = ask(run, "why 01:10.0 0x200000", "^write: let through$")
-    assert re.search(r"^01:10\.0 8086:10ca, a virtual function, owner stays$", answer, re.MULTILINE)
+    assert re.search(r"^01:10\.0 \(uplink\.vf0\) 8086:10ca, a virtual function, owner stays$", answer, re.MULTILINE)
     assert "level 4 PML4E" in answer and "read: let through" in answer and "no fault on record" in answer
     assert "bus mastering is off" in answer
     ask(run, "why 01:10.0 0x800000", "^write: blocked, reason 0x5: DMA write blocked")
     ask(run, "why 01:10.0 0x1000000000000", "^read: blocked, reason 0x4: request blocked: address above")
     ask(run, "why 01:10.0 0xfee00000", "^write: an interrupt request")
     answer = ask(run, f"why 01:10.2 {base:#x}", "^write: blocked, reason 0x2: request blocked: no context entry")
+    assert "(uplink.vf1) 8086:10ca, a virtual function, owner rogue, in no domain; that guest is stopped" in answer
     last = of(run, "dma.fault")[-1]
-    assert re.search(rf"its latest fault: {last['access']} (of|to|from) {base:#x}, reason {last['reason']}, guest rogue", answer), answer
+    assert re.search(rf"its latest fault: \[[\d.]+\] 01:10\.2 guest=rogue {last['access']} address={base:#x} reason {last['reason']}: ", answer), answer
 
 
 @pytest.mark.parametrize("line", ["walk 01:10.9 0", "walk 1 2", "walk 01:20.0 0", "walk 10000:01:10.0 0", "why uplink.vf9 0",
@@ -187,12 +196,63 @@ def test_faults(run):
 
 
 def test_audit(run):
-    ask(run, "audit", r"audit\.ok ranges=\d+ leaves=\d+ contexts=65536 interrupts=0")
+    answer = ask(run, "audit", r"audit\.ok ranges=\d+ leaves=\d+ contexts=65536 interrupts=0")
+    assert "I1 " not in answer
+
+
+def test_audit_in_words(run):
+    """An invariant a line, of how many things: together what the log says."""
+    answer = ask(run, "audit -v", r"audit\.ok").replace("\r", "")
+    rows = re.findall(r"^(I\d|W\^X) +\S.*\S +(\d+) ([a-z ]+?) +ok$", answer, re.MULTILINE)
+    assert [name for name, _count, _what in rows] == ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "W^X"], answer
+    counts = {name: int(count) for name, count, _what in rows}
+    line = of(run, "audit.ok")[-1]
+    assert (counts["I1"], counts["I4"], counts["I5"]) == (line.number("ranges"), line.number("contexts"), line.number("interrupts"))
+    assert counts["I2"] > 0 and counts["I3"] > 0 and counts["W^X"] > 0
+    assert line.number("leaves") - 16 <= counts["I2"] + counts["I3"] + counts["W^X"] <= line.number("leaves"), "but for the PF's pages"
+    assert counts["I6"] == len([rid for rid in re.findall(r"^ *(\w\w:\w\w\.\d) ", ask(run, "devices"), re.MULTILINE)]) - 3
 
 
 def test_exits(run):
-    answer = ask(run, "exits", r"^hello vcpu 0: .*hypercall=\d+")
-    assert len(re.findall(r"^\w+ vcpu 0:", answer, re.MULTILINE)) == 3
+    """All kinds together are what the log counted, and nothing happens since the last look."""
+    first = ask(run, "exits", r"^hello\.0 +hypercall +\d+ +\d+\.\d$").replace("\r", "")
+    assert set(re.findall(r"^(\w+)\.0 ", first, re.MULTILINE)) == {"hello", "stays", "rogue"}
+    for name in ("hello", "rogue"):
+        counts = [int(count) for count in re.findall(rf"^{name}\.0 +\S+ +(\d+) ", first, re.MULTILINE)]
+        total = int(re.search(rf"^{name} +all +(\d+) ", first, re.MULTILINE).group(1))
+        assert total == sum(counts) == one(run, "guest.stopped", name=name).number("exits")
+    again = ask(run, "exits").replace("\r", "")
+    assert re.search(r"^hello +all +[1-9]\d* +0\.0$", again, re.MULTILINE)
+    assert [row.split()[:3] for row in again.splitlines()] == [row.split()[:3] for row in first.splitlines()]
+
+
+def test_version_and_uptime(run):
+    started = one(run, "boot.start").text.split("boot.start ", 1)[1]
+    assert ask(run, "version").replace("\r", "").strip() == started
+    times = [float(re.search(r"^\d+ days \d\d:\d\d:\d\d, \[(\d+\.\d{6})\] in the log$", ask(run, "uptime").replace("\r", ""), re.MULTILINE).group(1))
+             for _turn in range(2)]
+    assert run.events[-1].time <= times[0] < times[1]
+
+
+def test_help_of_a_command(run):
+    """Arguments, an example that works, and what to read."""
+    answer = ask(run, "help walk", r"^walk RID ADDRESS \| cpu GUEST GPA \| irq INDEX$").replace("\r", "")
+    assert "  walk uplink.vf0 0x200000 " in answer and answer.strip().endswith("More: docs/iommu.md")
+    ask(run, "help frobnicate", "^frobnicate: no such command")
+    for word in ("wal", "walks", "invariant", "%", "I1"):
+        ask(run, f"help {word}", f"^{word}: no such command")
+
+
+def test_iommu_in_words(run):
+    unit = one(run, "iommu.unit")
+    answer = ask(run, "iommu -v").replace("\r", "")
+    fields = re.findall(r"^  (CAP|ECAP) +(\d+)(?::(\d+))? +(\w+) +(\d+)  \S", answer, re.MULTILINE)
+    names = [name for _register, _high, _low, name, _value in fields]
+    assert len(fields) > 40 and len(set(names)) == len(names) and {"ND", "CM", "SAGAW", "IR", "EIM", "SC"} <= set(names)
+    for register, high, low, name, value in fields:
+        low = int(low or high)
+        assert unit.number(register.lower()) >> low & (1 << int(high) - low + 1) - 1 == int(value), name
+    assert "CAP  " not in ask(run, "iommu").replace("CAP 0x", "")
 
 
 def test_cpus(run):
@@ -246,8 +306,8 @@ def test_more(run):
 @pytest.mark.parametrize("line, answer", [
     ("frobnicate", "^frobnicate: no such command; `help` lists them$"),
     ("HELP", "^HELP: no such command"),
-    ("walk", "^usage: walk RID ADDRESS$"),
-    ("walk 01:00.0", "^usage: walk RID ADDRESS$"),
+    ("walk", "^usage: walk RID ADDRESS \\| cpu GUEST GPA \\| irq INDEX$"),
+    ("walk 01:00.0", "^usage: walk RID ADDRESS \\| cpu GUEST GPA \\| irq INDEX$"),
     ("start", "^usage: start GUEST$"),
     ("stop", "^usage: stop GUEST$"),
     ("start nobody", "^nobody: no such guest; `guests` lists them$"),

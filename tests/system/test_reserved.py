@@ -95,8 +95,8 @@ def test_the_host_reaches_it_and_nothing_else(boot):
         assert created.number("base") + (BELOW << 20) <= BASE or created.number("base") >= BASE + SIZE
 
     ask(run, "frames", rf"^0x0*{BASE:x}-0x0*{BASE + SIZE - 1:x} +1M firmware$")
-    ask(run, "devices", r"^00:1e\.0 .* on +free \(firmware's DMA\)$")
-    ask(run, "domains", r"^\d+ +\(firmware\) +4 +\w+ +- +00:1e\.0$")
+    ask(run, "devices", r"^00:1e\.0 .* on +free +own +QEMU edu \(firmware's DMA\)$")
+    ask(run, "domains", r"^\d+ +firmware +4 +\w+ +\w+ +00:1e\.0$")
     ask(run, f"walk 00:1e.0 {BASE + 0x1234:#x}", rf"reaches {BASE + 0x1234:#x} .*owner firmware")
     ask(run, f"walk 00:1e.0 {BASE + SIZE:#x}", "blocked: nothing is mapped")
     audits = len(of(run, "audit.ok"))

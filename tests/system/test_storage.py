@@ -105,7 +105,7 @@ def test_a_stopped_guest_leaves_its_controller_offline(boot):
         time.sleep(0.2)
     assert asked == [("7", "1")], "offline, and nothing more"
     assert "violations" not in ask(run, "audit")
-    ask(run, "domains", r"^\d+ +\(PF driver\) +\d +\w+ +\w+ +01:00\.0$")
+    ask(run, "domains", r"^\d+ +hypervisor +\d +\w+ +\w+ +01:00\.0$")
     ask(run, "start alpha")
     deadline = time.monotonic() + PATIENCE * 150
     while said(run, "alpha").count("disk:alpha:16: ok") < 2:

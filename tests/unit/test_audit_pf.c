@@ -160,6 +160,9 @@ static void what_a_pf_driver_finds_is_a_violation(void **state)
         host_log_count("audit.violation", "invariant=I7 subject=01:10.2 where=0x3 value=0x6"), 1);
     const struct audit_findings *found = audit_findings();
     assert_int_equal(found->violations, 2);
+    for (unsigned i = 0; i < AUDIT_INVARIANTS; i++)
+        assert_int_equal(found->checks[i].violated, i == 6 ? 2 : 0);
+    assert_int_equal(found->checks[6].looked, 1);
     assert_true(found->guests == 0 && found->functions[0] == 0 && found->stranger_count == 0 &&
                 !found->machine);
 }

@@ -14,15 +14,10 @@ static char printed[512];
 static struct guest beta = {.name = "beta"};
 /* Two PFs that are called almost the same, one with VFs, and one that nobody has named. */
 static struct pci_function functions[] = {
-    {.rid = RID(0, 1, 0, 0)},
-    {.rid = RID(0, 1, 0x10, 0), .is_vf = true, .pf = &functions[0]},
-    {.rid = RID(0, 1, 0x10, 2), .is_vf = true, .pf = &functions[0], .vf_index = 1},
-    {.rid = RID(0, 2, 0, 0)},
-    {.rid = RID(0, 3, 0, 0)},
-    {.rid = RID(0, 3, 0x10, 0), .is_vf = true, .pf = &functions[4]},
+    {.rid = RID(0, 1, 0, 0), .name = "up"},        {.rid = RID(0, 1, 0x10, 0), .name = "up.vf0"},
+    {.rid = RID(0, 1, 0x10, 2), .name = "up.vf1"}, {.rid = RID(0, 2, 0, 0), .name = "up2"},
+    {.rid = RID(0, 3, 0, 0), .name = "-"},         {.rid = RID(0, 3, 0x10, 0), .name = "-"},
 };
-static const char *const names[] = {"up", "", "", "up2", "", ""};
-
 void console_printf(const char *format, ...)
 {
     va_list arguments;
@@ -34,11 +29,6 @@ void console_printf(const char *format, ...)
 struct pci_function *pci_function_at(size_t index)
 {
     return index < ARRAY_SIZE(functions) ? &functions[index] : NULL;
-}
-
-const char *pf_name(const struct pci_function *function)
-{
-    return names[function - functions];
 }
 
 struct guest *guest_of_owner(owner_t owner)
@@ -190,9 +180,6 @@ static void test_devices(void **state)
             fail_msg("'%s' is taken for a device", bad[i]);
         assert_non_null(strstr(printed, ": no such device; a device is a name that `devices`"));
     }
-    assert_string_equal(device_name(&functions[2]).text, "up.vf1");
-    assert_string_equal(device_name(&functions[4]).text, "-");
-    assert_string_equal(device_name(&functions[5]).text, "-");
 }
 
 static void test_guests_and_owners(void **state)
