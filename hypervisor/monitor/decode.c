@@ -164,7 +164,8 @@ void decode_interrupt(uint64_t index)
 {
     struct iommu_unit_report unit;
     struct iommu_irte_report entry;
-    for (unsigned i = 0; iommu_unit_report(i, &unit); i++) {
+    unsigned i = 0;
+    for (; iommu_unit_report(i, &unit); i++) {
         uint64_t table = unit.interrupt_table & VTD_IRTA_MASK;
         if (!unit.usable || index > UINT32_MAX ||
             !iommu_irte_report(unit.interrupt_table, (uint32_t)index, &entry)) {
@@ -178,6 +179,8 @@ void decode_interrupt(uint64_t index)
         else
             console_printf("blocked: the entry is not present\n");
     }
+    if (i == 0)
+        console_printf("no IOMMU\n");
 }
 
 /* --- what a device reaches --- */

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """VMX in Bochs: the exit paths, hostile guests, CPU models with less than is needed."""
 
+import re
+
 import pytest
-from system.checks import of, one, stopped, verdict
+from system.checks import ask, of, one, stopped, verdict
 
 pytestmark = [pytest.mark.bochs, pytest.mark.timeout(240)]
 
@@ -32,6 +34,24 @@ def test_the_scenario_ends_as_expected(boot):
     stopped(run, "alpha")
     stopped(run, "beta", status=7)
     verdict(run)
+
+
+def test_the_prompt_follows_ept(boot):
+    """Entries as VMX has them: rights in bits 2:0, the memory type in 5:3 of a leaf (SDM 3C 29.3.2); and no unit is there."""
+    run = boot(guest("alpha", "hello", "ticks=1000000"), on="bochs", batch=False, limit=100)
+    run.wait_for("guest.started", name="alpha", timeout=60)
+    base = one(run, "guest.created", name="alpha").number("base")
+    answer = ask(run, "walk cpu alpha 0x201234", rf"^reaches {base + 0x201234:#x} \((?:2M|4K) page, read write execute\), owner alpha$").replace("\r", "")
+    entries = re.findall(r"^  level \d \w+ +at 0x[0-9a-f]+ = (0x[0-9a-f]{16})  (.*)$", answer, re.MULTILINE)
+    assert answer.startswith("EPT of alpha, 4 levels from 0x") and len(entries) in (3, 4)
+    large = len(entries) == 3
+    assert [words for _entry, words in entries] == ["read write execute, table"] * (len(entries) - 1) + [f"read write execute, {'2M' if large else '4K'} page"]
+    assert int(entries[-1][0], 16) == base + (0x200000 | 1 << 7 if large else 0x201000) | 6 << 3 | 7
+    ask(run, "walk cpu alpha 0xfee00000", "^an exit: nothing is mapped at 0xfee00000$")
+    ask(run, "map", rf"^map\.cpu guest=alpha address=0x0 physical={base:#x} size=0x400000 rights=rwx$")
+    for line in ("iommu", "iommu -v", "walk irq 0"):
+        ask(run, line, "^no IOMMU$")
+    ask(run, "why 00:00.0 0", "^read: not translated by any unit$")
 
 
 ENDINGS = {
