@@ -50,8 +50,8 @@ class Browser:
         box = self.run(f"let b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
                        "return [b.x + scrollX, b.y + scrollY, b.width, b.height]")
         clip = {
-            "x": box[0] - margin, "y": box[1] - margin, "width": box[2] + 2 * margin,
-            "height": (height or box[3]) + 2 * margin, "scale": 1
+            "x": box[0] - margin, "y": box[1], "width": box[2] + 2 * margin,
+            "height": (height or box[3]) + margin, "scale": 1
         }
         return base64.b64decode(self.driver.execute_cdp_cmd("Page.captureScreenshot", {
             "captureBeyondViewport": True, "clip": clip})["data"])
