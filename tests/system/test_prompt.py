@@ -176,6 +176,9 @@ def test_a_terminal(run):
     last = run.events[-1]
     keys(run, "audit\r", "audit\x1b\\[32m\\.ok \x1b\\[m")
     run.wait_for("audit.ok", timeout=20, after=last)  # colour does not hide it from programs
+    for typed in ("top\r", "", ""):  # each table over the one before
+        keys(run, typed, r"\x1b\[H\x1b\[Jguest +state .*cores\r?\n")
+    keys(run, "qcpus\r", r"\ncore 0: APIC id 0")
     # Another line, where nobody answers.
     keys(run, "\x15\x0c", re.escape(QUESTION))
     answer = ask(run, "walk 01:10.0 0x12345678", "^blocked: nothing")
