@@ -62,7 +62,7 @@ class Rules:
         return {name for name in self.vary if Rules([name])._varying(line)}
 
     def pieces(self, line: str) -> list[tuple[str, str]]:
-        """The line in pieces: (kind, text) with the kinds text, time, page, digits and gap."""
+        """The line in pieces: (kind, text) with the kinds text, blank (of a column), time, page, digits and gap."""
         marks: list[tuple[int, int, str]] = []
         if time := _TIME.match(line):
             marks.append((*time.span(), "time"))
@@ -78,7 +78,9 @@ class Rules:
                 continue
             pieces += [("text", line[at:begin]), (kind, line[begin:end])]
             at = end
-        return [piece for piece in [*pieces, ("text", line[at:])] if piece[1] or piece[0] != "text"]
+        pieces.append(("text", line[at:]))
+        return [(("blank" if part.startswith("  ") else kind) if kind == "text" else kind, part) for kind, text in pieces
+                for part in (re.split("( {2,})", text) if kind == "text" else [text]) if part or kind != "text"]
 
     def fixed(self, line: str) -> int:
         """How many letters have to be as they are."""
@@ -107,7 +109,7 @@ def match_line(shown: str, real: str, rules: Rules, bound: Bound) -> tuple[Bound
             continue
         kinds.append((kind, text))
         hexadecimal = kind == "page" or text.startswith("0x")
-        pattern += {"gap": r"(.*?)", "time": r"(\[\s*\d+(?:\.\d+)?\])"}.get(
+        pattern += {"gap": r"(.*?)", "blank": r"( {2,})", "time": r"(\[\s*\d+(?:\.\d+)?\])"}.get(
             kind, r"((?:0x)?[0-9a-f]+)" if hexadecimal and kind != "page" else r"([0-9a-f]+)" if hexadecimal else r"([0-9][0-9.,]*|[0-9])")
     found = re.fullmatch(pattern + r"\s*", real)
     if not found:
@@ -267,7 +269,7 @@ def renewed(shown: list[str], real: list[str], rules: Rules, prompt: str = "", s
 def check_hidden(shown: list[str], rules: Rules) -> None:
     """Raises Hidden when a line has nothing left to compare, or a name is in no line."""
     for line in shown:
-        hides = line.strip() != GAP and any(kind != "text" for kind, _ in rules.pieces(line))
+        hides = line.strip() != GAP and any(kind not in ("text", "blank") for kind, _ in rules.pieces(line))
         if hides and rules.fixed(line) < LEAST_FIXED:
             raise Hidden(f"{line.strip()!r} has nothing left to compare: show more of it, or let less vary")
     unused = set(rules.vary) - {name for line in shown for name in rules.used(line)}

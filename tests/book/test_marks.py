@@ -102,6 +102,9 @@ def test_named_values_vary_and_nothing_else():
     assert selection([line], ["[1.0] audit.ok ranges=70 leaves=534 contexts=65536"], rules)
     assert not selection([line], ["[1.0] audit.ok ranges=70 leaves=534 contexts=65535"], rules)
     assert not selection([line], ["[1.0] audit.ok ranges=many leaves=534 contexts=65536"], rules), "digits vary, letters do not"
+    row = "alpha.0   cpuid       2          0.7"
+    assert selection([row], ["alpha.0   cpuid       2         10.7"], Rules([r"/ ([\d.]+)$/"])) == ["alpha.0   cpuid       2         10.7"]
+    assert not selection([row], ["alpha.0   cpuid       3          0.7"], Rules([r"/ ([\d.]+)$/"]))
     text = r"/(\d+) frames out/"
     assert selection(["2002 frames out, 3 lost"], ["2004 frames out, 3 lost"], Rules([text]))
     assert not selection(["2002 frames out, 3 lost"], ["2002 frames out, 4 lost"], Rules([text]))
