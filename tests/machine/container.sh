@@ -44,7 +44,7 @@ has_image() { $CONTAINER image inspect "$1" >/dev/null 2>&1; }
 
 build() {
     choose
-    say "building the image $IMAGE from $BASE with $kind: ten minutes, and 5 GB"
+    say "building the image $IMAGE from $BASE with $kind: ten minutes, and 4 GB"
     # shellcheck disable=SC2086 # one word for each option is meant
     $CONTAINER build -t "$IMAGE" --build-arg "BASE=$BASE" ${CONTAINER_BUILD_FLAGS:-} -f "$tree/Containerfile" "$tree" || fail \
         "$kind could not build the image; if $BASE cannot be fetched: make container-base, then make container BASE=$made_base"
