@@ -14,7 +14,10 @@ from machine.machine import PATIENCE, latest  # noqa: E402
 
 
 def make(*arguments: str, timeout: float = 600, **options) -> subprocess.CompletedProcess:
-    """Runs make in the repository's root. The limit is for what hangs: on a busy computer it is longer."""
+    """Runs make in the repository's root. The limit is for what hangs: on a busy computer it is longer. The variables of
+    the make that runs the tests are not its own."""
+    environment = options.pop("env", None) or os.environ
+    options["env"] = {name: value for name, value in environment.items() if name not in ("MAKEFLAGS", "MFLAGS")}
     return subprocess.run(["make", "--no-print-directory", *arguments], cwd=ROOT, text=True,
                           capture_output=True, timeout=timeout * PATIENCE, **options)
 

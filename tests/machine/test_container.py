@@ -103,8 +103,6 @@ def test_make_passes_variables_on(programs, monkeypatch):
     """The goal's own, whatever is in them; not those that are about the container."""
     fake(programs, "podman")
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    for name in ("MAKEFLAGS", "MFLAGS"):  # those of the make that runs the tests
-        monkeypatch.delenv(name, raising=False)
     done = make("container-run", "GOAL=run", "SCENARIO=whole", "RUN_FLAGS=--cpus 6 --extra 'it s' \"x\"", f"CONTAINER={programs}/podman", "IMAGE=mine",
                 "CONTAINER_FLAGS=--network none")
     assert done.returncode == 0, done.stderr
