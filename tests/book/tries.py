@@ -4,7 +4,7 @@
 The mark has the steps, in this order:
 
     machine=NAME    a shared machine, which is only looked at; own=NAME one of its own
-    type=COMMAND    at its prompt; `same` behind two of them: the answers are the same
+    type=COMMAND    at its prompt; `same` behind two of them: the answers are the same, rates (0.7) left out
     wait=EVENT      of its log ("NAME KEY=VALUE ..."), behind what was typed last
     edit=FILE old=TEXT new=TEXT    in a copy of the tree, `all=TEXT` instead of `old=` where it stands several times;
                     the machine that is booted next has what is built of it
@@ -155,7 +155,7 @@ class Try:
         self.said += self.answers[-1].splitlines()
 
     def _step_same(self, _value: str) -> None:
-        left, right = self.answers[-2:]
+        left, right = (re.sub(r" +\d+\.\d\b", "", answer) for answer in self.answers[-2:])
         if left != right:
             self.problems.append(f"not the same twice:\n{left}\n{right}")
 
