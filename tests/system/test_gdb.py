@@ -27,7 +27,7 @@ def run(boot):
     run = boot(TEXT, batch=False, limit=200, extra=[word for word in gdb.ARGUMENTS if word != "-S"])
     run.wait_for("monitor.ready", timeout=120)
     for name in ("alpha", "beta"):
-        run.wait_for("guest.started", name=name, timeout=60)
+        run.wait_for("guest.event", name=name, timeout=60)  # it has run, and had exits
     return run
 
 
