@@ -153,8 +153,10 @@ static void write_screen(const char *text, size_t size)
 /* --- the machine --- */
 
 static struct guest guests[] = {{.name = "alpha"}, {.name = "alphabet"}, {.name = "beta"}};
-static struct pci_function functions[] = {{.rid = RID(0, 1, 0, 0)},
-                                          {.rid = RID(0, 1, 0x10, 0), .is_vf = true}};
+static struct pci_function functions[] = {
+    {.rid = RID(0, 1, 0, 0), .name = "-"},
+    {.rid = RID(0, 1, 0x10, 0), .is_vf = true, .name = "uplink.vf0"},
+};
 static struct guest *front;
 static char typed_at_guest[64], ran[256];
 static unsigned long_runs;
@@ -173,10 +175,10 @@ struct pci_function *pci_function_at(size_t index)
     return index < ARRAY_SIZE(functions) ? &functions[index] : NULL;
 }
 
-struct device_name device_name(const struct pci_function *function)
+/* `top` is not on. */
+bool command_top_turn(bool key)
 {
-    static const struct device_name vf = {"uplink.vf0"}, none = {"-"};
-    return function->is_vf ? vf : none;
+    return false;
 }
 
 struct guest *guest_console_front(void)
