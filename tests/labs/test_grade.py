@@ -40,6 +40,7 @@ def submission(folder, **bodies):
     return folder
 
 
+@slow
 def test_the_solution_with_answers(tmp_path):
     """Points for each step, the student's own numbers, questions, a CSV file, and edits elsewhere do not count."""
     folder = submission(tmp_path / "anna")
