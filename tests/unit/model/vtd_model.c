@@ -16,6 +16,7 @@
 
 static struct vtd_model units[MODEL_MAX_UNITS];
 static unsigned unit_count;
+bool (*vtd_model_elsewhere)(uintptr_t address, unsigned width, uint64_t *value, bool write);
 static unsigned violations;
 static char violation[256];
 static struct {
@@ -402,8 +403,16 @@ static struct vtd_model *find(uintptr_t address, unsigned width, uint32_t *offse
     return NULL;
 }
 
+static bool elsewhere(uintptr_t address, unsigned width, uint64_t *value, bool write)
+{
+    return vtd_model_elsewhere != NULL && vtd_model_elsewhere(address, width, value, write);
+}
+
 uint32_t mmio_read32(uintptr_t address)
 {
+    uint64_t other;
+    if (elsewhere(address, 4, &other, false))
+        return (uint32_t)other;
     uint32_t offset;
     struct vtd_model *unit = find(address, 4, &offset);
     return unit == NULL ? UINT32_MAX : read32(unit, offset);
@@ -411,6 +420,9 @@ uint32_t mmio_read32(uintptr_t address)
 
 uint64_t mmio_read64(uintptr_t address)
 {
+    uint64_t other;
+    if (elsewhere(address, 8, &other, false))
+        return other;
     uint32_t offset;
     struct vtd_model *unit = find(address, 8, &offset);
     return unit == NULL ? UINT64_MAX : read64(unit, offset);
@@ -418,6 +430,9 @@ uint64_t mmio_read64(uintptr_t address)
 
 void mmio_write32(uintptr_t address, uint32_t value)
 {
+    uint64_t other = value;
+    if (elsewhere(address, 4, &other, true))
+        return;
     uint32_t offset;
     struct vtd_model *unit = find(address, 4, &offset);
     if (unit != NULL)
@@ -426,6 +441,9 @@ void mmio_write32(uintptr_t address, uint32_t value)
 
 void mmio_write64(uintptr_t address, uint64_t value)
 {
+    uint64_t other = value;
+    if (elsewhere(address, 8, &other, true))
+        return;
     uint32_t offset;
     struct vtd_model *unit = find(address, 8, &offset);
     if (unit != NULL)

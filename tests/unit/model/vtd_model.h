@@ -19,6 +19,7 @@ struct vtd_model_counts {
     unsigned context_global, context_device, context_other;
     unsigned iotlb_global, iotlb_domain, iotlb_page;
     unsigned iec_global, iec_index;
+    unsigned iec_present; /* of iec_index: the entry was present; coherent units only */
     unsigned wait;
     unsigned register_context, register_iotlb; /* commands given through registers */
     unsigned write_buffer;                     /* WBF commands */
@@ -128,6 +129,8 @@ void vtd_model_drop_iotlb(struct vtd_model *unit, uint16_t domain, uint64_t addr
 void vtd_model_drop_interrupts(struct vtd_model *unit, bool all, uint32_t index);
 
 /* --- surroundings --- */
+/* Registers that are no unit's: a device beside it. False: not there either. NULL: none. */
+extern bool (*vtd_model_elsewhere)(uintptr_t address, unsigned width, uint64_t *value, bool write);
 void vtd_model_x2apic(bool on);
 void vtd_model_control_core(uint32_t apic_id);
 /* Fault interrupts that arrived at the control core. */

@@ -87,7 +87,10 @@ static bool interrupt_descriptor(struct vtd_model *unit, uint64_t low, uint64_t 
         unit->counts.iec_global++;
         unit->needs_iec = false;
     } else {
+        uint64_t entry = (unit->irt & VTD_IRTA_MASK) + FIELD(low, 47, 32) * sizeof(struct vtd_irte);
         unit->counts.iec_index++;
+        if ((unit->ecap & VTD_ECAP_C) != 0)
+            unit->counts.iec_present += (vtd_model_memory(unit, entry) & VTD_IRTE_P) != 0;
     }
     vtd_model_drop_interrupts(unit, all, (uint32_t)FIELD(low, 47, 32));
     return true;

@@ -371,8 +371,9 @@ struct vtd_model_result vtd_model_interrupt(struct vtd_model *unit, uint16_t sou
         return blocked(unit, source, information, 0x24, true, false);
     }
     if (VTD_IRTE_SVT(high) != 1 || VTD_IRTE_SQ(high) != 0)
-        vtd_model_violation("interrupt entry %u does not verify its source", index);
-    if (VTD_IRTE_SID(high) != source)
+        vtd_model_violation("interrupt entry %u does not verify its source: SVT is %u, SQ is %u",
+                            index, VTD_IRTE_SVT(high), VTD_IRTE_SQ(high));
+    if (VTD_IRTE_SVT(high) != 0 && VTD_IRTE_SID(high) != source)
         return blocked(unit, source, information, 0x26, true, false);
     delivered.vector = VTD_IRTE_VECTOR(low);
     delivered.destination = eim ? VTD_IRTE_DST(low) : VTD_IRTE_DST(low) >> 8;
