@@ -18,11 +18,14 @@ class Host:
 
 @dataclass(frozen=True)
 class Machine:
-    """A run of the student's hypervisor. `diagnose` takes the run's events and gives the sentence for what is wrong."""
+    """A run of the student's hypervisor. `diagnose` takes the run's events and gives the sentence for what is wrong.
+
+    `typed`: an event, the name in it, and what is typed at the prompt when it has come, from the run so far."""
 
     lane: str  # tcg, bochs
     scenario: str
     diagnose: Callable[[object], str | None]
+    typed: tuple[tuple[str, str, Callable[[object], str]], ...] = ()
 
 
 @dataclass(frozen=True)

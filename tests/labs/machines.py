@@ -65,6 +65,16 @@ def booted(root: Path, check: Check) -> Machine:
     return machine(check.lane, spec, LIMIT * PATIENCE, directory)
 
 
+def type_commands(run: Machine, typed: tuple) -> None:
+    """What never comes is not waited for longer than the run: the diagnosis says what is missing."""
+    for event, name, command in typed:
+        try:
+            run.wait_for(event, timeout=LIMIT, name=name)
+            run.send(command(run))
+        except MachineError:
+            return
+
+
 def observed(root: Path, check: Check) -> tuple[Machine | None, str | None]:
     """A run from power on to its end, or why there was none."""
     problem = make(root, *GOALS[check.lane])
@@ -73,6 +83,7 @@ def observed(root: Path, check: Check) -> tuple[Machine | None, str | None]:
     try:
         run = booted(root, check)
         with run:
+            type_commands(run, check.typed)
             while run.running:
                 time.sleep(0.05)
     except (MachineError, OSError, ValueError) as error:

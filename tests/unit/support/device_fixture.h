@@ -318,7 +318,7 @@ __attribute__((unused)) static void expect_trace(const char *expected)
 }
 
 /* Nothing belongs to a guest, and no page is kept; the MSI-X table stays mapped. */
-static void expect_nothing_left(void)
+__attribute__((unused)) static void expect_nothing_left(void)
 {
     assert_int_equal(function.owner, OWNER_NOBODY);
     for (size_t i = 0; frames_range(i) != NULL; i++)
