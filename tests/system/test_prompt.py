@@ -143,11 +143,12 @@ def test_sequences_in_pieces(run):
 
 
 def test_completion(run):
+    """A list stands where the prompt was, or behind a line of the log that came in the same turn."""
     keys(run, "\x15gue\t\r", r"\nname +state")
     keys(run, "\x15pause al\t", r"pause alpha")
-    keys(run, "\t", r"\ralpha +alphabet *\r\n")
-    keys(run, "b\t\x15pau\t\t", r"\ralpha +alphabet +rogue *\r\n")
-    keys(run, "\x15walk upl\t\t", r"\ruplink +uplink\.vf0 +uplink\.vf1 +uplink\.vf2 *\r\n")
+    keys(run, "\t", r"[\r\n]alpha +alphabet *\r\n")
+    keys(run, "b\t\x15pau\t\t", r"[\r\n]alpha +alphabet +rogue *\r\n")
+    keys(run, "\x15walk upl\t\t", r"[\r\n]uplink +uplink\.vf0 +uplink\.vf1 +uplink\.vf2 *\r\n")
     keys(run, ".vf0\t0x200000\r", r"\nreaches 0x")
     keys(run, "\x15more walk 01:10.0\t0x200000\r", r"\nreaches 0x")
     keys(run, "\x15nothing \t\t\t\x15cpus\r", r"\ncore 0: APIC id 0")
