@@ -18,7 +18,7 @@ static struct vtd_model units[MODEL_MAX_UNITS];
 static unsigned unit_count;
 bool (*vtd_model_elsewhere)(uintptr_t address, unsigned width, uint64_t *value, bool write);
 static unsigned violations;
-static char violation[256];
+static char violation[256], first_violation[256];
 static struct {
     uint64_t base, size;
 } mapped[32];
@@ -37,6 +37,8 @@ void vtd_model_violation(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(violation, sizeof violation, format, arguments);
     va_end(arguments);
+    if (violations == 1)
+        memcpy(first_violation, violation, sizeof violation);
 }
 
 unsigned vtd_model_violations(void)
@@ -49,13 +51,18 @@ const char *vtd_model_violation_text(void)
     return violation;
 }
 
+const char *vtd_model_first_violation_text(void)
+{
+    return first_violation;
+}
+
 void vtd_model_reset(void)
 {
     memset(units, 0, sizeof units);
     memset(mapped, 0, sizeof mapped);
     unit_count = 0;
     violations = 0;
-    violation[0] = '\0';
+    violation[0] = first_violation[0] = '\0';
     vtd_model_memory_reset();
     vtd_model_x2apic(true);
     vtd_model_control_core(0);
@@ -82,14 +89,34 @@ void vtd_model_counts_clear(struct vtd_model *unit)
 
 /* --- commands --- */
 
+/* What a write to GCMD asks for, in words: "TE on, QIE off, SRTP". */
+static const char *command_text(uint32_t asked, uint32_t on)
+{
+    static const char *const names[32] = {
+        [31] = "TE",  [30] = "SRTP", [29] = "SFL",   [27] = "WBF",
+        [26] = "QIE", [25] = "IRE",  [24] = "SIRTP", [23] = "CFI"};
+    static char text[96];
+    size_t used = 0;
+    for (unsigned bit = 32; bit-- > 23;)
+        if ((asked & BIT(bit)) != 0)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s%s",
+                                     used > 0 ? ", " : "", names[bit],
+                                     (ONE_SHOT & BIT(bit)) != 0 ? ""
+                                     : (on & BIT(bit)) != 0     ? " on"
+                                                                : " off");
+    return used > 0 ? text : "nothing";
+}
+
 static void begin_command(struct vtd_model *unit, uint32_t value)
 {
     uint32_t toggled = (value ^ unit->gsts) & TOGGLES;
     uint32_t once = value & ONE_SHOT;
     if (unit->pending != 0)
-        vtd_model_violation("GCMD %#x while %#x is not done", value, unit->pending);
+        vtd_model_violation("GCMD %#x while %#x is not done: GSTS tells when it is", value,
+                            unit->pending);
     if (__builtin_popcount(toggled) + __builtin_popcount(once) != 1)
-        vtd_model_violation("GCMD %#x is not one command (status %#x)", value, unit->gsts);
+        vtd_model_violation("GCMD %#x is not one command (status %#x): it asks for %s", value,
+                            unit->gsts, command_text(toggled | once, value));
     if (value & ~(TOGGLES | ONE_SHOT))
         vtd_model_violation("GCMD %#x has reserved bits", value);
     const bool sets_table = (once & (VTD_GLOBAL_SRTP | VTD_GLOBAL_SIRTP)) != 0;
@@ -121,7 +148,10 @@ static void turn_on_translation(struct vtd_model *unit)
     if ((unit->gsts & VTD_GLOBAL_SRTP) == 0)
         vtd_model_violation("TE before a root table was set");
     if (unit->needs_context || unit->needs_iotlb)
-        vtd_model_violation("TE with caches not invalidated since the root table was set");
+        vtd_model_violation("TE with %s not invalidated since the root table was set",
+                            !unit->needs_iotlb     ? "the context cache"
+                            : !unit->needs_context ? "the IOTLB"
+                                                   : "both caches");
 }
 
 static void turn_on_queue(struct vtd_model *unit)
@@ -191,54 +221,6 @@ static uint32_t read_status(struct vtd_model *unit)
     else if (unit->pending != 0)
         finish_command(unit);
     return unit->gsts;
-}
-
-/* --- register-based invalidation --- */
-
-static void context_command(struct vtd_model *unit, uint64_t value)
-{
-    unit->ccmd = value;
-    if ((value & VTD_CCMD_ICC) == 0)
-        return;
-    if (unit->gsts & VTD_GLOBAL_QIE)
-        vtd_model_violation("context command while the queue is on");
-    unit->counts.register_context++;
-    unit->ccmd_countdown = unit->latency;
-    unsigned granularity = (unsigned)FIELD(value, 62, 61);
-    if (unit->refuses_commands)
-        granularity = 0;
-    if (granularity == 1) {
-        vtd_model_drop_context(unit, true, 0, 0);
-        unit->needs_context = false;
-    } else if (granularity == 3) {
-        vtd_model_drop_context(unit, false, (uint16_t)value, (uint16_t)(value >> 16));
-    }
-    unit->ccmd = (value & ~BITS(60, 59)) | (uint64_t)granularity << 59;
-}
-
-static void iotlb_command(struct vtd_model *unit, uint64_t value)
-{
-    unit->iotlb = value;
-    if ((value & VTD_IOTLB_IVT) == 0)
-        return;
-    if (unit->gsts & VTD_GLOBAL_QIE)
-        vtd_model_violation("IOTLB command while the queue is on");
-    unit->counts.register_iotlb++;
-    unit->iotlb_countdown = unit->latency;
-    unsigned granularity = (unsigned)FIELD(value, 61, 60);
-    uint16_t domain = (uint16_t)(value >> 32);
-    if (unit->refuses_commands)
-        granularity = 0;
-    if (granularity == 1) {
-        vtd_model_drop_iotlb(unit, 0, 0, 65);
-        unit->needs_iotlb = false;
-    } else if (granularity == 2) {
-        vtd_model_drop_iotlb(unit, domain, 0, 64);
-    } else if (granularity == 3) {
-        vtd_model_drop_iotlb(unit, domain, unit->iva & BITS(63, 12),
-                             (unsigned)FIELD(unit->iva, 5, 0));
-    }
-    unit->iotlb = (value & ~BITS(58, 57)) | (uint64_t)granularity << 57;
 }
 
 static uint64_t read_busy(const struct vtd_model *unit, uint64_t *value, unsigned *countdown)
@@ -317,6 +299,9 @@ static uint32_t read32(struct vtd_model *unit, uint32_t offset)
         return unit->fectl;
     case VTD_PMEN:
         return unit->pmen;
+    case VTD_GCMD:
+        vtd_model_violation("GCMD was read, which is write-only: GSTS tells what is on");
+        return 0;
     default:
         vtd_model_violation("32-bit read of register %#x", offset);
         return 0;
@@ -327,13 +312,13 @@ static void write64(struct vtd_model *unit, uint32_t offset, uint64_t value)
 {
     uint32_t iotlb = VTD_ECAP_IOTLB_OFFSET(unit->ecap);
     if (offset == iotlb + VTD_IOTLB) {
-        iotlb_command(unit, value);
+        vtd_model_iotlb_command(unit, value);
     } else if (offset == iotlb + VTD_IVA) {
         unit->iva = value;
     } else if (offset == VTD_RTADDR) {
         unit->rtaddr = value;
     } else if (offset == VTD_CCMD) {
-        context_command(unit, value);
+        vtd_model_context_command(unit, value);
     } else if (offset == VTD_IQA) {
         if (unit->gsts & VTD_GLOBAL_QIE)
             vtd_model_violation("queue address written while the queue is on");
@@ -380,6 +365,9 @@ static void write32(struct vtd_model *unit, uint32_t offset, uint32_t value)
             vtd_model_violation("protected memory regions turned off before translation is on");
         if (!unit->pmr_stuck)
             unit->pmen = value & VTD_PMEN_EPM ? value | VTD_PMEN_PRS : value & ~VTD_PMEN_PRS;
+        return;
+    case VTD_GSTS:
+        vtd_model_violation("GSTS was written, which is read-only: GCMD takes commands");
         return;
     default:
         vtd_model_violation("32-bit write of register %#x", offset);

@@ -92,9 +92,11 @@ void vtd_model_reset(void);
 struct vtd_model *vtd_model_add(uint64_t base, uint64_t cap, uint64_t ecap);
 void vtd_model_counts_clear(struct vtd_model *unit);
 
-/* Broken rules since the reset, and the last of them in words. */
+/* Broken rules since the reset; the last of them in words, and the first, from which others may
+ * follow. */
 unsigned vtd_model_violations(void);
 const char *vtd_model_violation_text(void);
+const char *vtd_model_first_violation_text(void);
 void vtd_model_violation(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* A request of a device. Not allowed: `reason` is the fault reason, recorded unless FPD. */
@@ -122,6 +124,8 @@ void vtd_model_memory_reset(void);
 bool vtd_model_has_context(const struct vtd_model *unit, uint16_t source);
 bool vtd_model_context_is_garbage(const struct vtd_model *unit, uint64_t low, uint64_t high);
 void vtd_model_queue_run(struct vtd_model *unit);
+void vtd_model_context_command(struct vtd_model *unit, uint64_t value);
+void vtd_model_iotlb_command(struct vtd_model *unit, uint64_t value);
 void vtd_model_drop_context(struct vtd_model *unit, bool all, uint16_t domain, uint16_t source);
 /* order 64: the whole domain; domain 0 with order 65: everything. */
 void vtd_model_drop_iotlb(struct vtd_model *unit, uint16_t domain, uint64_t address,

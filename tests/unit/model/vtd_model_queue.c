@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The unit's invalidation queue and caches. */
+/* The unit's caches, and what invalidates them: queue and registers. */
 #include "tests/unit/model/vtd_model.h"
 
 /* A status word further than this from the stack pointer is not a variable on the stack. */
@@ -165,4 +165,52 @@ void vtd_model_queue_run(struct vtd_model *unit)
         unit->iqh = (unit->iqh + 16) % PAGE_SIZE;
     }
     unit->waits_dropped = false;
+}
+
+/* --- register-based invalidation --- */
+
+void vtd_model_context_command(struct vtd_model *unit, uint64_t value)
+{
+    unit->ccmd = value;
+    if ((value & VTD_CCMD_ICC) == 0)
+        return;
+    if (unit->gsts & VTD_GLOBAL_QIE)
+        vtd_model_violation("context command while the queue is on");
+    unit->counts.register_context++;
+    unit->ccmd_countdown = unit->latency;
+    unsigned granularity = (unsigned)FIELD(value, 62, 61);
+    if (unit->refuses_commands)
+        granularity = 0;
+    if (granularity == 1) {
+        vtd_model_drop_context(unit, true, 0, 0);
+        unit->needs_context = false;
+    } else if (granularity == 3) {
+        vtd_model_drop_context(unit, false, (uint16_t)value, (uint16_t)(value >> 16));
+    }
+    unit->ccmd = (value & ~BITS(60, 59)) | (uint64_t)granularity << 59;
+}
+
+void vtd_model_iotlb_command(struct vtd_model *unit, uint64_t value)
+{
+    unit->iotlb = value;
+    if ((value & VTD_IOTLB_IVT) == 0)
+        return;
+    if (unit->gsts & VTD_GLOBAL_QIE)
+        vtd_model_violation("IOTLB command while the queue is on");
+    unit->counts.register_iotlb++;
+    unit->iotlb_countdown = unit->latency;
+    unsigned granularity = (unsigned)FIELD(value, 61, 60);
+    uint16_t domain = (uint16_t)(value >> 32);
+    if (unit->refuses_commands)
+        granularity = 0;
+    if (granularity == 1) {
+        vtd_model_drop_iotlb(unit, 0, 0, 65);
+        unit->needs_iotlb = false;
+    } else if (granularity == 2) {
+        vtd_model_drop_iotlb(unit, domain, 0, 64);
+    } else if (granularity == 3) {
+        vtd_model_drop_iotlb(unit, domain, unit->iva & BITS(63, 12),
+                             (unsigned)FIELD(unit->iva, 5, 0));
+    }
+    unit->iotlb = (value & ~BITS(58, 57)) | (uint64_t)granularity << 57;
 }
