@@ -35,10 +35,11 @@ struct gate {             /* SDM 3A 6.11 */
 };
 _Static_assert(sizeof(struct gate) == 8, "32-bit interrupt gate");
 
-struct table {
-    uint16_t limit;
-    uint32_t base;
+struct table {      /* SDM 3A 2.4.1, 2.4.3 */
+    uint16_t limit; /* 0x0 */
+    uint32_t base;  /* 0x2 */
 } __attribute__((packed));
+_Static_assert(sizeof(struct table) == 6, "operand of LGDT and LIDT");
 
 struct interrupt_frame;
 

@@ -16,7 +16,7 @@
 /* Whom the violations concern. */
 struct audit_findings {
     struct audit_check {
-        uint64_t looked, violated; /* at how many of what (monitor/commands_audit.c) */
+        uint64_t looked, violated; /* at how many of what: monitor/help.txt */
     } checks[AUDIT_INVARIANTS];
     unsigned violations;
     uint64_t guests;                            /* a bit for each guest's index */

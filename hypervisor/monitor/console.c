@@ -71,7 +71,7 @@ static void write_styled(const char *text, size_t size)
     size_t from = 0;
     for (size_t at = 0; at < size; at++)
         for (unsigned i = 0; i < ARRAY_SIZE(styles); i++) {
-            size_t length = strlen(styles[i].text);
+            size_t length = text[at] == styles[i].text[0] ? strlen(styles[i].text) : SIZE_MAX;
             if (length > size - at || memcmp(text + at, styles[i].text, length) != 0)
                 continue;
             write_all(text + from, at - from);

@@ -3,12 +3,13 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
 
 from conftest import ROOT
-from labs import cutter, manifest, screening
+from labs import building, cutter, judge, manifest, screening
 
 pytestmark = pytest.mark.timeout(1800)
 ALL = os.environ.get("LAB_TESTS") == "all"
@@ -104,3 +105,11 @@ def test_a_constructor_is_refused():
 def test_what_is_no_submission(prepare, part, tmp_path):
     done = graded(prepare(tmp_path))
     assert done.returncode == 2 and part in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_nothing_outlives_a_check_or_reaches_a_network():
+    if not judge.guard():
+        pytest.skip("this user may make no namespaces of its own")
+    status, output = building.ended([*judge.guard(), "sh", "-c", "sleep 4321.25 & cat /proc/net/dev"], ROOT, 60)
+    assert status == 0 and re.findall(r"^ *(\w+):", output, re.MULTILINE) == ["lo"], output
+    assert subprocess.run(["pgrep", "-f", "sleep 4321.25"], capture_output=True, check=False).returncode == 1

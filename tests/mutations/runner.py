@@ -121,6 +121,11 @@ def observe(check, tree: Path, directory: Path) -> str | None:
     return check.scenario(tree / "build/bulkhead.img", directory)
 
 
+def copy_base(tree: Path) -> None:
+    shutil.rmtree(tree, ignore_errors=True)
+    subprocess.run(["cp", "-a", "--sparse=always", "--reflink=auto", BASE, tree], check=True)
+
+
 @dataclass
 class Session:
     """The unmutated tree passes each check; asked once for each."""
@@ -149,7 +154,7 @@ class Session:
                 try:
                     self.baseline(check)
                     if not tree.exists() or check is checks[0]:
-                        self._copy(tree)
+                        copy_base(tree)
                         mutate(mutation, tree)
                     symptom = observe(check, tree, WORK / "runs" / mutation.name / check.catcher)
                     verdict, detail = self._judge(check, symptom)
@@ -168,11 +173,6 @@ class Session:
         if not found:
             return "BROKEN", f"failed, but not with {check.symptom!r}: {symptom[-600:]}"
         return "caught", found.group(0) if check.lane == "unit" else symptom
-
-    @staticmethod
-    def _copy(tree: Path) -> None:
-        shutil.rmtree(tree, ignore_errors=True)
-        subprocess.run(["cp", "-a", "--sparse=always", "--reflink=auto", BASE, tree], check=True)
 
 
 def remember(results: list[Result]) -> None:

@@ -37,13 +37,7 @@ static void test_every_structure_type(void **state)
     scope(SCOPE_BRIDGE, 0, 0x80, "1c040001");
     structure_end(begin);
 
-    begin = structure_begin(DMAR_RMRR);
-    put(&table, 0, 2);
-    put(&table, 3, 2);
-    put(&table, 0x7b800000, 8);
-    put(&table, 0x7fffffff, 8);
-    scope(SCOPE_ENDPOINT, 0, 0, "0200");
-    structure_end(begin);
+    rmrr(3, 0x7b800000, 0x7fffffff);
 
     begin = structure_begin(DMAR_ATSR);
     put(&table, 1, 1);
@@ -51,17 +45,8 @@ static void test_every_structure_type(void **state)
     put(&table, 4, 2);
     structure_end(begin);
 
-    begin = structure_begin(DMAR_RHSA);
-    put(&table, 0, 4);
-    put(&table, 0xfbffc000, 8);
-    put(&table, 5, 4);
-    structure_end(begin);
-
-    begin = structure_begin(DMAR_ANDD);
-    put(&table, 0, 3);
-    put(&table, 9, 1);
-    put_text(&table, "\\_SB.I2C0"); /* no terminator */
-    structure_end(begin);
+    rhsa(0xfbffc000, 5);
+    andd(9, "\\_SB.I2C0");
 
     for (unsigned type = DMAR_SATC; type <= DMAR_SIDP; type++) {
         begin = structure_begin(type);

@@ -21,6 +21,7 @@
 #include "hypervisor/setup/pci_sriov.h"
 #include "tests/unit/model/pci_model.h"
 #include "tests/unit/support/host.h"
+#include "tests/unit/support/sriov_card.h"
 
 static const struct mcfg mcfg = {
     .count = 1,
@@ -56,23 +57,12 @@ static int fresh(void **state)
 
 static void add_port(unsigned flags)
 {
-    port = model_bridge(RID(0, 0, 1, 0), 1, 3);
-    model_pcie(port, 0x54, PCIE_TYPE_ROOT_PORT, false);
-    model_window(port, false, 0xc0000000, 0xc01fffff);
-    if (flags != 0)
-        model_window(port, true, UINT64_C(0x800000000), UINT64_C(0x8000fffff));
+    port = sriov_port(flags != 0);
 }
 
 static void add_pf(rid_t rid, const struct model_sriov *capability)
 {
-    device = model_endpoint(rid, 0x8086, 0x10c9, 0x020000);
-    model_bar(device, 0, (struct model_bar){.size = 0x20000, .base = 0xc0000000});
-    model_capability(device, 0x40, PCI_CAP_PM);
-    model_msix(device, 0x70, 10, 3, 0x2003);
-    model_pcie(device, 0xa0, 0, true);
-    model_extended(device, 0x100, 1);
-    model_extended(device, 0x150, PCI_EXT_CAP_ARI);
-    model_sriov(device, capability);
+    device = sriov_card(rid, capability);
 }
 
 static void enumerate(void)

@@ -40,24 +40,9 @@ static void every_type(void)
     put_at(&table, begin + 5, 2, 1);
     scope(SCOPE_ENDPOINT, 0, 0, "0200");
     structure_end(begin);
-    begin = structure_begin(DMAR_RMRR);
-    put(&table, 0, 2);
-    put(&table, segment, 2);
-    put(&table, 0x7b800000, 8);
-    put(&table, 0x7fffffff, 8);
-    scope(SCOPE_ENDPOINT, 0, 0, "0200");
-    structure_end(begin);
-    begin = structure_begin(DMAR_RHSA);
-    put(&table, 0, 4);
-    put(&table, 0xfbffc000, 8);
-    put(&table, 5, 4);
-    structure_end(begin);
-    begin = structure_begin(DMAR_ANDD);
-    put(&table, 0, 3);
-    put(&table, 9, 1);
-    for (const char *at = "\\_SB.I2C"; *at != '\0'; at++)
-        put(&table, (uint8_t)*at, 1);
-    structure_end(begin);
+    rmrr(segment, 0x7b800000, 0x7fffffff);
+    rhsa(0xfbffc000, 5);
+    andd(9, "\\_SB.I2C");
     begin = structure_begin(60); /* of a version to come */
     put(&table, 0x12345678, 4);
     structure_end(begin);

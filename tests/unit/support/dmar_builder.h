@@ -61,3 +61,33 @@ static uint32_t drhd(unsigned flags, unsigned segment, uint64_t base)
     structure_end(begin);
     return begin;
 }
+
+/* Of one endpoint, 00:02.0. */
+static inline void rmrr(unsigned segment, uint64_t base, uint64_t limit)
+{
+    uint32_t begin = structure_begin(DMAR_RMRR);
+    put(&table, 0, 2);
+    put(&table, segment, 2);
+    put(&table, base, 8);
+    put(&table, limit, 8);
+    scope(SCOPE_ENDPOINT, 0, 0, "0200");
+    structure_end(begin);
+}
+
+static inline void rhsa(uint64_t base, uint32_t proximity)
+{
+    uint32_t begin = structure_begin(DMAR_RHSA);
+    put(&table, 0, 4);
+    put(&table, base, 8);
+    put(&table, proximity, 4);
+    structure_end(begin);
+}
+
+static inline void andd(unsigned device, const char *name) /* without a terminator */
+{
+    uint32_t begin = structure_begin(DMAR_ANDD);
+    put(&table, 0, 3);
+    put(&table, device, 1);
+    put_text(&table, name);
+    structure_end(begin);
+}
