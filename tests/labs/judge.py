@@ -114,6 +114,7 @@ class Judge:
                 update(self.pristine / name, self.work / name)
         for file, text in texts.items():
             write(self.work / file, text)
+        write(self.work / cutter.LAB_HEADER, cutter.HEADER_TEXT)  # a tree of the lab's own has it already
         if self.lab.config is not None:
             write(self.work / "config/lab.conf", self.lab.config(self.seed))
         write_state(self.work, self.lab, self.seed)

@@ -88,6 +88,7 @@ def test_a_missing_step_fails_its_own_check(lab, step, judge, originals):
     assert judge(lab).step(missing, step).state == "to do"
     verdict = judge(lab).ask(missing, step)
     assert verdict.state == "wrong", verdict
+    assert re.search(rf"lab\.todo lab={lab.name} step={step.number} |step {step.number} is still to be done: ", verdict.text), verdict.text
 
 
 @pytest.mark.parametrize("lab, step", [(lab, step) for lab in LABS for step in chosen(lab.steps, 2)],

@@ -22,13 +22,27 @@ void asking(const char *format, ...)
     printf("asked: %s\n", question); /* for what a sanitizer finds: it does not say in which call */
 }
 
+/* A verdict is a line. Of a log in it, the first and the last say most. */
+static void print_in_one_line(char *text)
+{
+    size_t length = strlen(text);
+    while (length != 0 && text[length - 1] == '\n')
+        text[--length] = '\0';
+    char *last = strrchr(text, '\n');
+    text[strcspn(text, "\n")] = '\0';
+    printf("wrong: %s", text);
+    if (last != NULL && strncmp(last + 1, "lab.todo", 8) != 0)
+        printf(" ... %s", last + 1);
+}
+
 _Noreturn void is_wrong(const char *format, ...)
 {
+    static char text[1 << 16];
     va_list arguments;
-    printf("wrong: ");
     va_start(arguments, format);
-    vprintf(format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    print_in_one_line(text);
     const char *missing = strstr(host_log_text(), "lab.todo");
     if (missing != NULL)
         printf(" [%.*s]", (int)strcspn(missing, "\n"), missing);
