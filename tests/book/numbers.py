@@ -18,6 +18,7 @@ import re
 import subprocess
 from collections.abc import Callable
 
+from labs import manifest
 from mutations import table as mutations
 from system import architecture
 from tools import attacks
@@ -49,6 +50,8 @@ COUNTS: dict[str, Callable[[], int]] = {
     "proofs": lambda: len(list((ROOT / "tests/prove").glob("prove_*.c"))),
     "unit-tests": lambda: sum(path.read_text().count("cmocka_unit_test") for path in (ROOT / "tests/unit").glob("test_*.c")),
     "scenarios": lambda: len(list((ROOT / "config").glob("*.conf"))),
+    "labs": lambda: len(manifest.labs()),
+    "lab-mistakes": lambda: sum(len(lab.mistakes) for lab in manifest.labs()),
     "differences": lambda: len(architecture.ALLOWED),
 }
 

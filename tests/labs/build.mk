@@ -20,9 +20,13 @@ $(LAB_OBJECTS): UNIT_CFLAGS += $(LAB_WARNINGS)
 endif
 
 LAB_TOOL := $(PYTHON) tests/labs/lab.py
-.PHONY: lab lab-check lab-hint lab-fill lab-checks grade test-labs
+.PHONY: lab labs-for lab-check lab-hint lab-fill lab-checks lab-costs grade grade-all test-labs
 lab: ## a lab of the course in a folder of its own: L=7 TO=folder SEED=n; without L the list of labs
 	@$(LAB_TOOL) new $(if $(L),--lab '$(L)') $(if $(TO),--to '$(TO)') $(if $(SEED),--seed '$(SEED)')
+
+labs-for: ## a tree for each of STUDENTS=list.csv (student,seed): L=7 TO=folder
+	@$(if $(and $(L),$(STUDENTS),$(TO)),,echo 'labs-for: L=7 STUDENTS=list.csv TO=folder are wanted' >&2; exit 2)
+	@$(PYTHON) tests/labs/handout.py --lab '$(L)' --students '$(STUDENTS)' --to '$(TO)'
 
 lab-check: ## in a lab's tree: what is done, what is wrong and why; STEP=n for one step
 	@tests/machine/setup.sh build tools emulators
@@ -41,6 +45,16 @@ grade: ## points for SUBMISSION=folder: L=7 SEED=n CSV=file HELDOUT=folder
 	@$(if $(SUBMISSION),,echo 'grade: SUBMISSION=folder is wanted' >&2; exit 2)
 	@$(PYTHON) tests/labs/grade.py $(if $(L),--lab '$(L)') $(if $(SEED),--seed '$(SEED)') $(if $(CSV),--csv '$(CSV)') \
 	    $(if $(HELDOUT),--held-out '$(HELDOUT)') '$(SUBMISSION)'
+
+grade-all: ## points for every folder of SUBMISSIONS=folder: L=7 CSV=file STUDENTS=list.csv JOBS=2 LIMIT=1800 HELDOUT=folder
+	@tests/machine/setup.sh build tools emulators
+	@$(if $(and $(L),$(SUBMISSIONS),$(CSV)),,echo 'grade-all: L=7 SUBMISSIONS=folder CSV=points.csv are wanted' >&2; exit 2)
+	@$(PYTHON) tests/labs/grade_all.py --lab '$(L)' --csv '$(CSV)' $(if $(STUDENTS),--students '$(STUDENTS)') $(if $(JOBS),--jobs '$(JOBS)') \
+	    $(if $(LIMIT),--limit '$(LIMIT)') $(if $(HELDOUT),--held-out '$(HELDOUT)') '$(SUBMISSIONS)'
+
+lab-costs: ## measure what labs cost a server, and write it into the page for teachers: L=7 of one (a minute or two a lab)
+	@tests/machine/setup.sh build tools emulators
+	@$(PYTHON) tests/labs/costs.py $(if $(L),--lab '$(L)')
 
 test-labs: all ## every step missing, every planted mistake, of every lab (L=7: of one)
 	@LAB_TESTS=all $(PYTEST) $(if $(L),-k '$(L)') tests/labs

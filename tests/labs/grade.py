@@ -9,6 +9,7 @@ import csv
 import importlib.util
 import json
 import re
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ANSWERS = "answers.txt"
 MOST_BYTES = 256 << 10  # of a file that is handed in
 HELD_OUT_POINTS = 10
+COLUMNS = ("submission", "lab", "seed", "step", "points", "most", "text")
 
 
 class NoSubmission(RuntimeError):
@@ -122,13 +124,13 @@ def mark_held_out(module, lab: Lab, work: Path, texts: dict[str, str], right_so_
     return Mark("held out", HELD_OUT_POINTS, HELD_OUT_POINTS, "right")
 
 
-def grade(lab: Lab, folder: Path, seed: int, module=None) -> list[Mark]:
+def grade(lab: Lab, folder: Path, seed: int, module=None, parent: Path | None = None) -> list[Mark]:
     texts, given = taken(lab, folder), answers(folder)
     originals = {file: (ROOT / file).read_text() for file in cutter.cut_files(lab)}
     problem = screening.problem(lab, texts, originals)
     if problem:
         return [Mark(f"step {step.number} {step.function}", 0, step.points, f"not run: {problem}") for step in lab.steps]
-    with tempfile.TemporaryDirectory(prefix="grade-", dir=work_parent()) as name:
+    with tempfile.TemporaryDirectory(prefix="grade-", dir=parent or work_parent()) as name:
         work = Path(name)
         lay_out(lab, work, seed, ROOT)
         judge = Judge(lab, ROOT, originals, work, seed)
@@ -155,14 +157,16 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=number, default=0, metavar="N", help="the student's")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="append a line for each step to FILE")
     parser.add_argument("--held-out", type=Path, metavar="FOLDER", help="the teacher's own l7.py: SEEDS = (numbers...)")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="where it is built (default: build/grade)")
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as for a keyboard's
     try:
         lab = manifest.lab(options.lab)
-        marks = grade(lab, options.submission, options.seed, held_out(options.held_out, lab))
+        marks = grade(lab, options.submission, options.seed, held_out(options.held_out, lab), options.work)
         for mark in marks:
             print(f"{mark.points:>3} of {mark.most:<3} {mark.name}: {mark.text}")
         if options.csv:
@@ -170,7 +174,7 @@ def main(argv: list[str] | None = None) -> int:
             with options.csv.open("a", newline="") as file:
                 writer = csv.writer(file)
                 if new:
-                    writer.writerow(("submission", "lab", "seed", "step", "points", "most", "text"))
+                    writer.writerow(COLUMNS)
                 writer.writerows((options.submission.name, lab.name, options.seed, mark.name, mark.points, mark.most, mark.text)
                                  for mark in marks)
     except (NoSubmission, manifest.UnknownLab, OSError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from labs import cutter, manifest  # noqa: E402
+from labs import costs, cutter, manifest  # noqa: E402
 from labs.judge import Judge  # noqa: E402
 from labs.tree import NoTree, Tree, make_tree  # noqa: E402
 
@@ -63,6 +63,18 @@ def course_table(root: Path = HERE) -> list[str]:
     return rows
 
 
+def teachers_page(page: str, labs: tuple) -> str:
+    """Its table of costs, and links to the labs that are there."""
+    there = {lab.name for lab in labs}
+
+    def cell(found: re.Match) -> str:
+        return f"[{found[1]}]({found[1].lower()}.md)" if found[1] in there else found[1]
+    head, mark, rest = page.partition("<!-- syllabus -->")
+    table, end, tail = rest.partition("<!-- end -->")
+    table = re.sub(r"\[?\b(L\d+)\b(?:\]\(l\d+\.md\))?", cell, table)
+    return replaced(head + mark + table + end + tail, "costs", costs.rows(labs))
+
+
 def replaced(page: str, name: str, lines: list[str]) -> str:
     return re.sub(rf"(?s)(<!-- {name} -->\n).*?(<!-- end -->)", lambda found: found[1] + "\n".join([*lines, ""]) + found[2], page)
 
@@ -72,6 +84,8 @@ def pages(options: argparse.Namespace) -> int:
     stale = []
     course = HERE / "docs/course/README.md"
     wanted = {course: replaced(course.read_text(), "labs", course_table())}
+    teachers = HERE / "docs/course/teachers.md"
+    wanted[teachers] = teachers_page(teachers.read_text(), manifest.labs())
     for lab in manifest.labs():
         path = HERE / f"docs/course/{lab.name.lower()}.md"
         wanted[path] = filled(path.read_text(), lab)

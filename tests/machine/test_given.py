@@ -28,7 +28,7 @@ SENSIBLE |= {name: {"../..", "/", "a" * 100, "0", "99999999999999999999999", "1e
              for name in ("BUILD", "OWN_IMAGE", "EFI_INCLUDE", "EFI_LIB")}
 SENSIBLE |= {"TO": {"a b", "*", "~", "#", "(", "../..", "/", "a" * 100, "Zürich", "0", "99999999999999999999999", "1e3", "0x10", "None",
                     "no-such-thing", "; touch here", "| touch here", "& touch here", "> here", "%s%n", "{}"},
-             "PAGE": {"no-such-thing"}, "L": {"0"}, "SEED": {"0"}, "SUBMISSION": {"../..", "/"}, "HELDOUT": {"../..", "/"},
+             "PAGE": {"no-such-thing"}, "L": {"0"}, "SEED": {"0"}, "SUBMISSION": {"../..", "/"}, "SUBMISSIONS": {"../..", "/"}, "HELDOUT": {"../..", "/"},
              "GOAL": {"a b", "a" * 100, "no-such-thing"}, "FILE": {"../..", "/"}, "REPORT": {"../..", "/"},
              "DMAR_CORPUS": {"../..", "/"}, "SOURCE_DATE_EPOCH": {"0"},
              **dict.fromkeys(("BASE", "IMAGE"), {"a" * 100, "0", "99999999999999999999999", "1e3", "0x10", "None", "no-such-thing"}),

@@ -21,7 +21,7 @@ from choices import Refused, shown  # noqa: E402
 
 LONGEST = 4000
 LONGEST_FLAGS = 60000  # lists of tests
-PATHS = ("FILE", "KEY", "CERT", "LOG", "TO", "HOSTS", "REPORT", "SUBMISSION", "CSV", "HELDOUT")
+PATHS = ("FILE", "KEY", "CERT", "LOG", "TO", "HOSTS", "REPORT", "SUBMISSION", "SUBMISSIONS", "STUDENTS", "CSV", "HELDOUT")
 # What a recipe has in quotes must not end them, what is a list cannot have blanks in a name.
 QUOTING = "\"'`\\$"
 SPECIAL = QUOTING + ";&|<>(){}#!~"
@@ -150,7 +150,7 @@ CHECKS: dict[str, Callable] = {
     "DEMO": choice("way to run the demonstration", ("check",)),
     "GOAL": matching(r"[a-z][a-z-]*( +[a-z][a-z-]*)*", "a goal of make, such as run,"),
     "L": matching(r"[lL]?[0-9]{1,2}", "the number of a lab, such as 7"), "STEP": number(1, 20), "SEED": number(0, 2**31 - 1),
-    "SUBMISSION": existing, "HELDOUT": existing,
+    "SUBMISSION": existing, "SUBMISSIONS": existing, "HELDOUT": existing, "STUDENTS": file, "JOBS": number(1, 256), "LIMIT": number(1, 86400),
     "CSV": matching(r"[^\"'`\\$]+\.csv", "a file whose name ends in .csv"),
     "CC": PROGRAM, "HOST_CC": PROGRAM, "FUZZ_CC": PROGRAM, "NASM": PROGRAM, "LD": PROGRAM, "OBJCOPY": PROGRAM, "PYTHON": PROGRAM,
 }
@@ -163,11 +163,12 @@ GOALS: dict[str, tuple[str, ...]] = {
     "MACHINE": BOOTS, "QEMU": BOOTS, "LIKE": RUNS, "SCENARIO": (*RUNS, "check-config"), "RELEASE": ("test-fresh",),
     "PAGE": ("man",), "DEMO": ("demo",),
     "DEVICE": ("usb",), "FORCE": ("usb",), "KEY": MEDIA, "CERT": MEDIA, "FILES": MEDIA, "DEFAULT": MEDIA, "HOSTS": ("netboot",),
-    "TO": ("netboot", "report", "lab"), "FILE": ("preflight", "check-config"), "REPORT": ("check-config",), "LOG": ("symbols", "report"),
+    "TO": ("netboot", "report", "lab", "labs-for"), "FILE": ("preflight", "check-config"), "REPORT": ("check-config",), "LOG": ("symbols", "report"),
     "NAME": (), "TEST_JOBS": ("test",), "BUSY": ("test", "test-busy"), "GDB_PORT": ("gdb", "debug"), "LIFE_ROUNDS": ("test-life",),
     "SITE_PORT": ("site-serve",), "CONTAINER": CONTAINERS, "BASE": CONTAINERS, "IMAGE": CONTAINERS, "GOAL": CONTAINERS,
-    "L": ("lab", "grade", "test-labs"), "STEP": ("lab-check", "lab-hint", "lab-fill"), "SEED": ("lab", "grade"),
-    "SUBMISSION": ("grade",), "CSV": ("grade",), "HELDOUT": ("grade",),
+    "L": ("lab", "labs-for", "lab-costs", "grade", "grade-all", "test-labs"), "STEP": ("lab-check", "lab-hint", "lab-fill"), "SEED": ("lab", "grade"),
+    "SUBMISSION": ("grade",), "CSV": ("grade", "grade-all"), "HELDOUT": ("grade", "grade-all"), "SUBMISSIONS": ("grade-all",),
+    "STUDENTS": ("labs-for", "grade-all"), "JOBS": ("grade-all",), "LIMIT": ("grade-all",),
     "CONFIG_ACCESSES": ("test-config",), "LANES": ("architecture",), "RUN_FLAGS": BOOTS, "PYTEST_FLAGS": ("test", "lint", "test-fresh"),
 }
 
