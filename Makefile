@@ -168,7 +168,7 @@ programs:
 program-files: $(BUILD)/bulkhead.elf $(BUILD)/bulkhead.efi $(GUEST_IMAGES) $(EFI_TESTS) $(BUILD)/config $(BUILD)/dmar $(BUILD)/units $(BUILD)/tables $(BUILD)/entry
 
 setup: ## install what building, running and testing need (root or sudo)
-	@tests/machine/setup.sh build tools emulators guests desk site report browser
+	@tests/machine/setup.sh build clang tools emulators guests desk site report browser
 	@tests/machine/setup.sh qemu11 || echo 'setup: tests that need QEMU 11 will be skipped' >&2
 
 # What a scenario needs beyond our own images and the older QEMU: Linux guests, or virtio cards with virtual functions.
@@ -222,7 +222,7 @@ test-config: all ## CONFIG_ACCESSES random accesses of a guest to configuration 
 	@FUZZ_OPERATIONS=$(CONFIG_ACCESSES) $(PYTEST) -s -k test_configuration_space tests/system/test_fuzz_guest.py
 
 lint: ## formatting, static analysis, both compilers, sizes, spelling
-	@tests/machine/setup.sh build tools site
+	@tests/machine/setup.sh build clang tools site
 	@$(PYTEST) $(PYTEST_FLAGS) tests/lint tests/book/test_marks.py
 
 SITE_PORT ?= 8000

@@ -15,6 +15,7 @@ flags.fuzz = $(FUZZ_CC) $(FUZZ_CFLAGS)
 define fuzz_rule
 $$(BUILD)/fuzz/$(1): tests/fuzz/$(1).c $(filter-out -%,$(call unit_sources,tests/fuzz/$(1).c)) $$(wildcard hypervisor/*/*.h drivers/*/*.h guest/start/*.h guest/usb/*.h tests/fuzz/*.h) $(BUILD)/flags/fuzz
 	@mkdir -p $$(@D)
+	@$(if $(filter clang,$(FUZZ_CC)),tests/machine/setup.sh clang >&2)
 	$$(FUZZ_CC) $$(FUZZ_CFLAGS) $$(filter %.c,$$^) -o $$@
 
 .PHONY: $(1:fuzz_%=fuzz-%)

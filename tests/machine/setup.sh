@@ -3,6 +3,7 @@
 # Prepares a Debian 12 or 13 machine for Bulkhead:
 #
 #   setup.sh build       compilers, image tools and test runners, from the machine's own release
+#   setup.sh clang       the other compiler, which lint, fuzzing and some tests build with
 #   setup.sh tools       what judges texts (clang-format, clang-tidy, cppcheck, shellcheck, codespell) and proves (CBMC),
 #                        from Debian 13 ("trixie")
 #   setup.sh emulators   QEMU >= 10.0.7, OVMF, Bochs 3.0 and a Linux kernel, from Debian 13 ("trixie")
@@ -52,11 +53,12 @@ tools_version=1
 tools_packages='clang-format-19 clang-tidy-19 libclang-common-19-dev cppcheck shellcheck codespell cbmc minisat zlib1g'
 
 build_packages='
-    gcc libc6-dev clang llvm lld libclang-rt-dev nasm make binutils gnu-efi
+    gcc libc6-dev nasm make binutils gnu-efi
     mtools gdisk fdisk dosfstools grub-efi-amd64-bin grub-pc-bin grub-common xorriso
     sbsigntool openssl libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-pexpect
     python3-pyte
     acpica-tools gdb git cpio ca-certificates'
+clang_packages='clang llvm lld libclang-rt-dev'
 tools_host_packages='ca-certificates debian-archive-keyring python3 util-linux'
 desk_packages='help2man mandoc man-db zsh'
 site_packages=mkdocs
@@ -123,6 +125,27 @@ missing_packages() {
     done
 }
 
+# Reads what apt writes to its status descriptor, and says each fifth of the downloads and of the installation. Fails
+# when no line `installed` ends it.
+show_progress() {
+    phase='' last=0 ended=no
+    while IFS=: read -r what _ percent _; do
+        case $what in
+        installed) ended=yes && continue ;;
+        dlstatus) doing=downloaded ;;
+        pmstatus) doing=installed ;;
+        *) continue ;;
+        esac
+        [ "$phase" = "$what" ] || last=0
+        phase=$what fifth=$((${percent%%.*} / 20 * 20))
+        if [ "$fifth" -gt "$last" ]; then
+            say "$group: $doing $fifth %"
+            last=$fifth
+        fi
+    done
+    [ "$ended" = yes ]
+}
+
 install_packages() {
     group=$1
     shift
@@ -137,8 +160,12 @@ install_packages() {
     # What packages say while they are installed is of interest only when that fails.
     noise=$(mktemp)
     # shellcheck disable=SC2086 # one word for each package is meant
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o Dpkg::Lock::Timeout=300 \
-        install --no-install-recommends $missing >/dev/null 2>"$noise" || {
+    { # A descriptor that apt passes on to nobody, and that sudo would close: so a shell behind sudo opens it.
+        # shellcheck disable=SC2016 # for that shell
+        as_root env DEBIAN_FRONTEND=noninteractive sh -c 'exec "$@" 3>&1 >/dev/null' sh \
+            apt-get -qq -y -o Dpkg::Use-Pty=0 -o Dpkg::Lock::Timeout=300 -o APT::Status-Fd=3 \
+            install --no-install-recommends $missing 2>"$noise" && echo installed
+    } | show_progress || {
         cat "$noise" >&2
         rm -f "$noise"
         fail "apt-get could not install: $missing"
@@ -477,6 +504,7 @@ case $1 in -h | --help) ;; *) check_release "$@" ;; esac
 for group in "$@"; do
     case $group in
     build) install_packages build $build_packages ;;
+    clang) install_packages clang $clang_packages ;;
     tools) setup_tools ;;
     emulators) setup_emulators ;;
     qemu11) setup_qemu11 ;;
@@ -487,6 +515,6 @@ for group in "$@"; do
     browser) install_packages browser $browser_packages ;;
     fresh) install_packages fresh $fresh_packages ;;
     -h | --help) sed -n '2,/^set -eu/{/^set -eu/d;/SPDX/d;s/^# \{0,1\}//;p}' "$0" ;;
-    *) fail "unknown group '$group' (there are: build, tools, emulators, qemu11, guests, desk, site, report, browser, fresh)" ;;
+    *) fail "unknown group '$group' (there are: build, clang, tools, emulators, qemu11, guests, desk, site, report, browser, fresh)" ;;
     esac
 done
