@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 from labs import manifest
 from mutations import table as mutations
+from size import peers
 from system import architecture
 from tools import attacks
 
@@ -35,13 +36,12 @@ _OPERATORS: dict[type, Callable] = {ast.Add: operator.add, ast.Sub: operator.sub
 
 
 
-
 def _listed() -> list[bool]:
     """Of each attack of docs/security.md whether it is of the list, S01 to S55."""
     return [re.fullmatch(r"S[0-4]\d|S5[0-5]", one.number) is not None for one in attacks.read_page()[0]]
 
 
-COUNTS: dict[str, Callable[[], int]] = {
+COUNTS: dict[str, Callable[[], int | str]] = {
     "mutations": lambda: len(mutations.MUTATIONS),
     "attacks": lambda: len(attacks.read_page()[0]),
     "attacks-listed": lambda: sum(_listed()),
@@ -53,6 +53,8 @@ COUNTS: dict[str, Callable[[], int]] = {
     "labs": lambda: len(manifest.labs()),
     "lab-mistakes": lambda: sum(len(lab.mistakes) for lab in manifest.labs()),
     "differences": lambda: len(architecture.ALLOWED),
+    **{f"lines-{name}": lambda lines=lines: lines for name, lines in peers.WHOLE.items()},
+    "peers": lambda: ", ".join(f"{name} {lines:,}" for name, lines in peers.WHOLE.items()),  # lines of other hypervisors
 }
 
 
@@ -131,7 +133,8 @@ def value_of(kind: str, words: str, before: str) -> str:
     if kind == "count":
         if words not in COUNTS:
             raise KeyError(f"there is no count {words!r}; there are {', '.join(COUNTS)}")
-        return f"{COUNTS[words]():,}"
+        number = COUNTS[words]()
+        return number if isinstance(number, str) else f"{number:,}"
     if kind == "bench":
         return bench(words)
     if kind == "above":
