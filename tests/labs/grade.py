@@ -6,7 +6,6 @@ student's tree has (--held-out) decide the last points."""
 
 import argparse
 import csv
-import importlib.util
 import json
 import re
 import signal
@@ -17,7 +16,8 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from labs import cutter, manifest, screening  # noqa: E402
+from labs import cutter, held_out, manifest, screening  # noqa: E402
+from labs.held_out import HeldOut, failures  # noqa: E402
 from labs.judge import Judge  # noqa: E402
 from labs.kinds import Lab  # noqa: E402
 from labs.lab import number  # noqa: E402
@@ -98,33 +98,17 @@ def mark_questions(lab: Lab, judge: Judge, given: dict[str, str]) -> list[Mark]:
     return marks
 
 
-def held_out(folder: Path | None, lab: Lab):
-    """The teacher's own: a Python file for each lab, with SEEDS and a function `screen(texts)` if it likes."""
-    path = folder / f"{lab.name.lower()}.py" if folder else None
-    if path is None or not path.is_file():
-        return None
-    spec = importlib.util.spec_from_file_location("held_out", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def mark_held_out(module, lab: Lab, work: Path, texts: dict[str, str], right_so_far: bool) -> Mark:
-    """All steps again with other numbers: who has written the numbers of his own seed down loses these points."""
-    seeds = getattr(module, "SEEDS", (90001, 90002))
+def mark_held_out(given: HeldOut, lab: Lab, work: Path, texts: dict[str, str], right_so_far: bool) -> Mark:
+    """All steps again with other numbers and on other machines: a share of the points for each."""
     if not right_so_far:
         return Mark("held out", 0, HELD_OUT_POINTS, "only when all steps are right")
     originals = {file: (ROOT / file).read_text() for file in cutter.cut_files(lab)}
-    for seed in seeds:
-        judge = Judge(lab, ROOT, originals, work, seed)
-        for step in lab.steps:
-            verdict = judge.step(texts, step)
-            if not verdict.right:
-                return Mark("held out", 0, HELD_OUT_POINTS, f"step {step.number} with other numbers: {verdict.text}")
-    return Mark("held out", HELD_OUT_POINTS, HELD_OUT_POINTS, "right")
+    failed = failures(lab, given, lambda seed: Judge(lab, ROOT, originals, work, seed), texts, ROOT)
+    trials = max(len(given.trials), 1)
+    return Mark("held out", HELD_OUT_POINTS * (trials - len(failed)) // trials, HELD_OUT_POINTS, "; ".join(failed) or "right")
 
 
-def grade(lab: Lab, folder: Path, seed: int, module=None, parent: Path | None = None) -> list[Mark]:
+def grade(lab: Lab, folder: Path, seed: int, given_out: HeldOut, parent: Path | None = None) -> list[Mark]:
     texts, given = taken(lab, folder), answers(folder)
     originals = {file: (ROOT / file).read_text() for file in cutter.cut_files(lab)}
     problem = screening.problem(lab, texts, originals)
@@ -140,7 +124,7 @@ def grade(lab: Lab, folder: Path, seed: int, module=None, parent: Path | None = 
         marks = mark_steps(lab, judge, texts)
         right = all(mark.points == mark.most for mark in marks)
         marks += mark_questions(lab, judge, given)
-        marks.append(mark_held_out(module, lab, work, texts, right))
+        marks.append(mark_held_out(given_out, lab, work, texts, right))
     return marks
 
 
@@ -156,7 +140,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--lab", required=True, metavar="N", help="7 or L7")
     parser.add_argument("--seed", type=number, default=0, metavar="N", help="the student's")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="append a line for each step to FILE")
-    parser.add_argument("--held-out", type=Path, metavar="FOLDER", help="the teacher's own l7.py: SEEDS = (numbers...)")
+    parser.add_argument("--held-out", type=Path, metavar="FOLDER", help="the teacher's own l7.py (docs/course/teachers.md; default: tests/labs/heldout)")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="where it is built (default: build/grade)")
     return parser.parse_args(argv)
 
@@ -166,7 +150,7 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as for a keyboard's
     try:
         lab = manifest.lab(options.lab)
-        marks = grade(lab, options.submission, options.seed, held_out(options.held_out, lab), options.work)
+        marks = grade(lab, options.submission, options.seed, held_out.read(lab, options.held_out, ROOT), options.work)
         for mark in marks:
             print(f"{mark.points:>3} of {mark.most:<3} {mark.name}: {mark.text}")
         if options.csv:
@@ -177,7 +161,7 @@ def main(argv: list[str] | None = None) -> int:
                     writer.writerow(COLUMNS)
                 writer.writerows((options.submission.name, lab.name, options.seed, mark.name, mark.points, mark.most, mark.text)
                                  for mark in marks)
-    except (NoSubmission, manifest.UnknownLab, OSError) as error:
+    except (NoSubmission, held_out.DoesNotFit, manifest.UnknownLab, OSError) as error:
         print(f"grade: {error}", file=sys.stderr)
         return 2
     print(f"{sum(mark.points for mark in marks)} of {sum(mark.most for mark in marks)} points")

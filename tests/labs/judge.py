@@ -119,19 +119,20 @@ class Judge:
             write(self.work / "config/lab.conf", self.lab.config(self.seed))
         write_state(self.work, self.lab, self.seed)
 
-    def step(self, texts: dict[str, str], step: Step) -> Verdict:
+    def step(self, texts: dict[str, str], step: Step, around: dict[str, str] | None = None) -> Verdict:
+        """`around`: other files of the tree that are to be different."""
         if cutter.is_stub(texts[step.file], self.lab, step):
             return Verdict("to do", f"make lab-hint STEP={step.number}")
-        return self.ask(texts, step)
+        return self.ask(texts, step, around)
 
-    def ask(self, texts: dict[str, str], step: Step) -> Verdict:
+    def ask(self, texts: dict[str, str], step: Step, around: dict[str, str] | None = None) -> Verdict:
         """What the checks say, of a stub as well."""
         try:
             cutter.body_of(texts[step.file], step.function, step.file)
             laid = cutter.others_filled(texts, self.originals, self.lab, step)
         except cutter.DoesNotFit as error:
             return wrong(f"{error}; its name, and its braces in column 0, must stay")
-        self.prepare(laid)
+        self.prepare(laid | (around or {}))
         for check in step.checks:
             verdict = run_check(self.work, check, self.seed)
             if not verdict.right:

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from conftest import ROOT
-from labs import building, cutter, judge, manifest, screening
+from labs import building, cutter, held_out, judge, manifest, screening, tree
 
 pytestmark = pytest.mark.timeout(1800)
 ALL = os.environ.get("LAB_TESTS") == "all"
@@ -105,6 +105,49 @@ def test_a_constructor_is_refused():
 def test_what_is_no_submission(prepare, part, tmp_path):
     done = graded(prepare(tmp_path))
     assert done.returncode == 2 and part in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("lab", manifest.labs(), ids=lambda lab: lab.name)
+def test_what_is_held_out_fits_the_sources(lab):
+    assert held_out.read(lab, None, ROOT).trials
+
+
+@slow
+@pytest.mark.parametrize("lab", [lab for lab in manifest.labs() if (held_out.PUBLIC / f"{lab.name.lower()}.py").is_file()],
+                         ids=lambda lab: lab.name)
+def test_the_solution_holds_on_machines_that_are_held_out(lab, tmp_path):
+    originals = {file: (ROOT / file).read_text() for file in cutter.cut_files(lab)}
+    tree.lay_out(lab, tmp_path, 0)
+    assert held_out.failures(lab, held_out.read(lab, None, ROOT), lambda seed: judge.Judge(lab, ROOT, originals, tmp_path, seed),
+                             originals, ROOT) == []
+
+
+@slow
+def test_what_is_right_on_the_machine_of_the_text_alone(tmp_path):
+    """The capability's place written down: every check of the tree passes, and the machines that are held out do not."""
+    body = cutter.body_of((ROOT / LAB.step(5).file).read_text(), LAB.step(5).function)
+    cheat = body.replace("pf->cap_sriov", "0x160u")
+    assert cheat != body
+    found = graded(submission(tmp_path, **{LAB.step(5).function: cheat}))
+    assert scores(found)[f"step 5 {LAB.step(5).function}"] == 10
+    assert 0 < scores(found)["held out"] < 10 and "capability-at-1a0: step 5: " in found.stdout, found.stdout
+
+
+UNUSABLE = {
+    "syntax": ("SEEDS = (", "cannot be read: SyntaxError"),
+    "seeds": ("SEEDS = (-1,)", "SEEDS is a tuple of numbers from 0"),
+    "list": ("MACHINES = []", "MACHINES is a dictionary"),
+    "no-edit": ("MACHINES = {'a': ('b',)}", "a is a tuple of Edit"),
+    "not-there": ("from labs.kinds import Edit\nMACHINES = {'a': (Edit('Makefile', 'no such text', ''),)}", "Makefile has 0 times, not once"),
+    "theirs": (f"from labs.kinds import Edit\nMACHINES = {{'a': (Edit({LAB.step(1).file!r}, 'x', ''),)}}", "which is what students hand in"),
+}
+
+
+@pytest.mark.parametrize("text, says", UNUSABLE.values(), ids=UNUSABLE)
+def test_a_teachers_file_that_cannot_be_used(text, says, tmp_path):
+    (tmp_path / "l7.py").write_text(text + "\n")
+    with pytest.raises(held_out.DoesNotFit, match=re.escape(says)):
+        held_out.read(LAB, tmp_path, ROOT)
 
 
 def test_nothing_outlives_a_check_or_reaches_a_network():
