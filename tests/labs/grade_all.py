@@ -98,7 +98,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--lab", required=True, metavar="N", help="7 or L7")
     parser.add_argument("--csv", required=True, type=Path, metavar="FILE", help="a line for each step of each student")
     parser.add_argument("--students", type=Path, metavar="FILE", help="CSV: student,seed; without it every folder, seeds by name")
-    parser.add_argument("--held-out", type=Path, metavar="FOLDER", help="the teacher's own l7.py: SEEDS = (numbers...)")
+    parser.add_argument("--held-out", type=Path, metavar="FOLDER", help="the teacher's own l7.py (default: tests/labs/heldout)")
     parser.add_argument("--jobs", type=number, default=os.cpu_count() or 1, metavar="N", help="at a time (default: one for each core)")
     parser.add_argument("--limit", type=number, default=LIMIT, metavar="S", help=f"seconds for a submission (default: {LIMIT})")
     return parser.parse_args(argv)
