@@ -53,6 +53,19 @@ def explain_crash(output: str, status: int | None) -> str:
     return f"the check ended with status {status} and did not say what is wrong{during}"
 
 
+def explain_unit(root: Path, output: str, status: int | None) -> str:
+    """The first assertion of a unit test that does not hold, as it stands there."""
+    line = re.search(r"^\[ +LINE +\] --- (\S+?):(\d+):", output, re.MULTILINE)
+    name = re.search(r"\[  FAILED  \] (\w+)", output)
+    if line is None or name is None:
+        return explain_crash(output, status)
+    values = re.search(r"^\[ +ERROR +\] --- (.+)$", output, re.MULTILINE)
+    statement = (root / line[1]).read_text().splitlines()[int(line[2]) - 1:]
+    end = next((i for i, text in enumerate(statement) if text.rstrip().endswith(";")), 0)
+    said = " ".join(" ".join(statement[:end + 1]).split())
+    return f"{name[1]}() fails in line {line[2]}: {said}{f' ({values[1]})' if values else ''}"
+
+
 def guard() -> list[str]:
     """Without network and without children that stay, where this user may."""
     try:
@@ -152,6 +165,5 @@ class Judge:
                 return wrong(problem)
             status, output = ended([str(self.work / "build/unit" / unit)], self.work, LIMIT * PATIENCE)
             if status != 0:
-                failed = re.search(r"\[  FAILED  \] (\w+)", output)
-                return wrong(f"tests/unit/{unit}.c: {failed[1] if failed else explain_crash(output, status)} failed")
+                return wrong(f"tests/unit/{unit}.c: {explain_unit(self.work, output, status)}")
         return RIGHT

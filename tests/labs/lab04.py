@@ -54,7 +54,7 @@ LAB = Lab(
         Step(5, ENABLE, "vtd_unit_enable", "return STATUS_UNSUPPORTED;",
              "The order: root table, TE (gives_up() with \"translation cannot be turned on\"), unit->translating, protected memory off, "
              "interrupts (allowed if the DMAR table's flags say so), fault event. A unit that cannot remap interrupts "
-             "(STATUS_UNSUPPORTED) is kept; one that fails at it is refused (\"interrupt remapping cannot be set up ...\"), and "
+             "(STATUS_UNSUPPORTED) is kept; one that fails at it is refused (\"interrupt remapping cannot be set up: a device could forge interrupts\"), and "
              "still translates. VT-d 5.0, 11.4.4.1 and 11.4.14.", (ENABLED,)),
         Step(6, FAULT, "vtd_fault_free", "(void)unit;\n(void)index;",
              "Free a fault record: its F bit is cleared by writing 1, in the last 32 bits of its 128. vtd_fault_record() has the "

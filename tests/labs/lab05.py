@@ -43,7 +43,7 @@ LAB = Lab(
              "6.5.2.", (CONNECT,)),
         Step(4, DOMAIN, "iommu_connect", "return STATUS_UNSUPPORTED;",
              "Refuse: VT-d off or a domain that was never made (STATUS_UNSUPPORTED), no unit for the function (refuse_function(), "
-             "STATUS_NOT_FOUND), a unit that is not usable, a requester id that is not its own, a function that is connected already "
+             "STATUS_NOT_FOUND), a unit that is not usable, a requester id that is not its own (\"shares its requester id\"), a function that is connected already "
              "(STATUS_BUSY), no free record (STATUS_FULL), no context entry (STATUS_NO_MEMORY). Write the entry's upper half (AW, "
              "domain id) before the lower half with P, publish, invalidate the function (with caching mode, what was remembered of a "
              "blocked function is filed under id 0), and put the connection on record. If the unit does not answer, clear the entry "

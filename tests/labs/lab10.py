@@ -78,8 +78,8 @@ LAB = Lab(
         Step(5, RESET, "recover", "(void)function;\nreturn STATUS_OK;",
              "After the reset. STATUS_TIMEOUT when the function does not answer (answers(), fail()). Nothing to do when it is no longer "
              "in_reset: it was brought back with another one of its bus. Else restore its registers in any case, and STATUS_DEVICE when "
-             "a witness bit of the command register came through the reset, or when the registers do not hold what they held "
-             "(pci_registers_restore()). PCIe 6.0, 6.6.2, 7.5.1.1.3.", (Host("l10_recover"),)),
+             "a witness bit of the command register came through the reset (\"... unchanged: it was none\"), or when the registers do not "
+             "hold what they held (pci_registers_restore(); \"do not take back\"). PCIe 6.0, 6.6.2, 7.5.1.1.3.", (Host("l10_recover"),)),
         Step(6, ASSIGN, "assignment_quiesce", "assignment->reset_status = STATUS_UNSUPPORTED;",
              "Nothing for a function that is not in use (pci_in_use()). Else, in this order: its requests stop, its interrupts go "
              "(view_reset_interrupts()), its life is PCI_RESETTING, its reset starts. reset_status is BUSY while that goes on, else the "

@@ -6,7 +6,7 @@ import pkgutil
 import re
 from pathlib import Path
 
-from . import cutter
+from . import cutter, words
 from .kinds import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +44,9 @@ def problems(root: Path = ROOT) -> list[str]:
                 cutter.body_of((root / step.file).read_text(), step.function, step.file)
             except (OSError, cutter.DoesNotFit) as error:
                 found.append(f"{one.name} step {step.number}: {error}")
+            else:
+                found += [f"{one.name} step {step.number}: tests look for {part!r}, which its hint does not say"
+                          for part in sorted(words.missing(root, one, step))]
         for mistake in one.mistakes:
             if one.step(mistake.step) is None:
                 found.append(f"{one.name} {mistake.name}: there is no step {mistake.step}")

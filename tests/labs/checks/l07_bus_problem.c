@@ -10,6 +10,7 @@
 // SOURCES: tests/unit/model/pci_routing.c
 // SOURCES: hypervisor/setup/pci_known.c
 /* L7, step 2: a VF's bus number must lead to its device and to nobody else. */
+#include "hypervisor/setup/pci_functions.h"
 #include "tests/labs/checks/sriov_bench.h"
 
 static void refused(const char *where, const char *part, const char *why)
@@ -18,7 +19,8 @@ static void refused(const char *where, const char *part, const char *why)
     enum status status = sriov_check_ids(&sriov, 2);
     expect(status != STATUS_OK, "%s: accepted, but %s", where, why);
     expect(host_log_count("sriov.refused", part) == 1,
-           "%s: refused, but not because %s; it says: %s", where, why, refusal());
+           "%s: it should be refused with \"%s\", since %s; it says: %s", where, part, why,
+           refusal());
 }
 
 static void accepted(const char *where, const char *why)
@@ -31,6 +33,19 @@ static void accepted(const char *where, const char *why)
 static void ids(uint16_t offset, uint16_t stride)
 {
     sriov = (struct sriov){.pf = pf, .first_offset = offset, .stride = stride, .ari = true};
+}
+
+/* A bridge in the table, as enumeration would have put it there. */
+static void add_bridge(rid_t rid, uint8_t secondary, uint8_t subordinate)
+{
+    const struct pci_function bridge = {.rid = rid,
+                                        .is_bridge = true,
+                                        .secondary_bus = secondary,
+                                        .subordinate_bus = subordinate,
+                                        .bridge =
+                                            RID_BUS(rid) == RID_BUS(pf->rid) ? pf->bridge : NULL};
+    expect(pci_function_add(&bridge) != NULL, "the table of functions is full");
+    host_log_clear();
 }
 
 void lab_check(void)
@@ -74,4 +89,18 @@ void lab_check(void)
     enumerate();
     ids(0x100, 1);
     accepted("behind two bridges that both forward the bus", "a bridge above the PF leads to it");
+
+    machine_with(&card);
+    ids(0x100, 1);
+    add_bridge(RID(1, 0, 1, 0), 2, 9);
+    accepted("bus 2, which a bridge of another segment has",
+             "each segment has 256 buses of its own");
+    add_bridge(RID(0, 0, 5, 0), 0, 0xff);
+    accepted("bus 2, beside a bridge whose secondary bus number is 0",
+             "that bridge is not configured: it forwards nothing");
+    add_bridge(RID(0, 1, 0, 1), 2, 2);
+    refused(
+        "bus 2 behind a port that forwards 1 to 3, and a bridge beside the PF has it",
+        "belongs to another bridge",
+        "both rules hold for every PF: the port sends the request down, and that bridge takes it");
 }

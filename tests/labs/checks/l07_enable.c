@@ -10,6 +10,7 @@
 // SOURCES: tests/unit/model/pci_routing.c
 // SOURCES: hypervisor/setup/pci_known.c
 /* L7, step 5: the order of PCIe 9.3.3. */
+#include "hypervisor/setup/pci_placement.h"
 #include "tests/labs/checks/sriov_bench.h"
 
 static struct model_sriov card;
@@ -46,7 +47,11 @@ void lab_check(void)
     expect(enable(0) == STATUS_INVALID, "0 VFs were accepted: 1 is the least");
     expect(enable(9) == STATUS_INVALID, "9 VFs were accepted of a PF with TotalVFs 8");
     expect(enable(0x108) == STATUS_INVALID, "264 VFs were accepted: NumVFs has 16 bits");
+    expect(host_log_count("sriov.refused", "9 VFs requested; 1 to 8 are possible") == 1,
+           "9 VFs were refused, and nobody is told: sriov.refused with the message \"9 VFs "
+           "requested; 1 to 8 are possible\" is missing");
     nothing_left("after counts that are refused");
+    pf->owner = OWNER_NOBODY; /* sriov_probe() has taken it, and a disabled PF is given back */
     uint64_t before = clock_microseconds();
     expect(enable(vfs) == STATUS_OK, "%u of 8 VFs were refused: %s", vfs, refusal());
     expect_lawful("after sriov_enable()");
@@ -66,7 +71,8 @@ void lab_check(void)
     expect(pf->sriov_control == control,
            "pf->sriov_control is %#x, the register %#x: the audit compares the two",
            pf->sriov_control, control);
-    expect(pf->owner == OWNER_HYPERVISOR, "the PF is not the hypervisor's");
+    expect(pf->owner == OWNER_HYPERVISOR,
+           "the PF is not the hypervisor's: pf->owner; a guest could be given it, with all VFs");
     expect(sriov_verify(&sriov) == STATUS_OK, "the VFs do not come up: %s", refusal());
     expect(clock_microseconds() - before >= 100000,
            "the first VF was accessed after %u us; 100 ms must pass after VF Enable (PCIe "
@@ -101,10 +107,22 @@ void lab_check(void)
            "a VF BAR that fits nowhere was accepted: place_bars() was not asked, or not heard");
     nothing_left("after a BAR that fits nowhere");
     card = igb_capability();
+    card.bar[3].size = GIB(64);
+    fresh();
+    const struct pci_function other = {.rid = RID(0, 1, 0, 1), .bridge = pf->bridge};
+    expect(enable(2) != STATUS_OK, "a second VF BAR that fits nowhere was accepted");
+    expect(sriov.vf_bar[0].base == 0 || placement_acceptable(&other, &sriov.vf_bar[0], 0x8000),
+           "after a second BAR that fits nowhere the first one's place is still reserved, and "
+           "another PF may not have it: placement_release()");
+    card = igb_capability();
     fresh();
     model_put(device, card.offset + SRIOV_CONTROL, 2,
               SRIOV_CONTROL_VF_ENABLE | SRIOV_CONTROL_VF_MEMORY);
-    expect(enable(2) == STATUS_OK, "refused: %s", refusal());
+    expect(
+        enable(2) == STATUS_OK,
+        "with VFs that firmware had left on: refused: %s; NumVFs may not change under VF Enable: "
+        "vfs_off() comes first (PCIe 9.3.3.7)",
+        refusal());
     expect_lawful("with VFs that firmware had left on");
     pf->owner = OWNER_GUEST(0);
     sriov.num_vfs = 0;

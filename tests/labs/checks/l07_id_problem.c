@@ -24,7 +24,8 @@ static void refused(const char *where, uint16_t vfs, const char *part, const cha
     enum status status = sriov_check_ids(&sriov, vfs);
     expect(status != STATUS_OK, "%s: accepted, but %s", where, why);
     expect(host_log_count("sriov.refused", part) == 1,
-           "%s: refused, but not because %s; it says: %s", where, why, refusal());
+           "%s: it should be refused with \"%s\", since %s; it says: %s", where, part, why,
+           refusal());
 }
 
 static void accepted(const char *where, uint16_t vfs, const char *why)
@@ -40,8 +41,8 @@ void lab_check(void)
     machine_with(&card);
     ids(card.first_offset, card.stride, true);
     accepted("the ids of the model's card", 8, "nothing is wrong with them");
-    ids(0x80, 0xff82, true);
-    refused("VF 1 at 0100h + 80h + ff82h", 2, "past bus 255",
+    ids(0x80, 0xff80, true);
+    refused("VF 1 at 0100h + 80h + ff80h", 2, "past bus 255",
             "the sum is above ffffh: there is no such requester id, and cut to 16 bits it is "
             "somebody else's");
     ids(0, 1, true);
@@ -68,4 +69,10 @@ void lab_check(void)
     enumerate();
     ids(0x80, 1, false);
     accepted("a PF on the root bus", 1, "no port above it limits the device number");
+
+    machine_with(&card); /* below a bridge from PCIe to PCI all 32 devices of the bus answer */
+    pf->bridge->pcie_type = PCIE_TYPE_TO_PCI_BRIDGE;
+    ids(0x80, 1, false);
+    accepted("device 10h behind a bridge from PCIe to PCI", 1,
+             "a PCI bus has 32 devices: only a PCIe link has device 0 alone");
 }

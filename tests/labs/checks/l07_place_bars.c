@@ -29,6 +29,10 @@ void lab_check(void)
     uint32_t page = model_get(device, card.offset + SRIOV_SYSTEM_PAGE, 4);
     expect(page == 1, "System Page Size is %#x; bit 0 alone is 4 KiB (PCIe 9.3.3.13)", page);
     expect(sriov.vf_bar[0].size != 0, "the VF BARs were not sized: their sizes are still 0");
+    expect(sriov.vf_bar[0].size == 0x4000,
+           "VF BAR 0 was sized as %u KiB, and is 16 KiB with a system page of 4 KiB: firmware had "
+           "left 64 KiB there, so size after the page size is set (PCIe 9.3.3.13)",
+           (unsigned)(sriov.vf_bar[0].size >> 10));
     for (unsigned i = 0; i < 2; i++) {
         const unsigned bar = i * 3;
         uint64_t written =
@@ -70,7 +74,11 @@ void lab_check(void)
     model_writable(device, card.offset + SRIOV_SYSTEM_PAGE, 4, 0);
     model_put(device, card.offset + SRIOV_SYSTEM_PAGE, 4, 0x10);
     asking("place_bars() with a stubborn card");
-    expect(sriov_enable(&sriov, 2) != STATUS_OK &&
-               host_log_count("sriov.refused", "system page") == 1,
+    expect(sriov_enable(&sriov, 2) != STATUS_OK,
            "a PF that keeps System Page Size at 64 KiB was accepted: read back what was written");
+    expect(
+        host_log_count("sriov.refused", "system page") == 1,
+        "a PF that keeps System Page Size at 64 KiB was refused, and a line sriov.refused should "
+        "say so with the words \"system page\": sriov_refuse(); it says: %s",
+        refusal());
 }

@@ -33,7 +33,9 @@ static void ask(rid_t of, uint16_t offset, uint16_t stride, uint16_t index)
         return;
     const char *why =
         "First VF Offset + index * VF Stride are added to the PF's own id (PCIe 9.2.1.2)";
-    if ((got >> 16) != (wanted >> 16))
+    if (sum > 0xffff && got == (of & 0xffff0000) + sum)
+        why = "the sum has 16 bits: it does not carry into the segment above them";
+    else if ((got >> 16) != (wanted >> 16))
         why = "bits 31:16 are the PCI segment, and a VF is in its PF's";
     else if (got == ((of & 0xffff0000) | ((sum - (of & 0xffff)) & 0xffff)))
         why = "the two are relative to the PF: its own id is not in the sum";
@@ -59,5 +61,6 @@ void lab_check(void)
     ask(RID(0, 1, 0, 0), 0xfe, 1, 2);
     ask(RID(0, 1, 0, 0), (uint16_t)(0x100 + card.first_offset), card.stride, 3);
     ask(RID(2, 0x40, 0, 0), card.first_offset, card.stride, 5);
-    ask(RID(0, 1, 0, 4), 4, 4, 3); /* bits that both have */
+    ask(RID(0, 1, 0, 4), 4, 4, 3);       /* bits that both have */
+    ask(RID(1, 0xff, 0, 0), 0xff, 1, 1); /* past bus 255, which id_problem() refuses */
 }

@@ -85,26 +85,6 @@ struct model_function *model_find(rid_t rid)
     return NULL;
 }
 
-void model_put(struct model_function *function, unsigned offset, unsigned width, uint32_t value)
-{
-    for (unsigned i = 0; i < width; i++)
-        function->config[offset + i] = (uint8_t)(value >> (8 * i));
-}
-
-uint32_t model_get(const struct model_function *function, unsigned offset, unsigned width)
-{
-    uint32_t value = 0;
-    for (unsigned i = 0; i < width; i++)
-        value |= (uint32_t)function->config[offset + i] << (8 * i);
-    return value;
-}
-
-void model_writable(struct model_function *function, unsigned offset, unsigned width, uint32_t mask)
-{
-    for (unsigned i = 0; i < width; i++)
-        function->writable[offset + i] = (uint8_t)(mask >> (8 * i));
-}
-
 static struct model_function *new_function(rid_t rid)
 {
     for (size_t i = 0; i < MAX_FUNCTIONS; i++) {
@@ -158,16 +138,22 @@ void model_window(struct model_function *bridge, bool prefetchable, uint64_t bas
     }
 }
 
+static void size_bar(struct model_function *function, unsigned offset, const struct model_bar *bar,
+                     uint64_t size)
+{
+    uint64_t mask = ~(size - 1);
+    model_writable(function, offset, 4, (uint32_t)mask & ~(bar->io ? 3u : 0xfu));
+    if (bar->is_64bit)
+        model_writable(function, offset + 4, 4, (uint32_t)(mask >> 32));
+}
+
 static void put_bar(struct model_function *function, unsigned offset, const struct model_bar *bar)
 {
-    uint64_t mask = ~(bar->size - 1);
     uint32_t flags = bar->io ? 1 : (bar->is_64bit ? 4u : 0) | (bar->prefetchable ? 8u : 0);
     model_put(function, offset, 4, (uint32_t)bar->base | flags);
-    model_writable(function, offset, 4, (uint32_t)mask & ~(bar->io ? 3u : 0xfu));
-    if (bar->is_64bit) {
+    if (bar->is_64bit)
         model_put(function, offset + 4, 4, (uint32_t)(bar->base >> 32));
-        model_writable(function, offset + 4, 4, (uint32_t)(mask >> 32));
-    }
+    size_bar(function, offset, bar, bar->size);
 }
 
 void model_bar(struct model_function *function, unsigned index, struct model_bar bar)
@@ -297,6 +283,17 @@ static void create_vfs(struct model_function *pf)
     pf->vfs_ready_at = clock_microseconds() + MILLISECONDS(100);
 }
 
+/* A VF BAR takes a system page at least (PCIe 9.3.3.13). */
+static void size_vf_bars(struct model_function *pf)
+{
+    uint64_t page = (uint64_t)model_get(pf, pf->sriov.offset + 0x20, 4) << 12;
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        const struct model_bar *bar = &pf->sriov.bar[i];
+        if (bar->size >= 4096)
+            size_bar(pf, pf->sriov.offset + 0x24 + 4 * i, bar, bar->size > page ? bar->size : page);
+    }
+}
+
 static void sriov_written(struct model_function *pf, unsigned offset, const uint8_t *before)
 {
     unsigned cap = pf->sriov.offset;
@@ -312,6 +309,7 @@ static void sriov_written(struct model_function *pf, unsigned offset, const uint
     bool ari = (model_get(pf, cap + 8, 2) & 0x10) != 0;
     unsigned without = pf->sriov.first_offset_without_ari;
     model_put(pf, cap + 0x14, 2, !ari && without != 0 ? without : pf->sriov.first_offset);
+    size_vf_bars(pf);
     if (!was && is)
         create_vfs(pf);
     if (was && !is) {

@@ -53,6 +53,29 @@ struct model_function {
     bool stuck;                    /* it does not answer under another bus number */
 };
 
+static inline void model_put(struct model_function *function, unsigned offset, unsigned width,
+                             uint32_t value)
+{
+    for (unsigned i = 0; i < width; i++)
+        function->config[offset + i] = (uint8_t)(value >> (8 * i));
+}
+
+static inline uint32_t model_get(const struct model_function *function, unsigned offset,
+                                 unsigned width)
+{
+    uint32_t value = 0;
+    for (unsigned i = 0; i < width; i++)
+        value |= (uint32_t)function->config[offset + i] << (8 * i);
+    return value;
+}
+
+static inline void model_writable(struct model_function *function, unsigned offset, unsigned width,
+                                  uint32_t mask)
+{
+    for (unsigned i = 0; i < width; i++)
+        function->writable[offset + i] = (uint8_t)(mask >> (8 * i));
+}
+
 void model_clear(void);
 /* One root bus 0 is there from the start. */
 void model_root_bus(uint8_t bus);
@@ -78,10 +101,6 @@ struct model_function *model_raw(rid_t rid, const uint8_t *bytes, size_t size);
 /* From now on it also answers for every id that nobody has (NULL: nobody does again). */
 void model_mirror(struct model_function *function);
 
-void model_put(struct model_function *function, unsigned offset, unsigned width, uint32_t value);
-uint32_t model_get(const struct model_function *function, unsigned offset, unsigned width);
-void model_writable(struct model_function *function, unsigned offset, unsigned width,
-                    uint32_t mask);
 struct model_function *model_find(rid_t rid);
 /* All that were ever made; NULL past the last one. */
 struct model_function *model_at(size_t index);
