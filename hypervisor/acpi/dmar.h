@@ -56,7 +56,7 @@ struct dmar_structure {
     uint8_t flags;
     uint64_t base;         /* DRHD, RHSA: register base; RMRR: region base */
     uint64_t limit;        /* RMRR: last byte */
-    uint64_t size;         /* DRHD: bytes of register space (4 KiB << the size field) */
+    uint64_t size;         /* DRHD: bytes of register space (4 KiB << bits 3:0) */
     uint32_t proximity;    /* RHSA */
     uint32_t scope_offset; /* of the first device scope inside bytes; length if there is none */
     uint8_t device_number; /* ANDD: the enumeration id of its SCOPE_NAMESPACE scopes */
@@ -80,7 +80,8 @@ bool dmar_scope_next(const struct dmar *dmar, const struct dmar_structure *struc
                      uint32_t *cursor, struct dmar_scope *scope);
 
 /* Follows the path hop by hop; `secondary_bus` tells the bus behind a bridge (segment, RID) or a
- * negative number when there is no such bridge. STATUS_NOT_FOUND when a hop is missing. */
+ * negative number when there is no such bridge. STATUS_NOT_FOUND when a hop is missing (no bus, or
+ * none below 256), STATUS_INVALID for no hops or a number that no function has (VT-d 8.3.1). */
 MUST_CHECK enum status dmar_scope_rid(const struct dmar_scope *scope, uint16_t segment,
                                       int (*secondary_bus)(uint16_t segment, uint16_t rid,
                                                            void *context),

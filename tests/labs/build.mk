@@ -12,11 +12,12 @@ $(foreach check,$(LAB_CHECKS:$(BUILD)/labs/%=%),$(eval $(call lab_rule,$(check))
 
 # What a missing function leaves unused is not the student's fault. Elsewhere all warnings stay errors.
 LAB_FILES := $(file <.lab/files)
-LAB_OBJECTS := $(LAB_FILES:%.c=$(BUILD)/%.o) $(LAB_FILES:%.c=$(BUILD)/unit/objects/%.o)
+LAB_OBJECTS := $(foreach place,/ /efi/ /unit/objects/,$(LAB_FILES:%.c=$(BUILD)$(place)%.o))
 LAB_WARNINGS := -Wno-unused-function -Wno-unused-variable -Wno-unused-parameter -Wno-unused-but-set-variable -Wno-unused-const-variable
 ifneq ($(LAB_FILES),)
 $(LAB_OBJECTS): HYPERVISOR_CFLAGS += $(LAB_WARNINGS)
 $(LAB_OBJECTS): UNIT_CFLAGS += $(LAB_WARNINGS)
+$(LAB_OBJECTS): EFI_CFLAGS += $(LAB_WARNINGS)
 endif
 
 LAB_TOOL := $(PYTHON) tests/labs/lab.py

@@ -7,7 +7,6 @@ student's tree has (--held-out) decide the last points."""
 import argparse
 import csv
 import json
-import re
 import signal
 import sys
 import tempfile
@@ -16,7 +15,8 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from labs import cutter, held_out, manifest, screening  # noqa: E402
+from labs import answers, cutter, held_out, manifest, screening  # noqa: E402
+from labs.answers import MOST_BYTES  # noqa: E402
 from labs.held_out import HeldOut, failures  # noqa: E402
 from labs.judge import Judge  # noqa: E402
 from labs.kinds import Lab  # noqa: E402
@@ -24,8 +24,6 @@ from labs.lab import number  # noqa: E402
 from labs.tree import lay_out  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-ANSWERS = "answers.txt"
-MOST_BYTES = 256 << 10  # of a file that is handed in
 HELD_OUT_POINTS = 10
 COLUMNS = ("submission", "lab", "seed", "step", "points", "most", "text")
 
@@ -59,13 +57,6 @@ def taken(lab: Lab, folder: Path) -> dict[str, str]:
     return found
 
 
-def answers(folder: Path) -> dict[str, str]:
-    path = folder / ANSWERS
-    if not path.is_file() or path.is_symlink() or path.stat().st_size > MOST_BYTES:
-        return {}
-    return {key: value.strip() for key, value in re.findall(r"^\s*([\w-]+)\s*=\s*(.*)$", path.read_text(errors="replace"), re.MULTILINE)}
-
-
 def mark_steps(lab: Lab, judge: Judge, texts: dict[str, str]) -> list[Mark]:
     marks = []
     for step in lab.steps:
@@ -88,7 +79,7 @@ def mark_questions(lab: Lab, judge: Judge, given: dict[str, str]) -> list[Mark]:
     marks = []
     for question in lab.questions:
         if question.key not in given:
-            marks.append(Mark(f"question {question.key}", 0, question.points, f"{ANSWERS} has no line {question.key} = ..."))
+            marks.append(Mark(f"question {question.key}", 0, question.points, f"{answers.ANSWERS} has no line {question.key} = ..."))
             continue
         if problem:
             raise NoSubmission(f"the questions of {lab.name} cannot be graded here: {problem}")
@@ -109,7 +100,7 @@ def mark_held_out(given: HeldOut, lab: Lab, work: Path, texts: dict[str, str], r
 
 
 def grade(lab: Lab, folder: Path, seed: int, given_out: HeldOut, parent: Path | None = None) -> list[Mark]:
-    texts, given = taken(lab, folder), answers(folder)
+    texts, given = taken(lab, folder), answers.given(folder)
     originals = {file: (ROOT / file).read_text() for file in cutter.cut_files(lab)}
     problem = screening.problem(lab, texts, originals)
     if problem:

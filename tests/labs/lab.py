@@ -10,7 +10,7 @@ from pathlib import Path
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from labs import costs, cutter, manifest  # noqa: E402
+from labs import answers, costs, cutter, manifest  # noqa: E402
 from labs.judge import Judge  # noqa: E402
 from labs.tree import NoTree, Tree, make_tree  # noqa: E402
 
@@ -143,6 +143,8 @@ def check(options: argparse.Namespace) -> int:
         verdict = judge.whole(texts)
         print(f"all together: {verdict.state}{': ' if verdict.text else ''}{verdict.text}")
         verdicts.append(verdict)
+        for problem in answers.problems(tree.root, tree.lab):
+            print(problem)
     print(f"{tree.lab.name}: {right} of {len(steps)} steps right")
     return 0 if all(verdict.right for verdict in verdicts) else 1
 

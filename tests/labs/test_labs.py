@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from conftest import ROOT
-from labs import cutter, manifest
+from labs import answers, cutter, manifest
 from labs.building import make
 from labs.judge import Host, Judge
 from labs.tree import NoTree, lay_out, make_tree
@@ -74,7 +74,7 @@ def test_the_skeleton_builds(lab, tmp_path):
     lay_out(lab, tmp_path, 0)
     for compiler in compilers:
         checks = [f"build/labs/{check.program}" for step in lab.steps for check in step.checks if isinstance(check, Host)]
-        goals = (*checks, "build/bulkhead.elf") if ALL else checks
+        goals = (*checks, "build/bulkhead.elf", "build/bulkhead.efi") if ALL else checks
         assert make(tmp_path, f"CC={compiler}", *goals) is None
     for step in lab.steps:
         assert cutter.is_stub((tmp_path / step.file).read_text(), lab, step)
@@ -143,6 +143,21 @@ def test_from_the_first_command_to_the_last(tmp_path):
     done = lab_tool("check", "--step", "1", cwd=target)
     assert done.returncode == 0 and "step 1  sriov_vf_rid             right" in done.stdout, done.stdout
     assert path.read_text().count("LAB_TODO") == 2  # the other steps of that file
+
+
+@pytest.mark.parametrize("text, parts", [
+    (None, ["`last-vf = ...` is missing", "`bar0 = ...` is missing"]),
+    ("last-vf: 01:10.e\n\nbar0 = 0x1000\n", ["'last-vf: 01:10.e' is not understood", "`last-vf = ...` is missing"]),
+    ("last-vf = 01:10.e\nbar0 =\n bar1=2", ["has no question bar1: there are last-vf, bar0", "`bar0 = ...` is missing"]),
+    ("  last-vf =01:10.e  \nbar0 = a = b\n", []),
+])
+def test_answers(text, parts, tmp_path):
+    if text is not None:
+        (tmp_path / "answers.txt").write_text(text)
+    problems = answers.problems(tmp_path, manifest.lab("7"))
+    assert len(problems) == len(parts) and all(part in problem for part, problem in zip(parts, problems)), problems
+    if not parts:
+        assert answers.given(tmp_path) == {"last-vf": "01:10.e", "bar0": "a = b"}
 
 
 @pytest.mark.parametrize("arguments, status, part", [

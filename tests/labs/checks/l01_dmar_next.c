@@ -26,6 +26,11 @@ static void next(unsigned type, const char *what)
         cursor > before,
         "the cursor stays at %#x: the next call would give the same structure again, without end",
         cursor);
+    uint32_t at = before < 48 ? 48 : before;
+    unsigned length = copy[at + 2] | (unsigned)copy[at + 3] << 8;
+    expect(one.length == length,
+           "%s at offset %#x: its length is %#x, expected %#x; 16 bits at offset 2 (VT-d 8.2)",
+           dmar_type_name(one.type), at, one.length, length);
     expect(cursor == one.offset + one.length,
            "the cursor is %#x behind a structure at %#x of %#x bytes: it goes on by the "
            "structure's own length",
@@ -36,15 +41,16 @@ static void every_type(void)
 {
     const unsigned segment = seeded("segment", 2, 200, 7);
     fresh_table();
-    uint32_t begin = drhd(1, segment, 0xfed90000);
-    put_at(&table, begin + 5, 2, 1);
+    uint32_t begin = drhd(1, segment, 0x2fed90000);
+    put_at(&table, begin + 5, 0x12, 1); /* bits 7:4 are reserved */
     scope(SCOPE_ENDPOINT, 0, 0, "0200");
     structure_end(begin);
-    rmrr(segment, 0x7b800000, 0x7fffffff);
+    rmrr(segment, 0x27b800000, 0x27fffffff);
     rhsa(0xfbffc000, 5);
     andd(9, "\\_SB.I2C");
-    begin = structure_begin(60); /* of a version to come */
+    begin = structure_begin(0x103); /* of a version to come, and longer than a byte can say */
     put(&table, 0x12345678, 4);
+    put(&table, 0, 0x140);
     structure_end(begin);
     parse_table();
     cursor = 0;
@@ -53,15 +59,15 @@ static void every_type(void)
                  "the structures begin behind the header of 48 bytes (VT-d 8.1)");
     expect_field("segment", one.segment, segment, "16 bits at offset 6 (VT-d 8.3)");
     expect_field("flags", one.flags, 1, "one byte at offset 4");
-    expect_field("base", one.base, 0xfed90000, "64 bits at offset 8");
+    expect_field("base", one.base, 0x2fed90000, "64 bits at offset 8");
     expect_field("size", one.size, 0x4000,
                  "4 KiB shifted left by the low four bits at offset 5 (VT-d 8.3)");
     expect_field("scope_offset", one.scope_offset, 16, "the scopes follow the fixed part");
     expect_field("limit", one.limit, 0,
                  "a DRHD has none: read a field only where the layout has it");
     next(DMAR_RMRR, "the RMRR");
-    expect_field("base", one.base, 0x7b800000, "64 bits at offset 8 (VT-d 8.4)");
-    expect_field("limit", one.limit, 0x7fffffff,
+    expect_field("base", one.base, 0x27b800000, "64 bits at offset 8 (VT-d 8.4)");
+    expect_field("limit", one.limit, 0x27fffffff,
                  "64 bits at offset 16: the last byte, not the size");
     expect_field("segment", one.segment, segment, "16 bits at offset 6");
     expect_field("flags", one.flags, 0, "an RMRR has none");
@@ -75,8 +81,11 @@ static void every_type(void)
            "ANDD: the name has %u bytes; it is what is left behind offset 8, and may have no "
            "terminator",
            one.name_size);
-    next(60, "a structure of an unknown type");
+    expect_field("scope_offset", one.scope_offset, one.length,
+                 "it has no scopes: they begin at its end");
+    next(0x103, "a structure of an unknown type");
     expect_field("base", one.base, 0, "nothing is known of an unknown type but its length");
+    expect_field("scope_offset", one.scope_offset, one.length, "nor of its scopes");
     asking("dmar_next() at the end");
     expect(!dmar_next(&dmar, &cursor, &one),
            "true at the end of the table: five structures, and a sixth was given");

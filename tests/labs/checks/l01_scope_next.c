@@ -23,6 +23,7 @@ void lab_check(void)
     fresh_table();
     uint32_t begin = drhd(0, 0, 0xfed90000);
     scope(SCOPE_IOAPIC, 2, 0xf0, "1f00");
+    put_at(&table, begin + 16 + 2, 0x5a, 1);
     scope(SCOPE_BRIDGE, 0, bus, "1c0400010203");
     scope(SCOPE_ENDPOINT, 0, 0, "0200");
     structure_end(begin);
@@ -38,6 +39,8 @@ void lab_check(void)
            one.offset, 48 + 16);
     expect(one.type == SCOPE_IOAPIC, "type %u instead of 3: the first byte of a scope (VT-d 8.3.1)",
            one.type);
+    expect(one.flags == 0x5a, "flags %#x instead of 0x5a: the byte at offset 2 (VT-d 8.8)",
+           one.flags);
     expect(one.enumeration_id == 2, "enumeration id %u instead of 2: the byte at offset 4",
            one.enumeration_id);
     expect(one.start_bus == 0xf0, "start bus %#x instead of 0xf0: the byte at offset 5",
@@ -65,6 +68,10 @@ void lab_check(void)
     expect(!dmar_scope_next(&dmar, &unit, &cursor, &one),
            "a third scope was given, and the structure ends before it: what follows is another "
            "structure's");
+    cursor = 0xfffffff0;
+    asking("dmar_scope_next() with the cursor far behind the structure's end");
+    expect(!dmar_scope_next(&dmar, &unit, &cursor, &one),
+           "a cursor far behind the structure's end was followed");
     unit.length = whole;
 
     static const struct {
@@ -74,7 +81,8 @@ void lab_check(void)
         {0, "a scope of length 0 was accepted: the walk would never end"},
         {6, "a scope of 6 bytes was accepted: without a hop it names nothing (8 are the least)"},
         {9, "a scope of 9 bytes was accepted: half a hop"},
-        {200, "a scope of 200 bytes was accepted, and its structure ends before"}};
+        {200, "a scope of 200 bytes was accepted, and its structure ends before"},
+        {40, "a scope of 40 bytes was accepted, and of its structure's 44 bytes only 28 are left"}};
     for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
         copy[48 + 16 + 1] = wrong[i].length;
         cursor = 0;

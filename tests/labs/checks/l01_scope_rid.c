@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c
+// SOURCES: hypervisor/acpi/dmar.c hypervisor/acpi/table.c hypervisor/base/status.c
 /* L1, step 3: from a path to a requester id. */
 #include "tests/labs/checks/check.h"
 #include "hypervisor/acpi/dmar.h"
@@ -35,6 +35,13 @@ static enum status follow(const char *path, uint8_t start, uint8_t hops, uint16_
     return dmar_scope_rid(&scope, 3, behind, &asked, rid);
 }
 
+static void refused(enum status got, enum status wanted, const char *what, const char *taken)
+{
+    const char *name = wanted == STATUS_INVALID ? "STATUS_INVALID" : "STATUS_NOT_FOUND";
+    expect(got != STATUS_OK, "%s, and %s (%s)", what, taken, name);
+    expect(got == wanted, "%s: the status is \"%s\", expected %s", what, status_name(got), name);
+}
+
 void lab_check(void)
 {
     uint16_t rid = 0;
@@ -65,13 +72,13 @@ void lab_check(void)
            "secondary_bus() was asked %u times; three hops lead over two bridges", asked);
     expect(asked_segment == 3, "secondary_bus() was asked in segment %u instead of 3",
            asked_segment);
-    expect(follow("\x03\x00\x01\x00", 0, 2, &rid) == STATUS_NOT_FOUND,
-           "00:03.0 is no bridge, and the path over it was followed (STATUS_NOT_FOUND)");
-    expect(follow("\x00\x00\x01\x00", 0xff, 2, &rid) == STATUS_NOT_FOUND,
-           "bus 256 was accepted as a secondary bus");
-    expect(follow("\x20\x00", 0, 1, &rid) == STATUS_INVALID,
-           "device 32 was accepted: there are 0 to 31");
-    expect(follow("\x01\x08", 0, 1, &rid) == STATUS_INVALID,
-           "function 8 was accepted: there are 0 to 7");
-    expect(follow("", 0, 0, &rid) == STATUS_INVALID, "a path without hops was accepted");
+    refused(follow("\x03\x00\x01\x00", 0, 2, &rid), STATUS_NOT_FOUND, "00:03.0 is no bridge",
+            "the path over it was followed");
+    refused(follow("\x00\x00\x01\x00", 0xff, 2, &rid), STATUS_NOT_FOUND,
+            "secondary_bus() gives 256, and buses end at 255", "the path was followed");
+    refused(follow("\x20\x00", 0, 1, &rid), STATUS_INVALID, "devices are 0 to 31",
+            "device 32 was accepted");
+    refused(follow("\x01\x08", 0, 1, &rid), STATUS_INVALID, "functions are 0 to 7",
+            "function 8 was accepted");
+    refused(follow("", 0, 0, &rid), STATUS_INVALID, "the path has no hops", "it was accepted");
 }

@@ -64,6 +64,21 @@ void machine_rmrr(uint16_t segment, uint64_t base, uint64_t limit)
     table_length += 24;
 }
 
+void machine_atsr(uint16_t segment, uint8_t flags)
+{
+    structure_offset = table_length;
+    put16(structure_offset, DMAR_ATSR);
+    put16(structure_offset + 2, 8);
+    put16(structure_offset + 6, segment);
+    table_length += 8;
+    machine_flags(flags);
+}
+
+void machine_flags(uint8_t flags)
+{
+    table[structure_offset + 4] = flags;
+}
+
 void machine_scope(uint8_t type, uint8_t bus, const char *path)
 {
     uint8_t *scope = table + table_length;

@@ -20,6 +20,10 @@ void machine_reset(void);
 void machine_drhd(uint16_t segment, bool include_all, uint64_t base);
 /* Adds an RMRR for the memory from base to limit, inclusive; scopes as above. */
 void machine_rmrr(uint16_t segment, uint64_t base, uint64_t limit);
+/* Adds an ATSR; flag 0 is ALL_PORTS (VT-d 8.5). Scopes as above. */
+void machine_atsr(uint16_t segment, uint8_t flags);
+/* Of the structure that was added last. */
+void machine_flags(uint8_t flags);
 /* `path` is "dd.f" hops in hexadecimal, e.g. "1c.0/00.1". */
 void machine_scope(uint8_t type, uint8_t bus, const char *path);
 void machine_dmar_flags(uint8_t flags);
