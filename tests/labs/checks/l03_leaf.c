@@ -46,8 +46,11 @@ static void ask(unsigned rights, unsigned level)
 
 void lab_check(void)
 {
-    static const unsigned rights[] = {PAGE_READ | PAGE_WRITE | PAGE_EXECUTE, PAGE_READ | PAGE_WRITE,
-                                      PAGE_READ, PAGE_READ | PAGE_EXECUTE,
+    static const unsigned rights[] = {PAGE_READ | PAGE_WRITE | PAGE_EXECUTE,
+                                      PAGE_READ | PAGE_WRITE,
+                                      PAGE_READ,
+                                      PAGE_READ | PAGE_EXECUTE,
+                                      PAGE_EXECUTE,
                                       PAGE_READ | PAGE_WRITE | PAGE_DEVICE};
     for (size_t i = 0; i < ARRAY_SIZE(rights); i++)
         for (unsigned level = 1; level <= 3; level++)

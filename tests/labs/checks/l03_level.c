@@ -62,4 +62,15 @@ void lab_check(void)
            "how far down tables go",
            name(got.page_size));
     page_table_destroy(&table);
+
+    expect(page_table_create(&table, &page_format_ept, 4, 3, false) == STATUS_OK, "no table");
+    expect(page_table_map(&table, at, at, 4096, PAGE_READ) == STATUS_OK &&
+               page_table_map(&table, at + M2, at + M2, M2, PAGE_READ) == STATUS_OK &&
+               page_table_map(&table, at + G1, at + G1, G1, PAGE_READ) == STATUS_OK,
+           "what is beside 4 KiB at %#llx was refused", (unsigned long long)at);
+    expect(ept_walk(&table, at + M2).page_size == M2 && ept_walk(&table, at + G1).page_size == G1,
+           "2 MiB and 1 GiB beside 4 KiB are pages of %s and %s: a walk ends at an entry that is "
+           "free, and its level may have a page",
+           name(ept_walk(&table, at + M2).page_size), name(ept_walk(&table, at + G1).page_size));
+    page_table_destroy(&table);
 }

@@ -84,8 +84,14 @@ static void two_ranges(void)
            "a range of which a part is mapped was accepted (STATUS_BUSY)");
     empty(0x10000 + M2,
           "behind a range that was refused because a part is mapped: nothing may change");
+    expect(map(0x8000, G1, M2, RW) == STATUS_BUSY,
+           "a range whose first page is free was accepted, and a later one is mapped already "
+           "(STATUS_BUSY)");
+    empty(0x8000, "the first page of a range that was refused: nothing may change");
     fresh();
     expect(map(G1, G1, G1, RW) == STATUS_OK, "1 GiB was refused");
+    expect(map(0, 2 * G1, 4096, RW) == STATUS_OK,
+           "4 KiB at 0 were refused where only memory behind them is mapped");
     expect(map(G1 + 4096, 0, 4096, RW) == STATUS_BUSY,
            "4 KiB inside a page of 1 GiB were mapped again");
 }
@@ -104,6 +110,13 @@ static void limits(void)
            "a range that ends beyond 48 bits was accepted");
     expect(map(0, BIT(52), 4096, RW) == STATUS_INVALID,
            "a physical address of 53 bits was accepted: it ends in bit 51");
+    expect(map(0, BIT(52) - 4096, 2 * 4096, RW) == STATUS_INVALID,
+           "a range that ends beyond 52 bits of physical address was accepted");
+    expect(map(0, UINT64_MAX - 4095, 2 * 4096, RW) == STATUS_INVALID,
+           "a physical address of 64 bits was accepted: its end is not less than 2^52, it wraps");
+    expect(map(0, BIT(52) - 4096, 4096, RW) == STATUS_OK,
+           "the last page below 2^52 was refused as a physical address");
+    fresh();
     expect(map(0, 0, 4096, PAGE_WRITE) == STATUS_INVALID,
            "write without read was accepted: that is an EPT misconfiguration (SDM 3C 29.3.3.1)");
     expect(map(0, 0, 0, RW) == STATUS_OK, "an empty range was refused");
@@ -113,7 +126,37 @@ static void limits(void)
     expect(map(0, 0, 4096, RW) == STATUS_NO_MEMORY,
            "there is memory for one table and three are needed; the status is "
            "not STATUS_NO_MEMORY");
+    empty(0, "after memory ran out");
     host_pages_limit(SIZE_MAX);
+}
+
+static void device(void)
+{
+    fresh();
+    expect(map(0, G1, 4096, RW | PAGE_DEVICE) == STATUS_OK, "4 KiB of a device were refused");
+    struct ept_answer got = ept_walk(&table, 0);
+    expect(got.mapped && got.type == 0,
+           "4 KiB of a device (PAGE_DEVICE): memory type %u instead of 0, uncacheable", got.type);
+}
+
+/* A table for a walker that does not snoop caches. */
+static void flushes(void)
+{
+    host_pages_limit(SIZE_MAX);
+    page_table_destroy(&table);
+    memset(flushed, 0, sizeof flushed);
+    expect(page_table_create(&table, &page_format_ept, 4, 3, true) == STATUS_OK, "no table");
+    expect(map(0, G1, 4096, RW) == STATUS_OK && map(4096, 3 * G1, 4096, RW) == STATUS_OK,
+           "4 KiB were refused");
+    const uint64_t *page = table.root;
+    for (unsigned level = 4; level >= 1; level--) {
+        const uint64_t *slot = &page[level == 1 ? 1 : 0], *seen = flushed_word(slot);
+        expect(seen != NULL && *seen == *slot,
+               "the level-%u entry is in the cache alone, and the walker of this table does not "
+               "look there (table->flush): %s writes and flushes",
+               level, level > 1 ? "link_table()" : "write_entry()");
+        page = level > 1 ? virtual_address(*slot & PAGE_ENTRY_ADDRESS) : NULL;
+    }
 }
 
 void lab_check(void)
@@ -121,6 +164,8 @@ void lab_check(void)
     a_range();
     two_ranges();
     limits();
+    device();
+    flushes();
     page_table_destroy(&table);
     expect(pages_in_use() == 0,
            "%zu pages of tables were lost: each is reached from the root, or nobody frees it",

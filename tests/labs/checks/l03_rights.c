@@ -25,6 +25,8 @@ void lab_check(void)
     ask(at | 0x34, 1, PAGE_EXECUTE, "execute alone is present: the three bits decide together");
     ask(at | 0x03, 1, PAGE_READ | PAGE_WRITE | PAGE_DEVICE,
         "memory type 0 is uncacheable: a device's");
+    ask(at | 0x83, 2, PAGE_READ | PAGE_WRITE | PAGE_DEVICE,
+        "bit 7 makes it a page of 2 MiB, and a page has a memory type: 0 is a device's");
     ask(at | 0x0b, 1, PAGE_READ | PAGE_WRITE | PAGE_OTHER_TYPE,
         "memory type 1 is neither of the two that are ever mapped");
     ask(at | 0x07, 3, rwx,
