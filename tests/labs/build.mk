@@ -16,6 +16,7 @@ LAB_OBJECTS := $(foreach place,/ /efi/ /unit/objects/,$(LAB_FILES:%.c=$(BUILD)$(
 LAB_WARNINGS := -Wno-unused-function -Wno-unused-variable -Wno-unused-parameter -Wno-unused-but-set-variable -Wno-unused-const-variable
 ifneq ($(LAB_FILES),)
 $(LAB_OBJECTS): HYPERVISOR_CFLAGS += $(LAB_WARNINGS)
+$(LAB_OBJECTS): GUEST_CFLAGS += $(LAB_WARNINGS)
 $(LAB_OBJECTS): UNIT_CFLAGS += $(LAB_WARNINGS)
 $(LAB_OBJECTS): EFI_CFLAGS += $(LAB_WARNINGS)
 endif

@@ -6,23 +6,35 @@ from pathlib import Path
 
 from .kinds import Lab, Step
 
-LAB_HEADER = "hypervisor/base/lab.h"
 HEADER_TEXT = """/* SPDX-License-Identifier: MIT */
 /* What a lab has not filled in yet says so, once for each place; in a check, whose log is cleared
  * from one question to the next, each time. */
 #pragma once
 
-#include "hypervisor/base/log.h"
+%s
 
 #define LAB_TODO(lab, step, hint)                                                                  \\
     do {                                                                                           \\
         static bool said;                                                                          \\
         if (!said || __STDC_HOSTED__) {                                                            \\
             said = true;                                                                           \\
-            log_event("lab.todo", "lab=%s step=%u message=\\"%s\\"", lab, (unsigned)(step), hint);   \\
+            %s \\
         }                                                                                          \\
     } while (0)
 """
+# Where a macro is that says so, for the hypervisor and for guests, which have no log of their own: theirs is a line of
+# guest.output.
+HEADERS = {
+    "hypervisor/base/lab.h": HEADER_TEXT % (
+        '#include "hypervisor/base/log.h"',
+        'log_event("lab.todo", "lab=%s step=%u message=\\"%s\\"", lab, (unsigned)(step), hint);'),
+    "guest/runtime/lab.h": HEADER_TEXT % (
+        '#include "guest/runtime/runtime.h"', "print(\"lab.todo lab=%s step=%u message='%s'\\n\", lab, (unsigned)(step), hint);"),
+}
+
+
+def header_of(file: str) -> str:
+    return "guest/runtime/lab.h" if file.startswith("guest/") else "hypervisor/base/lab.h"
 
 
 class DoesNotFit(ValueError):
@@ -76,7 +88,7 @@ def stub_body(lab: Lab, step: Step) -> str:
 
 def cut(text: str, lab: Lab, step: Step) -> str:
     text = with_body(text, step.function, stub_body(lab, step), step.file)
-    include = f'#include "{LAB_HEADER}"\n'
+    include = f'#include "{header_of(step.file)}"\n'
     if include not in text:
         first = re.search(r'^#include "[^"]+"\n', text, re.MULTILINE)
         if first is None:

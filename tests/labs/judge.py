@@ -14,7 +14,7 @@ from machine.machine import PATIENCE
 from . import cutter, machines
 from .building import ended, make
 from .kinds import Host, Lab, Machine, Step
-from .tree import STATE, Tree, listed, update, write, write_state
+from .tree import STATE, Tree, listed, update, write, write_headers, write_state
 
 LIMIT = 60
 GUARD = ["unshare", "--net", "--pid", "--fork", "--kill-child"]  # no network, and nothing outlives it
@@ -125,9 +125,12 @@ class Judge:
         for name in listed(self.pristine):
             if name not in texts:
                 update(self.pristine / name, self.work / name)
+        write_headers(self.work)
         for file, text in texts.items():
             write(self.work / file, text)
-        write(self.work / cutter.LAB_HEADER, cutter.HEADER_TEXT)  # a tree of the lab's own has it already
+        for file, text in self.lab.files.items():
+            if not (self.work / file).exists():
+                write(self.work / file, text)
         if self.lab.config is not None:
             write(self.work / "config/lab.conf", self.lab.config(self.seed))
         write_state(self.work, self.lab, self.seed)

@@ -69,5 +69,5 @@ def symbols(lab: Lab, judge: Judge, texts: dict[str, str]) -> str | None:
 def declared(root: Path, name: str) -> bool:
     """Whether a header of the hypervisor declares it."""
     pattern = re.compile(rf"\b{re.escape(name)}\b\s*[\[(;=]")
-    return any(pattern.search(path.read_text(errors="replace")) for folder in ("hypervisor", "drivers", "boot")
+    return any(pattern.search(path.read_text(errors="replace")) for folder in ("hypervisor", "drivers", "boot", "guest")
                for path in (root / folder).rglob("*.h"))

@@ -95,6 +95,12 @@ def write_state(root: Path, lab: Lab, seed: int) -> None:
     write(root / STATE / "files", " ".join(cutter.cut_files(lab)) + "\n")
 
 
+def write_headers(root: Path) -> None:
+    """What a function that is not written yet includes."""
+    for file, text in cutter.HEADERS.items():
+        write(root / file, text)
+
+
 def lay_out(lab: Lab, target: Path, seed: int, root: Path = ROOT) -> None:
     """The files of a lab's tree, in a folder that may have older ones; what was built there stays."""
     cut = cutter.cut_all(lab, root)
@@ -104,7 +110,7 @@ def lay_out(lab: Lab, target: Path, seed: int, root: Path = ROOT) -> None:
     for file, text in cut.items():
         write(target / file, text)
         write(target / STATE / "filled" / file, (root / file).read_text())
-    write(target / cutter.LAB_HEADER, cutter.HEADER_TEXT)
+    write_headers(target)
     for file, text in lab.files.items():
         write(target / file, text)
     if lab.config is not None:
