@@ -290,10 +290,32 @@ void igbvf_send_from(struct igbvf *vf, uint64_t address, size_t size)
     transmit(vf, address, size);
 }
 
+void igbvf_send_parts(struct igbvf *vf, const struct igbvf_part *parts, unsigned count)
+{
+    size_t size = 0;
+    for (unsigned i = 0; i < count; i++)
+        size += parts[i].size;
+    for (unsigned i = 0; i < count; i++) {
+        volatile struct igbvf_descriptor *descriptor = &vf->tx[vf->tx_next % IGBVF_RING];
+        descriptor->address = parts[i].address;
+        descriptor->command = (uint32_t)parts[i].size | TX_DATA | TX_INSERT_FCS | TX_REPORT_STATUS |
+                              TX_EXTENDED | (i == count - 1 ? TX_END_OF_PACKET : 0);
+        descriptor->status = i == 0 ? (uint32_t)size << TX_PAYLOAD_SHIFT : 0;
+        vf->tx_next++;
+    }
+    __asm__ volatile("sfence" : : : "memory");
+    set(vf, TDT, vf->tx_next % IGBVF_RING);
+}
+
 void igbvf_head_write_back(struct igbvf *vf, uint64_t address)
 {
     set(vf, TDWBAH, (uint32_t)(address >> 32));
     set(vf, TDWBAL, ((uint32_t)address & ~3u) | TDWBAL_ENABLE);
+}
+
+void igbvf_head_write_back_off(struct igbvf *vf)
+{
+    set(vf, TDWBAL, 0);
 }
 
 void igbvf_ask_interrupt(const struct igbvf *vf)

@@ -59,3 +59,10 @@ void igbvf_ring_end(const struct igbvf *vf, unsigned index);
  * head write-back to any address, which makes it write there when the next frame has left. */
 void igbvf_send_from(struct igbvf *vf, uint64_t address, size_t size);
 void igbvf_head_write_back(struct igbvf *vf, uint64_t address);
+void igbvf_head_write_back_off(struct igbvf *vf);
+/* For attacks: one frame that the device puts together of `count` parts, wherever they are. */
+struct igbvf_part {
+    uint64_t address;
+    size_t size; /* bytes */
+};
+void igbvf_send_parts(struct igbvf *vf, const struct igbvf_part *parts, unsigned count);
