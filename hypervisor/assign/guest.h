@@ -50,10 +50,12 @@ struct guest {
     uint64_t memory_size; /* bytes of RAM */
     unsigned piece_count;
     struct memory_piece pieces[GUEST_MAX_PIECES]; /* its RAM in ascending order, without gaps */
-    bool memory_clean;        /* overwritten with zeros since a guest last ran in it */
-    volatile bool scrubbing;  /* its cores are at it, or about to be (guest/scrub.h) */
-    uint64_t scrubbed;        /* bytes that they have overwritten */
-    struct page_table memory; /* EPT or NPT */
+    bool memory_clean;          /* overwritten with zeros since a guest last ran in it */
+    volatile bool scrubbing;    /* its cores are at it, or about to be (guest/scrub.h) */
+    uint64_t scrubbed;          /* bytes that they have overwritten */
+    const void *image, *initrd; /* files, mapped; with `start` by setup/load.c */
+    struct abi_start *start;    /* a page: what its start stub is told at each start */
+    struct page_table memory;   /* EPT or NPT */
     struct iommu_domain domain;
     unsigned cpu_count;
     struct vcpu *vcpus[GUEST_MAX_CPUS];

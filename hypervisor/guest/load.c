@@ -7,33 +7,12 @@
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/scrub.h"
 #include "hypervisor/memory/address_space.h"
-#include "hypervisor/memory/pages.h"
-#include "hypervisor/x86/clock.h"
 
 /* start_stub.asm */
 extern const uint8_t start_stub[];
 extern const uint64_t start_stub_size;
 
-struct load_modules load_modules;
-
-static const void *find(const char *name, uint64_t *size)
-{
-    for (unsigned i = 0; i < load_modules.count; i++)
-        if (text_equal(load_modules.module[i].name, name)) {
-            *size = load_modules.module[i].size;
-            return load_modules.module[i].bytes;
-        }
-    return NULL;
-}
-
-/* The files that go into the guest's memory, and where: the initial RAM disk at its end, the image
- * below. */
-struct payload {
-    const void *image, *initrd;
-    uint64_t image_base, image_size, initrd_base, initrd_size;
-};
-
-static enum status refuse_image(const struct guest *guest, enum status status, const char *message)
+enum status load_refuse_image(const struct guest *guest, enum status status, const char *message)
 {
     log_event("guest.refused", "guest=%s image=%s line=%u column=%u message=\"%s\"", guest->name,
               guest->config->image, guest->config->image_place.line,
@@ -41,8 +20,8 @@ static enum status refuse_image(const struct guest *guest, enum status status, c
     return status;
 }
 
-static enum status refuse_initrd(const struct guest *guest, enum status status, uint64_t size,
-                                 const char *message)
+enum status load_refuse_initrd(const struct guest *guest, enum status status, uint64_t size,
+                               const char *message)
 {
     const struct config_guest *config = guest->config;
     log_event("guest.refused",
@@ -57,7 +36,6 @@ void load_refused(const struct guest *guest, const struct abi_refusal *refusal)
     const struct config_guest *config = guest->config;
     char message[sizeof refusal->message * 4 + 1];
     size_t length = 0;
-    uint64_t initrd_size = 0;
     while (length < sizeof refusal->message && refusal->message[length] != '\0')
         length++;
     quote_text(message, sizeof message, refusal->message, length);
@@ -69,144 +47,37 @@ void load_refused(const struct guest *guest, const struct abi_refusal *refusal)
                   refusal->offset, refusal->value, message);
         break;
     case ABI_REFUSED_INITRD:
-        (void)find(config->initrd, &initrd_size);
-        (void)refuse_initrd(guest, STATUS_OK, initrd_size, message);
+        (void)!load_refuse_initrd(guest, STATUS_OK, guest->start->initrd_size, message);
         break;
     default:
-        (void)refuse_image(guest, STATUS_OK, message);
+        (void)!load_refuse_image(guest, STATUS_OK, message);
         break;
     }
 }
 
-static enum status place(const struct guest *guest, struct payload *payload)
+static void fill(const struct guest *guest, uint8_t *memory)
 {
-    const struct config_guest *config = guest->config;
-    *payload = (struct payload){0};
-    payload->image = find(config->image, &payload->image_size);
-    if (payload->image == NULL)
-        return refuse_image(
-            guest, STATUS_NOT_FOUND,
-            "the loader found no such file; put it beside the configuration or mend the name");
-    if (config->initrd[0] != '\0') {
-        payload->initrd = find(config->initrd, &payload->initrd_size);
-        if (payload->initrd == NULL)
-            return refuse_initrd(guest, STATUS_NOT_FOUND, payload->initrd_size,
-                                 "the loader found no such initrd; put it beside the configuration "
-                                 "or mend the name");
-    }
-    uint64_t memory_size = MIN(guest->memory_size, GUEST_LOW_END);
-    uint64_t room = memory_size - ABI_START_END;
-    if (payload->initrd_size > room)
-        return refuse_initrd(
-            guest, STATUS_NO_MEMORY, payload->initrd_size,
-            "the initrd does not fit behind the kernel; give the guest more memory");
-    payload->initrd_base = ALIGN_DOWN(memory_size - payload->initrd_size, PAGE_SIZE);
-    if (payload->initrd_base < ABI_START_END ||
-        payload->image_size > payload->initrd_base - ABI_START_END)
-        return refuse_image(guest, STATUS_NO_MEMORY,
-                            "the files do not fit into the guest's memory; give it more memory");
-    payload->image_base = ALIGN_DOWN(payload->initrd_base - payload->image_size, PAGE_SIZE);
-    return STATUS_OK;
-}
-
-enum status load_check(const struct guest *guest)
-{
-    struct payload payload;
-    return place(guest, &payload);
-}
-
-/* "@memory(NAME)": where a guest's memory (or the hypervisor's image) lies in host-physical
- * memory. Scenarios that attack need a target; nothing is protected by keeping it secret. */
-static bool memory_of(const char *name, size_t length, uint64_t *address)
-{
-    static const char hypervisor[] = "hypervisor";
-    if (length == sizeof hypervisor - 1 && memcmp(name, hypervisor, length) == 0) {
-        *address = physical_address(hypervisor);
-        return true;
-    }
-    for (unsigned i = 0; guest_at(i) != NULL; i++) {
-        const struct guest *guest = guest_at(i);
-        if (guest->memory_size != 0 && strlen(guest->name) == length &&
-            memcmp(guest->name, name, length) == 0) {
-            *address = guest->pieces[0].physical;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool expand(const char *text, char *line, size_t size)
-{
-    static const char key[] = "@memory(";
-    size_t used = 0;
-    while (*text != '\0') {
-        if (text_begins(text, key)) {
-            const char *name = text + sizeof key - 1;
-            size_t length = 0;
-            uint64_t address;
-            while (name[length] != '\0' && name[length] != ')')
-                length++;
-            if (name[length] == ')' && memory_of(name, length, &address)) {
-                used += format_text(line + used, size - used, "%#lx", address);
-                if (used >= size)
-                    return false;
-                text = name + length + 1;
-                continue;
-            }
-        }
-        if (used + 1 >= size)
-            return false;
-        line[used++] = *text++;
-    }
-    line[used] = '\0';
-    return true;
-}
-
-static enum status fill(struct guest *guest, uint8_t *memory)
-{
-    struct payload payload;
-    struct abi_start *start = (struct abi_start *)(memory + ABI_START_BLOCK);
-    enum status status = place(guest, &payload);
-    if (status != STATUS_OK)
-        return status;
-    uint64_t low = MIN(guest->memory_size, GUEST_LOW_END);
-    *start = (struct abi_start){
-        .memory_size = low,
-        .high_size = guest->memory_size - low,
-        .bar_base = guest->bar_windows[1].base,
-        .bar_end = guest->bar_windows[1].end,
-        .image_base = payload.image_base,
-        .image_size = payload.image_size,
-        .initrd_base = payload.initrd_base,
-        .initrd_size = payload.initrd_size,
-        .tsc_khz = clock_tsc_khz(),
-        .cpu_count = guest->cpu_count,
-    };
-    for (unsigned cpu = 0; cpu < guest->cpu_count; cpu++)
-        start->apic_ids[cpu] = guest->vcpus[cpu]->apic_id;
-    (void)text_copy(start->image_name, sizeof start->image_name, guest->config->image);
-    (void)text_copy(start->initrd_name, sizeof start->initrd_name, guest->config->initrd);
-    if (!expand(guest->config->args, start->arguments, sizeof start->arguments))
-        return refuse_image(guest, STATUS_FULL,
-                            "the expanded arguments are longer than 1023 bytes");
+    const struct abi_start *start = guest->start;
+    memcpy(memory + ABI_START_BLOCK, start, sizeof *start);
     memcpy(memory + ABI_START_STUB, start_stub, start_stub_size);
-    memcpy(memory + payload.image_base, payload.image, payload.image_size);
-    if (payload.initrd_size != 0)
-        memcpy(memory + payload.initrd_base, payload.initrd, payload.initrd_size);
-    return STATUS_OK;
+    memcpy(memory + start->image_base, guest->image, start->image_size);
+    if (start->initrd_size != 0)
+        memcpy(memory + start->initrd_base, guest->initrd, start->initrd_size);
 }
 
 enum status load_guest(struct guest *guest, struct vcpu_state *start)
 {
     if (!guest->memory_clean && scrub_now(guest) != STATUS_OK)
-        return refuse_image(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for scrubbing");
+        return load_refuse_image(guest, STATUS_NO_MEMORY,
+                                 "its memory cannot be mapped for scrubbing");
     uint8_t *memory = window_open(guest->pieces, guest->piece_count);
     if (memory == NULL)
-        return refuse_image(guest, STATUS_NO_MEMORY, "its memory cannot be mapped for loading");
+        return load_refuse_image(guest, STATUS_NO_MEMORY,
+                                 "its memory cannot be mapped for loading");
     guest->memory_clean = false;
     memset(guest->vcpus[0]->registers, 0, sizeof guest->vcpus[0]->registers);
-    enum status status = fill(guest, memory);
+    fill(guest, memory);
     window_close();
     vcpu_state_pvh(start, ABI_START_STUB);
-    return status;
+    return STATUS_OK;
 }

@@ -9,12 +9,12 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/guest/cores.h"
-#include "hypervisor/guest/load.h"
 #include "hypervisor/guest/scrub.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/setup/affinity.h"
 #include "hypervisor/setup/guest_memory.h"
+#include "hypervisor/setup/load.h"
 #include "hypervisor/setup/nodes.h"
 #include "hypervisor/setup/vcpu.h"
 #include "hypervisor/x86/cpu.h"
@@ -181,6 +181,8 @@ static void dismantle(struct guest *guest)
     affinity_release(guest);
     pages_free(guest->serial, 1);
     guest->serial = NULL;
+    pages_free(guest->start, 1);
+    guest->start = NULL;
     if (guest->domain.table.root != NULL)
         iommu_domain_destroy(&guest->domain);
     guest_memory_release(guest);
@@ -235,6 +237,11 @@ void guests_give_functions(const struct config *config)
         for (unsigned i = 0; guest_at(i) != NULL; i++)
             if (guest_at(i)->state == GUEST_EMPTY && manages_any(guest_at(i)) == (turn == 0))
                 give_functions(guest_at(i), config);
+    for (unsigned i = 0; guest_at(i) != NULL; i++)
+        if (guest_at(i)->state == GUEST_CREATED && load_prepare(guest_at(i)) != STATUS_OK) {
+            guest_at(i)->state = GUEST_REFUSED;
+            dismantle(guest_at(i));
+        }
     affinity_log_threads();
 }
 

@@ -2,8 +2,8 @@
 #include "hypervisor/setup/setup.h"
 
 #include "hypervisor/base/string.h"
-#include "hypervisor/guest/load.h"
 #include "hypervisor/memory/firmware_map.h"
+#include "hypervisor/setup/load.h"
 
 _Static_assert(LOAD_MODULES == BOOT_MAX_MODULES, "all that the loader can bring");
 

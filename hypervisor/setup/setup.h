@@ -36,7 +36,7 @@ void platform_registers_claim(const struct tables *tables);
 /* Logs config.error for each mistake and config.read; the rest of the configuration is used. */
 void configuration_read(const struct boot_info *boot, struct config *config);
 
-/* Maps the files that the loader brought and notes them for guest/load.c. */
+/* Maps the files that the loader brought and notes them for load.c. */
 void modules_keep(const struct boot_info *boot);
 
 /* Lets the log go on in memory that a reset leaves alone, and says what became of the last run's.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/assign/guest_memory.c
-// SOURCES: hypervisor/guest/load.c hypervisor/guest/scrub.c hypervisor/setup/modules.c
+// SOURCES: hypervisor/guest/load.c hypervisor/guest/scrub.c hypervisor/setup/load.c
+// SOURCES: hypervisor/setup/modules.c
 // SOURCES: guest/start/start.c
 // SOURCES: guest/start/image.c guest/start/image_linux.c guest/start/image_multiboot.c
 // SOURCES: guest/start/tables.c guest/start/tables_acpi.c guest/start/tables_linux.c
@@ -16,6 +17,7 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/firmware_map.h"
 #include "hypervisor/memory/pages.h"
+#include "hypervisor/setup/load.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/x86/clock.h"
 #include "tests/unit/support/host.h"
@@ -133,6 +135,7 @@ static int last(void **state)
 
 static int fresh(void **state)
 {
+    pages_free(guests[0].start, 1);
     memset(configs, 0, sizeof configs);
     strcpy(configs[0].image, "ping.elf");
     configs[0].image_place = (struct config_place){12, 10};
@@ -151,6 +154,15 @@ static int fresh(void **state)
     windows = 0;
     host_log_clear();
     return 0;
+}
+
+/* At boot, and at a start. */
+static enum status load(void)
+{
+    pages_free(guests[0].start, 1);
+    guests[0].start = NULL;
+    enum status status = load_prepare(&guests[0]);
+    return status == STATUS_OK ? load_guest(&guests[0], &start) : status;
 }
 
 /* What the guest's own core does then. The stub's place counts as overwritten: its last
@@ -178,14 +190,14 @@ static const char *command_line(void)
 static const char *load_with(const char *arguments)
 {
     strcpy(configs[0].args, arguments);
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(load(), STATUS_OK);
     assert_true(run_stub());
     return command_line();
 }
 
 static void test_image_and_start_state(void **state)
 {
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(load(), STATUS_OK);
     assert_int_equal(windows, 0);
     assert_int_equal(start.rip, ABI_START_STUB);
     assert_int_equal(start.cr0 & 0x80000001, 1); /* protected mode without paging */
@@ -230,7 +242,7 @@ static void test_as_many_vcpus_as_there_can_be(void **state)
         guests[0].vcpus[i] = &many[i];
     }
     guests[0].cpu_count = GUEST_MAX_CPUS;
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(load(), STATUS_OK);
     assert_true(run_stub());
     uint64_t xsdt = number_at(number_at(result.tables.start_info + 0x20, 8) + 24, 8), madt = 0;
     for (uint64_t at = xsdt + 36; at < xsdt + number_at(xsdt + 4, 4) && madt == 0; at += 8)
@@ -248,10 +260,10 @@ static void test_scrubbing(void **state)
 {
     guests[0].memory_clean = true;
     memset(memory, 0, MIB(4));
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(load(), STATUS_OK);
     assert_false(guests[0].memory_clean);
     window_fails = true;
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_NO_MEMORY);
+    assert_int_equal(load(), STATUS_NO_MEMORY);
     assert_int_equal(host_log_count("guest.refused", "scrubbing"), 1);
 }
 
@@ -272,7 +284,7 @@ static void test_refusals(void **state)
     guests[0].memory_size = MIB(2);
     assert_int_equal(load_check(&guests[0]), STATUS_OK);
     assert_int_equal(memory[0], 0xee); /* untouched */
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(load(), STATUS_OK);
     assert_int_equal(windows, 0);
     assert_false(run_stub());
     load_refused(&guests[0], &refusal);
@@ -341,7 +353,7 @@ static void test_longest_arguments(void **state)
     while (strlen(args) + strlen("@memory(b)") < CONFIG_ARGS_SIZE)
         strcat(args, "@memory(b)");
     const size_t count = strlen(args) / strlen("@memory(b)");
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(load(), STATUS_OK);
     assert_true(run_stub());
     assert_int_equal(strlen(command_line()), count * strlen("0xffffffffff000"));
 }
@@ -360,7 +372,7 @@ static void test_linux(void **state)
 {
     use_linux();
     strcpy(configs[0].args, "quiet");
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(load(), STATUS_OK);
     assert_true(run_stub());
     assert_int_equal(result.kind, IMAGE_LINUX);
     assert_int_equal(result.entry, MIB(1) + 0x200);
@@ -385,7 +397,7 @@ static void test_initrd_refusals(void **state)
     assert_int_equal(host_log_count("guest.refused", "initrd=initrd line=13 column=10"), 1);
     linux_set(0x22c, MIB(2) - 1, 4); /* the kernel wants it below 2 MiB, where there is no room */
     guests[0].memory_size = MIB(4);
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(load(), STATUS_OK);
     assert_false(run_stub());
     linux_set(0x22c, 0x7fffffff, 4);
     load_refused(&guests[0], &refusal);
@@ -397,7 +409,7 @@ static void test_initrd_refusals(void **state)
     assert_int_equal(host_log_count("guest.refused", "initrd=none"), 1);
     strcpy(configs[0].initrd, "initrd");
     strcpy(configs[0].image, "ping.elf");
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(load(), STATUS_OK);
     assert_false(run_stub());
     assert_int_equal(refusal.what, ABI_REFUSED_INITRD);
     assert_non_null(strstr(refusal.message, "only a Linux kernel"));
@@ -411,7 +423,7 @@ static void test_multiboot(void **state)
     strcpy(configs[0].initrd, "initrd");
     strcpy(configs[0].args, "one two");
     memset(initrd, 0x77, sizeof initrd);
-    assert_int_equal(load_guest(&guests[0], &start), STATUS_OK);
+    assert_int_equal(load(), STATUS_OK);
     assert_true(run_stub());
     assert_int_equal(result.kind, IMAGE_MULTIBOOT);
     assert_int_equal(result.entry, 0x10020);

@@ -10,7 +10,7 @@
 #include "hypervisor/assign/pf.h"
 #include "hypervisor/base/mmio.h"
 #include "hypervisor/guest/cores.h"
-#include "hypervisor/guest/load.h"
+#include "hypervisor/setup/load.h"
 #include "hypervisor/guest/scrub.h"
 #include "hypervisor/iommu/iommu.h"
 #include "hypervisor/memory/pages.h"
@@ -83,6 +83,11 @@ enum status load_check(const struct guest *guest)
     return missing_image != NULL && strcmp(guest->config->image, missing_image) == 0
                ? STATUS_NOT_FOUND
                : STATUS_OK;
+}
+
+enum status load_prepare(struct guest *guest)
+{
+    return STATUS_OK;
 }
 
 void scrub_begin(struct guest *guest)
