@@ -29,20 +29,12 @@ uint32_t pci_config_read(rid_t rid, unsigned offset, unsigned width)
     uintptr_t address = locate(rid, offset, width);
     if (address == 0)
         return width == 1 ? 0xff : width == 2 ? 0xffff : 0xffffffff;
-    if (width == 1)
-        return mmio_read8(address);
-    return width == 2 ? mmio_read16(address) : mmio_read32(address);
+    return (uint32_t)mmio_read(address, width);
 }
 
 void pci_config_write(rid_t rid, unsigned offset, unsigned width, uint32_t value)
 {
     uintptr_t address = locate(rid, offset, width);
-    if (address == 0)
-        return;
-    if (width == 1)
-        mmio_write8(address, (uint8_t)value);
-    else if (width == 2)
-        mmio_write16(address, (uint16_t)value);
-    else
-        mmio_write32(address, value);
+    if (address != 0)
+        mmio_write(address, width, value);
 }

@@ -4,6 +4,7 @@
 #include "hypervisor/acpi/erst.h"
 
 #include "hypervisor/acpi/table.h"
+#include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/log_boot.h"
@@ -13,7 +14,8 @@
 #include "hypervisor/setup/actions.h"
 #include "hypervisor/x86/crash_store.h"
 
-#define MOST_BYTES KIB(60) /* of the newest lines, if the range is that large */
+#define STORE_LIMIT MILLISECONDS(2000)
+#define MOST_BYTES  KIB(60) /* of the newest lines, if the range is that large */
 
 static uint64_t width_mask(const struct acpi_register *reg)
 {
@@ -29,13 +31,14 @@ static bool flatten_step(const struct acpi_step *step, uint64_t value, bool last
         return !last_of_wait;
     bool writes = step->operation == ACPI_WRITE || step->operation == ACPI_WRITE_VALUE;
     bool waits = step->operation == ACPI_READ_EQUAL && last_of_wait;
-    if (crash_store.count == CRASH_STORE_STEPS || (!writes && !waits) || (writes && last_of_wait) ||
-        (reg->port ? reg->width == 2 : reg->width < 4))
+    if (crash_store.steps.count == REGISTER_STEPS || (!writes && !waits) ||
+        (writes && last_of_wait) || (reg->port ? reg->width == 2 : reg->width < 4))
         return false;
-    struct crash_store_step flat = {
+    struct register_step flat = {
         .address = reg->port ? reg->address : map_device(reg->address, reg->width),
         .width = reg->width,
         .port = reg->port,
+        .time = waits ? STORE_LIMIT : 0,
         .wait = waits,
         .back = (uint8_t)back,
     };
@@ -43,7 +46,7 @@ static bool flatten_step(const struct acpi_step *step, uint64_t value, bool last
     value = step->operation == ACPI_WRITE ? value : step->value;
     flat.value = value << reg->shift & (waits ? width_mask(reg) : field);
     flat.mask = waits ? field : step->preserve ? ~field & width_mask(reg) : 0;
-    crash_store.steps[crash_store.count++] = flat;
+    crash_store.steps.step[crash_store.steps.count++] = flat;
     return flat.address != 0;
 }
 
@@ -56,9 +59,9 @@ static bool flatten(const struct acpi_actions *actions, uint8_t action, uint64_t
     for (uint32_t i = 0; i < actions->count && possible; i++) {
         if (actions->steps[i].action != action)
             continue;
-        unsigned before = crash_store.count;
+        unsigned before = crash_store.steps.count;
         possible = flatten_step(&actions->steps[i], value, action == ERST_BUSY && left == 1, done);
-        done += crash_store.count - before;
+        done += crash_store.steps.count - before;
         left--;
     }
     return possible;

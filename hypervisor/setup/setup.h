@@ -25,9 +25,9 @@ struct tables {
  * acpi.refused, iommu.refused, clock.refused. Firmware's reserved regions leave the free memory. */
 void tables_read(uint64_t rsdp, struct tables *tables);
 
-/* Notes (and maps) what machine_reboot() and machine_power_off() need. `slp_typ_*` are from
- * dsdt_find_s5(); without it (`has_s5` false) ACPI power-off is not tried. */
-void power_init(const struct fadt *fadt, bool has_s5, uint8_t slp_typ_a, uint8_t slp_typ_b);
+/* Works out what machine_reboot() and machine_power_off() do. `s5_types` are from dsdt_find_s5();
+ * without them (NULL) ACPI power-off is not tried. `emulator`: its own ports may be used. */
+void power_init(const struct fadt *fadt, bool emulator, const uint8_t s5_types[2]);
 
 /* Gives interrupt controllers, IOMMUs and configuration space an owner before any device is given
  * away: a BAR or a reserved region that firmware placed over them is refused with its device. */

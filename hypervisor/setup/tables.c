@@ -12,7 +12,10 @@
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/setup/time.h"
 #include "hypervisor/x86/cpu.h"
+#include "hypervisor/x86/registers.h"
 #include "hypervisor/x86/rtc.h"
+
+#define CPUID_1_ECX_HYPERVISOR BIT(31) /* reserved for hypervisors (SDM 2A, CPUID) */
 
 static struct acpi_directory directory;
 
@@ -66,15 +69,17 @@ static void read_fadt(struct tables *tables)
                                   "clock with, no ACPI power-off or reset\"");
         measure_clock(NULL);
         read_date(NULL);
+        power_init(&(const struct fadt){.reset_space = 0xff}, false, NULL);
         return;
     }
     tables->no_8042 = fadt.no_8042;
     measure_clock(&fadt);
     read_date(&fadt);
-    uint8_t slp_typ_a = 0, slp_typ_b = 0;
+    uint8_t s5[2] = {0};
     const void *dsdt = find("DSDT", &length);
-    bool has_s5 = dsdt != NULL && dsdt_find_s5(dsdt, length, &slp_typ_a, &slp_typ_b) == STATUS_OK;
-    power_init(&fadt, has_s5, slp_typ_a, slp_typ_b);
+    bool has_s5 = dsdt != NULL && dsdt_find_s5(dsdt, length, &s5[0], &s5[1]) == STATUS_OK;
+    power_init(&fadt, fadt.emulator || (cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) != 0,
+               has_s5 ? s5 : NULL);
 }
 
 /* How many AMD-Vi units there are. */

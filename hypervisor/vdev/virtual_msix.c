@@ -211,12 +211,8 @@ uint64_t virtual_msix_read(const struct assignment *assignment, uint64_t address
     int64_t offset = table_offset(assignment, address);
     if (offset < 0) {
         uintptr_t physical = neighbour(assignment, address, width);
-        if (physical == 0 || !IS_ALIGNED(address, width))
-            return ~UINT64_C(0);
-        return width == 8   ? mmio_read64(physical)
-               : width == 4 ? mmio_read32(physical)
-               : width == 2 ? mmio_read16(physical)
-                            : mmio_read8(physical);
+        return physical != 0 && IS_ALIGNED(address, width) ? mmio_read(physical, width)
+                                                           : ~UINT64_C(0);
     }
     if (width < 4 || !IS_ALIGNED(address, width))
         return 0;
@@ -234,16 +230,8 @@ void virtual_msix_write(struct assignment *assignment, uint64_t address, unsigne
         return;
     if (offset < 0) {
         uintptr_t physical = neighbour(assignment, address, width);
-        if (physical == 0 || is_pba(assignment, address))
-            return;
-        if (width == 8)
-            mmio_write64(physical, value);
-        else if (width == 4)
-            mmio_write32(physical, (uint32_t)value);
-        else if (width == 2)
-            mmio_write16(physical, (uint16_t)value);
-        else
-            mmio_write8(physical, (uint8_t)value);
+        if (physical != 0 && !is_pba(assignment, address))
+            mmio_write(physical, width, value);
         return;
     }
     if (width < 4)

@@ -6,7 +6,7 @@ from .kinds import Edit, Mutation, Unit, failed
 ACTION = "hypervisor/acpi/action.c"
 ERST = "hypervisor/acpi/erst.c"
 KEPT = "boot/kept_log.c"
-POWER = "hypervisor/x86/power.c"
+POWER = "hypervisor/setup/power.c"
 RING = "hypervisor/base/log_ring.c"
 
 LOG_MUTATIONS = (
@@ -43,17 +43,17 @@ LOG_MUTATIONS = (
              (Edit("hypervisor/setup/erst.c", "(attributes & ERST_RANGE_NO_BUFFER) != 0)", "attributes > UINT32_MAX)"),),
              (Unit("test_erst", failed("test_what_is_refused")),)),
     Mutation("store-waits-for-nothing", "a record is complete before the store is told that it ends",
-             (Edit("hypervisor/x86/crash_store.c", "read == step->value && !deadline_passed(end)", "read == step->value && deadline_passed(end)"),),
+             (Edit("hypervisor/x86/steps.c", "read == step->value && !deadline_passed(end)", "read == step->value && deadline_passed(end)"),),
              (Unit("test_erst", failed("test_the_record")),)),
 
     # --- how a machine is left ---
     Mutation("reset-loses-memory", "a reset does not take the power away from memory",
-             (Edit("hypervisor/setup/power.c", "(uint8_t)~RESET_CONTROL_FULL", "UINT8_MAX"),),
+             (Edit(POWER, "~(uint64_t)RESET_CONTROL_FULL", "UINT8_MAX"),),
              (Unit("test_power", failed("test_reset_as_the_table_says_comes_first")),)),
     Mutation("events-left-pending", "nothing wakes a machine that is switched off at once",
-             (Edit(POWER, "    silence_events();\n", "    (void)silence_events;\n"),),
+             (Edit(POWER, "        silence_events(fadt);\n", "        (void)silence_events;\n"),),
              (Unit("test_power", failed("test_power_off_leaves_nothing_that_wakes")),)),
     Mutation("emulators-port-anywhere", "ports that mean something to emulators only are written under these only",
-             (Edit(POWER, "    if (power_means.emulator)\n        power_off_bochs();", "    power_off_bochs();"),),
+             (Edit(POWER, "emulator && i < sizeof word - 1", "i < sizeof word - 1"),),
              (Unit("test_power", failed("test_emulators_ports_are_left_alone_elsewhere")),)),
 )

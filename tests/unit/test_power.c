@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // Which ports a reset and a power-off touch, and in which order.
-// SOURCES: hypervisor/x86/power.c hypervisor/setup/power.c
+// SOURCES: hypervisor/x86/power.c hypervisor/x86/steps.c hypervisor/setup/power.c
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +45,38 @@ uint16_t port_read16(uint16_t port)
     return port == 0x604 ? control : 0;
 }
 
+/* Widths that no step of these has. */
+uint32_t port_read32(uint16_t port)
+{
+    fail();
+    return 0;
+}
+
+void port_write32(uint16_t port, uint32_t value)
+{
+    fail();
+}
+
+#define NO_ACCESS(bits)                                                                            \
+    uint##bits##_t mmio_read##bits(uintptr_t address)                                              \
+    {                                                                                              \
+        fail();                                                                                    \
+        return 0;                                                                                  \
+    }
+NO_ACCESS(8)
+NO_ACCESS(16)
+NO_ACCESS(32)
+NO_ACCESS(64)
+
+#define NO_WRITE(bits)                                                                             \
+    void mmio_write##bits(uintptr_t address, uint##bits##_t value)                                 \
+    {                                                                                              \
+        fail();                                                                                    \
+    }
+NO_WRITE(16)
+NO_WRITE(32)
+NO_WRITE(64)
+
 void mmio_write8(uintptr_t address, uint8_t value)
 {
     note("m", (unsigned)address, value);
@@ -87,9 +119,7 @@ static const struct fadt usual = {
 
 static void use(const struct fadt *fadt, bool emulator)
 {
-    memset(&power_means, 0, sizeof power_means);
-    power_init(fadt, true, 5, 5);
-    power_means.emulator = emulator;
+    power_init(fadt, emulator, (const uint8_t[]){5, 5});
     control = 1;
     used = 0;
     trace[0] = '\0';
@@ -140,6 +170,7 @@ static void test_power_off_leaves_nothing_that_wakes(void **state)
 
 static void test_acpi_mode_is_switched_on_before(void **state)
 {
+    control = 0; /* as it was at boot */
     use(&usual, false);
     control = 0;
     const char *said = switched_off(0);
