@@ -62,6 +62,15 @@ static inline struct assignment *assignment_of(const struct guest *guest, rid_t 
     return NULL;
 }
 
+/* Whether any device of the guest may still reach its memory. */
+static inline bool assignments_connected(const struct guest *guest)
+{
+    for (unsigned i = 0; i < guest->assignment_count; i++)
+        if (pci_connected(guest->assignments[i]->function))
+            return true;
+    return false;
+}
+
 /* Accesses to the BAR are answered from now on as those to a function that was pulled. */
 static inline void assignment_pulled(struct assignment *assignment, unsigned number)
 {

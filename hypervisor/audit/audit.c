@@ -87,27 +87,12 @@ static unsigned find_msix_tables(struct audit *audit, const struct guest *guest,
     return count;
 }
 
-static bool in_own_bar(const struct guest *guest, uint64_t physical, uint64_t size)
-{
-    for (unsigned i = 0; i < guest->assignment_count; i++) {
-        const struct pci_function *function = guest->assignments[i]->function;
-        for (unsigned number = 0; number < PCI_BARS; number++) {
-            const struct pci_bar *bar = &function->bar[number];
-            if (function->owner == guest->owner && !bar->io && bar->base != 0 &&
-                physical >= bar->base && physical - bar->base < bar->size &&
-                size <= bar->size - (physical - bar->base))
-                return true;
-        }
-    }
-    return false;
-}
-
 static void audit_registers(struct audit *audit, const struct guest *guest, uint64_t address,
                             const struct page_walk *walk, const struct range *tables,
                             unsigned table_count)
 {
     const uint64_t physical = walk->physical, size = walk->page_size;
-    if (!in_own_bar(guest, physical, size))
+    if (!audit_own_bar(guest, physical, size))
         audit_violation(audit, "I2", audit_guest(guest), address, physical,
                         "mapped is neither the guest's RAM nor a BAR of its devices");
     if ((walk->rights & (PAGE_DEVICE | PAGE_EXECUTE)) != PAGE_DEVICE)

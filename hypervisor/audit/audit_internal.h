@@ -60,6 +60,8 @@ bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject
 /* The device of the guest that has this requester id, a context entry and its interrupt entries;
  * NULL for none. */
 const struct assignment *audit_connected(const struct guest *guest, rid_t rid);
+/* Whether all of [physical, physical + size) is a memory BAR of a function that the guest owns. */
+bool audit_own_bar(const struct guest *guest, uint64_t physical, uint64_t size);
 /* False for a function that is in reset or gone: it sends nothing, and all its registers read ones,
  * which says nothing about them. Bits 15:11 of the command register are never set otherwise. */
 static inline bool audit_answers(const struct pci_function *function)

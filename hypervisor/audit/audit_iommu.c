@@ -309,14 +309,6 @@ static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_un
         audit_interrupts(audit, report);
 }
 
-static bool any_connected(const struct guest *guest)
-{
-    bool any = false;
-    for (unsigned i = 0; i < guest->assignment_count; i++)
-        any = any || pci_connected(guest->assignments[i]->function);
-    return any;
-}
-
 void audit_units(struct audit *audit)
 {
     for (unsigned unit = 0; unit < unit_count; unit++)
@@ -325,7 +317,7 @@ void audit_units(struct audit *audit)
     for (unsigned i = 0; guest_at(i) != NULL; i++) {
         const struct guest *guest = guest_at(i);
         /* The one that a start will point at, so that nothing starts with a wrong one. */
-        if (guest->domain.table.root != NULL && !any_connected(guest))
+        if (guest->domain.table.root != NULL && !assignments_connected(guest))
             audit_domain(audit, guest, physical_address(guest->domain.table.root),
                          &guest->domain.table);
     }

@@ -3,26 +3,6 @@
  * would leave behind. Context entries themselves are audit_iommu.c's. */
 #include "hypervisor/audit/audit_internal.h"
 
-static bool lists(const struct guest *guest, const struct pci_function *function)
-{
-    for (unsigned i = 0; i < guest->assignment_count; i++)
-        if (guest->assignments[i]->function == function)
-            return true;
-    return false;
-}
-
-static bool has_bar_at(const struct guest *guest, uint64_t address)
-{
-    for (unsigned i = 0; i < guest->assignment_count; i++) {
-        const struct pci_function *function = guest->assignments[i]->function;
-        for (unsigned number = 0; number < PCI_BARS && function->owner == guest->owner; number++)
-            if (!function->bar[number].io &&
-                address - function->bar[number].base < function->bar[number].size)
-                return true;
-    }
-    return false;
-}
-
 static void audit_owner(struct audit *audit, const struct pci_function *function)
 {
     const struct guest *guest = guest_of_owner(function->owner);
@@ -30,7 +10,7 @@ static void audit_owner(struct audit *audit, const struct pci_function *function
         (pci_kept_back(function) || (function->pf != NULL && pci_kept_back(function->pf))))
         audit_violation(audit, "I4", audit_function(function->rid), function->owner, function->life,
                         "a function that could not be reset or detached has an owner");
-    if (guest != NULL && !lists(guest, function))
+    if (guest != NULL && assignment_of(guest, function->rid) == NULL)
         audit_violation(audit, "I4", audit_function(function->rid), function->owner, function->life,
                         "a function's owner does not have it among its devices");
     for (unsigned number = 0; number < PCI_BARS; number++) {
@@ -38,7 +18,7 @@ static void audit_owner(struct audit *audit, const struct pci_function *function
         if (bar->io || bar->base == 0 || bar->size < PAGE_SIZE)
             continue;
         const struct guest *holder = guest_of_owner(frames_owner(bar->base));
-        if (holder != NULL && !has_bar_at(holder, bar->base))
+        if (holder != NULL && !audit_own_bar(holder, bar->base, 1))
             audit_violation(audit, "I1", audit_guest(holder), bar->base, function->rid,
                             "a guest has registers of a function that it does not own");
     }

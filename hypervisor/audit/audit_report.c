@@ -58,9 +58,21 @@ bool audit_leaf(struct audit *audit, const char *invariant, struct audit_subject
 
 const struct assignment *audit_connected(const struct guest *guest, rid_t rid)
 {
-    for (unsigned i = 0; guest != NULL && i < guest->assignment_count; i++)
-        if (guest->assignments[i]->function->rid == rid &&
-            pci_connected(guest->assignments[i]->function))
-            return guest->assignments[i];
-    return NULL;
+    const struct assignment *assignment = guest != NULL ? assignment_of(guest, rid) : NULL;
+    return assignment != NULL && pci_connected(assignment->function) ? assignment : NULL;
+}
+
+bool audit_own_bar(const struct guest *guest, uint64_t physical, uint64_t size)
+{
+    for (unsigned i = 0; i < guest->assignment_count; i++) {
+        const struct pci_function *function = guest->assignments[i]->function;
+        for (unsigned number = 0; number < PCI_BARS; number++) {
+            const struct pci_bar *bar = &function->bar[number];
+            if (function->owner == guest->owner && !bar->io && bar->base != 0 &&
+                physical >= bar->base && physical - bar->base < bar->size &&
+                size <= bar->size - (physical - bar->base))
+                return true;
+        }
+    }
+    return false;
 }

@@ -43,15 +43,6 @@ static bool disconnect_goes_on(struct guest *guest)
     return all;
 }
 
-/* A device may still reach the guest's memory. */
-static bool any_connected(const struct guest *guest)
-{
-    for (unsigned i = 0; i < guest->assignment_count; i++)
-        if (pci_connected(guest->assignments[i]->function))
-            return true;
-    return false;
-}
-
 static enum status connect_all(struct guest *guest)
 {
     for (unsigned i = 0; i < guest->assignment_count; i++) {
@@ -152,7 +143,7 @@ static bool output_written(const struct guest *guest)
 /* Its functions are through their reset and gone: its own cores overwrite its memory. */
 static bool memory_overwritten(struct guest *guest)
 {
-    if (any_connected(guest))
+    if (assignments_connected(guest))
         return true; /* it never is */
     if (!guest->memory_clean && !guest->scrubbing)
         scrub_begin(guest);
@@ -167,7 +158,7 @@ static void conclude(struct guest *guest)
         guest->paused = false;
         guest_release(guest);
     }
-    if (any_connected(guest)) {
+    if (assignments_connected(guest)) {
         guest->state = GUEST_LOST;
         log_event("guest.lost",
                   "name=%s message=\"one of its devices could not be detached; its memory stays "

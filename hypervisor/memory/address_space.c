@@ -37,18 +37,9 @@ uint64_t address_space_root(void)
 
 /* --- regions that only grow --- */
 
-/* One past the last physical address: a page-table entry with a higher one faults (SDM 3A 4.1.4),
- * and addresses in firmware's tables may be anything. */
-static uint64_t physical_end(void)
-{
-    uint32_t bits =
-        cpuid(0x80000000u, 0).eax >= 0x80000008u ? cpuid(0x80000008u, 0).eax & 0xff : 36;
-    return BIT(MIN(bits, 52u));
-}
-
 uintptr_t address_space_map_on_demand(uint64_t physical, uint64_t size, unsigned rights)
 {
-    const uint64_t first = ALIGN_DOWN(physical, PAGE_SIZE), end = physical_end();
+    const uint64_t first = ALIGN_DOWN(physical, PAGE_SIZE), end = address_space.physical_end;
     if (size == 0 || physical >= end || size > REGION_SIZE || size > end - physical)
         return 0;
     uint64_t bytes = ALIGN_UP(physical + size, PAGE_SIZE) - first;

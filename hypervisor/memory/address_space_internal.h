@@ -17,6 +17,9 @@ extern struct address_space {
      * cores. */
     struct page_table shared;
     struct lock lock;
+    /* One past the last physical address: a page-table entry with a higher one faults (SDM 3A
+     * 4.1.4), and addresses in firmware's tables may be anything. */
+    uint64_t physical_end;
     uint64_t next_device, next_stack; /* addresses that were never used */
     uint64_t trampoline;              /* its page, while it is mapped */
     unsigned window_leaf;             /* level of the largest page for windows */

@@ -11,6 +11,7 @@
 #define CPUID_EXTENDED          0x80000000u
 #define CPUID_EXTENDED_FEATURES 0x80000001u
 #define FEATURES_EDX_1G         BIT(26)
+#define CPUID_ADDRESS_SIZES     0x80000008u
 
 /* Where the linker put the image (linker.ld); first what runs only at boot. */
 extern const char image_start[], image_boot_text_end[];
@@ -96,6 +97,12 @@ static uint64_t create_top(void)
     return physical_address(top);
 }
 
+unsigned physical_address_bits(void)
+{
+    bool known = cpuid(CPUID_EXTENDED, 0).eax >= CPUID_ADDRESS_SIZES;
+    return known ? cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff : 36;
+}
+
 enum status address_space_init(const struct boot_info *boot)
 {
     uint64_t size = (uintptr_t)image_data_end - (uintptr_t)image_start;
@@ -104,6 +111,7 @@ enum status address_space_init(const struct boot_info *boot)
         status =
             page_table_create(&address_space.shared, &page_format_host, LEVELS, LARGE_LEAF, false);
     address_space.window_leaf = largest_leaf();
+    address_space.physical_end = BIT(MIN(physical_address_bits(), 52u));
     if (status == STATUS_OK)
         status = create_regions();
     if (status == STATUS_OK)

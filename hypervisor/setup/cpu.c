@@ -6,12 +6,16 @@
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/x86/apic.h"
+#include "hypervisor/x86/cache_lines.h"
 #include "hypervisor/x86/core_state.h"
 #include "hypervisor/x86/exceptions.h"
 #include "hypervisor/x86/registers.h"
 
 #define EXCEPTION_STACK_PAGES 2
 #define EARLY_STACK_SIZE      KIB(8)
+
+#define CPUID_7_ECX_PKU BIT(3)
+#define CR4_PKE         BIT(22)
 
 #define PIC_MASTER_DATA 0x21
 #define PIC_SLAVE_DATA  0xa1
@@ -71,6 +75,18 @@ static void reset_floating_point(void)
         __asm__ volatile("xsetbv" : : "c"(0), "a"(1), "d"(0));
 }
 
+/* What firmware left. No guest reaches them, nor does any core set them again: CR4.PKE is off for
+ * guests and hypervisor alike. */
+static void reset_protection_keys(void)
+{
+    uint64_t cr4 = cr4_read();
+    if (cpuid(0, 0).eax < 7 || (cpuid(7, 0).ecx & CPUID_7_ECX_PKU) == 0)
+        return;
+    cr4_write(cr4 | CR4_PKE);
+    __asm__ volatile("wrpkru" : : "a"(0), "c"(0), "d"(0));
+    cr4_write(cr4);
+}
+
 void core_state_load(struct cpu *cpu)
 {
     (void)!interrupts_disable();
@@ -86,10 +102,24 @@ void core_state_load(struct cpu *cpu)
     write_cr4();
     write_pat();
     reset_floating_point();
+    reset_protection_keys();
+}
+
+/* SDM 2A CPUID: 1.EBX[15:8], 1.EDX[19], 7.0.EBX[23]. */
+static void find_cache_lines(void)
+{
+    struct cpuid_result features = cpuid(1, 0);
+    bool clflushopt = cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ebx & BIT(23)) != 0;
+    size_t size = FIELD(features.ebx, 15, 8) * 8;
+    cache_lines.size = size != 0 ? size : 64;
+    cache_lines.flush = (features.edx & BIT(19)) == 0 ? FLUSH_WBINVD
+                        : clflushopt                  ? FLUSH_CLFLUSHOPT
+                                                      : FLUSH_CLFLUSH;
 }
 
 void cpu_init_early(void)
 {
+    find_cache_lines();
     for (unsigned i = 0; i < EXCEPTION_STACKS; i++)
         descriptors_set_stack(0, (enum exception_stack)(i + 1),
                               (uintptr_t)early_stacks[i] + EARLY_STACK_SIZE);

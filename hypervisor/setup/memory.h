@@ -37,6 +37,9 @@ uint64_t pages_chunk(size_t index);
 
 /* --- address_space.c --- */
 
+/* Of a physical address of this processor. */
+unsigned physical_address_bits(void);
+
 /* Builds the tables from the image's own layout and switches the boot core to them; the loader's
  * identity map is gone afterwards, and with it `boot`, its modules and the loader's descriptor
  * tables: copy or map_firmware() what is needed later, and load no segment before own descriptor

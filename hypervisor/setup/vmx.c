@@ -6,6 +6,7 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/descriptors.h"
+#include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/vmx_registers.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/x86/cpu.h"
@@ -53,6 +54,7 @@ static enum status probe(void)
     if (status != STATUS_OK)
         return status;
     vmx_capabilities_read(&vmx_capabilities, msr_read);
+    vmx_capabilities.physical_bits = physical_address_bits();
     status = vmx_controls_choose(&vmx_capabilities, &vmx_controls);
     if (status != STATUS_OK)
         return status;

@@ -5,7 +5,6 @@
 #include "hypervisor/x86/registers.h"
 
 #define CPUID_1_ECX_XSAVE BIT(26)
-#define CPUID_7_ECX_PKU   BIT(3)
 
 #define XSAVE_AREA  4096 /* larger than x87..AVX-512 in standard format (2696 bytes) */
 #define FCW_RESET   0x037f
@@ -55,18 +54,6 @@ void guest_core_reset_debug(void)
     __asm__ volatile("mov %0, %%dr6" : : "r"(dr6));
 }
 
-/* No guest reaches them: its XCR0 and CR4 never have their bits. This clears what firmware left,
- * and keeps one guest's values from the next, should guests ever be given them. */
-static void protection_keys_reset(void)
-{
-    uint64_t cr4 = cr4_read();
-    if (cpuid(0, 0).eax < 7 || (cpuid(7, 0).ecx & CPUID_7_ECX_PKU) == 0)
-        return;
-    cr4_write(cr4 | CR4_PKE);
-    __asm__ volatile("wrpkru" : : "a"(0), "c"(0), "d"(0));
-    cr4_write(cr4 & ~CR4_PKE);
-}
-
 void guest_core_reset(void)
 {
     /* Direct for guests; which of them a back-end switches itself makes no difference. */
@@ -78,5 +65,4 @@ void guest_core_reset(void)
         (void)!msr_write_safe(registers[i], 0); /* not there: nothing to clear */
     guest_core_reset_debug();
     extended_state_reset();
-    protection_keys_reset();
 }

@@ -112,7 +112,6 @@ static inline void cr4_write(uint64_t value)
 #define CR4_VMXE       BIT(13)
 #define CR4_OSXSAVE    BIT(18)
 #define CR4_SMEP       BIT(20)
-#define CR4_PKE        BIT(22)
 
 #define EFER_SCE  BIT(0)
 #define EFER_LME  BIT(8)

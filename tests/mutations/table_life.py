@@ -14,7 +14,7 @@ NAMESPACES = "drivers/nvme/nvme_namespaces.c"
 LIFE_MUTATIONS = (
     # --- life cycle and policy ---
     Mutation("no-scrub-at-stop", "the memory of a guest that ended is overwritten at once",
-             (Edit("hypervisor/guest/lifecycle.c", "    if (any_connected(guest))\n        return true; /* it never is */\n",
+             (Edit("hypervisor/guest/lifecycle.c", "    if (assignments_connected(guest))\n        return true; /* it never is */\n",
                    "    if (guest->memory_size != 0)\n        return true;\n"),),
              (System(scenarios.remains, r"still holds"),)),
     Mutation("no-scrub-at-all", "a guest starts with memory that holds nothing",
@@ -452,7 +452,7 @@ LIFE_MUTATIONS = (
                    "TO(USED) | TO(RESETTING) | TO(UNCONFIRMED) | ENDS, true, false},\n    [PCI_RESETTING]"),),
              (Unit("test_device_order", failed("test_a_step_out_of_order")),)),
     Mutation("audit-excuses-registers", "an unusable function's registers are mapped in no guest",
-             (Edit("hypervisor/audit/audit.c", "            if (function->owner == guest->owner && !bar->io &&",
+             (Edit("hypervisor/audit/audit_report.c", "            if (function->owner == guest->owner && !bar->io &&",
                    "            if (!bar->io &&"),),
              (Unit("test_audit", failed("each_falsified_entry_is_named")),)),
     Mutation("audit-skips-pf-domains", "the audit looks at what a PF's domain maps",

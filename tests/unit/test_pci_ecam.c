@@ -50,6 +50,14 @@ uint32_t mmio_read32(uintptr_t address)
 {
     return access(address, 4, 0);
 }
+uint64_t mmio_read64(uintptr_t address)
+{
+    return access(address, 8, 0);
+}
+void mmio_write64(uintptr_t address, uint64_t value)
+{
+    access(address, 8, (uint32_t)value);
+}
 void mmio_write8(uintptr_t address, uint8_t value)
 {
     access(address, 1, value);

@@ -6,12 +6,6 @@
 
 #define PER_LINE 12
 
-static unsigned physical_bits(void)
-{
-    uint32_t highest = cpuid(0x80000000u, 0).eax;
-    return highest >= 0x80000008u ? cpuid(0x80000008u, 0).eax & 0xff : 36;
-}
-
 void vmx_dump(void)
 {
     static const struct {
@@ -39,5 +33,5 @@ void vmx_dump(void)
         }
     log_event("vmx.fixed", "cr0=%#lx:%#lx cr4=%#lx:%#lx physical_bits=%u",
               vmx_capabilities.cr0_fixed0, vmx_capabilities.cr0_fixed1, vmx_capabilities.cr4_fixed0,
-              vmx_capabilities.cr4_fixed1, physical_bits());
+              vmx_capabilities.cr4_fixed1, vmx_capabilities.physical_bits);
 }

@@ -31,6 +31,7 @@ struct vmx_capabilities {
     uint64_t ept_vpid;
     uint64_t cr0_fixed0, cr0_fixed1;
     uint64_t cr4_fixed0, cr4_fixed1;
+    unsigned physical_bits;
     struct vmx_allowed allowed[VMX_CONTROL_WORDS];
 };
 
