@@ -8,12 +8,13 @@
 #include "hypervisor/iommu/report.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/names.h"
+#include "hypervisor/monitor/usage.h"
 
 #define COMMAND_WORDS 6 /* `more` and the longest command */
 
 struct command {
     const char *name;
-    const char *arguments; /* how many and what they are: usage.h */
+    const char *arguments; /* how many and what they are: setup/usage.h */
     const char *help;
     void (*show)(void);               /* one that looks at no arguments, or NULL */
     void (*run)(char *const words[]); /* else; words[0] is the name, NULL ends them */
@@ -22,7 +23,9 @@ struct command {
 /* What boot.start said. */
 extern char command_version_text[224];
 
-extern const struct command monitor_commands[];       /* ends with a NULL name */
+extern const struct command monitor_commands[]; /* ends with a NULL name */
+#define COMMANDS_MAX 48
+extern struct usage command_usages[COMMANDS_MAX];     /* of each row, by setup/words.h */
 const struct command *command_find(const char *name); /* monitor.c; NULL: there is none */
 
 /* commands_devices.c: PCI functions. */
@@ -48,11 +51,8 @@ bool command_top_turn(bool key);
 /* commands_guests.c: a guest's state in words, and the commands that change it. */
 struct guest;
 const char *command_state(const struct guest *guest);
-void command_start(char *const words[]);
-void command_stop(char *const words[]);
-void command_restart(char *const words[]);
-void command_pause(char *const words[]);
-void command_resume(char *const words[]);
+/* start, stop, restart, pause, resume: by words[0]. */
+void command_change(char *const words[]);
 void command_move(char *const words[]);
 void command_console(char *const words[]);
 /* commands_log.c: what was logged. */

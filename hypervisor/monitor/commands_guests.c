@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands that change what guests do. */
 #include "hypervisor/assign/assignment.h"
+#include "hypervisor/base/string.h"
 #include "hypervisor/guest/hold.h"
 #include "hypervisor/guest/lifecycle.h"
 #include "hypervisor/guest/move.h"
@@ -17,47 +18,34 @@ const char *command_state(const struct guest *guest)
     return guest->paused ? "paused" : words[guest->state];
 }
 
-/* Carries out what changes one guest; says why it was not possible. */
-static void change(const char *name, enum status (*function)(struct guest *), const char *what)
-{
-    struct guest *guest = ask_guest(name);
-    enum status status = guest != NULL ? function(guest) : STATUS_OK;
-    if (status == STATUS_BUSY && guest_moving(guest))
-        console_printf("%s takes part in a move; wait for device.moved\n", guest->name);
-    else if (status == STATUS_BUSY || status == STATUS_NOT_FOUND)
-        console_printf("%s is %s\n", guest->name, command_state(guest));
-    else if (status != STATUS_OK)
-        console_printf("%s could not be %s: %s\n", guest->name, what, status_name(status));
-}
-
 static enum status stop(struct guest *guest)
 {
     return guest_stop(guest, "monitor");
 }
 
-void command_start(char *const words[])
+void command_change(char *const words[])
 {
-    change(words[1], guest_start, "started");
-}
-
-void command_stop(char *const words[])
-{
-    change(words[1], stop, "stopped");
-}
-
-void command_restart(char *const words[])
-{
-    change(words[1], guest_restart, "restarted");
-}
-
-void command_pause(char *const words[])
-{
-    change(words[1], guest_pause, "paused");
-}
-
-void command_resume(char *const words[])
-{
-    change(words[1], guest_resume, "resumed");
+    static const struct {
+        const char *name;
+        enum status (*function)(struct guest *);
+        const char *done;
+    } changes[] = {
+        {"start", guest_start, "started"},       {"stop", stop, "stopped"},
+        {"restart", guest_restart, "restarted"}, {"pause", guest_pause, "paused"},
+        {"resume", guest_resume, "resumed"},
+    };
+    struct guest *guest = ask_guest(words[1]);
+    size_t i = 0;
+    while (!text_equal(changes[i].name, words[0]))
+        i++;
+    enum status status = guest != NULL ? changes[i].function(guest) : STATUS_OK;
+    if (status == STATUS_BUSY && guest_moving(guest))
+        console_printf("%s takes part in a move; wait for device.moved\n", guest->name);
+    else if (status == STATUS_BUSY || status == STATUS_NOT_FOUND)
+        console_printf("%s is %s\n", guest->name, command_state(guest));
+    else if (status != STATUS_OK)
+        console_printf("%s could not be %s: %s\n", guest->name, changes[i].done,
+                       status_name(status));
 }
 
 void command_move(char *const words[])

@@ -6,7 +6,6 @@
 #include "hypervisor/monitor/commands.h"
 #include "hypervisor/monitor/console.h"
 #include "hypervisor/monitor/names.h"
-#include "hypervisor/monitor/usage.h"
 
 static void offer_commands(struct editor *editor)
 {
@@ -27,17 +26,16 @@ static void offer_devices(struct editor *editor)
 /* What a word of a usage stands for, or it itself. */
 static void offer(struct editor *editor, const struct usage_word *word)
 {
-    char text[EDITOR_SIZE] = "";
-    memcpy(text, word->text, MIN(word->size, sizeof text - 1));
-    if (text_equal(text, "RID") || text_equal(text, "DEVICE"))
+    if (!word->stands)
+        editor_offer(editor, word->text);
+    else if (text_equal(word->text, "RID") || text_equal(word->text, "DEVICE"))
         offer_devices(editor);
-    else if (text_equal(text, "COMMAND"))
+    else if (text_equal(word->text, "COMMAND"))
         offer_commands(editor);
-    else if (text_equal(text, "GUEST") || text_equal(text, "FROM") || text_equal(text, "TO"))
+    else if (text_equal(word->text, "GUEST") || text_equal(word->text, "FROM") ||
+             text_equal(word->text, "TO"))
         for (unsigned i = 0; guest_at(i) != NULL; i++)
             editor_offer(editor, guest_at(i)->name);
-    else if (text[0] != '\0' && (text[0] < 'A' || text[0] > 'Z'))
-        editor_offer(editor, text);
 }
 
 void complete_word(struct editor *editor, const char *before)
@@ -48,12 +46,15 @@ void complete_word(struct editor *editor, const char *before)
     if (count != 0 && text_equal(*word, "more"))
         word++, count--;
     const struct command *command = count != 0 ? command_find(*word) : NULL;
-    const char *form = command != NULL ? command->arguments : NULL;
-    struct usage_word next;
+    const struct usage *usage =
+        command != NULL ? &command_usages[command - monitor_commands] : NULL;
     if (count == 0)
         offer_commands(editor);
-    while (count != 0 && usage_next(&form, word + 1, count - 1, &next))
-        offer(editor, &next);
+    for (unsigned i = 0; usage != NULL && i < usage->forms; i++) {
+        const struct usage_word *next = usage_next(usage->form[i], word + 1, count - 1);
+        if (next != NULL && next->text[0] != '\0')
+            offer(editor, next);
+    }
 }
 
 /* Four in a row. */

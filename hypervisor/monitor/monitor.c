@@ -9,7 +9,6 @@
 #include "hypervisor/monitor/editor.h"
 #include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/monitor/pager.h"
-#include "hypervisor/monitor/usage.h"
 
 #define TURN_BYTES  64 /* a paste does not hold up the control loop */
 #define PROMPT      "bulkhead> "
@@ -19,6 +18,7 @@
 
 static struct editor editor = {.candidates = complete_word, .show = complete_show};
 static bool started, prompting;
+struct usage command_usages[COMMANDS_MAX];
 _Static_assert(PROMPT_SIZE + EDITOR_SIZE <= CONSOLE_PROMPT_SIZE, "a full line fits");
 
 const struct command *command_find(const char *name)
@@ -42,7 +42,8 @@ void monitor_run(char *text)
                        text_equal(words[0], "quit") || text_equal(words[0], "exit")
                            ? "`poweroff` ends the machine, Ctrl-\\ a guest's console"
                            : "`help` lists them");
-    else if (count > COMMAND_WORDS || !usage_fits(command->arguments, words + 1, count - 1))
+    else if (count > COMMAND_WORDS ||
+             !usage_fits(&command_usages[command - monitor_commands], words + 1, count - 1))
         console_printf("usage: %s%s%s\n", command->name, *command->arguments != '\0' ? " " : "",
                        command->arguments);
     else if (command->show != NULL)

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* A command's arguments, as its usage writes them: what may be typed is what help shows.
- *
- *     RID ADDRESS | cpu GUEST GPA     two forms, of words divided by blanks
- *     cpu, -v                         a word that begins with neither a capital nor a bracket is
- * typed as it stands RID, ADDRESS                    one in capitals stands for something [N] may
- * be missing, and so may what follows [COMMAND...]                    any number of words
- */
+/* A command's arguments as they may be typed: what its usage says, read at boot (setup/usage.h). */
 #pragma once
 
 #include "hypervisor/base/core.h"
 
-/* A word of a usage without its brackets and dots; size 0: no word. */
-struct usage_word {
-    const char *text;
-    size_t size;
-    bool optional, rest;
+#define USAGE_FORMS 3
+#define USAGE_WORDS 5
+
+struct usage {
+    unsigned forms;
+    struct usage_word {
+        char text[12]; /* "" behind a form's last */
+        bool stands;   /* for something; else it is typed as it is */
+        bool optional, rest;
+    } form[USAGE_FORMS][USAGE_WORDS + 1];
 };
-/* The first form from *form on that begins like these words; *form moves behind it, and is NULL
- * behind the last. `next` is what may follow the words. False when there is no such form. */
-bool usage_next(const char **form, char *const words[], unsigned count, struct usage_word *next);
+/* What may follow these words in a form; NULL when it does not begin so. */
+const struct usage_word *usage_next(const struct usage_word *form, char *const words[],
+                                    unsigned count);
 /* Cuts a line at its blanks; how many words there are, at most `limit`. */
 unsigned split_words(char *line, char *words[], unsigned limit);
 /* Whether these words are all that one of the forms asks for, and no more. */
-bool usage_fits(const char *usage, char *const words[], unsigned count);
+bool usage_fits(const struct usage *usage, char *const words[], unsigned count);

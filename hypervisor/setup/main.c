@@ -187,6 +187,7 @@ void hypervisor_main(const struct boot_info *loaders)
     guests_grant_console_input();
     speculation_apply(affinity_guests_share());
     report_size();
+    words_of_commands();
     words_of_devices();
     words_of_units();
     timer_start(TICK_MICROSECONDS);

@@ -5,6 +5,8 @@
 
 #include "hypervisor/pci/function.h"
 
+/* words_commands.c: what may be typed behind each command, in command_usages[]. */
+void words_of_commands(void);
 /* words_devices.c: each function's texts, VFs included, and command_tree[]. */
 void words_of_devices(void);
 /* words_units.c: for each unit that answers a page in iommu_words[] that names the fields of its

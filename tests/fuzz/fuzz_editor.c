@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 // Any bytes at the prompt's line editor, and what is made of the lines that come out.
 // SOURCES: hypervisor/monitor/editor.c hypervisor/monitor/usage.c hypervisor/base/text.c
+// SOURCES: hypervisor/setup/usage.c
 #include <string.h>
 
 #include "hypervisor/monitor/editor.h"
-#include "hypervisor/monitor/usage.h"
+#include "hypervisor/setup/usage.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char *const usages[] = {"",
@@ -47,15 +48,16 @@ static void run(const char *line)
     for (unsigned i = 0; i < count; i++)
         fuzz_check(*found[i] != '\0' && strchr(found[i], ' ') == NULL);
     for (unsigned i = 0; i < ARRAY_SIZE(usages); i++) {
-        const char *form = usages[i];
-        struct usage_word next;
+        struct usage usage;
         bool could = false;
-        while (usage_next(&form, found, count, &next)) {
-            fuzz_check(next.size == 0 || (next.text >= usages[i] &&
-                                          next.text + next.size <= usages[i] + strlen(usages[i])));
-            could = true;
+        fuzz_check(usage_read(usages[i], &usage) == STATUS_OK);
+        for (unsigned form = 0; form < usage.forms; form++) {
+            const struct usage_word *next = usage_next(usage.form[form], found, count);
+            fuzz_check(next == NULL ||
+                       (next >= usage.form[form] && next <= &usage.form[form][USAGE_WORDS]));
+            could = could || next != NULL;
         }
-        fuzz_check(could || !usage_fits(usages[i], found, count));
+        fuzz_check(could || !usage_fits(&usage, found, count));
     }
 }
 

@@ -85,7 +85,7 @@ CONSOLE_MUTATIONS = (
 
     # --- the prompt ---
     Mutation("arguments-ignored", "a command with arguments that it does not have is refused",
-             (Edit(MONITOR, " || !usage_fits(command->arguments, words + 1, count - 1)", ""),),
+             (Edit(MONITOR, " ||\n             !usage_fits(&command_usages[command - monitor_commands], words + 1, count - 1)", ""),),
              (Unit("test_prompt", failed("test_arguments")),), quick=True),
     Mutation("plain-line-coloured", "a line that has not said that it is a terminal gets no control sequences",
              (Edit(MONITOR_CONSOLE, "        if (devices[i].rows != 0)", "        if (devices[i].read != NULL)"),),

@@ -2,6 +2,7 @@
 // SOURCES: hypervisor/monitor/monitor.c hypervisor/monitor/console.c hypervisor/monitor/editor.c
 // SOURCES: hypervisor/monitor/pager.c hypervisor/monitor/usage.c hypervisor/monitor/complete.c
 // SOURCES: hypervisor/base/format.c hypervisor/base/status.c hypervisor/base/text.c -log.c
+// SOURCES: hypervisor/setup/usage.c hypervisor/setup/words_commands.c
 /* The prompt as it stands on a terminal, on a serial line that is none, and on a screen. */
 #include "tests/unit/support/prompt_fixture.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-// SOURCES: hypervisor/monitor/usage.c
+// SOURCES: hypervisor/monitor/usage.c hypervisor/setup/usage.c hypervisor/base/text.c
 /* A command's arguments, as its usage writes them. */
-#include "hypervisor/monitor/usage.h"
+#include "hypervisor/setup/usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,9 @@ static bool fits(const char *usage, const char *typed)
     snprintf(text, sizeof text, "%s", typed);
     for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
         words[count++] = word;
-    return usage_fits(usage, words, count);
+    struct usage read;
+    assert_int_equal(usage_read(usage, &read), STATUS_OK);
+    return usage_fits(&read, words, count);
 }
 
 static void test_how_many(void **state)
@@ -58,10 +60,14 @@ static void expect_next(const char *usage, char *const words[], unsigned count,
                         const char *expected)
 {
     char found[128] = "";
-    struct usage_word next;
-    while (usage_next(&usage, words, count, &next))
-        snprintf(found + strlen(found), sizeof found - strlen(found), "%.*s%s%s;", (int)next.size,
-                 next.text, next.optional ? "?" : "", next.rest ? "..." : "");
+    struct usage read;
+    assert_int_equal(usage_read(usage, &read), STATUS_OK);
+    for (unsigned i = 0; i < read.forms; i++) {
+        const struct usage_word *next = usage_next(read.form[i], words, count);
+        if (next != NULL)
+            snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s%s;", next->text,
+                     next->optional ? "?" : "", next->rest ? "..." : "");
+    }
     assert_string_equal(found, expected);
 }
 
@@ -81,12 +87,25 @@ static void test_what_comes_next(void **state)
     expect_next("[COMMAND...]", words, 3, "COMMAND?...;");
 }
 
+static void test_what_has_no_room(void **state)
+{
+    struct usage usage;
+    assert_int_equal(usage_read("a b c d e", &usage), STATUS_OK);
+    assert_int_equal(usage_read("a b c d e f", &usage), STATUS_FULL);
+    assert_int_equal(usage.forms, 0);
+    assert_int_equal(usage_read("a | b | c", &usage), STATUS_OK);
+    assert_int_equal(usage_read("a | b | c | d", &usage), STATUS_FULL);
+    assert_int_equal(usage_read("ELEVENCHARS [ELEVENCHARS...]", &usage), STATUS_OK);
+    assert_int_equal(usage_read("TWELVE-CHARS", &usage), STATUS_FULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_how_many),
         cmocka_unit_test(test_words_as_they_stand),
         cmocka_unit_test(test_what_comes_next),
+        cmocka_unit_test(test_what_has_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include "hypervisor/monitor/guest_console.h"
 #include "hypervisor/monitor/monitor.h"
 #include "hypervisor/monitor/names.h"
+#include "hypervisor/setup/words.h"
 #include "tests/unit/support/host.h"
 
 #define ROWS    24
@@ -289,6 +290,7 @@ static int prepare(void **state)
     static const struct console_device devices[] = {
         {.write = write_serial, .read = read_serial, .wants_return = true},
         {.write = write_screen}};
+    words_of_commands();
     console_register(&devices[0]);
     console_register(&devices[1]);
     clear(&serial);
