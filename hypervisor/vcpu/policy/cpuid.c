@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "hypervisor/vcpu/policy/cpuid.h"
 
-#include "hypervisor/abi/calls.h"
-#include "hypervisor/x86/clock.h"
 #include "hypervisor/vcpu/backend.h"
 
 #define ALL 0xffffffffu
@@ -20,7 +18,6 @@
 #define LEAF_1_EDX                                                                                 \
     (BITS(6, 0) | BIT(8) | BIT(9) | BIT(11) | BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(17) |    \
      BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | BIT(27) | BIT(28))
-#define LEAF_6_EAX_ARAT BIT(2)
 /* FSGSBASE BMI1 AVX2 FDP-only SMEP BMI2 ERMS INVPCID no-FCS AVX512F/DQ RDSEED ADX SMAP IFMA
  * CLFLUSHOPT CLWB AVX512CD SHA AVX512BW/VL. Not: TSC_ADJUST SGX HLE PQM MPX PQE RTM PT. */
 #define LEAF_7_EBX                                                                                 \
@@ -43,9 +40,7 @@
 #define EXTENDED_8_EBX (BIT(0) | BIT(2))
 
 /* x87, SSE, AVX, AVX-512. Not: MPX, PT, PKRU, CET, AMX. */
-#define HIGHEST_EXTENDED 0x80000021
-#define LEAF_FEATURES    1
-#define LEAF_FREQUENCY   0x15
+#define LEAF_FEATURES 1
 
 struct cpuid_machine cpuid_machine;
 
@@ -65,28 +60,12 @@ static void set_answer(struct vcpu *vcpu, struct cpuid_result answer)
     vcpu->registers[GUEST_RDX] = answer.edx;
 }
 
-static void adjust_highest(struct vcpu *vcpu, uint32_t subleaf)
-{
-    uint32_t highest = MIN(cpuid_machine.highest_basic, (uint32_t)CPUID_HIGHEST_BASIC);
-    (void)subleaf;
-    if (cpuid_machine.synthetic_frequency)
-        highest = MAX(highest, (uint32_t)LEAF_FREQUENCY);
-    vcpu->registers[GUEST_RAX] = highest;
-}
-
 static void adjust_features(struct vcpu *vcpu, uint32_t subleaf)
 {
     (void)subleaf;
     vcpu->registers[GUEST_RCX] |= ECX_HYPERVISOR;
     if (vcpu_backend()->osxsave(vcpu))
         vcpu->registers[GUEST_RCX] |= ECX_OSXSAVE;
-}
-
-/* The APIC timer does not stop in HLT, and a guest has no deeper sleep. */
-static void adjust_power(struct vcpu *vcpu, uint32_t subleaf)
-{
-    (void)subleaf;
-    vcpu->registers[GUEST_RAX] = LEAF_6_EAX_ARAT;
 }
 
 static void adjust_structured(struct vcpu *vcpu, uint32_t subleaf)
@@ -110,39 +89,19 @@ static void adjust_xsave(struct vcpu *vcpu, uint32_t subleaf)
     }
 }
 
-/* TSC rate as a ratio to a crystal of 10 kHz. Only where the APIC timer counts TSC ticks: Linux
- * takes the crystal for the timer's clock as well. */
-static void adjust_frequency(struct vcpu *vcpu, uint32_t subleaf)
-{
-    (void)subleaf;
-    if (cpuid_machine.synthetic_frequency)
-        set_answer(
-            vcpu, (struct cpuid_result){.eax = 10, .ebx = (uint32_t)clock_tsc_khz(), .ecx = 10000});
-}
-
-static void adjust_highest_extended(struct vcpu *vcpu, uint32_t subleaf)
-{
-    (void)subleaf;
-    vcpu->registers[GUEST_RAX] = MIN(cpuid_machine.highest_extended, HIGHEST_EXTENDED);
-}
-
 // clang-format off
 static const struct row basic[CPUID_HIGHEST_BASIC + 1] = {
-    [0x00] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_highest},
     [LEAF_FEATURES] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features},
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}},                     /* caches and TLBs */
     [0x04] = {.mask = {ALL, ALL, ALL, ALL}}, /* caches */
-    [0x06] = {.adjust = adjust_power},
     [0x07] = {.mask = {0, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_EDX},
               .adjust = adjust_structured},
     [0x0b] = {.mask = {ALL, ALL, ALL, ALL}}, /* topology, the core's own id */
     [0x0d] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_xsave},
-    [LEAF_FREQUENCY] = {.adjust = adjust_frequency},
     [0x1f] = {.mask = {ALL, ALL, ALL, ALL}}, /* topology */
 };
 
-static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
-    [0x00] = {.mask = {0, ALL, ALL, ALL}, .adjust = adjust_highest_extended},
+static const struct row extended[(CPUID_HIGHEST_EXTENDED & 0xff) + 1] = {
     [LEAF_FEATURES] = {.mask = {ALL, ALL, EXTENDED_1_ECX, EXTENDED_1_EDX}},
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}}, /* brand */
     [0x03] = {.mask = {ALL, ALL, ALL, ALL}},
@@ -158,42 +117,17 @@ static const struct row extended[(HIGHEST_EXTENDED & 0xff) + 1] = {
 };
 // clang-format on
 
-/* Four characters of a signature, as a register shows them. */
-#define SIGNATURE_WORD(text, at)                                                                   \
-    ((uint32_t)(text)[at] | (uint32_t)(text)[(at) + 1] << 8 | (uint32_t)(text)[(at) + 2] << 16 |   \
-     (uint32_t)(text)[(at) + 3] << 24)
-
-static void answer_hypervisor_leaf(struct vcpu *vcpu, uint32_t leaf)
+static const struct cpuid_result *fixed_answer(uint32_t leaf)
 {
-    if (leaf == ABI_CPUID_FEATURES) {
-        set_answer(vcpu, cpuid_machine.abi);
-        return;
-    }
-    switch (leaf) {
-    case ABI_CPUID_SIGNATURE:
-        set_answer(vcpu, (struct cpuid_result){.eax = ABI_CPUID_FEATURES,
-                                               .ebx = SIGNATURE_WORD(ABI_SIGNATURE, 0),
-                                               .ecx = SIGNATURE_WORD(ABI_SIGNATURE, 4),
-                                               .edx = SIGNATURE_WORD(ABI_SIGNATURE, 8)});
-        break;
-    case ABI_CPUID_KVM:
-        set_answer(vcpu, (struct cpuid_result){.eax = ABI_CPUID_KVM_FEATURES,
-                                               .ebx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 0),
-                                               .ecx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 4),
-                                               .edx = SIGNATURE_WORD(ABI_KVM_SIGNATURE, 8)});
-        break;
-    case ABI_CPUID_KVM_FEATURES:
-        set_answer(vcpu, (struct cpuid_result){.eax = ABI_KVM_NO_IO_DELAY | ABI_KVM_MSI_WIDE});
-        break;
-    default:
-        set_answer(vcpu, (struct cpuid_result){0});
-        break;
-    }
+    for (unsigned i = 0; i < cpuid_machine.fixed_count; i++)
+        if (cpuid_machine.fixed[i].leaf == leaf)
+            return &cpuid_machine.fixed[i].answer;
+    return NULL;
 }
 
 static const struct row *row_of(uint32_t leaf)
 {
-    if (leaf <= cpuid_machine.last_row || leaf == LEAF_FREQUENCY)
+    if (leaf <= cpuid_machine.last_row)
         return &basic[leaf];
     uint32_t number = leaf - 0x80000000u;
     if (number < ARRAY_SIZE(extended) && leaf <= cpuid_machine.highest_extended)
@@ -205,9 +139,10 @@ enum outcome exit_cpuid(struct vcpu *vcpu)
 {
     uint32_t leaf = (uint32_t)vcpu->registers[GUEST_RAX];
     uint32_t subleaf = (uint32_t)vcpu->registers[GUEST_RCX];
+    const struct cpuid_result *fixed = fixed_answer(leaf);
     const struct row *row = row_of(leaf);
-    if (row == NULL) {
-        answer_hypervisor_leaf(vcpu, leaf);
+    if (fixed != NULL || row == NULL) {
+        set_answer(vcpu, fixed != NULL ? *fixed : (struct cpuid_result){0});
         return OUTCOME_ADVANCE;
     }
     struct cpuid_result hardware = cpuid(leaf, subleaf);
