@@ -5,7 +5,8 @@
 #include "hypervisor/base/core.h"
 
 enum exit_kind {
-    EXIT_NMI, /* the control core's kick */
+    EXIT_OTHER, /* nothing the back-end asked for: exit.reason. 0: what its table has no row for */
+    EXIT_NMI,   /* the control core's kick */
     EXIT_CPUID,
     EXIT_MSR_READ,
     EXIT_MSR_WRITE,
@@ -23,7 +24,6 @@ enum exit_kind {
     EXIT_UNDEFINED, /* an instruction that does not exist for guests (VMX, SVM, MONITOR..): #UD */
     EXIT_TASK_SWITCH,
     EXIT_ENTRY_FAILURE, /* the guest's state was refused by the CPU: exit.detail says why */
-    EXIT_OTHER,         /* nothing this back-end asked for: exit.reason */
     EXIT_KINDS
 };
 const char *exit_kind_name(enum exit_kind kind);

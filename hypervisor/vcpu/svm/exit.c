@@ -18,25 +18,25 @@
 #define INVALID_RUN_LIMIT 4096
 
 static const uint8_t kinds[] = {
-    [SVM_EXIT_READ_CR4] = EXIT_CONTROL_REGISTER + 1,
-    [SVM_EXIT_WRITE_CR4] = EXIT_CONTROL_REGISTER + 1,
-    [SVM_EXIT_NMI] = EXIT_NMI + 1,
-    [SVM_EXIT_INIT] = EXIT_INIT + 1,
-    [SVM_EXIT_CPUID] = EXIT_CPUID + 1,
-    [SVM_EXIT_RSM] = EXIT_UNDEFINED + 1,
-    [SVM_EXIT_INVD] = EXIT_INVD + 1,
-    [SVM_EXIT_INVLPGA] = EXIT_UNDEFINED + 1,
-    [SVM_EXIT_IOIO] = EXIT_IO + 1,
-    [SVM_EXIT_MSR] = EXIT_MSR_READ + 1,
-    [SVM_EXIT_TASK_SWITCH] = EXIT_TASK_SWITCH + 1,
-    [SVM_EXIT_SHUTDOWN] = EXIT_TRIPLE_FAULT + 1,
-    [SVM_EXIT_VMRUN] = EXIT_UNDEFINED + 1,
-    [SVM_EXIT_VMMCALL] = EXIT_HYPERCALL + 1,
-    [SVM_EXIT_VMLOAD... SVM_EXIT_SKINIT] = EXIT_UNDEFINED + 1,
-    [SVM_EXIT_WBINVD] = EXIT_INVD + 1,
-    [SVM_EXIT_MONITOR... SVM_EXIT_MWAIT_ARMED] = EXIT_UNDEFINED + 1,
-    [SVM_EXIT_XSETBV] = EXIT_XSETBV + 1,
-    [SVM_EXIT_RDPRU] = EXIT_UNDEFINED + 1,
+    [SVM_EXIT_READ_CR4] = EXIT_CONTROL_REGISTER,
+    [SVM_EXIT_WRITE_CR4] = EXIT_CONTROL_REGISTER,
+    [SVM_EXIT_NMI] = EXIT_NMI,
+    [SVM_EXIT_INIT] = EXIT_INIT,
+    [SVM_EXIT_CPUID] = EXIT_CPUID,
+    [SVM_EXIT_RSM] = EXIT_UNDEFINED,
+    [SVM_EXIT_INVD] = EXIT_INVD,
+    [SVM_EXIT_INVLPGA] = EXIT_UNDEFINED,
+    [SVM_EXIT_IOIO] = EXIT_IO,
+    [SVM_EXIT_MSR] = EXIT_MSR_READ,
+    [SVM_EXIT_TASK_SWITCH] = EXIT_TASK_SWITCH,
+    [SVM_EXIT_SHUTDOWN] = EXIT_TRIPLE_FAULT,
+    [SVM_EXIT_VMRUN] = EXIT_UNDEFINED,
+    [SVM_EXIT_VMMCALL] = EXIT_HYPERCALL,
+    [SVM_EXIT_VMLOAD... SVM_EXIT_SKINIT] = EXIT_UNDEFINED,
+    [SVM_EXIT_WBINVD] = EXIT_INVD,
+    [SVM_EXIT_MONITOR... SVM_EXIT_MWAIT_ARMED] = EXIT_UNDEFINED,
+    [SVM_EXIT_XSETBV] = EXIT_XSETBV,
+    [SVM_EXIT_RDPRU] = EXIT_UNDEFINED,
 };
 
 void svm_exit_exception(struct vcpu_exit *exit, uint8_t vector, bool has_error, uint32_t error)
@@ -148,8 +148,7 @@ void svm_exit_decode(struct vcpu *vcpu, const struct svm_exit_context *context,
         svm_exit_exception(exit, VECTOR_GENERAL_PROTECTION, true, 0);
         return;
     }
-    exit->kind = code < ARRAY_SIZE(kinds) && kinds[code] != 0 ? (enum exit_kind)(kinds[code] - 1)
-                                                              : EXIT_OTHER;
+    exit->kind = code < ARRAY_SIZE(kinds) ? (enum exit_kind)kinds[code] : EXIT_OTHER;
     if (exit->kind == EXIT_MSR_READ && vmcb->exit_info_1 == 1)
         exit->kind = EXIT_MSR_WRITE;
     if (exit->kind == EXIT_IO)
