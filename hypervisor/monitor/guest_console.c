@@ -6,12 +6,12 @@
 #include "hypervisor/base/log.h"
 #include "hypervisor/base/string.h"
 #include "hypervisor/assign/guest.h"
+#include "hypervisor/vdev/output.h"
 #include "hypervisor/vdev/virtual_serial.h"
 #include "hypervisor/monitor/console.h"
 
 #define KEY_LEAVE  0x1c /* Ctrl-\ */
 #define KEY_ESCAPE 0x1b
-#define LINE_SIZE  200
 /* Bytes of one guest in a turn: some neither show nor fill a line. */
 #define TAKE_LIMIT 256
 #define TURN_LIMIT MILLISECONDS(10)
@@ -25,10 +25,7 @@
 static struct guest *front;
 
 /* What a guest that is not in front has sent of a line that is not complete. */
-static struct pending {
-    char line[LINE_SIZE];
-    size_t used;
-} pending[GUEST_MAX];
+static struct output_line pending[GUEST_MAX];
 
 /* How far a terminal's control sequence has come. */
 enum sequence { SEQUENCE_NONE, SEQUENCE_ESCAPED, SEQUENCE_CONTROL };
@@ -56,29 +53,6 @@ void guest_console_attach(struct guest *guest)
 struct guest *guest_console_front(void)
 {
     return front;
-}
-
-static void flush(const struct guest *guest)
-{
-    struct pending *own = &pending[guest->index];
-    char text[LINE_SIZE * 4 + 1];
-    if (own->used == 0)
-        return;
-    quote_text(text, sizeof text, own->line, own->used);
-    own->used = 0;
-    log_event("guest.output", "name=%s text=\"%s\"", guest->name, text);
-}
-
-/* True when that made a line. */
-static bool add(const struct guest *guest, char byte)
-{
-    struct pending *own = &pending[guest->index];
-    if (byte != '\r' && byte != '\n')
-        own->line[own->used++] = byte;
-    if (byte != '\n' && own->used != LINE_SIZE)
-        return false;
-    flush(guest);
-    return true;
 }
 
 /* --- the guest in front: no sequence of its bytes looks like a line of anybody else's --- */
@@ -153,9 +127,9 @@ static void show_byte(const struct guest *guest, char byte)
 static bool take_byte(const struct guest *guest, char byte)
 {
     if (guest != front)
-        return add(guest, byte);
+        return byte != '\r' && output_put(guest, &pending[guest->index], byte);
     show_byte(guest, byte);
-    return byte == '\n' || screen.sent >= LINE_SIZE;
+    return byte == '\n' || screen.sent >= OUTPUT_LINE;
 }
 
 /* What the guest sent, at most a line and TAKE_LIMIT bytes; false when there is no more. */
@@ -195,7 +169,7 @@ bool guest_console_service(void)
         else if (guest->state != GUEST_RUNNING || guest == front) {
             /* The last line of a guest that has ended may lack its end; one that goes on does not.
              */
-            flush(guest);
+            output_flush(guest, &pending[guest->index]);
             guest->output_left = false;
         }
     }

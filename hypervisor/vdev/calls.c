@@ -30,16 +30,6 @@ bool calls_read_memory(struct vcpu *vcpu, uint64_t address, void *bytes, size_t 
     return true;
 }
 
-static void console_flush(const struct guest *guest, struct calls_view *console)
-{
-    char text[CALLS_LINE * 4 + 1];
-    if (console->line_used == 0)
-        return;
-    quote_text(text, sizeof text, console->line, console->line_used);
-    console->line_used = 0;
-    log_event("guest.output", "name=%s text=\"%s\"", guest->name, text);
-}
-
 static int64_t console_write_call(struct vcpu *vcpu, uint64_t address, uint64_t size)
 {
     struct calls_view *console = view();
@@ -47,13 +37,8 @@ static int64_t console_write_call(struct vcpu *vcpu, uint64_t address, uint64_t 
         return ABI_BAD_ARGUMENT;
     if (!guest_memory_has(vcpu->guest, address, size))
         return ABI_BAD_ADDRESS;
-    for (uint64_t i = 0; i < size; i++) {
-        char byte = (char)console->memory[address + i];
-        if (byte != '\n')
-            console->line[console->line_used++] = byte;
-        if (byte == '\n' || console->line_used == sizeof console->line)
-            console_flush(vcpu->guest, console);
-    }
+    for (uint64_t i = 0; i < size; i++)
+        (void)output_put(vcpu->guest, &console->line, (char)console->memory[address + i]);
     return ABI_OK;
 }
 
@@ -154,6 +139,6 @@ void calls_open(const void *memory)
 
 void calls_close(const struct guest *guest)
 {
-    console_flush(guest, view());
+    output_flush(guest, &view()->line);
     view()->memory = NULL;
 }

@@ -6,6 +6,7 @@
 #include "hypervisor/assign/guest.h"
 #include "hypervisor/base/this_core.h"
 #include "hypervisor/vcpu/events.h"
+#include "hypervisor/vdev/output.h"
 
 /* What the call answers is in the vCPU's registers. */
 enum exit_action calls_answer(struct vcpu *vcpu);
@@ -25,10 +26,8 @@ void guest_note_event(struct guest *guest, uint64_t value);
 
 /* calls.c and setup/core_arrays.c. Per core, used by that core only: its guest's memory and the
  * console line being put together. */
-#define CALLS_LINE 200
 extern struct calls_view {
     const uint8_t *memory;
-    char line[CALLS_LINE];
-    size_t line_used;
+    struct output_line line;
     bool denied; /* said already that it may not type */
 } calls_views[CPU_MAX];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/assign/guest_memory.c hypervisor/setup/console_input.c
 // SOURCES: hypervisor/vdev/calls.c hypervisor/base/format.c hypervisor/base/text.c
+// SOURCES: hypervisor/vdev/output.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/status.c
 /* What a guest types at the prompt: only the one that may, only characters, and not too many. */
 #include "hypervisor/abi/calls.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/assign/guest_memory.c
 // SOURCES: hypervisor/vdev/calls.c hypervisor/base/format.c hypervisor/base/text.c
+// SOURCES: hypervisor/vdev/output.c
 // SOURCES: hypervisor/base/string.c hypervisor/base/status.c
 /* The start stub's own calls: what they do, and that nobody else has them. */
 #include "hypervisor/abi/calls.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/monitor/guest_console.c hypervisor/monitor/console.c
+// SOURCES: hypervisor/vdev/output.c
 // SOURCES: hypervisor/vdev/virtual_serial.c hypervisor/base/format.c
 // SOURCES: hypervisor/base/status.c hypervisor/base/text.c -log.c
 /* What guests send, on a terminal of 80 columns behind a serial port of 115200 baud. */
