@@ -12,18 +12,12 @@ static bool is_used(const struct chunk *chunk, unsigned page)
     return (chunk->used[page / 64] & BIT(page % 64)) != 0;
 }
 
-static void mark(struct chunk *chunk, unsigned first, unsigned count, bool used)
+/* Free pages become used ones, or used ones free. */
+static void flip(struct chunk *chunk, unsigned first, unsigned count)
 {
-    for (unsigned page = first; page < first + count; page++) {
-        if (used)
-            chunk->used[page / 64] |= BIT(page % 64);
-        else
-            chunk->used[page / 64] &= ~BIT(page % 64);
-    }
-    if (used)
-        chunk->free -= count;
-    else
-        chunk->free += count;
+    chunk->free = is_used(chunk, first) ? chunk->free + count : chunk->free - count;
+    for (unsigned page = first; page < first + count; page++)
+        chunk->used[page / 64] ^= BIT(page % 64);
 }
 
 /* First page of a free run whose start is a multiple of `alignment`; CHUNK_PAGES when none is. */
@@ -69,7 +63,7 @@ static uint64_t allocate(unsigned count, unsigned alignment)
         unsigned first = find_run(&own_pages.chunks[i], count, alignment);
         if (first == CHUNK_PAGES)
             continue;
-        mark(&own_pages.chunks[i], first, count, true);
+        flip(&own_pages.chunks[i], first, count);
         own_pages.in_use += count;
         return own_pages.chunks[i].physical + first * PAGE_SIZE;
     }
@@ -115,7 +109,7 @@ void pages_free(void *pages, size_t count)
     for (unsigned i = 0; valid && i < count; i++)
         valid = is_used(chunk, first + i);
     if (valid) {
-        mark(chunk, first, (unsigned)count, false);
+        flip(chunk, first, (unsigned)count);
         own_pages.in_use -= count;
     }
     lock_give(&own_pages.lock);

@@ -14,28 +14,18 @@ static uint8_t bcd(uint32_t value)
 uint8_t virtual_rtc_read(uint8_t index, uint64_t seconds)
 {
     struct calendar_time time = calendar_time(seconds);
-    switch (index & INDEX_MASK) {
-    case RTC_SECOND:
-        return bcd(time.second);
-    case RTC_MINUTE:
-        return bcd(time.minute);
-    case RTC_HOUR:
-        return bcd(time.hour);
-    case RTC_WEEKDAY:
-        return bcd(time.weekday);
-    case RTC_DAY:
-        return bcd(time.day);
-    case RTC_MONTH:
-        return bcd(time.month);
-    case RTC_YEAR:
-        return bcd(time.year);
-    case RTC_A:
-        return RTC_A_DIVIDER | RTC_A_RATE; /* never in an update */
-    case RTC_B:
-        return RTC_B_24_HOURS;
-    case RTC_D:
-        return RTC_D_VALID;
-    default:
-        return 0;
-    }
+    const uint8_t registers[] = {
+        [RTC_SECOND] = bcd(time.second),
+        [RTC_MINUTE] = bcd(time.minute),
+        [RTC_HOUR] = bcd(time.hour),
+        [RTC_WEEKDAY] = bcd(time.weekday),
+        [RTC_DAY] = bcd(time.day),
+        [RTC_MONTH] = bcd(time.month),
+        [RTC_YEAR] = bcd(time.year),
+        [RTC_A] = RTC_A_DIVIDER | RTC_A_RATE, /* never in an update */
+        [RTC_B] = RTC_B_24_HOURS,
+        [RTC_D] = RTC_D_VALID,
+    };
+    index &= INDEX_MASK;
+    return index < ARRAY_SIZE(registers) ? registers[index] : 0;
 }

@@ -38,28 +38,15 @@ MUST_CHECK static bool take_immediate(struct cursor *cursor, unsigned width, uin
 
 static bool is_legacy_prefix(struct cursor *cursor, uint8_t byte)
 {
-    switch (byte) {
-    case 0x66:
-        cursor->operand_override = true;
-        return true;
-    case 0x67:
-        cursor->address_override = true;
-        return true;
-    case 0xf0:
-        cursor->lock = true;
-        return true;
-    case 0xf2:
-    case 0xf3:
-    case 0x26:
-    case 0x2e:
-    case 0x36:
-    case 0x3e:
-    case 0x64:
-    case 0x65:
-        return true;
-    default:
-        return false;
-    }
+    static const uint8_t prefixes[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26,
+                                       0x2e, 0x36, 0x3e, 0x64, 0x65};
+    cursor->operand_override |= byte == 0x66;
+    cursor->address_override |= byte == 0x67;
+    cursor->lock |= byte == 0xf0;
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+        if (prefixes[i] == byte)
+            return true;
+    return false;
 }
 
 enum status cursor_start(struct cursor *cursor, const uint8_t *bytes, size_t size,
