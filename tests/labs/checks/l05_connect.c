@@ -76,21 +76,36 @@ static void expect_costs(const char *what)
     expect(unit->counts.wait == 1,
            "%s: %u waits; both requests go into one list, with one wait behind it", what,
            unit->counts.wait);
+    bool in = vtd_model_has_context(unit, (uint16_t)function->rid);
+    expect((unit->counts.context_present != 0) == in,
+           "%s: the context cache was told while the entry in memory was still %s: it may fetch "
+           "that at once; first memory, then the caches",
+           what, in ? "not present" : "present");
     vtd_model_counts_clear(unit);
+}
+
+/* The requests of one list, in the queue from its tail before. */
+static void expect_order(uint64_t tail, const char *what)
+{
+    uint64_t first = vtd_model_memory(unit, (unit->iqa & BITS(63, 12)) + tail);
+    expect(VTD_DESCRIPTOR_TYPE(first) == VTD_DESCRIPTOR_CONTEXT,
+           "%s: the IOTLB is told before the context cache: a translation that is looked up in "
+           "between is made with the old context entry, and stays",
+           what);
 }
 
 /* Asked before each change: a cache that is not told goes on with what it has. */
 static void in_and_out(const char *kind)
 {
-    char when[96];
+    char when[160];
     expect_blocked(0x1000, "before the function is connected", "nothing is mapped for it");
     expect(connect() == STATUS_OK, "iommu_connect() refuses, %s: %s", kind, host_log_text());
     expect_entry();
     snprintf(when, sizeof when, "connected, %s", kind);
     expect_reaches(0x201234, when);
     expect_blocked(SIZE, when, "the domain ends there");
-    asking("a request of the function beside it");
-    expect(!vtd_model_dma(unit, (uint16_t)(function->rid ^ 1), 0x1000, true).allowed,
+    asking("a request of the device beside it");
+    expect(!vtd_model_dma(unit, (uint16_t)(function->rid ^ 8), 0x1000, true).allowed,
            "the function beside it, which was not connected, gets through");
     expect_lawful(when);
     expect(disconnect() == STATUS_OK, "iommu_disconnect() refuses, %s: %s", kind, host_log_text());
@@ -109,10 +124,33 @@ static void in_and_out(const char *kind)
 static void costs(void)
 {
     machine_of(MODEL_CAP, MODEL_ECAP);
+    uint64_t tail = unit->iqt;
     expect(connect() == STATUS_OK, "iommu_connect() refuses: %s", host_log_text());
     expect_costs("iommu_connect()");
+    expect_order(tail, "iommu_connect()");
+    tail = unit->iqt;
     expect(disconnect() == STATUS_OK, "iommu_disconnect() refuses: %s", host_log_text());
     expect_costs("iommu_disconnect()");
+    expect_order(tail, "iommu_disconnect()");
+}
+
+/* Two functions of one bus. */
+static void neighbours(void)
+{
+    machine_of(MODEL_CAP, MODEL_ECAP);
+    struct pci_function *other = machine_function(function->rid ^ 8, NULL);
+    expect(connect() == STATUS_OK, "iommu_connect() refuses: %s", host_log_text());
+    size_t pages = pages_in_use();
+    asking("iommu_connect() of the device beside it");
+    expect(iommu_connect(other, &domain) == STATUS_OK,
+           "iommu_connect() refuses the device beside it: %s", host_log_text());
+    expect_reaches(0x201234, "after the device beside it was connected (their bus has one context "
+                             "table)");
+    expect(pages_in_use() == pages, "a second context table was made for bus %02x: it has one",
+           RID_BUS(function->rid));
+    expect(iommu_domain_of(function->rid) == &domain && iommu_domain_of(other->rid) == &domain,
+           "the record of the second connection took the place of the first's: only a slot without "
+           "a domain is free");
 }
 
 static void records(void)
@@ -140,6 +178,8 @@ static void records(void)
            "the rest of the context entry is left: %#llx %#llx",
            (unsigned long long)entry.context_high, (unsigned long long)entry.context_low);
     expect(disconnect() == STATUS_NOT_FOUND, "it was disconnected twice (STATUS_NOT_FOUND)");
+    expect(connect() == STATUS_OK, "iommu_connect() refuses: %s", host_log_text());
+    expect_entry(); /* FPD was the owner's before */
 }
 
 static void refusals(void)
@@ -168,7 +208,10 @@ void lab_check(void)
     machine_of(MODEL_CAP, MODEL_ECAP & ~VTD_ECAP_C);
     in_and_out("on a unit that does not snoop caches (ECAP.C is 0)");
     machine_of(MODEL_CAP | VTD_CAP_CM, MODEL_ECAP);
-    in_and_out("on a unit with caching mode (CAP.CM is 1)");
+    in_and_out(
+        "on a unit with caching mode (CAP.CM is 1), which remembers under domain id 0 that the "
+        "function was blocked");
+    neighbours();
     records();
     refusals();
 }

@@ -17,6 +17,7 @@
 
 struct vtd_model_counts {
     unsigned context_global, context_device, context_other;
+    unsigned context_present; /* of context_device: the entry was present; coherent units only */
     unsigned iotlb_global, iotlb_domain, iotlb_page;
     unsigned iec_global, iec_index;
     unsigned iec_present; /* of iec_index: the entry was present; coherent units only */

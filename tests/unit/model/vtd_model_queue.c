@@ -44,6 +44,8 @@ static bool context_descriptor(struct vtd_model *unit, uint64_t low, uint64_t hi
         vtd_model_drop_context(unit, true, 0, 0);
     } else if (granularity == 3) {
         unit->counts.context_device++;
+        if ((unit->ecap & VTD_ECAP_C) != 0 && unit->root != 0)
+            unit->counts.context_present += vtd_model_has_context(unit, (uint16_t)(low >> 32));
         vtd_model_drop_context(unit, false, (uint16_t)(low >> 16), (uint16_t)(low >> 32));
     } else {
         unit->counts.context_other++;

@@ -86,13 +86,32 @@ void cache_flush_range(const volatile void *address, size_t size)
         memcpy(line_at(at, true), (const void *)(uintptr_t)at, LINE);
 }
 
+/* A root entry that a unit without snooping sees leads to a table that it sees. */
+static void look_at_flushed_roots(const struct vtd_model *unit)
+{
+    for (unsigned bus = 0; bus < VTD_TABLE_ENTRIES; bus++) {
+        uint64_t at = unit->root + bus * 16, root = 0;
+        const uint8_t *line = line_at(at, false);
+        if (line != NULL)
+            memcpy(&root, line + at % LINE, sizeof root);
+        if ((root & VTD_ROOT_P) != 0 && line_at(root & VTD_ROOT_ADDRESS, false) == NULL)
+            vtd_model_violation("the root entry of bus %02x is present, and its context table was "
+                                "not flushed before it",
+                                bus);
+    }
+}
+
 /* Every fence is a moment at which the unit might look: what is present must be whole. */
 void memory_fence(void)
 {
     for (unsigned u = 0; vtd_model_at(u) != NULL; u++) {
         const struct vtd_model *unit = vtd_model_at(u);
-        if (!coherent(unit) || unit->root == 0)
+        if (unit->root == 0)
             continue;
+        if (!coherent(unit)) {
+            look_at_flushed_roots(unit);
+            continue;
+        }
         for (unsigned bus = 0; bus < VTD_TABLE_ENTRIES; bus++) {
             uint64_t root = vtd_model_memory(unit, unit->root + bus * 16);
             if ((root & VTD_ROOT_P) == 0)
