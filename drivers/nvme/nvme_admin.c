@@ -14,8 +14,8 @@ static uint8_t *page(const struct nvme_controller *controller, enum nvme_page nu
     return controller->dma->memory + number * PAGE_SIZE;
 }
 
-void nvme_give_up(struct nvme_controller *controller, enum nvme_opcode opcode, enum status status,
-                  const char *message)
+enum status nvme_give_up(struct nvme_controller *controller, enum nvme_opcode opcode,
+                         enum status status, const char *message)
 {
     controller->dead = true;
     pf_lose(controller->device);
@@ -23,12 +23,34 @@ void nvme_give_up(struct nvme_controller *controller, enum nvme_opcode opcode, e
     log_event("nvme.dead", "pf=%s opcode=%#x csts=%#x status=%s message=\"%s\"",
               rid_text(controller->device->function->rid).text, opcode,
               nvme_read(controller, NVME_CSTS), status_name(status), message);
+    return status;
 }
 
-static bool answered(const struct nvme_controller *controller,
-                     const volatile struct nvme_completion *entry)
+/* The entry is in memory before the doorbell tells of it (3.3.3.1). */
+static void submit(struct nvme_controller *controller, const struct nvme_command *command)
 {
-    return (entry->status & NVME_STATUS_PHASE) == controller->phase;
+    memcpy(page(controller, NVME_PAGE_SUBMISSION) + controller->tail * sizeof *command, command,
+           sizeof *command);
+    controller->tail = (uint16_t)((controller->tail + 1) % NVME_ENTRIES);
+    memory_fence();
+    nvme_write(controller, NVME_DOORBELLS, controller->tail);
+}
+
+/* An entry is new when its phase tag is that of this round (3.3.3.2); false: it stays an old one.
+ */
+static bool complete(struct nvme_controller *controller, struct nvme_completion *answer)
+{
+    const volatile struct nvme_completion *entry =
+        (void *)(page(controller, NVME_PAGE_COMPLETION) + controller->head * sizeof *entry);
+    if (!WAIT_UNTIL((entry->status & NVME_STATUS_PHASE) == controller->phase, COMMAND_TIME))
+        return false;
+    memory_fence();
+    *answer = *entry;
+    controller->head = (uint16_t)((controller->head + 1) % NVME_ENTRIES);
+    if (controller->head == 0)
+        controller->phase ^= 1;
+    nvme_write(controller, NVME_DOORBELLS + controller->stride, controller->head);
+    return true;
 }
 
 enum status nvme_execute(struct nvme_controller *controller, enum nvme_opcode opcode,
@@ -37,6 +59,7 @@ enum status nvme_execute(struct nvme_controller *controller, enum nvme_opcode op
     controller->code = 0;
     if (controller->dead || controller->dma == NULL)
         return STATUS_TIMEOUT;
+    struct nvme_completion answer;
     const struct nvme_command command = {
         .opcode = (uint8_t)opcode,
         .id = ++controller->last_id,
@@ -45,41 +68,21 @@ enum status nvme_execute(struct nvme_controller *controller, enum nvme_opcode op
         .dword10 = dword10,
         .dword11 = dword11,
     };
-    const volatile struct nvme_completion *entry =
-        (void *)(page(controller, NVME_PAGE_COMPLETION) + controller->head * sizeof *entry);
-    memcpy(page(controller, NVME_PAGE_SUBMISSION) + controller->tail * sizeof command, &command,
-           sizeof command);
-    controller->tail = (uint16_t)((controller->tail + 1) % NVME_ENTRIES);
-    memory_fence();
-    nvme_write(controller, NVME_DOORBELLS, controller->tail);
-    if (!WAIT_UNTIL(answered(controller, entry), COMMAND_TIME)) {
-        nvme_give_up(controller, opcode, STATUS_TIMEOUT, "no answer; it is no longer used");
-        return STATUS_TIMEOUT;
-    }
-    memory_fence();
-    const struct nvme_completion answer = *entry;
-    controller->head = (uint16_t)((controller->head + 1) % NVME_ENTRIES);
-    if (controller->head == 0)
-        controller->phase ^= 1;
-    nvme_write(controller, NVME_DOORBELLS + controller->stride, controller->head);
-    if (answer.id != command.id || answer.queue != 0) {
-        /* What comes after this cannot be matched to a command any more. */
-        nvme_give_up(controller, opcode, STATUS_DEVICE,
-                     "it completed a command that was not issued; it is no longer used");
-        return STATUS_DEVICE;
-    }
+    submit(controller, &command);
+    if (!complete(controller, &answer))
+        return nvme_give_up(controller, opcode, STATUS_TIMEOUT, "no answer; it is no longer used");
+    if (answer.id != command.id || answer.queue != 0) /* nothing can be matched any more */
+        return nvme_give_up(controller, opcode, STATUS_DEVICE,
+                            "it completed a command that was not issued; it is no longer used");
     *result = answer.result;
-    unsigned code = NVME_STATUS_CODE(answer.status);
-    controller->code = code;
-    if (code == 0)
-        return STATUS_OK;
-    if (nvme_is_logged(&controller->commands_refused))
+    controller->code = NVME_STATUS_CODE(answer.status);
+    if (controller->code != 0 && nvme_is_logged(&controller->commands_refused))
         log_event("nvme.command",
                   "pf=%s opcode=%#x namespace=%u dword10=%#x dword11=%#x code=%#x message=\"the "
                   "controller refused the command\"",
                   rid_text(controller->device->function->rid).text, opcode, namespace, dword10,
-                  dword11, code);
-    return STATUS_DEVICE;
+                  dword11, controller->code);
+    return controller->code == 0 ? STATUS_OK : STATUS_DEVICE;
 }
 
 enum status nvme_identify(struct nvme_controller *controller, enum nvme_identify what,

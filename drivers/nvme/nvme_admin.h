@@ -65,9 +65,10 @@ struct nvme_controller *nvme_controller_of(const struct pf_device *device);
 MUST_CHECK enum status nvme_refuse(const struct nvme_controller *controller, enum status status,
                                    const char *message);
 
-/* It is never asked again, and `lost` makes the core block its VFs. Logs nvme.dead. */
-void nvme_give_up(struct nvme_controller *controller, enum nvme_opcode opcode, enum status status,
-                  const char *message);
+/* It is never asked again, and `lost` makes the core block its VFs. Logs nvme.dead, and returns
+ * `status`. */
+enum status nvme_give_up(struct nvme_controller *controller, enum nvme_opcode opcode,
+                         enum status status, const char *message);
 
 /* Carries out one admin command with the data page as its buffer and waits for it, two seconds at
  * most. STATUS_DEVICE: the controller refused it; anything worse makes the controller dead. */

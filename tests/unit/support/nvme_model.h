@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An NVMe controller with secondary controllers, as its PF driver sees it, and what may be wrong
- * with one; static on purpose. Its DMA goes through the domain that it is attached to. */
+ * with one; static on purpose. Its DMA goes through the domain that it is attached to, and what it
+ * is asked for takes time: it is done when the driver waits. */
 #pragma once
 
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "tests/unit/support/host.h"
 #include "tests/unit/support/iommu_firmware.h"
 
+#define MODEL_ENTRIES  4096 /* the most that AQA can say */
 #define REGISTERS      UINT64_C(0x600000000000)
 #define SECONDARIES    4
 #define FIRST          5 /* id of the first secondary controller */
@@ -28,19 +30,35 @@
 #define QUEUES_TOTAL   12
 #define VECTORS_TOTAL  9
 
+/* What a driver must not do: a test fails; a lab's check says the sentence. */
+#ifndef NVME_FORBIDDEN
+#define NVME_FORBIDDEN(...) fail_msg(__VA_ARGS__)
+#endif
+#define demand(condition, ...)                                                                     \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            NVME_FORBIDDEN(__VA_ARGS__);                                                           \
+    } while (0)
+
 /* A function: its queues, and what it may reach. */
 struct part {
     struct pci_function function;
     uint32_t cc, csts, aqa;
     uint64_t asq, acq;
-    uint16_t tail, head, phase;
+    uint64_t turns;             /* when CSTS.RDY follows CC.EN, in microseconds */
+    uint16_t tail, taken;       /* of the submission queue: the doorbell, and what was fetched */
+    uint16_t head, seen, phase; /* of the completion queue: the next entry, the doorbell */
+    unsigned fences, masked;    /* since the submission doorbell; what INTMS got */
+    struct nvme_command fetched[MODEL_ENTRIES]; /* what was found in each entry last */
     bool master;
     struct iommu_domain *domain;
 };
 
 static struct {
     uint32_t cap_low, cap_high;
-    uint16_t primary[2], primary_next[2]; /* flexible queues and interrupts that it holds */
+    uint32_t total[2];                    /* flexible queues and interrupts that there are, */
+    uint16_t most[2], granularity[2];     /* what a secondary controller can have of them, */
+    uint16_t primary[2], primary_next[2]; /* and what the primary one holds */
     struct {
         bool online;
         uint16_t had[2];
@@ -56,6 +74,7 @@ static struct {
     bool never_ready, never_stops, gone, no_flr, wrong_id, wrong_queue, keeps_flexible;
     int mute, refuse;                              /* opcode, -1: none */
     int refuse_action;                             /* of Virtualization Management, -1: none */
+    unsigned fewer;                                /* resources than were to be assigned */
     void (*falsify)(unsigned what, uint8_t *data); /* what an Identify command gives */
     bool attach_fails, detach_fails, domain_fails, map_fails;
     bool vf_missing, vf_unmapped;
@@ -70,6 +89,12 @@ static struct part parts[1 + SECONDARIES]; /* the PF and its VFs */
 static struct part *const pf = &parts[0];
 static struct pf_device device;
 static unsigned commands, resets, mappings;
+
+/* What was asked of Virtualization Management, and the status that it got. */
+static struct managed {
+    unsigned action, kind, id, count, code;
+} managed[64];
+static unsigned managements;
 
 static struct part *part_of(const struct pci_function *of)
 {
@@ -98,7 +123,8 @@ void iommu_domain_destroy(struct iommu_domain *domain)
 enum status iommu_domain_map(struct iommu_domain *domain, uint64_t address, uint64_t physical,
                              uint64_t size, unsigned rights)
 {
-    assert_int_equal(address, PF_DMA_BASE);
+    demand(address == PF_DMA_BASE, "the domain's pages begin at %#llx",
+           (unsigned long long)address);
     domain->table.root = (uint64_t *)physical; /* the model's table: where it is, and how much */
     domain->table.table_pages = size;
     return wrong.map_fails ? STATUS_NO_MEMORY : STATUS_OK;
@@ -106,7 +132,7 @@ enum status iommu_domain_map(struct iommu_domain *domain, uint64_t address, uint
 
 enum status iommu_connect(const struct pci_function *of, struct iommu_domain *domain)
 {
-    assert_false(part_of(of)->master);
+    demand(!part_of(of)->master, "the context entry is made while bus mastering is on");
     if (wrong.attach_fails)
         return STATUS_DENIED;
     part_of(of)->domain = domain;
@@ -115,7 +141,7 @@ enum status iommu_connect(const struct pci_function *of, struct iommu_domain *do
 
 enum status iommu_disconnect(const struct pci_function *of, struct iommu_domain *domain)
 {
-    assert_false(part_of(of)->master);
+    demand(!part_of(of)->master, "the context entry is taken away while bus mastering is on");
     assert_ptr_equal(part_of(of)->domain, domain);
     if (wrong.detach_fails)
         return STATUS_TIMEOUT;
@@ -152,7 +178,8 @@ void unmap(uintptr_t address, uint64_t size)
 
 static void stop(struct part *part)
 {
-    part->cc = part->csts = 0;
+    part->cc = part->csts = part->masked = 0;
+    part->tail = part->taken = part->head = part->seen = 0;
 }
 
 static void stop_everything(void)
@@ -167,7 +194,7 @@ static void stop_everything(void)
 enum status pci_function_reset(struct pci_function *of)
 {
     assert_ptr_equal(part_of(of), pf);
-    assert_false(pf->master);
+    demand(!pf->master, "the function is reset while bus mastering is on");
     resets++;
     stop_everything();
     if (!wrong.keeps_flexible)
@@ -177,17 +204,11 @@ enum status pci_function_reset(struct pci_function *of)
 
 void memory_fence(void)
 {
+    for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
+        parts[i].fences++;
 }
 
 /* --- the controller --- */
-
-static uint8_t *dma(const struct part *part, uint64_t address, uint64_t size)
-{
-    assert_true(part->master && part->domain != NULL);
-    assert_true(address >= PF_DMA_BASE);
-    assert_true(address + size <= PF_DMA_BASE + part->domain->table.table_pages);
-    return (uint8_t *)part->domain->table.root + (address - PF_DMA_BASE);
-}
 
 static void put16(uint8_t *data, unsigned offset, uint64_t value)
 {
@@ -201,15 +222,14 @@ static void put32(uint8_t *data, unsigned offset, uint64_t value)
 
 static void give_primary(uint8_t *data)
 {
-    static const unsigned total[] = {QUEUES_TOTAL, VECTORS_TOTAL}, most[] = {5, 3};
     put16(data, NVME_PRIMARY_ID, MODEL_ID);
     put16(data, NVME_PRIMARY_TYPES, 3);
     for (unsigned kind = 0; kind < 2; kind++) {
         unsigned block = kind == 0 ? NVME_PRIMARY_QUEUES : NVME_PRIMARY_INTERRUPTS;
-        put32(data, block + NVME_FLEXIBLE_TOTAL, total[kind]);
+        put32(data, block + NVME_FLEXIBLE_TOTAL, model.total[kind]);
         put16(data, block + NVME_FLEXIBLE_PRIMARY, model.primary[kind]);
-        put16(data, block + NVME_FLEXIBLE_MOST, most[kind]);
-        put16(data, block + NVME_FLEXIBLE_GRANULARITY, 1);
+        put16(data, block + NVME_FLEXIBLE_MOST, model.most[kind]);
+        put16(data, block + NVME_FLEXIBLE_GRANULARITY, model.granularity[kind]);
     }
 }
 
@@ -262,44 +282,69 @@ static unsigned identify(const struct nvme_command *command, uint8_t *data)
     return 0;
 }
 
-static unsigned manage(const struct nvme_command *command, uint32_t *result)
+/* The status codes of 5.39 and figure 102. */
+#define INVALID_CONTROLLER 0x11f
+#define INVALID_STATE      0x120
+#define INVALID_COUNT      0x121
+#define INVALID_RESOURCE   0x122
+
+static unsigned assign(unsigned vf, unsigned kind, uint16_t count)
 {
-    unsigned action = command->dword10 & 0xf, kind = command->dword10 >> 8 & 7;
-    unsigned id = command->dword10 >> 16, vf = id - FIRST;
-    uint16_t count = (uint16_t)command->dword11;
-    if ((int)action == wrong.refuse_action)
-        return 0x120;
-    if (action == NVME_PRIMARY_ALLOCATE) {
-        assert_int_equal(id, MODEL_ID);
-        model.primary_next[kind] = count;
+    unsigned used = model.primary[kind] + count;
+    for (unsigned i = 0; i < SECONDARIES; i++)
+        used += i != vf ? model.secondary[i].had[kind] : 0;
+    if (model.secondary[vf].online)
+        return INVALID_STATE;
+    if (used > model.total[kind] || count > model.most[kind])
+        return INVALID_COUNT;
+    model.secondary[vf].had[kind] = count;
+    return 0;
+}
+
+static unsigned carry_out_action(const struct managed *asked, uint32_t *result)
+{
+    unsigned vf = asked->id - FIRST;
+    bool counts = asked->action == NVME_PRIMARY_ALLOCATE || asked->action == NVME_SECONDARY_ASSIGN;
+    if (counts && asked->kind > 1)
+        return INVALID_RESOURCE;
+    if (asked->action == NVME_PRIMARY_ALLOCATE && asked->id == MODEL_ID) {
+        if (asked->count > model.total[asked->kind])
+            return INVALID_COUNT;
+        model.primary_next[asked->kind] = (uint16_t)asked->count;
+        *result = asked->count;
         return 0;
     }
-    if (vf >= SECONDARIES)
-        return 0x11f;
+    if (asked->action == NVME_PRIMARY_ALLOCATE || asked->id < FIRST || vf >= SECONDARIES)
+        return INVALID_CONTROLLER;
     uint16_t *had = model.secondary[vf].had;
-    switch (action) {
+    switch (asked->action) {
     case NVME_SECONDARY_OFFLINE:
         had[0] = had[1] = 0;
         model.secondary[vf].online = false;
         return 0;
-    case NVME_SECONDARY_ASSIGN: {
-        unsigned used = model.primary[kind] - had[kind];
-        for (unsigned i = 0; i < SECONDARIES; i++)
-            used += model.secondary[i].had[kind];
-        if (model.secondary[vf].online || used + count > (kind == 0 ? QUEUES_TOTAL : VECTORS_TOTAL))
-            return 0x121;
-        had[kind] = count;
-        *result = count;
-        return 0;
-    }
+    case NVME_SECONDARY_ASSIGN:
+        *result = asked->count - wrong.fewer;
+        return assign(vf, asked->kind, (uint16_t)asked->count);
     case NVME_SECONDARY_ONLINE:
-        if (had[0] < 2 || had[1] < 1)
-            return 0x120;
+        if (had[0] < 2 || had[1] < 1 || model.secondary[vf].online)
+            return INVALID_STATE;
         model.secondary[vf].online = true;
         model.secondary[vf].resets++;
         return 0;
     }
-    return 0x002;
+    return 0x002; /* invalid field */
+}
+
+static unsigned manage(const struct nvme_command *command, uint32_t *result)
+{
+    struct managed *asked = &managed[managements++ % ARRAY_SIZE(managed)];
+    *asked = (struct managed){.action = command->dword10 & 0xf,
+                              .kind = command->dword10 >> 8 & 7,
+                              .id = command->dword10 >> 16,
+                              .count = command->dword11 & 0xffff};
+    asked->code =
+        (int)asked->action == wrong.refuse_action ? INVALID_STATE : carry_out_action(asked, result);
+    return asked->code;
 }
 
 static unsigned attachment(const struct nvme_command *command, const uint8_t *data)
@@ -350,98 +395,7 @@ static unsigned primary_command(const struct nvme_command *command, uint8_t *dat
     }
 }
 
-static void carry_out(struct part *part)
-{
-    struct nvme_command command;
-    memcpy(&command, dma(part, part->asq + part->tail * sizeof command, sizeof command),
-           sizeof command);
-    part->tail = (uint16_t)((part->tail + 1) % ((part->aqa & 0xfff) + 1));
-    commands++;
-    if (command.opcode == wrong.mute)
-        return;
-    if (wrong.meanwhile != NULL)
-        wrong.meanwhile(&command);
-    uint32_t result = 0;
-    uint8_t *data = dma(part, command.prp1, PAGE_SIZE);
-    unsigned code = part == pf ? primary_command(&command, data, &result)
-                               : secondary_command(part, &command, data);
-    const struct nvme_completion completion = {
-        .result = result,
-        .queue = wrong.wrong_queue,
-        .id = (uint16_t)(command.id + wrong.wrong_id),
-        .status = (uint16_t)(code << 1 | part->phase),
-    };
-    memcpy(dma(part, part->acq + part->head * sizeof completion, sizeof completion), &completion,
-           sizeof completion);
-    part->head = (uint16_t)((part->head + 1) % ((part->aqa >> 16) + 1));
-    if (part->head == 0)
-        part->phase ^= 1;
-}
-
-static struct part *part_at(uintptr_t address, unsigned *offset)
-{
-    assert_in_range(address, REGISTERS, REGISTERS + ARRAY_SIZE(parts) * PART_SIZE - 1);
-    *offset = (unsigned)((address - REGISTERS) % PART_SIZE);
-    return &parts[(address - REGISTERS) / PART_SIZE];
-}
-
-uint32_t mmio_read32(uintptr_t address)
-{
-    unsigned offset;
-    const struct part *part = part_at(address, &offset);
-    if (wrong.gone)
-        return UINT32_MAX;
-    switch (offset) {
-    case NVME_CAP_LOW:
-        return model.cap_low;
-    case NVME_CAP_HIGH:
-        return model.cap_high | (part != pf ? wrong.vf_capability : 0);
-    case NVME_CSTS:
-        return part->csts;
-    default:
-        fail_msg("register %#x is read", offset);
-        return 0;
-    }
-}
-
-static void write_control(struct part *part, uint32_t value)
-{
-    bool was = (part->cc & 1) != 0, on = (value & 1) != 0;
-    part->cc = value;
-    if (on && !was) {
-        assert_int_equal(value, 0x00460001);
-        part->tail = part->head = 0;
-        part->phase = 1;
-        part->csts = wrong.never_ready ? 0 : 1;
-    } else if (!on && was && !wrong.never_stops) {
-        if (part == pf)
-            stop_everything();
-        else
-            stop(part);
-    }
-}
-
-void mmio_write32(uintptr_t address, uint32_t value)
-{
-    unsigned offset;
-    struct part *part = part_at(address, &offset);
-    if (offset == NVME_CC)
-        write_control(part, value);
-    else if (offset == NVME_AQA)
-        part->aqa = value;
-    else if (offset == NVME_ASQ)
-        part->asq = value;
-    else if (offset == NVME_ACQ)
-        part->acq = value;
-    else if (offset == NVME_DOORBELLS)
-        while (part->tail != value && (part->cc & 1) != 0)
-            carry_out(part);
-    else if (offset == NVME_DOORBELLS + 4)
-        assert_int_equal(value, part->head);
-    else
-        assert_true(offset == NVME_INTMS ||
-                    (value == 0 && (offset == NVME_ASQ + 4 || offset == NVME_ACQ + 4)));
-}
+#include "tests/unit/support/nvme_model_queues.h"
 
 /* --- set-up --- */
 
@@ -454,8 +408,12 @@ static int fresh(void **state)
     memset(&model, 0, sizeof model);
     model.cap_low = 2u << 24 | 63;
     model.cap_high = 1u << 5;
-    model.primary[0] = model.primary_next[0] = QUEUES_TOTAL;
-    model.primary[1] = model.primary_next[1] = VECTORS_TOTAL;
+    for (unsigned kind = 0; kind < 2; kind++) {
+        model.total[kind] = kind == 0 ? QUEUES_TOTAL : VECTORS_TOTAL;
+        model.primary[kind] = model.primary_next[kind] = (uint16_t)model.total[kind];
+        model.most[kind] = kind == 0 ? 5 : 3;
+        model.granularity[kind] = 1;
+    }
     model.namespaces = 3;
     memset(parts, 0, sizeof parts);
     for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
@@ -468,7 +426,8 @@ static int fresh(void **state)
             .bar = {{.base = REGISTERS + i * PART_SIZE, .size = PART_SIZE}},
             .owner = i > 0 ? OWNER_NOBODY : OWNER_HYPERVISOR,
         };
-    commands = resets = mappings = 0;
+    commands = resets = mappings = managements = 0;
+    host_during_relax = work;
     device = (struct pf_device){.function = &pf->function,
                                 .driver = &nvme_pf_driver,
                                 .registers = REGISTERS,
@@ -477,7 +436,7 @@ static int fresh(void **state)
     return 0;
 }
 
-static unsigned attachments(uint32_t namespace)
+__attribute__((unused)) static unsigned attachments(uint32_t namespace)
 {
     unsigned count = 0;
     for (unsigned id = 0; id < CONTROLLERS; id++)
@@ -485,14 +444,14 @@ static unsigned attachments(uint32_t namespace)
     return count;
 }
 
-static void start(uint16_t vfs)
+__attribute__((unused)) static void start(uint16_t vfs)
 {
     assert_int_equal(nvme_pf_setup.start(&device, vfs), STATUS_OK);
     assert_int_equal(nvme_pf_setup.vfs_enabled(&device), STATUS_OK);
 }
 
 /* As often as the driver looks. */
-static void look(void)
+__attribute__((unused)) static void look(void)
 {
     host_clock_advance(MILLISECONDS(50));
     (void)nvme_pf_driver.service(&device);
