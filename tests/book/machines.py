@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from labs import lab00
 from machine import PATIENCE, Machine, MachineSpec, machine, run as runner, scenario, scenario_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +53,8 @@ MOMENTS: dict[str, Moment] = {
     "bochs": Moment("bochs", on="bochs", batch=True, limit=170),
     # Guests that go on: `make demo` without its guide.
     "demo": Moment("demo", ready=("dma.fault guest=rogue",)),
+    # The course's first lab with its own functions: tour has ended, beside runs.
+    "tour": Moment(text=lab00.config(0), ready=("guest.stopped name=tour", "guest.event name=beside")),
     # The two guests of config/bochs.conf in QEMU.
     "bochs-tcg": Moment("bochs", batch=True),
     "no-iommu": Moment(flags="--no-iommu", batch=True),

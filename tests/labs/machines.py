@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Runs a student's hypervisor in an emulator, and says in one sentence what is wrong with the run."""
 
+import itertools
 import re
 import shutil
 import time
 from pathlib import Path
 
-from machine import PATIENCE, Machine, MachineSpec, machine
+from machine import PATIENCE, Machine, MachineSpec, machine, scenario
+from machine.logfmt import parse_line
 from machine.machine import MachineError
 
 from .building import make
@@ -36,6 +38,17 @@ class _Missing(dict):
         return "?"
 
 
+def answer_to(run: Machine, command: str) -> list[str] | None:
+    """What the prompt answered to a command that was typed: its lines, without what the log said meanwhile. None: it was
+    not typed, or not taken."""
+    lines = run.log.lines
+    for number, text in enumerate(lines):
+        if text.rstrip().endswith(f"bulkhead> {command}"):
+            rest = itertools.takewhile(lambda line: not line.startswith("bulkhead>"), lines[number + 1:])
+            return [line for line in rest if line and parse_line(line) is None]
+    return None
+
+
 def told(run: Machine) -> str | None:
     """The event that says most about what went wrong."""
     for event, sentence in TELLING:
@@ -63,7 +76,7 @@ def emulator_words(run: Machine) -> str | None:
 def booted(root: Path, check: Check) -> Machine:
     config = root / f"config/{check.scenario}.conf"
     spec = MachineSpec(image=root / "build/bulkhead.img", iso=root / "build/bulkhead.iso", scenario=check.scenario, batch=True,
-                       boot="iso" if check.lane == "bochs" else "disk",
+                       boot="iso" if check.lane == "bochs" else "disk", nvmes=scenario.nvmes(config.read_text()),
                        files={f"/bulkhead/{check.scenario}.conf": config.read_bytes()})
     directory = root / "build/run" / f"lab-{check.lane}-{check.scenario}"
     shutil.rmtree(directory, ignore_errors=True)
@@ -80,6 +93,14 @@ def type_commands(run: Machine, typed: tuple) -> None:
             return
 
 
+def control_core_died(run: Machine) -> bool:
+    """Its last words are logged, and nothing will come after them."""
+    died = any(line.event == "cpu.exception" and line.get("core") == "0" for line in run.events)
+    if died:
+        time.sleep(1)
+    return died
+
+
 def observed(root: Path, check: Check) -> tuple[Machine | None, str | None]:
     """A run from power on to its end, or why there was none."""
     problem = make(root, *GOALS[check.lane])
@@ -89,7 +110,7 @@ def observed(root: Path, check: Check) -> tuple[Machine | None, str | None]:
         run = booted(root, check)
         with run:
             type_commands(run, check.typed)
-            while run.running:
+            while run.running and not control_core_died(run):
                 time.sleep(0.05)
     except (MachineError, OSError, ValueError) as error:
         return None, f"the machine did not start: {str(error).splitlines()[0]}"
