@@ -138,6 +138,10 @@ def test_from_the_first_command_to_the_last(tmp_path):
     path.write_text(path.read_text().replace("(index + 1u)", "(index +"))
     done = lab_tool("check", "--step", "1", cwd=target)
     assert done.returncode == 1 and re.search(r"wrong: it does not build: \S+pci_sriov_ids.c:\d+:\d+: error", done.stdout), done.stdout
+    path.write_text(cutter.with_body(path.read_text(), "sriov_vf_rid", "    uint16_t id = sriov->pf->rid + sriov->first_offset + (uint32_t)sriov->stride * index;\n"
+                                     "    return (sriov->pf->rid & 0xffff0000) | id;\n"))
+    done = lab_tool("check", "--step", "1", cwd=target)
+    assert done.returncode == 1 and re.search(r"the check passes, but as part of the hypervisor it does not build: \S+: error: conversion", done.stdout), done.stdout
     done = lab_tool("fill", "--step", "1", cwd=target)
     assert done.returncode == 0
     done = lab_tool("check", "--step", "1", cwd=target)
