@@ -46,16 +46,17 @@ LAB = Lab(
              "VT-d 5.0, 11.4.4.1 (SRTP) and 11.4.4.2 (RTPS).", (ENABLED,)),
         Step(4, ENABLE, "set_root_table", "return STATUS_UNSUPPORTED;",
              "Make the unit use unit->root. A unit that firmware left translating goes on translating, and one iommu.takeover is "
-             "logged (\"... it stays on\"); only where the table had another format (RTADDR.TTM) must TE be off first. Drain the "
-             "write buffer (vtd_write_buffer_flush()), write the table's physical address to RTADDR, let the unit take it "
-             "(latch()), and invalidate all contexts and all translations in one list (vtd_invalidate()). Whatever does not "
-             "follow: gives_up(), with what it does not do (\"it does not take a root table\"). VT-d 5.0, 6.6, 6.8 and 11.4.5.",
+             "logged (\"... it stays on\"); only where the table had another format (RTADDR.TTM is not 0) must TE be off first, and "
+             "iommu.takeover say so. Drain the write buffer (vtd_write_buffer_flush()), write the table's physical address to RTADDR, let the "
+             "unit take it (latch()), and invalidate all contexts and all translations in one list (vtd_invalidate(), which says "
+             "itself what fails). What else does not follow: gives_up(), with what it does not do (\"it does not take a root "
+             "table\"). VT-d 5.0, 6.6, 6.8 and 11.4.5.",
              (ENABLED,)),
         Step(5, ENABLE, "vtd_unit_enable", "return STATUS_UNSUPPORTED;",
              "The order: root table, TE (gives_up() with \"translation cannot be turned on\"), unit->translating, protected memory off, "
              "interrupts (allowed if the DMAR table's flags say so), fault event. A unit that cannot remap interrupts "
-             "(STATUS_UNSUPPORTED) is kept; one that fails at it is refused (\"interrupt remapping cannot be set up: a device could forge interrupts\"), and "
-             "still translates. VT-d 5.0, 11.4.4.1 and 11.4.14.", (ENABLED,)),
+             "(STATUS_UNSUPPORTED) is kept; one that fails at it is refused (gives_up(), \"interrupt remapping cannot be set up: a device "
+             "could forge interrupts\"), but it translates, so it gets its fault event and the result is STATUS_OK. VT-d 5.0, 11.4.4.1 and 11.4.14.", (ENABLED,)),
         Step(6, FAULT, "vtd_fault_free", "(void)unit;\n(void)index;",
              "Free a fault record: its F bit is cleared by writing 1, in the last 32 bits of its 128. vtd_fault_record() has the "
              "offset. VT-d 5.0, 11.4.7.6.", (FAULTS,)),
@@ -69,8 +70,8 @@ LAB = Lab(
         Step(9, FAULT, "next_of_unit", "(void)unit;\n(void)fault;\nreturn false;",
              "The next fault of one unit in this pass. When vtd.pass.looked_at is 0, read FSTS into vtd.pass.status; nothing to do "
              "if neither PPF nor PFO is set. Look at each record once, from the oldest on (FRI), with looked_at as the count: if "
-             "F is set, read it, free it, give it (decode()) and return true. After the last one clear an overflow and return "
-             "false. VT-d 5.0, 7.3.1 and 11.4.7.1.", (FAULTS,)),
+             "F is set, read all of it, then free it, give it (decode()) and return true. After the last one clear an overflow, and nothing "
+             "else in FSTS, and return false. VT-d 5.0, 7.3.1 and 11.4.7.1.", (FAULTS,)),
     ),
     whole=(Machine("tcg", "lab", all_are_recorded),),
     units=("test_vtd_units", "test_vtd_faults"),
@@ -128,6 +129,10 @@ LAB = Lab(
                 r"translation was turned off, and every request passed untranslated"),
         Mistake("format-changed-under-way", 4, (Edit(ENABLE, "    if (translating && (vtd_read64(unit, VTD_RTADDR) & VTD_RTADDR_TTM) != 0) {", "    if (translating && (vtd_read64(unit, VTD_RTADDR) & 1) != 0) {"),),
                 r"TTM, the format of the table, was changed while TE was on"),
+        Mistake("invalidation-unheard", 4, (Edit(ENABLE, "    return vtd_invalidate(unit, everything, ARRAY_SIZE(everything));", "    (void)!vtd_invalidate(unit, everything, ARRAY_SIZE(everything));\n    return STATUS_OK;"),),
+                r"does not carry out invalidations(: the unit minds: TE with .* not invalidated| is turned on all the same)"),
+        Mistake("stays-on-said-in-any-case", 4, (Edit(ENABLE, "firmware left it translating in another mode; translation \"", "firmware left it translating; it stays on; translation \""),),
+                r"left in scalable mode: translation was off for a moment, and iommu.takeover should say that once, and not"),
         Mistake("refused-by-nobody", 4, (Edit(ENABLE, "        return gives_up(unit, STATUS_TIMEOUT, \"it does not take a root table\");", "        return STATUS_TIMEOUT;"),),
                 r"never follows SRTP is used all the same"),
         Mistake("te-first", 5, (Edit(ENABLE, "    enum status status = set_root_table(unit);\n    if (status != STATUS_OK)\n        return status;\n    if (vtd_switch(unit, VTD_GLOBAL_TE, true) != STATUS_OK)\n        return gives_up(unit, STATUS_TIMEOUT, \"translation cannot be turned on\");\n", "    if (vtd_switch(unit, VTD_GLOBAL_TE, true) != STATUS_OK)\n        return gives_up(unit, STATUS_TIMEOUT, \"translation cannot be turned on\");\n    enum status status = set_root_table(unit);\n    if (status != STATUS_OK)\n        return status;\n"),),
@@ -142,6 +147,13 @@ LAB = Lab(
                 r"the protected memory regions are still on|defined but not used"),
         Mistake("unsupported-is-failure", 5, (Edit(ENABLE, "    if (status != STATUS_OK && status != STATUS_UNSUPPORTED)\n        gives_up", "    if (status != STATUS_OK)\n        gives_up"),),
                 r"cannot remap interrupts.*is not turned on|was refused or left half set up"),
+        Mistake("dmar-flags-unasked", 5, (Edit(ENABLE, "enable_interrupts(unit, (dmar->flags & DMAR_FLAG_INTR_REMAP) != 0);", "enable_interrupts(unit, dmar != NULL);"),),
+                r"interrupts are remapped on a machine whose DMAR table has INTR_REMAP"),
+        Mistake("translating-too-late", 5, (Edit(ENABLE, "    unit->translating = true;\n    disable_protected_memory(unit);", "    disable_protected_memory(unit);"),
+                Edit(ENABLE, "    enable_fault_event(unit);\n    return STATUS_OK;\n}", "    unit->translating = unit->usable;\n    enable_fault_event(unit);\n    return STATUS_OK;\n}")),
+                r"cannot set up interrupt remapping translates all the same, and `translating` says that it does not"),
+        Mistake("left-without-a-fault-event", 5, (Edit(ENABLE, "        gives_up(unit, status,\n                 \"interrupt remapping cannot", "        return gives_up(unit, status,\n                 \"interrupt remapping cannot"),),
+                r"cannot set up interrupt remapping translates all the same, and its fault event is still masked"),
         Mistake("interrupts-failed-unnoticed", 5, (Edit(ENABLE, "    if (status != STATUS_OK && status != STATUS_UNSUPPORTED)\n        gives_up", "    if (unit == NULL)\n        gives_up"),),
                 r"never follows IRE is used all the same"),
         Mistake("fault-event-masked", 5, (Edit(ENABLE, "                 \"devices stay blocked\");\n    enable_fault_event(unit);\n", "                 \"devices stay blocked\");\n    (void)enable_fault_event;\n"),),
@@ -168,10 +180,22 @@ LAB = Lab(
                 r"FI is bits 63:12"),
         Mistake("all-are-interrupts", 8, (Edit(FAULT, "    bool interrupt = reason >= 0x20 && reason < 0x30;\n    /*", "    bool interrupt = reason >= 5;\n    /*"),),
                 r"address is .* is reported|reported as one of an interrupt"),
+        Mistake("first-interrupt-reason-left-out", 8, (Edit(FAULT, "    bool interrupt = reason >= 0x20 && reason < 0x30;\n    /*", "    bool interrupt = reason > 0x20 && reason < 0x30;\n    /*"),),
+                r"reason 0x20 is one of an interrupt request"),
+        Mistake("scalable-mode-reasons-are-interrupts", 8, (Edit(FAULT, "    bool interrupt = reason >= 0x20 && reason < 0x30;\n    /*", "    bool interrupt = reason >= 0x20;\n    /*"),),
+                r"address is .* is reported|reported as one of an interrupt, reason 0x30"),
         Mistake("overflow-not-told", 8, (Edit(FAULT, "        .overflow = (vtd.pass.status & VTD_FSTS_PFO) != 0,\n", ""),),
                 r"nobody is told that some are lost"),
         Mistake("not-freed", 9, (Edit(FAULT, "        vtd_fault_free(unit, index);\n        *fault", "        *fault"),),
                 r"F is not cleared, so the record stays in use"),
+        Mistake("freed-before-it-is-read", 9, (Edit(FAULT, "        uint64_t low = vtd_read64(unit, vtd_fault_record(unit, index));\n        vtd_fault_free(unit, index);\n", "        vtd_fault_free(unit, index);\n        uint64_t low = vtd_read64(unit, vtd_fault_record(unit, index));\n"),),
+                r"what stood in its record after F was cleared.*read all of it first, then free it"),
+        Mistake("stops-at-a-free-record", 9, (Edit(FAULT, "            continue;\n        uint64_t low", "            break;\n        uint64_t low"),),
+                r"of which the second is free: what comes behind it is not reported"),
+        Mistake("overflow-alone-overlooked", 9, (Edit(FAULT, "    if ((vtd.pass.status & (VTD_FSTS_PPF | VTD_FSTS_PFO)) == 0)", "    if ((vtd.pass.status & VTD_FSTS_PPF) == 0)"),),
+                r"FSTS.PFO is set and no record is in use"),
+        Mistake("status-written-back", 9, (Edit(FAULT, "        vtd_write32(unit, VTD_FSTS, VTD_FSTS_PFO);\n    return false;", "        vtd_write32(unit, VTD_FSTS, vtd.pass.status);\n    return false;"),),
+                r"FSTS.ICE was cleared, an error of the invalidation queue that nobody has seen"),
         Mistake("from-the-first", 9, (Edit(FAULT, "(VTD_FSTS_FRI(vtd.pass.status) + vtd.pass.looked_at++) % count;", "vtd.pass.looked_at++;"),),
                 r"the records are a ring, and FSTS\.FRI says where the oldest is"),
         Mistake("ring-without-end", 9, (Edit(FAULT, "(VTD_FSTS_FRI(vtd.pass.status) + vtd.pass.looked_at++) % count;", "VTD_FSTS_FRI(vtd.pass.status) + vtd.pass.looked_at++;"),),

@@ -105,6 +105,10 @@ static void takeover(void)
     expect(unit->counts.translation_off == 1,
            "TTM, the format of the table, was changed while TE was on; only that needs translation "
            "off (VT-d 11.4.5)");
+    expect(host_log_count("iommu.takeover", "") == 1 &&
+               host_log_count("iommu.takeover", "stays on") == 0,
+           "a unit that firmware left in scalable mode: translation was off for a moment, and "
+           "iommu.takeover should say that once, and not that it stays on");
 }
 
 static void protected_memory(void)
@@ -123,6 +127,31 @@ static void without_interrupts(void)
     expect(vtd.unit[0].usable && (unit->fectl & VTD_FECTL_IM) == 0,
            "a unit that cannot remap interrupts was refused or left half set up; for whoever needs "
            "remapping, `remapping` says no");
+    unit_of(MODEL_CAP, MODEL_ECAP);
+    machine_dmar_flags(0);
+    start("a machine whose DMAR table has INTR_REMAP (flags, bit 0) clear");
+    expect((unit->gsts & VTD_GLOBAL_IRE) == 0,
+           "interrupts are remapped on a machine whose DMAR table has INTR_REMAP (flags, bit 0) "
+           "clear: the platform says that it cannot (VT-d 8.1)");
+}
+
+/* From the root table on nothing is answered. */
+static void never_invalidates(void)
+{
+    static const char what[] = "a unit that does not carry out invalidations";
+    unit_of(MODEL_CAP, MODEL_ECAP);
+    const struct dmar *dmar = machine_table();
+    expect(machine_init() == STATUS_OK, "the unit cannot be prepared: %s", host_log_text());
+    unit->queue_silent = true;
+    asking("turning on %s", what);
+    enum status status = iommu_translate(dmar);
+    expect(vtd_model_violations() == 0,
+           "%s: the unit minds: %s; the status of vtd_invalidate() is that of set_root_table()",
+           what, vtd_model_first_violation_text());
+    expect(status != STATUS_OK && (unit->gsts & VTD_GLOBAL_TE) == 0,
+           "%s is turned on all the same: it may go by what it remembers of other tables; the "
+           "status of vtd_invalidate() counts",
+           what);
 }
 
 static void never_follows(uint32_t bit, const char *name, const char *message)
@@ -152,5 +181,11 @@ void lab_check(void)
     without_interrupts();
     never_follows(VTD_GLOBAL_SRTP, "SRTP", "does not take a root table");
     never_follows(VTD_GLOBAL_TE, "TE", "translation cannot be turned on");
+    never_invalidates();
     never_follows(VTD_GLOBAL_IRE, "IRE", "interrupt remapping cannot be set up");
+    expect(vtd.unit[0].translating && (unit->fectl & VTD_FECTL_IM) == 0,
+           "a unit that cannot set up interrupt remapping translates all the same, and %s; what it "
+           "blocks is to be reported like any other's",
+           vtd.unit[0].translating ? "its fault event is still masked"
+                                   : "`translating` says that it does not");
 }

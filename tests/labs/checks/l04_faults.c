@@ -91,6 +91,9 @@ static void one(bool write, uint8_t reason)
     expect(drain("one fault") == 1, "a fault of %s was not reported exactly once",
            rid_text(source).text);
     const struct iommu_fault *got = &seen[0];
+    expect(got->reason != 0x5a && got->address >> 16 != 0x5a5a5a5a5a5a,
+           "a fault is reported with what stood in its record after F was cleared: the next fault "
+           "may be in it by then; read all of it first, then free it");
     expect(RID_SEGMENT(got->rid) == 3,
            "the fault of a unit of segment 3 is reported for segment %u: a record has 16 bits of "
            "source id, the segment is the unit's",
@@ -126,6 +129,14 @@ static void interrupt_fault(void)
            "an interrupt request with index %u is reported with %#llx: the index is bits 63:48 of "
            "the record",
            index, (unsigned long long)seen[0].address);
+    for (unsigned reason = 0x20; reason <= 0x2f; reason += 0xf) {
+        vtd_model_fault(unit, 0x10, (uint64_t)index << 48, (uint8_t)reason, true);
+        expect(drain("the first and the last reason of interrupts") == 1 && seen[0].interrupt &&
+                   seen[0].address == index,
+               "reason %#x is one of an interrupt request (20h to 2Fh, both included), reported as "
+               "%s at %#llx",
+               reason, seen[0].interrupt ? "one" : "DMA", (unsigned long long)seen[0].address);
+    }
 }
 
 static void expect_each(unsigned faults, unsigned first, const char *what)
@@ -182,6 +193,27 @@ static void overflow(void)
            "after an overflow the next fault is not reported, or reported as lost");
 }
 
+/* What else is in FSTS and in the ring. */
+static void around(void)
+{
+    turned_on(4);
+    for (unsigned i = 0; i < 4; i++)
+        vtd_model_fault(unit, 0x10, (uint64_t)(i + 1) << 12, 5, true);
+    unit->frcd[1][1] &= ~VTD_FRCD_HIGH_F;
+    expect(drain("four records, of which the second is free") == 3,
+           "four records, of which the second is free: what comes behind it is not reported; a "
+           "record that is free ends nothing, each is looked at");
+    turned_on(4);
+    unit->fsts |= VTD_FSTS_PFO | VTD_FSTS_ICE;
+    expect(drain("an overflow, and no record is in use") == 0, "a free record was reported");
+    expect((unit->fsts & VTD_FSTS_PFO) == 0,
+           "FSTS.PFO is set and no record is in use (PPF is 0): it is still set, and while it is, "
+           "the unit records nothing more (VT-d 7.3.1)");
+    expect((unit->fsts & VTD_FSTS_ICE) != 0,
+           "FSTS.ICE was cleared, an error of the invalidation queue that nobody has seen: FSTS is "
+           "write 1 to clear, so write PFO alone");
+}
+
 /* PFO is cleared when there is room: before, the next fault would overflow at once. */
 static void while_they_go_on(unsigned faults)
 {
@@ -210,12 +242,14 @@ void lab_check(void)
     one(true, 5);
     one(false, 6);
     one(true, 0x1f);
+    one(true, 0x30);
     interrupt_fault();
     ring(1, 1);
     ring(8, 3);
     ring(3, 2);
     ring(256, 256);
     overflow();
+    around();
     while_they_go_on(2);
     while_they_go_on(5);
 }

@@ -337,8 +337,9 @@ static void write32(struct vtd_model *unit, uint32_t offset, uint32_t value)
 {
     uint64_t *record = fault_register(unit, offset & ~7u);
     if (record != NULL) {
-        if (offset % 16 == 12)
-            *record &= ~((uint64_t)(value & 0x80000000u) << 32);
+        /* The other fields hold something only while F is set (11.4.7.6). */
+        if (offset % 16 == 12 && (value & 0x80000000u) != 0 && (*record & VTD_FRCD_HIGH_F) != 0)
+            record[-1] = record[0] = UINT64_C(0x5a5a5a5a5a5a5a5a);
         return;
     }
     switch (offset) {
