@@ -54,7 +54,7 @@ LAB = Lab(
              "(destination_fits(): STATUS_UNSUPPORTED), a vector below 16 (STATUS_INVALID). An entry is free when it is not present; "
              "search all from VTD_INTERRUPT_FIRST to VTD_INTERRUPT_ENTRIES - 1, from unit->interrupt_hint on and round, which "
              "is kept behind the one found. None: STATUS_FULL. The unit may look at the entry between any two writes. "
-             "Publish it, invalidate it (its failure is yours), and only then give out the message in *msi: remappable format, no "
+             "Publish it, invalidate it (what invalidate_entry() returns is the result), and only then give out the message in *msi: remappable format, no "
              "subhandle. VT-d 5.0, 5.1.2.2, 6.5.2.7 and 9.10.", (ENTRIES,)),
         Step(4, ENTRY, "clear_entry", "(void)unit;\n(void)index;",
              "Take an entry out of the table: all of it becomes 0, and the unit must not see a half of it present meanwhile "
@@ -70,7 +70,8 @@ LAB = Lab(
              "is not a write to feexxxxxh, has a vector below 16 or a delivery mode other than fixed and lowest priority, or names a core "
              "that is not the guest's. Where interrupts are not remapped: MESSAGE_ADDRESS() of that core and the vector alone, no more "
              "than 8 bits of APIC id. Else a vector that has an entry gives it back first, and then gets a new one; vector->allocated "
-             "and vector->index say at any time what it has, and what fails is refused with the status it failed with. SDM 3A, "
+             "and vector->index say at any time what it has (nothing, once it was given back, well or not), and what fails is refused "
+             "with the status it failed with. SDM 3A, "
              "11.11; VT-d 5.0, 5.1.2.", (MESSAGES,)),
         Step(8, MSIX, "vector_update", "(void)assignment;\n(void)number;",
              "Bring the device's table entry in line with the guest's: masked first, and if the guest has it masked or MSI-X off, or "
@@ -102,6 +103,8 @@ LAB = Lab(
                 r"SVT .* is 2 instead of 1"),
         Mistake("sq-ignores-the-function", 2, (Edit(ENTRY, "    return VTD_IRTE_HIGH_VERIFY | (uint16_t)rid;", "    return VTD_IRTE_HIGH_VERIFY | UINT64_C(3) << 16 | (uint16_t)rid;"),),
                 r"SQ .* is 3: function bits are left out"),
+        Mistake("segment-in-the-entry", 2, (Edit(ENTRY, "    return VTD_IRTE_HIGH_VERIFY | (uint16_t)rid;", "    return VTD_IRTE_HIGH_VERIFY | rid;"),),
+                r"the PCI segment \(bits 31:16 of a rid_t\) is in SQ, SVT and above"),
         Mistake("sid-of-another-function", 2, (Edit(ENTRY, "    return VTD_IRTE_HIGH_VERIFY | (uint16_t)rid;", "    return VTD_IRTE_HIGH_VERIFY | (uint16_t)(rid & ~7u);"),),
                 r"SID is 01:10\.0 instead of 01:10\.1, the function that was given the entry"),
         Mistake("vector-unchecked", 3, (Edit(ENTRY, "    if (vector < 16)\n        return STATUS_INVALID;\n", ""),),
@@ -133,6 +136,12 @@ LAB = Lab(
                 r"entry 0 was given out"),
         Mistake("free-not-asked", 3, (Edit(ENTRY, "    while (tried < VTD_INTERRUPT_ENTRIES && (unit->interrupts[index].low & VTD_IRTE_P) != 0) {", "    while (tried < VTD_INTERRUPT_FIRST) {"),),
                 r"entry 1 was given out twice: an entry is free when P is clear|the table is full and an entry was given out"),
+        Mistake("always-from-the-first", 3, (Edit(ENTRY, "    uint32_t index = unit->interrupt_hint;\n", "    uint32_t index = VTD_INTERRUPT_FIRST;\n"),),
+                r"the search begins behind the entry that was found last"),
+        Mistake("hint-on-the-one-found", 3, (Edit(ENTRY, "    unit->interrupt_hint = index + 1 < VTD_INTERRUPT_ENTRIES ? index + 1 : VTD_INTERRUPT_FIRST;\n", "    unit->interrupt_hint = index;\n"),),
+                r"the search begins behind the entry that was found last"),
+        Mistake("hint-behind-the-last", 3, (Edit(ENTRY, "    unit->interrupt_hint = index + 1 < VTD_INTERRUPT_ENTRIES ? index + 1 : VTD_INTERRUPT_FIRST;\n", "    unit->interrupt_hint = index + 1;\n"),),
+                r"iommu_interrupt_allocate\) goes past the end of the data"),
         Mistake("no-way-round", 3, (Edit(ENTRY, "        index = index + 1 < VTD_INTERRUPT_ENTRIES ? index + 1 : VTD_INTERRUPT_FIRST;\n        tried++;", "        index++;\n        tried = index;"),),
                 r"was not found: the search goes on at entry 1"),
         Mistake("upper-half-first", 4, (Edit(ENTRY, "    entry->low = 0;\n    memory_fence();\n    entry->high = 0;", "    entry->high = 0;\n    memory_fence();\n    entry->low = 0;"),),
@@ -143,6 +152,8 @@ LAB = Lab(
                 r"freed, on a unit that does not snoop caches"),
         Mistake("another-function's", 5, (Edit(ENTRY, "    if (!entry_is_of(unit, index, function->rid))\n        return STATUS_DENIED;\n", ""),),
                 r"a function freed an entry of another one"),
+        Mistake("nothing-back-from-an-unusable-unit", 5, (Edit(ENTRY, "    if (unit == NULL || !unit->remapping)\n        return STATUS_UNSUPPORTED;\n    if (!entry", "    if (unit == NULL || !unit->remapping || !unit->usable)\n        return STATUS_UNSUPPORTED;\n    if (!entry"),),
+                r"has still an entry of one, which could not be given back"),
         Mistake("freed-and-not-invalidated", 5, (Edit(ENTRY, "    clear_entry(unit, index);\n    return invalidate_entry(unit, index);", "    clear_entry(unit, index);\n    return STATUS_OK;"),),
                 r"the message is still delivered; what is cleared in memory stays in the interrupt entry cache"),
         Mistake("invalidated-and-then-cleared", 5, (Edit(ENTRY, "    clear_entry(unit, index);\n    return invalidate_entry(unit, index);", "    enum status status = invalidate_entry(unit, index);\n    clear_entry(unit, index);\n    return status;"),),
@@ -175,11 +186,33 @@ LAB = Lab(
                 r"(4 vectors have 5|rewritten 100 times has \d+) remapping entries"),
         Mistake("allocated-kept", 7, (Edit(MSIX, "        vector->allocated = false;\n        if (status", "        if (status"),),
                 r"must not be freed again: the vector stays masked"),
+        Mistake("new-entry-before-the-old-one-goes", 7, (Edit(MSIX, """    if (vector->allocated) {
+        enum status status = iommu_interrupt_free(assignment->function, vector->index);
+        vector->allocated = false;
+        if (status != STATUS_OK)
+            return refuse_message(assignment, vector, status,
+                                  "its old remapping entry stays in use");
+    }
+    enum status status = iommu_interrupt_allocate(assignment->function, destination, number, msi);
+""", """    enum status status = iommu_interrupt_allocate(assignment->function, destination, number, msi);
+    if (status == STATUS_OK && vector->allocated)
+        status = iommu_interrupt_free(assignment->function, vector->index);
+"""),),
+                r"programmed again when the table is full: .*the vector stays masked"),
+        Mistake("failure-of-giving-back-unheard", 7, (Edit(MSIX, """        if (status != STATUS_OK)
+            return refuse_message(assignment, vector, status,
+                                  "its old remapping entry stays in use");
+""", "        (void)status;\n"),),
+                r"iommu_interrupt_free\(\) failed with denied, and the vector is (unmasked|masked)"),
+        Mistake("every-failure-is-a-denial", 7, (Edit(MSIX, "    if (status != STATUS_OK)\n        return refuse_message(assignment, vector, status,\n                              \"no int", "    if (status != STATUS_OK)\n        return refuse_message(assignment, vector, STATUS_DENIED,\n                              \"no int"),),
+                r"failed with unsupported, and irq.refused tells another status: .*denied"),
         Mistake("index-not-noted", 7, (Edit(MSIX, "    vector->allocated = true;\n    vector->index = msi->index;\n", "    vector->allocated = true;\n"),),
                 r"stays masked in the device \(irq\.refused .*its old remapping entry stays in use"),
         Mistake("written-while-unmasked", 8, (Edit(MSIX, "    entry_write(assignment, number, ENTRY_CONTROL, ENTRY_CONTROL_MASKED);\n    if (vector->masked || !assignment->msix_enabled)\n        return;\n",
                                                    "    if (vector->masked || !assignment->msix_enabled) {\n        entry_write(assignment, number, ENTRY_CONTROL, ENTRY_CONTROL_MASKED);\n        return;\n    }\n"),),
                 r"an entry of the device's table was written while it was unmasked|failed and the vector is unmasked"),
+        Mistake("upper-address-left", 8, (Edit(MSIX, "    entry_write(assignment, number, ENTRY_ADDRESS_HIGH, msi.address_high);\n", ""),),
+                r"the message's address is 0x55fee\w+: interrupts are writes to fee00000h"),
         Mistake("unmasked-too-early", 8, (Edit(MSIX, "    entry_write(assignment, number, ENTRY_ADDRESS_LOW, msi.address_low);", "    entry_write(assignment, number, ENTRY_CONTROL, 0);\n    entry_write(assignment, number, ENTRY_ADDRESS_LOW, msi.address_low);"),),
                 r"written while it was unmasked: the device may send half of it"),
         Mistake("guest's-message-in-the-device", 8, (Edit(MSIX, "    entry_write(assignment, number, ENTRY_ADDRESS_LOW, msi.address_low);", "    entry_write(assignment, number, ENTRY_ADDRESS_LOW, (uint32_t)vector->address);"),),

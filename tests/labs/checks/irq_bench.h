@@ -14,16 +14,17 @@
 
 static struct pci_function *function, *other;
 static struct vtd_model *unit;
+static uint16_t segment;
 
 static inline void machine_of(uint64_t cap, uint64_t ecap, bool x2apic)
 {
     machine_reset();
     vtd_model_x2apic(x2apic);
     unit = vtd_model_add(0xfed90000, cap, ecap);
-    machine_drhd(0, true, unit->base);
+    machine_drhd(segment, true, unit->base);
     unsigned bus = seeded("bus", 1, 200, 1), device = seeded("device", 1, 31, 0x10);
-    function = machine_function(RID(0, bus, device, 1), NULL);
-    other = machine_function(RID(0, bus, device, 3), NULL);
+    function = machine_function(RID(segment, bus, device, 1), NULL);
+    other = machine_function(RID(segment, bus, device, 3), NULL);
     function->life = PCI_USED;
     expect(machine_start() == STATUS_OK, "the check's own machine could not be made: %s",
            host_log_text());
@@ -100,7 +101,11 @@ static inline void expect_destination(uint32_t index, uint32_t apic_id)
 
 static inline void expect_source(uint32_t index, const struct pci_function *of)
 {
-    uint64_t high = entry_at(index)->high;
+    uint64_t high = entry_at(index)->high, too_much = of->rid & 0xffff0000;
+    expect(too_much == 0 || (high & too_much) == 0,
+           "entry %u: the upper half is %#llx: the PCI segment (bits 31:16 of a rid_t) is in SQ, "
+           "SVT and above; the SID has 16 bits, and the unit is of that segment",
+           index, (unsigned long long)high);
     expect(VTD_IRTE_SVT(high) == 1,
            "entry %u: SVT (bits 19:18 of the upper half) is %u instead of 1: the function's own "
            "interrupts work, but the unit does not compare the requester id as it should, and "

@@ -167,6 +167,12 @@ static void order(void)
            "iommu_interrupt_free(): the unit was told to forget the entry while it was still "
            "present; it may have looked again before it was cleared");
     expect_costs("iommu_interrupt_free()");
+    uint16_t first = msi.index;
+    expect(allocate(&msi) == STATUS_OK && msi.index == first + 1,
+           "entry %u was given back, and the next one given out is %u instead of %u: the search "
+           "begins behind the entry that was found last (interrupt_hint), or it looks at all of "
+           "those in use each time",
+           first, msi.index, first + 1);
 }
 
 static void destinations(void)
@@ -258,6 +264,12 @@ static void free_refusals(void)
     expect(give_back(function, msi.index) == STATUS_UNSUPPORTED,
            "a unit that does not remap has no entries to free (STATUS_UNSUPPORTED)");
     vtd.unit[0].remapping = true;
+    vtd.unit[0].usable = false;
+    expect(give_back(function, msi.index) == STATUS_OK && entries_present() == 0,
+           "a unit that takes no functions any more (`usable` is false) has still an entry of one, "
+           "which could not be given back: the unit goes by it as before");
+    vtd.unit[0].usable = true;
+    expect(allocate(&msi) == STATUS_OK, "iommu_interrupt_allocate() refuses: %s", host_log_text());
     unit->queue_silent = true;
     expect(give_back(function, msi.index) != STATUS_OK,
            "a unit does not answer and nobody heard: it may deliver the message still");
@@ -278,6 +290,10 @@ void lab_check(void)
     in_and_out("on a unit that does not snoop caches (ECAP.C is 0)");
     machine_of(MODEL_CAP | VTD_CAP_CM, MODEL_ECAP, true);
     in_and_out("on a unit with caching mode (CAP.CM is 1)");
+    segment = 2;
+    machine_of(MODEL_CAP, MODEL_ECAP, true);
+    in_and_out("in segment 2");
+    segment = 0;
     order();
     destinations();
     allocation_refusals();

@@ -86,7 +86,7 @@ static void fresh(void)
         .vectors = vectors,
     };
     for (unsigned i = 0; i < VECTORS; i++) {
-        table[i][3] = 1;
+        memcpy(table[i], (const uint32_t[]){0xfee00000, 0x55, 0xaaaa, 1}, sizeof table[i]);
         vectors[i] = (struct guest_vector){.masked = true};
     }
 }
@@ -188,6 +188,10 @@ static void changes(void)
                          "would send a message of before");
     expect(strstr(host_log_text(), "irq.refused") != NULL,
            "iommu_interrupt_allocate() failed and nobody was told (irq.refused)");
+    expect(host_log_count("irq.refused", "status=unsupported") == 1,
+           "iommu_interrupt_allocate() failed with unsupported, and irq.refused tells another "
+           "status: %s",
+           refusal());
     vtd.unit[0].usable = true;
     vtd.unit_count--;
     put(0, 8, 0x34);
@@ -199,6 +203,28 @@ static void changes(void)
     device.msix_enabled = false;
     put(0, 12, 0);
     expect(is_masked(0), "the guest has MSI-X off, and the vector is unmasked in the device");
+}
+
+/* A vector that is programmed again, when its own entry is the only one to be had, or not to be
+ * had. */
+static void programmed_again(void)
+{
+    struct iommu_msi msi;
+    fresh();
+    program(0, to(near), 0x31);
+    while (iommu_interrupt_allocate(other, near, 0x41, &msi) == STATUS_OK)
+        continue;
+    put(0, 8, 0x32);
+    expect_arrives(0, near, 0x32,
+                   "a vector that is programmed again when the table is full: it gives its own "
+                   "entry back first, and then gets one");
+    host_log_clear();
+    vectors[0].index = msi.index; /* another function's: not given back */
+    put(0, 8, 0x33);
+    expect(is_masked(0) && host_log_count("irq.refused", "status=denied") == 1,
+           "iommu_interrupt_free() failed with denied, and the vector is %s, %s; the entry "
+           "that it had may be in use still, so it stays masked and irq.refused tells the status",
+           is_masked(0) ? "masked" : "unmasked", refusal());
 }
 
 static void forgeries(void)
@@ -266,6 +292,7 @@ void lab_check(void)
 {
     delivery();
     changes();
+    programmed_again();
     forgeries();
     without_remapping();
 }
