@@ -85,11 +85,12 @@ LAB = Lab(
              "(view_reset_interrupts()), its life is PCI_RESETTING, its reset starts. reset_status is BUSY while that goes on, else the "
              "error; an error STATUS_BUSY becomes STATUS_DENIED. PCIe 6.0, 6.6.2; invariant I6.", (BACK,)),
         Step(7, ASSIGN, "assignment_disconnect", "(void)assignment;\nreturn STATUS_UNSUPPORTED;",
-             "For a function that is not PCI_RESETTING: STATUS_DENIED if it is connected, else there is nothing to do. Else its context "
-             "entry goes (iommu_disconnect()), whatever became of the reset; then the PF's driver, if there is one, releases the VF, "
-             "by vf_release or, without that, vf_reset. keep_back() for the reset's error (device.reset_failed) and for the unit's "
-             "(device.detach_failed): PCI_UNUSABLE, or PCI_UNCONFIRMED if the unit did not confirm. Only without an error is it "
-             "PCI_CLEAN. VT-d 5.0, 6.5; invariant I6.", (BACK,)),
+             "For a function that is not PCI_RESETTING: STATUS_DENIED if it is connected, else there is nothing to do. Else "
+             "its context entry goes (iommu_disconnect()), whatever became of the reset; then the PF's driver, if there is "
+             "one, releases the VF, by vf_release or, without that, vf_reset (what that returns is not counted: it is called "
+             "again before the next start). keep_back() for the reset's error (device.reset_failed) and for the unit's "
+             "(device.detach_failed, which is the one returned when both fail): PCI_UNUSABLE, or PCI_UNCONFIRMED if the unit "
+             "did not confirm. Only without an error is it PCI_CLEAN. VT-d 5.0, 6.5; invariant I6.", (BACK,)),
     ),
     whole=(Machine("tcg", "lab", reset_before_it_moves, (("guest.stopped", "alpha", move),)),),
     units=("test_reset", "test_reset_methods", "test_device_order"),
@@ -119,6 +120,14 @@ LAB = Lab(
                 r"without a PCIe capability there is no Device Status"),
         Mistake("af-status-forgotten", 2, (Edit(RESET, "(pci_read8(rid, function->cap_af + AF_STATUS) & AF_STATUS_PENDING) != 0;", "rid == 0;"),),
                 r"reset by AF while Transactions Pending in AF Status was set"),
+        Mistake("pcie-or-af", 2, (Edit(RESET, """    if (function->cap_pcie != 0 && (pci_read16(rid, function->cap_pcie + PCIE_DEVICE_STATUS) &
+                                    PCIE_DEVICE_STATUS_PENDING) != 0)
+        return true;
+""", """    if (function->cap_pcie != 0)
+        return (pci_read16(rid, function->cap_pcie + PCIE_DEVICE_STATUS) &
+                PCIE_DEVICE_STATUS_PENDING) != 0;
+"""),),
+                r"has both a PCIe capability and AF was reset while Transactions Pending in AF Status"),
         Mistake("af-tp-unasked", 2, (Edit(RESET, "           (pci_read8(rid, function->cap_af + AF_CAPABILITIES) & AF_CAPABILITIES_TP) != 0 &&\n", ""),),
                 r"whose AF Capabilities has no TP"),
         Mistake("bus-mastering-on", 3, (Edit(RESET, "        quiesce(other);\n    quiesce(function);\n", "        quiesce(other);\n    pci_registers_save(function);\n    function->in_reset = true;\n"),),
@@ -143,6 +152,8 @@ LAB = Lab(
                 r"100 ms must pass after FLR"),
         Mistake("device-control-overwritten", 4, (Edit(RESET, "        pci_update16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL, 0, PCIE_DEVICE_CONTROL_FLR);", "        pci_config_write(rid, function->cap_pcie + PCIE_DEVICE_CONTROL, 2, PCIE_DEVICE_CONTROL_FLR);"),),
                 r"the rest of Device Control was overwritten"),
+        Mistake("pm-control-overwritten", 4, (Edit(RESET, "        pci_update16(rid, function->cap_pm + PM_CONTROL, PM_CONTROL_STATE, PM_CONTROL_D3HOT);", "        pci_config_write(rid, function->cap_pm + PM_CONTROL, 2, PM_CONTROL_D3HOT);"),),
+                r"reset by pm: the rest of the register of PowerState was overwritten"),
         Mistake("flr-bit-not-set", 4, (Edit(RESET, "        pci_update16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL, 0, PCIE_DEVICE_CONTROL_FLR);\n        break;", "        pci_update16(rid, function->cap_pcie + PCIE_DEVICE_CONTROL, PCIE_DEVICE_CONTROL_FLR, 0);\n        break;"),),
                 r"no reset was begun; the bit is Initiate Function Level Reset"),
         Mistake("d3hot-not-held", 4, (Edit(RESET, "        return go_on(reset, PCI_RESET_HELD, PM_TIME);", "        return go_on(reset, PCI_RESET_SETTLE, PM_TIME);"),),
@@ -157,6 +168,20 @@ LAB = Lab(
                 r"does not answer after FLR .*was taken for"),
         Mistake("witness-after-the-restore", 5, (Edit(RESET, "    bool kept = (pci_read16(function->rid, PCI_COMMAND) & function->saved.witness) != 0;\n    bool holds = pci_registers_restore(function);", "    bool holds = pci_registers_restore(function);\n    bool kept = (pci_read16(function->rid, PCI_COMMAND) & function->saved.witness) != 0;"),),
                 r"a function that came back was refused: it says .*it was none"),
+        Mistake("silent-without-an-answer", 5, (Edit(RESET, "        return fail(function, STATUS_TIMEOUT, \"the function does not answer after its reset\");", "        return STATUS_TIMEOUT;"),),
+                r"does not answer after FLR was refused without a line pci.reset"),
+        Mistake("joined-and-dead", 5, (Edit(RESET, """    if (!answers(function))
+        return fail(function, STATUS_TIMEOUT, "the function does not answer after its reset");
+    if (!function->in_reset)
+        return STATUS_OK;
+""", """    if (!function->in_reset)
+        return STATUS_OK;
+    if (!answers(function))
+        return fail(function, STATUS_TIMEOUT, "the function does not answer after its reset");
+"""),),
+                r"brought back with the first one and does not answer now"),
+        Mistake("all-witnesses-wanted", 5, (Edit(RESET, "    bool kept = (pci_read16(function->rid, PCI_COMMAND) & function->saved.witness) != 0;", "    bool kept = function->saved.witness != 0 &&\n                (pci_read16(function->rid, PCI_COMMAND) & function->saved.witness) ==\n                    function->saved.witness;"),),
+                r"one of three witness bits came through the reset"),
         Mistake("witness-ignored", 5, (Edit(RESET, "    if (kept)\n        return fail(", "    if (kept && !holds)\n        return fail("),),
                 r"command register unchanged, and was taken for reset"),
         Mistake("restored-only-after-a-reset", 5, (Edit(RESET, "    bool holds = pci_registers_restore(function);\n    if (kept)", "    bool holds = kept || pci_registers_restore(function);\n    if (kept)"),),
@@ -177,6 +202,8 @@ LAB = Lab(
                 r"refuses with busy, and reset_status says that the reset goes on"),
         Mistake("life-not-changed", 6, (Edit(ASSIGN, "    (void)!pci_life_set(assignment->function, PCI_RESETTING);\n", ""),),
                 r"function->life == PCI_RESETTING"),
+        Mistake("silenced-is-not-in-use", 6, (Edit(ASSIGN, "    if (!pci_in_use(assignment->function))\n        return;\n    pci_bus", "    if (assignment->function->life != PCI_USED)\n        return;\n    pci_bus"),),
+                r"of a silenced function, which is still its guest's .*master off is missing"),
         Mistake("not-in-use", 6, (Edit(ASSIGN, "    if (!pci_in_use(assignment->function))\n        return;\n", ""),),
                 r"a second time: wanted \[\], got \[master off"),
         Mistake("driver-before-the-context-entry", 7, (

@@ -52,6 +52,8 @@ void lab_check(void)
         }
         if (function->cap_pcie != 0)
             model_put(device, PCIE + PCIE_DEVICE_CONTROL, 2, before);
+        if (method == PCI_RESET_PM)
+            model_put(device, PM + PM_CONTROL, 2, 0x0100); /* PME_En */
         model_put(port, PCI_BRIDGE_CONTROL, 2, 0x0002);
         start();
         enum status status = poll_until(issued);
@@ -64,6 +66,9 @@ void lab_check(void)
         expect(method != PCI_RESET_PM || (model_get(device, PM + PM_CONTROL, 2) & 3) == 3,
                "reset by pm: PowerState is %u, and D3hot is 3",
                model_get(device, PM + PM_CONTROL, 2) & 3);
+        expect(method != PCI_RESET_PM || (model_get(device, PM + PM_CONTROL, 2) & 0x0100) != 0,
+               "reset by pm: the rest of the register of PowerState was overwritten (PME_En, bit "
+               "8): set the two bits alone");
         unsigned control = model_get(port, PCI_BRIDGE_CONTROL, 2);
         expect((control & PCI_BRIDGE_CONTROL_RESET) ==
                    (method == PCI_RESET_BUS ? PCI_BRIDGE_CONTROL_RESET : 0),

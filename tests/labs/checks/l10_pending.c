@@ -52,6 +52,15 @@ void lab_check(void)
            "half a second for AF Status of a function whose AF Capabilities has no TP: "
            "the bit has no meaning then");
     card_with(PCI_RESET_FLR);
+    advanced_features(AF_CAPABILITIES_TP | AF_CAPABILITIES_FLR);
+    model_put(device, AF + AF_STATUS, 1, AF_STATUS_PENDING);
+    function->cap_af = AF;
+    start();
+    (void)!poll_until(half_a_second);
+    expect(!was_reset(),
+           "a function that has both a PCIe capability and AF was reset while Transactions Pending "
+           "in AF Status was set: it may tell by either");
+    card_with(PCI_RESET_FLR);
     device->pending_stuck = true;
     start();
     expect(

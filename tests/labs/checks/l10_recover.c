@@ -41,6 +41,9 @@ void lab_check(void)
            "a function that does not answer after FLR (every read is all ones) was taken for %s: "
            "ask answers() first; STATUS_TIMEOUT",
            status == STATUS_OK ? "reset" : "one that does not take its registers");
+    expect(host_log_count("pci.reset", "status=timeout") == 1,
+           "a function that does not answer after FLR was refused without a line pci.reset that "
+           "says so: fail()");
 
     card_with(PCI_RESET_PM);
     device->ignored_resets = 1;
@@ -52,6 +55,14 @@ void lab_check(void)
     expect(host_log_count("pci.reset", "it was none") == 1,
            "a reset that was none: refused, but it says \"%s\"", reason());
     expect_whole(device, "after a reset that was none");
+
+    card_with(PCI_RESET_FLR);
+    start();
+    (void)!poll_until(was_reset);
+    model_put(device, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+    expect(poll_until(NULL) == STATUS_DEVICE,
+           "one of three witness bits came through the reset, and it was taken for a reset: a "
+           "reset clears all of them, so one that is left is enough");
 
     card_with(PCI_RESET_FLR);
     start();
@@ -86,4 +97,9 @@ void lab_check(void)
     expect(model_get(other, 0x10, 4) == BAR + 0x100000,
            "the second function of a bus reset got its registers twice: it was brought back with "
            "the first one (in_reset is clear), and what it has now is newer");
+    other->dies_in_reset = true;
+    reset = joined;
+    expect(poll_until(NULL) == STATUS_TIMEOUT,
+           "the second function of a bus reset was brought back with the first one and does not "
+           "answer now, and it was taken for reset: ask answers() first, whoever restored it");
 }

@@ -144,7 +144,14 @@ static void stops(void)
     function.life = PCI_CLEAN;
     quiesce();
     expect_order("assignment_quiesce() of a function that is not in use", "");
-    function.life = PCI_USED;
+    function.life = PCI_SILENCED;
+    quiesce();
+    expect_order("assignment_quiesce() of a silenced function, which is still its guest's "
+                 "(pci_in_use())",
+                 "master off, msix off, reset start");
+    quiet();
+    trace[0] = '\0';
+    connected_vf(true);
     failing = "reset start";
     failure = STATUS_UNSUPPORTED;
     quiesce();
@@ -193,7 +200,7 @@ static void takes_back(void)
                  "");
     expect(status == STATUS_DENIED,
            "a function in use, which nobody has stopped and reset, was taken back: %s instead of "
-           "access-denied; assignment_quiesce() comes first",
+           "denied; assignment_quiesce() comes first",
            status_name(status));
 }
 
