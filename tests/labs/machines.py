@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from machine import PATIENCE, Machine, MachineSpec, machine, scenario
+from machine import PATIENCE, Machine, MachineSpec, configuration, machine, scenario
 from machine.logfmt import parse_line
 from machine.machine import MachineError
 
@@ -103,7 +103,7 @@ def control_core_died(run: Machine) -> bool:
 
 def observed(root: Path, check: Check) -> tuple[Machine | None, str | None]:
     """A run from power on to its end, or why there was none."""
-    problem = make(root, *GOALS[check.lane])
+    problem = make(root, *GOALS[check.lane]) or make(configuration.REPOSITORY, str(configuration.TOOL.relative_to(configuration.REPOSITORY)))
     if problem:
         return None, problem
     try:

@@ -11,9 +11,10 @@ import subprocess
 import pytest
 
 from conftest import ROOT
-from labs import answers, cutter, manifest
+from labs import answers, cutter, machines, manifest
 from labs.building import make
-from labs.judge import Host, Judge
+from labs.judge import Host, Judge, explain_unit
+from labs.kinds import Machine
 from labs.tree import NoTree, lay_out, make_tree
 
 ALL = os.environ.get("LAB_TESTS") == "all"
@@ -162,6 +163,30 @@ def test_answers(text, parts, tmp_path):
     assert len(problems) == len(parts) and all(part in problem for part, problem in zip(parts, problems)), problems
     if not parts:
         assert answers.given(tmp_path) == {"last-vf": "01:10.e", "bar0": "a = b"}
+
+
+def test_a_run_has_what_reads_its_configuration(monkeypatch, tmp_path):
+    """A student's tree has built nothing when its first run begins."""
+    asked = []
+
+    def booted(root, check):
+        raise ValueError("this is as far as it goes")
+
+    monkeypatch.setattr(machines, "make", lambda root, *goals: asked.append((root, goals)))
+    monkeypatch.setattr(machines, "booted", booted)
+    run, problem = machines.observed(tmp_path, Machine("tcg", "lab", lambda run: None))
+    assert run is None and problem == "the machine did not start: this is as far as it goes"
+    assert asked == [(tmp_path, ("build/bulkhead.img",)), (ROOT, ("build/config",))]
+
+
+def test_a_unit_test_that_fails_is_quoted(tmp_path):
+    (tmp_path / "test_x.c").write_text('int x;\n    assert_int_equal(host_log_count("sriov.refused",\n'
+                                       '                                    "1 to 8"), 1);\n    done();\n')
+    output = ("[ RUN      ] counts\n[  ERROR   ] --- 0 != 0x1\n[   LINE   ] --- test_x.c:2: error: Failure!\n"
+              "[  FAILED  ] counts\n")
+    assert explain_unit(tmp_path, output, 1) == ('counts() fails in line 2: assert_int_equal(host_log_count("sriov.refused", '
+                                                 '"1 to 8"), 1); (0 != 0x1)')
+    assert "did not say" in explain_unit(tmp_path, "", 3)
 
 
 @pytest.mark.parametrize("arguments, status, part", [
