@@ -111,6 +111,8 @@ LAB = Lab(
         Mistake("half-a-hop", 2, (Edit(DMAR, "    if (!scope_length_possible(bytes, structure->length - offset))\n        return false;\n    *scope",
                                        "    if (bytes[1] < SCOPE_SMALLEST || bytes[1] > structure->length - offset)\n        return false;\n    *scope"),),
                 r"a scope of 9 bytes was accepted: half a hop"),
+        Mistake("cut-to-8-bits-unsaid", 2, (Edit(DMAR, "(uint8_t)((bytes[1] - SCOPE_PATH) / 2)", "(bytes[1] - SCOPE_PATH) / 2"),),
+                r"as part of the hypervisor it does not build: hypervisor/acpi/dmar\.c:\d+:\d+: error: conversion .*Werror=conversion"),
         Mistake("first-hop-only", 3, (Edit(DMAR, "        if (hop + 1u == scope->path_length)\n            return STATUS_OK;\n", "        return STATUS_OK;\n"),),
                 r"00:1c\.4, the first of them, was given: only the last one"),
         Mistake("bus-of-the-start-for-all", 3, (Edit(DMAR, "        bus = secondary_bus(segment, *rid, context);\n", "        if (secondary_bus(segment, *rid, context) < 0)\n            return STATUS_NOT_FOUND;\n"),),
