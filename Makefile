@@ -24,6 +24,9 @@ SCENARIO ?= $(if $(filter bochs,$(MACHINE)),bochs,$(if $(filter minipc,$(LIKE)),
 # A hypervisor that can be told to go on in spite of what its audit finds, so that an attack can be watched: asked for
 # here and in the configuration, or it does not exist. A lab's tree has it, but for media.
 AUDIT ?= $(if $(wildcard .lab/files),$(if $(filter usb netboot,$(MAKECMDGOALS)),enforce,warn),enforce)
+# The format of the tables that say which domain a function is in: legacy mode, or scalable mode with SCALABLE=1 and in
+# the tree of the lab that writes it. Its file defines what others define as weak.
+SCALABLE ?= $(if $(filter %/vtd_scalable.c,$(file <.lab/files)),1)
 AUDIT_CFLAGS := $(if $(filter warn,$(AUDIT)),-DBULKHEAD_AUDIT_WARN)
 
 MAKEFLAGS += --no-builtin-rules
@@ -103,7 +106,7 @@ flags.version := -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(or $(CO
 $(VERSION_O): HYPERVISOR_CFLAGS += $(flags.version)
 $(VERSION_O): $(BUILD)/flags/version
 
-HYPERVISOR_C   := $(sort $(shell find hypervisor drivers -name '*.c')) $(BOOT_C)
+HYPERVISOR_C   := $(filter-out $(if $(SCALABLE),,hypervisor/iommu/vtd_scalable.c),$(sort $(shell find hypervisor drivers -name '*.c')) $(BOOT_C))
 HYPERVISOR_ASM := $(sort $(shell find hypervisor drivers boot/multiboot2 -name '*.asm'))
 HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUILD)/%.asm.o)
 

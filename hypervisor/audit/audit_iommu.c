@@ -197,19 +197,18 @@ static void audit_bus(struct audit *audit, unsigned unit, const struct iommu_uni
                       unsigned bus)
 {
     struct iommu_context_report context;
-    iommu_context_report(report->root_table, (uint16_t)(bus << 8), &context);
     audit->contexts += 256;
-    if (!context.root_present)
-        return; /* nothing on this bus gets through: that is all there is to know */
-    if (frames_owner(ALIGN_DOWN(context.root_entry, PAGE_SIZE)) != OWNER_HYPERVISOR) {
-        audit_violation(audit, "I4", audit_machine("unit"), report->base, context.root_entry,
-                        "a context table lies in memory that is not the hypervisor's");
-        return;
-    }
     for (unsigned low = 0; low < 256; low++) {
         uint16_t source = (uint16_t)(bus << 8 | low);
         iommu_context_report(report->root_table, source, &context);
-        if (context.present)
+        bool own = frames_owner(ALIGN_DOWN(context.root_entry, PAGE_SIZE)) == OWNER_HYPERVISOR;
+        if (context.root_present && !own && low % 128 == 0)
+            audit_violation(audit, "I4", audit_machine("unit"), report->base, context.root_entry,
+                            "a context table lies in memory that is not the hypervisor's");
+        /* Where there is no table nothing gets through. In scalable mode a bus has two. */
+        if (!context.root_present || !own)
+            low |= 127;
+        else if (context.present)
             audit_context(audit, unit, (rid_t)report->segment << 16 | source, &context);
     }
 }
@@ -290,7 +289,7 @@ static void audit_unit(struct audit *audit, unsigned unit, const struct iommu_un
     if (!translating)
         audit_violation(audit, "I4", audit_machine("unit"), report->base, report->global_status,
                         "translation is off");
-    if (!own_root || (report->root_table & VTD_RTADDR_TTM) != 0) {
+    if (!own_root || (report->root_table & VTD_RTADDR_TTM) != report->table_mode) {
         audit_violation(audit, "I4", audit_machine("unit"), report->base, report->root_table,
                         "the root table is not the hypervisor's, or of another format");
         return;

@@ -13,6 +13,7 @@
 #define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 #define NO_RETURN                __attribute__((noreturn))
 #define PACKED                   __attribute__((packed))
+#define WEAK                     __attribute__((weak)) /* another file may define it instead */
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 

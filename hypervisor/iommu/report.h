@@ -14,6 +14,7 @@ struct iommu_unit_report {
     uint32_t version, global_status;
     uint16_t segment;         /* of the requester ids it sees */
     uint64_t root_table;      /* as read from RTADDR */
+    uint64_t table_mode;      /* the bits of it (TTM) that say how the tables are written here */
     uint64_t interrupt_table; /* as read from IRTA, size field included */
     bool usable;
     const char *refusal; /* why not usable, or "" */
@@ -23,6 +24,7 @@ bool iommu_unit_report(unsigned index, struct iommu_unit_report *report);
 struct iommu_context_report {
     bool root_present, present;
     uint64_t root_entry, context_low, context_high;
+    uint64_t pasid_low, pasid_high; /* scalable mode: of requests without a PASID; else 0 */
     uint16_t domain;
     unsigned levels;
     uint64_t table;         /* second-level root */

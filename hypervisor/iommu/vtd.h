@@ -119,6 +119,22 @@ MUST_CHECK enum status vtd_write_buffer_flush(const struct vtd_unit *unit);
 /* The register takes one command at a time; whatever is on stays on (VT-d 11.4.4.1). */
 void vtd_command(const struct vtd_unit *unit, uint32_t set, uint32_t clear);
 
+/* --- the format of what says which domain a function is in: vtd_domain.c has legacy mode's. What
+ * vtd_scalable.c has instead is linked by SCALABLE=1 --- */
+struct vtd_format {
+    uint64_t table_mode; /* TTM of RTADDR */
+    unsigned slots;      /* of 16 bytes, that a descriptor has in the queue */
+    /* What is invalidated after a context entry, a descriptor; NULL: nothing lies below it. */
+    struct vtd_descriptor (*below)(struct vtd_descriptor request);
+    const char *(*reason)(uint8_t reason); /* of faults from 0x30 on */
+};
+extern const struct vtd_format vtd_format;
+/* The entry of a requester id, NULL when its bus has no context table (and `create` is false or no
+ * memory is left). P and FPD are in its lower half. */
+struct vtd_context_entry *vtd_context_at(const struct vtd_unit *unit, rid_t rid, bool create);
+/* A present entry that leads to the domain; all 0 when no memory is left. */
+struct vtd_context_entry vtd_context_for(const struct iommu_domain *domain);
+
 /* --- vtd_fault.c --- */
 /* Offset of a fault record among the registers. */
 uint32_t vtd_fault_record(const struct vtd_unit *unit, unsigned index);

@@ -139,11 +139,11 @@ enum status iommu_domain_unmap(struct iommu_domain *domain, uint64_t address, ui
     return status != STATUS_OK ? status : flushed;
 }
 
-/* --- context entries (VT-d 9.3) --- */
+/* --- context entries (VT-d 9.3): legacy mode, unless another format is linked (vtd.h) --- */
 
-/* The entry of a requester id, NULL when its bus has no context table (and `create` is false or no
- * memory is left). */
-static struct vtd_context_entry *context_entry(const struct vtd_unit *unit, rid_t rid, bool create)
+WEAK const struct vtd_format vtd_format = {.slots = 1};
+
+WEAK struct vtd_context_entry *vtd_context_at(const struct vtd_unit *unit, rid_t rid, bool create)
 {
     struct vtd_root_entry *root = &unit->root[RID_BUS(rid)];
     if ((root->low & VTD_ROOT_P) == 0) {
@@ -156,6 +156,13 @@ static struct vtd_context_entry *context_entry(const struct vtd_unit *unit, rid_
     }
     struct vtd_context_entry *table = virtual_address(root->low & VTD_ROOT_ADDRESS);
     return table == NULL ? NULL : &table[rid & 0xff];
+}
+
+WEAK struct vtd_context_entry vtd_context_for(const struct iommu_domain *domain)
+{
+    return (struct vtd_context_entry){.low = physical_address(domain->table.root) | VTD_CONTEXT_P,
+                                      .high = VTD_CONTEXT_AW(domain->table.levels) |
+                                              VTD_CONTEXT_DID(domain->id)};
 }
 
 /* Requests of a function behind a conventional PCI bridge carry the bridge's id, or one made up by
@@ -221,14 +228,15 @@ enum status iommu_connect(const struct pci_function *function, struct iommu_doma
             slot = &vtd.connections[i];
     if (slot == NULL)
         return STATUS_FULL;
-    volatile struct vtd_context_entry *entry = context_entry(unit, function->rid, true);
-    if (entry == NULL)
+    volatile struct vtd_context_entry *entry = vtd_context_at(unit, function->rid, true);
+    const struct vtd_context_entry whole = vtd_context_for(domain);
+    if (entry == NULL || whole.low == 0)
         return STATUS_NO_MEMORY;
 
     /* The half with P last: hardware never sees a present entry that is not whole. */
-    entry->high = VTD_CONTEXT_AW(domain->table.levels) | VTD_CONTEXT_DID(domain->id);
+    entry->high = whole.high;
     memory_fence();
-    entry->low = physical_address(domain->table.root) | VTD_CONTEXT_P;
+    entry->low = whole.low;
     vtd_publish(unit, entry, sizeof *entry);
     /* What a unit with caching mode remembers of a blocked function is filed under id 0. */
     bool caching = (unit->capability & VTD_CAP_CM) != 0;
@@ -250,7 +258,7 @@ enum status iommu_disconnect(const struct pci_function *function, struct iommu_d
     if (connection == NULL || connection->domain != domain)
         return STATUS_NOT_FOUND;
     volatile struct vtd_context_entry *entry =
-        context_entry(connection->unit, function->rid, false);
+        vtd_context_at(connection->unit, function->rid, false);
     if (entry == NULL)
         return STATUS_NOT_FOUND;
     clear_entry(connection->unit, entry);
@@ -271,21 +279,18 @@ bool iommu_block(rid_t rid)
         struct vtd_unit *unit = &vtd.unit[i];
         volatile struct vtd_context_entry *entry =
             unit->root != NULL && unit->segment == RID_SEGMENT(rid)
-                ? context_entry(unit, rid, false)
+                ? vtd_context_at(unit, rid, false)
                 : NULL;
         if (entry == NULL)
             continue;
-        /* What was cached before the entry changed is filed under the id on record. */
+        /* Under which id it was cached nobody knows: the entry may have been changed meanwhile. */
+        const struct vtd_descriptor everything[] = {vtd_all_contexts(), vtd_all_translations()};
         bool present = (entry->low & VTD_CONTEXT_P) != 0;
-        uint16_t domain = present ? VTD_CONTEXT_ID(entry->high) : 0, recorded = domain;
-        if (connection != NULL && connection->unit == unit)
-            recorded = connection->domain->id;
-        if (present) {
+        if (present)
             clear_entry(unit, entry);
-            blocked = invalidate_function(unit, rid, domain, domain) == STATUS_OK && blocked;
-        }
-        if (recorded != domain)
-            blocked = invalidate_function(unit, rid, recorded, recorded) == STATUS_OK && blocked;
+        if (present || (connection != NULL && connection->unit == unit))
+            blocked =
+                vtd_invalidate(unit, everything, ARRAY_SIZE(everything)) == STATUS_OK && blocked;
         blocked = blocked && !unit->broken;
     }
     return blocked;
@@ -298,10 +303,8 @@ void iommu_fault_reporting(const struct pci_function *function, bool on)
     struct vtd_unit *unit = vtd.enabled ? vtd_unit_of(function) : NULL;
     if (unit == NULL || unit->root == NULL)
         return;
-    volatile struct vtd_context_entry *entry = context_entry(unit, function->rid, !on);
-    if (entry == NULL)
-        return;
-    if (((entry->low & VTD_CONTEXT_FPD) == 0) == on)
+    volatile struct vtd_context_entry *entry = vtd_context_at(unit, function->rid, !on);
+    if (entry == NULL || ((entry->low & VTD_CONTEXT_FPD) == 0) == on)
         return;
     entry->low ^= VTD_CONTEXT_FPD;
     vtd_publish(unit, entry, sizeof *entry);

@@ -12,7 +12,7 @@ static volatile bool fault_event;
 static uint64_t last_look;
 
 /* Reason codes, annex "Fault conditions" of the VT-d specification. Below 0x20 legacy mode, 0x20 to
- * 0x2f interrupt requests, from 0x30 scalable mode, which no unit is ever switched to. */
+ * 0x2f interrupt requests, from 0x30 scalable mode. */
 static const char *const reasons[] = {
     [0x01] = "request blocked: no context table for this bus: none of its functions is in a domain",
     [0x02] = "request blocked: no context entry: the function is in no domain",
@@ -45,8 +45,8 @@ const char *iommu_fault_reason(uint8_t reason)
         return reasons[reason];
     if (reason >= 0x20 && reason < 0x30)
         return "interrupt request blocked for an unknown reason";
-    if (reason >= 0x30)
-        return "request blocked for a reason of scalable mode, which is off";
+    if (reason >= 0x30 && vtd_format.reason != NULL)
+        return vtd_format.reason(reason);
     return "request blocked for an unknown reason";
 }
 

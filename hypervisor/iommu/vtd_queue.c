@@ -38,7 +38,7 @@ static void put(struct vtd_unit *unit, uint32_t index, struct vtd_descriptor des
 static void append(struct vtd_unit *unit, struct vtd_descriptor descriptor)
 {
     put(unit, unit->tail, descriptor);
-    unit->tail = (unit->tail + 1) % VTD_QUEUE_ENTRIES;
+    unit->tail = (unit->tail + vtd_format.slots) % VTD_QUEUE_ENTRIES;
 }
 
 /* The unit stopped at a descriptor it does not understand (VT-d 6.5.2.9): says which, puts one in
@@ -75,8 +75,11 @@ static enum status queue_run(struct vtd_unit *unit, const struct vtd_descriptor 
 {
     *lost = false;
     unit->sequence++;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         append(unit, drained(unit, list[i]));
+        if (vtd_format.below != NULL && VTD_DESCRIPTOR_TYPE(list[i].low) == VTD_DESCRIPTOR_CONTEXT)
+            append(unit, vtd_format.below(list[i]));
+    }
     uint32_t wait_index = unit->tail;
     append(unit, wait_descriptor(&unit->status[0], unit->sequence));
     vtd_write64(unit, VTD_IQT, VTD_IQ_OFFSET(unit->tail));
@@ -133,7 +136,7 @@ enum status vtd_queue_start(struct vtd_unit *unit)
     unit->tail = 0;
     vtd_write32(unit, VTD_FSTS, VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE);
     vtd_write64(unit, VTD_IQT, 0);
-    vtd_write64(unit, VTD_IQA, physical_address(unit->queue));
+    vtd_write64(unit, VTD_IQA, physical_address(unit->queue) | VTD_IQA_DW(vtd_format.slots));
     if (vtd_switch(unit, VTD_GLOBAL_QIE, true) != STATUS_OK)
         return STATUS_TIMEOUT;
     unit->queued = true;

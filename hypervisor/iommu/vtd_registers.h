@@ -10,26 +10,19 @@
 
 #include "hypervisor/base/core.h"
 
-enum vtd_register {                     /* 11.4, byte offsets from the unit's base */
-                    VTD_VER = 0x00,     /* 32 bits: version */
-                    VTD_CAP = 0x08,     /* 64 bits: capability */
-                    VTD_ECAP = 0x10,    /* 64 bits: extended capability */
-                    VTD_GCMD = 0x18,    /* 32 bits: global command, write-only */
-                    VTD_GSTS = 0x1c,    /* 32 bits: global status */
-                    VTD_RTADDR = 0x20,  /* 64 bits: root table address */
-                    VTD_CCMD = 0x28,    /* 64 bits: context command */
-                    VTD_FSTS = 0x34,    /* 32 bits: fault status */
-                    VTD_FECTL = 0x38,   /* 32 bits: fault event control */
-                    VTD_FEDATA = 0x3c,  /* 32 bits: fault event data */
-                    VTD_FEADDR = 0x40,  /* 32 bits: fault event address */
-                    VTD_FEUADDR = 0x44, /* 32 bits: fault event upper address */
-                    VTD_PMEN = 0x64,    /* 32 bits: protected memory enable */
-                    VTD_IQH = 0x80,     /* 64 bits: invalidation queue head */
-                    VTD_IQT = 0x88,     /* 64 bits: invalidation queue tail */
-                    VTD_IQA = 0x90,     /* 64 bits: invalidation queue address */
-                    VTD_ICS = 0x9c,     /* 32 bits: invalidation completion status */
-                    VTD_IECTL = 0xa0,   /* 32 bits: invalidation event control */
-                    VTD_IRTA = 0xb8,    /* 64 bits: interrupt remapping table address */
+enum vtd_register {                    /* 11.4, byte offsets from the unit's base */
+                    VTD_VER = 0x00,    /* 32 bits: version */
+                    VTD_CAP = 0x08,    /* 64 bits: capability */
+                    VTD_ECAP = 0x10,   /* 64 bits: extended capability */
+                    VTD_GCMD = 0x18,   /* 32 bits: global command, write-only */
+                    VTD_GSTS = 0x1c,   /* 32 bits: global status */
+                    VTD_RTADDR = 0x20, /* 64 bits: root table address */
+                    VTD_CCMD = 0x28,   /* 64 bits: context command */
+                    VTD_FSTS = 0x34,   /* 32 bits: fault status */
+                    VTD_IQH = 0x80,    /* 64 bits: invalidation queue head */
+                    VTD_IQT = 0x88,    /* 64 bits: invalidation queue tail */
+                    VTD_IQA = 0x90,    /* 64 bits: invalidation queue address */
+                    VTD_IRTA = 0xb8,   /* 64 bits: interrupt remapping table address */
                     VTD_REGISTERS_SIZE = 0x1000,
 };
 
@@ -56,7 +49,6 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 
 /* 11.4.4.1 Global Command and 11.4.4.2 Global Status: the same bit positions in both. */
 #define VTD_GLOBAL_TE  0x80000000u /* translation */
-#define VTD_GLOBAL_SFL 0x20000000u /* set fault log; one-shot */
 #define VTD_GLOBAL_WBF 0x08000000u /* write buffer flush; one-shot */
 #define VTD_GLOBAL_QIE 0x04000000u /* queued invalidation */
 #define VTD_GLOBAL_IRE 0x02000000u /* interrupt remapping */
@@ -102,6 +94,7 @@ enum vtd_register {                     /* 11.4, byte offsets from the unit's ba
 /* 11.4.9 Invalidation queue */
 #define VTD_IQ_INDEX(reg) ((uint32_t)FIELD(reg, 18, 4))
 #define VTD_IQ_OFFSET(n)  ((uint64_t)(n) << 4)
+#define VTD_IQA_DW(slots) ((uint64_t)((slots) - 1) << 11) /* descriptors of two slots: 256 bits */
 
 /* 11.4.12 Interrupt Remapping Table Address */
 #define VTD_IRTA_EIME         BIT(11)
@@ -131,8 +124,6 @@ _Static_assert(offsetof(struct vtd_context_entry, high) == 8, "VT-d 9.3");
 #define VTD_CONTEXT_AW(levels) ((uint64_t)((levels) - 2))
 #define VTD_CONTEXT_DID(id)    ((uint64_t)(id) << 8)
 #define VTD_CONTEXT_ID(high)   ((uint16_t)FIELD(high, 23, 8))
-
-#define VTD_TABLE_ENTRIES 256 /* root: buses; context: devices and functions of a bus */
 
 /* 9.10 Interrupt Remapping Table Entry */
 struct vtd_irte {

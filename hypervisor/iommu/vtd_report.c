@@ -23,6 +23,7 @@ bool iommu_unit_report(unsigned index, struct iommu_unit_report *report)
     report->version = vtd_read32(unit, VTD_VER);
     report->capability = vtd_read64(unit, VTD_CAP);
     report->extended_capability = vtd_read64(unit, VTD_ECAP);
+    report->table_mode = vtd_format.table_mode;
     report->global_status = vtd_read32(unit, VTD_GSTS);
     report->root_table = vtd_read64(unit, VTD_RTADDR);
     report->interrupt_table = vtd_read64(unit, VTD_IRTA);
@@ -35,7 +36,8 @@ static const volatile void *table_at(uint64_t physical)
     return physical == 0 ? NULL : virtual_address(physical);
 }
 
-void iommu_context_report(uint64_t root_table, uint16_t rid, struct iommu_context_report *report)
+WEAK void iommu_context_report(uint64_t root_table, uint16_t rid,
+                               struct iommu_context_report *report)
 {
     *report = (struct iommu_context_report){.root_present = false};
     const volatile struct vtd_root_entry *root = table_at(root_table & VTD_RTADDR_MASK);

@@ -245,6 +245,9 @@ static void print_look(rid_t rid, uint64_t address, const struct look *look)
                        : VTD_CONTEXT_TT(context->context_low) == 0 ? "present, second level"
                                                                    : "present, NOT by second level",
                        context->fault_reporting_off ? ", faults not reported" : "");
+    if ((context->pasid_low | context->pasid_high) != 0)
+        console_printf("  PASID entry = 0x%016lx 0x%016lx\n", context->pasid_high,
+                       context->pasid_low);
     if (context->present)
         console_printf("  domain %u, %u levels from %#lx\n", context->domain, context->levels,
                        context->table);

@@ -37,7 +37,7 @@ static enum status set_root_table(struct vtd_unit *unit)
      * firmware's devices and no others, has been latched, and no request passes untranslated in
      * between. Only the table's format cannot be changed under way. */
     bool translating = (vtd_read32(unit, VTD_GSTS) & VTD_GLOBAL_TE) != 0;
-    if (translating && (vtd_read64(unit, VTD_RTADDR) & VTD_RTADDR_TTM) != 0) {
+    if (translating && (vtd_read64(unit, VTD_RTADDR) & VTD_RTADDR_TTM) != vtd_format.table_mode) {
         log_event("iommu.takeover",
                   "base=%#lx message=\"firmware left it translating in another mode; translation "
                   "was off for a moment, with all bus mastering off\"",
@@ -50,7 +50,7 @@ static enum status set_root_table(struct vtd_unit *unit)
     }
     if (vtd_write_buffer_flush(unit) != STATUS_OK)
         return gives_up(unit, STATUS_TIMEOUT, "it does not drain its write buffer");
-    vtd_write64(unit, VTD_RTADDR, physical_address(unit->root));
+    vtd_write64(unit, VTD_RTADDR, physical_address(unit->root) | vtd_format.table_mode);
     if (latch(unit, VTD_GLOBAL_SRTP) != STATUS_OK)
         return gives_up(unit, STATUS_TIMEOUT, "it does not take a root table");
     const struct vtd_descriptor everything[] = {vtd_all_contexts(), vtd_all_translations()};

@@ -36,6 +36,13 @@ static unsigned leaf_level(uint64_t capability)
     return (sllps & 2) != 0 ? 3 : 2;
 }
 
+/* Why the unit cannot have tables of the format that is linked; NULL: it can. */
+WEAK const char *vtd_format_problem(struct vtd_unit *unit)
+{
+    (void)unit;
+    return NULL;
+}
+
 static void find_common_ground(void)
 {
     vtd.levels = choose_levels();
@@ -47,6 +54,11 @@ static void find_common_ground(void)
         struct vtd_unit *unit = &vtd.unit[i];
         if (!unit->usable)
             continue;
+        const char *problem = vtd_format_problem(unit);
+        if (problem != NULL) {
+            vtd_refuse(unit, VTD_ECAP, unit->extended, problem);
+            continue;
+        }
         if ((VTD_CAP_SAGAW(unit->capability) & BIT(vtd.levels - 2)) == 0) {
             vtd_refuse(unit, VTD_CAP, unit->capability,
                        "its page tables have another depth (SAGAW) than those of the other units; "

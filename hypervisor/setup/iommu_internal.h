@@ -26,6 +26,9 @@ void vtd_quirks_apply(bool leave_graphics);
 const char *vtd_quirk_interrupts(void);
 bool vtd_unit_is_left(const struct vtd_unit *unit);
 
+/* --- iommu_init.c, or what is linked in its place --- */
+const char *vtd_format_problem(struct vtd_unit *unit);
+
 /* --- iommu_enable.c --- */
 /* Queue and root table; nothing of it is in use yet but the queue. */
 MUST_CHECK enum status vtd_unit_prepare(struct vtd_unit *unit);

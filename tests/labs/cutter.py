@@ -43,7 +43,7 @@ class DoesNotFit(ValueError):
 
 def definition(text: str, function: str, file: str = "") -> re.Match:
     """The definition of a function: groups `head` (up to the opening brace) and `body`."""
-    found = list(re.finditer(rf"^(?P<head>[a-z][^\n;{{}}]*?\b{re.escape(function)}\([^;{{}}]*?\)\n)\{{\n(?P<body>(?:.*\n)*?)\}}\n",
+    found = list(re.finditer(rf"^(?P<head>[A-Za-z][^\n;{{}}]*?\b{re.escape(function)}\([^;{{}}]*?\)\n)\{{\n(?P<body>(?:.*\n)*?)\}}\n",
                              text, re.MULTILINE))
     if len(found) != 1:
         raise DoesNotFit(f"{file}: {function}() is defined {len(found)} times, not once")

@@ -26,6 +26,7 @@ class Machine:
     scenario: str
     diagnose: Callable[[object], str | None]
     typed: tuple[tuple[str, str, Callable[[object], str]], ...] = ()
+    scalable: bool = False  # VT-d with scalable mode
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ def booted(root: Path, check: Check) -> Machine:
     config = root / f"config/{check.scenario}.conf"
     spec = MachineSpec(image=root / "build/bulkhead.img", iso=root / "build/bulkhead.iso", scenario=check.scenario, batch=True,
                        boot="iso" if check.lane == "bochs" else "disk", nvmes=scenario.nvmes(config.read_text()),
+                       scalable=check.scalable,
                        files={f"/bulkhead/{check.scenario}.conf": config.read_bytes()})
     directory = root / "build/run" / f"lab-{check.lane}-{check.scenario}"
     shutil.rmtree(directory, ignore_errors=True)

@@ -38,6 +38,8 @@ def iommu_arguments(spec: MachineSpec) -> list[str]:
         device += ",caching-mode=on"
     if spec.device_iotlb:
         device += ",device-iotlb=on"
+    if spec.scalable:  # experimental, by its name, in the older one
+        device += f",{'x-' if spec.chosen_qemu() < 11 else ''}scalable-mode=on"
     return ["-device", device]
 
 

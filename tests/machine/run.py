@@ -99,6 +99,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
                              "(default: igb@root-port, or what the scenario's [nic] sections name)")
     parser.add_argument("--no-iommu", action="store_true", help="a machine without VT-d")
     parser.add_argument("--no-intremap", action="store_true", help="VT-d without interrupt remapping")
+    parser.add_argument("--scalable", action="store_true", help="VT-d with scalable mode (what SCALABLE=1 builds needs it)")
     parser.add_argument("--aw-bits", **named("width", (39, 48)), default=48, help="width of VT-d's addresses")
     parser.add_argument("--file", action="append", default=[], metavar="TARGET=FILE",
                         help="put FILE onto the boot medium at TARGET, such as /bulkhead/sriov.conf=my.conf")
@@ -135,7 +136,7 @@ def specification(options: argparse.Namespace, batch: bool, name: str = "tcg") -
     spec = MachineSpec(
         cpus=options.cpus or scenario.cpus(text), memory=options.memory or scenario.memory(text),
         iommu=not options.no_iommu, intremap=not options.no_intremap,
-        aw_bits=options.aw_bits, nics=scenario.nics(text) if options.nic is None else sum(options.nic, ()),
+        aw_bits=options.aw_bits, scalable=options.scalable, nics=scenario.nics(text) if options.nic is None else sum(options.nic, ()),
         nvmes=scenario.nvmes(text), memories=scenario.memories(text), image=options.image.resolve(),
         iso=options.iso.resolve(), boot=options.boot, scenario=options.scenario, batch=batch,
         files={**scenario.files(text), **scenario.for_machine(options.scenario, name), **before.own_files(options.file)},

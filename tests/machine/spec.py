@@ -116,6 +116,7 @@ class MachineSpec:
     caching_mode: bool = False
     device_iotlb: bool = False
     snoop_control: bool = True
+    scalable: bool = False
     nics: tuple[Nic, ...] = (Nic(),)
     nvmes: tuple[Nvme, ...] = ()
     memories: tuple[SharedMemory, ...] = ()

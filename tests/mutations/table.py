@@ -15,6 +15,7 @@ from .table_pci import PCI_MUTATIONS
 from .table_pf import PF_MUTATIONS
 from .table_preflight import PREFLIGHT_MUTATIONS
 from .table_prompt import PROMPT_MUTATIONS
+from .table_scalable import SCALABLE_MUTATIONS
 from .table_usb import USB_MUTATIONS
 
 ASSIGNMENT = "hypervisor/assign/assignment.c"
@@ -82,8 +83,8 @@ MUTATIONS = (
              (DMA_ONE_MORE, AUDIT_BLIND),
              (System(scenarios.overreach, r"run\.unexpected guest=rogue .*faults=0"),)),
     Mutation("pass-through-context", "requests of a connected function are translated",
-             (Edit(DOMAIN, "entry->low = physical_address(domain->table.root) | VTD_CONTEXT_P;",
-                   "entry->low = physical_address(domain->table.root) | BIT(3) | VTD_CONTEXT_P;"),),
+             (Edit(DOMAIN, ".low = physical_address(domain->table.root) | VTD_CONTEXT_P,",
+                   ".low = physical_address(domain->table.root) | BIT(3) | VTD_CONTEXT_P,"),),
              (Unit("test_vtd_domains", failed(r"\w+")),)),
     Mutation("interrupt-range-mapped", "0xFEExxxxx is never part of a domain",
              (Edit(DOMAIN, "return base < VTD_INTERRUPT_RANGE_END && base + size > VTD_INTERRUPT_RANGE_BASE;",
@@ -327,5 +328,5 @@ MUTATIONS = (
                    "const unsigned rights = PAGE_READ | PAGE_WRITE;"),),
              (System(scenarios.hello, r"audit\.violation I2 .*cached or executable"),)),
     *LIFE_MUTATIONS, *LOG_MUTATIONS, *BOOT_MUTATIONS, *PF_MUTATIONS, *CARD_MUTATIONS, *CONSOLE_MUTATIONS, *CPU_MUTATIONS,
-    *PCI_MUTATIONS, *PREFLIGHT_MUTATIONS, *PROMPT_MUTATIONS, *USB_MUTATIONS,
+    *PCI_MUTATIONS, *PREFLIGHT_MUTATIONS, *PROMPT_MUTATIONS, *SCALABLE_MUTATIONS, *USB_MUTATIONS,
 )

@@ -145,6 +145,7 @@ CHECKS: dict[str, Callable] = {
     "PROOFS": NAMES, "MUTATIONS": NAMES, "ATTACKS": NAMES, "WHY": NAMES, "DETAIL": NAMES, "V": NAMES, "COMMIT": NAMES,
     "BUILD": FOLDER, "OWN_IMAGE": FOLDER, "EFI_INCLUDE": FOLDER, "EFI_LIB": FOLDER, "DMAR_CORPUS": existing,
     "AUDIT": choice("way of the audit", ("enforce", "warn")),
+    "SCALABLE": choice("way to have scalable mode", ("1",)),
     "SITE_PORT": number(1, 65535), "CONTAINER": PROGRAM, "BASE": CONTAINER_IMAGE, "IMAGE": CONTAINER_IMAGE,
     "PAGE": matching(r"[a-z][a-z-]{0,39}", "the name of a page, such as run"),
     "DEMO": choice("way to run the demonstration", ("check",)),

@@ -12,7 +12,7 @@
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 // SOURCES: hypervisor/setup/iommu_quirks.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
-/* L5, steps 1 to 5: a function is put into a domain, and taken out again. */
+/* L5, steps 1 to 6: a function is put into a domain, and taken out again. */
 #include "tests/labs/checks/vtd_bench.h"
 
 static enum status connect(void)

@@ -12,7 +12,7 @@
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 // SOURCES: hypervisor/setup/iommu_quirks.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
-/* L5, step 6: part of a domain goes, in the caches as well. */
+/* L5, step 7: part of a domain goes, in the caches as well. */
 #include "tests/labs/checks/vtd_bench.h"
 
 static void unmap(uint64_t address, uint64_t size)

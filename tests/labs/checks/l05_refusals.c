@@ -12,7 +12,7 @@
 // SOURCES: tests/unit/model/vtd_model_walk.c tests/unit/model/vtd_machine.c
 // SOURCES: hypervisor/setup/iommu_quirks.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
-/* L5, steps 4 and 5: what is refused, and a unit that does not answer. */
+/* L5, steps 5 and 6: what is refused, and a unit that does not answer. */
 #include "hypervisor/iommu/vtd.h"
 #include "tests/labs/checks/vtd_bench.h"
 

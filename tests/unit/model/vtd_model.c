@@ -147,6 +147,8 @@ static void turn_on_translation(struct vtd_model *unit)
     check_firmware(unit);
     if ((unit->gsts & VTD_GLOBAL_SRTP) == 0)
         vtd_model_violation("TE before a root table was set");
+    if (unit->scalable && unit->needs_pasid)
+        vtd_model_violation("TE with the PASID cache not invalidated since the root table was set");
     if (unit->needs_context || unit->needs_iotlb)
         vtd_model_violation("TE with %s not invalidated since the root table was set",
                             !unit->needs_iotlb     ? "the context cache"
@@ -185,8 +187,16 @@ static void finish_command(struct vtd_model *unit)
     if (done & VTD_GLOBAL_WBF)
         unit->gsts &= ~VTD_GLOBAL_WBF;
     if (done & VTD_GLOBAL_SRTP) {
+        bool translating = (unit->gsts & VTD_GLOBAL_TE) != 0;
+        bool scalable = (unit->rtaddr & VTD_RTADDR_TTM) == VTD_RTADDR_SCALABLE;
+        if ((unit->rtaddr & VTD_RTADDR_TTM) != 0 && (!scalable || !(unit->ecap & VTD_ECAP_SMTS)))
+            vtd_model_violation("RTADDR.TTM %u is none that the unit has",
+                                (unsigned)FIELD(unit->rtaddr, 11, 10));
+        if (translating && scalable != unit->scalable)
+            vtd_model_violation("RTADDR.TTM was changed while the unit translates");
+        unit->scalable = scalable;
         unit->root = unit->rtaddr & VTD_RTADDR_MASK;
-        unit->needs_context = unit->needs_iotlb = true;
+        unit->needs_context = unit->needs_iotlb = unit->needs_pasid = true;
         unit->gsts |= VTD_GLOBAL_SRTP;
         if ((unit->gsts & VTD_GLOBAL_TE) != 0)
             check_firmware(unit);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "hypervisor/iommu/vtd_registers.h"
+#include "hypervisor/iommu/vtd_scalable.h"
 #include "hypervisor/setup/iommu_registers.h"
 
 #define MODEL_MAX_UNITS 8
@@ -19,6 +20,7 @@ struct vtd_model_counts {
     unsigned context_global, context_device, context_other;
     unsigned context_present; /* of context_device: the entry was present; coherent units only */
     unsigned iotlb_global, iotlb_domain, iotlb_page;
+    unsigned pasid_global, pasid_domain;
     unsigned iec_global, iec_index;
     unsigned iec_present; /* of iec_index: the entry was present; coherent units only */
     unsigned wait;
@@ -54,7 +56,8 @@ struct vtd_model {
     uint32_t pending;
     unsigned countdown, ccmd_countdown, iotlb_countdown;
     uint64_t root, irt; /* latched */
-    bool needs_context, needs_iotlb, needs_iec;
+    bool needs_context, needs_iotlb, needs_iec, needs_pasid;
+    bool scalable;       /* the root table was latched in scalable mode */
     bool buffer_flushed; /* since a table's address was set last */
     bool queue_stopped;  /* after an error, until the tail is written */
     bool waits_dropped;
@@ -71,6 +74,11 @@ struct vtd_model {
         uint64_t page, physical;
         unsigned rights;
     } iotlb_cache[MODEL_CACHE];
+    struct {
+        bool valid;
+        uint64_t directory, low, high;
+        uint16_t domain; /* 0: not present */
+    } pasid_cache[MODEL_CACHE];
     struct {
         bool valid;
         uint32_t index;
@@ -132,6 +140,12 @@ void vtd_model_drop_context(struct vtd_model *unit, bool all, uint16_t domain, u
 void vtd_model_drop_iotlb(struct vtd_model *unit, uint16_t domain, uint64_t address,
                           unsigned order);
 void vtd_model_drop_interrupts(struct vtd_model *unit, bool all, uint32_t index);
+
+/* vtd_model_scalable.c, for tests of scalable mode. The entry as legacy mode would have it. */
+uint8_t vtd_model_scalable_look_up(struct vtd_model *unit, uint16_t source, uint64_t *low,
+                                   uint64_t *high) WEAK;
+bool vtd_model_scalable_has_context(const struct vtd_model *unit, uint16_t source) WEAK;
+void vtd_model_scalable_fence(const struct vtd_model *unit) WEAK;
 
 /* --- surroundings --- */
 /* Registers that are no unit's: a device beside it. False: not there either. NULL: none. */

@@ -8,8 +8,8 @@
 void vtd_model_drop_context(struct vtd_model *unit, bool all, uint16_t domain, uint16_t source)
 {
     for (unsigned i = 0; i < MODEL_CACHE; i++)
-        if (all ||
-            (unit->context_cache[i].domain == domain && unit->context_cache[i].source == source))
+        if (all || (unit->context_cache[i].source == source &&
+                    (unit->scalable || unit->context_cache[i].domain == domain)))
             unit->context_cache[i].valid = false;
 }
 
@@ -80,6 +80,25 @@ static bool iotlb_descriptor(struct vtd_model *unit, uint64_t low, uint64_t high
     return true;
 }
 
+/* By the domain that the entries name, or all of them (VT-d 6.5.2.2). */
+static bool pasid_descriptor(struct vtd_model *unit, uint64_t low, uint64_t high)
+{
+    unsigned granularity = (unsigned)FIELD(low, 5, 4);
+    if (high != 0 || (low & (BITS(15, 6) | BITS(63, 52))) != 0 || !(unit->ecap & VTD_ECAP_SMTS) ||
+        (granularity != 0 && granularity != 3))
+        return false;
+    if (unit->needs_context)
+        vtd_model_violation("the PASID cache is invalidated before the context cache: what is "
+                            "still there fills it again (VT-d 6.5.2.2)");
+    unit->counts.pasid_global += granularity == 3;
+    unit->counts.pasid_domain += granularity == 0;
+    for (unsigned i = 0; i < MODEL_CACHE; i++)
+        if (granularity == 3 || unit->pasid_cache[i].domain == (uint16_t)(low >> 16))
+            unit->pasid_cache[i].valid = false;
+    unit->needs_pasid = unit->needs_pasid && granularity != 3;
+    return true;
+}
+
 static bool interrupt_descriptor(struct vtd_model *unit, uint64_t low, uint64_t high)
 {
     if (high != 0 || (low & (BITS(26, 5) | BITS(63, 48))) != 0 || !(unit->ecap & VTD_ECAP_IR))
@@ -123,6 +142,8 @@ static bool execute(struct vtd_model *unit, uint64_t low, uint64_t high)
         return context_descriptor(unit, low, high);
     case VTD_DESCRIPTOR_IOTLB:
         return iotlb_descriptor(unit, low, high);
+    case VTD_DESCRIPTOR_PASID_CACHE:
+        return pasid_descriptor(unit, low, high);
     case VTD_DESCRIPTOR_IEC:
         return interrupt_descriptor(unit, low, high);
     case VTD_DESCRIPTOR_WAIT:
@@ -154,6 +175,15 @@ void vtd_model_queue_run(struct vtd_model *unit)
         uint64_t low = vtd_model_memory(unit, address);
         uint64_t high = vtd_model_memory(unit, address + 8);
         uint32_t error = injected_error(unit);
+        const bool wide = (unit->iqa & BIT(11)) != 0;
+        if (unit->scalable && !wide) {
+            vtd_model_violation("a descriptor of 128 bits in scalable mode: IQA.DW is 0");
+            error = VTD_FSTS_IQE;
+        }
+        if (wide && (!(unit->ecap & VTD_ECAP_SMTS) || unit->iqh % 32 != 0 ||
+                     (vtd_model_memory(unit, address + 16) | vtd_model_memory(unit, address + 24))))
+            vtd_model_violation("descriptor at %#llx: 256 bits, of which the upper half is 0",
+                                (unsigned long long)unit->iqh);
         if (error == VTD_FSTS_IQE || (error == 0 && !execute(unit, low, high))) {
             if (error == 0)
                 vtd_model_violation("descriptor %#llx %#llx is not valid", (unsigned long long)low,
@@ -164,7 +194,7 @@ void vtd_model_queue_run(struct vtd_model *unit)
         unit->fsts |= error;
         if (error == VTD_FSTS_ITE)
             unit->waits_dropped = true;
-        unit->iqh = (unit->iqh + 16) % PAGE_SIZE;
+        unit->iqh = (unit->iqh + (wide ? 32 : 16)) % PAGE_SIZE;
     }
     unit->waits_dropped = false;
 }

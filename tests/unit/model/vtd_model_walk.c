@@ -51,7 +51,8 @@ static uint8_t *line_at(uint64_t address, bool create)
 
 static bool coherent(const struct vtd_model *unit)
 {
-    return (unit->ecap & VTD_ECAP_C) != 0;
+    return (unit->ecap & VTD_ECAP_C) != 0 &&
+           (!unit->scalable || (unit->ecap & VTD_ECAP_SMPWC) != 0);
 }
 
 uint64_t vtd_model_memory(const struct vtd_model *unit, uint64_t physical)
@@ -112,6 +113,10 @@ void memory_fence(void)
             look_at_flushed_roots(unit);
             continue;
         }
+        if (unit->scalable) {
+            vtd_model_scalable_fence(unit);
+            continue;
+        }
         for (unsigned bus = 0; bus < VTD_TABLE_ENTRIES; bus++) {
             uint64_t root = vtd_model_memory(unit, unit->root + bus * 16);
             if ((root & VTD_ROOT_P) == 0)
@@ -130,6 +135,8 @@ void memory_fence(void)
 
 bool vtd_model_has_context(const struct vtd_model *unit, uint16_t source)
 {
+    if (unit->scalable)
+        return vtd_model_scalable_has_context(unit, source);
     uint64_t root = vtd_model_memory(unit, unit->root + (source >> 8) * 16u);
     return (root & VTD_ROOT_P) != 0 &&
            (vtd_model_memory(unit, (root & VTD_ROOT_ADDRESS) + (source & 0xff) * 16u) &
@@ -304,7 +311,8 @@ struct vtd_model_result vtd_model_dma(struct vtd_model *unit, uint16_t source, u
     if ((unit->gsts & VTD_GLOBAL_TE) == 0)
         return (struct vtd_model_result){.allowed = true, .physical = address};
     uint64_t low, high, page = ALIGN_DOWN(address, PAGE_SIZE);
-    uint8_t reason = look_up_context(unit, source, &low, &high);
+    uint8_t reason = unit->scalable ? vtd_model_scalable_look_up(unit, source, &low, &high)
+                                    : look_up_context(unit, source, &low, &high);
     bool silent = (low & VTD_CONTEXT_FPD) != 0;
     if (reason != 0)
         return blocked(unit, source, page, reason, write, silent);
