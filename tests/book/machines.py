@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from labs import lab00
+from labs import lab00, lab11
 from machine import PATIENCE, Machine, MachineSpec, machine, run as runner, scenario, scenario_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +55,8 @@ MOMENTS: dict[str, Moment] = {
     "demo": Moment("demo", ready=("dma.fault guest=rogue",)),
     # The course's first lab with its own functions: tour has ended, beside runs.
     "tour": Moment(text=lab00.config(0), ready=("guest.stopped name=tour", "guest.event name=beside")),
+    # The course's last lab with its own functions.
+    "nvme": Moment(text=lab11.config(0), batch=True),
     # The two guests of config/bochs.conf in QEMU.
     "bochs-tcg": Moment("bochs", batch=True),
     "no-iommu": Moment(flags="--no-iommu", batch=True),
@@ -105,7 +107,7 @@ def start(moment: Moment, root: Path = ROOT, **changes) -> Machine:
     runner.made(options)
     spec: MachineSpec = runner.specification(options, moment.batch, moment.on)
     if moment.text or moment.edits:
-        spec = spec.but(scenario=moment.scenario, cpus=options.cpus or scenario.cpus(text),
+        spec = spec.but(scenario=moment.scenario, cpus=options.cpus or scenario.cpus(text), nvmes=scenario.nvmes(text),
                         files={**spec.files, f"/bulkhead/{scenario_file(moment.scenario)}": text.encode()})
     run = machine(moment.on, spec.but(**{**dict(moment.spec), **changes}), moment.limit * PATIENCE).start()
     try:
