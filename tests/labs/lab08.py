@@ -71,7 +71,7 @@ LAB = Lab(
         Step(1, IS, "guest_memory_is", "(void)physical;\nreturn guest_memory_has(guest, address, size);",
              "Whether the guest's memory from `address` on is the host's from `physical` on, for `size` bytes: all of it in one piece, "
              "seen at piece->at and lying at piece->physical. The audit asks this of every page that a core (I2) or a device (I3) "
-             "reaches, so what is true here by mistake is what nobody will find. docs/audit.md, I2 and I3.", (PIECES,)),
+             "reaches: true by mistake passes as RAM of the guest's own. docs/audit.md, I2 and I3.", (PIECES,)),
         Step(2, MEMORY, "take_pieces", "(void)guest;\n(void)affinity;\n(void)ranks;\nreturn STATUS_NO_MEMORY;",
              "Until the guest has config->memory bytes: next_piece() finds one (0 bytes: STATUS_NO_MEMORY), frames_transfer() makes it "
              "the guest's, from nobody, and it is written down behind the others, where guest_address_of() says that the guest sees "
