@@ -76,15 +76,16 @@ static enum status check_flash(const struct guest *guest, const struct pci_funct
 /* All that would have to go to one guest. */
 static void log_group(const struct pci_function *function)
 {
-    static struct acs_group group; /* too large for a stack */
+    const struct acs_group *group = function->group;
     char text[240] = "";
     size_t used = 0;
-    acs_group(function, &group);
-    for (size_t i = 0; i < group.count && used < sizeof text; i++)
+    if (group == NULL)
+        return;
+    for (size_t i = 0; i < group->count && used < sizeof text; i++)
         used += format_text(text + used, sizeof text - used, "%s%s", i != 0 ? " " : "",
-                            rid_text(pci_function_at(group.members[i])->rid).text);
+                            rid_text(group->members[i]->rid).text);
     log_event("device.group", "device=%s count=%zu members=\"%s%s\"", rid_text(function->rid).text,
-              group.count, text, used < sizeof text ? "" : "...");
+              group->count, text, used < sizeof text ? "" : "...");
 }
 
 /* Functions that reach each other behind the IOMMU's back go to one guest or to none:

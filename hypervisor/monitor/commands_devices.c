@@ -23,23 +23,16 @@ void command_devices(void)
 void command_groups(void)
 {
     const struct pci_function *function;
-    static struct acs_group group; /* too large for a stack */
     for (size_t i = 0; (function = pci_function_at(i)) != NULL; i++) {
-        if (pci_is_bridge(function))
-            continue;
-        acs_group(function, &group);
-        bool first = true;
-        for (size_t m = 1; m < group.count; m++)
-            first = first && group.members[m] > i;
-        if (!first)
+        const struct acs_group *group = function->group;
+        if (pci_is_bridge(function) || (group != NULL && group->members[0] != function))
             continue;
         console_printf("%s (%s)", rid_text(function->rid).text, owner_name(function->owner));
-        for (size_t m = 1; m < group.count; m++) {
-            const struct pci_function *member = pci_function_at(group.members[m]);
-            console_printf(" %s (%s)", rid_text(member->rid).text, owner_name(member->owner));
-        }
-        if (group.culprit != NULL)
-            console_printf(": no ACS at %s", rid_text(group.culprit->rid).text);
+        for (size_t m = 1; group != NULL && m < group->count; m++)
+            console_printf(" %s (%s)", rid_text(group->members[m]->rid).text,
+                           owner_name(group->members[m]->owner));
+        if (group != NULL)
+            console_printf(": no ACS at %s", rid_text(group->culprit->rid).text);
         console_printf("\n");
     }
 }

@@ -102,31 +102,3 @@ bool acs_reaches(const struct pci_function *from, const struct pci_function *to,
     *culprit = NULL;
     return false;
 }
-
-static bool is_member(const struct acs_group *group, size_t index)
-{
-    for (size_t i = 0; i < group->count; i++)
-        if (group->members[i] == index)
-            return true;
-    return false;
-}
-
-void acs_group(const struct pci_function *first, struct acs_group *group)
-{
-    *group = (struct acs_group){.count = 0};
-    for (size_t i = 0; pci_function_at(i) != NULL && group->count == 0; i++)
-        if (pci_function_at(i) == first)
-            group->members[group->count++] = (uint16_t)i;
-    /* What reaches a member, or is reached from one, is a member. */
-    for (size_t done = 0; done < group->count; done++) {
-        const struct pci_function *member = pci_function_at(group->members[done]), *other, *culprit;
-        for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++) {
-            if (is_member(group, i) || pci_is_bridge(other) ||
-                (!acs_reaches(member, other, &culprit) && !acs_reaches(other, member, &culprit)))
-                continue;
-            if (group->culprit == NULL)
-                group->culprit = culprit;
-            group->members[group->count++] = (uint16_t)i;
-        }
-    }
-}

@@ -13,11 +13,10 @@ bool acs_is_on(const struct pci_function *function);
  * or `from` itself), NULL when they cannot. */
 bool acs_reaches(const struct pci_function *from, const struct pci_function *to,
                  const struct pci_function **culprit);
-/* The isolation group of a function of the table: all that can reach each other around the IOMMU,
- * directly or through others. Bridges are on the way, not in it. */
+/* An isolation group: all that can reach each other around the IOMMU, directly or through others,
+ * in the table's order. Bridges are on the way, not in it. Found at boot (setup/pci_groups.c). */
 struct acs_group {
-    uint16_t members[PCI_MAX_FUNCTIONS]; /* pci_function_at(), `first` foremost */
-    size_t count;
-    const struct pci_function *culprit; /* where the first of them meet; NULL for a group of one */
+    const struct pci_function *culprit; /* where the first two of them meet */
+    size_t count;                       /* two or more */
+    const struct pci_function *members[];
 };
-void acs_group(const struct pci_function *first, struct acs_group *group);

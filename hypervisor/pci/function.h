@@ -23,11 +23,12 @@ struct pci_function {
     /* offsets in configuration space, 0 when absent */
     uint16_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
     uint16_t cap_sriov, cap_ari, cap_acs, cap_ats;
-    bool has_flr;                /* as DEVCAP says, unless setup/pci_known.c knows better */
-    uint8_t firmware_bus;        /* the number of its bus before setup/pci_buses.c changed it */
-    struct pci_function *bridge; /* the bridge it sits behind, NULL on a root bus */
-    struct pci_function *pf;     /* of a VF */
-    uint16_t vf_index;           /* of a VF, from 0 */
+    bool has_flr;                  /* as DEVCAP says, unless setup/pci_known.c knows better */
+    uint8_t firmware_bus;          /* the number of its bus before setup/pci_buses.c changed it */
+    struct pci_function *bridge;   /* the bridge it sits behind, NULL on a root bus */
+    struct pci_function *pf;       /* of a VF */
+    uint16_t vf_index;             /* of a VF, from 0 */
+    const struct acs_group *group; /* pci/acs.h; NULL: nobody else is in it */
     uint16_t num_vfs; /* of a PF that is split, else 0; and SR-IOV Control as it was set */
     uint16_t sriov_control;
     bool no_peer_to_peer; /* by its maker's word, though without ACS (setup/pci_known.c) */

@@ -183,6 +183,8 @@ void hypervisor_main(const struct boot_info *loaders)
     nodes_log();
     guests_create(&configuration, &boot); /* overwrites their memory while the VFs settle */
     pfs_verify();
+    expect(acs_find_groups(), "pci.refused",
+           "no memory left to note which functions belong together; `groups` does not show all");
     guests_give_functions(&configuration);
     guests_grant_console_input();
     speculation_apply(affinity_guests_share());

@@ -31,6 +31,9 @@ void pci_usb_prepare_resets(void);
 void pci_wake(void);
 /* pci_acs.c: redirects peer-to-peer requests upstream wherever that can be done. */
 void acs_enable_all(void);
+/* pci_groups.c: gives each function its group, once there are all functions. STATUS_NO_MEMORY: some
+ * have none, which `groups` then shows as alone. */
+MUST_CHECK enum status acs_find_groups(void);
 /* pci_errors.c, once: no function reports errors, and no port or chipset that is known makes a
  * system error of what comes from below it. Logs `pci.errors`. */
 void pci_errors_silence(void);

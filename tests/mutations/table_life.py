@@ -144,7 +144,7 @@ LIFE_MUTATIONS = (
              (Edit("hypervisor/setup/clock.c", "MIN(tsc, now);", "now < tsc ? tsc : tsc;"),),
              (Unit("test_clock", failed("a_start_that_lies_ahead_stops_no_clock")),), quick=True),
     Mutation("groups-not-closed", "a group holds whatever its members reach",
-             (Edit("hypervisor/pci/acs.c", "for (size_t done = 0; done < group->count; done++) {",
+             (Edit("hypervisor/setup/pci_groups.c", "for (size_t done = 0; done < count; done++) {",
                    "for (size_t done = 0; done < 1; done++) {"),),
              (Unit("test_acs", failed("groups_are_closed")),)),
     Mutation("stale-mappings-after-hold", "a held core forgets what it cached of tables that changed meanwhile",

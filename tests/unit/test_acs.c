@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/pci/acs.c hypervisor/setup/pci_acs.c hypervisor/setup/pci_enumerate.c
+// SOURCES: hypervisor/setup/pci_groups.c
 // SOURCES: hypervisor/setup/pci_known.c
 // SOURCES: hypervisor/setup/pci_roots.c
 // SOURCES: hypervisor/pci/functions.c hypervisor/setup/pci_functions.c
@@ -139,19 +140,16 @@ static void groups_are_closed(void **state)
     nic(RID(0, 5, 0, 0), false);
     nic(RID(0, 0, 3, 0), false);
     enumerate();
-    struct acs_group group;
-    acs_group(pci_function_find(RID(0, 3, 0, 0)), &group);
-    assert_int_equal(group.count, 3); /* 03:00.0 and 05:00.0 only through 04:00.0 */
-    assert_int_equal(pci_function_at(group.members[0])->rid, RID(0, 3, 0, 0));
-    assert_int_equal(group.culprit->rid, RID(0, 2, 1, 0));
-    acs_group(pci_function_find(RID(0, 5, 0, 0)), &group);
-    assert_int_equal(group.count, 3);
-    acs_group(pci_function_find(RID(0, 0, 3, 0)), &group);
-    assert_int_equal(group.count, 1);
-    assert_null(group.culprit);
-    struct pci_function stranger = {.rid = 1};
-    acs_group(&stranger, &group);
-    assert_int_equal(group.count, 0);
+    assert_int_equal(acs_find_groups(), STATUS_OK);
+    const struct acs_group *group = pci_function_find(RID(0, 3, 0, 0))->group;
+    assert_int_equal(group->count, 3); /* 03:00.0 and 05:00.0 only through 04:00.0 */
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(group->members[i]->rid, RID(0, 3 + i, 0, 0));
+        assert_ptr_equal(group->members[i]->group, group);
+    }
+    assert_int_equal(group->culprit->rid, RID(0, 2, 1, 0));
+    assert_null(pci_function_find(RID(0, 0, 3, 0))->group);
+    assert_null(pci_function_find(RID(0, 2, 1, 0))->group); /* a bridge */
 }
 
 static void siblings_need_acs_of_their_own(void **state)

@@ -173,11 +173,6 @@ bool acs_reaches(const struct pci_function *from, const struct pci_function *to,
     return !isolated && from == &neighbour;
 }
 
-void acs_group(const struct pci_function *first, struct acs_group *group)
-{
-    *group = (struct acs_group){.members = {0, 0}, .count = 2, .culprit = &neighbour};
-}
-
 uintptr_t map_device(uint64_t physical, uint64_t size)
 {
     if (step("map table") != STATUS_OK)
