@@ -287,14 +287,19 @@ static enum status split_at(struct page_table *table, uint64_t boundary)
     return STATUS_OK;
 }
 
+/* At both ends of a range. */
+static enum status split_around(struct page_table *table, uint64_t input, uint64_t size)
+{
+    enum status status = split_at(table, input);
+    return status == STATUS_OK ? split_at(table, input + size) : status;
+}
+
 enum status page_table_unmap(struct page_table *table, uint64_t input, uint64_t size)
 {
     if (!range_valid(table, input, size))
         return STATUS_INVALID;
     uint64_t end = input + size;
-    enum status status = split_at(table, input);
-    if (status == STATUS_OK)
-        status = split_at(table, end);
+    enum status status = split_around(table, input, size);
     if (status != STATUS_OK)
         return status;
     struct page_walk walk;
@@ -310,9 +315,7 @@ enum status page_table_allow_execute(struct page_table *table, uint64_t input)
     uint64_t region = ALIGN_DOWN(input, size);
     if (!range_valid(table, region, size))
         return STATUS_INVALID;
-    enum status status = split_at(table, region);
-    if (status == STATUS_OK)
-        status = split_at(table, region + size);
+    enum status status = split_around(table, region, size);
     if (status != STATUS_OK)
         return status;
     struct page_walk walk;

@@ -6,15 +6,11 @@
 
 static bool digit_of(char character, unsigned base, unsigned *digit)
 {
-    if (character >= '0' && character <= '9')
-        *digit = (unsigned)(character - '0');
-    else if (character >= 'a' && character <= 'f')
-        *digit = (unsigned)(character - 'a') + 10;
-    else if (character >= 'A' && character <= 'F')
-        *digit = (unsigned)(character - 'A') + 10;
-    else
-        return false;
-    return *digit < base;
+    static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+    for (*digit = 0; *digit < base; ++*digit)
+        if (character == lower[*digit] || character == upper[*digit])
+            return true;
+    return false;
 }
 
 /* Reads digits up to something else; false without any or past `limit`. */

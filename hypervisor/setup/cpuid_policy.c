@@ -12,6 +12,9 @@
 #define EDX_NX           BIT(20)
 #define EDX_LONG_MODE    BIT(29)
 
+/* Not: MPX, PT, PKRU, CET, AMX. */
+#define XCR0_POLICY (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
+
 #define XSAVE_LEGACY_SIZE 576 /* 512 bytes and the header */
 
 #define LEAF_POWER      0x06

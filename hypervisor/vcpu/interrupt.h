@@ -7,16 +7,8 @@
 
 struct vcpu;
 
-enum icr_mode { /* bits 10:8 of the ICR and of local vector table entries */
-                ICR_FIXED,
-                ICR_LOWEST,
-                ICR_SMI,
-                ICR_RESERVED,
-                ICR_NMI,
-                ICR_INIT,
-                ICR_STARTUP,
-                ICR_EXTERNAL,
-};
+/* Bits 10:8 of the ICR and of local vector table entries: those that guests may send. */
+enum icr_mode { ICR_FIXED = 0, ICR_NMI = 4, ICR_INIT = 5, ICR_STARTUP = 6 };
 
 #define ICR_LOGICAL      BIT(11)
 #define ICR_LEVEL_ASSERT BIT(14)

@@ -2,6 +2,7 @@
 #include "hypervisor/vdev/virtual_serial.h"
 
 #include "hypervisor/base/lock.h"
+#include "hypervisor/base/string.h"
 
 /* PC16550D data sheet, table 2: registers by offset. With LCR.DLAB the first two are the divisor.
  */
@@ -13,20 +14,30 @@ enum {
     REGISTER_MCR,
     REGISTER_LSR,
     REGISTER_MSR,
-    REGISTER_SCR
+    REGISTER_SCR,
+    REGISTERS
+};
+
+#define LCR_DLAB BIT(7)
+#define MCR_MASK 0x1fu
+#define IER_MASK 0x0fu
+/* Of those that keep what is written to them, the bits that do; the others have code of their own.
+ */
+static const uint8_t kept[REGISTERS] = {
+    [REGISTER_IER] = IER_MASK,
+    [REGISTER_LCR] = 0xff,
+    [REGISTER_MCR] = MCR_MASK,
+    [REGISTER_SCR] = 0xff,
 };
 
 #define IER_RECEIVED     BIT(0)
 #define IER_SENT         BIT(1)
-#define IER_MASK         0x0fu
 #define IIR_NONE         0x01u
 #define IIR_SENT         0x02u
 #define IIR_RECEIVED     0x04u
 #define IIR_FIFOS        0xc0u
 #define FCR_ENABLE       BIT(0)
 #define FCR_CLEAR_INPUT  BIT(1)
-#define LCR_DLAB         BIT(7)
-#define MCR_MASK         0x1fu
 #define MCR_LOOP         BIT(4)
 #define LSR_RECEIVED     0x01u
 #define LSR_SENDER_EMPTY 0x60u
@@ -37,7 +48,7 @@ enum {
 
 struct virtual_serial {
     struct lock lock;
-    uint8_t ier, lcr, mcr, scr;
+    uint8_t registers[REGISTERS];
     bool fifos;
     bool sent_pending; /* "transmitter empty" has not been reported yet */
     uint8_t divisor[2];
@@ -52,7 +63,7 @@ size_t virtual_serial_reset(struct virtual_serial *serial)
 {
     lock_take(&serial->lock);
     size_t lost = serial->out_head - serial->out_tail;
-    serial->ier = serial->lcr = serial->mcr = serial->scr = 0;
+    memset(serial->registers, 0, sizeof serial->registers);
     serial->fifos = serial->sent_pending = false;
     serial->divisor[0] = 1;
     serial->divisor[1] = 0;
@@ -80,9 +91,10 @@ static uint8_t read_data(struct virtual_serial *serial)
 static uint8_t read_iir(struct virtual_serial *serial)
 {
     uint8_t fifos = serial->fifos ? IIR_FIFOS : 0;
-    if ((serial->ier & IER_RECEIVED) != 0 && has_input(serial))
+    if ((serial->registers[REGISTER_IER] & IER_RECEIVED) != 0 && has_input(serial))
         return fifos | IIR_RECEIVED;
-    if ((serial->ier & IER_SENT) != 0 && serial->sent_pending && has_room(serial)) {
+    if ((serial->registers[REGISTER_IER] & IER_SENT) != 0 && serial->sent_pending &&
+        has_room(serial)) {
         serial->sent_pending = false;
         return fifos | IIR_SENT;
     }
@@ -92,38 +104,39 @@ static uint8_t read_iir(struct virtual_serial *serial)
 /* In loop-back mode the modem's inputs are this end's outputs (DTR, RTS, OUT1, OUT2). */
 static uint8_t read_msr(const struct virtual_serial *serial)
 {
-    if ((serial->mcr & MCR_LOOP) == 0)
+    uint8_t mcr = serial->registers[REGISTER_MCR];
+    if ((mcr & MCR_LOOP) == 0)
         return MSR_CONNECTED;
-    return (uint8_t)((serial->mcr & 2) << 3 | (serial->mcr & 1) << 5 | (serial->mcr & 0xc) << 4);
+    return (uint8_t)((mcr & 2) << 3 | (mcr & 1) << 5 | (mcr & 0xc) << 4);
+}
+
+static bool is_divisor(const struct virtual_serial *serial, unsigned offset)
+{
+    return offset <= REGISTER_IER && (serial->registers[REGISTER_LCR] & LCR_DLAB) != 0;
 }
 
 static uint8_t read_register(struct virtual_serial *serial, unsigned offset)
 {
-    bool divisor = (serial->lcr & LCR_DLAB) != 0;
+    if (is_divisor(serial, offset))
+        return serial->divisor[offset];
     switch (offset) {
     case REGISTER_DATA:
-        return divisor ? serial->divisor[0] : read_data(serial);
-    case REGISTER_IER:
-        return divisor ? serial->divisor[1] : serial->ier;
+        return read_data(serial);
     case REGISTER_IIR_FCR:
         return read_iir(serial);
-    case REGISTER_LCR:
-        return serial->lcr;
-    case REGISTER_MCR:
-        return serial->mcr;
     case REGISTER_LSR:
         return (uint8_t)((has_input(serial) ? LSR_RECEIVED : 0) |
                          (has_room(serial) ? LSR_SENDER_EMPTY : 0));
     case REGISTER_MSR:
         return read_msr(serial);
     default:
-        return serial->scr;
+        return serial->registers[offset];
     }
 }
 
 static void write_data(struct virtual_serial *serial, uint8_t value)
 {
-    if ((serial->mcr & MCR_LOOP) != 0) {
+    if ((serial->registers[REGISTER_MCR] & MCR_LOOP) != 0) {
         if (serial->in_head - serial->in_tail < INPUT_SIZE)
             serial->input[serial->in_head++ % INPUT_SIZE] = (char)value;
     } else if (has_room(serial)) {
@@ -134,39 +147,19 @@ static void write_data(struct virtual_serial *serial, uint8_t value)
 
 static void write_register(struct virtual_serial *serial, unsigned offset, uint8_t value)
 {
-    bool divisor = (serial->lcr & LCR_DLAB) != 0;
-    switch (offset) {
-    case REGISTER_DATA:
-        if (divisor)
-            serial->divisor[0] = value;
-        else
-            write_data(serial, value);
-        break;
-    case REGISTER_IER:
-        if (divisor) {
-            serial->divisor[1] = value;
-        } else {
-            serial->sent_pending |= (value & ~serial->ier & IER_SENT) != 0;
-            serial->ier = value & IER_MASK;
-        }
-        break;
-    case REGISTER_IIR_FCR:
-        serial->fifos = (value & FCR_ENABLE) != 0;
-        if ((value & FCR_CLEAR_INPUT) != 0)
-            serial->in_tail = serial->in_head;
-        break;
-    case REGISTER_LCR:
-        serial->lcr = value;
-        break;
-    case REGISTER_MCR:
-        serial->mcr = value & MCR_MASK;
-        break;
-    case REGISTER_SCR:
-        serial->scr = value;
-        break;
-    default: /* LSR and MSR are read-only */
-        break;
+    if (is_divisor(serial, offset)) {
+        serial->divisor[offset] = value;
+        return;
     }
+    if (offset == REGISTER_DATA)
+        write_data(serial, value);
+    if (offset == REGISTER_IER)
+        serial->sent_pending |= (value & ~serial->registers[offset] & IER_SENT) != 0;
+    if (offset == REGISTER_IIR_FCR)
+        serial->fifos = (value & FCR_ENABLE) != 0;
+    if (offset == REGISTER_IIR_FCR && (value & FCR_CLEAR_INPUT) != 0)
+        serial->in_tail = serial->in_head;
+    serial->registers[offset] = value & kept[offset];
 }
 
 uint8_t virtual_serial_read(struct virtual_serial *serial, unsigned offset)

@@ -49,6 +49,12 @@ static const char *access_name(const struct vcpu_exit *exit)
                                 : "page-walk-or-event";
 }
 
+static enum outcome refuse(struct vcpu *vcpu, const char *why)
+{
+    return vcpu_fail(vcpu, "memory-access", "address=%#lx access=%s: %s", vcpu->exit.memory.address,
+                     access_name(&vcpu->exit), why);
+}
+
 enum outcome exit_memory(struct vcpu *vcpu)
 {
     const struct vcpu_exit *exit = &vcpu->exit;
@@ -67,8 +73,7 @@ enum outcome exit_memory(struct vcpu *vcpu)
         return OUTCOME_RESUME;
     }
     if (exit->memory.execute || !(exit->memory.read || exit->memory.write))
-        return vcpu_fail(vcpu, "memory-access", "address=%#lx access=%s: no RAM is there", address,
-                         access_name(exit));
+        return refuse(vcpu, "no RAM is there");
     vcpu_backend()->read_mode(vcpu, &state);
     size_t size = vcpu_fetch(vcpu, &state, bytes, &code_bits);
     enum status status = instruction_decode(bytes, size, code_bits, &instruction);
@@ -82,10 +87,8 @@ enum outcome exit_memory(struct vcpu *vcpu)
             address, access_name(exit), size > 0 ? bytes[0] : 0u, size > 1 ? bytes[1] : 0u,
             size > 2 ? bytes[2] : 0u, size > 3 ? bytes[3] : 0u, status_name(status));
     if (!explains)
-        return vcpu_fail(vcpu, "memory-access",
-                         "address=%#lx access=%s: not what the instruction does; the guest's page "
-                         "tables or descriptors lie there",
-                         address, access_name(exit));
+        return refuse(vcpu, "not what the instruction does; the guest's page tables or "
+                            "descriptors lie there");
     uint64_t value = instruction.write ? source_value(vcpu, &instruction) : 0;
     if (!vcpu_events()->mmio(vcpu, exit->memory.address, instruction.width, instruction.write,
                              &value))

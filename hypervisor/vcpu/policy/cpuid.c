@@ -39,7 +39,6 @@
 /* CLZERO, XSAVE always saves error pointers. */
 #define EXTENDED_8_EBX (BIT(0) | BIT(2))
 
-/* x87, SSE, AVX, AVX-512. Not: MPX, PT, PKRU, CET, AMX. */
 #define LEAF_FEATURES 1
 
 struct cpuid_machine cpuid_machine;

@@ -21,7 +21,6 @@ typedef struct cpuid_result cpuid_query(uint32_t leaf, uint32_t subleaf);
 #define XCR0_SSE    BIT(1)
 #define XCR0_AVX    BIT(2)
 #define XCR0_AVX512 BITS(7, 5)
-#define XCR0_POLICY (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
 
 /* What this machine lets guests have: hypervisor/setup/cpuid_policy.c finds out. */
 extern struct cpuid_machine {
