@@ -11,10 +11,8 @@
 /* A reset clears BARs; they come back before anybody is given the function. A VF's are its PF's. */
 static bool readable(const struct pci_function *function)
 {
-    if (function->is_vf && function->pf == NULL)
-        return false;
-    const struct pci_function *physical = function->is_vf ? function->pf : function;
-    return !function->in_reset && audit_settled(physical);
+    bool lost = function->is_vf && function->pf == NULL;
+    return !lost && !function->in_reset && audit_settled(pci_physical(function));
 }
 
 /* Whether it answers at its memory BARs at all. VFs have one bit for all, in their PF (9.3.3.3). */

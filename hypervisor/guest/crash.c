@@ -2,6 +2,7 @@
 #include "hypervisor/guest/crash.h"
 
 #include "hypervisor/assign/guest.h"
+#include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
 #include "hypervisor/guest/faults.h"
 #include "hypervisor/x86/crash_store.h"

@@ -169,8 +169,7 @@ WEAK struct vtd_context_entry vtd_context_for(const struct iommu_domain *domain)
  * it: they cannot be told from its neighbours' (VT-d 3.9.1). */
 static bool has_own_requester_id(const struct pci_function *function)
 {
-    const struct pci_function *pf = function->is_vf && function->pf ? function->pf : function;
-    PCI_FOR_EACH_UPWARD (at, pf->bridge)
+    PCI_FOR_EACH_UPWARD (at, pci_physical(function)->bridge)
         if (at->pcie_type == PCIE_TYPE_TO_PCI_BRIDGE ||
             at->pcie_type == PCIE_TYPE_FROM_PCI_BRIDGE || at->pcie_type == PCIE_TYPE_NONE)
             return false;

@@ -29,8 +29,7 @@ const struct vtd_scope *vtd_scope_of(const struct pci_function *function)
 /* A VF is behind its PF's unit (VT-d 8.3.3). */
 int iommu_unit_of(const struct pci_function *function)
 {
-    const struct vtd_scope *scope =
-        vtd_scope_of(function->is_vf && function->pf != NULL ? function->pf : function);
+    const struct vtd_scope *scope = vtd_scope_of(pci_physical(function));
     return scope == NULL ? -1 : scope->unit;
 }
 

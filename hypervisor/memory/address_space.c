@@ -122,9 +122,9 @@ void *window_open(const struct memory_piece *pieces, unsigned count)
         shown = shown && frames_owned_by(pieces[i].physical, pieces[i].size, owner);
     if (!shown) {
         log_event("memory.refused",
-                  "physical=0x%lx size=0x%lx owner=\"%s\" message=\"the window shows memory of one "
+                  "physical=0x%lx size=0x%lx owner=%s message=\"the window shows memory of one "
                   "guest only\"",
-                  pieces[0].physical, pieces[0].size, owner_text(owner).text);
+                  pieces[0].physical, pieces[0].size, owner_kind(owner));
         return NULL;
     }
     close_window(core);

@@ -31,9 +31,15 @@ static void insert_at(size_t index, struct frame_range range)
     frame_table.range_count++;
 }
 
-static bool joins(const struct frame_range *left, const struct frame_range *right)
+/* Makes a range one with its right neighbour if they touch and have one owner. */
+static void join(size_t index)
 {
-    return left->owner == right->owner && frame_range_end(left) == right->base;
+    struct frame_range *left = &frame_table.ranges[index], *right = left + 1;
+    if (index + 1 >= frame_table.range_count || left->owner != right->owner ||
+        frame_range_end(left) != right->base)
+        return;
+    left->size += right->size;
+    remove_at(index + 1, 1);
 }
 
 enum status frames_set_owner(uint64_t base, uint64_t end, owner_t owner)
@@ -61,15 +67,9 @@ enum status frames_set_owner(uint64_t base, uint64_t end, owner_t owner)
     if (owner == OWNER_NONE)
         return STATUS_OK;
     insert_at(first, (struct frame_range){base, end - base, owner});
-    if (first + 1 < frame_table.range_count &&
-        joins(&frame_table.ranges[first], &frame_table.ranges[first + 1])) {
-        frame_table.ranges[first].size += frame_table.ranges[first + 1].size;
-        remove_at(first + 1, 1);
-    }
-    if (first > 0 && joins(&frame_table.ranges[first - 1], &frame_table.ranges[first])) {
-        frame_table.ranges[first - 1].size += frame_table.ranges[first].size;
-        remove_at(first, 1);
-    }
+    join(first);
+    if (first > 0)
+        join(first - 1);
     return STATUS_OK;
 }
 

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "hypervisor/base/core.h"
-#include "hypervisor/base/format.h"
 
 typedef uint16_t owner_t;
 #define OWNER_NOBODY             ((owner_t)0) /* free RAM */
@@ -46,5 +45,3 @@ uint64_t frames_bytes(owner_t owner);
 uint64_t frames_ram_bytes(owner_t owner);
 /* "hypervisor", "firmware", "guest", ... */
 const char *owner_kind(owner_t owner);
-/* The same, a guest with its index: "guest 2". */
-struct short_text owner_text(owner_t owner);

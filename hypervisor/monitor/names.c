@@ -42,17 +42,13 @@ bool read_number(const char *text, uint64_t *value)
 bool read_rid(const char *text, rid_t *rid)
 {
     uint64_t segment = 0, bus, device, function;
-    if (!digits(&text, 16, 0xffff, &bus) || *text++ != ':' || !digits(&text, 16, 0xff, &device))
+    unsigned colons = 0;
+    for (const char *at = text; *at != '\0'; at++)
+        colons += *at == ':';
+    if (colons == 2 && (!digits(&text, 16, 0xffff, &segment) || *text++ != ':'))
         return false;
-    if (*text == ':') {
-        text++;
-        segment = bus;
-        bus = device;
-        if (!digits(&text, 16, 0x1f, &device))
-            return false;
-    }
-    if (bus > 0xff || device > 0x1f || *text++ != '.' || !digits(&text, 8, 7, &function) ||
-        *text != '\0')
+    if (!digits(&text, 16, 0xff, &bus) || *text++ != ':' || !digits(&text, 16, 0x1f, &device) ||
+        *text++ != '.' || !digits(&text, 8, 7, &function) || *text != '\0')
         return false;
     *rid = RID(segment, bus, device, function);
     return true;

@@ -53,11 +53,6 @@ static bool redirects(const struct pci_function *function, uint64_t required)
     return (offered & required & ~(uint64_t)control) == 0 && (control & UNWANTED) == 0;
 }
 
-static const struct pci_function *physical(const struct pci_function *function)
-{
-    return function->is_vf && function->pf != NULL ? function->pf : function;
-}
-
 /* The functions of one package: of one device number, or at the far end of one link, where ARI
  * takes the device number away. */
 static bool same_device(const struct pci_function *one, const struct pci_function *other)
@@ -70,9 +65,9 @@ static bool same_device(const struct pci_function *one, const struct pci_functio
 /* A device with VFs that lets them reach each other, or their PF, must have ACS (9.3.7.5). */
 static bool turns_inside(const struct pci_function *from, const struct pci_function *to)
 {
-    if (physical(from) == physical(to))
+    if (pci_physical(from) == pci_physical(to))
         return from->cap_acs != 0 && !redirects(from, REQUIRED_INSIDE_DEVICE);
-    return !physical(from)->no_peer_to_peer && !redirects(from, REQUIRED_INSIDE_DEVICE);
+    return !pci_physical(from)->no_peer_to_peer && !redirects(from, REQUIRED_INSIDE_DEVICE);
 }
 
 /* Whether the bridge above `from` may send a request of `from`, on its way up, to `to`. Between
@@ -92,7 +87,7 @@ bool acs_reaches(const struct pci_function *from, const struct pci_function *to,
                  const struct pci_function **culprit)
 {
     *culprit = from;
-    if (same_device(physical(from), physical(to)) && turns_inside(from, to))
+    if (same_device(pci_physical(from), pci_physical(to)) && turns_inside(from, to))
         return true;
     PCI_FOR_EACH_UPWARD (bridge, from->bridge) {
         *culprit = bridge;

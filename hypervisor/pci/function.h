@@ -58,6 +58,12 @@ static inline bool pci_is_bridge(const struct pci_function *function)
     return function->is_bridge || function->class_code >> 16 == 0x06;
 }
 
+/* A VF's PF; any other function itself. */
+static inline const struct pci_function *pci_physical(const struct pci_function *function)
+{
+    return function->is_vf && function->pf != NULL ? function->pf : function;
+}
+
 /* Root ports and downstream ports of switches: one link below them, to one device. */
 static inline bool pci_is_downstream_port(const struct pci_function *function)
 {

@@ -99,7 +99,7 @@ CARD_MUTATIONS = (
              (Edit("hypervisor/setup/pci_known.c", "            function->device <= known[i].last)", "            function->device <= (known[i].last | 0xff))"),),
              (Unit("test_acs", failed("makers_vouch_for_some")),)),
     Mutation("makers-word-not-needed", "functions of a device that may talk to each other go to one guest",
-             (Edit("hypervisor/pci/acs.c", "return !physical(from)->no_peer_to_peer && !redirects(", "return physical(from)->no_peer_to_peer && !redirects("),),
+             (Edit("hypervisor/pci/acs.c", "return !pci_physical(from)->no_peer_to_peer && !redirects(", "return pci_physical(from)->no_peer_to_peer && !redirects("),),
              (Unit("test_acs", failed("siblings_need_acs_of_their_own")),)),
 
     # --- units ---
