@@ -172,19 +172,6 @@ const struct frame_range *frames_range(size_t index)
     return index < frame_table.range_count ? &frame_table.ranges[index] : NULL;
 }
 
-uint64_t frames_bytes(owner_t owner)
-{
-    uint64_t bytes = 0, listed = 0;
-    lock_take(&frame_table.lock);
-    for (size_t i = 0; i < frame_table.range_count; i++) {
-        listed += frame_table.ranges[i].size;
-        if (frame_table.ranges[i].owner == owner)
-            bytes += frame_table.ranges[i].size;
-    }
-    lock_give(&frame_table.lock);
-    return owner == OWNER_NONE ? PHYSICAL_END - listed : bytes;
-}
-
 uint64_t frames_ram_bytes(owner_t owner)
 {
     uint64_t bytes = 0;

@@ -39,9 +39,7 @@ owner_t frames_owner(uint64_t address);
 bool frames_owned_by(uint64_t base, uint64_t size, owner_t owner);
 /* The table itself, for the audit and the monitor: entry `index`, or NULL past the end. */
 const struct frame_range *frames_range(size_t index);
-/* Bytes that `owner` holds. */
-uint64_t frames_bytes(owner_t owner);
-/* Bytes of RAM among them; the rest is device registers and configuration space. */
+/* Bytes of RAM that `owner` holds; the rest is device registers and configuration space. */
 uint64_t frames_ram_bytes(owner_t owner);
 /* "hypervisor", "firmware", "guest", ... */
 const char *owner_kind(owner_t owner);

@@ -113,14 +113,15 @@ static void list_cpus(void)
 static void list_frames(void)
 {
     const struct frame_range *range;
-    for (size_t i = 0; (range = frames_range(i)) != NULL; i++)
+    uint64_t held = 0, owned = frames_ram_bytes(OWNER_HYPERVISOR);
+    for (size_t i = 0; (range = frames_range(i)) != NULL; i++) {
+        held += range->owner == OWNER_HYPERVISOR ? range->size : 0;
         console_printf("0x%012lx-0x%012lx %8s %s\n", range->base, (range->base + range->size - 1),
                        size_text(range->size).text, owner_name(range->owner));
-    uint64_t owned = frames_ram_bytes(OWNER_HYPERVISOR);
+    }
     console_printf(
         "hypervisor: %s of RAM, of which %zu pages are handed out, and %s of registers\n",
-        size_text(owned).text, pages_in_use(),
-        size_text(frames_bytes(OWNER_HYPERVISOR) - owned).text);
+        size_text(owned).text, pages_in_use(), size_text(held - owned).text);
 }
 
 /* Writes out everything that guests and cores have sent. */

@@ -22,13 +22,17 @@ void acs_enable(const struct pci_function *function)
     pci_update16(function->rid, function->cap_acs + ACS_CONTROL, UNWANTED, offered & WANTED);
 }
 
-bool acs_is_on(const struct pci_function *function)
+/* Of these bits every one that the function has is on, and none that must stay off. */
+static bool is_set(const struct pci_function *function, uint64_t bits)
 {
-    if (function->cap_acs == 0)
-        return true;
     uint16_t offered = pci_read16(function->rid, function->cap_acs + ACS_CAPABILITY);
     uint16_t control = pci_read16(function->rid, function->cap_acs + ACS_CONTROL);
-    return (offered & WANTED & ~control) == 0 && (control & UNWANTED) == 0;
+    return (offered & bits & ~(uint64_t)control) == 0 && (control & UNWANTED) == 0;
+}
+
+bool acs_is_on(const struct pci_function *function)
+{
+    return function->cap_acs == 0 || is_set(function, WANTED);
 }
 
 /* It sends nothing, must not be touched, and gets its bits again at the end (reset.c). One that a
@@ -44,13 +48,7 @@ static bool being_reset(const struct pci_function *function)
  * (6.12.1.1: each is mandatory exactly where the path exists). */
 static bool redirects(const struct pci_function *function, uint64_t required)
 {
-    if (function->cap_acs == 0)
-        return false;
-    if (being_reset(function))
-        return true;
-    uint16_t offered = pci_read16(function->rid, function->cap_acs + ACS_CAPABILITY);
-    uint16_t control = pci_read16(function->rid, function->cap_acs + ACS_CONTROL);
-    return (offered & required & ~(uint64_t)control) == 0 && (control & UNWANTED) == 0;
+    return function->cap_acs != 0 && (being_reset(function) || is_set(function, required));
 }
 
 /* The functions of one package: of one device number, or at the far end of one link, where ARI

@@ -198,3 +198,16 @@ void frames_release_all(owner_t owner)
     }
     lock_give(&frame_table.lock);
 }
+
+uint64_t frames_bytes(owner_t owner)
+{
+    uint64_t bytes = 0, listed = 0;
+    lock_take(&frame_table.lock);
+    for (size_t i = 0; i < frame_table.range_count; i++) {
+        listed += frame_table.ranges[i].size;
+        if (frame_table.ranges[i].owner == owner)
+            bytes += frame_table.ranges[i].size;
+    }
+    lock_give(&frame_table.lock);
+    return owner == OWNER_NONE ? PHYSICAL_END - listed : bytes;
+}

@@ -22,6 +22,8 @@ uint64_t frames_largest(uint64_t from, uint64_t limit, uint64_t alignment, uint6
 /* Gives `to` whatever of the range belongs to an owner whose bit, BIT(owner), is in `from`; the
  * rest keeps its owners. STATUS_FULL: the table has no room, and some of it has changed hands. */
 MUST_CHECK enum status frames_take(uint64_t base, uint64_t size, uint32_t from, owner_t to);
+/* Bytes that `owner` holds. */
+uint64_t frames_bytes(owner_t owner);
 /* Gives every range of `owner` back to OWNER_NOBODY (RAM only; the caller has scrubbed it). */
 void frames_release_all(owner_t owner);
 
