@@ -15,46 +15,39 @@
 #define DR7_RESET   0x400u
 #define CR0_RESET   (CR0_CD | CR0_NW | CR0_ET) /* SDM 3A table 10-1 */
 
-static struct vcpu_segment segment(uint16_t selector, uint16_t attributes, uint64_t base,
-                                   uint32_t limit)
-{
-    return (struct vcpu_segment){
-        .selector = selector, .attributes = attributes, .limit = limit, .base = base};
-}
-
-static void set_all(struct vcpu_state *state, struct vcpu_segment code, struct vcpu_segment data)
-{
-    *state = (struct vcpu_state){
-        .rflags = RFLAGS_FIXED,
-        .cs = code,
-        .ds = data,
-        .es = data,
-        .fs = data,
-        .gs = data,
-        .ss = data,
-        .tr = segment(0, TSS_32_BUSY, 0, LIMIT_64K),
-        .ldtr = {.attributes = LDT_PRESENT, .unusable = true, .limit = LIMIT_64K},
-        .gdtr_limit = LIMIT_64K,
-        .idtr_limit = LIMIT_64K,
-        .dr7 = DR7_RESET,
-    };
-}
+/* After INIT; what no field names is 0. */
+static const struct vcpu_state after_init = {
+    .rflags = RFLAGS_FIXED,
+    .cr0 = CR0_RESET,
+    .cs = {.attributes = CODE_16, .limit = LIMIT_64K},
+    .ds = {.attributes = DATA_16, .limit = LIMIT_64K},
+    .es = {.attributes = DATA_16, .limit = LIMIT_64K},
+    .fs = {.attributes = DATA_16, .limit = LIMIT_64K},
+    .gs = {.attributes = DATA_16, .limit = LIMIT_64K},
+    .ss = {.attributes = DATA_16, .limit = LIMIT_64K},
+    .tr = {.attributes = TSS_32_BUSY, .limit = LIMIT_64K},
+    .ldtr = {.attributes = LDT_PRESENT, .unusable = true, .limit = LIMIT_64K},
+    .gdtr_limit = LIMIT_64K,
+    .idtr_limit = LIMIT_64K,
+    .dr7 = DR7_RESET,
+};
 
 void vcpu_state_pvh(struct vcpu_state *state, uint32_t entry)
 {
-    set_all(state, segment(0x08, CODE_32, 0, LIMIT_4G), segment(0x10, DATA_32, 0, LIMIT_4G));
+    *state = after_init;
     state->rip = entry;
     state->cr0 = CR0_PE | CR0_ET;
+    state->cs = (struct vcpu_segment){.selector = 8, .attributes = CODE_32, .limit = LIMIT_4G};
+    state->ds = (struct vcpu_segment){.selector = 16, .attributes = DATA_32, .limit = LIMIT_4G};
+    state->es = state->fs = state->gs = state->ss = state->ds;
     state->tr.limit = 0x67;
     /* No table yet: the first interrupt must not find one by chance. */
-    state->gdtr_limit = 0;
-    state->idtr_limit = 0;
+    state->gdtr_limit = state->idtr_limit = 0;
 }
 
 void vcpu_state_sipi(struct vcpu_state *state, uint8_t vector)
 {
-    set_all(state,
-            segment((uint16_t)(vector << 8), CODE_16, (uint64_t)vector << PAGE_SHIFT, LIMIT_64K),
-            segment(0, DATA_16, 0, LIMIT_64K));
-    state->cr0 = CR0_RESET;
+    *state = after_init;
+    state->cs.selector = (uint16_t)(vector << 8);
+    state->cs.base = (uint64_t)vector << PAGE_SHIFT;
 }

@@ -52,19 +52,17 @@ static bool any_bit(enum apic_register first)
     return all != 0;
 }
 
-/* SDM 3A 11.5.1: which entries there are depends on the highest one's index (version 23:16). */
+/* SDM 3A 11.5.1: entries by their index; which there are depends on the highest one's (version
+ * 23:16). */
 static void mask_local_vectors(void)
 {
-    static const struct {
-        enum apic_register offset;
-        unsigned index;
-    } entries[] = {{APIC_LVT_TIMER, 0}, {APIC_LVT_LINT0, 1},   {APIC_LVT_LINT1, 2},
-                   {APIC_LVT_ERROR, 3}, {APIC_LVT_COUNTER, 4}, {APIC_LVT_THERMAL, 5},
-                   {APIC_LVT_CMCI, 6}};
+    static const enum apic_register entries[] = {
+        APIC_LVT_TIMER,   APIC_LVT_LINT0,   APIC_LVT_LINT1, APIC_LVT_ERROR,
+        APIC_LVT_COUNTER, APIC_LVT_THERMAL, APIC_LVT_CMCI,
+    };
     unsigned highest = (unsigned)FIELD(apic_read(APIC_VERSION), 23, 16);
-    for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
-        if (entries[i].index <= highest)
-            apic_write(entries[i].offset, APIC_LVT_MASKED);
+    for (size_t i = 0; i < ARRAY_SIZE(entries) && i <= highest; i++)
+        apic_write(entries[i], APIC_LVT_MASKED);
     if (apic_mode.thermal != 0)
         apic_write(APIC_LVT_THERMAL, apic_mode.thermal);
 }
