@@ -271,7 +271,7 @@ LIFE_MUTATIONS = (
              (Unit("test_guest_console", failed("test_a_turn_is_short")),)),
     Mutation("registers-counted-as-memory", "configuration space does not count as the hypervisor's memory",
              (Edit("hypervisor/memory/frames.c", "            bytes += end > base ? end - base : 0;\n",
-                   "            bytes += end != base ? ranges[i].size : 0;\n"),),
+                   "            bytes += end != base ? frame_table.ranges[i].size : 0;\n"),),
              (Unit("test_frames_take", failed("test_taking_leaves_others_alone")),)),
 
     # --- memory types and snooping ---
