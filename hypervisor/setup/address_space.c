@@ -111,7 +111,8 @@ enum status address_space_init(const struct boot_info *boot)
         status =
             page_table_create(&address_space.shared, &page_format_host, LEVELS, LARGE_LEAF, false);
     address_space.window_leaf = largest_leaf();
-    address_space.physical_end = BIT(MIN(physical_address_bits(), 52u));
+    unsigned bits = physical_address_bits();
+    address_space.physical_end = BIT(MIN(bits, 52u));
     if (status == STATUS_OK)
         status = create_regions();
     if (status == STATUS_OK)
