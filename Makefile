@@ -162,7 +162,7 @@ all: ## build the disk image, the GRUB ISO and compile_commands.json
 	@+$(call build,media)
 
 .PHONY: media
-media: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso $(BUILD)/config $(BUILD)/tests/firmware.efi $(BUILD)/compile_commands.json
+media: $(BUILD)/bulkhead.img $(BUILD)/bulkhead.iso $(BUILD)/config $(BUILD)/entry $(BUILD)/tests/firmware.efi $(BUILD)/compile_commands.json
 
 # What one compiler makes of everything but the unit tests and the fuzz targets.
 .PHONY: programs program-files

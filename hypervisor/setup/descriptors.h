@@ -4,10 +4,6 @@
 
 #include "hypervisor/x86/descriptors.h"
 
-#define SELECTOR_CODE 0x08
-#define SELECTOR_DATA 0x10
-#define SELECTOR_TSS  0x18
-
 /* Which stack of the task state an exception's handler runs on (SDM 3A 7.14.5). */
 enum exception_stack { STACK_CURRENT, STACK_NMI, STACK_DOUBLE_FAULT, STACK_MACHINE_CHECK };
 #define EXCEPTION_STACKS 3
@@ -29,6 +25,7 @@ struct core_tables {
     struct task_state tss;
 };
 _Static_assert(sizeof(struct core_tables) <= CORE_TABLES_SIZE, "x86/descriptors.h");
+_Static_assert(offsetof(struct core_tables, tss) == CORE_GDT_SIZE, "x86/descriptors.h");
 
 struct gate {               /* SDM 3A 7.14.1 */
     uint16_t offset_low;    /* 0 */

@@ -5,7 +5,6 @@
 
 #include "hypervisor/base/log.h"
 #include "hypervisor/memory/pages.h"
-#include "hypervisor/setup/descriptors.h"
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/vmx_registers.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
@@ -16,8 +15,6 @@
 #define CPUID_1_ECX_VMX               BIT(5)
 #define CPUID_7_EDX_ARCH_CAPABILITIES BIT(29)
 #define MSR_ARCH_CAPABILITIES         0x10a
-
-_Static_assert(SELECTOR_DATA == 0x10, "vmx_data_selector");
 
 static unsigned largest_leaf = 1, largest_code_leaf = 1; /* levels: 1 to 3 */
 
@@ -45,6 +42,22 @@ static bool offered(void)
     return (cpuid(1, 0).ecx & CPUID_1_ECX_VMX) != 0;
 }
 
+/* What this CPU wants of a VMCS, for whoever has to explain a refused entry (build/entry). */
+static void log_capabilities(void)
+{
+    const struct vmx_capabilities *c = &vmx_capabilities;
+    log_event("vmx.fixed", "cr0=%#lx:%#lx cr4=%#lx:%#lx physical_bits=%u", c->cr0_fixed0,
+              c->cr0_fixed1, c->cr4_fixed0, c->cr4_fixed1, physical_address_bits());
+    const struct vmx_allowed *a = c->allowed;
+    log_event("vmx.allowed",
+              "pin=%#x:%#x:%#x primary=%#x:%#x:%#x secondary=%#x:%#x:%#x exit=%#x:%#x:%#x "
+              "entry=%#x:%#x:%#x",
+              a[VMX_PIN].msr, a[VMX_PIN].must, a[VMX_PIN].may, a[VMX_PRIMARY].msr,
+              a[VMX_PRIMARY].must, a[VMX_PRIMARY].may, a[VMX_SECONDARY].msr, a[VMX_SECONDARY].must,
+              a[VMX_SECONDARY].may, a[VMX_EXIT].msr, a[VMX_EXIT].must, a[VMX_EXIT].may,
+              a[VMX_ENTRY].msr, a[VMX_ENTRY].must, a[VMX_ENTRY].may);
+}
+
 static enum status probe(void)
 {
     uint64_t feature_control, write;
@@ -54,7 +67,6 @@ static enum status probe(void)
     if (status != STATUS_OK)
         return status;
     vmx_capabilities_read(&vmx_capabilities, msr_read);
-    vmx_capabilities.physical_bits = physical_address_bits();
     status = vmx_controls_choose(&vmx_capabilities, &vmx_controls);
     if (status != STATUS_OK)
         return status;
@@ -71,6 +83,7 @@ static enum status probe(void)
               vmx_controls.word[VMX_PIN], vmx_controls.word[VMX_PRIMARY],
               vmx_controls.word[VMX_SECONDARY], vmx_controls.word[VMX_EXIT],
               vmx_controls.word[VMX_ENTRY], vmx_capabilities.ept_vpid);
+    log_capabilities();
     return STATUS_OK;
 }
 
@@ -91,18 +104,46 @@ static enum status unlock_vmx(void)
     return status;
 }
 
-/* SDM 3C 31.3 */
-static enum status vmx_on(uint64_t region_physical)
+/* What VMXON would raise an exception for that nobody could explain afterwards (SDM 3C 24.7, 24.8,
+ * 31.3); what else it refuses it says by its flags. NULL: nothing. */
+static const char *vmx_on_problem(const struct vmx_region *region)
+{
+    const struct vmx_capabilities *fixed = &vmx_capabilities;
+    uint64_t cr0 = cr0_read(), cr4 = cr4_read(), feature_control;
+    if ((cr4 & CR4_VMXE) == 0)
+        return "CR4.VMXE is clear, and VMXON raises #UD: it must be set before, and an outer "
+               "hypervisor must let it be set";
+    if ((cr0 & fixed->cr0_fixed0) != fixed->cr0_fixed0 || (cr0 & ~fixed->cr0_fixed1) != 0)
+        return "CR0 has not the bits that IA32_VMX_CR0_FIXED0 and 1 want, and VMXON raises #GP";
+    if ((cr4 & fixed->cr4_fixed0) != fixed->cr4_fixed0 || (cr4 & ~fixed->cr4_fixed1) != 0)
+        return "CR4 has not the bits that IA32_VMX_CR4_FIXED0 and 1 want, and VMXON raises #GP";
+    if (msr_read_safe(MSR_FEATURE_CONTROL, &feature_control) &&
+        (feature_control & FEATURE_CONTROL_VMX_NO_SMX) == 0)
+        return "IA32_FEATURE_CONTROL does not allow VMXON outside SMX (bit 2), and VMXON raises "
+               "#GP: it must be set and locked on each core";
+    if (region->revision != VMX_BASIC_REVISION(vmx_capabilities.basic))
+        return "the VMXON region does not begin with the revision identifier of IA32_VMX_BASIC";
+    return NULL;
+}
+
+static enum status vmx_on(const struct vmx_region *region)
 {
     bool done;
-    __asm__ volatile("vmxon %1" : "=@cca"(done) : "m"(region_physical) : "memory");
+    uint64_t physical = physical_address(region);
+    const char *problem = vmx_on_problem(region);
+    if (problem != NULL) {
+        log_event("cpu.refused", "name=vmx cr0=%#lx cr4=%#lx revision=%#x message=\"%s\"",
+                  cr0_read(), cr4_read(), region->revision, problem);
+        return STATUS_DEVICE;
+    }
+    __asm__ volatile("vmxon %1" : "=@cca"(done) : "m"(physical) : "memory");
     if (done)
         return STATUS_OK;
     /* No VMREAD here: outside VMX operation it would raise #UD. */
     log_event("vmx.failed",
-              "instruction=vmxon operand=0x%lx message=\"the CPU refused the VMXON "
-              "region or its revision identifier\"",
-              region_physical);
+              "instruction=vmxon operand=0x%lx message=\"the CPU refused the VMXON region: it must "
+              "be a page of its own below the physical-address width\"",
+              physical);
     return STATUS_DEVICE;
 }
 
@@ -118,7 +159,7 @@ static enum status enable_core(void)
     const struct vmx_capabilities *fixed = &vmx_capabilities;
     cr0_write((cr0_read() | fixed->cr0_fixed0) & fixed->cr0_fixed1);
     cr4_write((cr4_read() | fixed->cr4_fixed0 | CR4_VMXE) & fixed->cr4_fixed1);
-    status = vmx_on(physical_address(region));
+    status = vmx_on(region);
     if (status != STATUS_OK) {
         cr4_write(cr4_read() & ~CR4_VMXE);
         pages_free(region, 1);

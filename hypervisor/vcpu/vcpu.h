@@ -36,20 +36,15 @@ struct vcpu {
     volatile uint32_t hold_request; /* likewise; taken back ends the hold */
     volatile uint32_t in_guest;     /* 0: not in guest mode, and not before hold_request is seen */
     void *control_page;             /* VMCS or VMCB */
-    union {                         /* what else its back-end keeps */
-        struct {
-            uint16_t gdt_limit, idt_limit; /* the host's: exits set both to 0xffff */
-        } vmx;
-        struct {
-            void *host;           /* a page: VMSAVE's image of the host */
-            uint64_t host_pat;    /* guests' is in the core where the CPU has no PAT for them */
-            uint64_t host_mce;    /* CR4.MCE: the one that the guest runs with */
-            uint64_t guest_mce;   /* as the guest sees it */
-            uint64_t step_rflags; /* before the step over IRET (nmi.c) */
-            uint64_t step_dr6;
-            uint32_t invalid_runs; /* exits with VMEXIT_INVALID in a row */
-        } svm;
-    };
+    struct {                        /* what else SVM keeps */
+        void *host;                 /* a page: VMSAVE's image of the host */
+        uint64_t host_pat;          /* guests' is in the core where the CPU has no PAT for them */
+        uint64_t host_mce;          /* CR4.MCE: the one that the guest runs with */
+        uint64_t guest_mce;         /* as the guest sees it */
+        uint64_t step_rflags;       /* before the step over IRET (nmi.c) */
+        uint64_t step_dr6;
+        uint32_t invalid_runs; /* exits with VMEXIT_INVALID in a row */
+    } svm;
     /* Counted by the dispatcher; the CPU's own exits. */
     uint64_t exits[EXIT_KINDS];
     uint64_t exits_seen[EXIT_KINDS + 3]; /* by the prompt (monitor/commands_exits.c) */

@@ -67,6 +67,20 @@ class Bochs(Machine):
     _BELONGS = re.compile(r"Bochs is exiting with the following message:|\[ACPI\s*\] ACPI control: soft power off"
                           r"|\d+e\[\s*\] \S+: ataX-master/slave CHS set to 0/0/0 - autodetection enabled")
     lacks = {"iommu.refused": "VT-d", "acpi.refused": "PCI Express"}
+    # Why the processor refused a VMX instruction or a VM entry, or ended an exit in an abort: at the level of errors, which log_errors keeps.
+    _REFUSAL = re.compile(r"^\d+[ep]\[(CPU\d+) *\] ((?:VMFAIL|VMENTER FAIL|VMABORT|VMXON|VMPTRLD|VMCLEAR|INVEPT|INVVPID|#GP: VMXON)\b.*)$", re.MULTILINE)
+
+    def processor_words(self) -> list[str]:
+        """What the emulated processors said of VM entries that they refused, each once."""
+        found: dict[str, list[str]] = {}
+        for cpu, words in self._REFUSAL.findall(self._read_text("bochs.log")):
+            if cpu not in found.setdefault(words, []):
+                found[words].append(cpu)
+        return [f"{words} ({', '.join(cpus)})" for words, cpus in found.items()]
+
+    def emulator_messages(self, all_went_well: bool = False) -> str:
+        said = super().emulator_messages(all_went_well)
+        return said if all_went_well else "\n".join([*self.processor_words(), *([said] if said else [])])
 
     def _disks(self) -> dict[str, str]:
         iso = prepare_medium(self.spec.but(boot="iso"), self._copy)

@@ -20,7 +20,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import (MACHINES, MachineError, MachineSpec, Nic, before, choices, choose_machine, like, machine, paths, report,  # noqa: E402
-                     scenario, trial)
+                     scenario, trial, vmentry)
 from machine.disk import ImageError  # noqa: E402
 from machine.spec import NIC_MODELS, PLACEMENTS  # noqa: E402
 
@@ -254,7 +254,13 @@ def judged(run) -> int:
         say("  --timeout gives it more seconds")
     for cause in () if outcome.ok else outcome.causes[0 if outcome.verdict is None or run.expired else 1:]:
         say(f"  {cause}")
+    refused_entries(run)
     return 0 if outcome.ok else 1
+
+
+def refused_entries(run) -> None:
+    for sentence in vmentry.explained(run.events):
+        say(f"VM entry was refused: {sentence}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -287,6 +293,7 @@ def main(argv: list[str] | None = None) -> int:
         outcome = run.outcome()
         if outcome.verdict not in (None, "ok"):
             say(outcome.reason)
+        refused_entries(run)
         return 0
     return judged(run)
 

@@ -240,3 +240,19 @@ def test_what_nobody_reads_ends_the_run(monkeypatch):
     monkeypatch.setattr(run.os, "dup2", lambda *_: None)
     listener(b"text")
     assert listener.gone and not run.Listener.gone
+
+
+REFUSALS = ("00495946686e[CPU1  ] VMFAIL: VMCS invalid host TR selector\n"
+            "00495946700e[CPU1  ] VMEXIT: EPT violation for guest paddr 0x0000000f1000 laddr 0x00000000000f1000\n"
+            "00496152813e[CPU2  ] VMFAIL: VMCS invalid host TR selector\n"
+            "00496152990e[CPU2  ] VMFAIL: VMCS invalid host TR selector\n"
+            "00496160000e[CPU3  ] VMENTER FAIL: VMCS guest invalid CR0\n")
+
+
+def test_what_bochs_processors_refused_is_repeated(capfd, tmp_path):
+    (tmp_path / "bochs.log").write_text(REFUSALS)
+    status, lines = judged(capfd, "[1.0] run.verdict result=failed\n", 1, Bochs, FAREWELL, tmp_path)
+    assert status == 1
+    assert lines[:2] == ["the emulator says: VMFAIL: VMCS invalid host TR selector (CPU1, CPU2)", "VMENTER FAIL: VMCS guest invalid CR0 (CPU3)"]
+    status, lines = judged(capfd, GOOD, 1, Bochs, FAREWELL, tmp_path)
+    assert status == 0 and not any("VMFAIL" in line for line in lines)

@@ -42,12 +42,13 @@ $(BUILD)/tables: tests/tools/tables.c hypervisor/memory/page_table.c hypervisor/
 	@mkdir -p $(@D)
 	$(HOST_CC) $(UNIT_CFLAGS) $(filter %.c,$^) -lcmocka -o $@
 
-$(BUILD)/entry: tests/tools/entry.c tests/tools/vmx_check.c tests/tools/vmx_check.h $(wildcard hypervisor/*/*.h) $(BUILD)/flags/unit
+$(BUILD)/entry: tests/tools/entry.c tests/tools/vmx_view.c tests/tools/vmx_rules.c tests/tools/vmcs_names.c tests/tools/vmx_check.c \
+		tests/tools/vmx_view.h tests/tools/vmx_check.h $(wildcard hypervisor/*/*.h) $(BUILD)/flags/unit
 	@mkdir -p $(@D)
 	$(HOST_CC) $(UNIT_CFLAGS) $(filter %.c,$^) -o $@
 
 .PHONY: entry
-entry: $(BUILD)/entry ## the tool that says why a CPU refused a guest's state (reason=entry-failure): build/entry <LOG
+entry: $(BUILD)/entry ## the tool that says why a CPU refused a VM entry (reason=entry-failure): build/entry <LOG
 
 .PHONY: symbols
 symbols: ## a log, such as last.log of a stick, with the functions of its backtraces: LOG=FILE

@@ -5,10 +5,6 @@
  */
 #include "tests/tools/vmx_check.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "hypervisor/vcpu/vmx/registers.h"
 #include "hypervisor/x86/registers.h"
 
@@ -284,96 +280,4 @@ const char *vmx_guest_state_fault(const struct vmx_guest_view *view)
     if (fault == NULL)
         fault = non_register_state(view);
     return fault;
-}
-
-/* In the order of the VMCS field encodings. */
-static const size_t segment_offsets[] = {
-    offsetof(struct vcpu_state, es),   offsetof(struct vcpu_state, cs),
-    offsetof(struct vcpu_state, ss),   offsetof(struct vcpu_state, ds),
-    offsetof(struct vcpu_state, fs),   offsetof(struct vcpu_state, gs),
-    offsetof(struct vcpu_state, ldtr), offsetof(struct vcpu_state, tr),
-};
-
-static bool take_segment_field(struct vmx_guest_view *view, uint32_t field, uint64_t value)
-{
-    static const uint32_t first[] = {VMCS_GUEST_ES_SELECTOR, VMCS_GUEST_ES_LIMIT,
-                                     VMCS_GUEST_ES_RIGHTS, VMCS_GUEST_ES_BASE};
-    for (size_t kind = 0; kind < ARRAY_SIZE(first); kind++) {
-        size_t index = (field - first[kind]) / 2;
-        if (field < first[kind] || index >= ARRAY_SIZE(segment_offsets))
-            continue;
-        struct vcpu_segment *segment =
-            (struct vcpu_segment *)((uint8_t *)&view->state + segment_offsets[index]);
-        if (first[kind] == VMCS_GUEST_ES_SELECTOR)
-            segment->selector = (uint16_t)value;
-        else if (first[kind] == VMCS_GUEST_ES_LIMIT)
-            segment->limit = (uint32_t)value;
-        else if (first[kind] == VMCS_GUEST_ES_BASE)
-            segment->base = value;
-        else
-            segment->attributes = (uint16_t)value,
-            segment->unusable = (value & VMCS_SEGMENT_UNUSABLE) != 0;
-        return true;
-    }
-    return false;
-}
-
-static void take_field(struct vmx_guest_view *view, uint32_t field, uint64_t value)
-{
-    const struct {
-        uint32_t field;
-        void *to;
-        size_t size;
-    } places[] = {
-        {VMCS_LINK_POINTER, &view->link_pointer, sizeof view->link_pointer},
-        {VMCS_GUEST_EFER, &view->state.efer, sizeof view->state.efer},
-        {VMCS_ENTRY_CONTROLS, &view->entry_controls, sizeof view->entry_controls},
-        {VMCS_ENTRY_INTERRUPTION, &view->entry_interruption, sizeof view->entry_interruption},
-        {VMCS_GUEST_INTERRUPTIBILITY, &view->interruptibility, sizeof view->interruptibility},
-        {VMCS_GUEST_ACTIVITY, &view->activity, sizeof view->activity},
-        {VMCS_GUEST_GDTR_LIMIT, &view->state.gdtr_limit, sizeof view->state.gdtr_limit},
-        {VMCS_GUEST_IDTR_LIMIT, &view->state.idtr_limit, sizeof view->state.idtr_limit},
-        {VMCS_GUEST_CR0, &view->state.cr0, sizeof view->state.cr0},
-        {VMCS_GUEST_CR3, &view->state.cr3, sizeof view->state.cr3},
-        {VMCS_GUEST_CR4, &view->state.cr4, sizeof view->state.cr4},
-        {VMCS_GUEST_GDTR_BASE, &view->state.gdtr_base, sizeof view->state.gdtr_base},
-        {VMCS_GUEST_IDTR_BASE, &view->state.idtr_base, sizeof view->state.idtr_base},
-        {VMCS_GUEST_DR7, &view->state.dr7, sizeof view->state.dr7},
-        {VMCS_GUEST_RSP, &view->state.rsp, sizeof view->state.rsp},
-        {VMCS_GUEST_RIP, &view->state.rip, sizeof view->state.rip},
-        {VMCS_GUEST_RFLAGS, &view->state.rflags, sizeof view->state.rflags},
-        {VMCS_GUEST_PENDING_DEBUG, &view->pending_debug, sizeof view->pending_debug},
-    };
-    if (take_segment_field(view, field, value))
-        return;
-    for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-        if (places[i].field == field)
-            memcpy(places[i].to, &value, places[i].size); /* little-endian, as VMREAD gave it */
-}
-
-bool vmx_view_read_line(struct vmx_guest_view *view, const char *line)
-{
-    const char *at = strstr(line, "vmx.vmcs fields=\"");
-    if (at != NULL) {
-        char *end;
-        at += strlen("vmx.vmcs fields=\"");
-        while (*at != '\0' && *at != '"') {
-            uint32_t field = (uint32_t)strtoull(at, &end, 0);
-            if (*end != '=')
-                return false;
-            take_field(view, field, strtoull(end + 1, &end, 0));
-            at = *end == ' ' ? end + 1 : end;
-        }
-        return true;
-    }
-    at = strstr(line, "vmx.fixed ");
-    unsigned long long cr0_0, cr0_1, cr4_0, cr4_1;
-    if (at == NULL || sscanf(at, "vmx.fixed cr0=%llx:%llx cr4=%llx:%llx physical_bits=%u", &cr0_0,
-                             &cr0_1, &cr4_0, &cr4_1, &view->physical_bits) != 5)
-        return false;
-    view->cr0_fixed0 = cr0_0;
-    view->cr0_fixed1 = cr0_1;
-    view->cr4_fixed0 = cr4_0;
-    view->cr4_fixed1 = cr4_1;
-    return true;
 }

@@ -18,8 +18,6 @@ struct vmx_guest_view {
     unsigned physical_bits;
 };
 
-/* A line of the log: takes what vmx_dump() said in it; false: it says nothing of that. */
-bool vmx_view_read_line(struct vmx_guest_view *view, const char *line);
 /* The first rule of SDM 3C 27.3.1 that the state breaks, in words; NULL when none of those that are
  * checked here is broken. Assumes unrestricted guest. */
 const char *vmx_guest_state_fault(const struct vmx_guest_view *view);

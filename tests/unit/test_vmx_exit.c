@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 // SOURCES: hypervisor/vcpu/vmx/exit.c hypervisor/vcpu/vmx/state.c hypervisor/vcpu/vmx/dump.c
-// SOURCES: tests/tools/vmx_check.c hypervisor/base/format.c hypervisor/base/text.c
+// SOURCES: tests/tools/vmx_check.c tests/tools/vmx_view.c hypervisor/base/format.c
+// SOURCES: hypervisor/base/text.c
 // SOURCES: hypervisor/vcpu/vmx/vmcs.c hypervisor/setup/vmx_errata.c hypervisor/vcpu/state.c
 /* Exits, interrupted events and guest state, against an array in place of the VMCS. */
-#include "tests/tools/vmx_check.h"
+#include "tests/tools/vmx_view.h"
 #include "tests/unit/support/vmcs_fixture.h"
 
 static void reasons_become_kinds(void **state)
@@ -357,13 +358,16 @@ static void state_survives_a_round_trip(void **state)
 static const char *explained(void)
 {
     static char log[8192];
-    struct vmx_guest_view view = {0};
-    unsigned lines = 0;
+    static struct vmx_view view;
     strncpy(log, host_log_text(), sizeof log - 1);
-    for (char *line = strtok(log, "\n"); line != NULL; line = strtok(NULL, "\n"))
-        lines += vmx_view_read_line(&view, line);
-    assert_true(lines > 2);
-    return vmx_guest_state_fault(&view);
+    vmx_view_clear(&view);
+    for (char *line = strtok(log, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        assert_int_equal(vmx_line_core(line), 5);
+        assert_true(vmx_view_read_fields(&view, line));
+    }
+    assert_true(view.complete);
+    struct vmx_guest_view guest = vmx_view_guest(&view);
+    return vmx_guest_state_fault(&guest);
 }
 
 static void both_start_states_pass_the_checks(void **state)
@@ -375,7 +379,7 @@ static void both_start_states_pass_the_checks(void **state)
         vmx_write_state(&vcpu, &start[i]);
         fields[VMCS_LINK_POINTER] = ~UINT64_C(0);
         host_log_clear();
-        vmx_dump();
+        vmx_dump(&vcpu);
         assert_null(explained());
     }
 }
@@ -438,7 +442,9 @@ static void entry_failures_are_explained(void **state)
     handled = OUTCOME_STOP;
     assert_int_equal(vmx_entry_failed(&vcpu), OUTCOME_STOP);
     assert_int_equal(exit_.kind, EXIT_ENTRY_FAILURE);
-    assert_string_equal(exit_.detail, "VM entry with invalid control fields");
+    assert_string_equal(exit_.detail,
+                        "VM entry with invalid control fields: build/entry explains the "
+                        "vmx.vmcs lines of this log");
     handled = OUTCOME_WAIT;
     assert_int_equal(vmx_kicked(&vcpu), OUTCOME_WAIT);
     assert_int_equal(exit_.kind, EXIT_NMI);

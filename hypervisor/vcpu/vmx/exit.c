@@ -235,13 +235,13 @@ static const struct exit_rule rules[] = {
 /* clang-format on */
 
 /* SDM 3C 27.8: the guest did not run; bits 15:0 say in which step the entry failed. */
-static void decode_entry_failure(struct vcpu_exit *exit)
+static void decode_entry_failure(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
     exit->kind = EXIT_ENTRY_FAILURE;
     exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
     switch ((uint16_t)exit->reason) {
     case REASON_GUEST_STATE:
-        vmx_dump();
+        vmx_dump(vcpu);
         exit->detail = "invalid guest state: build/entry explains the vmx.vmcs lines of this log";
         break;
     case REASON_MSR_LOADING:
@@ -290,7 +290,7 @@ enum outcome vmx_exited(struct vcpu *vcpu)
         if (rule->decode != NULL)
             rule->decode(exit);
     } else if (exit->reason & EXIT_REASON_ENTRY_FAILED) {
-        decode_entry_failure(exit);
+        decode_entry_failure(vcpu, exit);
     } else {
         decode_unexpected(exit);
     }
@@ -313,6 +313,7 @@ enum outcome vmx_entry_failed(struct vcpu *vcpu)
     uint64_t error = vmcs_read(VMCS_INSTRUCTION_ERROR);
     vcpu->exit = (struct vcpu_exit){
         .kind = EXIT_ENTRY_FAILURE, .reason = error, .detail = vmx_instruction_error_text(error)};
+    vmx_dump(vcpu);
     return vcpu_exit_handle(vcpu);
 }
 

@@ -3,6 +3,7 @@
 #include "hypervisor/abi/calls.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
 #include "hypervisor/vcpu/vmx/vmx.h"
+#include "hypervisor/x86/descriptors.h"
 #include "hypervisor/x86/registers.h"
 #include "hypervisor/memory/pages.h"
 
@@ -14,9 +15,7 @@
 _Static_assert(offsetof(struct cpu, nmi_count) == 28, "entry.asm");
 _Static_assert(offsetof(struct cpu, nmi_seen) == 56, "entry.asm");
 
-#define SELECTOR_RPL_TI 7u
-
-/* Operand of SGDT, SIDT, LGDT, LIDT. */
+/* Operand of LGDT and LIDT. */
 struct PACKED table_register {
     uint16_t limit; /* 0 */
     uint64_t base;  /* 2 */
@@ -27,7 +26,7 @@ const struct vmx_way vmx_plain = {vmx_run, vmx_exit_point};
 const struct vmx_way vmx_guarded = {vmx_guarded_run, vmx_guarded_exit_point};
 const struct vmx_way *vmx_way = &vmx_plain;
 uint8_t vmx_entry_flush;
-const uint16_t vmx_data_selector = 0x10; /* setup/descriptors.h: SELECTOR_DATA */
+const uint16_t vmx_data_selector = SELECTOR_DATA;
 
 static uint64_t ept_pointer(const struct vcpu *vcpu)
 {
@@ -80,49 +79,31 @@ static void write_initial_state(void)
     vmcs_write(VMCS_ENTRY_INTERRUPTION, 0);
 }
 
-static uint64_t tss_base(const struct table_register *gdt, uint16_t selector)
-{
-    const uint32_t *descriptor = (const uint32_t *)(uintptr_t)(gdt->base + selector);
-    return FIELD(descriptor[0], 31, 16) | FIELD(descriptor[1], 7, 0) << 16 |
-           FIELD(descriptor[1], 31, 24) << 24 | (uint64_t)descriptor[2] << 32;
-}
-
 /* The host state is this core's, as it is now: exits put it back (SDM 3C 28.5). */
-static void write_host_state(struct vcpu *vcpu)
+static void write_host_state(const struct vcpu *vcpu)
 {
-    struct table_register gdt, idt;
-    uint16_t cs, ss, ds, es, tr;
-    __asm__ volatile("sgdt %0" : "=m"(gdt));
-    __asm__ volatile("sidt %0" : "=m"(idt));
-    __asm__ volatile("mov %%cs, %0" : "=r"(cs));
-    __asm__ volatile("mov %%ss, %0" : "=r"(ss));
-    __asm__ volatile("mov %%ds, %0" : "=r"(ds));
-    __asm__ volatile("mov %%es, %0" : "=r"(es));
-    __asm__ volatile("str %0" : "=r"(tr));
-    vcpu->vmx.gdt_limit = gdt.limit;
-    vcpu->vmx.idt_limit = idt.limit;
-
+    uintptr_t tables = (uintptr_t)core_tables[vcpu->cpu->index];
     vmcs_write(VMCS_HOST_CR0, cr0_read());
     vmcs_write(VMCS_HOST_CR3, cr3_read());
     vmcs_write(VMCS_HOST_CR4, cr4_read());
-    vmcs_write(VMCS_HOST_CS_SELECTOR, cs & ~SELECTOR_RPL_TI);
-    vmcs_write(VMCS_HOST_SS_SELECTOR, ss & ~SELECTOR_RPL_TI);
-    vmcs_write(VMCS_HOST_DS_SELECTOR, ds & ~SELECTOR_RPL_TI);
-    vmcs_write(VMCS_HOST_ES_SELECTOR, es & ~SELECTOR_RPL_TI);
+    vmcs_write(VMCS_HOST_CS_SELECTOR, SELECTOR_CODE);
+    vmcs_write(VMCS_HOST_SS_SELECTOR, SELECTOR_DATA);
+    vmcs_write(VMCS_HOST_DS_SELECTOR, SELECTOR_DATA);
+    vmcs_write(VMCS_HOST_ES_SELECTOR, SELECTOR_DATA);
     vmcs_write(VMCS_HOST_FS_SELECTOR, 0);
     vmcs_write(VMCS_HOST_GS_SELECTOR, 0);
-    vmcs_write(VMCS_HOST_TR_SELECTOR, tr & ~SELECTOR_RPL_TI);
+    vmcs_write(VMCS_HOST_TR_SELECTOR, SELECTOR_TSS);
     vmcs_write(VMCS_HOST_FS_BASE, msr_read(MSR_FS_BASE));
     vmcs_write(VMCS_HOST_GS_BASE, msr_read(MSR_GS_BASE));
-    vmcs_write(VMCS_HOST_TR_BASE, tss_base(&gdt, tr & (uint16_t)~SELECTOR_RPL_TI));
-    vmcs_write(VMCS_HOST_GDTR_BASE, gdt.base);
-    vmcs_write(VMCS_HOST_IDTR_BASE, idt.base);
+    vmcs_write(VMCS_HOST_TR_BASE, tables + CORE_GDT_SIZE);
+    vmcs_write(VMCS_HOST_GDTR_BASE, tables);
+    vmcs_write(VMCS_HOST_IDTR_BASE, (uintptr_t)idt);
     vmcs_write(VMCS_HOST_SYSENTER_CS, 0);
     vmcs_write(VMCS_HOST_SYSENTER_ESP, 0);
     vmcs_write(VMCS_HOST_SYSENTER_EIP, 0);
     vmcs_write(VMCS_HOST_PAT, msr_read(MSR_PAT));
     vmcs_write(VMCS_HOST_EFER, msr_read(MSR_EFER));
-    vmcs_write(VMCS_HOST_RIP, (uint64_t)(uintptr_t)vmx_way->exit_point);
+    vmcs_write(VMCS_HOST_RIP, (uintptr_t)vmx_way->exit_point);
 }
 
 static void flush_memory(struct vcpu *vcpu)
@@ -165,13 +146,11 @@ static void unload(struct vcpu *vcpu)
     guest_register_write(CORE_CR2, 0);
     (void)!vmcs_clear(physical_address(vcpu->control_page)); /* logged; nothing else can be done */
 
-    struct table_register gdt, idt;
-    __asm__ volatile("sgdt %0" : "=m"(gdt));
-    __asm__ volatile("sidt %0" : "=m"(idt));
-    gdt.limit = vcpu->vmx.gdt_limit;
-    idt.limit = vcpu->vmx.idt_limit;
-    __asm__ volatile("lgdt %0" : : "m"(gdt));
-    __asm__ volatile("lidt %0" : : "m"(idt));
+    /* Exits set both limits to 0xffff. */
+    const struct table_register gdtr = {CORE_GDT_SIZE - 1,
+                                        (uintptr_t)core_tables[vcpu->cpu->index]},
+                                idtr = {sizeof idt - 1, (uintptr_t)idt};
+    __asm__ volatile("lgdt %0; lidt %1" : : "m"(gdtr), "m"(idtr));
 }
 
 static enum outcome run(struct vcpu *vcpu)

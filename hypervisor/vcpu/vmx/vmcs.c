@@ -3,15 +3,19 @@
 
 #include "hypervisor/base/log.h"
 
+#define EXPLAINED ": build/entry explains the vmx.vmcs lines of this log"
+
 /* Of the instructions that are executed here. */
 static const char *const error_texts[] = {
+    [0] = "no VMCS is current that could hold an error number; if this is VMPTRLD, the VMCS has a "
+          "wrong address or revision identifier",
     [2] = "VMCLEAR with an invalid physical address",
     [3] = "VMCLEAR with the VMXON pointer",
     [4] = "VMLAUNCH with a VMCS that is not clear",
     [5] = "VMRESUME with a VMCS that was not launched",
     [6] = "VMRESUME after VMXOFF",
-    [7] = "VM entry with invalid control fields",
-    [8] = "VM entry with invalid host-state fields",
+    [7] = "VM entry with invalid control fields" EXPLAINED,
+    [8] = "VM entry with invalid host-state fields" EXPLAINED,
     [9] = "VMPTRLD with an invalid physical address",
     [10] = "VMPTRLD with the VMXON pointer",
     [11] = "VMPTRLD with a wrong VMCS revision identifier",
@@ -25,8 +29,7 @@ const char *vmx_instruction_error_text(uint64_t error)
 {
     if (error < ARRAY_SIZE(error_texts) && error_texts[error] != NULL)
         return error_texts[error];
-    return "no VMCS is current, or an error that is not to be expected: SDM 3C 31.4 has the "
-           "numbers";
+    return "an error that is not to be expected: SDM 3C 31.4 has the numbers";
 }
 
 #if !__STDC_HOSTED__

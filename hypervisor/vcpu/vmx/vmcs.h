@@ -89,6 +89,8 @@ static inline void guest_register_write(enum core_register which, uint64_t value
         __asm__ volatile("mov %0, %%dr6" : : "r"(value));
 }
 
+#endif
+
 /* Makes the VMCS current on this core; only one core at a time may have it. */
 MUST_CHECK enum status vmcs_load(uint64_t physical);
 /* Writes the VMCS back to memory and makes it neither active, current nor launched. */
@@ -97,5 +99,3 @@ MUST_CHECK enum status vmcs_clear(uint64_t physical);
 /* Discard what this core cached of an EPT hierarchy, or of guest-linear translations. */
 void vmx_invept(uint64_t type, uint64_t ept_pointer);
 void vmx_invvpid(uint64_t type, uint16_t vpid);
-
-#endif

@@ -31,7 +31,6 @@ struct vmx_capabilities {
     uint64_t ept_vpid;
     uint64_t cr0_fixed0, cr0_fixed1;
     uint64_t cr4_fixed0, cr4_fixed1;
-    unsigned physical_bits;
     struct vmx_allowed allowed[VMX_CONTROL_WORDS];
 };
 
@@ -97,6 +96,6 @@ uint64_t vmx_cr0_mask(void);
 uint64_t vmx_cr4_mask(void);
 
 /* --- dump.c --- */
-/* Logs `vmx.vmcs fields="ENCODING=VALUE ..."`, the guest area of the current VMCS and what decides
- * about an entry, and `vmx.fixed`, the bits that the CPU fixes: build/entry explains them. */
-void vmx_dump(void);
+/* Logs `vmx.vmcs core= fields="ENCODING=VALUE ..."`, what decides about an entry with the current
+ * VMCS: build/entry explains it, with what boot has logged of the CPU (vmx.fixed, vmx.allowed). */
+void vmx_dump(const struct vcpu *vcpu);

@@ -10,6 +10,7 @@
 #include "hypervisor/vcpu/events.h"
 #include "hypervisor/vcpu/exits.h"
 #include "hypervisor/vcpu/vmx/vmcs.h"
+#include "hypervisor/x86/cpu.h"
 #include "hypervisor/x86/registers.h"
 #include "tests/unit/support/host.h"
 
@@ -76,12 +77,14 @@ static const struct vcpu_events events = {.read_memory = read_memory};
 const struct vcpu_events *vcpu_selected_events = &events;
 
 static struct vcpu vcpu;
+static struct cpu core = {.index = 5};
 
 static int fresh(void **state)
 {
     memset(fields, 0, sizeof fields);
     memset(core_registers, 0, sizeof core_registers);
     memset(&vcpu, 0, sizeof vcpu);
+    vcpu.cpu = &core;
     memset(&exit_, 0xee, sizeof exit_);
     reads = nmi_unblocked = 0;
     handled = OUTCOME_RESUME;
