@@ -146,11 +146,11 @@ $(BUILD)/linker.ld: linker.ld $(BUILD)/flags/groups
 	          others = others " ." name[j] ".text ." name[j] ".rodata ." name[j] ".data"; \
 	      gsub(/@group@/, name[i], line); gsub(/@others@/, others, line); print line } }' $< >$@
 
-flags.bulkhead = $(LD) $(HYPERVISOR_O)
-$(BUILD)/bulkhead.elf: $(HYPERVISOR_O) $(BUILD)/linker.ld $(BUILD)/flags/bulkhead
+flags.bulkhead = $(LD) $(HYPERVISOR_O) $(LAB_O) $(LAB_LDFLAGS)
+$(BUILD)/bulkhead.elf: $(HYPERVISOR_O) $(LAB_O) $(BUILD)/linker.ld $(BUILD)/flags/bulkhead
 	$(call say,LD,$@)
 	$(Q)$(LD) -nostdlib -static --build-id=sha1 -z max-page-size=4096 -z noexecstack --gc-sections \
-	    --orphan-handling=error -T $(BUILD)/linker.ld -Map=$(@:.elf=.map) $(HYPERVISOR_O) -o $@
+	    --orphan-handling=error -T $(BUILD)/linker.ld -Map=$(@:.elf=.map) $(LAB_LDFLAGS) $(HYPERVISOR_O) $(LAB_O) -o $@
 
 -include $(HYPERVISOR_O:.o=.d)
 

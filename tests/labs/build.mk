@@ -21,6 +21,20 @@ $(LAB_OBJECTS): UNIT_CFLAGS += $(LAB_WARNINGS)
 $(LAB_OBJECTS): EFI_CFLAGS += $(LAB_WARNINGS)
 endif
 
+# The hypervisor of a lab's tree has a watch around the way of its exits. Its parts that name a back-end go where that
+# one goes (linker.ld).
+ifneq ($(LAB_FILES),)
+LAB_O := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/labs/watch/*.c))
+LAB_WRAPPED := vmx_run vmx_exited svm_exit_handle
+LAB_LDFLAGS := $(LAB_WRAPPED:%=--wrap=%)
+endif
+$(BUILD)/tests/labs/watch/%.o: tests/labs/watch/%.c $(BUILD)/flags/hypervisor
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -MMD -MP -c $< -o $@
+	$(if $(filter watch_%,$*),$(Q)$(OBJCOPY) --prefix-alloc-sections=.$(*:watch_%=%) $@)
+-include $(LAB_O:.o=.d)
+
 LAB_TOOL := $(PYTHON) tests/labs/lab.py
 .PHONY: lab labs-for lab-check lab-hint lab-fill lab-checks lab-costs grade grade-all test-labs
 lab: ## a lab of the course in a folder of its own: L=7 TO=folder SEED=n; without L the list of labs

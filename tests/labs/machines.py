@@ -2,24 +2,26 @@
 """Runs a student's hypervisor in an emulator, and says in one sentence what is wrong with the run."""
 
 import itertools
-import re
 import shutil
 import time
 from pathlib import Path
 
-from machine import PATIENCE, Machine, MachineSpec, configuration, machine, scenario
+from machine import PATIENCE, Machine, MachineSpec, configuration, machine, scenario, vmentry
 from machine.logfmt import parse_line
 from machine.machine import MachineError
 
 from .building import make
 from .kinds import Machine as Check
 
-GOALS = {"tcg": ("build/bulkhead.img",), "bochs": ("build/bulkhead.iso",)}
+GOALS = {"tcg": ("build/bulkhead.img",), "bochs": ("build/bulkhead.iso", "build/entry")}
 LIMIT = 60
 # In the order in which they explain each other: what comes first in the list is said first.
 TELLING = (
     ("cpu.exception", "{text}"),
     ("cpu.panic", "{text}"),
+    ("lab.todo", "step {step} is still to be done: {message}"),
+    ("cpu.refused", "{message} (cpu.refused)"),
+    ("vmx.failed", "{instruction}: {message}"),
     ("audit.violation", "the audit finds {invariant} of {subject} violated at {where} (value {value}): {message}"),
     ("vcpu.invalid", "{message}"),
     ("guest.lost", "{text}"),
@@ -29,7 +31,6 @@ TELLING = (
     ("device.refused", "{message}"),
     ("guest.refused", "{message}"),
     ("boot.failed", "{message}"),
-    ("lab.todo", "step {step} is still to be done: {message}"),
 )
 
 
@@ -63,13 +64,19 @@ def to_do(line) -> bool:
     return line.event == "lab.todo" or (line.event == "guest.output" and line.get("text", "").startswith("lab.todo "))
 
 
-def emulator_words(run: Machine) -> str | None:
-    """What Bochs has written of a VM entry that failed, as it stands in its own log."""
-    path = run.directory / "bochs.log"
-    if path.is_file():
-        found = re.findall(r"^\d+[ep]\[CPU\d+ *\] (VMFAIL: .*|VMENTER FAIL: .*|VMX: .*)$", path.read_text(errors="replace"), re.MULTILINE)
-        if found:
-            return f"Bochs: {found[-1]}"
+def processor_words(run: Machine) -> list[str]:
+    """What Bochs' processors said of VM entries that they refused."""
+    return [f"Bochs: {words}" for words in run.processor_words()] if run.name == "bochs" else []
+
+
+def stuck(root: Path, run: Machine) -> str | None:
+    """A VMCS that breaks a rule, as it was logged before the first entry or after a failed one; a guest that executes nothing."""
+    refused, words = vmentry.explained(run.events, root), processor_words(run)
+    if refused:
+        return f"{refused[0]} ({words[0]})" if words else refused[0]
+    for line in run.events:
+        if line.event == "lab.livelock":
+            return f"{line['count']} times at RIP {line['rip']} ({line['bytes']}): {line['message']}"
     return None
 
 
@@ -123,10 +130,11 @@ def diagnosis(root: Path, check: Check) -> str | None:
     run, problem = observed(root, check)
     if run is None:
         return problem
-    sentence = check.diagnose(run)
+    unwritten = any(to_do(line) for line in run.events)
+    sentence = (None if unwritten else stuck(root, run)) or check.diagnose(run)
     if sentence:
         return sentence
-    if run.outcome().ok and not any(to_do(line) for line in run.events):
+    if run.outcome().ok and not unwritten:
         return None
-    found, words = told(run) or run.outcome().reason, emulator_words(run)
-    return f"{found} ({words})" if words else found
+    found, words = told(run) or run.outcome().reason, processor_words(run)
+    return f"{found} ({words[0]})" if words else found
