@@ -91,6 +91,16 @@ static void stops_where_it_fails(void)
     }
 }
 
+static void without_its_namespace(void)
+{
+    machine();
+    wrong.refuse = NVME_NAMESPACE_ATTACHMENT;
+    enum status status = online(", its namespace is refused");
+    expect(status == STATUS_DEVICE && !vf->online,
+           "%s: it says %s, and vf->online is %s; a guest would start without its disk", doing,
+           status_name(status), vf->online ? "true" : "false");
+}
+
 static struct {
     unsigned offset;
     uint16_t value;
@@ -168,5 +178,6 @@ void lab_check(void)
     comes_online();
     goes_offline();
     stops_where_it_fails();
+    without_its_namespace();
     compares();
 }

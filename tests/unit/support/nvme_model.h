@@ -49,6 +49,7 @@ struct part {
     uint16_t tail, taken;       /* of the submission queue: the doorbell, and what was fetched */
     uint16_t head, seen, phase; /* of the completion queue: the next entry, the doorbell */
     unsigned fences, masked;    /* since the submission doorbell; what INTMS got */
+    struct nvme_command fenced; /* what the next entry held at the last fence */
     struct nvme_command fetched[MODEL_ENTRIES]; /* what was found in each entry last */
     bool master;
     struct iommu_domain *domain;
@@ -204,8 +205,15 @@ enum status pci_function_reset(struct pci_function *of)
 
 void memory_fence(void)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
-        parts[i].fences++;
+    for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
+        struct part *part = &parts[i];
+        part->fences++;
+        if (part->domain != NULL && part->csts == 1)
+            memcpy(&part->fenced,
+                   (uint8_t *)part->domain->table.root + (part->asq - PF_DMA_BASE) +
+                       part->tail * sizeof part->fenced,
+                   sizeof part->fenced);
+    }
 }
 
 /* --- the controller --- */

@@ -38,6 +38,11 @@ static void fetch(struct part *part)
         "the doorbell hands entry %u of the submission queue over, and %s is in it; the entry is "
         "written first (3.3.3.1)",
         part->tail, before->opcode == 0 ? "nothing" : "the command of a round ago");
+    demand(
+        memcmp(&command, &part->fenced, sizeof command) == 0,
+        "entry %u of the submission queue was written behind the memory_fence(), and SQ0TDBL may "
+        "overtake it",
+        part->tail);
     demand(command.flags == 0 && command.prp2 == 0,
            "command %#x: FUSE and PSDT (bits 15:8 of CDW0) are %#x, PRP2 is %#llx, and one page of "
            "data needs neither",
