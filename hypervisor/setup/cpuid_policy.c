@@ -89,6 +89,10 @@ static void init_answers(cpuid_query *query)
     bool frequency = intel && (query(1, 0).ecx & ECX_TSC_DEADLINE) != 0;
     uint32_t khz = (uint32_t)clock_tsc_khz();
     cpuid_machine.fixed_count = 0;
+    /* The one that programs may ask for often comes first. */
+    answer(ABI_CPUID_FEATURES, (struct cpuid_result){.eax = ABI_VERSION,
+                                                     .ebx = khz,
+                                                     .ecx = vcpu_backend()->call_instruction});
     vendor.eax = cpuid_machine.last_row;
     if (frequency) {
         vendor.eax = MAX(vendor.eax, (uint32_t)LEAF_FREQUENCY);
@@ -102,9 +106,6 @@ static void init_answers(cpuid_query *query)
     if (extended.eax >= LEAF_EXTENDED)
         answer(LEAF_EXTENDED, extended);
     answer(ABI_CPUID_SIGNATURE, SIGNATURE(ABI_CPUID_FEATURES, ABI_SIGNATURE));
-    answer(ABI_CPUID_FEATURES, (struct cpuid_result){.eax = ABI_VERSION,
-                                                     .ebx = khz,
-                                                     .ecx = vcpu_backend()->call_instruction});
     answer(ABI_CPUID_KVM, SIGNATURE(ABI_CPUID_KVM_FEATURES, ABI_KVM_SIGNATURE));
     answer(ABI_CPUID_KVM_FEATURES,
            (struct cpuid_result){.eax = ABI_KVM_NO_IO_DELAY | ABI_KVM_MSI_WIDE});

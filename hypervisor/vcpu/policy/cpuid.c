@@ -49,6 +49,7 @@ typedef void adjust_function(struct vcpu *vcpu, uint32_t subleaf);
 struct row {
     struct cpuid_result mask;
     adjust_function *adjust;
+    bool fixed; /* boot may have written the answer down */
 };
 
 static void set_answer(struct vcpu *vcpu, struct cpuid_result answer)
@@ -90,17 +91,21 @@ static void adjust_xsave(struct vcpu *vcpu, uint32_t subleaf)
 
 // clang-format off
 static const struct row basic[CPUID_HIGHEST_BASIC + 1] = {
+    [0x00] = {.fixed = true},
     [LEAF_FEATURES] = {.mask = {ALL, ALL, LEAF_1_ECX, LEAF_1_EDX}, .adjust = adjust_features},
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}},                     /* caches and TLBs */
     [0x04] = {.mask = {ALL, ALL, ALL, ALL}}, /* caches */
+    [0x06] = {.fixed = true},
     [0x07] = {.mask = {0, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_EDX},
               .adjust = adjust_structured},
     [0x0b] = {.mask = {ALL, ALL, ALL, ALL}}, /* topology, the core's own id */
     [0x0d] = {.mask = {ALL, ALL, ALL, ALL}, .adjust = adjust_xsave},
+    [0x15] = {.fixed = true},
     [0x1f] = {.mask = {ALL, ALL, ALL, ALL}}, /* topology */
 };
 
 static const struct row extended[(CPUID_HIGHEST_EXTENDED & 0xff) + 1] = {
+    [0x00] = {.fixed = true},
     [LEAF_FEATURES] = {.mask = {ALL, ALL, EXTENDED_1_ECX, EXTENDED_1_EDX}},
     [0x02] = {.mask = {ALL, ALL, ALL, ALL}}, /* brand */
     [0x03] = {.mask = {ALL, ALL, ALL, ALL}},
@@ -138,8 +143,8 @@ enum outcome exit_cpuid(struct vcpu *vcpu)
 {
     uint32_t leaf = (uint32_t)vcpu->registers[GUEST_RAX];
     uint32_t subleaf = (uint32_t)vcpu->registers[GUEST_RCX];
-    const struct cpuid_result *fixed = fixed_answer(leaf);
     const struct row *row = row_of(leaf);
+    const struct cpuid_result *fixed = row == NULL || row->fixed ? fixed_answer(leaf) : NULL;
     if (fixed != NULL || row == NULL) {
         set_answer(vcpu, fixed != NULL ? *fixed : (struct cpuid_result){0});
         return OUTCOME_ADVANCE;
