@@ -168,6 +168,8 @@ LAB = Lab(
                 r"clear_faults\(\): the fault event is not masked"),
         Mistake("last-record-forgotten", 7, (Edit(ENABLE, "    for (unsigned i = 0; i < VTD_CAP_FAULT_COUNT(unit->capability); i++)\n        if", "    for (unsigned i = 0; i + 1 < VTD_CAP_FAULT_COUNT(unit->capability); i++)\n        if"),),
                 r"record 2 of 3 is still there"),
+        Mistake("overflow-before-the-records", 7, (Edit(ENABLE, "    vtd_write32(unit, VTD_FECTL, VTD_FECTL_IM);\n    for", "    vtd_write32(unit, VTD_FECTL, VTD_FECTL_IM);\n    vtd_write32(unit, VTD_FSTS, VTD_FSTS_PFO);\n    for"),),
+                r"clear_faults\(\): FSTS.PFO was cleared while all records were in use"),
         Mistake("overflow-left", 7, (Edit(ENABLE, "            vtd_fault_free(unit, i);\n    vtd_write32(unit, VTD_FSTS, VTD_FSTS_PFO);\n", "            vtd_fault_free(unit, i);\n"),),
                 r"clear_faults\(\): the overflow \(FSTS\.PFO\) is still set"),
         Mistake("segment-forgotten", 8, (Edit(FAULT, "        .rid = (rid_t)unit->segment << 16 | VTD_FRCD_HIGH_SID(high),", "        .rid = VTD_FRCD_HIGH_SID(high),"),),

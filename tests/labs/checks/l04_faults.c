@@ -72,6 +72,10 @@ static void old_records(void)
                "clear_faults(): record %u of 3 is still there (F is 1): what happened before we "
                "came would be reported as a guest's; CAP.NFR is one less than the records",
                i);
+    expect(
+        unit->counts.overflow_back == 0,
+        "clear_faults(): FSTS.PFO was cleared while all records were in use: the next fault sets "
+        "it again, and it stays; first the records, then PFO (VT-d 7.3.1)");
     expect((unit->fsts & VTD_FSTS_PFO) == 0,
            "clear_faults(): the overflow (FSTS.PFO) is still set, and while it is, the unit "
            "records nothing (VT-d 7.3.1)");

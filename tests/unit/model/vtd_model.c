@@ -357,6 +357,9 @@ static void write32(struct vtd_model *unit, uint32_t offset, uint32_t value)
         begin_command(unit, value);
         return;
     case VTD_FSTS:
+        if ((value & unit->fsts & VTD_FSTS_PFO) != 0 &&
+            (unit->frcd[unit->next_record][1] & VTD_FRCD_HIGH_F) != 0)
+            unit->counts.overflow_back++;
         unit->fsts &= ~(value & (VTD_FSTS_PFO | VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE));
         return;
     case VTD_FECTL:

@@ -27,6 +27,7 @@ struct vtd_model_counts {
     unsigned register_context, register_iotlb; /* commands given through registers */
     unsigned write_buffer;                     /* WBF commands */
     unsigned translation_off;                  /* times TE went from on to off */
+    unsigned overflow_back;                    /* PFO cleared while no record was free */
 };
 
 struct vtd_model {
