@@ -106,7 +106,8 @@ flags.version := -DBULKHEAD_VERSION='"$(VERSION)"' -DBULKHEAD_COMMIT='"$(or $(CO
 $(VERSION_O): HYPERVISOR_CFLAGS += $(flags.version)
 $(VERSION_O): $(BUILD)/flags/version
 
-HYPERVISOR_C   := $(filter-out $(if $(SCALABLE),,hypervisor/iommu/vtd_scalable.c),$(sort $(shell find hypervisor drivers -name '*.c')) $(BOOT_C))
+HYPERVISOR_ALL := $(sort $(shell find hypervisor drivers -name '*.c')) $(BOOT_C)
+HYPERVISOR_C   := $(filter-out $(if $(SCALABLE),,hypervisor/iommu/vtd_scalable.c),$(HYPERVISOR_ALL))
 HYPERVISOR_ASM := $(sort $(shell find hypervisor drivers boot/multiboot2 -name '*.asm'))
 HYPERVISOR_O   := $(HYPERVISOR_C:%.c=$(BUILD)/%.o) $(HYPERVISOR_ASM:%.asm=$(BUILD)/%.asm.o)
 

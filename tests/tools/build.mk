@@ -61,12 +61,12 @@ quoted    = $(subst ",\",$(subst \,\\,$(strip $(1))))
 entry     = {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(2) -c $(1) -o $(BUILD)/$(basename $(1)).o"},
 entries   = $(foreach source,$(1),$(file >>$@.new,$(call entry,$(source),$(call quoted,$(2)))))
 GUEST_C   = $(GUEST_COMMON_C) $(wildcard guest/programs/*.c guest/architecture/*.c guest/usb/*.c)
-flags.commands = $(foreach group,hypervisor efi guest start unit fuzz,$(flags.$(group))) $(CURDIR) $(HYPERVISOR_C) $(EFI_C) \
+flags.commands = $(foreach group,hypervisor efi guest start unit fuzz,$(flags.$(group))) $(CURDIR) $(HYPERVISOR_ALL) $(EFI_C) \
     $(GUEST_C) $(wildcard guest/start/*.c) $(HOST_C) $(FUZZ_TARGETS)
 $(BUILD)/compile_commands.json: $(BUILD)/flags/commands
 	$(call say,JSON,$@)
 	$(file >$@.new,[)
-	$(call entries,$(HYPERVISOR_C),$(CC) $(HYPERVISOR_CFLAGS))
+	$(call entries,$(HYPERVISOR_ALL),$(CC) $(HYPERVISOR_CFLAGS))
 	$(call entries,$(wildcard boot/efi/*.c boot/preflight/*.c tests/efi/*.c) boot/kept_log.c,$(CC) $(EFI_CFLAGS))
 	$(call entries,$(GUEST_C),$(CC) $(GUEST_CFLAGS))
 	$(call entries,$(wildcard guest/multiboot/*.c),$(CC) $(filter-out -mno-red-zone,$(GUEST_CFLAGS)) -m32)
