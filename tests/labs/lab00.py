@@ -87,7 +87,10 @@ def times_around(run, text: str) -> tuple[float, float]:
 
 def uptime_as_it_is(run) -> str | None:
     answer = answer_to(run, "uptime")
-    found = [re.fullmatch(r"(\d+) days (\d\d):(\d\d):(\d\d), \[(\d+)\.(\d{6})\] in the log", line) for line in answer or []]
+    form = re.compile(r"(\d+) days (\d\d):(\d\d):(\d\d), \[(\d+)\.(\d{6})\] in the log")
+    found = [form.fullmatch(line) for line in answer or []]
+    if answer is not None and not any(found) and (not any(answer) or any(form.match(line) for line in answer)):
+        return "`uptime` answers no line of its own: one ends with \\n, or the prompt stands behind it"
     if answer is None or not any(found):
         return f"`uptime` answers \"{' '.join(answer or [])}\"; wanted \"D days HH:MM:SS, [S.UUUUUU] in the log\", with zeros in front"
     days, hours, minutes, rest, seconds, fraction = map(int, next(filter(None, found)).groups())
@@ -120,7 +123,7 @@ LAB = Lab(
     name="L0", title="A tour: look round, write a guest, write two commands", hours=3, config=config,
     steps=(
         Step(1, TOUR, "greet", "return true;",
-             "Read greeting= from args into 32 characters (argument()). Missing or too long: say so, and return false. Else "
+             "Read greeting= from args into 32 bytes (argument()). Missing or too long: say so, and return false. Else "
              "print \"GREETING from the core with APIC id N, M MiB of memory\" and return true. guest/runtime/runtime.h has "
              "what you need; a line is shown when it ends.", (Host("l00_tour"),)),
         Step(2, TOUR, "print_lines", "(void)lines;",
@@ -139,7 +142,7 @@ LAB = Lab(
              "A line a core: \"core 1: APIC id 1, guest alpha\". cpu_count(), cpu_at(). Core 0 is the \"control core\"; others show "
              "their state (absent, starting, idle, guest, failed, retired), and the guest's name behind it when they have a vCPU. Then, where "
              "msr_read_safe() can read MSR_SMI_COUNT, \"SMIs, each of which stops all cores: N since reset, M since the last "
-             "look\", each in 32 bits. SDM 4, table 2-20.", (RUN, Host("l00_cpus"))),
+             "look\" (the first look has all), each in 32 bits. SDM 4, table 2-20.", (RUN, Host("l00_cpus"))),
     ),
     whole=(RUN,),
     questions=(
@@ -160,6 +163,10 @@ LAB = Lab(
         Mistake("missing-greeting-unseen", 1, (Edit(TOUR, "        return false;\n    }\n    print(\"%s from", "    }\n    print(\"%s from"),
                                                Edit(TOUR, "    char word[32];", "    char word[32] = \"hello\";")),
                 r"without greeting= in args tour's status is 0, and 2 is wanted"),
+        Mistake("greeting-too-long-taken", 1, (Edit(TOUR, "    char word[32];", "    char word[33];"),),
+                r"a greeting of 32 characters tour's status is 0, and 2 is wanted: argument\(\) is false where it does not fit"),
+        Mistake("greeting-that-fits-refused", 1, (Edit(TOUR, "word, sizeof word)", "word, sizeof word - 1)"),),
+                r"a greeting of 31 characters tour's status is 2, and 0 is wanted"),
         Mistake("one-short", 2, (Edit(TOUR, "line <= lines; line++", "line < lines; line++"),),
                 r"lines=7: 6 lines were printed between the two events"),
         Mistake("from-zero", 2, (Edit(TOUR, "for (unsigned line = 1; line <= lines; line++)", "for (unsigned line = 0; line < lines; line++)"),),
@@ -169,6 +176,8 @@ LAB = Lab(
         Mistake("no-second-event", 2, (Edit(TOUR, "lines);\n    event(END);\n}", "lines);\n}"),), r"1 events were raised; there are two"),
         Mistake("event-in-the-loop", 2, (Edit(TOUR, "        print(\"line %u of %u\\n\", line, lines);\n    event(END);", "    {\n        print(\"line %u of %u\\n\", line, lines);\n        event(END);\n    }"),),
                 r"8 events were raised; there are two"),
+        Mistake("half-a-line-a-print", 2, (Edit(TOUR, "        print(\"line %u of %u\\n\", line, lines);", "    {\n        print(\"line %u\", line);\n        print(\" of %u\\n\", lines);\n    }"),),
+                r"lines=7: 15 exits from one event to the other, and 8 are wanted; .*a line is one print\(\)"),
         Mistake("the-event-itself", 3, (Edit(TOUR, "    return lines + 1;", "    return lines;"),),
                 r"tour said 7 exits .* the log counted 8, from \d+ to \d+; 7 lines are 7 calls, and the second event is one too.*N\+1, not N"),
         Mistake("both-events", 3, (Edit(TOUR, "    return lines + 1;", "    return lines + 2;"),),
@@ -190,7 +199,10 @@ LAB = Lab(
                 r"seconds are those of the minute that has begun"),
         Mistake("minutes-of-all", 5, (Edit(COMMANDS, "seconds / 60 % 60, seconds % 60", "seconds / 60, seconds % 60"),), r"minutes are those of the hour that has begun"),
         Mistake("hours-of-all", 5, (Edit(COMMANDS, "seconds / 3600 % 24,", "seconds / 3600,"),), r"hours are those of the day that has begun"),
-        Mistake("in-32-bits", 5, (Edit(COMMANDS, "seconds = now / 1000000;", "seconds = (uint32_t)now / 1000000;"),), r"7260000000 microseconds: .*wanted \"0 days 02:01:00"),
+        Mistake("in-32-bits", 5, (Edit(COMMANDS, "seconds = now / 1000000;", "seconds = (uint32_t)now / 1000000;"),), r"7260000000 microseconds: .*wanted \"0 days 02:01:00.*a time is in 64 bits"),
+        Mistake("uptime-not-ended", 5, (Edit(COMMANDS, "[%lu.%06lu] in the log\\n\"", "[%lu.%06lu] in the log\""),), r"`uptime` answers no line of its own: one ends with \\n"),
+        Mistake("states-in-another-order", 6, (Edit(COMMANDS, "[CPU_ABSENT] = \"absent\", [CPU_STARTING] = \"starting\"", "[CPU_ABSENT] = \"starting\", [CPU_STARTING] = \"absent\""),),
+                r"core 6: APIC id 40, absent\", wanted .*enum cpu_state has the states in their order"),
         Mistake("last-core-forgotten", 6, (Edit(COMMANDS, "i < cpu_count(); i++", "i + 1 < cpu_count(); i++"),), r"`cpus` lists 3 cores, and 4 are online"),
         Mistake("control-core-idle", 6, (Edit(COMMANDS, "i == 0 ? \"control core\" : words_of_state[cpu->state],", "words_of_state[cpu->state],"),),
                 r"wanted \"core 0: APIC id N, control core\""),

@@ -13,6 +13,8 @@ static struct cpu cores[] = {
     {.index = 3, .apic_id = 33, .state = CPU_GUEST},
     {.index = 4, .apic_id = 34, .state = CPU_FAILED},
     {.index = 5, .apic_id = 1000, .state = CPU_RETIRED},
+    {.index = 6, .apic_id = 40, .state = CPU_STARTING},
+    {.index = 7, .apic_id = 41, .state = CPU_ABSENT},
 };
 static const char *const states[] = {"absent", "starting", "idle", "guest", "failed", "retired"};
 static bool has_smi_count;
@@ -70,6 +72,8 @@ static void lists_cores(const char **at)
             why = "; firmware numbers APIC ids as it likes: cpu->apic_id";
         else if (core->vcpu != NULL)
             why = "; a core with a vCPU shows its guest's name";
+        else
+            why = "; enum cpu_state has the states in their order";
         expect(strcmp(got, wanted) == 0, "cpus: \"%s\", wanted \"%s\"%s", got, wanted, why);
     }
 }

@@ -140,7 +140,7 @@ static void prints_lines(unsigned count)
     expect(run.word[0] == BEGIN && run.word[1] == END,
            "the events' words are %u and %u; BEGIN (%u) comes first, then END (%u)",
            (unsigned)run.word[0], (unsigned)run.word[1], BEGIN, END);
-    unsigned between = run.before[1] - run.before[0];
+    unsigned between = run.before[1] - run.before[0], exits = run.counted[1] - run.counted[0];
     expect(run.before[0] == 1, "%u lines come before the first event, and only the greeting is to",
            run.before[0]);
     for (unsigned i = 0; i < count && i < between; i++) {
@@ -155,6 +155,10 @@ static void prints_lines(unsigned count)
     }
     expect(between == count, "lines=%u: %u lines were printed between the two events", count,
            between);
+    expect(exits == count + 1,
+           "lines=%u: %u exits from one event to the other, and %u are wanted; each print() is a "
+           "call, also of half a line: a line is one print()",
+           count, exits, count + 1);
 }
 
 static void says_how_many(unsigned count)
@@ -188,11 +192,17 @@ void lab_check(void)
     expect(run.status == 2, "without greeting= in args tour's status is %u, and 2 is wanted",
            run.status);
     expect(run.events == 0, "without greeting= in args tour raised %u events", run.events);
-    go("a-word-of-more-than-thirty-one-characters", count, true);
+    static const char longest[] = "a-word-of-thirty-one-characters";
+    go(longest, count, true);
+    expect(run.status == 0,
+           "with a greeting of %zu characters tour's status is %u, and 0 is wanted: with the zero "
+           "at its end it has the 32 bytes that it may have",
+           strlen(longest), run.status);
+    go("a-word-of-thirty-two-characters.", count, true);
     expect(run.status == 2,
-           "with a greeting of 41 characters tour's status is %u, and 2 is wanted: argument() is "
-           "false where it does not fit",
-           run.status);
+           "with a greeting of %zu characters tour's status is %u, and 2 is wanted: argument() is "
+           "false where it does not fit into 32 bytes, with the zero at its end",
+           strlen(longest) + 1, run.status);
     go(word, 0, false);
     prints_lines(5);
     go(word, 0, true);

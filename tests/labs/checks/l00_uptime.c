@@ -48,7 +48,9 @@ void lab_check(void)
         "clock_microseconds() is in microseconds, and hours, minutes and seconds have two digits");
     after(7000042, "the fraction has six digits, with zeros in front");
     after(61000000, "seconds are those of the minute that has begun: modulo 60");
-    after(UINT64_C(7260000000), "minutes are those of the hour that has begun: modulo 60");
+    after(UINT64_C(3660000000), "minutes are those of the hour that has begun: modulo 60");
+    after(UINT64_C(7260000000),
+          "a time is in 64 bits; those of 32 are used up by 72 minutes of microseconds");
     after(UINT64_C(90000000000),
           "hours are those of the day that has begun: modulo 24, and days are counted");
     after(seeded("days", 2, 900, 400) * UINT64_C(86400000000) + 3, "a time is in 64 bits");
