@@ -37,8 +37,8 @@ LAB = Lab(
     steps=(
         Step(1, SETUP, "enable_core", "return STATUS_UNSUPPORTED;",
              "Switch VMX on for this core: IA32_FEATURE_CONTROL (unlock_vmx()), a page for the VMXON region with the revision "
-             "identifier (VMX_BASIC_REVISION(), SDM 3C 24.11.5), then CR0 and CR4 with the bits that vmx_capabilities fixes to 1 and "
-             "to 0, and with CR4.VMXE; vmx_on(). If that fails, VMXE is cleared and the page freed. Else what an earlier owner of the "
+             "identifier (VMX_BASIC_REVISION(), SDM 3C 24.11.5), then CR0 and CR4 as they are, but with the bits that "
+             "vmx_capabilities fixes to 1 and to 0, and with CR4.VMXE; vmx_on(). If that fails, VMXE is cleared and the page freed. Else what an earlier owner of the "
              "core left in the TLB goes: INVEPT of all, and INVVPID of all where ept_vpid has it. STATUS_NO_MEMORY without a page. "
              "SDM 3C 24.7, 24.8 and 29.4.3.", (Host("l02_enable"),)),
         Step(2, SETUP, "create", "(void)vcpu;\nreturn STATUS_UNSUPPORTED;",
@@ -82,6 +82,10 @@ LAB = Lab(
         Mistake("fixed-to-0-forgotten", 1, (Edit(SETUP, "    cr4_write((cr4_read() | fixed->cr4_fixed0 | CR4_VMXE) & fixed->cr4_fixed1);\n",
                                                  "    cr4_write(cr4_read() | fixed->cr4_fixed0 | CR4_VMXE);\n"),),
                 r"CR4 bit 23 set, which IA32_VMX_CR4_FIXED1 does not allow: .*CR4 has not the bits that IA32_VMX_CR4_FIXED0 and 1 want"),
+        Mistake("cr0-from-nothing", 1, (Edit(SETUP, "cr0_write((cr0_read() | fixed->cr0_fixed0)", "cr0_write((fixed->cr0_fixed0)"),),
+                r"CR0 is 0x80000021 and was 0x[0-9a-f]+: the bits 0x[0-9a-f]+ are lost"),
+        Mistake("cr4-from-nothing", 1, (Edit(SETUP, "cr4_write((cr4_read() | fixed->cr4_fixed0 | CR4_VMXE)", "cr4_write((fixed->cr4_fixed0 | CR4_VMXE)"),),
+                r"CR4 is 0x2000 and was 0x[0-9a-f]+: the bits 0x[0-9a-f]+ are lost; what VMX does not fix stays as it was"),
         Mistake("region-without-revision", 1, (Edit(SETUP, "    region->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);\n", ""),),
                 r"the VMXON region does not begin with the revision identifier of IA32_VMX_BASIC"),
         Mistake("size-for-revision", 1, (Edit(SETUP, "    region->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);\n",
@@ -97,6 +101,10 @@ LAB = Lab(
                 r"a CPU that refuses VMXON: CR4\.VMXE stays set"),
         Mistake("region-not-freed", 1, (Edit(SETUP, "        pages_free(region, 1);\n        return status;", "        return status;"),),
                 r"a CPU that refuses VMXON: the VMXON region is not freed"),
+        Mistake("region-before-the-lock", 1, (Edit(SETUP, "    enum status status = unlock_vmx();\n    if (status != STATUS_OK)\n        return status;\n", ""),
+                                              Edit(SETUP, "    region->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);\n",
+                                                   "    region->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);\n    enum status status = unlock_vmx();\n    if (status != STATUS_OK)\n        return status;\n")),
+                r"firmware has locked VMX off: the VMXON region is not freed"),
         Mistake("no-page-unseen", 1, (Edit(SETUP, "    if (region == NULL)\n        return STATUS_NO_MEMORY;\n", ""),),
                 r"vmx\.c:\d+: member access within null pointer|reads or writes where nothing is"),
         Mistake("tlb-kept", 1, (Edit(SETUP, "    vmx_invept(INVEPT_ALL, 0);\n", ""),),

@@ -10,8 +10,21 @@
 /* L2, step 1: VMX is switched on for a core. */
 #include "tests/labs/checks/vmx_bench.h"
 
+/* Bits that VMX does not fix are the hypervisor's own: paging, write protection, machine checks. */
+static void expect_kept(const char *when, const char *name, uint64_t before, uint64_t after,
+                        uint64_t fixed1)
+{
+    uint64_t lost = before & fixed1 & ~after;
+    expect(lost == 0,
+           "%s: %s is %#llx and was %#llx: the bits %#llx are lost; what VMX does not fix stays as "
+           "it was (SDM 3C 24.8)",
+           when, name, (unsigned long long)after, (unsigned long long)before,
+           (unsigned long long)lost);
+}
+
 static void enable(const char *when)
 {
+    const uint64_t cr0 = vmx_core.cr0, cr4 = vmx_core.cr4;
     asking("enable_core(), %s", when);
     host_log_clear();
     enum status status = vmx_setup.enable_core();
@@ -22,6 +35,8 @@ static void enable(const char *when)
            "%s: enable_core() returns STATUS_OK, and the core is not in VMX operation: VMXON was "
            "never executed",
            when);
+    expect_kept(when, "CR0", cr0, vmx_core.cr0, vmx_capabilities.cr0_fixed1);
+    expect_kept(when, "CR4", cr4, vmx_core.cr4, vmx_capabilities.cr4_fixed1);
     expect(vmx_core.invept_all != 0,
            "%s: INVEPT of all contexts is missing: translations that an earlier owner of the core "
            "left behind would be used for guests (SDM 3C 29.4.3)",
@@ -37,10 +52,12 @@ static void refused(enum status wanted, const char *when, const char *why)
 {
     asking("enable_core(), %s", when);
     host_log_clear();
+    size_t before = pages_in_use();
     enum status status = vmx_setup.enable_core();
     expect_lawful(when);
     expect(status == wanted, "%s: enable_core() returns %s instead of %s; %s", when,
            status_name(status), status_name(wanted), why);
+    expect(pages_in_use() == before, "%s: the VMXON region is not freed", when);
 }
 
 /* VMXON's own refusal: everything is as before. */
@@ -49,11 +66,9 @@ static void taken_back(void)
     const char *when = "a CPU that refuses VMXON";
     core_of(&kinds[0]);
     vmx_core.refuse_vmxon = true;
-    size_t before = pages_in_use();
     refused(STATUS_DEVICE, when, "what VMXON says is the result");
     expect((vmx_core.cr4 & CR4_VMXE) == 0,
            "%s: CR4.VMXE stays set: outside VMX operation it has no business there", when);
-    expect(pages_in_use() == before, "%s: the VMXON region is not freed", when);
 }
 
 void lab_check(void)
