@@ -41,7 +41,7 @@ LAB = Lab(
         Step(2, SCALABLE, "vtd_context_at", "return NULL;",
              "The context entry of a requester id. The root entry of its bus has two halves, each with P and a table of 128 entries "
              "of 32 bytes: the lower for devices 0 to 15, the upper for 16 to 31. If the half is not present and `create` is set, "
-             "make a table (pages_allocate()), publish it (vtd_publish()), then the half. NULL when there is none. "
+             "make a table (pages_allocate()), publish it (vtd_publish()), then write the half and publish it. NULL when there is none. "
              "VT-d 5.0, 9.2 and 9.4.", (Host("l12_context"),)),
         Step(3, SCALABLE, "write_pasid_entry", "(void)pages;\n(void)domain;",
              "The entry of RID_PASID in the PASID table: P, the domain's table, AW (levels - 2), PGTT for second-stage translation, "
@@ -55,12 +55,14 @@ LAB = Lab(
              "PDTS, DTE, PASIDE and PRE 0. VT-d 5.0, 9.4.", (PASID,)),
         Step(5, SCALABLE, "pasid_request", "(void)request;\nreturn vtd_all_translations();",
              "What is invalidated behind a context-cache request: the PASID cache, of the domain that the request names, or all of "
-             "it, if the request is for all or under id 0. Granularity is in bits 5:4, the domain id in bits 31:16. "
+             "it, if the request is for all or under id 0. Granularity is in bits 5:4, with other values than in the request; the domain id "
+             "is in bits 31:16. "
              "VT-d 5.0, 6.5.2.1 and 6.5.2.2.", (Host("l12_caches"),)),
         Step(6, SCALABLE, "report_pasid", "(void)report;",
              "Fill in pasid_low, pasid_high, domain, levels, table and live from what is in memory, for the context entry that is in "
              "the report: its RID_PASID, the directory entry (if it is one of the 2^(7 + PDTS)), the PASID entry. Nothing that is not "
-             "present is followed (table_at()), and `live` has a table only for PGTT second stage. VT-d 5.0, 9.4 to 9.6.",
+             "present is followed (table_at()), and `live` has a table (page_format_vtd, leaves up to level 3) only for PGTT second stage. "
+             "VT-d 5.0, 9.4 to 9.6.",
              (Host("l12_report"),)),
     ),
     whole=(Machine("tcg", "lab", rogue_is_blocked, scalable=True),),
@@ -81,7 +83,15 @@ LAB = Lab(
         Mistake("ssts-not-asked", 1, (Edit(SCALABLE, "    if ((unit->extended & VTD_ECAP_SSTS) == 0)\n", "    if (unit->extended == 0)\n"),),
                 r"a unit without ECAP\.SSTS was accepted"),
         Mistake("coherence-of-legacy-mode", 1, (Edit(SCALABLE, "        unit->extended &= ~VTD_ECAP_C;\n", "        unit->extended &= ~VTD_ECAP_SMPWC;\n"),),
-                r"ECAP\.SMPWC is 0: .*nobody flushes them"),
+                r"ECAP\.SMPWC is 0: .*nobody flushes them, since .*was kept"),
+        Mistake("ssts-leaves-all-open", 1, (Edit(SCALABLE, "    if ((unit->extended & VTD_ECAP_SSTS) == 0)\n", "    if ((unit->extended & VTD_ECAP_SSTS) == 0 && !(unit->answers = false))\n"),),
+                r"without ECAP\.SSTS was left as it is: what firmware let through stays open"),
+        Mistake("unsnooped-is-refused", 1, (Edit(SCALABLE, "        unit->extended &= ~VTD_ECAP_C;\n", "        return \"its tables are not snooped\";\n"),),
+                r"ECAP\.C 1 and ECAP\.SMPWC 0 was refused; its tables only have to be flushed: its tables are not snooped"),
+        Mistake("smpwc-makes-all-coherent", 1, (Edit(SCALABLE, "        unit->extended &= ~VTD_ECAP_C;\n", "        unit->extended &= ~VTD_ECAP_C;\n    else\n        unit->extended |= VTD_ECAP_C;\n"),),
+                r"ECAP\.C is 0: .*bit C is only ever taken off"),
+        Mistake("coherence-toggled", 1, (Edit(SCALABLE, "        unit->extended &= ~VTD_ECAP_C;\n", "        unit->extended ^= VTD_ECAP_C;\n"),),
+                r"ECAP\.SMPWC is 0: .*since ECAP\.C, which is legacy mode's, was set"),
         Mistake("one-table-for-a-bus", 2, (Edit(SCALABLE, "    uint64_t *half = (rid & 0x80) != 0 ? &root->high : &root->low;", "    uint64_t *half = &root->low;"),),
                 r"device 1[0-9a-f]h has an entry, and only the table of devices 00h to 0fh was made|lower half"),
         Mistake("halves-swapped", 2, (Edit(SCALABLE, "    uint64_t *half = (rid & 0x80) != 0 ? &root->high : &root->low;", "    uint64_t *half = (rid & 0x80) != 0 ? &root->low : &root->high;"),),
@@ -98,6 +108,12 @@ LAB = Lab(
                 r"a table was made, or an entry found, where nothing is and `create` is false"),
         Mistake("table-not-published", 2, (Edit(SCALABLE, "        vtd_publish(unit, created, PAGE_SIZE);\n", ""),),
                 r"table made on a unit that does not snoop caches .*never flushed"),
+        Mistake("half-not-published", 2, (Edit(SCALABLE, "        vtd_publish(unit, root, sizeof *root);\n", ""),),
+                r"a unit that does not snoop caches sees 0: vtd_publish\(\) follows the write"),
+        Mistake("half-published-before", 2, (Edit(SCALABLE, "        *half = physical_address(created) | VTD_ROOT_P;\n        vtd_publish(unit, root, sizeof *root);\n", "        vtd_publish(unit, root, sizeof *root);\n        *half = physical_address(created) | VTD_ROOT_P;\n"),),
+                r"a unit that does not snoop caches sees 0: vtd_publish\(\) follows the write"),
+        Mistake("segment-in-the-bus", 2, (Edit(SCALABLE, "    struct vtd_root_entry *root = &unit->root[RID_BUS(rid)];\n    uint64_t *half", "    struct vtd_root_entry *root = &unit->root[rid >> 8];\n    uint64_t *half"),),
+                r"goes past the end of the data, in vtd_context_at\(0001:|bits 31:16 of a rid_t are the segment"),
         Mistake("entry-without-p", 3, (Edit(SCALABLE, " | VTD_PASID_P,\n                                      .high = domain->id};", ",\n                                      .high = domain->id};"),),
                 r"PASID entry 0, 0x[0-9a-f]+, is not present: reason 59h"),
         Mistake("first-stage", 3, (Edit(SCALABLE, "(uint64_t)VTD_PASID_SECOND_STAGE << 6", "UINT64_C(1) << 6"),),
@@ -114,6 +130,8 @@ LAB = Lab(
                 r"entry 0 of the PASID directory, 0x[0-9a-f]+, is not present: reason 51h"),
         Mistake("directory-leads-to-the-pages", 3, (Edit(SCALABLE, "        physical_address(pages->table) | VTD_PASID_P;", "        physical_address(domain->table.root) | VTD_PASID_P;"),),
                 r"PASID entry 0|PASID table"),
+        Mistake("faults-not-reported", 3, (Edit(SCALABLE, "        physical_address(pages->table) | VTD_PASID_P;", "        physical_address(pages->table) | VTD_PASID_P | VTD_PASID_FPD;"),),
+                r"FPD is set in entry 0 of the PASID directory.*is not reported"),
         Mistake("always-rewritten", 4, (Edit(SCALABLE, "    if (domain->functions == 0)\n        write_pasid_entry", "    if (domain->id != 0)\n        write_pasid_entry"),),
                 r"written while a function is connected"),
         Mistake("written-once", 4, (Edit(SCALABLE, "        pages = pasids_of[domain->id] = pages_allocate(2);\n    if (pages == NULL)\n        return (struct vtd_context_entry){0};\n    if (domain->functions == 0)\n        write_pasid_entry(pages, domain);\n",
@@ -150,9 +168,15 @@ LAB = Lab(
         Mistake("always-entry-0", 6, (Edit(SCALABLE, "    uint32_t pasid = VTD_CONTEXT_RID_PASID(report->context_high);", "    uint32_t pasid = 0;"),),
                 r"RID_PASID \d+: the second-stage table is at"),
         Mistake("size-of-the-directory-unread", 6, (Edit(SCALABLE, "UINT32_C(128) << VTD_CONTEXT_PDTS(report->context_low))", "UINT32_C(512))"),),
-                r"RID_PASID 8262 with PDTS 0: the report has a table to walk|RID_PASID 8262 with PDTS 1"),
+                r"RID_PASID 8198 with PDTS 0: the report has a table to walk|RID_PASID 8198 with PDTS 1"),
         Mistake("pdts-unread", 6, (Edit(SCALABLE, "UINT32_C(128) << VTD_CONTEXT_PDTS(report->context_low))", "UINT32_C(128))"),),
-                r"RID_PASID 8262 with PDTS 1: the second-stage table is at"),
+                r"RID_PASID 8198 with PDTS 1: the second-stage table is at"),
+        Mistake("one-directory-entry-too-many", 6, (Edit(SCALABLE, "pasid / VTD_PASID_TABLE_ENTRIES >= UINT32_C(128)", "pasid / VTD_PASID_TABLE_ENTRIES > UINT32_C(128)"),),
+                r"RID_PASID 8198 with PDTS 0: the report has a table to walk"),
+        Mistake("walked-in-no-format", 6, (Edit(SCALABLE, "{.format = &page_format_vtd,\n                                       .root", "{.root"),),
+                r"`live` is not of the format page_format_vtd"),
+        Mistake("large-pages-taken-for-tables", 6, (Edit(SCALABLE, ".max_leaf_level = 3};", ".max_leaf_level = 1};"),),
+                r"with leaves of up to 1 GiB .*would take a large page for a table"),
         Mistake("domain-of-legacy-mode", 6, (Edit(SCALABLE, "    report->domain = VTD_PASID_DID(report->pasid_high);", "    report->domain = VTD_CONTEXT_ID(report->context_high);"),),
                 r"domain 1, and the report has 0"),
         Mistake("levels-of-legacy-mode", 6, (Edit(SCALABLE, "    report->levels = VTD_PASID_LEVELS(report->pasid_low);", "    report->levels = (unsigned)FIELD(report->context_high, 2, 0) + 2;"),),

@@ -131,6 +131,17 @@ void interrupt_wait(void)
     handler();
 }
 
+void interrupts_on(void)
+{
+    is_wrong("interrupts are opened by interrupts_on(): a tick that comes between the look at the "
+             "count and a halt is lost then, or nobody halts; interrupt_wait() opens them while it "
+             "sleeps");
+}
+
+void interrupts_off(void)
+{
+}
+
 void interrupt_handle(uint8_t vector, void (*its)(void))
 {
     handler = its;

@@ -45,6 +45,10 @@ static void expect_pasid(struct vtd_context_entry entry, const struct iommu_doma
     expect((directory & BITS(11, 2)) == 0 && table != 0 && table != (entry.low & VTD_PASID_ADDRESS),
            "entry 0 of the PASID directory, %#llx, does not lead to the PASID table",
            (unsigned long long)directory);
+    expect((directory & VTD_PASID_FPD) == 0,
+           "FPD is set in entry 0 of the PASID directory, %#llx: whatever is blocked below it is "
+           "not reported",
+           (unsigned long long)directory);
     uint64_t low = word_at(table, 0), high = word_at(table, 1);
     expect((low & VTD_PASID_P) != 0, "PASID entry 0, %#llx, is not present: reason 59h",
            (unsigned long long)low);

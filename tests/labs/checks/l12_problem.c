@@ -14,15 +14,21 @@
 // SOURCES: hypervisor/setup/iommu_quirks.c
 // SOURCES: hypervisor/iommu/vtd_domain_destroy.c
 /* L12, step 1: which units can have tables of scalable mode. */
+#include "hypervisor/setup/iommu_internal.h"
 #include "tests/labs/checks/scalable_bench.h"
+
+static void unit_with(uint64_t ecap)
+{
+    machine_reset();
+    unit = vtd_model_add(0xfed90000, MODEL_CAP, ecap);
+    machine_drhd(0, true, 0xfed90000);
+    (void)!machine_start();
+}
 
 static void lacking(uint64_t bits, const char *names, bool touched, const char *why)
 {
-    machine_reset();
-    unit = vtd_model_add(0xfed90000, MODEL_CAP, SCALABLE_ECAP & ~bits);
-    machine_drhd(0, true, 0xfed90000);
     asking("vtd_format_problem() of a unit without %s", names);
-    (void)!machine_start();
+    unit_with(SCALABLE_ECAP & ~bits);
     expect(!vtd.unit[0].usable, "a unit without %s was accepted: %s", names, why);
     expect(host_log_count("iommu.refused", NULL) > 0,
            "a unit without %s was refused without a word", names);
@@ -30,12 +36,43 @@ static void lacking(uint64_t bits, const char *names, bool touched, const char *
            "a unit without %s was given a root table or a queue of a format that it does not know: "
            "`answers` must be false, so that nothing is written to it",
            names);
+    expect(!touched || (vtd.unit[0].answers && unit->rtaddr != 0),
+           "a unit without %s was left as it is: what firmware let through stays open. It has the "
+           "tables that block everything, and no function gets a PASID entry; `answers` stays true",
+           names);
+}
+
+/* ECAP.C after vtd_format_problem(), beside what it was. */
+static void coherence(bool c, bool smpwc)
+{
+    uint64_t ecap = (SCALABLE_ECAP & ~(VTD_ECAP_C | VTD_ECAP_SMPWC)) | (c ? VTD_ECAP_C : 0) |
+                    (smpwc ? VTD_ECAP_SMPWC : 0);
+    struct vtd_unit alone = {.answers = true, .usable = true, .extended = ecap};
+    asking("vtd_format_problem() of a unit with ECAP.C %u and ECAP.SMPWC %u", c, smpwc);
+    const char *problem = vtd_format_problem(&alone);
+    expect(problem == NULL,
+           "a unit with ECAP.C %u and ECAP.SMPWC %u was refused; its tables only have to be "
+           "flushed: %s",
+           c, smpwc, problem);
+    expect(!vtd_coherent(&alone) || smpwc,
+           "ECAP.SMPWC is 0: the unit does not snoop walks of scalable mode's tables, and nobody "
+           "flushes them, since ECAP.C, which is legacy mode's, %s",
+           c ? "was kept" : "was set");
+    expect(!vtd_coherent(&alone) || c,
+           "ECAP.C is 0: the unit snoops scalable mode's tables (ECAP.SMPWC) but not the others, "
+           "and was made one that snoops all; bit C is only ever taken off");
+    expect(vtd_coherent(&alone) || !c || !smpwc,
+           "ECAP.C and ECAP.SMPWC are 1: the unit snoops all tables, and bit C was taken off");
+    unit_with(ecap);
+    expect(vtd.unit[0].usable && vtd.flush == !(c && smpwc),
+           "ECAP.C is %u, ECAP.SMPWC %u, and tables are %sflushed: %s", c, smpwc,
+           vtd.flush ? "" : "not ", vtd.unit[0].refusal);
 }
 
 void lab_check(void)
 {
     asking("vtd_format_problem() of a unit that has everything");
-    machine_of(MODEL_CAP, SCALABLE_ECAP);
+    unit_with(SCALABLE_ECAP);
     expect(vtd.unit[0].usable && vtd.unit[0].answers,
            "a unit with scalable mode, second-stage translation in it and a queue was refused: %s",
            vtd.unit[0].refusal);
@@ -46,10 +83,7 @@ void lab_check(void)
             "scalable mode is invalidated through the queue only (VT-d 6.5.1)");
     lacking(VTD_ECAP_SSTS, "ECAP.SSTS", true,
             "a PASID entry of second-stage type is fault 5Bh there (VT-d 9.6)");
-    asking("vtd_format_problem() of a unit without ECAP.SMPWC");
-    machine_of(MODEL_CAP, SCALABLE_ECAP & ~VTD_ECAP_SMPWC);
-    expect(vtd.unit[0].usable, "a unit without ECAP.SMPWC was refused; it only has to be told: %s",
-           vtd.unit[0].refusal);
-    expect(vtd.flush, "ECAP.SMPWC is 0: the unit does not snoop walks of scalable mode's tables, "
-                      "and nobody flushes them, since ECAP.C, which is legacy mode's, was kept");
+    coherence(true, false);
+    coherence(false, true);
+    coherence(false, false);
 }

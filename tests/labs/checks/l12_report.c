@@ -42,6 +42,10 @@ static void expect_table(const char *of)
     expect(report.levels == domain.table.levels && report.live.levels == report.levels,
            "%s: %u levels, and the report has %u and %u", of, domain.table.levels, report.levels,
            report.live.levels);
+    expect(report.live.format == &page_format_vtd && report.live.max_leaf_level == 3,
+           "%s: `live` is not of the format page_format_vtd with leaves of up to 1 GiB "
+           "(max_leaf_level 3): who walks it would take a large page for a table",
+           of);
     expect(report.pasid_low != 0 && report.table == (report.pasid_low & VTD_PASID_ADDRESS),
            "%s: the PASID entry itself is not in the report", of);
 }
@@ -92,11 +96,11 @@ void lab_check(void)
                         "only type 2 is translated by second-stage tables; with type 4 nothing "
                         "is, and the audit would call that lawful");
     }
-    under(70);
-    entry->high = 8192 + 70;
-    directory[(8192 + 70) / 64] = physical_address(table) | VTD_PASID_P;
-    expect_none("RID_PASID 8262 with PDTS 0", "the directory has 128 entries, of 64 PASIDs each "
+    under(6);
+    entry->high = 8192 + 6;
+    directory[(8192 + 6) / 64] = physical_address(table) | VTD_PASID_P;
+    expect_none("RID_PASID 8198 with PDTS 0", "the directory has 128 entries, of 64 PASIDs each "
                                               "(VT-d 9.4: 2^(7 + PDTS))");
     entry->low |= UINT64_C(1) << 9;
-    expect_table("RID_PASID 8262 with PDTS 1");
+    expect_table("RID_PASID 8198 with PDTS 1");
 }
