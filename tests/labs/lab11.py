@@ -80,9 +80,10 @@ LAB = Lab(
              "down to a multiple of the granularity if that is above 1. 0 when that is less than `least`. NVMe Base 2.0, 5.17.2.15.", (SHARED,)),
         Step(7, SHARES, "free_resources", "bool held;\nreturn read_resources(controller, &held);",
              "read_resources(), and nothing more if the primary controller holds nothing. Else it allocates itself 0 queues and 0 "
-             "interrupts (1h, its own id), is closed and reset and opened again (reset_and_open()), and its resources are read "
-             "again: what it still holds refuses it with STATUS_DEVICE (\"the primary controller does not give up its flexible "
-             "resources\"). It is closed in any case, and nothing follows what failed. NVMe Base 2.0, 8.26.1, 5.39.", (SHARED,)),
+             "interrupts (1h, its own id), is closed (nvme_close(), also when 1h was refused), is reset and opened again "
+             "(reset_and_open()), and its resources are read again: what it still holds refuses it with STATUS_DEVICE (\"the primary "
+             "controller does not give up its flexible resources\"). It stays open when all went well. Nothing else follows what "
+             "failed. NVMe Base 2.0, 8.26.1, 5.39.", (SHARED,)),
         Step(8, SECONDARY, "nvme_take_offline", "(void)controller;\n(void)vf;\nreturn STATUS_UNSUPPORTED;",
              "Nobody counts on it from now on (vf->online), its secondary controller goes offline (7h), and when it is, all "
              "namespaces are taken from it (nvme_detach_from()). NVMe Base 2.0, 8.26.3.", (ONLINE,)),
@@ -187,6 +188,7 @@ LAB = Lab(
                 r"entry 0 has the VFN and another PCID"),
         Mistake("count-not-read", 4, (Edit(SECONDARY, "    for (unsigned i = 0; i < MIN(count, NVME_SECONDARIES); i++) {", "    (void)count;\n    for (unsigned i = 0; i < NVME_SECONDARIES; i++) {"),), r"NUMID is 2, so the list has two entries"),
         Mistake("count-believed", 4, (Edit(SECONDARY, "i < MIN(count, NVME_SECONDARIES); i++) {", "i < count; i++) {"),), r"NUMID is 255, and a list has 127 entries at most"),
+        Mistake("count-of-two-bytes", 4, (Edit(SECONDARY, "NVME_SECONDARY_COUNT) & 0xff;", "NVME_SECONDARY_COUNT);"),), r"NUMID is 2: it has one byte, and the next one is reserved"),
         Mistake("index-for-the-offset", 4, (Edit(SECONDARY, "            return entry;", "            return i;"),), r"nvme_find_secondary\(VF 0\): offset 3, wanted 128"),
         Mistake("id-and-type-swapped", 5, (Edit(SECONDARY, "(uint32_t)id << 16 | (uint32_t)resource << 8 | action, count, &result);", "(uint32_t)id << 8 | (uint32_t)resource << 16 | action, count, &result);"),),
                 r"CDW10 has action 8h \(bits 3:0\), resource type 7 \(10:8\), controller 1 \(31:16\); wanted 8h, 1, 7"),
@@ -195,6 +197,8 @@ LAB = Lab(
         Mistake("type-forgotten", 5, (Edit(SECONDARY, "(uint32_t)resource << 8 | action", "action"),), r"resource type 0 \(10:8\)"),
         Mistake("result-not-compared", 5, (Edit(SECONDARY, "    if (status == STATUS_OK && action == NVME_SECONDARY_ASSIGN && (result & 0xffff) != count)", "    if (status == STATUS_OK && action == NVME_SECONDARY_ASSIGN && result > 0xffff)"),),
                 r"CDW0 says that 2 were assigned \(NRM, bits 15:0\)"),
+        Mistake("more-is-enough", 5, (Edit(SECONDARY, "(result & 0xffff) != count)", "(result & 0xffff) < count)"),), r"CDW0 says that 4 were assigned, which is another count as well"),
+        Mistake("reserved-bits-compared", 5, (Edit(SECONDARY, "(result & 0xffff) != count)", "result != count)"),), r"CDW0 is 50003h: NRM, bits 15:0, is 3, and bits 31:16 are reserved"),
         Mistake("result-of-every-action", 5, (Edit(SECONDARY, "    if (status == STATUS_OK && action == NVME_SECONDARY_ASSIGN && (result", "    if (status == STATUS_OK && (result"),),
                 r"a count comes back from 1h and 8h alone"),
         Mistake("granularity-ignored", 6, (Edit(SHARES, "    if (granularity > 1)\n        each -= each % granularity;\n", "    (void)granularity;\n"),), r"VQGRAN 4, 2 VFs: each VF gets 6 queue pairs, wanted 4; a multiple of VQGRAN"),
@@ -207,6 +211,8 @@ LAB = Lab(
         Mistake("queues-block-for-both", 6, (Edit(SHARES, "    uint32_t total = nvme_data32(controller, block +", "    block = NVME_PRIMARY_QUEUES;\n    uint32_t total = nvme_data32(controller, block +"),),
                 r"each VF gets 6 interrupts, wanted 4: the block at offset 64 is theirs"),
         Mistake("least-ignored", 6, (Edit(SHARES, "    return (uint16_t)(each >= least ? each : 0);", "    return (uint16_t)(each >= least ? each : each + 0);"),), r"not refused; fewer than two queue pairs each"),
+        Mistake("least-too-little", 6, (Edit(SHARES, "    return (uint16_t)(each >= least ? each : 0);", "    return (uint16_t)(each > least ? each : 0);"),), r"VQFRT 4, VQFRSM 5, VQGRAN 1, 2 VFs: refused with .*two queue pairs are enough"),
+        Mistake("maximum-0-for-none", 6, (Edit(SHARES, "    uint32_t each = MIN(total / controller->device->vfs, most);", "    uint32_t each = MIN(total / controller->device->vfs, most != 0 ? most : UINT16_MAX);"),), r"VQFRSM 0, VQGRAN 1, 2 VFs: not refused; fewer than two queue pairs each"),
         Mistake("nothing-given-up", 7, (Edit(SHARES, "    status = nvme_manage(controller, NVME_PRIMARY_ALLOCATE, NVME_QUEUES, controller->id, 0);\n    if (status == STATUS_OK)\n        status = nvme_manage(controller, NVME_PRIMARY_ALLOCATE, NVME_INTERRUPTS, controller->id, 0);\n", ""),),
                 r"allocate 0 queues to 2 is missing: action 1h with 0"),
         Mistake("interrupts-kept", 7, (Edit(SHARES, "    if (status == STATUS_OK)\n        status = nvme_manage(controller, NVME_PRIMARY_ALLOCATE, NVME_INTERRUPTS, controller->id, 0);\n", ""),), r"allocate 0 interrupts to 2 is missing"),
@@ -233,6 +239,8 @@ LAB = Lab(
         Mistake("queues-unasked", 9, (Edit(SECONDARY, "        nvme_data16(controller, entry + NVME_SECONDARY_QUEUES) == controller->queues &&\n", ""),), r"has NVQ 4, and 5 were assigned, and it says ok"),
         Mistake("interrupts-unasked", 9, (Edit(SECONDARY, "== controller->queues &&\n        nvme_data16(controller, entry + NVME_SECONDARY_VECTORS) == controller->vectors)", "== controller->queues)"),), r"has NVI 2, and 3 were assigned, and it says ok"),
         Mistake("id-unasked", 9, (Edit(SECONDARY, "        nvme_data16(controller, entry + NVME_SECONDARY_ID) == controller->vf[index].controller &&\n", ""),), r"has CNTLID 77, and it says ok"),
+        Mistake("too-many-queues", 9, (Edit(SECONDARY, "NVME_SECONDARY_QUEUES) == controller->queues", "NVME_SECONDARY_QUEUES) >= controller->queues"),), r"the Secondary Controller List has NVQ 6, and 5 were assigned"),
+        Mistake("state-as-a-whole", 9, (Edit(SECONDARY, "(nvme_data16(controller, entry + NVME_SECONDARY_STATE) & 1) != 0", "nvme_data16(controller, entry + NVME_SECONDARY_STATE) == 1"),), r"SCS is 81h, whose bit 0 says online"),
         Mistake("no-entry-unseen", 9, (Edit(SECONDARY, "    if (entry != 0 &&\n        nvme_data16(controller, entry + NVME_SECONDARY_ID)", "    if (entry == 0)\n        return STATUS_OK;\n    if (nvme_data16(controller, entry + NVME_SECONDARY_ID)"),), r"has no entry for the VF, and it says ok"),
         Mistake("list-not-read", 9, (Edit(SECONDARY, "    enum status status = nvme_identify(controller, NVME_ID_SECONDARIES, 0);\n    if (status != STATUS_OK)\n        return status;\n    unsigned entry = nvme_find_secondary(controller, index);", "    unsigned entry = nvme_find_secondary(controller, index);"),), r"list is missing: the Secondary Controller List is read again"),
         Mistake("assigned-while-online", 10, (Edit(SECONDARY, "    enum status status = nvme_take_offline(controller, vf);\n    if (status == STATUS_OK)\n        status = nvme_manage(controller, NVME_SECONDARY_ASSIGN, NVME_QUEUES,", "    enum status status = STATUS_OK;\n    if (status == STATUS_OK)\n        status = nvme_manage(controller, NVME_SECONDARY_ASSIGN, NVME_QUEUES,"),),

@@ -62,6 +62,8 @@ static void finding(void)
     list[NVME_SECONDARY_COUNT] = 2;
     finds(0, 0,
           "NUMID is 2, so the list has two entries, and this VFN is in what lies behind them");
+    list[NVME_SECONDARY_COUNT + 1] = 1;
+    finds(0, 0, "NUMID is 2: it has one byte, and the next one is reserved");
     machine();
     list[NVME_SECONDARY_COUNT] = 255;
     entry(NVME_SECONDARIES, FIRST, MODEL_ID, 31); /* the host gives a fourth page with three */
@@ -92,6 +94,28 @@ static enum status manage_once(enum nvme_action action, enum nvme_resource kind,
     return nvme_manage(&one, action, kind, id, count);
 }
 
+static void compares_the_result(void)
+{
+    wrong.fewer = 1;
+    enum status status = manage_once(NVME_SECONDARY_ASSIGN, NVME_QUEUES, FIRST + 1, 3);
+    expect(status == STATUS_DEVICE && host_log_count("nvme.refused", "other resources") == 1,
+           "%s: it says %s and logs \"%s\"; the completion's CDW0 says that 2 were assigned (NRM, "
+           "bits 15:0), "
+           "and that is refused: STATUS_DEVICE, nvme_refuse() with \"... other resources ...\"",
+           doing, status_name(status), reason());
+    wrong.fewer = 0u - 1;
+    status = manage_once(NVME_SECONDARY_ASSIGN, NVME_QUEUES, FIRST + 1, 3);
+    expect(status == STATUS_DEVICE,
+           "%s: it says %s; CDW0 says that 4 were assigned, which is another count as well", doing,
+           status_name(status));
+    wrong.fewer = 0u - 0x50000;
+    status = manage_once(NVME_SECONDARY_ASSIGN, NVME_QUEUES, FIRST + 1, 3);
+    expect(status == STATUS_OK,
+           "%s: it says %s; CDW0 is 50003h: NRM, bits 15:0, is 3, and bits 31:16 are reserved",
+           doing, status_name(status));
+    wrong.fewer = 0;
+}
+
 static void managing(void)
 {
     uint16_t queues = (uint16_t)seeded("queues", 2, 5, 4);
@@ -109,14 +133,7 @@ static void managing(void)
     expect_action(NVME_SECONDARY_ASSIGN, NVME_QUEUES, FIRST, queues);
     expect(status == STATUS_OK, "%s: it says %s, and the controller did it", doing,
            status_name(status));
-    wrong.fewer = 1;
-    status = manage_once(NVME_SECONDARY_ASSIGN, NVME_QUEUES, FIRST + 1, 3);
-    expect(status == STATUS_DEVICE && host_log_count("nvme.refused", "other resources") == 1,
-           "%s: it says %s and logs \"%s\"; the completion's CDW0 says that 2 were assigned (NRM, "
-           "bits 15:0), "
-           "and that is refused: STATUS_DEVICE, nvme_refuse() with \"... other resources ...\"",
-           doing, status_name(status), reason());
-    wrong.fewer = 0;
+    compares_the_result();
     status = manage_once(NVME_SECONDARY_OFFLINE, NVME_QUEUES, FIRST + 3, 7);
     expect(
         status == STATUS_OK,

@@ -29,6 +29,7 @@ static void shares(void)
         {12, 12, 4, 2,
          "a multiple of VQGRAN, which is the step in which the device hands them out"},
         {14, 7, 3, 2, "a multiple of VQGRAN, of what VQFRSM leaves"},
+        {4, 5, 1, 2, "two queue pairs are enough: admin and I/O"},
         {8, 8, 0, 2, "VQGRAN 0 says that any number will do"},
         {0x20008, 4, 1, 4, "VQFRT has 32 bits"},
         {200, 4, 1, 1, "no more than VQFRSM: a secondary controller can have no more"},
@@ -59,7 +60,7 @@ static void shares(void)
                "%s: each VF gets %u interrupts, wanted %u: the block at offset %u is theirs", doing,
                controller->vectors, VECTORS_TOTAL / vfs, NVME_PRIMARY_INTERRUPTS);
     }
-    static const uint16_t too_few[][3] = {{3, 5, 1}, {12, 1, 1}, {12, 5, 8}};
+    static const uint16_t too_few[][3] = {{3, 5, 1}, {12, 1, 1}, {12, 0, 1}, {12, 5, 8}};
     for (size_t i = 0; i < ARRAY_SIZE(too_few); i++) {
         fresh(NULL);
         model.total[0] = too_few[i][0];
