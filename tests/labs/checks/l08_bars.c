@@ -130,8 +130,34 @@ static void refusals(void)
     }
 }
 
+/* What is behind the MSI-X table cannot be mapped, since something is there already: what is
+ * before it was, and goes. */
+static void second_part_refused(void)
+{
+    begin();
+    expect(assign(0) == STATUS_OK, "the function is refused: %s", host_log_text());
+    uint64_t base = device.bars[3].guest_base, behind = base + table_at + PAGE_SIZE;
+    assignment_unclaim(&device);
+    (void)done(NULL);
+    begin();
+    expect(page_table_map(&guests[0].memory, behind, GIB(3), PAGE_SIZE, PAGE_READ) == STATUS_OK,
+           "the check's own machine cannot be made");
+    asking("assignment_claim(), and what is behind BAR 3's MSI-X table cannot be mapped");
+    enum status status = assign(0);
+    expect(status != STATUS_OK, "a part of BAR 3 could not be mapped, and map_bar() says ok");
+    for (uint64_t at = base; at < base + table_at; at += PAGE_SIZE) {
+        struct ept_answer got = ept_walk(&guests[0].memory, at);
+        expect(!got.mapped,
+               "BAR 3's second part could not be mapped, and alpha still reaches %#llx of its "
+               "first part at %#llx; %s has it (I2). Unmap all of the BAR, then unclaim it",
+               (number)got.physical, (number)at, owner_name(frames_owner(got.physical)));
+    }
+    (void)done(NULL);
+}
+
 void lab_check(void)
 {
     registers();
     refusals();
+    second_part_refused();
 }

@@ -109,6 +109,9 @@ static void predicate(void)
     expect_is(at, 0, PAGE_SIZE, false,
               "a piece is seen at `at` and lies at `physical`: the two are swapped");
     expect_is(first + second, other + second, PAGE_SIZE, false, "the guest's memory ends there");
+    expect_is(PAGE_SIZE, at + PAGE_SIZE, 0 - (uint64_t)PAGE_SIZE, false,
+              "the size is nearly 2^64, and address and size together are 0 again: compare the "
+              "size with what is left of the piece");
 }
 
 /* --- steps 2 and 3 --- */
@@ -250,7 +253,7 @@ static void expect_walk(uint64_t address)
                   "a small page at a time (CVE-2018-12207)");
     expect(got.type == 6, "alpha's %#llx is uncached: RAM is not a device's (PAGE_DEVICE)",
            (number)address);
-    expect(got.page_size >= PAGE_2M,
+    expect(largest == 1 || got.page_size >= PAGE_2M,
            "alpha's %#llx is in a page of 4 KiB; the largest page is data's, max_leaf_level, and "
            "not code's",
            (number)address);
@@ -261,6 +264,12 @@ static void expect_given(const char *what, uint64_t size)
     if (create(size) != STATUS_OK)
         is_refused(what, size);
     expect_pieces();
+    expect(guest.memory.max_leaf_level == largest,
+           "%s: pages of level %u at most, and memory_format() says that data may have %u", what,
+           guest.memory.max_leaf_level, largest);
+    expect(!guest.memory.flush,
+           "%s: each entry is flushed from the caches; cores' walkers snoop (`flush` is false)",
+           what);
     asking("what alpha's tables map, %s", what);
     for (unsigned i = 0; i < guest.piece_count; i++) {
         expect_walk(guest.pieces[i].at);
@@ -299,5 +308,11 @@ void lab_check(void)
     largest_code = 1;
     expect_given("on a processor whose code wants small pages",
                  MIB(2 * seeded("small", 8, 60, 16)));
+    largest_code = 2;
+    expect_given("on a processor whose code wants pages of 2 MiB, and data may have 1 GiB",
+                 MIB(2 * seeded("small", 8, 60, 16)));
+    largest = largest_code = 1;
+    expect_given("on a processor that has small pages alone", MIB(32));
+    largest = largest_code = 3;
     refusals();
 }

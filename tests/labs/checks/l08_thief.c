@@ -58,6 +58,17 @@ static void deliver_foreign(size_t size)
 
 static const uint8_t macs[2][6] = {{2, 0, 0, 0x10, 0, 1}, {2, 0, 0, 0x12, 0, 1}};
 
+/* What the thief sent itself, for an earlier target, and what comes only now. */
+static void deliver_late(void)
+{
+    uint8_t late[80];
+    memset(late, 'y', sizeof late);
+    memcpy(late, macs[1], 6);
+    memcpy(late + 6, macs[0], 6);
+    memcpy(late + 12, "\x88\xb5\xff\xff", 4);
+    deliver(late, sizeof late);
+}
+
 static bool neighbours(uint64_t address)
 {
     return address >= NEIGHBOUR && address - NEIGHBOUR < NEIGHBOUR_SIZE;
@@ -171,11 +182,16 @@ size_t igbvf_receive(struct igbvf *vf, void *frame, size_t size)
 
 void igbvf_head_write_back(struct igbvf *vf, uint64_t address)
 {
+    expect(vf->mac[3] == macs[0][3], "head write-back is set in the second function, and the first "
+                                     "one sends");
     armed = address & ~UINT64_C(3);
 }
 
 void igbvf_head_write_back_off(struct igbvf *vf)
 {
+    expect(vf->mac[3] == macs[0][3],
+           "head write-back is turned off in the second function; the first one has it, and goes "
+           "on storing");
     armed = 0;
 }
 
@@ -304,6 +320,11 @@ static void steals(void)
                 "is told by the header");
     expect(strstr(said, "xxxx") == NULL,
            "a frame that somebody else sent is taken for stolen memory");
+    run("read=0x20e0000");
+    deliver_late();
+    (void)guest_main();
+    expect_said(wanted, "a frame of an earlier attempt may come late; the attempt's number at the "
+                        "end of the header tells them apart");
 }
 
 static void steals_several(void)
