@@ -264,9 +264,6 @@ static void expect_given(const char *what, uint64_t size)
     if (create(size) != STATUS_OK)
         is_refused(what, size);
     expect_pieces();
-    expect(guest.memory.max_leaf_level == largest,
-           "%s: pages of level %u at most, and memory_format() says that data may have %u", what,
-           guest.memory.max_leaf_level, largest);
     expect(!guest.memory.flush,
            "%s: each entry is flushed from the caches; cores' walkers snoop (`flush` is false)",
            what);
@@ -277,6 +274,9 @@ static void expect_given(const char *what, uint64_t size)
     }
     for (uint64_t at = 0; at < GIB(6); at += PAGE_2M)
         expect_walk(at);
+    expect(guest.memory.max_leaf_level == largest,
+           "%s: pages of level %u at most, and memory_format() says that data may have %u", what,
+           guest.memory.max_leaf_level, largest);
     release();
 }
 
