@@ -13,7 +13,7 @@ static uint64_t get(const struct register_step *step)
 
 static void set(const struct register_step *step, uint64_t value)
 {
-    for (unsigned i = 0; i <= step->more; i++)
+    for (uintptr_t i = 0; i <= step->more; i++)
         if (step->port)
             port_write((uint16_t)(step->address + i * step->width), step->width, (uint32_t)value);
         else

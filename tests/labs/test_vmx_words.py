@@ -25,7 +25,7 @@ PLANTED = {
     "wrong-vmxon-revision": (Edit(SETUP, "    region->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);\n", ""),
                              r"the VMXON region does not begin with the revision identifier.*\(cpu\.refused\)"),
     "wrong-vmcs-revision": (Edit(SETUP, "    vmcs->revision = VMX_BASIC_REVISION(vmx_capabilities.basic);\n", ""),
-                            r"vmptrld: no VMCS is current .* wrong address or revision identifier \(Bochs: VMPTRLD: not expected .* VMCS revision id"),
+                            r"vmptrld: no VMCS is current .* wrong address or revision \(Bochs: VMPTRLD: not expected .* VMCS revision id"),
     "tr-not-written": (Edit(VCPU, "    vmcs_write(VMCS_HOST_TR_SELECTOR, SELECTOR_TSS);\n", ""),
                        r"host TR selector is 0; SDM 3C 27\.2\.3 wants a TR that is not 0 .*Bochs: VMFAIL: VMCS invalid host TR selector"),
     "host-rip-not-written": (Edit(VCPU, "    vmcs_write(VMCS_HOST_RIP, (uintptr_t)vmx_way->exit_point);\n", ""),

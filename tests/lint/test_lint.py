@@ -131,7 +131,7 @@ def test_clang_tidy():
 
 def test_shellcheck():
     scripts = [name for name in files("*.sh", "tests/*", ".ci/*") if (ROOT / name).read_bytes()[:40].split(b"\n")[0]
-               in (b"#!/bin/sh", b"#!/usr/bin/env bash", b"# shellcheck shell=sh")]
+               in (b"#!/bin/sh", b"#!/usr/bin/env bash")]
     assert len(scripts) >= 5, scripts
     run(TOOL, "shellcheck", "--severity=warning", *scripts)
 

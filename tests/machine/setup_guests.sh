@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+#!/bin/sh
 # SPDX-License-Identifier: MIT
 # Part of setup.sh: what Linux guests are made of. The variables and functions that are not here are its own.
 # shellcheck disable=SC2154

@@ -7,8 +7,7 @@
 
 /* Of the instructions that are executed here. */
 static const char *const error_texts[] = {
-    [0] = "no VMCS is current that could hold an error number; if this is VMPTRLD, the VMCS has a "
-          "wrong address or revision identifier",
+    [0] = "no VMCS is current to say why; if this is VMPTRLD: a wrong address or revision",
     [2] = "VMCLEAR with an invalid physical address",
     [3] = "VMCLEAR with the VMXON pointer",
     [4] = "VMLAUNCH with a VMCS that is not clear",
