@@ -444,7 +444,7 @@ static void entry_failures_are_explained(void **state)
     assert_int_equal(exit_.kind, EXIT_ENTRY_FAILURE);
     assert_string_equal(exit_.detail,
                         "VM entry with invalid control fields: build/entry explains the "
-                        "vmx.vmcs lines of this log");
+                        "vmx.vmcs lines");
     handled = OUTCOME_WAIT;
     assert_int_equal(vmx_kicked(&vcpu), OUTCOME_WAIT);
     assert_int_equal(exit_.kind, EXIT_NMI);

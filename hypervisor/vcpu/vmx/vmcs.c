@@ -3,8 +3,6 @@
 
 #include "hypervisor/base/log.h"
 
-#define EXPLAINED ": build/entry explains the vmx.vmcs lines of this log"
-
 /* Of the instructions that are executed here. */
 static const char *const error_texts[] = {
     [0] = "no VMCS is current to say why; if this is VMPTRLD: a wrong address or revision",
@@ -13,8 +11,8 @@ static const char *const error_texts[] = {
     [4] = "VMLAUNCH with a VMCS that is not clear",
     [5] = "VMRESUME with a VMCS that was not launched",
     [6] = "VMRESUME after VMXOFF",
-    [7] = "VM entry with invalid control fields" EXPLAINED,
-    [8] = "VM entry with invalid host-state fields" EXPLAINED,
+    [7] = "VM entry with invalid control fields: build/entry explains the vmx.vmcs lines",
+    [8] = "VM entry with invalid host-state fields: build/entry explains the vmx.vmcs lines",
     [9] = "VMPTRLD with an invalid physical address",
     [10] = "VMPTRLD with the VMXON pointer",
     [11] = "VMPTRLD with a wrong VMCS revision identifier",
