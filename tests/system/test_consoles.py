@@ -90,7 +90,7 @@ def shown(run) -> list[str]:
     return screen.lines(run.screenshot("screen.ppm"))
 
 
-def wait_for_row(run, text: str, limit: float = 20) -> list[str]:
+def wait_for_row(run, text: str, limit: float = 60) -> list[str]:
     deadline = time.monotonic() + limit
     while True:
         rows = shown(run)
@@ -101,7 +101,7 @@ def wait_for_row(run, text: str, limit: float = 20) -> list[str]:
 
 def test_the_screen(boot):
     """A large one: what stands on it, pixel by pixel, is the end of the log and the prompt."""
-    run = boot(GUEST, screen=LARGE, batch=False, limit=90)
+    run = boot(GUEST, screen=LARGE, batch=False, limit=180)
     run.wait_for("run.verdict", timeout=60)
     line = one(run, "console.screen")
     assert (line["width"], line["height"], line["stride"]) == ("2560", "1440", "10240")
