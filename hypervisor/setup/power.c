@@ -105,13 +105,13 @@ static void enable_acpi_mode(const struct fadt *fadt)
     wait_port(&power_means.off, control, 2, PM1_SCI_ENABLE, 0, EFFECT_LIMIT);
 }
 
-/* A block's status registers come first, then as many that enable. The latter are written first:
- * what happens in between must not count. */
-static void silence(uint32_t status, uint8_t width, unsigned count, uint64_t all)
+/* The first half of a block's `length` bytes has status, the second enables; `count` registers of
+ * each are written. The enables are first: what happens in between must not count. */
+static void silence(uint32_t status, uint8_t length, uint8_t width, unsigned count, uint64_t all)
 {
     if (status == 0 || count == 0)
         return;
-    write_port(&power_means.off, status + count * width, width, 0)->more = (uint8_t)(count - 1);
+    write_port(&power_means.off, status + length / 2u, width, 0)->more = (uint8_t)(count - 1);
     write_port(&power_means.off, status, width, all)->more = (uint8_t)(count - 1);
 }
 
@@ -119,9 +119,9 @@ static void silence(uint32_t status, uint8_t width, unsigned count, uint64_t all
 static void silence_events(const struct fadt *fadt)
 {
     for (size_t i = 0; i < ARRAY_SIZE(fadt->pm1_event_port); i++)
-        silence(fadt->pm1_event_port[i], 2, 1, PM1_STATUS_ALL);
+        silence(fadt->pm1_event_port[i], fadt->pm1_event_length, 2, 1, PM1_STATUS_ALL);
     for (size_t i = 0; i < ARRAY_SIZE(fadt->gpe_port); i++)
-        silence(fadt->gpe_port[i], 1, fadt->gpe_length[i] / 2u, UINT8_MAX);
+        silence(fadt->gpe_port[i], fadt->gpe_length[i], 1, fadt->gpe_length[i] / 2u, UINT8_MAX);
 }
 
 /* The type first, in both registers, then the bit that starts it (ACPI 16.1.5). */

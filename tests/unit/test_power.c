@@ -168,6 +168,18 @@ static void test_power_off_leaves_nothing_that_wakes(void **state)
     assert_int_equal(host_log_count("power.off-failed", NULL), 1);
 }
 
+/* ACPI 4.8.3.1.2: the enables begin in the middle, wherever that is. */
+static void test_a_longer_event_block(void **state)
+{
+    struct fadt longer = usual;
+    longer.pm1_event_port[0] = 0x640;
+    longer.pm1_event_port[1] = 0;
+    longer.pm1_event_length = 8;
+    use(&longer, false);
+    const char *said = switched_off(0);
+    assert_ptr_equal(strstr(said, "flush0=0 w644=0 w640=c731 622=0 "), said);
+}
+
 static void test_acpi_mode_is_switched_on_before(void **state)
 {
     control = 0; /* as it was at boot */
@@ -203,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reset_as_the_table_says_comes_first),
         cmocka_unit_test(test_power_off_leaves_nothing_that_wakes),
+        cmocka_unit_test(test_a_longer_event_block),
         cmocka_unit_test(test_acpi_mode_is_switched_on_before),
         cmocka_unit_test(test_emulators_ports_are_left_alone_elsewhere),
         cmocka_unit_test(test_all_blocks_fit),
