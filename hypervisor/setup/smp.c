@@ -23,8 +23,10 @@
 #define APIC_COMMAND_INIT       0x4500u
 #define APIC_COMMAND_SIPI(page) (0x4600u | (page))
 
-/* A busy emulator takes long over a core that is there, before and after it has come. */
+/* A busy emulator takes long over a core that is there, before it comes; and longer over one that
+ * has come, while hundreds of others run. */
 #define ARRIVAL_LIMIT MILLISECONDS(3000)
+#define IDLE_LIMIT    MILLISECONDS(10000)
 #define STACK_PAGES   4
 #define TOGETHER      16 /* cores that are woken at once: those that wait to be taken in spin */
 #define INIT_DELAY    MILLISECONDS(10) /* SDM 3A 9.4.4.1 */
@@ -216,7 +218,7 @@ static bool admit(struct arrival *arrival)
     arrival->cpu = cpu;
     tsc_floor = tsc_read();
     if (!change_state(arrival, ARRIVAL_HERE, ARRIVAL_ADMITTED) ||
-        !WAIT_UNTIL(cpu->state != CPU_STARTING, ARRIVAL_LIMIT) ||
+        !WAIT_UNTIL(cpu->state != CPU_STARTING, IDLE_LIMIT) ||
         (cpu->state == CPU_FAILED && arrival->state != ARRIVAL_PASSED)) {
         refuse(arrival, "it started, but did not get to its idle loop");
         switch_off(arrival);

@@ -135,7 +135,7 @@ LIFE_MUTATIONS = (
              (Edit("hypervisor/setup/smp.c", "    core_gate_target = 0;\n", ""),),
              (System(scenarios.late_core, r"cpu\.(exception|panic)|ended with status"),)),
     Mutation("core-not-waited-for", "a core that has not left boot code is waited for, and given up in the end",
-             (Edit("hypervisor/setup/smp.c", "        !WAIT_UNTIL(cpu->state != CPU_STARTING, ARRIVAL_LIMIT) ||\n", ""),),
+             (Edit("hypervisor/setup/smp.c", "        !WAIT_UNTIL(cpu->state != CPU_STARTING, IDLE_LIMIT) ||\n", ""),),
              (System(scenarios.stuck_core, r"cpu\.online count=2"),)),
     Mutation("boot-code-readable", "what runs only at boot is overwritten before it is free",
              (Edit("hypervisor/memory/address_space.c", "    memset(bytes, 0xcc, size);", "    (void)bytes;"),),
