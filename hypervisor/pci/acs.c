@@ -75,8 +75,9 @@ static bool turns_inside(const struct pci_function *from, const struct pci_funct
 static bool turns_at(const struct pci_function *bridge, const struct pci_function *to)
 {
     if (bridge->pcie_type == PCIE_TYPE_DOWNSTREAM)
-        return !redirects(bridge, REQUIRED) && !pci_is_behind(to, bridge) &&
-               (bridge->bridge == NULL || pci_is_behind(to, bridge->bridge));
+        return !pci_is_behind(to, bridge) &&
+               (bridge->bridge == NULL || pci_is_behind(to, bridge->bridge)) &&
+               !redirects(bridge, REQUIRED);
     return bridge->pcie_type != PCIE_TYPE_UPSTREAM && bridge->pcie_type != PCIE_TYPE_ROOT_PORT &&
            pci_is_behind(to, bridge);
 }

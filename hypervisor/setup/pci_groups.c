@@ -15,15 +15,16 @@ static bool is_member(const struct pci_function *function, size_t count)
     return false;
 }
 
-/* What reaches a member, or is reached from one, is a member. */
-static size_t close_group(const struct pci_function *first, const struct pci_function **culprit)
+/* What reaches a member, or is reached from one, is a member. What comes before `first` in the
+ * table has its group, or would have taken `first` into one. */
+static size_t close_group(size_t first, const struct pci_function **culprit)
 {
     size_t count = 1;
-    members[0] = first;
+    members[0] = pci_function_at(first);
     *culprit = NULL;
     for (size_t done = 0; done < count; done++) {
         const struct pci_function *other, *place;
-        for (size_t i = 0; (other = pci_function_at(i)) != NULL; i++) {
+        for (size_t i = first + 1; (other = pci_function_at(i)) != NULL; i++) {
             if (is_member(other, count) || pci_is_bridge(other) ||
                 (!acs_reaches(members[done], other, &place) &&
                  !acs_reaches(other, members[done], &place)))
@@ -57,7 +58,7 @@ enum status acs_find_groups(void)
     for (size_t i = 0; (first = pci_function_at(i)) != NULL; i++) {
         if (first->group != NULL || pci_is_bridge(first))
             continue;
-        size_t count = close_group(first, &culprit);
+        size_t count = close_group(i, &culprit);
         if (count > 1 && make_group(count, culprit) != STATUS_OK)
             return STATUS_NO_MEMORY;
     }
