@@ -178,3 +178,4 @@ const struct command monitor_commands[] = {
     {"poweroff", "", "stop all guests and switch the machine off", poweroff, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
+_Static_assert(ARRAY_SIZE(monitor_commands) <= COMMANDS_MAX, "command_usages");

@@ -8,8 +8,7 @@
 void words_of_commands(void)
 {
     for (size_t i = 0; monitor_commands[i].name != NULL; i++)
-        if (i == COMMANDS_MAX ||
-            usage_read(monitor_commands[i].arguments, &command_usages[i]) != STATUS_OK)
+        if (usage_read(monitor_commands[i].arguments, &command_usages[i]) != STATUS_OK)
             log_event("monitor.refused",
                       "command=%s message=\"its usage has more forms or words, "
                       "or longer ones, than there is room for\"",
