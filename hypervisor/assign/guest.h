@@ -54,7 +54,7 @@ struct guest {
     volatile bool scrubbing;    /* its cores are at it, or about to be (guest/scrub.h) */
     uint64_t scrubbed;          /* bytes that they have overwritten */
     const void *image, *initrd; /* files, mapped; with `start` by setup/load.c */
-    struct abi_start *start;    /* a page: what its start stub is told at each start */
+    struct abi_start *start;    /* what its start stub is told at each start */
     struct page_table memory;   /* EPT or NPT */
     struct iommu_domain domain;
     unsigned cpu_count;

@@ -4,6 +4,7 @@
 
 #include "hypervisor/assign/assignment.h"
 #include "hypervisor/assign/pf.h"
+#include "hypervisor/abi/start.h"
 #include "hypervisor/base/clock.h"
 #include "hypervisor/base/format.h"
 #include "hypervisor/base/log.h"
@@ -181,8 +182,6 @@ static void dismantle(struct guest *guest)
     affinity_release(guest);
     pages_free(guest->serial, 1);
     guest->serial = NULL;
-    pages_free(guest->start, 1);
-    guest->start = NULL;
     if (guest->domain.table.root != NULL)
         iommu_domain_destroy(&guest->domain);
     guest_memory_release(guest);
@@ -245,10 +244,12 @@ void guests_give_functions(const struct config *config)
     affinity_log_threads();
 }
 
-/* A guest and what its section says; only as many are in memory as the configuration has. */
+/* A guest, what its section says and what its start stub is told; only as many are in memory as the
+ * configuration has. */
 struct record {
     struct guest guest;
     struct config_guest config;
+    struct abi_start start;
 };
 
 static bool add_record(const struct config_guest *config)
@@ -262,6 +263,7 @@ static bool add_record(const struct config_guest *config)
     }
     record->config = *config;
     record->guest.config = &record->config;
+    record->guest.start = &record->start;
     guest_table.guests[guest_table.count++] = &record->guest;
     return true;
 }

@@ -8,8 +8,6 @@
 #include "hypervisor/memory/pages.h"
 #include "hypervisor/x86/clock.h"
 
-_Static_assert(sizeof(struct abi_start) <= PAGE_SIZE, "load_prepare() takes a page");
-
 struct load_modules load_modules;
 
 static const void *find(const char *name, uint64_t *size)
@@ -121,10 +119,7 @@ enum status load_prepare(struct guest *guest)
     enum status status = place(guest, &payload);
     if (status != STATUS_OK)
         return status;
-    struct abi_start *start = pages_allocate(1);
-    if (start == NULL)
-        return load_refuse_image(guest, STATUS_NO_MEMORY,
-                                 "no memory left to note what it starts with");
+    struct abi_start *start = guest->start;
     uint64_t low = MIN(guest->memory_size, GUEST_LOW_END);
     *start = (struct abi_start){
         .memory_size = low,
@@ -142,7 +137,6 @@ enum status load_prepare(struct guest *guest)
         start->apic_ids[cpu] = guest->vcpus[cpu]->apic_id;
     (void)text_copy(start->image_name, sizeof start->image_name, guest->config->image);
     (void)text_copy(start->initrd_name, sizeof start->initrd_name, guest->config->initrd);
-    guest->start = start;
     guest->image = payload.image;
     guest->initrd = payload.initrd;
     return expand(guest->config->args, start->arguments, sizeof start->arguments)

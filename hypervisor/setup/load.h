@@ -20,7 +20,7 @@ extern struct load_modules {
 /* Are the guest's image and initial RAM disk there, and do they fit into its memory? Logs
  * guest.refused. What is in them only its start stub looks at. */
 MUST_CHECK enum status load_check(const struct guest *guest);
-/* Writes down what load_guest() copies at each start, once all guests' memory and the guest's
+/* Writes to `start` what load_guest() copies at each start, once all guests' memory and the guest's
  * windows for BARs are settled: its arguments may name either. Errors of load_check();
- * STATUS_NO_MEMORY, STATUS_FULL. All logged. */
+ * STATUS_FULL. All logged. */
 MUST_CHECK enum status load_prepare(struct guest *guest);

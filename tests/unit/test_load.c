@@ -16,7 +16,6 @@
 #include "hypervisor/guest/load.h"
 #include "hypervisor/memory/address_space.h"
 #include "hypervisor/memory/firmware_map.h"
-#include "hypervisor/memory/pages.h"
 #include "hypervisor/setup/load.h"
 #include "hypervisor/setup/setup.h"
 #include "hypervisor/x86/clock.h"
@@ -135,12 +134,13 @@ static int last(void **state)
 
 static int fresh(void **state)
 {
-    pages_free(guests[0].start, 1);
+    static struct abi_start noted[2];
     memset(configs, 0, sizeof configs);
     strcpy(configs[0].image, "ping.elf");
     configs[0].image_place = (struct config_place){12, 10};
     for (unsigned i = 0; i < 2; i++)
         guests[i] = (struct guest){.config = &configs[i],
+                                   .start = &noted[i],
                                    .memory_size = MIB(4),
                                    .piece_count = 1,
                                    .pieces = {{0, MIB(64) + i * MIB(16), MIB(4)}},
@@ -159,8 +159,6 @@ static int fresh(void **state)
 /* At boot, and at a start. */
 static enum status load(void)
 {
-    pages_free(guests[0].start, 1);
-    guests[0].start = NULL;
     enum status status = load_prepare(&guests[0]);
     return status == STATUS_OK ? load_guest(&guests[0], &start) : status;
 }
