@@ -14,8 +14,8 @@
 #include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/nodes.h"
-#include "hypervisor/setup/vcpu.h"
 #include "hypervisor/x86/cpu.h"
+#include "tests/unit/support/guest_tables.h"
 #include "tests/unit/support/host.h"
 
 static struct boot_info boot;
@@ -23,21 +23,6 @@ static struct config_guest config;
 static struct guest guest;
 static uint32_t width;
 static uint64_t device_end;
-static unsigned max_leaf, max_execute;
-
-static const struct page_table_format *memory_format(unsigned *max_leaf_level,
-                                                     unsigned *max_execute_level)
-{
-    *max_leaf_level = max_leaf;
-    *max_execute_level = max_execute;
-    return &page_format_ept;
-}
-
-const struct vcpu_setup *vcpu_setup(void)
-{
-    static const struct vcpu_setup setup = {.memory_format = memory_format};
-    return &setup;
-}
 
 uint64_t iommu_address_end(void)
 {

@@ -13,8 +13,8 @@
 #include "hypervisor/setup/iommu.h"
 #include "hypervisor/setup/memory.h"
 #include "hypervisor/setup/nodes.h"
-#include "hypervisor/setup/vcpu.h"
 #include "hypervisor/x86/cpu.h"
+#include "tests/unit/support/guest_tables.h"
 
 typedef unsigned long long number;
 
@@ -22,21 +22,6 @@ static struct boot_info boot;
 static struct config_guest config;
 static struct guest guest;
 static struct cpu cpu;
-static unsigned largest, largest_code; /* levels */
-
-static const struct page_table_format *memory_format(unsigned *max_leaf_level,
-                                                     unsigned *max_execute_level)
-{
-    *max_leaf_level = largest;
-    *max_execute_level = largest_code;
-    return &page_format_ept;
-}
-
-const struct vcpu_setup *vcpu_setup(void)
-{
-    static const struct vcpu_setup setup = {.memory_format = memory_format};
-    return &setup;
-}
 
 uint64_t iommu_address_end(void)
 {
@@ -126,7 +111,7 @@ static void machine(void)
     uint64_t base;
     static const struct srat none;
     memset(&boot, 0, sizeof boot);
-    largest = largest_code = 3;
+    max_leaf = max_execute = 3;
     host_pages_limit(SIZE_MAX);
     ram(MIB(2), MIB(62));
     ram(GIB(1) - MIB(128), GIB(1) + MIB(256));
@@ -245,7 +230,7 @@ static void expect_walk(uint64_t address)
     expect((got.rights & 3) == 3,
            "alpha's %#llx can%s be read and can%s be written; RAM can be both", (number)address,
            got.rights & 1 ? "" : "not", got.rights & 2 ? "" : "not");
-    bool code = largest_code >= largest;
+    bool code = max_execute >= max_leaf;
     expect(((got.rights & 4) != 0) == code, "alpha's %#llx can%s be executed: %s", (number)address,
            code ? "not" : "",
            code ? "no guest could run"
@@ -253,7 +238,7 @@ static void expect_walk(uint64_t address)
                   "a small page at a time (CVE-2018-12207)");
     expect(got.type == 6, "alpha's %#llx is uncached: RAM is not a device's (PAGE_DEVICE)",
            (number)address);
-    expect(largest == 1 || got.page_size >= PAGE_2M,
+    expect(max_leaf == 1 || got.page_size >= PAGE_2M,
            "alpha's %#llx is in a page of 4 KiB; the largest page is data's, max_leaf_level, and "
            "not code's",
            (number)address);
@@ -274,9 +259,9 @@ static void expect_given(const char *what, uint64_t size)
     }
     for (uint64_t at = 0; at < GIB(6); at += PAGE_2M)
         expect_walk(at);
-    expect(guest.memory.max_leaf_level == largest,
+    expect(guest.memory.max_leaf_level == max_leaf,
            "%s: pages of level %u at most, and memory_format() says that data may have %u", what,
-           guest.memory.max_leaf_level, largest);
+           guest.memory.max_leaf_level, max_leaf);
     release();
 }
 
@@ -305,14 +290,14 @@ void lab_check(void)
     machine();
     expect_given("a small guest", MIB(2 * seeded("small", 8, 60, 16)));
     expect_given("a guest of several pieces", GUEST_LOW_END + MIB(2 * seeded("large", 2, 60, 4)));
-    largest_code = 1;
+    max_execute = 1;
     expect_given("on a processor whose code wants small pages",
                  MIB(2 * seeded("small", 8, 60, 16)));
-    largest_code = 2;
+    max_execute = 2;
     expect_given("on a processor whose code wants pages of 2 MiB, and data may have 1 GiB",
                  MIB(2 * seeded("small", 8, 60, 16)));
-    largest = largest_code = 1;
+    max_leaf = max_execute = 1;
     expect_given("on a processor that has small pages alone", MIB(32));
-    largest = largest_code = 3;
+    max_leaf = max_execute = 3;
     refusals();
 }

@@ -7,6 +7,7 @@
 // SOURCES: hypervisor/setup/frames.c
 /* L10, steps 6 and 7: a device is taken back from a guest. */
 #include "tests/labs/checks/check.h"
+#include "tests/labs/checks/order.h"
 #include "tests/unit/support/host.h"
 
 /* What the fixture asserts is noted, and said when the order has not explained it. */
@@ -41,35 +42,17 @@ static const char *const rules[][2] = {
     {"faults off", "a function that is kept back is silenced (keep_back())"},
 };
 
-static bool has(const char *list, const char *name, size_t length)
-{
-    for (const char *at = list; *at != '\0'; at += strcspn(at, ","), at += *at != '\0' ? 2 : 0)
-        if (strcspn(at, ",") == length && memcmp(at, name, length) == 0)
-            return true;
-    return false;
-}
-
 /* Compares the trace and empties it. */
 static void expect_order(const char *call, const char *wanted)
 {
     if (strcmp(trace, wanted) != 0) {
-        const char *at = wanted, *got = trace;
-        while (*at != '\0' && *got != '\0' && strcspn(at, ",") == strcspn(got, ",") &&
-               memcmp(at, got, strcspn(at, ",")) == 0) {
-            at += strcspn(at, ",") + (at[strcspn(at, ",")] != '\0' ? 2 : 0);
-            got += strcspn(got, ",") + (got[strcspn(got, ",")] != '\0' ? 2 : 0);
-        }
-        size_t length = strcspn(at, ",");
+        const char *at = first_difference(wanted, trace);
         const char *why = "nothing more is to be done here";
         for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
-            if (length != 0 && strlen(rules[i][0]) == length &&
-                memcmp(rules[i][0], at, length) == 0)
+            if (same_item(rules[i][0], at))
                 why = rules[i][1];
-        is_wrong("%s: wanted [%s], got [%s]; %.*s%s%s", call, wanted, trace, (int)length, at,
-                 length == 0              ? ""
-                 : has(trace, at, length) ? " is not in its place: "
-                                          : " is missing: ",
-                 why);
+        is_wrong("%s: wanted [%s], got [%s]; %.*s%s%s", call, wanted, trace, (int)strcspn(at, ","),
+                 at, what_became_of(at, trace), why);
     }
     expect(noted == NULL, "%s: %s() was called and found that this does not hold: %s", call,
            noted_in, noted);

@@ -9,6 +9,7 @@
 
 #include "drivers/nvme/setup/nvme_setup.h"
 #include "tests/labs/checks/check.h"
+#include "tests/labs/checks/order.h"
 #include "tests/unit/support/host.h"
 
 static char doing[120] = "the check";
@@ -140,17 +141,6 @@ __attribute__((unused)) static const char *refused_action(void)
     return text;
 }
 
-static bool has_item(const char *list, const char *item, size_t length)
-{
-    for (const char *at = list; *at != '\0';) {
-        size_t this = strcspn(at, ",");
-        if (this == length && memcmp(at, item, length) == 0)
-            return true;
-        at += this + (at[this] != '\0' ? 2 : 0);
-    }
-    return false;
-}
-
 /* Compares the trace with the commands that are wanted, and says the rule of the first that
  * differs. */
 __attribute__((unused)) static void expect_trace(const char *wanted)
@@ -171,20 +161,11 @@ __attribute__((unused)) static void expect_trace(const char *wanted)
     };
     if (strcmp(trace, wanted) == 0)
         return;
-    const char *at = wanted, *got = trace;
-    while (*at != '\0' && *got != '\0' && strcspn(at, ",") == strcspn(got, ",") &&
-           memcmp(at, got, strcspn(at, ",")) == 0) {
-        at += strcspn(at, ",") + (at[strcspn(at, ",")] != '\0' ? 2 : 0);
-        got += strcspn(got, ",") + (got[strcspn(got, ",")] != '\0' ? 2 : 0);
-    }
-    size_t length = strcspn(at, ",");
+    const char *at = first_difference(wanted, trace);
     const char *why = "nothing more is to be asked here";
-    for (size_t i = 0; i < ARRAY_SIZE(rules) && length != 0; i++)
+    for (size_t i = 0; i < ARRAY_SIZE(rules) && *at != '\0'; i++)
         if (strncmp(at, rules[i][0], strlen(rules[i][0])) == 0)
             why = rules[i][1];
-    is_wrong("%s: wanted [%s], got [%s]; %.*s%s%s%s", doing, wanted, trace, (int)length, at,
-             length == 0                   ? ""
-             : has_item(trace, at, length) ? " is not in its place: "
-                                           : " is missing: ",
-             why, refused_action());
+    is_wrong("%s: wanted [%s], got [%s]; %.*s%s%s%s", doing, wanted, trace, (int)strcspn(at, ","),
+             at, what_became_of(at, trace), why, refused_action());
 }
