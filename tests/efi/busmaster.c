@@ -2,11 +2,13 @@
 /*
  * A driver that firmware left running: QEMU's teaching device "edu" is told again and again to
  * write a page of memory, and once more when the firmware's boot services end, 100 ms before it
- * does so. Stands in the place of the loader and starts that from loader.efi beside it.
+ * does so.
  *
  * The page is boot services' data, which belongs to whoever comes next.
  */
-#include <efi.h>
+#include "tests/efi/front/front.h"
+
+CHAR16 program[] = L"busmaster: ";
 
 #define CONFIG_ADDRESS 0xcf8
 #define CONFIG_DATA    0xcfc
@@ -32,16 +34,9 @@
 #define SEED     0x9e3779b9u
 #define MULTIPLY 2654435761u
 
-static EFI_BOOT_SERVICES *boot;
-static SIMPLE_TEXT_OUTPUT_INTERFACE *console;
 static UINT32 device; /* its address in CONFIG_ADDRESS */
 static UINTN registers;
 static EFI_PHYSICAL_ADDRESS page;
-
-static void say(CHAR16 *text)
-{
-    console->OutputString(console, text);
-}
 
 static void say_number(UINT64 value)
 {
@@ -50,14 +45,6 @@ static void say_number(UINT64 value)
         digits[i] = L"0123456789abcdef"[value >> (60 - 4 * i) & 0xf];
     digits[16] = 0;
     say(digits);
-}
-
-static EFI_STATUS refuse(EFI_STATUS status, CHAR16 *text)
-{
-    say(L"busmaster: ");
-    say(text);
-    say(L"\r\n");
-    return status;
 }
 
 static UINT32 config_read(UINT32 address)
@@ -152,8 +139,9 @@ static VOID EFIAPI once_more(EFI_EVENT event, VOID *context)
     start(DMA_BUFFER, page, DMA_TO_MEMORY);
 }
 
-static EFI_STATUS arm(void)
+EFI_STATUS arm(EFI_SYSTEM_TABLE *system, EFI_HANDLE volume)
 {
+    (void)system, (void)volume;
     EFI_EVENT timer, end;
     if (!find_device())
         return refuse(EFI_NOT_FOUND, L"no edu device on bus 0");
@@ -176,59 +164,11 @@ static EFI_STATUS arm(void)
     if (status == EFI_SUCCESS)
         status =
             boot->CreateEvent(EVT_SIGNAL_EXIT_BOOT_SERVICES, TPL_CALLBACK, once_more, NULL, &end);
-    return status == EFI_SUCCESS ? status : refuse(status, L"no events");
-}
-
-static EFI_STATUS read_loader(EFI_HANDLE volume, void **bytes, UINTN *size)
-{
-    EFI_GUID file_system = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
-    EFI_FILE_IO_INTERFACE *io;
-    EFI_FILE_HANDLE root, file;
-    EFI_STATUS status = boot->HandleProtocol(volume, &file_system, (VOID **)&io);
-    if (status == EFI_SUCCESS)
-        status = io->OpenVolume(io, &root);
-    if (status == EFI_SUCCESS)
-        status = root->Open(root, &file, L"\\EFI\\bulkhead\\loader.efi", EFI_FILE_MODE_READ, 0);
-    *size = 4u << 20;
-    if (status == EFI_SUCCESS)
-        status = boot->AllocatePool(EfiLoaderData, *size, bytes);
-    return status == EFI_SUCCESS ? file->Read(file, size, *bytes) : status;
-}
-
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
-{
-    EFI_GUID loaded_image = EFI_LOADED_IMAGE_PROTOCOL_GUID;
-    EFI_LOADED_IMAGE *self, *loader_image;
-    EFI_HANDLE loader;
-    void *bytes;
-    UINTN size;
-    boot = system->BootServices;
-    console = system->ConOut;
-    EFI_STATUS status = boot->HandleProtocol(image, &loaded_image, (VOID **)&self);
-    if (status == EFI_SUCCESS)
-        status = read_loader(self->DeviceHandle, &bytes, &size);
-    if (status == EFI_SUCCESS)
-        status = boot->LoadImage(FALSE, image, NULL, bytes, size, &loader);
-    if (status == EFI_SUCCESS)
-        status = boot->HandleProtocol(loader, &loaded_image, (VOID **)&loader_image);
     if (status != EFI_SUCCESS)
-        return refuse(status, L"no \\EFI\\bulkhead\\loader.efi");
-    loader_image->DeviceHandle = self->DeviceHandle;
-    loader_image->LoadOptions = self->LoadOptions;
-    loader_image->LoadOptionsSize = self->LoadOptionsSize;
-    status = arm();
-    if (status != EFI_SUCCESS)
-        return status;
-    say(L"busmaster: the device writes page ");
+        return refuse(status, L"no events");
+    say(program);
+    say(L"the device writes page ");
     say_number(page);
     say(L"\r\n");
-    return boot->StartImage(loader, NULL, NULL);
-}
-
-/* As in the loader: newer start-up code of GNU-EFI calls this name. */
-EFI_STATUS _entry(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system);
-EFI_STATUS _entry(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system)
-{
-    return efi_main(handle, system);
+    return EFI_SUCCESS;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Firmware with other ACPI tables than the machine's own (ACPI 6.5, 5.2): reads
- * \firmware\tables.bin (tests/machine/tables.py), makes an XSDT with those tables, and starts the
- * loader, which is in loader.efi beside it.
+ * \firmware\tables.bin (tests/machine/tables.py) and makes an XSDT with those tables.
  */
-#include <efi.h>
+#include "tests/efi/front/front.h"
+
+CHAR16 program[] = L"firmware: ";
 
 #define MAX_TABLES   512u
 #define MAX_FILE     (8u << 20)
@@ -31,23 +32,8 @@ _Static_assert(sizeof(struct record) == 16, "shared with tests/machine/tables.py
 #define ADD     'A'
 #define PATCH   'P' /* these bytes into the first table of that signature */
 
-static EFI_BOOT_SERVICES *boot;
-static SIMPLE_TEXT_OUTPUT_INTERFACE *console;
 static UINT8 *tables[MAX_TABLES];
 static UINTN table_count;
-
-static void say(CHAR16 *text)
-{
-    console->OutputString(console, text);
-}
-
-static EFI_STATUS refuse(EFI_STATUS status, CHAR16 *text)
-{
-    say(L"firmware: ");
-    say(text);
-    say(L"\r\n");
-    return status;
-}
 
 static void copy(void *to, const void *from, UINTN size)
 {
@@ -202,68 +188,15 @@ static EFI_STATUS change_tables(UINT8 *rsdp, const UINT8 *file, UINTN size)
     return EFI_SUCCESS;
 }
 
-static EFI_STATUS read(EFI_HANDLE volume, CHAR16 *name, void **bytes, UINTN *size)
+EFI_STATUS arm(EFI_SYSTEM_TABLE *system, EFI_HANDLE volume)
 {
-    EFI_GUID file_system = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
-    EFI_FILE_IO_INTERFACE *io;
-    EFI_FILE_HANDLE root, file;
-    EFI_STATUS status = boot->HandleProtocol(volume, &file_system, (VOID **)&io);
-    if (status == EFI_SUCCESS)
-        status = io->OpenVolume(io, &root);
-    if (status == EFI_SUCCESS)
-        status = root->Open(root, &file, name, EFI_FILE_MODE_READ, 0);
-    *size = MAX_FILE;
-    if (status == EFI_SUCCESS)
-        status = boot->AllocatePool(EfiLoaderData, *size, bytes);
-    return status == EFI_SUCCESS ? file->Read(file, size, *bytes) : status;
-}
-
-static EFI_STATUS load(EFI_HANDLE image, EFI_LOADED_IMAGE *self, EFI_HANDLE *loader)
-{
-    EFI_GUID loaded_image = EFI_LOADED_IMAGE_PROTOCOL_GUID;
-    EFI_LOADED_IMAGE *loader_image;
     void *bytes;
     UINTN size;
-    EFI_STATUS status = read(self->DeviceHandle, L"\\EFI\\bulkhead\\loader.efi", &bytes, &size);
-    if (status == EFI_SUCCESS)
-        status = boot->LoadImage(FALSE, image, NULL, bytes, size, loader);
-    if (status == EFI_SUCCESS)
-        status = boot->HandleProtocol(*loader, &loaded_image, (VOID **)&loader_image);
-    if (status != EFI_SUCCESS)
-        return refuse(status, L"no \\EFI\\bulkhead\\loader.efi");
-    boot->FreePool(bytes);
-    loader_image->DeviceHandle = self->DeviceHandle;
-    loader_image->LoadOptions = self->LoadOptions;
-    loader_image->LoadOptionsSize = self->LoadOptionsSize;
-    return EFI_SUCCESS;
-}
-
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
-{
-    EFI_GUID loaded_image = EFI_LOADED_IMAGE_PROTOCOL_GUID;
-    EFI_LOADED_IMAGE *self;
-    EFI_HANDLE loader;
-    void *bytes;
-    UINTN size;
-    boot = system->BootServices;
-    console = system->ConOut;
     UINT8 *rsdp = find_rsdp(system);
-    EFI_STATUS status = boot->HandleProtocol(image, &loaded_image, (VOID **)&self);
-    if (status == EFI_SUCCESS)
-        status = read(self->DeviceHandle, L"\\firmware\\tables.bin", &bytes, &size);
+    EFI_STATUS status = read_file(volume, L"\\firmware\\tables.bin", MAX_FILE, &bytes, &size);
     if (status != EFI_SUCCESS || rsdp == NULL)
         return refuse(EFI_NOT_FOUND, L"no \\firmware\\tables.bin, or no ACPI tables");
     status = change_tables(rsdp, bytes, size);
     boot->FreePool(bytes);
-    if (status == EFI_SUCCESS)
-        status = load(image, self, &loader);
-    return status == EFI_SUCCESS ? boot->StartImage(loader, NULL, NULL) : status;
-}
-
-/* As in the loader: newer start-up code of GNU-EFI calls this name. */
-EFI_STATUS _entry(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system);
-EFI_STATUS _entry(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system)
-{
-    return efi_main(handle, system);
+    return status;
 }

@@ -67,7 +67,7 @@ $(BUILD)/compile_commands.json: $(BUILD)/flags/commands
 	$(call say,JSON,$@)
 	$(file >$@.new,[)
 	$(call entries,$(HYPERVISOR_ALL),$(CC) $(HYPERVISOR_CFLAGS))
-	$(call entries,$(wildcard boot/efi/*.c boot/preflight/*.c tests/efi/*.c) boot/kept_log.c,$(CC) $(EFI_CFLAGS))
+	$(call entries,$(wildcard boot/efi/*.c boot/preflight/*.c tests/efi/*.c tests/efi/*/*.c) boot/kept_log.c,$(CC) $(EFI_CFLAGS))
 	$(call entries,$(GUEST_C),$(CC) $(GUEST_CFLAGS))
 	$(call entries,$(wildcard guest/multiboot/*.c),$(CC) $(filter-out -mno-red-zone,$(GUEST_CFLAGS)) -m32)
 	$(call entries,$(wildcard guest/start/*.c),$(CC) $(START_CFLAGS))
