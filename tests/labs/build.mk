@@ -45,7 +45,7 @@ labs-for: ## a tree for each of STUDENTS=list.csv (student,seed): L=7 TO=folder
 	@$(PYTHON) tests/labs/handout.py --lab '$(L)' --students '$(STUDENTS)' --to '$(TO)'
 
 lab-check: ## in a lab's tree: what is done, what is wrong and why; STEP=n for one step
-	@tests/machine/setup.sh build tools emulators
+	@tests/machine/setup.sh --quiet build tools emulators
 	@$(LAB_TOOL) check $(if $(STEP),--step '$(STEP)')
 
 lab-hint: ## in a lab's tree: what step STEP=n is about

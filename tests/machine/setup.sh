@@ -22,7 +22,7 @@
 #
 # On other systems the tools on PATH are used for `build` and `emulators`, or what is missing is named (onpath.py).
 #
-# Running it again is cheap: what is complete is left alone.
+# Running it again is cheap: what is complete is left alone, and with --quiet before the groups not mentioned.
 set -eu
 
 cache=${BULKHEAD_CACHE:-/var/cache/bulkhead}
@@ -61,6 +61,7 @@ emulator_host_packages='
     grub-pc-bin grub-common xorriso fdisk e2fsprogs util-linux binutils'
 
 say() { printf 'setup: %s\n' "$*"; }
+say_there() { [ -n "$quiet" ] || say "$*"; }
 fail() {
     printf 'setup: error: %s\n' "$*" >&2
     exit 1
@@ -141,7 +142,7 @@ install_packages() {
     shift
     missing=$(missing_packages "$@")
     if [ -z "$missing" ]; then
-        say "$group: packages are complete"
+        say_there "$group: packages are complete"
         return
     fi
     say "$group: reading the package lists"
@@ -345,7 +346,7 @@ fetch() {
     group=$1 name=$2 version_wanted=$3
     shift 3
     if is_complete "$name" "$version_wanted"; then
-        say "$group: $cache/$name is complete"
+        say_there "$group: $cache/$name is complete"
         return
     fi
     partial=$cache/$name.partial
@@ -385,7 +386,7 @@ setup_emulators() {
     # shellcheck disable=SC2086
     lock_cache emulators $emulator_host_packages
     fetch emulators trixie "$tree_version" fetch_tree check_tree
-    "$here/stackdisk.py" || fail "the disks of the stacked machine could not be made"
+    "$here/stackdisk.py" ${quiet:+"$quiet"} || fail "the disks of the stacked machine could not be made"
 }
 
 setup_qemu11() {
@@ -397,6 +398,8 @@ setup_qemu11() {
 # shellcheck source=tests/machine/setup_guests.sh
 . "$here/setup_guests.sh"
 
+quiet=
+[ "${1-}" != --quiet ] || { quiet=$1 && shift; }
 [ $# -gt 0 ] || set -- build emulators
 case $1 in -h | --help) ;; *) check_release "$@" ;; esac
 # shellcheck disable=SC2086 # one word for each package is meant

@@ -105,10 +105,12 @@ def ensure() -> Path:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sys.exit(f"usage: {sys.argv[0]} (no arguments)")
+    if sys.argv[1:] not in ([], ["--quiet"]):
+        sys.exit(f"usage: {sys.argv[0]} [--quiet]")
     try:
-        print(f"setup: stack: {ensure()} is complete")
+        there = ensure()
+        if not sys.argv[1:]:
+            print(f"setup: stack: {there} is complete")
     except (paths.MissingEmulators, subprocess.CalledProcessError, OSError) as error:
         detail = getattr(error, "stderr", None) or b""
         sys.exit(f"setup: error: {error} {detail[-800:].decode(errors='replace')}")
