@@ -120,10 +120,12 @@ def test_clang_tidy():
     checks = "-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier," \
              "-bugprone-assignment-in-if-condition,-bugprone-inc-dec-in-conditions,-bugprone-casting-through-void," \
              "clang-analyzer-core.*,misc-redundant-expression,readability-misleading-indentation"
+    # A quarter of the usual depth takes a third of the time.
+    depth = ["-Xclang", "-analyzer-config", "-Xclang", "max-nodes=60000"]
     sources = CORE_SOURCES
     half = (len(sources) + 1) // 2
     parts = [subprocess.Popen([TOOL, "clang-tidy", "--quiet", f"--checks={checks}", "--warnings-as-errors=*", *part,
-                               "--", *FREESTANDING], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                               "--", *FREESTANDING, *depth], cwd=ROOT, text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT) for part in (sources[:half], sources[half:])]
     outputs = [part.communicate(timeout=900 * PATIENCE)[0] for part in parts]
     assert all(part.returncode == 0 for part in parts), "".join(outputs)[-8000:]
