@@ -29,6 +29,8 @@ WORK = ROOT / "build/mutations"
 BASE = WORK / "base"
 PROBE = ROOT / "tests/mutations/probe.c"
 UNIT_LIMIT = 120 * PATIENCE
+BUILT = ("boot", "drivers", "efi", "flags", "guest", "hypervisor", "unit/objects")  # below build/
+SETTLED = 60  # seconds
 
 
 class Broken(RuntimeError):
@@ -72,9 +74,26 @@ def make(tree: Path, *goals: str) -> None:
         raise Broken("does not build: " + "\n".join((done.stdout + done.stderr).splitlines()[-20:]))
 
 
+def take_what_is_built(names: list[str]) -> None:
+    """The first time: sources and all that make has of them, with their times, so that make has nothing to do. What was
+    written lately is left out: somebody may still be writing it."""
+    until = time.time() - SETTLED
+    for name in names:
+        (BASE / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, BASE / name)
+    for part in BUILT:
+        for path in (ROOT / "build" / part).rglob("*"):
+            if path.is_file() and path.stat().st_mtime < until:
+                copy = BASE / path.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, copy)
+
+
 def prepare_base() -> None:
     """The tree as it is, with the probe among the guest programs."""
     names = sources()
+    if not BASE.exists():
+        take_what_is_built(names)
     wanted = {BASE / name for name in names} | {BASE / "guest/programs" / PROBE.name}
     for name in names:
         update(ROOT / name, BASE / name)
