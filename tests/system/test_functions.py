@@ -104,7 +104,9 @@ def test_a_card_that_loses_its_vf_in_a_reset(boot, how):
     assert ("alpha has no device uplink.vf0" if how == "moved" else "could not be moved: denied") in ask(
         run, "move uplink.vf0 alpha beta")
     if how == "stopped":
+        last = run.events[-1]
         assert "could not be started: denied" in ask(run, "start alpha")
+        run.wait_for("guest.stopped", timeout=20, after=last, name="alpha", reason="not-started")
         assert "could not be restarted: denied" in ask(run, "restart alpha")
     last = run.events[-1]
     ask(run, "audit")
