@@ -7,6 +7,7 @@ scenario has to fail with the expected symptom; the same test has to pass on the
 build/mutations/; the sources themselves are never touched."""
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -83,10 +84,11 @@ def take_what_is_built(names: list[str]) -> None:
         shutil.copy2(ROOT / name, BASE / name)
     for part in BUILT:
         for path in (ROOT / "build" / part).rglob("*"):
-            if path.is_file() and path.stat().st_mtime < until:
-                copy = BASE / path.relative_to(ROOT)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, copy)
+            copy = BASE / path.relative_to(ROOT)
+            with contextlib.suppress(FileNotFoundError):  # gone again
+                if path.is_file() and path.stat().st_mtime < until:
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(path, copy)
 
 
 def prepare_base() -> None:
