@@ -28,11 +28,11 @@ class Application:
     def __init__(self, data: bytes) -> None:
         self.data = bytearray(data)
         if len(data) < 0x40 or data[:2] != b"MZ":
-            raise ApplicationError("it is no PE file")
+            raise ApplicationError("it is not a PE file")
         self.header = struct.unpack_from("<I", data, 0x3C)[0] + 4
         magic, = struct.unpack_from("<H", data, self.header + 20)
         if data[self.header - 4:self.header] != b"PE\0\0" or magic != 0x20B:
-            raise ApplicationError("it is no PE32+ file")
+            raise ApplicationError("it is not a PE32+ file")
         count, size = struct.unpack_from("<2xH12xH", data, self.header)
         self.sections = {}
         for number in range(count):

@@ -71,7 +71,7 @@ $(BUILD)/stripped/%.elf: $(BUILD)/guest/%.elf
 .SECONDEXPANSION:
 MEDIA_GUESTS = $(GUEST_IMAGES:$(BUILD)/guest/%=$(BUILD)/stripped/%)
 flags.media = $(SOURCE_DATE_EPOCH) $(SCENARIOS) $(MEDIA_GUESTS)
-# What is wanted of a medium of the user's own comes by the environment as well, and is not for this one.
+# What is required of a medium of the user's own comes by the environment as well, and is not for this one.
 plain = DEFAULT= HOSTS= KEY= CERT=
 $(BUILD)/bulkhead.img: boot/image.sh boot/grub/early.cfg boot/grub/disk.cfg $(BUILD)/bulkhead.efi \
     $(BUILD)/bulkhead.stripped.elf $(SCENARIOS) $$(MEDIA_GUESTS) $(BUILD)/flags/media

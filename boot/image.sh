@@ -126,7 +126,7 @@ write_hosts() {
         case $mac in '' | '#'*) continue ;; esac
         mac=$(printf '%s' "$mac" | tr 'ABCDEF:' 'abcdef-')
         printf '%s\n' "$mac" | grep -Eqx '([0-9a-f]{2}-){5}[0-9a-f]{2}' ||
-            fail "$HOSTS, line $number: '$mac' is no MAC address such as 52:54:00:12:34:56"
+            fail "$HOSTS, line $number: '$mac' is not a MAC address such as 52:54:00:12:34:56"
         case $rest in '' | '#'*) ;; *) fail "$HOSTS, line $number: '$rest' is too much: MAC-ADDRESS CONFIGURATION" ;; esac
         [ -n "$name" ] && [ -f "$1/$name" ] ||
             fail "$HOSTS, line $number: '$name' is not among the files; FILES= adds it"
@@ -152,7 +152,7 @@ make_net() {
     # Nothing but what was made here before is removed.
     if [ -e "$out" ]; then
         [ -f "$out/bulkhead.efi" ] && [ -d "$out/bulkhead" ] || [ -z "$(ls -A "$out")" ] ||
-            fail "'$out' is there and is no folder of this kind: give another one with TO="
+            fail "'$out' exists and is not a folder of this kind: give another one with TO="
         rm -rf "$out/bulkhead" "$out/bulkhead.efi" "$out/README.txt"
     fi
     mkdir -p "$out"

@@ -21,7 +21,7 @@ fail() {
 write_list() {
     for file in "$1"/*; do
         name=${file##*/}
-        [ -f "$file" ] || fail "'$file' is no ordinary file"
+        [ -f "$file" ] || fail "'$file' is not an ordinary file"
         case $name in
         .* | *[!A-Za-z0-9._-]*) fail "'$name' cannot be on the medium: letters, digits and . _ - make a name" ;;
         esac
@@ -43,9 +43,9 @@ seal() {
     [ -n "$key" ] && [ -n "$certificate" ] || fail "a key and a certificate belong together: KEY=key.pem CERT=cert.pem"
     [ -r "$key" ] || fail "the key '$key' cannot be read"
     [ -r "$certificate" ] || fail "the certificate '$certificate' cannot be read"
-    grep -q 'PRIVATE KEY-----' "$key" || fail "'$key' is no private key in PEM form"
+    grep -q 'PRIVATE KEY-----' "$key" || fail "'$key' is not a private key in PEM form"
     grep -q 'BEGIN CERTIFICATE-----' "$certificate" ||
-        fail "'$certificate' is no certificate in PEM form; openssl x509 -inform DER -in FILE -out cert.pem makes one"
+        fail "'$certificate' is not a certificate in PEM form; openssl x509 -inform DER -in FILE -out cert.pem makes one"
     write_list "$folder"
     "$here/application.py" seal "$application" "$out.sealed" "$folder/bulkhead.elf" "$folder/SHA256SUMS"
     # It complains about each section that is followed by a gap, which all of objcopy's are.

@@ -54,7 +54,8 @@ static bool is_address(const uint8_t *bytes)
     return (bytes[0] | bytes[1] | bytes[2] | bytes[3]) != 0;
 }
 
-/* Copies what is in front of the file's own name. Anything that is no printable text is no name. */
+/* Copies what is in front of the file's own name. Anything that is not printable text is not a
+ * name. */
 static void copy_directory(char path[DHCP_PATH_SIZE], const uint8_t *name, size_t size)
 {
     size_t length = 0;

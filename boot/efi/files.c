@@ -82,7 +82,7 @@ static EFI_STATUS read_open(EFI_FILE_HANDLE file, UINT64 *base, UINT64 *size, co
     UINTN info_size = sizeof buffer;
     EFI_STATUS status = file->GetInfo(file, &file_info_guid, &info_size, &buffer);
     if (status != EFI_SUCCESS || (buffer.info.Attribute & EFI_FILE_DIRECTORY) != 0) {
-        *problem = "is no ordinary file";
+        *problem = "is not an ordinary file";
         return status != EFI_SUCCESS ? status : EFI_INVALID_PARAMETER;
     }
     UINT64 length = buffer.info.FileSize;

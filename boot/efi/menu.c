@@ -89,7 +89,7 @@ static uint32_t ask(uint32_t count, uint32_t preferred, bool *preflight)
             *preflight = true;
             return preferred;
         } else {
-            say(" is no choice: type 1 to %u and the enter key, or p", count);
+            say(" is not one of the choices: type 1 to %u and the enter key, or p", count);
             number = 0;
         }
     }

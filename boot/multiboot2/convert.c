@@ -72,7 +72,7 @@ static bool high_part(const struct boot_info *info, uint32_t i, uint64_t *base, 
 }
 
 /* Enough tables for every range above 4 GiB: a directory for each GiB that it touches when there
- * are no 1 GiB pages, and a page directory pointer table for each 512 GiB. */
+ * are not 1 GiB pages, and a page directory pointer table for each 512 GiB. */
 static uint64_t tables_size(const struct boot_info *info, bool gigabyte_pages)
 {
     uint64_t pages = 0;

@@ -33,7 +33,8 @@ static uint64_t mapped(uint64_t root, unsigned levels, uint64_t address,
 bool preflight_mapped(uint64_t root, unsigned levels, uint64_t address, uint64_t size,
                       uint64_t (*entry)(uint64_t table, unsigned index))
 {
-    /* Higher ones are no identity: the upper half is not canonical, or beyond the processor. */
+    /* Higher ones are not an identity mapping: the upper half is not canonical, or beyond the
+     * processor. */
     const uint64_t limit = UINT64_C(1) << (12 + 9 * levels - 1);
     if (size == 0 || size > limit || address > limit - size)
         return false;

@@ -66,7 +66,7 @@ void serial_flush(void)
         (void)WAIT_UNTIL(idle(), MILLISECONDS(100));
 }
 
-/* A card that has gone away reads as all ones, which is no byte that arrived. */
+/* A card that has gone away reads as all ones, which is not a byte that arrived. */
 int serial_read(void)
 {
     uint8_t status = serial_register_read(SERIAL_LINE_STATUS);

@@ -96,8 +96,9 @@ enum status image_parse_multiboot(const uint8_t *bytes, size_t size, uint64_t of
     image->initrd_limit = UINT64_C(1) << 32;
     if ((header.flags & FLAG_ADDRESSES) != 0)
         return load_by_addresses(bytes, size, offset, limits, image);
-    return is_elf ? STATUS_OK
-                  : image_fail(image, STATUS_INVALID, offset + 4, header.flags,
-                               "a Multiboot kernel that is no ELF file and does not say where it "
-                               "is to be loaded (flag 16)");
+    return is_elf
+               ? STATUS_OK
+               : image_fail(image, STATUS_INVALID, offset + 4, header.flags,
+                            "a Multiboot kernel that is not an ELF file and does not say where it "
+                            "is to be loaded (flag 16)");
 }

@@ -26,7 +26,7 @@ struct usb_device {
     bool used, failed; /* failed: it stays in the table, so that it is not tried again and again */
     const struct xhci *controller;
     struct usb_place place;
-    unsigned hub_ports; /* 0: it is no hub */
+    unsigned hub_ports; /* 0: it is not a hub */
     unsigned keyboards;
     struct usb_keyboard keyboard[USB_KEYBOARDS];
     struct xhci_ring control;

@@ -27,7 +27,7 @@ static const char *type_name(uint16_t type)
     unsigned index = type - TYPE_SERIAL;
     return index < ARRAY_SIZE(names) && names[index] != NULL
                ? names[index]
-               : "the debug port is no serial port; not used";
+               : "the debug port is not a serial port; not used";
 }
 
 /* `left` bytes of the table begin at `offset`. */

@@ -22,8 +22,8 @@ enum {
 };
 
 /* SPCR: the console that firmware uses. STATUS_UNSUPPORTED, logged with its name, for a port that
- * is no 16550; STATUS_NOT_FOUND when the table says there is none (address 0); STATUS_INVALID when
- * its head or address cannot be used. The interrupt is not looked at. */
+ * is not a 16550; STATUS_NOT_FOUND when the table says there is none (address 0); STATUS_INVALID
+ * when its head or address cannot be used. The interrupt is not looked at. */
 MUST_CHECK enum status spcr_parse(const void *table, uint32_t length,
                                   struct acpi_serial_port *port);
 /* DBG2: the first debug port that is a 16550; the others are logged. The same results. */

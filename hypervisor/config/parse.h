@@ -86,7 +86,7 @@ typedef void config_complain(void *context, struct config_place place, const cha
 
 /* Parses the whole text and complains about everything it finds: unknown sections and keys, bad or
  * out-of-range numbers, duplicate names and keys, devices that name no nic, a missing image key, a
- * VF index beyond vfs, a PF's driver that is no guest or has not got the PF. A guest or nic with an
- * error is left out, the rest is usable. STATUS_INVALID when there was any complaint. */
+ * VF index beyond vfs, a PF's driver that is not a guest or has not got the PF. A guest or nic with
+ * an error is left out, the rest is usable. STATUS_INVALID when there was any complaint. */
 MUST_CHECK enum status config_parse(const char *text, size_t size, struct config *config,
                                     config_complain *complain, void *context);

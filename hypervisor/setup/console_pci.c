@@ -44,7 +44,7 @@ static const char *open_function(struct pci_function *function)
 {
     struct serial_place place;
     if (function->class_code >> 8 != CLASS_SERIAL || (function->class_code & 0xff) > INTERFACE_LAST)
-        return "it is no serial port of the 16550's kind (class 07/00, interface 00 to 06)";
+        return "it is not a serial port of the 16550's kind (class 07/00, interface 00 to 06)";
     if (function->life != PCI_UNKNOWN)
         return "it could not be brought to a known state (see above)";
     if (find_bar(function, &place) < 0)

@@ -102,7 +102,7 @@ static const char *prepare(const struct acpi_actions *actions)
         return "the range for records is none";
     if (actions_run(actions, ERST_RANGE_ATTRIBUTES, &attributes) == STATUS_OK &&
         (attributes & ERST_RANGE_NO_BUFFER) != 0)
-        return "the range for records is no buffer, but where they stay";
+        return "the range for records is not a buffer, but where they stay";
     if (!flatten(actions, ERST_BEGIN_WRITE, 0) || !flatten(actions, ERST_SET_OFFSET, 0) ||
         !flatten(actions, ERST_EXECUTE, 0) || !flatten(actions, ERST_BUSY, 0) ||
         !flatten(actions, ERST_END, 0))

@@ -92,7 +92,7 @@ static void say_opt_out(const struct dmar *dmar)
                         "Should the machine hang here, switch x2APIC on in the firmware set-up or "
                         "update the firmware"
                       : "the firmware asks systems to stay with xAPIC (X2APIC_OPT_OUT), and there "
-                        "is no x2APIC: no guest can run; switch it on in the firmware set-up");
+                        "is not an x2APIC: no guest can run; switch it on in the firmware set-up");
 }
 
 enum status iommu_init(const struct dmar *dmar, bool leave_graphics)

@@ -10,7 +10,7 @@
 void vtd_discover(const struct dmar *dmar);
 
 /* --- iommu_scopes.c --- */
-/* Notes what the table says of a function, which is no VF. */
+/* Notes what the table says of a function, which is not a VF. */
 void vtd_scope_add(const struct dmar *dmar, const struct pci_function *function);
 /* Index of the unit whose scope the function is in; -1 for none. */
 int vtd_unit_find(const struct dmar *dmar, const struct pci_function *function);

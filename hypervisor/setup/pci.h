@@ -11,7 +11,7 @@
 MUST_CHECK enum status ecam_init(const struct mcfg *mcfg);
 /* pci_enumerate.c: walks all buses through bridges (bounded by bus ranges, each bus once), reads
  * headers, BARs (sized with decoding off; the original values are restored) and capabilities. Bus
- * mastering is cleared on every function that is no bridge and no display of bus 0 (boot/pci/
+ * mastering is cleared on every function that is neither a bridge nor a display of bus 0 (boot/pci/
  * silence.h), first of all, before anything is sized. The BARs of the chipset's own classes (08,
  * 11) are written to only if the configuration names the function. Logs `pci.function` for each
  * other, `pci.summary`. */

@@ -159,7 +159,7 @@ static void claim(struct pci_function *function, unsigned number)
         problem = "the frame table's remaining room is kept for guests' memory; take out cards "
                   "that are not used, or disable them in the firmware set-up";
     else if (frames_take(base, size, BIT(OWNER_NONE), OWNER_MMIO) != STATUS_OK)
-        problem = "it is no physical address, or the frame table has no room for it";
+        problem = "it is not a physical address, or the frame table has no room for it";
     if (problem != NULL && misplace(function))
         log_event("pci.refused", "rid=%s bar=%u base=%#lx size=%s message=\"%s; no guest gets it\"",
                   rid_text(function->rid).text, number, bar->base, size_text(bar->size).text,

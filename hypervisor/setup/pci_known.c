@@ -2,7 +2,7 @@
 /*
  * Sources: the makers' data sheets for the flash (82576 9.4.11, 82574 9.1.4, I350 9.4.11); for
  * peer-to-peer and FLR what the makers have stated to Linux' maintainers (pci_dev_acs_enabled and
- * quirk_no_flr in drivers/pci/quirks.c); Intel's specification updates for what are no BARs.
+ * quirk_no_flr in drivers/pci/quirks.c); Intel's specification updates for what are not BARs.
  */
 #include "hypervisor/setup/pci_known.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who owns the registers that are no device's. */
+/* Who owns the registers that belong to no device. */
 #include "hypervisor/base/log.h"
 #include "hypervisor/iommu/report.h"
 #include "hypervisor/iommu/vtd_registers.h"

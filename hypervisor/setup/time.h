@@ -16,7 +16,7 @@ MUST_CHECK enum status clock_init(const struct fadt *fadt);
 
 /* Boot core, once the clock runs. `fadt` may be NULL. STATUS_NOT_FOUND: firmware says that there
  * is none; STATUS_TIMEOUT: it never stops updating (or there is none); STATUS_INVALID: what it
- * holds is no date. Time then begins with 1970. */
+ * holds is not a date. Time then begins with 1970. */
 MUST_CHECK enum status rtc_init(const struct fadt *fadt);
 
 /* The inverse of calendar_time(); the weekday is not looked at. STATUS_INVALID before 1970, later

@@ -98,7 +98,7 @@ static void log_backtrace(const struct trap_frame *frame)
             !memory_read_safe(base, &next))
             break;
         used += format_text(text + used, sizeof text - used, "%s%#lx", i == 0 ? "" : ",", address);
-        /* Callers' frames lie at higher addresses; anything else is no stack. */
+        /* Callers' frames lie at higher addresses; anything else is not a stack. */
         if (next <= base)
             break;
         base = next;

@@ -14,7 +14,7 @@ from machine import PATIENCE, MachineSpec, machine
 ROOT = Path(__file__).resolve().parents[2]
 HOST = 0xffffffff80000000
 KICKS = 3
-# A probe of the guest is a function of this name; what runs on its second vCPU is no function of the ELF.
+# A probe of the guest is a function of this name; what runs on its second vCPU is not a function of the ELF.
 KINDS = ("cpuid-1", "cpuid-abi", "call-unknown", "rdmsr", "rdmsr-efer", "wrmsr", "out", "in", "ecam-read", "xsetbv",
          "invd", "icr-self")
 KICK = "nmi-kick"

@@ -95,7 +95,7 @@ def command(moment: Moment) -> str:
 
 def options_of(moment: Moment, root: Path) -> list[str]:
     """The words that tests/machine/run.py takes for it."""
-    name = "sriov" if moment.text else moment.scenario  # what has a text of its own is no file of config/
+    name = "sriov" if moment.text else moment.scenario  # what has a text of its own is not a file of config/
     return ["--scenario", name, "--image", str(root / "build/bulkhead.img"), "--iso",
             str(root / "build/bulkhead.iso"), *shlex.split(moment.flags)]
 

@@ -89,7 +89,7 @@ def constant(words: str) -> int:
             return constant(node.id)
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
             return _OPERATORS[type(node.op)](value(node.left), value(node.right))
-        raise KeyError(f"{name} is no plain number: {definition}")
+        raise KeyError(f"{name} is not a plain number: {definition}")
 
     text = re.sub(r"\b(0x[0-9a-fA-F]+|\d+)[uUlL]+\b", r"\1", definition)
     text = re.sub(r"\((uint\d+_t|size_t)\)", "", text)
@@ -97,7 +97,7 @@ def constant(words: str) -> int:
     try:
         return value(ast.parse(text, mode="eval").body)
     except SyntaxError:
-        raise KeyError(f"{name} is no plain number: {text}") from None
+        raise KeyError(f"{name} is not a plain number: {text}") from None
 
 
 @functools.cache

@@ -41,7 +41,7 @@ lab: ## a lab of the course in a folder of its own: L=7 TO=folder SEED=n; withou
 	@$(LAB_TOOL) new $(if $(L),--lab '$(L)') $(if $(TO),--to '$(TO)') $(if $(SEED),--seed '$(SEED)')
 
 labs-for: ## a tree for each of STUDENTS=list.csv (student,seed): L=7 TO=folder
-	@$(if $(and $(L),$(STUDENTS),$(TO)),,echo 'labs-for: L=7 STUDENTS=list.csv TO=folder are wanted' >&2; exit 2)
+	@$(if $(and $(L),$(STUDENTS),$(TO)),,echo 'labs-for: give L=7 STUDENTS=list.csv TO=folder' >&2; exit 2)
 	@$(PYTHON) tests/labs/handout.py --lab '$(L)' --students '$(STUDENTS)' --to '$(TO)'
 
 lab-check: ## in a lab's tree: what is done, what is wrong and why; STEP=n for one step
@@ -58,13 +58,13 @@ lab-checks: $(LAB_CHECKS)
 
 grade: ## points for SUBMISSION=folder: L=7 SEED=n CSV=file HELDOUT=folder
 	@tests/machine/setup.sh build tools emulators
-	@$(if $(SUBMISSION),,echo 'grade: SUBMISSION=folder is wanted' >&2; exit 2)
+	@$(if $(SUBMISSION),,echo 'grade: give SUBMISSION=folder' >&2; exit 2)
 	@$(PYTHON) tests/labs/grade.py $(if $(L),--lab '$(L)') $(if $(SEED),--seed '$(SEED)') $(if $(CSV),--csv '$(CSV)') \
 	    $(if $(HELDOUT),--held-out '$(HELDOUT)') '$(SUBMISSION)'
 
 grade-all: ## points for every folder of SUBMISSIONS=folder: L=7 CSV=file STUDENTS=list.csv JOBS=2 LIMIT=1800 HELDOUT=folder
 	@tests/machine/setup.sh build tools emulators
-	@$(if $(and $(L),$(SUBMISSIONS),$(CSV)),,echo 'grade-all: L=7 SUBMISSIONS=folder CSV=points.csv are wanted' >&2; exit 2)
+	@$(if $(and $(L),$(SUBMISSIONS),$(CSV)),,echo 'grade-all: give L=7 SUBMISSIONS=folder CSV=points.csv' >&2; exit 2)
 	@$(PYTHON) tests/labs/grade_all.py --lab '$(L)' --csv '$(CSV)' $(if $(STUDENTS),--students '$(STUDENTS)') $(if $(JOBS),--jobs '$(JOBS)') \
 	    $(if $(LIMIT),--limit '$(LIMIT)') $(if $(HELDOUT),--held-out '$(HELDOUT)') '$(SUBMISSIONS)'
 

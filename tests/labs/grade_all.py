@@ -81,7 +81,7 @@ def there_already(table: Path, lab: Lab) -> set[str]:
     with table.open(newline="") as file:
         rows = list(csv.reader(file))
     if rows and tuple(rows[0]) != COLUMNS:
-        raise BadList(f"{table} is no table of points: its first line is not {','.join(COLUMNS)}")
+        raise BadList(f"{table} is not a table of points: its first line is not {','.join(COLUMNS)}")
     return {row[0] for row in rows[1:] if len(row) == len(COLUMNS) and row[1] == lab.name}
 
 

@@ -39,7 +39,7 @@ def one(lab, student: Student, target: Path) -> tuple[str, str]:
         try:
             tree = Tree.at(target)
         except NoTree:
-            raise NoTree(f"{target} is there and is no lab's tree: move it away") from None
+            raise NoTree(f"{target} exists and is not a lab's tree: move it away") from None
         if (tree.lab.name, tree.seed) != (lab.name, student.seed):
             raise NoTree(f"{target} is a tree of {tree.lab.name} with seed {tree.seed}, not of {lab.name} with {student.seed}: "
                          "choose another TO=")

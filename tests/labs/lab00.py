@@ -110,7 +110,7 @@ def as_it_is(run) -> str | None:
         return None
     for line in run.events:
         if line.event == "guest.stopped" and line.get("name") == "tour" and (line["reason"], line["status"]) != ("exit", "0"):
-            return (f"tour ended with reason={line['reason']} status={line['status']}; exit and 0 are wanted"
+            return (f"tour ended with reason={line['reason']} status={line['status']}; exit and 0 are expected"
                     + ("; its time limit is over: a loop that never ends" if line["reason"] == "time-limit" else ""))
     return tour_as_predicted(run) or cpus_as_they_are(run) or uptime_as_it_is(run)
 
@@ -162,11 +162,11 @@ LAB = Lab(
         Mistake("core-not-asked", 1, (Edit(TOUR, "own_apic_id(),", "0u,"),), r"the APIC id is own_apic_id\(\)"),
         Mistake("missing-greeting-unseen", 1, (Edit(TOUR, "        return false;\n    }\n    print(\"%s from", "    }\n    print(\"%s from"),
                                                Edit(TOUR, "    char word[32];", "    char word[32] = \"hello\";")),
-                r"without greeting= in args tour's status is 0, and 2 is wanted"),
+                r"without greeting= in args tour's status is 0, and 2 is expected"),
         Mistake("greeting-too-long-taken", 1, (Edit(TOUR, "    char word[32];", "    char word[33];"),),
-                r"a greeting of 32 characters tour's status is 0, and 2 is wanted: argument\(\) is false where it does not fit"),
+                r"a greeting of 32 characters tour's status is 0, and 2 is expected: argument\(\) is false where it does not fit"),
         Mistake("greeting-that-fits-refused", 1, (Edit(TOUR, "word, sizeof word)", "word, sizeof word - 1)"),),
-                r"a greeting of 31 characters tour's status is 2, and 0 is wanted"),
+                r"a greeting of 31 characters tour's status is 2, and 0 is expected"),
         Mistake("one-short", 2, (Edit(TOUR, "line <= lines; line++", "line < lines; line++"),),
                 r"lines=7: 6 lines were printed between the two events"),
         Mistake("from-zero", 2, (Edit(TOUR, "for (unsigned line = 1; line <= lines; line++)", "for (unsigned line = 0; line < lines; line++)"),),
@@ -177,15 +177,15 @@ LAB = Lab(
         Mistake("event-in-the-loop", 2, (Edit(TOUR, "        print(\"line %u of %u\\n\", line, lines);\n    event(END);", "    {\n        print(\"line %u of %u\\n\", line, lines);\n        event(END);\n    }"),),
                 r"8 events were raised; there are two"),
         Mistake("half-a-line-a-print", 2, (Edit(TOUR, "        print(\"line %u of %u\\n\", line, lines);", "    {\n        print(\"line %u\", line);\n        print(\" of %u\\n\", lines);\n    }"),),
-                r"lines=7: 15 exits from one event to the other, and 8 are wanted; .*a line is one print\(\)"),
+                r"lines=7: 15 exits from one event to the other, and 8 are expected; .*a line is one print\(\)"),
         Mistake("the-event-itself", 3, (Edit(TOUR, "    return lines + 1;", "    return lines;"),),
                 r"tour said 7 exits .* the log counted 8, from \d+ to \d+; 7 lines are 7 calls, and the second event is one too.*N\+1, not N"),
         Mistake("both-events", 3, (Edit(TOUR, "    return lines + 1;", "    return lines + 2;"),),
                 r"tour said 9 exits .* the log counted 8.*N\+1, not N\+2"),
         Mistake("two-exits-a-line", 3, (Edit(TOUR, "    return lines + 1;", "    return 2 * lines + 1;"),),
                 r"tour said 15 exits .* the log counted 8.*each print\(\) and each event\(\) is one exit"),
-        Mistake("status-lost", 4, (Edit(TOUR, "        return 2;", "        return 0;"),), r"without greeting= in args tour's status is 0, and 2 is wanted"),
-        Mistake("not-zero", 4, (Edit(TOUR, "    return 0;\n}", "    return (int)lines;\n}"),), r"tour's status is 7 and 0 is wanted"),
+        Mistake("status-lost", 4, (Edit(TOUR, "        return 2;", "        return 0;"),), r"without greeting= in args tour's status is 0, and 2 is expected"),
+        Mistake("not-zero", 4, (Edit(TOUR, "    return 0;\n}", "    return (int)lines;\n}"),), r"tour's status is 7 and 0 is expected"),
         Mistake("lines-fixed", 4, (Edit(TOUR, "(unsigned)argument_number(\"lines\", 5);", "5;"),), r"lines=7: .*\"line 1 of 5\", wanted \"line 1 of 7\""),
         Mistake("without-lines-none", 4, (Edit(TOUR, "argument_number(\"lines\", 5)", "argument_number(\"lines\", 0)"),), r"lines=5: 0 lines were printed"),
         Mistake("said-before", 4, (Edit(TOUR, "    print_lines(lines);\n    print(\"%u exits between the two events\\n\", exits_between(lines));", "    print(\"%u exits between the two events\\n\", exits_between(lines));\n    print_lines(lines);"),),

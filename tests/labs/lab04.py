@@ -98,7 +98,7 @@ LAB = Lab(
         Mistake("waits-for-on-only", 2, (Edit(UNIT, "    return WAIT_UNTIL(status_is(unit, bit, on), VTD_WAIT) ?", "    return WAIT_UNTIL(status_is(unit, bit, true), VTD_WAIT) ?"),),
                 r"vtd_switch\(\), QIE off: it came back before"),
         Mistake("timeout-forgotten", 2, (Edit(UNIT, "    return WAIT_UNTIL(status_is(unit, bit, on), VTD_WAIT) ? STATUS_OK : STATUS_TIMEOUT;", "    (void)WAIT_UNTIL(status_is(unit, bit, on), VTD_WAIT);\n    return STATUS_OK;"),),
-                r"the unit never followed, and the status is ok; STATUS_TIMEOUT is wanted"),
+                r"the unit never followed, and the status is ok; STATUS_TIMEOUT is expected"),
         Mistake("said-again", 2, (Edit(UNIT, "    if (status_is(unit, bit, on))\n        return STATUS_OK;\n    vtd_command(unit, on", "    vtd_command(unit, on"),),
                 r"which it is already: the unit minds: .*it asks for nothing"),
         Mistake("on-and-off-swapped", 2, (Edit(UNIT, "on ? bit : 0, on ? 0 : bit);", "on ? 0 : bit, on ? bit : 0);"),),

@@ -58,7 +58,7 @@ def nothing_exits(run) -> str | None:
     for kind in FREE:
         exits = exits_of(run, kind)
         if exits:
-            return (f"{asked_rounds(run)} rounds of {kind} took {exits} exits; none is wanted: what a guest does all day reaches the "
+            return (f"{asked_rounds(run)} rounds of {kind} took {exits} exits; none is expected: what a guest does all day reaches the "
                     "core's own registers")
     for kind in KINDS:
         exits, wanted = exits_of(run, kind), 0 if kind in FREE else asked_rounds(run)
@@ -78,7 +78,7 @@ def same_exits(run) -> str | None:
     for name in ("alpha", "beta"):
         exits = between(run, name, 1, 2)
         if exits:
-            return f"{name} took {exits} exits around 20,000 echoes that were asked for and 20,000 that were answered; none is wanted"
+            return f"{name} took {exits} exits around 20,000 echoes that were asked for and 20,000 that were answered; none is expected"
     return None
 
 

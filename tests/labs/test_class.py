@@ -103,7 +103,7 @@ def test_nothing_stays_of_what_was_ended():
 @pytest.mark.parametrize("arguments, part", [
     (("--lab", "99", "--csv", "x.csv", "."), "there is no lab '99'"),
     (("--lab", "7", "--csv", "x.csv", "/nowhere"), "/nowhere is not a folder"),
-    (("--lab", "7", "--csv", "Makefile", "docs"), "is no table of points"),
+    (("--lab", "7", "--csv", "Makefile", "docs"), "is not a table of points"),
     (("--lab", "7", "--csv", "x.csv", "--students", "Makefile", "docs"), "the first line names the columns"),
 ])
 def test_what_is_no_class(arguments, part):

@@ -9,7 +9,7 @@ COMMENTS = {".c": "/* {} */", ".h": "/* {} */", ".ld": "/* {} */", ".asm": "; {}
 
 
 def comment(name: str, first: str) -> str | None:
-    """The line that a source begins with, behind a shebang; None for what is no source."""
+    """The line that a source begins with, behind a shebang; None for what is not a source."""
     path = ROOT / name
     if path.name == "Makefile" or not path.suffix and first.startswith("#!"):
         return "# " + LINE

@@ -23,13 +23,13 @@ def own_files(texts: Iterable[str]) -> dict[str, Path]:
         target, separator, source = text.partition("=")
         target = "/" + target.strip("/")
         if not separator or not source or target == "/":
-            raise Refused(f"--file {choices.shown(text)}: TARGET=FILE is wanted, such as /bulkhead/my.conf=my.conf")
+            raise Refused(f"--file {choices.shown(text)}: give TARGET=FILE, such as /bulkhead/my.conf=my.conf")
         if not target.isascii() or not target.isprintable() or re.search(r'[\\:*?"<>|]', target) or ".." in target.split("/"):
-            raise Refused(f"--file {choices.shown(text)}: {choices.shown(target)} is no name that a boot medium can have")
+            raise Refused(f"--file {choices.shown(text)}: {choices.shown(target)} is not a name that a boot medium can have")
         path = Path(source)
         if not path.is_file():
             raise Refused(f"--file {choices.shown(text)}: {choices.shown(source)} is "
-                          f"{'no file' if os.path.exists(path) else 'not there'}")
+                          f"{'not a file' if os.path.exists(path) else 'not there'}")
         files[target] = path
     return files
 

@@ -45,7 +45,7 @@ def one_of(what: str, value: str, there: Iterable[str]) -> str:
 def number(value: str, low: int, high: int) -> int:
     """A decimal number in that range."""
     if not (value.isascii() and value.isdigit() and len(value) <= 20 and low <= int(value) <= high):
-        raise Refused(f"{shown(value)} is no number from {low} to {high}")
+        raise Refused(f"{shown(value)} is not a number from {low} to {high}")
     return int(value)
 
 
@@ -57,9 +57,9 @@ def scenario(value: str, also: Iterable[str] = ()) -> str:
     """A configuration of config/, with or without .conf, or one of `also`, which come onto the medium in other ways."""
     if "/" in value:
         name = Path(value).name.removesuffix(".conf")
-        raise Refused(f"scenario {shown(value)}: a name without folders is wanted; "
+        raise Refused(f"scenario {shown(value)}: give a name without folders; "
                       f"--scenario {name} --file /bulkhead/{name}.conf={value} boots a file of your own"
-                      if name.isidentifier() else f"scenario {shown(value)}: a name without folders is wanted")
+                      if name.isidentifier() else f"scenario {shown(value)}: give a name without folders")
     there = scenarios()
     name = value.removesuffix(".conf")
     if name not in there and name not in also:

@@ -32,7 +32,7 @@ class Complaint:
 
 
 def text_of(path: Path) -> str:
-    """Any file's content. Bytes that are no text come back as they were in encoded()."""
+    """Any file's content. Bytes that are not text come back as they were in encoded()."""
     with path.open("rb") as stream:
         content = stream.read(LARGEST)
     if len(content) == LARGEST:

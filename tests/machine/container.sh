@@ -36,7 +36,7 @@ choose() {
     kind=${program##*/}
     case $kind in
     podman | docker) ;;
-    *) fail "CONTAINER=$CONTAINER: podman or docker is wanted, with its global options" ;;
+    *) fail "CONTAINER=$CONTAINER: give podman or docker, with its global options" ;;
     esac
 }
 

@@ -60,7 +60,7 @@ class Typed:
         if self._sequence or byte == b"\x1b":
             self._sequence += byte
             if len(self._sequence) == 2 and byte not in b"[O" or len(self._sequence) > 2 and b"@" <= byte <= b"~":
-                # What a terminal answers when it is asked is no key.
+                # What a terminal answers when it is asked is not a key.
                 if byte not in b"Rc":
                     self.exact = False
                 self._sequence = b""
@@ -193,7 +193,7 @@ class Guide:
         self._machine(b"\r")
 
     def _note(self) -> bool:
-        """What the step wants, before a command can change it; False when nothing is wanted."""
+        """What the step wants, before a command can change it; False when nothing is required."""
         if not self.shown or self.index == len(self.steps) or self._event_until is not None:
             return False
         self._attempt = Attempt(self.step, self._wanted(), self._unmet(self.step), len(self._events()))

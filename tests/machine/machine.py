@@ -41,7 +41,7 @@ def patience(text: str) -> float:
             return float(text)
     except ValueError:
         pass
-    sys.exit(f"error: BULKHEAD_PATIENCE={choices.shown(text)}: a factor above 0, 1000 at most, is wanted; 3 without it")
+    sys.exit(f"error: BULKHEAD_PATIENCE={choices.shown(text)}: give a factor above 0 and at most 1000; the default is 3")
 
 
 PATIENCE = patience(os.environ.get("BULKHEAD_PATIENCE") or "3")

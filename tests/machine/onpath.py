@@ -4,7 +4,7 @@
 
     onpath.py build|emulators...       says what is missing, or too old, of what these groups of setup.sh need
 
-What is wanted is what Debian 12 has, the oldest that everything is tested with; of QEMU, Debian 13's. The other groups of
+What is required is what Debian 12 has, the oldest that everything is tested with; of QEMU, Debian 13's. The other groups of
 setup.sh are made of Debian's packages: for them, and for what is missing, there is the container."""
 
 import functools
@@ -131,7 +131,7 @@ def version_of(program: str, flag: str) -> str:
 
 
 def check_program(names: tuple, flag: str, oldest: str) -> str:
-    """Where it is. Raises Missing with what is wanted."""
+    """Where it is. Raises Missing with what is required."""
     wanted = f"{names[0]} {f'{oldest} or newer' if oldest else ''}".strip()
     try:
         program = find(names)
@@ -140,7 +140,7 @@ def check_program(names: tuple, flag: str, oldest: str) -> str:
             if numbers(version) < numbers(oldest):
                 raise Missing(f"{program} is {version}")
     except Missing as why:
-        raise Missing(f"{wanted} is wanted: {why}") from why
+        raise Missing(f"{wanted} is required: {why}") from why
     return program
 
 
@@ -156,7 +156,7 @@ def check_sanitizers(program: str) -> None:
     done = subprocess.run(command, input="int main(void) { return 0; }\n", text=True, capture_output=True, timeout=10 * LIMIT,
                           check=False)
     if done.returncode:
-        raise Missing(f"the sanitizers of {program} (libasan and libubsan) are wanted: "
+        raise Missing(f"the sanitizers of {program} (libasan and libubsan) are required: "
                       f"{(done.stderr.strip().splitlines() or ['it does not link with them'])[-1][:200]}")
 
 
@@ -170,7 +170,7 @@ def check_place(what: str, file: str, places: list, root: str = "") -> str:
     for place in places:
         if os.path.exists(f"{root}{place}/{file}"):
             return f"{root}{place}"
-    raise Missing(f"{what} is wanted: {file} is in none of {', '.join(places)}")
+    raise Missing(f"{what} is required: {file} is in none of {', '.join(places)}")
 
 
 def check_places(root: str = "") -> list:
@@ -188,12 +188,12 @@ def ovmf(root: str = "") -> tuple:
     if chosen:
         pair = tuple(chosen.split(":"))
         if len(pair) != 2 or not all(os.path.isfile(name) for name in pair):
-            raise Missing(f"BULKHEAD_OVMF={chosen}: two files are wanted, OVMF's code and its variables, with a colon between")
+            raise Missing(f"BULKHEAD_OVMF={chosen}: give two files, OVMF's code and its variables, with a colon between")
         return pair
     for pair in OVMF:
         if all(os.path.isfile(root + name) for name in pair):
             return tuple(root + name for name in pair)
-    raise Missing("OVMF is wanted: its code and variables are in no known place "
+    raise Missing("OVMF is required: its code and variables are in no known place "
                   f"({', '.join(code for code, _ in OVMF)}); name them with BULKHEAD_OVMF=CODE:VARIABLES")
 
 
@@ -206,7 +206,7 @@ def qemu() -> tuple:
 
 def check_module(name: str) -> None:
     if importlib.util.find_spec(name) is None:
-        raise Missing(f"the module {name} of {sys.executable} is wanted, and there is none")
+        raise Missing(f"the module {name} of {sys.executable} is required, and there is none")
 
 
 def check_devices() -> None:
@@ -216,7 +216,7 @@ def check_devices() -> None:
                              stdin=subprocess.DEVNULL).stdout
     lacking = [name for name in ("igb", "intel-iommu", "isa-debug-exit", "pcie-root-port") if f'name "{name}"' not in devices]
     if lacking:
-        raise Missing(f"a QEMU with {' and '.join(lacking)} is wanted: {program} ({version}) was built without")
+        raise Missing(f"a QEMU with {' and '.join(lacking)} is required: {program} ({version}) was built without")
 
 
 def problems(checks) -> list:
@@ -239,7 +239,7 @@ def check_group(group: str) -> list:
     found = problems((check_program, *row) for row in rows)
     if group == "build":
         if sys.version_info < tuple(numbers(OLDEST_PYTHON)):
-            found.append(f"python3 {OLDEST_PYTHON} or newer is wanted: {sys.executable} is {sys.version.split()[0]}")
+            found.append(f"python3 {OLDEST_PYTHON} or newer is required: {sys.executable} is {sys.version.split()[0]}")
         if shutil.which(compiler()[0][0]):
             found += problems([(check_sanitizers, compiler()[0][0])])
         found += check_places()

@@ -66,7 +66,7 @@ def qemu_command(version: int) -> list:
         return [IN_TREE, "--tree", qemu_tree(version), "qemu-system-x86_64"]
     program, found = _found(onpath.qemu)
     if qemu_on_path() < version:
-        raise MissingEmulators(f"QEMU {version} is wanted: {program} is {found}; install it, "
+        raise MissingEmulators(f"QEMU {version} is required: {program} is {found}; install it, "
                                + onpath.CONTAINER.format(goal="run"))
     return [program]
 

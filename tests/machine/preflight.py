@@ -25,7 +25,7 @@ _AGAIN = "copy \\bulkhead\\preflight.txt from the stick once more"
 
 
 class ReportError(ValueError):
-    """What is no report of a preflight, or not a whole one: where, what is there, and what to do."""
+    """What is not a report of a preflight, or not a whole one: where, what is there, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Line:
         try:
             return int(text, 0)
         except ValueError:
-            raise ReportError(f"line {self.number}: {self.event} {key}={text} is no number; the file was changed") from None
+            raise ReportError(f"line {self.number}: {self.event} {key}={text} is not a number; the file was changed") from None
 
 
 @dataclass
@@ -91,13 +91,13 @@ def digest(content: bytes) -> int:
 def parse_line(number: int, text: str) -> Line:
     head = _HEAD.match(text)
     if not head:
-        raise ReportError(f"line {number}: {text[:40]!r} is no event (subsystem.name key=value ...); the file was changed")
+        raise ReportError(f"line {number}: {text[:40]!r} is not an event (subsystem.name key=value ...); the file was changed")
     fields: dict[str, str] = {}
     at = head.end()
     while at < len(text):
         pair = _PAIR.match(text, at)
         if not pair:
-            raise ReportError(f"line {number}, column {at + 1}: {text[at:at + 40]!r} is no key=value; the file was changed")
+            raise ReportError(f"line {number}, column {at + 1}: {text[at:at + 40]!r} is not key=value; the file was changed")
         value = pair[2]
         fields[pair[1]] = _QUOTED.sub(r"\1", value[1:-1]) if value.startswith('"') else value
         at = pair.end()
@@ -107,7 +107,7 @@ def parse_line(number: int, text: str) -> Line:
 def _text_of(content: bytes) -> str:
     for at, byte in enumerate(content):
         if byte != 10 and not 0x20 <= byte <= 0x7e:
-            raise ReportError(f"byte {at} is 0x{byte:02x}: this is no report, or it is damaged; {_AGAIN}")
+            raise ReportError(f"byte {at} is 0x{byte:02x}: this is not a report, or it is damaged; {_AGAIN}")
     return content.decode("ascii")
 
 
@@ -121,7 +121,7 @@ def parse(content: bytes) -> Report:
     content = content.replace(b"\r\n", b"\n")
     text = _text_of(content)
     if not text.startswith("preflight.start "):
-        raise ReportError(f"it begins with {text[:20]!r}, not with preflight.start: this is no report of a preflight")
+        raise ReportError(f"it begins with {text[:20]!r}, not with preflight.start: this is not a report of a preflight")
     *complete, rest = text.split("\n")
     if rest:
         raise ReportError(f"line {len(complete) + 1} has no end: the file was cut after {len(content)} bytes; {_AGAIN}")
@@ -229,7 +229,7 @@ def load(path: Path) -> Report:
 def keep(report: Report, name: str, where: Path = REPORTS) -> Path:
     """Stores it for the tests, under a name of its own."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name):
-        raise ReportError(f"NAME={name}: small letters, digits and - are wanted")
+        raise ReportError(f"NAME={name}: use lower-case letters, digits and -")
     folder = where / name
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_bytes(report.text)

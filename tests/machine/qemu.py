@@ -25,7 +25,7 @@ def prepare_medium(spec, copy) -> str | None:
     if not source.exists():
         raise MachineError(f"{source} does not exist: run make first")
     if not (source.is_file() or source.is_block_device()):
-        raise MachineError(f"{source} is no image: a file or a disk is wanted")
+        raise MachineError(f"{source} is not an image: give a file or a disk")
     if spec.boot == "iso":
         target = copy("bulkhead.iso")
         disk.copy_iso(source, target, spec.injected_files())

@@ -63,7 +63,7 @@ def seconds(text: str) -> float:
             return float(text)
     except ValueError:
         pass
-    raise choices.Refused(f"{choices.shown(text)} is no time in seconds, {INTERACTIVE_LIMIT} at most")
+    raise choices.Refused(f"{choices.shown(text)} is not a time in seconds, {INTERACTIVE_LIMIT} at most")
 
 
 def card(text: str) -> tuple[Nic, ...]:

@@ -22,7 +22,7 @@ def pixels(picture: Path) -> tuple[int, int, bytes]:
     content = picture.read_bytes()
     magic, width, height, depth = content.split(maxsplit=4)[:4]
     if (magic, depth) != (b"P6", b"255"):
-        raise ValueError(f"{picture} is no PPM of 8 bits a colour")
+        raise ValueError(f"{picture} is not a PPM of 8 bits a colour")
     width, height = int(width), int(height)
     return width, height, content[-3 * width * height:]
 

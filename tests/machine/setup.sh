@@ -91,7 +91,7 @@ check_release() {
     [ "${release% *}" = debian ] && command -v apt-get >/dev/null 2>&1 && return
     # The one that make takes.
     python=/usr/bin/python3
-    [ -x "$python" ] || python=$(command -v python3) || fail "python3 3.11 or newer is wanted, and there is none on PATH: install it," \
+    [ -x "$python" ] || python=$(command -v python3) || fail "python3 3.11 or newer is required, and there is none on PATH: install it," \
         "or use the container: make container && make container-run (it needs podman or docker)"
     wanted=
     for group in "$@"; do
@@ -184,7 +184,7 @@ tree_apt() {
 }
 
 # write_sources SUITE [backports]: where tree_apt looks: one release, and the security updates that this machine knows
-# of. Backports, where they are wanted, go before the release.
+# of. Backports, where they are required, go before the release.
 write_sources() {
     suite=$1
     more=${2:+$suite-$2}
@@ -237,7 +237,7 @@ unpack() {
 }
 
 # fetch_chosen GROUP PACKAGE...: the named packages with the libraries that they need. Their other dependencies are a
-# build environment or a compiler; what is wanted of them are libraries, whose names end in the number of their interface.
+# build environment or a compiler; what is required of them are libraries, whose names end in the number of their interface.
 fetch_chosen() {
     chosen_for=$1
     shift

@@ -196,5 +196,5 @@ class MachineSpec:
 def scenario_file(name: str) -> str:
     """The file name of a scenario: 'sriov' and 'sriov.conf' mean the same."""
     if "/" in name or not name.strip("."):
-        raise ValueError(f"scenario {name!r}: a name without directories is wanted")
+        raise ValueError(f"scenario {name!r}: give a name without directories")
     return name if name.endswith(".conf") else name + ".conf"

@@ -56,7 +56,7 @@ def record(key: str, content: bytes) -> bytes:
     """
     match = _KEY.fullmatch(key)
     if not match:
-        raise ValueError(f"tables[{key!r}]: a signature of four capitals is wanted, with + before or @OFFSET behind it")
+        raise ValueError(f"tables[{key!r}]: a signature of four capitals is required, with + before or @OFFSET behind it")
     kind = b"P" if match["offset"] else b"A" if match["add"] else b"R"
     if kind != b"P" and content and len(content) < HEADER:
         raise ValueError(f"tables[{key!r}]: {len(content)} bytes are less than a table's header")

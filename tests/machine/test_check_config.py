@@ -86,7 +86,7 @@ def test_what_cannot_be_read_is_said(capsys, tmp_path):
     for words, what in (((tmp_path,), "Is a directory"), ((tmp_path / "none",), "No such file"), ((tmp_path / "large",), "1 MiB or more"),
                         ((), "FILE=my.conf"), (("--scenario", "sriow"), "did you mean 'sriov'?"), (("",), ""),
                         ((tmp_path / "good.conf", "--report", tmp_path), "preflight.txt"),
-                        ((tmp_path / "good.conf", "--report", tmp_path / "good.conf"), "this is no report"),
+                        ((tmp_path / "good.conf", "--report", tmp_path / "good.conf"), "this is not a report"),
                         ((tmp_path / "good.conf", "--report", "none"), "no such file")):
         status, _, errors = checked(capsys, *words)
         assert status == 2 and what in errors and len(errors.splitlines()) == 1, (words, errors)

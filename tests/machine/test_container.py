@@ -56,7 +56,7 @@ def test_neither_is_there(programs, command):
 
 @pytest.mark.parametrize("arguments, variables, reason", [
     (("run", "run"), {"CONTAINER": "buildah"}, "CONTAINER=buildah: there is no buildah here"),
-    (("run", "run"), {"CONTAINER": "env podman"}, "CONTAINER=env podman: podman or docker is wanted, with its global options"),
+    (("run", "run"), {"CONTAINER": "env podman"}, "CONTAINER=env podman: give podman or docker, with its global options"),
     (("run",), {}, "name a goal: make container-run GOAL=run"), (("nonsense",), {}, "unknown command 'nonsense'"),
     ((), {}, "unknown command ''")])
 def test_what_is_wrong(programs, arguments, variables, reason):

@@ -66,7 +66,7 @@ def test_new_enough(other):
 
 
 def test_what_is_missing_or_too_old(other):
-    """One line for each, with what is wanted and what is there, and one that says what to do."""
+    """One line for each, with what is required and what is there, and one that says what to do."""
     (other / "nasm").unlink()
     script(other, "ld", "echo 'GNU ld 2.39.90'")
     script(other, "mformat", "echo 'mformat: cannot say'")
@@ -76,11 +76,11 @@ def test_what_is_missing_or_too_old(other):
     done = setup("build")
     assert done.returncode == 1
     lines = done.stderr.splitlines()
-    for line in (f"gcc 12.2 or newer is wanted: {other}/gcc is 9.4.0", "nasm 2.16 or newer is wanted: there is none on PATH",
-                 f"ld 2.40 or newer is wanted: {other}/ld is 2.39.90",
-                 f"mformat 4.0.32 or newer is wanted: {other}/mformat --version says no version, but 'mformat: cannot say'",
-                 f"xorriso 1.5.4 or newer is wanted: {other}/xorriso --version says no version, but ''",
-                 f"flock 2.38 or newer is wanted: {other}/flock does not start: No such file or directory"):
+    for line in (f"gcc 12.2 or newer is required: {other}/gcc is 9.4.0", "nasm 2.16 or newer is required: there is none on PATH",
+                 f"ld 2.40 or newer is required: {other}/ld is 2.39.90",
+                 f"mformat 4.0.32 or newer is required: {other}/mformat --version says no version, but 'mformat: cannot say'",
+                 f"xorriso 1.5.4 or newer is required: {other}/xorriso --version says no version, but ''",
+                 f"flock 2.38 or newer is required: {other}/flock does not start: No such file or directory"):
         assert f"setup: build: {line}" in lines, done.stderr
     assert len(lines) == 7 and lines[-1] == (
         "setup: error: this is not Debian (Other 1.0): install what is missing, or use the container: make container && "
@@ -95,7 +95,7 @@ def test_every_program_is_looked_at(other):
                 script(other, names[0], "echo version 0.9.9")
         lines = onpath.check_group(group)
         for names, _flag, oldest in rows:
-            assert not oldest or f"{names[0]} {oldest} or newer is wanted: {other}/{names[0]} is 0.9.9" in lines, lines
+            assert not oldest or f"{names[0]} {oldest} or newer is required: {other}/{names[0]} is 0.9.9" in lines, lines
 
 
 def test_other_names(other):
@@ -113,8 +113,8 @@ def test_a_program_that_hangs(other, monkeypatch):
     begin = time.monotonic()
     lines = onpath.check_group("build")
     assert time.monotonic() - begin < 100 * PATIENCE
-    assert f"nasm 2.16 or newer is wanted: {other}/nasm -v did not end in 1 s" in lines
-    assert any(line.startswith(f"make 4.3 or newer is wanted: {other}/make --version says no version") for line in lines), lines
+    assert f"nasm 2.16 or newer is required: {other}/nasm -v did not end in 1 s" in lines
+    assert any(line.startswith(f"make 4.3 or newer is required: {other}/make --version says no version") for line in lines), lines
     assert not [line for line in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\x001234\x00" in contents(line)]
 
 
@@ -128,19 +128,19 @@ def contents(path: Path) -> bytes:
 def test_qemu_without_devices(other):
     script(other, "qemu-system-x86_64", "echo 'QEMU emulator version 10.2.0'; echo 'name \"intel-iommu\"'")
     assert onpath.check_group("emulators") == [
-        "a QEMU with igb and isa-debug-exit and pcie-root-port is wanted: "
+        "a QEMU with igb and isa-debug-exit and pcie-root-port is required: "
         f"{other}/qemu-system-x86_64 (10.2.0) was built without"]
 
 
 def test_no_sanitizers(other):
     script(other, "gcc", "[ \"$1\" = -dumpfullversion ] && echo 14.1.0 && exit; echo 'cannot find libasan' >&2; exit 1")
-    assert onpath.check_group("build") == ["the sanitizers of gcc (libasan and libubsan) are wanted: cannot find libasan"]
+    assert onpath.check_group("build") == ["the sanitizers of gcc (libasan and libubsan) are required: cannot find libasan"]
 
 
 @pytest.mark.parametrize("pair", onpath.OVMF)
 def test_ovmf_is_where_it_is(tmp_path, monkeypatch, pair):
     monkeypatch.delenv("BULKHEAD_OVMF", raising=False)
-    with pytest.raises(onpath.Missing, match="OVMF is wanted: .*BULKHEAD_OVMF=CODE:VARIABLES"):
+    with pytest.raises(onpath.Missing, match="OVMF is required: .*BULKHEAD_OVMF=CODE:VARIABLES"):
         onpath.ovmf(str(tmp_path))
     for name in pair:
         (tmp_path / name[1:]).parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +154,7 @@ def test_ovmf_is_where_it_is(tmp_path, monkeypatch, pair):
 @pytest.mark.parametrize("value", ["code", "/nonexistent/code:/nonexistent/variables", "a:b:c"])
 def test_ovmf_named_wrongly(monkeypatch, value):
     monkeypatch.setenv("BULKHEAD_OVMF", value)
-    with pytest.raises(onpath.Missing, match=f"BULKHEAD_OVMF={value}: two files are wanted"):
+    with pytest.raises(onpath.Missing, match=f"BULKHEAD_OVMF={value}: give two files"):
         onpath.ovmf()
 
 
@@ -203,7 +203,7 @@ def test_what_has_been_unpacked_is_enough(other, tmp_path):
 def test_which_qemu(other):
     assert paths.on_path() and paths.default_qemu() == 10
     assert paths.qemu_command(10) == [str(other / "qemu-system-x86_64")]
-    with pytest.raises(paths.MissingEmulators, match=f"QEMU 11 is wanted: {other}/qemu-system-x86_64 is {onpath.OLDEST_QEMU}"):
+    with pytest.raises(paths.MissingEmulators, match=f"QEMU 11 is required: {other}/qemu-system-x86_64 is {onpath.OLDEST_QEMU}"):
         paths.qemu_command(11)
     script(other, "qemu-system-x86_64", "echo 'QEMU emulator version 12.0.1'")
     onpath.qemu.cache_clear()
@@ -226,7 +226,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("arguments, reason", [
-    (("--qemu", "11"), "QEMU 11 is wanted: {0}/qemu-system-x86_64 is 10.0.7; install it, or use the container"),
+    (("--qemu", "11"), "QEMU 11 is required: {0}/qemu-system-x86_64 is 10.0.7; install it, or use the container"),
     (("--machine", "bochs"), "they are made of Debian's packages: use a lane and a scenario that need none (tcg, sriov), or use "
                              "the container"),
     (("--firmware", "secure"), "they are made of Debian's packages")])

@@ -214,7 +214,7 @@ def test_keeping_one(folder, tmp_path):
     kept = preflight.keep(report, "a-box", tmp_path / "reports")
     again = preflight.load(kept)
     assert (again.lines, again.tables, again.remarks) == (report.lines, report.tables, [])
-    with pytest.raises(ReportError, match="small letters"):
+    with pytest.raises(ReportError, match="lower-case letters"):
         preflight.keep(report, "A Box", tmp_path / "reports")
 
 

@@ -35,16 +35,16 @@ def refused(capfd, *words) -> list[str]:
 @pytest.mark.parametrize("words, what", [
     (["--machine", "bosch"], "there is no machine 'bosch': there are bochs, kvm, stack, tcg; did you mean 'bochs'?"),
     (["--scenario", "lnux"], "there is no scenario 'lnux': there are "), (["--scenario", ""], "there is no scenario ''"),
-    (["--scenario", "../sriov"], "a name without folders is wanted"), (["--scenario", "x" * 9999], "... (9999 characters)"),
+    (["--scenario", "../sriov"], "give a name without folders"), (["--scenario", "x" * 9999], "... (9999 characters)"),
     (["--scenario", "\x1b[2J"], "'\\x1b[2J'"), (["--scenario", "--help"], "expected one argument"), (["--scenario"], "expected one"),
     (["--like", "minpc"], "did you mean 'minipc'?"), (["--like", "server", "--machine", "bochs"], "not in bochs"),
-    (["--qemu", "12"], "there are 10, 11"), (["--cpus", "two"], "'two' is no number from 1 to 4096"), (["--cpus", "-1"], "--cpus"),
-    (["--cpus", "0"], "no number"), (["--cpus", "9" * 99], "no number"), (["--memory", "1"], "no number"), (["--memory", "32M"], "'32M'"),
+    (["--qemu", "12"], "there are 10, 11"), (["--cpus", "two"], "'two' is not a number from 1 to 4096"), (["--cpus", "-1"], "--cpus"),
+    (["--cpus", "0"], "not a number"), (["--cpus", "9" * 99], "not a number"), (["--memory", "1"], "not a number"), (["--memory", "32M"], "'32M'"),
     (["--boot", "floppy"], "there are disk, usb, iso"), (["--firmware", "x"], "there are plain, secure"), (["--aw-bits", "64"], "39, 48"),
     (["--nic", "igx"], "did you mean 'igb'?"), (["--nic", "igb@switchx"], "did you mean 'switch'?"), (["--gdb", "0"], "1 to 65535"),
-    (["--timeout", "nan"], "no time"), (["--timeout", "0"], "no time"), (["--timeout", "inf"], "no time"), (["--timeout", "x"], "no time"),
-    (["--file", "x"], "TARGET=FILE is wanted"), (["--file", "="], "TARGET=FILE"), (["--file", "/a=/none"], "'/none' is not there"),
-    (["--file", "/a=/"], "'/' is no file"), (["--file", "/../a=VERSION"], "no name that"), (["--file", "/a:b=VERSION"], "no name that"),
+    (["--timeout", "nan"], "not a time"), (["--timeout", "0"], "not a time"), (["--timeout", "inf"], "not a time"), (["--timeout", "x"], "not a time"),
+    (["--file", "x"], "give TARGET=FILE"), (["--file", "="], "TARGET=FILE"), (["--file", "/a=/none"], "'/none' is not there"),
+    (["--file", "/a=/"], "'/' is not a file"), (["--file", "/../a=VERSION"], "not a name that"), (["--file", "/a:b=VERSION"], "not a name that"),
     (["--nonsense"], "unrecognized arguments"), (["what"], "unrecognized arguments"),
 ])
 def test_what_cannot_be_is_one_line(no_machine, capfd, monkeypatch, words, what):

@@ -8,7 +8,7 @@ GUESTS = (("#0072b2", "#56a8e0"), ("#e69f00", "#f0b429"), ("#009e73", "#2fc79c")
           ("#cc79a7", "#bb3f9c"), ("#56b4e9", "#a6dcff"), ("#9a8f00", "#e8df5a"), ("#123c69", "#5e5ef9"))
 BLOCKED = ("#c8102e", "#ff6b6b")
 OTHERS = {"hypervisor": ("#4a5560", "#aab4be"), "firmware": ("#8d99a6", "#6f7b87"), "free": ("#c3cbd3", "#454f59")}
-# Owners that are no guests, and by what they are shown.
+# Owners that are not guests, and by what they are shown.
 _KIN = {"hypervisor": "hypervisor", "(PF driver)": "hypervisor", "loader": "firmware", "firmware": "firmware",
         "mmio": "firmware", "free": "free", "nobody": "free", "none": "free", "-": "free", "": "free"}
 

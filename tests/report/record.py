@@ -19,7 +19,7 @@ _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 class NoLog(ValueError):
-    """These bytes are no log of Bulkhead's. The text says what they are."""
+    """These bytes are not a log of Bulkhead. The text says what they are."""
 
 
 @dataclass

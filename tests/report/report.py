@@ -50,7 +50,7 @@ def arguments(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
                         "default: when they have ended")
     options, others = parser.parse_known_args(argv)
     if options.seconds is not None and not 0 < options.seconds < 86400:
-        parser.error(f"argument --for: {options.seconds:g}: more than 0 and less than 86400 seconds are wanted")
+        parser.error(f"argument --for: {options.seconds:g}: give more than 0 and less than 86400 seconds")
     if options.log and others:
         parser.error(f"{' '.join(others)}: nothing is booted with --log")
     return options, others

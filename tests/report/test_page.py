@@ -59,7 +59,7 @@ def test_nothing_of_a_log_is_markup():
 
 
 def test_what_xml_has_no_characters_for():
-    """What is left of a control sequence, and what is no character."""
+    """What is left of a control sequence, and what is not a character."""
     odd = of(sample.LOG.decode().replace("name=net.vf0",
                                          "name=net\x1b\ufffe\x0fvf0").replace('text="all is well"',
                                                                               'text="\x1b \uffff"'))
@@ -250,10 +250,10 @@ def test_make_passes_names_on(tmp_path):
 
 @pytest.mark.parametrize("given, expected", [
     ("LOG=/nowhere", "LOG: there is no file"),
-    ("LOG=/", "LOG: '/' is no file"),
+    ("LOG=/", "LOG: '/' is not a file"),
     ("TO=/nowhere/x.html", "TO: there is no folder"),
-    ("FOR=soon", "FOR: 'soon' is no number"),
-    ("FOR=0", "FOR: '0' is no number"),
+    ("FOR=soon", "FOR: 'soon' is not a number"),
+    ("FOR=0", "FOR: '0' is not a number"),
     ("SCENARIO=sriow", "did you mean 'sriov'?"),
     ("LIKE=toaster", "LIKE: there is no kind of machine"),
     ("TO=docs", "a page's name ends in .html"),

@@ -48,10 +48,10 @@ class Layers:
         for folder in layers.folders.values():
             for used in folder.uses:
                 if used not in layers.folders:
-                    raise ValueError(f"{folder.path} may use {used}, which is no folder here")
+                    raise ValueError(f"{folder.path} may use {used}, which is not a folder here")
         for group in chain(*layers.either):
             if group not in layers.groups:
-                raise ValueError(f"either names {group}, which is no group here")
+                raise ValueError(f"either names {group}, which is not a group here")
         return layers
 
     @classmethod

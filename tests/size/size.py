@@ -180,7 +180,7 @@ def main() -> int:
     try:
         measure = Measure.read(ROOT, options.build.resolve())
     except (OSError, ValueError, subprocess.SubprocessError) as problem:
-        print(f"size: error: {options.build} is no folder of a build: {problem}", file=sys.stderr)
+        print(f"size: error: {options.build} is not a folder of a build: {problem}", file=sys.stderr)
         return 2
     if options.why:
         for what, way in measure.why(options.why).items():

@@ -105,7 +105,7 @@ def test_symbols(crashed, boot, tmp_path):
                         ("hypervisor_main", "setup/main.c")):
         assert re.search(rf"^ +0x[0-9a-f]{{16}} (\w+\+0x[0-9a-f]+ \S+:\d+ in )?{name}.* hypervisor/{place}:\d+", done.stdout,
                          re.MULTILINE), (name, done.stdout)
-    # Another build, a file that names none, and what is no log at all.
+    # Another build, a file that names none, and what is not a log at all.
     path.write_text(re.sub(r" build=[0-9a-f]{8}", " build=00000000", path.read_text()))
     done = symbols(path)
     assert done.returncode == 1 and "written by build 00000000" in done.stderr and "audit_enforce" not in done.stdout

@@ -136,13 +136,13 @@ def test_what_cannot_be_made(tmp_path):
     (tmp_path / "left.conf").write_text(TEXT)
     (tmp_path / "LEFT.conf").write_text(TEXT)
     (tmp_path / "certificate.der").write_bytes(b"\x30\x82")
-    wrong = {("TO=" + str(tmp_path / "mine"),): "is no folder of this kind",
+    wrong = {("TO=" + str(tmp_path / "mine"),): "is not a folder of this kind",
              (f"HOSTS={tmp_path / 'hosts'}",): "line 1: 'left.conf' is not among the files",
-             (f"HOSTS={tmp_path / 'hosts'}", f"FILES={tmp_path / 'left.conf'}"): "line 2: '52-54-00-12-34' is no MAC",
+             (f"HOSTS={tmp_path / 'hosts'}", f"FILES={tmp_path / 'left.conf'}"): "line 2: '52-54-00-12-34' is not a MAC",
              (f"FILES={tmp_path / 'left.conf'} {tmp_path / 'LEFT.conf'}",): "two files are called left.conf",
              ("DEFAULT=nosuch.conf",): "DEFAULT=nosuch.conf is not among the files",
              (f"KEY={tmp_path / 'left.conf'}",): "belong together",
-             (f"KEY={tmp_path / 'left.conf'}", f"CERT={tmp_path / 'certificate.der'}"): "is no private key in PEM form"}
+             (f"KEY={tmp_path / 'left.conf'}", f"CERT={tmp_path / 'certificate.der'}"): "is not a private key in PEM form"}
     for arguments, message in wrong.items():
         done = make("netboot", f"TO={tmp_path / 'net'}", *arguments)
         assert done.returncode != 0 and message in done.stderr, (arguments, done.stdout, done.stderr)

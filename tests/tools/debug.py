@@ -118,7 +118,7 @@ def main(options: list) -> int:
         return fail("there is no gdb here: tests/machine/setup.sh build installs it")
     text = os.environ.get("GDB_PORT") or str(free_port())
     if not text.isdigit() or not 0 < int(text) < 65536:
-        return fail(f"GDB_PORT={text}: a port from 1 to 65535 is wanted")
+        return fail(f"GDB_PORT={text}: give a port from 1 to 65535")
     port = int(text)
     if listens(port):
         return fail(f"GDB_PORT={port}: something listens there already")

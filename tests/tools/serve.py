@@ -15,7 +15,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 def main(folder: str, port: str) -> int:
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        print(f"site: SITE_PORT={port} is no port: a number from 1 to 65535", file=sys.stderr)
+        print(f"site: SITE_PORT={port} is not a port: a number from 1 to 65535", file=sys.stderr)
         return 2
     if not Path(folder, "index.html").exists():
         print(f"site: {folder} has no index.html: make site", file=sys.stderr)

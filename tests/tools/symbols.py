@@ -50,7 +50,7 @@ class Image:
         self.path = path
         found = re.search(r"Build ID: ([0-9a-f]+)", tool("readelf", "-n", str(path)))
         if found is None:
-            raise Unusable(f"{path} has no build ID: it is no bulkhead.elf")
+            raise Unusable(f"{path} has no build ID: it is not a bulkhead.elf")
         self.build = found.group(1)
         rows = re.findall(r"^([0-9a-f]+) [tT] (\S+)$", tool("nm", "-n", str(path)), re.MULTILINE)
         self._starts = [int(value, 16) for value, _ in rows]

@@ -32,7 +32,7 @@ FLAGS = re.compile(r".*FLAGS")
 def path(value: str) -> str:
     for character in value:
         if character in QUOTING:
-            raise Refused(f"{shown(value)} has {character} in it, which no name can have here; rename it or copy it elsewhere")
+            raise Refused(f"{shown(value)} contains {character}, which a file name may not contain here; rename the file or copy it elsewhere")
     return value
 
 
@@ -44,15 +44,15 @@ def existing(value: str) -> None:
 def file(value: str) -> None:
     existing(value)
     if not os.path.isfile(value):
-        raise Refused(f"{shown(value)} is no file")
+        raise Refused(f"{shown(value)} is not a file")
     if not os.access(value, os.R_OK):
-        raise Refused(f"{shown(value)} cannot be read: {'its permissions are' if os.path.exists(value) else 'it is'} in the way")
+        raise Refused(f"{shown(value)} cannot be read: check its permissions")
 
 
 def words(value: str) -> list[str]:
     for character in value:
         if character in SPECIAL:
-            raise Refused(f"{shown(value)} has {character} in it, which would not stay what it is in a command")
+            raise Refused(f"{shown(value)} contains {character}, which the shell would interpret")
     return value.split()
 
 
@@ -71,7 +71,7 @@ def one_or_more_files(value: str) -> None:
 
 def folder_to_make(value: str) -> None:
     if os.path.exists(path(value)) and not os.path.isdir(value):
-        raise Refused(f"{shown(value)} is there and is no folder")
+        raise Refused(f"{shown(value)} exists and is not a folder")
 
 
 def folder_or_page(value: str) -> None:
@@ -86,7 +86,7 @@ def folder_or_page(value: str) -> None:
 
 def device(value: str) -> None:
     if not path(value).startswith("/dev/"):
-        raise Refused(f"{shown(value)} is no device: /dev/sdX is wanted; lsblk lists them")
+        raise Refused(f"{shown(value)} is not a device: give /dev/sdX; lsblk lists them")
     if not os.path.exists(value):
         raise Refused(f"there is no {shown(value)}; lsblk lists them")
 
@@ -109,16 +109,16 @@ def number(low: int, high: int) -> Callable[[str], None]:
 def flags(value: str) -> None:
     """Words and quotes; nothing that would make another command of it."""
     if "`" in value or "$" in value:
-        raise Refused(f"{shown(value)} has a backquote or a '$' in it: options are wanted")
+        raise Refused(f"{shown(value)} contains a backquote or '$': give options")
     lexer = shlex.shlex(value, posix=True, punctuation_chars=True)
     lexer.commenters = ""
     try:
         tokens = list(lexer)
     except ValueError:
-        raise Refused(f"{shown(value)} has a quotation mark without its other half") from None
+        raise Refused(f"{shown(value)} has an unmatched quotation mark") from None
     for token in tokens:
         if token[0] in "();<>|&#":
-            raise Refused(f"{shown(value)} has {token[0]} outside quotation marks: options are wanted")
+            raise Refused(f"{shown(value)} has {token[0]} outside quotation marks: give options")
 
 
 def scenario(value: str, given: dict[str, str]) -> None:
@@ -130,7 +130,7 @@ def scenario(value: str, given: dict[str, str]) -> None:
 NAMES = matching(r"[A-Za-z0-9_.:\[\] -]+", "a list of names")
 PROGRAM = matching(r"[A-Za-z0-9_./+=@: -]+", "a program")
 CONTAINER_IMAGE = matching(r"[A-Za-z0-9][A-Za-z0-9_./:-]*", "the name of a container's image")
-FOLDER = matching(r"[A-Za-z0-9_./+@:-]+", "a folder that make can work with: letters, digits and ./+@:_- are")
+FOLDER = matching(r"[A-Za-z0-9_./+@:-]+", "a folder name that make can handle: use letters, digits and ./+@:_-")
 CHECKS: dict[str, Callable] = {
     "MACHINE": choice("machine", choices.MACHINES), "QEMU": choice("QEMU", choices.QEMUS),
     "LIKE": choice("kind of machine", choices.LIKES), "SCENARIO": scenario,
@@ -140,15 +140,15 @@ CHECKS: dict[str, Callable] = {
     "DEVICE": device, "FORCE": choice("answer", ("yes", "yes-really", "no")), "KEY": file, "CERT": file, "HOSTS": file,
     "LOG": file, "REPORT": existing, "FILES": files, "TO": folder_or_page, "FOR": number(1, 86399), "FILE": one_or_more_files,
     "DEFAULT": matching(r"[A-Za-z0-9_.-]+", "the name of a configuration, such as sriov.conf"),
-    "NAME": matching(r"[a-z0-9][a-z0-9-]{0,40}", "a name: small letters, digits and -, 41 at most, are"),
+    "NAME": matching(r"[a-z0-9][a-z0-9-]{0,40}", "a name: use at most 41 lower-case letters, digits and -"),
     "LANES": matching(r"(tcg|bochs)( +(tcg|bochs))*", "a list of tcg and bochs"),
     "PROOFS": NAMES, "MUTATIONS": NAMES, "ATTACKS": NAMES, "WHY": NAMES, "DETAIL": NAMES, "V": NAMES, "COMMIT": NAMES,
     "BUILD": FOLDER, "OWN_IMAGE": FOLDER, "EFI_INCLUDE": FOLDER, "EFI_LIB": FOLDER, "DMAR_CORPUS": existing,
-    "AUDIT": choice("way of the audit", ("enforce", "warn")),
-    "SCALABLE": choice("way to have scalable mode", ("1",)),
+    "AUDIT": choice("audit mode", ("enforce", "warn")),
+    "SCALABLE": choice("value", ("1",)),
     "SITE_PORT": number(1, 65535), "CONTAINER": PROGRAM, "BASE": CONTAINER_IMAGE, "IMAGE": CONTAINER_IMAGE,
     "PAGE": matching(r"[a-z][a-z-]{0,39}", "the name of a page, such as run"),
-    "DEMO": choice("way to run the demonstration", ("check",)),
+    "DEMO": choice("value", ("check",)),
     "GOAL": matching(r"[a-z][a-z-]*( +[a-z][a-z-]*)*", "a goal of make, such as run,"),
     "L": matching(r"[lL]?[0-9]{1,2}", "the number of a lab, such as 7"), "STEP": number(1, 20), "SEED": number(0, 2**31 - 1),
     "SUBMISSION": existing, "SUBMISSIONS": existing, "HELDOUT": existing, "STUDENTS": file, "JOBS": number(1, 256), "LIMIT": number(1, 86400),
@@ -187,7 +187,7 @@ def check(name: str, value: str, given: dict[str, str]) -> None:
     if len(value) > (LONGEST_FLAGS if flag else LONGEST):
         raise Refused(f"{shown(value)} is too long")
     if any(ord(character) < 32 or ord(character) == 127 or 0xdc80 <= ord(character) <= 0xdcff for character in value):
-        raise Refused(f"{shown(value)} is no text: it has control characters, or bytes that are not UTF-8")
+        raise Refused(f"{shown(value)} is not text: it has control characters, or bytes that are not UTF-8")
     if flag:
         flags(value)
         return
@@ -197,7 +197,7 @@ def check(name: str, value: str, given: dict[str, str]) -> None:
         words(value)
         return
     if value != value.strip():
-        raise Refused(f"{shown(value)} begins or ends with a blank")
+        raise Refused(f"{shown(value)} begins or ends with a space")
     if value.startswith("-"):
         raise Refused(f"{shown(value)} looks like an option{'; a file of that name is ./-...' if name in PATHS else ''}")
     wanted = CHECKS[name]

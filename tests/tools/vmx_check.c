@@ -86,15 +86,15 @@ struct named_segment {
 };
 
 static const struct named_segment data_segments[] = {
-    {"SS base has bits above 31", "SS is no accessed writable data segment",
+    {"SS base has bits above 31", "SS is not an accessed writable data segment",
      "SS limit contradicts its granularity", offsetof(struct vcpu_state, ss)},
-    {"DS base has bits above 31", "DS is no accessed readable segment",
+    {"DS base has bits above 31", "DS is not an accessed readable segment",
      "DS limit contradicts its granularity", offsetof(struct vcpu_state, ds)},
-    {"ES base has bits above 31", "ES is no accessed readable segment",
+    {"ES base has bits above 31", "ES is not an accessed readable segment",
      "ES limit contradicts its granularity", offsetof(struct vcpu_state, es)},
-    {"FS base is not canonical", "FS is no accessed readable segment",
+    {"FS base is not canonical", "FS is not an accessed readable segment",
      "FS limit contradicts its granularity", offsetof(struct vcpu_state, fs)},
-    {"GS base is not canonical", "GS is no accessed readable segment",
+    {"GS base is not canonical", "GS is not an accessed readable segment",
      "GS limit contradicts its granularity", offsetof(struct vcpu_state, gs)},
 };
 
@@ -188,7 +188,7 @@ static const char *system_segments(const struct vmx_guest_view *view)
     if (tr->unusable)
         return "TR is unusable";
     if (tr_type != 11 && (tr_type != 3 || long_mode))
-        return "TR is no busy TSS";
+        return "TR is not a busy TSS";
     if ((tr->attributes & (RIGHTS_S | RIGHTS_RESERVED)) || !(tr->attributes & RIGHTS_P))
         return "TR rights have S or a reserved bit, or lack P";
     if (!limit_fits(tr))
@@ -200,7 +200,7 @@ static const char *system_segments(const struct vmx_guest_view *view)
             return "LDTR base is not canonical";
         if (RIGHTS_TYPE(ldtr->attributes) != 2 || !(ldtr->attributes & RIGHTS_P) ||
             (ldtr->attributes & (RIGHTS_S | RIGHTS_RESERVED)))
-            return "LDTR is no present LDT";
+            return "LDTR is not a present LDT";
         if (!limit_fits(ldtr))
             return "LDTR limit contradicts its granularity";
     }

@@ -110,7 +110,7 @@ static void two_at_one_address_are_refused_by_name(void **state)
         host_log_count("pci.refused", "other=02:00.0 other_bar=0 other_base=0x8001c000"), 1);
 }
 
-/* Nothing asked for C, and it is no neighbour of A on any bus. */
+/* Nothing asked for C, and it is not a neighbour of A on any bus. */
 static void whoever_it_is_that_lies_there(void **state)
 {
     model_put(c, 0x10, 4, 0x8001ff00);

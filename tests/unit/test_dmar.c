@@ -314,7 +314,7 @@ static void test_scope_paths(void **state)
         unsigned rid, lookups;
     } cases[] = {
         {"0203", STATUS_OK, 0x0013, 0},           {"1c040007", STATUS_OK, 0x0507, 1},
-        {"1c0400000000", STATUS_NOT_FOUND, 0, 2}, /* 05:00.0 is no bridge */
+        {"1c0400000000", STATUS_NOT_FOUND, 0, 2}, /* 05:00.0 is not a bridge */
         {"1c0401000000", STATUS_NOT_FOUND, 0, 2}, /* a bus that cannot be */
         {"1d000000", STATUS_NOT_FOUND, 0, 1},     {"2000", STATUS_INVALID, 0, 0},
         {"0008", STATUS_INVALID, 0, 0},

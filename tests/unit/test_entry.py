@@ -48,7 +48,7 @@ def told(lines: list[str]) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize("change, said", [
     ({CR4: 0x22000}, "CR4.PCIDE is set outside IA-32e mode"),
     ({RIP: 1 << 40}, "RIP has bits above 31 outside 64-bit mode"),
-    ({RIGHTS + 2 * FS: 0xc09a}, "FS is no accessed readable segment"),
+    ({RIGHTS + 2 * FS: 0xc09a}, "FS is not an accessed readable segment"),
     ({LIMIT + 2 * TR: 0x12345678}, "TR limit contradicts its granularity"),
 ])
 def test_the_broken_rule_is_named(change, said):

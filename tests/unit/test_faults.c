@@ -176,7 +176,7 @@ static void test_nobodys_faults_harm_nobody(void **state)
     assert_int_equal(guest.faults, 0);
     assert_int_equal(disabled, 0);
     assert_string_equal(fault_record(0)->guest, "-");
-    /* A function of the guest that is no device of it (yet). */
+    /* A function of the guest that is not a device of it (yet). */
     guest.assignment_count = 0;
     fault(OURS);
     assert_int_equal(guest.faults, 1);

@@ -204,7 +204,7 @@ static void test_entry(void **state)
         {0x100000, STATUS_OK},      {0x10003f, STATUS_OK},
         {0x100040, STATUS_INVALID}, {0xfffff, STATUS_INVALID},
         {0x200000, STATUS_OK},      {0x20000f, STATUS_OK},
-        {0x200010, STATUS_INVALID}, /* zeros are no code */ {0, STATUS_INVALID},
+        {0x200010, STATUS_INVALID}, /* zeros are not code */ {0, STATUS_INVALID},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         image_build(&builder, false);

@@ -155,8 +155,8 @@ static void test_refuses(void **state)
         {"stosd", 64, {0xab}},
         {"movaps [rax], xmm0", 64, {0x0f, 0x29, 0x00}},
         {"mov dword [rax], imm as /1", 64, {0xc7, 0x08, 0, 0, 0, 0}},
-        {"arpl in 32-bit code is no movsxd", 32, {0x63, 0x07}},
-        {"inc eax is no REX", 32, {0x40, 0x8b, 0x07}},
+        {"arpl in 32-bit code is not a movsxd", 32, {0x63, 0x07}},
+        {"inc eax is not a REX", 32, {0x40, 0x8b, 0x07}},
         {"vex", 64, {0xc5, 0xf8, 0x77}},
         {"unknown width of code", 48, {0x8b, 0x07}},
     };

@@ -122,7 +122,7 @@ static void test_nmi_pins(void **state)
     assert_int_equal(madt_nmi_of(&madt, 0x123)->pin, 1);
     assert_true(madt_nmi_of(&madt, 0x123)->active_low);
     assert_null(madt_nmi_of(&madt, 0x124));
-    assert_null(madt_nmi_of(&madt, 300)); /* a UID is no APIC id */
+    assert_null(madt_nmi_of(&madt, 300)); /* a UID is not an APIC id */
     assert_int_equal(host_log_count("acpi.refused", "a pin that local APICs do not have"), 1);
 
     start(NULL);

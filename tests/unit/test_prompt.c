@@ -151,7 +151,7 @@ static void test_colours(void **state)
     assert_int_equal(serial.style[row + 4][10], 0);
     assert_int_equal(serial.current, 0);
     type("\x15help\r");
-    assert_int_equal(serial.style[serial.row - 1][11], 0); /* a word is no verdict */
+    assert_int_equal(serial.style[serial.row - 1][11], 0); /* a word is not a verdict */
     assert_int_equal(screen.escapes, 0);
     assert_string_equal(above(&screen, 0), "bulkhead>");
     console_write_guest("x.refused ", 10);

@@ -329,7 +329,7 @@ static void test_start_states_are_valid(void **state)
     assert_string_equal(svm_state_fault(&vmcb), "CS is both 64-bit and 32-bit");
     vmcb.cs.attributes = 0;
     vmcb.event_injection = EVENT_VALID | 0x320;
-    assert_string_equal(svm_state_fault(&vmcb), "the injected event is no exception");
+    assert_string_equal(svm_state_fault(&vmcb), "the injected event is not an exception");
 }
 
 static void test_controls(void **state)

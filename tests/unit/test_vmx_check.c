@@ -135,8 +135,8 @@ static void system_segments_are_checked(void **state)
     REFUSED(protected_mode, view.state.tr.selector = 4, "TR selects");
     REFUSED(protected_mode, view.state.tr.base = BIT(47), "TR base");
     REFUSED(protected_mode, view.state.tr.unusable = true, "TR is unusable");
-    REFUSED(protected_mode, view.state.tr.attributes = 0x89, "TR is no busy");
-    REFUSED(long_mode, view.state.tr.attributes = 0x83, "TR is no busy");
+    REFUSED(protected_mode, view.state.tr.attributes = 0x89, "TR is not a busy");
+    REFUSED(long_mode, view.state.tr.attributes = 0x83, "TR is not a busy");
     REFUSED(protected_mode, view.state.tr.attributes = 0x0b, "TR rights");
     REFUSED(protected_mode, view.state.tr.limit = 0x100000, "TR limit");
     REFUSED(protected_mode, view.state.ldtr.unusable = false;

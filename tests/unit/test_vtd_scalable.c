@@ -219,7 +219,7 @@ static void the_report_reads_what_the_unit_reads(void **state)
     iommu_context_report(report.root_table & ~VTD_RTADDR_TTM, source, &entry);
     assert_false(entry.root_present || entry.present);
 
-    /* What is not second-stage translation is no table that could be walked. */
+    /* What is not second-stage translation is not a table that could be walked. */
     iommu_context_report(report.root_table, source, &entry);
     uint64_t *directory = (uint64_t *)(uintptr_t)(entry.context_low & VTD_PASID_ADDRESS);
     struct vtd_pasid_entry *pasid =

@@ -190,7 +190,7 @@ const char *svm_state_fault(const struct vmcb *vmcb)
         {(vmcb->event_injection & EVENT_VALID) != 0 &&
              EVENT_TYPE(vmcb->event_injection) == EVENT_EXCEPTION &&
              (EVENT_VECTOR(vmcb->event_injection) == 2 || EVENT_VECTOR(vmcb->event_injection) > 31),
-         "the injected event is no exception"},
+         "the injected event is not an exception"},
     };
     // clang-format on
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++)

@@ -108,7 +108,7 @@ static void greets(void)
     char wanted[256];
     snprintf(wanted, sizeof wanted, "%s from the core with APIC id %u, %u MiB of memory", greeting,
              apic_id, (unsigned)mebibytes);
-    const char *got = run.lines != 0 ? run.text[0] : "", *why = "every word of it is wanted";
+    const char *got = run.lines != 0 ? run.text[0] : "", *why = "every word of it is expected";
     const char *number = strstr(got, "APIC id ");
     bool joined = strncmp(got, wanted, strlen(wanted)) == 0 && got[strlen(wanted)] != '\0';
     unsigned id = ~0u;
@@ -150,7 +150,7 @@ static void prints_lines(unsigned count)
     expect(between == count, "lines=%u: %u lines were printed between the two events", count,
            between);
     expect(exits == count + 1,
-           "lines=%u: %u exits from one event to the other, and %u are wanted; each print() is a "
+           "lines=%u: %u exits from one event to the other, and %u are expected; each print() is a "
            "call, also of half a line: a line is one print()",
            count, exits, count + 1);
 }
@@ -159,10 +159,11 @@ static void says_how_many(unsigned count)
 {
     char *rest = run.text[run.before[1]];
     unsigned said = (unsigned)strtoul(rest, &rest, 10), counted = run.counted[1] - run.counted[0];
-    expect(run.lines == run.before[1] + 1 && strcmp(rest, " exits between the two events") == 0,
-           "after the second event come %u lines; one is wanted: a number, and \"exits between the "
-           "two events\"",
-           run.lines - run.before[1]);
+    expect(
+        run.lines == run.before[1] + 1 && strcmp(rest, " exits between the two events") == 0,
+        "after the second event come %u lines; one is expected: a number, and \"exits between the "
+        "two events\"",
+        run.lines - run.before[1]);
     expect(
         said == counted,
         "lines=%u: tour said \"%s\"; each of %u prints is a call, and the second event is one: %u",
@@ -180,23 +181,25 @@ void lab_check(void)
     greets();
     prints_lines(count);
     says_how_many(count);
-    expect(run.status == 0, "tour's status is %u and 0 is wanted: it ended well", run.status);
+    expect(run.status == 0, "tour's status is %u and 0 is expected: it ended well", run.status);
 
     go(NULL, count, true);
-    expect(run.status == 2, "without greeting= in args tour's status is %u, and 2 is wanted",
+    expect(run.status == 2, "without greeting= in args tour's status is %u, and 2 is expected",
            run.status);
     expect(run.events == 0, "without greeting= in args tour raised %u events", run.events);
     static const char longest[] = "a-word-of-thirty-one-characters";
     go(longest, count, true);
-    expect(run.status == 0,
-           "with a greeting of %zu characters tour's status is %u, and 0 is wanted: with the zero "
-           "at its end it has the 32 bytes that it may have",
-           strlen(longest), run.status);
+    expect(
+        run.status == 0,
+        "with a greeting of %zu characters tour's status is %u, and 0 is expected: with the zero "
+        "at its end it has the 32 bytes that it may have",
+        strlen(longest), run.status);
     go("a-word-of-thirty-two-characters.", count, true);
-    expect(run.status == 2,
-           "with a greeting of %zu characters tour's status is %u, and 2 is wanted: argument() is "
-           "false where it does not fit into 32 bytes, with the zero at its end",
-           strlen(longest) + 1, run.status);
+    expect(
+        run.status == 2,
+        "with a greeting of %zu characters tour's status is %u, and 2 is expected: argument() is "
+        "false where it does not fit into 32 bytes, with the zero at its end",
+        strlen(longest) + 1, run.status);
     go(word, 0, false);
     prints_lines(5);
     go(word, 0, true);

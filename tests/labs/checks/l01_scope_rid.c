@@ -72,7 +72,7 @@ void lab_check(void)
            "secondary_bus() was asked %u times; three hops lead over two bridges", asked);
     expect(asked_segment == 3, "secondary_bus() was asked in segment %u instead of 3",
            asked_segment);
-    refused(follow("\x03\x00\x01\x00", 0, 2, &rid), STATUS_NOT_FOUND, "00:03.0 is no bridge",
+    refused(follow("\x03\x00\x01\x00", 0, 2, &rid), STATUS_NOT_FOUND, "00:03.0 is not a bridge",
             "the path over it was followed");
     refused(follow("\x00\x00\x01\x00", 0xff, 2, &rid), STATUS_NOT_FOUND,
             "secondary_bus() gives 256, and buses end at 255", "the path was followed");

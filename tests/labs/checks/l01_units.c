@@ -98,14 +98,14 @@ void lab_check(void)
     add(RID(0, 6, 0, 0), next, 0,
         "the scope of the bridge above it is of type 1: an endpoint's, which stands for itself "
         "alone");
-    add(RID(0, 0, 0x1f, 0), NULL, 0, "that scope is the I/O APIC's, which is no PCI function");
+    add(RID(0, 0, 0x1f, 0), NULL, 0, "that scope is the I/O APIC's, which is not a PCI function");
     add(RID(0, 0, 4, 0), NULL, 0,
-        "the path 4.0/0.0 begins at it, and it is no bridge: that scope names nothing "
+        "the path 4.0/0.0 begins at it, and it is not a bridge: that scope names nothing "
         "(STATUS_NOT_FOUND)");
     add(RID(0, 0, 0x15, 0), NULL, 3,
         "unit 3 has a scope that is this very function, after one whose path leads nowhere");
     add(RID(0, 0, 0x1d, 0), NULL, 0,
-        "only an RMRR has a scope that is this function, and an RMRR is no unit: "
+        "only an RMRR has a scope that is this function, and an RMRR is not a unit: "
         "look at the structure's type");
     add(RID(1, 0, 2, 0), NULL, 4, "unit 4 is that of its segment");
     add(RID(0, 8, 0, 0), NULL, 1,

@@ -35,7 +35,7 @@ static void ask(unsigned most, uint64_t input, uint64_t physical, uint64_t size,
 void lab_check(void)
 {
     const uint64_t at = (uint64_t)seeded("gigabyte", 1, 9, 3) * G1;
-    ask(3, at, at, 2 * G1, G1, "both addresses are aligned to 1 GiB and that much is wanted");
+    ask(3, at, at, 2 * G1, G1, "both addresses are aligned to 1 GiB and that much is expected");
     ask(3, at, at + G1, M2, M2, "a page may not be larger than what is mapped");
     ask(3, at, at, G1 - 4096, M2,
         "the last 4 KiB are not to be mapped: a page of 1 GiB would give them away");

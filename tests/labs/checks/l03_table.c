@@ -15,7 +15,7 @@ void lab_check(void)
     expect((got & 7) == 7,
            "bits 2:0 are %u: rights are those of all entries on the way together, so a table takes "
            "away nothing that its "
-           "pages have; 7 is wanted",
+           "pages have; 7 is expected",
            (unsigned)(got & 7));
     expect(
         (got >> 7 & 1) == 0,

@@ -39,7 +39,7 @@ static void plain(void)
            "the unit does not translate (TES is 0): all requests pass");
     expect(unit->counts.context_global == 1 && unit->counts.iotlb_global == 1,
            "all of the context cache was invalidated %u times and all of the IOTLB %u times; once "
-           "each after SRTP is wanted (VT-d 6.6)",
+           "each after SRTP is expected (VT-d 6.6)",
            unit->counts.context_global, unit->counts.iotlb_global);
     expect(vtd.unit[0].translating,
            "`translating` of the unit is still false: nobody looks at its fault records");

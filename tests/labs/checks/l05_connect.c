@@ -71,7 +71,7 @@ static void expect_costs(const char *what)
            what, unit->counts.context_device, unit->counts.context_global);
     expect(unit->counts.iotlb_domain == 1 && unit->counts.iotlb_global == 0,
            "%s: the IOTLB was invalidated %u times for one domain and %u times for all; 1 and 0 "
-           "are wanted",
+           "are expected",
            what, unit->counts.iotlb_domain, unit->counts.iotlb_global);
     expect(unit->counts.wait == 1,
            "%s: %u waits; both requests go into one list, with one wait behind it", what,
@@ -187,7 +187,7 @@ static void refusals(void)
     machine_of(MODEL_CAP, MODEL_ECAP);
     host_pages_limit(pages_in_use());
     expect(connect() == STATUS_NO_MEMORY,
-           "no page is left for a context table: STATUS_NO_MEMORY is wanted");
+           "no page is left for a context table: STATUS_NO_MEMORY is expected");
     host_pages_limit(SIZE_MAX);
     size_t before = pages_in_use();
     asking("iommu_block() on a bus without a context table");

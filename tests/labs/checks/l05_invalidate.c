@@ -107,8 +107,9 @@ void lab_check(void)
     connected(MODEL_CAP, MODEL_ECAP);
     unmap(0x3000, 0x3000);
     expect_gone(0x3000, 0x6000, "after three pages were unmapped");
-    expect(unit->counts.iotlb_domain == 1, "three pages are no power of two: 2^order pages can be "
-                                           "named, so the whole domain is invalidated here");
+    expect(unit->counts.iotlb_domain == 1,
+           "three pages are not a power of two: 2^order pages can be "
+           "named, so the whole domain is invalidated here");
     connected(MODEL_CAP, MODEL_ECAP);
     unmap(0x4000, 0x3000);
     expect_gone(0x4000, 0x7000, "after three pages were unmapped, the first of which is aligned");

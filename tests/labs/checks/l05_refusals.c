@@ -22,7 +22,7 @@ static void refused(const struct pci_function *one, enum status wanted, const ch
     host_log_clear();
     asking("iommu_connect(): %s", what);
     enum status got = iommu_connect(one, &domain);
-    expect(got == wanted, "%s: the status is \"%s\", %s is wanted", what, status_name(got), name);
+    expect(got == wanted, "%s: the status is \"%s\", %s is expected", what, status_name(got), name);
 }
 
 /* An operator sees in the log why a device is not given to a guest. */

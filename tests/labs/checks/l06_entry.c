@@ -106,7 +106,7 @@ static void expect_costs(const char *what)
 {
     expect(unit->counts.iec_index == 1 && unit->counts.iec_global == 0,
            "%s: the interrupt entry cache was invalidated %u times for one entry and %u times for "
-           "all; 1 and 0 are wanted",
+           "all; 1 and 0 are expected",
            what, unit->counts.iec_index, unit->counts.iec_global);
     vtd_model_counts_clear(unit);
 }

@@ -57,7 +57,7 @@ static void gives_up(const char *what, const char *says)
     enum status status = open(what);
     unsigned took = (unsigned)((clock_microseconds() - before) / 1000);
     expect(status == STATUS_TIMEOUT && strstr(host_log_text(), says) != NULL,
-           "%s: nvme_open() says %s and logs \"%s\"; timeout is wanted, and \"%s\" in the log",
+           "%s: nvme_open() says %s and logs \"%s\"; timeout is expected, and \"%s\" in the log",
            doing, status_name(status), reason(), says);
     expect(took + 20 >= allowed,
            "%s: given up after %u ms, and CAP.TO gives the controller %u (3.1.3.1)", doing, took,

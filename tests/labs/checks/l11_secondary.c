@@ -74,8 +74,9 @@ static void finding(void)
 static void expect_action(enum nvme_action action, enum nvme_resource kind, uint16_t id,
                           uint16_t count)
 {
-    expect(managements == 1, "%s: %u Virtualization Management commands arrived, and one is wanted",
-           doing, managements);
+    expect(managements == 1,
+           "%s: %u Virtualization Management commands arrived, and one is expected", doing,
+           managements);
     const struct managed *got = &managed[0];
     expect(got->action == action && got->kind == kind && got->id == id,
            "%s: CDW10 has action %xh (bits 3:0), resource type %u (10:8), controller %u (31:16); "

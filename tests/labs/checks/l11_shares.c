@@ -68,11 +68,11 @@ static void shares(void)
         model.granularity[0] = too_few[i][2];
         now("VQFRT %u, VQFRSM %u, VQGRAN %u, 2 VFs", model.total[0], model.most[0],
             model.granularity[0]);
-        expect(
-            started(2) == STATUS_UNSUPPORTED && strstr(reason(), "fewer VFs") != NULL,
-            "%s: not refused; fewer than two queue pairs each, admin and I/O, are no controller: 0 "
-            "says so (8.26.1)",
-            doing);
+        expect(started(2) == STATUS_UNSUPPORTED && strstr(reason(), "fewer VFs") != NULL,
+               "%s: not refused; fewer than two queue pairs each, admin and I/O, are not a "
+               "controller: 0 "
+               "says so (8.26.1)",
+               doing);
     }
 }
 

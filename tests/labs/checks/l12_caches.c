@@ -26,7 +26,7 @@ static void expect_request(struct vtd_descriptor of, unsigned granularity, uint1
            what, VTD_DESCRIPTOR_TYPE(got.low));
     unsigned is = (unsigned)FIELD(got.low, 5, 4);
     expect(is == granularity,
-           "%s is followed by a PASID-cache request of granularity %u; %u is wanted: 0 is one "
+           "%s is followed by a PASID-cache request of granularity %u; %u is expected: 0 is one "
            "domain's, 1 one PASID's, 3 all",
            what, is, granularity);
     expect(granularity == 3 || FIELD(got.low, 31, 16) == id,
@@ -54,7 +54,7 @@ void lab_check(void)
     expect(
         unit->counts.pasid_domain == 1 && unit->counts.pasid_global == 0,
         "iommu_connect(): PASID entries of one domain were invalidated %u times and %u times all; "
-        "1 and 0 are wanted",
+        "1 and 0 are expected",
         unit->counts.pasid_domain, unit->counts.pasid_global);
     expect_reaches(0x1000, "connected");
     expect(disconnect() == STATUS_OK, "iommu_disconnect() refuses: %s", host_log_text());

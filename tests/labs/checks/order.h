@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists like "master off, msix off": where what was done leaves what is wanted. */
+/* Lists like "master off, msix off": where what was done leaves what is expected. */
 #pragma once
 
 #include <stdbool.h>

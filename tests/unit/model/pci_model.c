@@ -449,7 +449,7 @@ static void sizing(const struct model_function *function, unsigned offset, uint3
     bool bridge = (function->config[0x0e] & 0x7f) == 1;
     bool bar = offset >= 0x10 && offset < (bridge ? 0x18u : 0x28u);
     if (bar && function->no_bars)
-        model_violation("a register that is no BAR was written", function->rid);
+        model_violation("a register that is not a BAR was written", function->rid);
     if (!bar || value != 0xffffffff || function->raw)
         return;
     if (model_bus_masters() > masters_while_sizing)

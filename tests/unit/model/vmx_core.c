@@ -155,7 +155,7 @@ void vmx_core_set_control(unsigned number, uint64_t value)
 static bool is_region(const char *instruction, uint64_t physical, unsigned malformed)
 {
     if ((physical & 0xfff) != 0 || physical == 0) {
-        vmx_core_violates("%s of %#llx: VM-instruction error %u, that is no page", instruction,
+        vmx_core_violates("%s of %#llx: VM-instruction error %u, that is not a page", instruction,
                           (unsigned long long)physical, malformed);
         return false;
     }

@@ -149,7 +149,8 @@ bool vtd_model_scalable_has_context(const struct vtd_model *unit, uint16_t sourc
 void vtd_model_scalable_fence(const struct vtd_model *unit) WEAK;
 
 /* --- surroundings --- */
-/* Registers that are no unit's: a device beside it. False: not there either. NULL: none. */
+/* Registers that belong to no unit, but to a device beside it. False: not there either. NULL: none.
+ */
 extern bool (*vtd_model_elsewhere)(uintptr_t address, unsigned width, uint64_t *value, bool write);
 void vtd_model_x2apic(bool on);
 void vtd_model_control_core(uint32_t apic_id);

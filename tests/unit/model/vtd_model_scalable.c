@@ -40,7 +40,7 @@ static const char *pasid_problem(const struct vtd_model *unit, uint64_t low, uin
     if (VTD_PASID_PGTT(low) != VTD_PASID_SECOND_STAGE)
         return "PGTT is not second-stage (010b)";
     if (width > 3 || (VTD_CAP_SAGAW(unit->cap) & BIT(width)) == 0)
-        return "AW is no depth that the unit has";
+        return "AW is not a depth that the unit has";
     if ((low & VTD_PASID_ADDRESS) == 0 || (low & BITS(11, 9)) != 0)
         return "bits 11:9 are set, or there is no second-stage table";
     if (VTD_PASID_DID(high) == 0 ||

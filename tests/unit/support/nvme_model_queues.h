@@ -148,7 +148,7 @@ static void enable(struct part *part, uint32_t value)
     demand(part->csts == 0 && part->turns == 0,
            "CC.EN becomes 1 while CSTS.RDY is 1; the controller has not stopped yet (3.1.3.5)");
     demand(value == 0x00460001,
-           "CC is %#x and 0x460001 is wanted: IOCQES 4 (16 bytes), IOSQES 6 (64 bytes), MPS 0 (4 "
+           "CC is %#x and 0x460001 is expected: IOCQES 4 (16 bytes), IOSQES 6 (64 bytes), MPS 0 (4 "
            "KiB), EN (3.1.3.5)",
            value);
     demand(part->aqa != 0 && part->asq != 0 && part->acq != 0,
