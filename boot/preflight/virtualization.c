@@ -106,7 +106,7 @@ void preflight_virtualization(const struct preflight_cpu *cpu, struct preflight 
     } else if (!svm) {
         log_event("cpu.refused",
                   "name=vmx message=\"CPUID 1 ECX bit 5 is clear: this CPU has no VMX, or the "
-                  "machine is virtual and its host does not offer nested virtualisation\"");
+                  "machine is virtual and its host does not offer nested virtualization\"");
     }
     if (svm)
         facts->svm = svm_log(cpu);

@@ -213,7 +213,7 @@ static void guard_entries(bool flush_cache)
 const struct vcpu_setup vmx_setup = {
     .offered = offered,
     .absent = "CPUID 1 ECX bit 5 is clear: this CPU has no VMX, or the machine is virtual and its "
-              "host does not offer nested virtualisation",
+              "host does not offer nested virtualization",
     .backend = &vmx_backend,
     .probe = probe,
     .enable_core = enable_core,

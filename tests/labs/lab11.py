@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""L11: a PF driver for a second device: NVMe with virtualisation enhancements."""
+"""L11: a PF driver for a second device: NVMe with virtualization enhancements."""
 
 from .kinds import Edit, Host, Lab, Machine, Mistake, Question, Step
 

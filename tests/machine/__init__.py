@@ -10,7 +10,7 @@
 from pathlib import Path
 
 from .bochs import Bochs
-from .kvm import choose_machine, nested_virtualisation
+from .kvm import choose_machine, nested_virtualization
 from .logfmt import LogLine, LogReader, parse_line
 from .machine import (PATIENCE, STATUS_FAILED, STATUS_OK, Machine, MachineEnded, MachineError, MachineTimeout, Outcome)
 from .qemu import Kvm, Tcg
@@ -29,4 +29,4 @@ def machine(name: str, spec: MachineSpec, time_limit: float = 60.0, directory: P
 
 __all__ = ["MACHINES", "PATIENCE", "STATUS_FAILED", "STATUS_OK", "Bochs", "Kvm", "LogLine", "LogReader", "Machine", "MachineEnded",
            "MachineError", "MachineSpec", "MachineTimeout", "Nic", "Nvme", "Outcome", "Stack", "Tcg", "choose_machine",
-           "machine", "nested_virtualisation", "parse_line", "scenario_file"]
+           "machine", "nested_virtualization", "parse_line", "scenario_file"]

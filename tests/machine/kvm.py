@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether this machine's KVM really offers nested virtualisation.
+"""Whether this machine's KVM really offers nested virtualization.
 
 An openable /dev/kvm proves nothing: containers and cloud machines have it with VMX and SVM hidden. What
 counts is the CPUID that KVM would give to a guest (KVM_GET_SUPPORTED_CPUID)."""
@@ -34,7 +34,7 @@ def supported_cpuid(device: str = "/dev/kvm") -> dict[int, tuple[int, int, int, 
     return leaves
 
 
-def nested_virtualisation(read=supported_cpuid) -> tuple[bool, str]:
+def nested_virtualization(read=supported_cpuid) -> tuple[bool, str]:
     """(usable, a sentence that says why)."""
     try:
         leaves = read()
@@ -49,10 +49,10 @@ def nested_virtualisation(read=supported_cpuid) -> tuple[bool, str]:
     if leaves.get(0x80000001, (0, 0, 0, 0))[2] & SVM:
         return True, "KVM offers SVM to its guests"
     return False, ("/dev/kvm opens, but KVM offers neither VMX nor SVM to its guests "
-                   "(no nested virtualisation here, or the module parameter nested=0)")
+                   "(no nested virtualization here, or the module parameter nested=0)")
 
 
 def choose_machine(read=supported_cpuid) -> tuple[str, str]:
     """('kvm' or 'tcg', why)."""
-    usable, reason = nested_virtualisation(read)
+    usable, reason = nested_virtualization(read)
     return ("kvm", reason) if usable else ("tcg", f"{reason}; emulating with SVM instead")

@@ -139,7 +139,7 @@ class Tcg(Machine):
 
 
 class Kvm(Tcg):
-    """The same machine on this machine's KVM; it needs nested virtualisation."""
+    """The same machine on this machine's KVM; it needs nested virtualization."""
 
     name = "kvm"
 

@@ -78,7 +78,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     build = paths.REPOSITORY / "build"
     parser.add_argument("--machine", **named("machine", sorted(MACHINES)),
-                        help="default: kvm where nested virtualisation is really offered and the machine comes up "
+                        help="default: kvm where nested virtualization is really offered and the machine comes up "
                              f"(the prompt within {' + '.join(str(seconds) for _, seconds in trial.MILESTONES)} s), else tcg")
     parser.add_argument("--like", **named("kind of machine", like.LIKES), metavar="KIND",
                         help="a machine like one of a laboratory (tcg): " +

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import (MachineError, MachineSpec, Nic, choose_machine, disk, initramfs, kvm, like, machine,  # noqa: E402
-                     nested_virtualisation, parse_line, paths, run, scenario, scenario_file, tables)
+                     nested_virtualization, parse_line, paths, run, scenario, scenario_file, tables)
 from machine.boot_media import gpt, make_image, needs_disk_tools  # noqa: E402
 from machine.blind import keys_of  # noqa: E402
 from machine.bochs import configuration  # noqa: E402
@@ -91,7 +91,7 @@ def test_reader_survives_bytes_that_are_no_text():
     assert [event.event for event in reader.events] == ["boot.start"]
 
 
-# Nested virtualisation.
+# Nested virtualization.
 
 def refuse(error):
     def read():
@@ -105,8 +105,8 @@ def refuse(error):
     ({1: (0, 0, ~kvm.VMX & 0xFFFFFFFF, 0), 0x80000001: (0, 0, ~kvm.SVM & 0xFFFFFFFF, 0)}, False, "neither"),
     ({}, False, "neither"),
 ])
-def test_nested_virtualisation_follows_the_cpuid_bit(leaves, usable, words):
-    found, reason = nested_virtualisation(lambda: leaves)
+def test_nested_virtualization_follows_the_cpuid_bit(leaves, usable, words):
+    found, reason = nested_virtualization(lambda: leaves)
     assert found is usable and words in reason
     assert choose_machine(lambda: leaves)[0] == ("kvm" if usable else "tcg")
 
@@ -117,7 +117,7 @@ def test_nested_virtualisation_follows_the_cpuid_bit(leaves, usable, words):
     (OSError(22, "Invalid argument"), "Invalid argument"),
 ])
 def test_no_kvm_is_explained(error, words):
-    found, reason = nested_virtualisation(refuse(error))
+    found, reason = nested_virtualization(refuse(error))
     assert not found and words in reason
     assert choose_machine(refuse(error))[0] == "tcg"
 

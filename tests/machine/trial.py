@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether a machine that nobody asked for by name comes up. Nested virtualisation that CPUID promises may still not
+"""Whether a machine that nobody asked for by name comes up. Nested virtualization that CPUID promises may still not
 work: QEMU can refuse to start, hang, die at the first VM entry, or leave the hypervisor without what it needs."""
 
 import threading
@@ -8,7 +8,7 @@ from .machine import Machine
 from .logfmt import LogLine
 
 # What has to be in the log, and within how many seconds of the one before (the first: of QEMU's start). A computer that
-# has nested virtualisation needs about a tenth of that.
+# has nested virtualization needs about a tenth of that.
 MILESTONES = (("boot.start", 60), ("cpu.backend", 20), ("monitor.ready", 40))
 LAST_WORDS = 200
 

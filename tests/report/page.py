@@ -134,7 +134,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
              ("Bulkhead",
               " ".join(filter(None, (record.value("boot.start", "version"), record.value("boot.start", "commit"))))),
              ("loader", record.value("boot.start", "loader")),
-             ("CPU virtualisation", {"svm": "SVM", "vmx": "VMX"}.get(backend, backend)),
+             ("CPU virtualization", {"svm": "SVM", "vmx": "VMX"}.get(backend, backend)),
              ("cores", record.value("cpu.online", "count")), ("VT-d", iommu),
              ("log", f"{record.source}, {record.lines} lines")]
     return [(name, value) for name, value in found if value]

@@ -45,7 +45,7 @@ def goes_on(run) -> None:
     ("max,+x2apic,-svm", "svm", "SVM"),
     ("max,-x2apic", "x2apic", "x2APIC"),
 ])
-def test_no_virtualisation(boot, cpu, name, word):
+def test_no_virtualization(boot, cpu, name, word):
     run = boot.to_the_end(NIC + ALONE + WITH_DEVICE, cpu=cpu)
     assert word in one(run, "cpu.refused", name=name)["message"]
     for guest in ("alone", "greedy"):
