@@ -28,6 +28,6 @@ def problems(folder: Path, lab: Lab) -> list[str]:
              for line in text_of(folder).splitlines() if line.strip() and not LINE.fullmatch(line)]
     answered = given(folder)
     keys = [question.key for question in lab.questions]
-    found += [f"{ANSWERS}: {lab.name} has no question {key}: there are {', '.join(keys)}" for key in answered if key not in keys]
+    found += [f"{ANSWERS}: {lab.name} has no question {key}: its questions are {', '.join(keys)}" for key in answered if key not in keys]
     return found + [f"{ANSWERS}: a line `{key} = ...` is missing: docs/course/{lab.name.lower()}.md, Questions"
                     for key in keys if not answered.get(key)]

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Grades a submission, offline. Of the submission only the lab's files are taken. They are laid over a tree made from
-this one, built, and run without network and in bounded time; a student's seed changes numbers, and checks that no
-student's tree has (--held-out) decide the last points."""
+"""Grades a submission, offline. Only the lab's files are taken from it. They are laid over a tree made from this one,
+built, and run without network and with a time limit. The student's seed changes the numbers, and checks that are in no
+student's tree (--held-out) decide the last points."""
 
 import argparse
 import csv
@@ -49,7 +49,7 @@ def taken(lab: Lab, folder: Path) -> dict[str, str]:
         for path in (folder / file, folder / Path(file).name):
             if path.is_file() and not path.is_symlink():
                 if path.stat().st_size > MOST_BYTES:
-                    raise NoSubmission(f"{path} has {path.stat().st_size} bytes; {MOST_BYTES} are the most")
+                    raise NoSubmission(f"{path} has {path.stat().st_size} bytes; at most {MOST_BYTES} are allowed")
                 found[file] = path.read_text(errors="replace")
                 break
         else:
@@ -85,14 +85,14 @@ def mark_questions(lab: Lab, judge: Judge, given: dict[str, str]) -> list[Mark]:
             raise NoSubmission(f"the questions of {lab.name} cannot be graded here: {problem}")
         right = question.answer(run).strip().lower() == given[question.key].lower()
         marks.append(Mark(f"question {question.key}", question.points if right else 0, question.points,
-                          "right" if right else f"{given[question.key]!r} is not what your configuration gives"))
+                          "right" if right else f"{given[question.key]!r} is not the answer for your configuration"))
     return marks
 
 
 def mark_held_out(given: HeldOut, lab: Lab, work: Path, texts: dict[str, str], right_so_far: bool) -> Mark:
     """All steps again with other numbers and on other machines: a share of the points for each."""
     if not right_so_far:
-        return Mark("held out", 0, HELD_OUT_POINTS, "only when all steps are right")
+        return Mark("held out", 0, HELD_OUT_POINTS, "graded only when all steps are right")
     originals = {file: (ROOT / file).read_text() for file in cutter.cut_files(lab)}
     failed = failures(lab, given, lambda seed: Judge(lab, ROOT, originals, work, seed), texts, ROOT)
     trials = max(len(given.trials), 1)
@@ -129,10 +129,10 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="grade", description=__doc__)
     parser.add_argument("submission", type=Path, metavar="FOLDER", help="a student's tree, or the lab's files alone")
     parser.add_argument("--lab", required=True, metavar="N", help="7 or L7")
-    parser.add_argument("--seed", type=number, default=0, metavar="N", help="the student's")
+    parser.add_argument("--seed", type=number, default=0, metavar="N", help="the student's seed")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="append a line for each step to FILE")
-    parser.add_argument("--held-out", type=Path, metavar="FOLDER", help="the teacher's own l7.py (docs/course/teachers.md; default: tests/labs/heldout)")
-    parser.add_argument("--work", type=Path, metavar="FOLDER", help="where it is built (default: build/grade)")
+    parser.add_argument("--held-out", type=Path, metavar="FOLDER", help="has the teacher's own l7.py (docs/course/teachers.md; default: tests/labs/heldout)")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="where to build it (default: build/grade)")
     return parser.parse_args(argv)
 
 

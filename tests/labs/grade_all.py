@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Grades a folder of submissions, one folder for each student, into one CSV file. Each is graded by a process of its own
-that is ended when its time is over. Who is in the CSV file for that lab is not graded again, so an interrupted call is
-taken up by another one."""
+"""Grades a folder of submissions, one folder for each student, into one CSV file. Each is graded by its own process,
+which is ended when its time is up. A student who is in the CSV file for that lab is not graded again, so after an
+interruption the same call continues."""
 
 import argparse
 import csv
@@ -69,9 +69,9 @@ def graded(lab: Lab, student: Student, folder: Path, held_out: Path | None, limi
             with table.open(newline="") as file:
                 return [(student.name, *row[1:]) for row in list(csv.reader(file))[1:]]
     if status is None:
-        text = f"it did not end within {limit:g} s"
+        text = f"the grading did not end within {limit:g} s"
     else:
-        text = (output.strip().splitlines() or ["the grader said nothing"])[-1].removeprefix("grade: ")
+        text = (output.strip().splitlines() or ["the grader printed nothing"])[-1].removeprefix("grade: ")
     return [(student.name, lab.name, student.seed, "not graded", 0, most(lab), text)]
 
 
@@ -96,11 +96,11 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="grade_all", description=__doc__)
     parser.add_argument("submissions", type=Path, metavar="FOLDER", help="FOLDER/STUDENT: a tree, or the lab's files alone")
     parser.add_argument("--lab", required=True, metavar="N", help="7 or L7")
-    parser.add_argument("--csv", required=True, type=Path, metavar="FILE", help="a line for each step of each student")
-    parser.add_argument("--students", type=Path, metavar="FILE", help="CSV: student,seed; without it every folder, seeds by name")
-    parser.add_argument("--held-out", type=Path, metavar="FOLDER", help="the teacher's own l7.py (default: tests/labs/heldout)")
-    parser.add_argument("--jobs", type=number, default=os.cpu_count() or 1, metavar="N", help="at a time (default: one for each core)")
-    parser.add_argument("--limit", type=number, default=LIMIT, metavar="S", help=f"seconds for a submission (default: {LIMIT})")
+    parser.add_argument("--csv", required=True, type=Path, metavar="FILE", help="gets a line for each step of each student")
+    parser.add_argument("--students", type=Path, metavar="FILE", help="CSV: student,seed; without it, every folder, with seeds from the names")
+    parser.add_argument("--held-out", type=Path, metavar="FOLDER", help="has the teacher's own l7.py (default: tests/labs/heldout)")
+    parser.add_argument("--jobs", type=number, default=os.cpu_count() or 1, metavar="N", help="submissions at a time (default: one for each core)")
+    parser.add_argument("--limit", type=number, default=LIMIT, metavar="S", help=f"seconds for each submission (default: {LIMIT})")
     return parser.parse_args(argv)
 
 
@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
         done, every = there_already(options.csv, lab), wanted(options)
         todo = [student for student in every if student.name not in done]
         if not every:
-            raise BadList(f"{options.submissions} has no folders of students")
+            raise BadList(f"{options.submissions} has no students' folders")
         jobs, limit = max(options.jobs, 1), max(options.limit, 1)
         print(f"{len(todo)} of {len(every)} submissions of {lab.name} to grade, {jobs} at a time, at most "
               f"{-(-len(todo) // jobs) * (limit + GRACE)} s", flush=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A lab's tree for each student of a list, each with a seed of its own. A folder that is there is left as it is, so a
-second call only makes the trees of those who came later."""
+"""Makes a lab's tree for each student of a list, each with its own seed. A folder that exists is left alone, so a second
+call only makes the trees of students who were added later."""
 
 import argparse
 import csv
@@ -41,7 +41,7 @@ def one(lab, student: Student, target: Path) -> tuple[str, str]:
         except NoTree:
             raise NoTree(f"{target} exists and is not a lab's tree: move it away") from None
         if (tree.lab.name, tree.seed) != (lab.name, student.seed):
-            raise NoTree(f"{target} is a tree of {tree.lab.name} with seed {tree.seed}, not of {lab.name} with {student.seed}: "
+            raise NoTree(f"{target} is a tree of {tree.lab.name} with seed {tree.seed}, not of {lab.name} with seed {student.seed}: "
                          "choose another TO=")
         return "kept", ""
     make_tree(lab, target, student.seed)
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     except (BadList, NoTree, manifest.UnknownLab, cutter.DoesNotFit, OSError) as error:
         print(f"handout: {error}", file=sys.stderr)
         return 2
-    print(f"{len(rows)} trees of {lab.name} in {to}; {to / LIST} says which seed is whose")
+    print(f"{len(rows)} trees of {lab.name} in {to}; {to / LIST} lists the seeds")
     return 0
 
 

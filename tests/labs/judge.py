@@ -50,7 +50,7 @@ def explain_crash(output: str, status: int | None) -> str:
                  "global-buffer-overflow": "goes past the end of an array", "stack-buffer-overflow": "goes past the end of an array",
                  "stack-overflow": "calls itself without end"}
         return f"{found[2]}{f' ({found[3]})' if found[3] else ''} {kinds.get(found[1], found[1])}{during}"
-    return f"the check ended with status {status} and did not say what is wrong{during}"
+    return f"the check ended with status {status} and did not say what was wrong{during}"
 
 
 def explain_unit(root: Path, output: str, status: int | None) -> str:
@@ -83,7 +83,7 @@ def run_host(root: Path, check: Host, seed: int) -> Verdict:
            "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"}
     status, output = ended([*guard(), str(root / "build/labs" / check.program)], root, (LIMIT + 10) * PATIENCE, env)
     if status is None:
-        return wrong(f"it did not end within {LIMIT} s")
+        return wrong(f"the check did not end within {LIMIT} s")
     found = re.search(r"^wrong: (.*)$", output, re.MULTILINE)
     if found:
         return wrong(found[1])
@@ -147,7 +147,7 @@ class Judge:
             cutter.body_of(texts[step.file], step.function, step.file)
             laid = cutter.others_filled(texts, self.originals, self.lab, step)
         except cutter.DoesNotFit as error:
-            return wrong(f"{error}; its name, and its braces in column 0, must stay")
+            return wrong(f"{error}; keep its name, and its braces in column 0")
         self.prepare(laid | (around or {}))
         for check in step.checks:
             verdict = run_check(self.work, check, self.seed)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The labs of the course: makes a lab's tree, and inside one checks it, gives hints and fills steps in."""
+"""The labs of the course: makes a lab's tree; in a lab's tree, checks it, gives hints and fills in steps."""
 
 import argparse
 import re
@@ -27,12 +27,12 @@ def number(text: str) -> int:
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    new = commands.add_parser("new", help="make the tree of a lab; without --lab, list them")
+    new = commands.add_parser("new", help="make a lab's tree; without --lab, list the labs")
     new.add_argument("--lab", metavar="N", help="7 or L7")
-    new.add_argument("--to", type=Path, metavar="FOLDER", help="where to (default: bulkhead-L7 beside this tree)")
-    new.add_argument("--seed", type=number, default=0, metavar="N", help="a student's own numbers; 0: those in the text")
-    for name, text in (("check", "what is done, what is wrong and why"), ("hint", "what a step is about"),
-                       ("fill", "the solution of a step in place of yours")):
+    new.add_argument("--to", type=Path, metavar="FOLDER", help="the new tree's folder (default: bulkhead-L7 beside this tree)")
+    new.add_argument("--seed", type=number, default=0, metavar="N", help="the student's seed, which changes the numbers; 0: those in the text")
+    for name, text in (("check", "say what is done, what is wrong and why"), ("hint", "say what a step must do"),
+                       ("fill", "put in the solution of a step in place of yours")):
         command = commands.add_parser(name, help=text)
         command.add_argument("--step", type=number, metavar="N", required=name == "fill")
     command = commands.add_parser("pages", help="compare the tables in docs/course/ with the code")
@@ -48,7 +48,7 @@ def filled(page: str, lab, root: Path = HERE) -> str:
     steps += [f"| | | together | {sum(lines.values())} |"]
     questions = ["| key | question |", "|---|---|"]
     questions += [f"| `{question.key}` | {question.text} |" for question in lab.questions]
-    planted = [f"The checks name {len(lab.mistakes)} mistakes that were planted into these functions: "
+    planted = [f"The checks name {len(lab.mistakes)} mistakes that the tests plant in these functions: "
                + ", ".join(mistake.name for mistake in lab.mistakes) + "."]
     for name, text in (("steps", steps), ("questions", questions), ("mistakes", textwrap.wrap(planted[0], 118, break_on_hyphens=False))):
         page = replaced(page, name, text)
@@ -94,7 +94,7 @@ def pages(options: argparse.Namespace) -> int:
             stale.append(str(path.relative_to(HERE)))
             if options.write:
                 path.write_text(text)
-    print("\n".join(stale) or "all pages have the tables of today")
+    print("\n".join(stale) or "all pages are up to date")
     return 1 if stale and not options.write else 0
 
 
@@ -103,7 +103,7 @@ def print_list() -> None:
     for lab in manifest.labs():
         lines = sum(cutter.lines_of((HERE / step.file).read_text(), step.function) for step in lab.steps)
         print(f"{lab.name:<5} {lab.hours:>5}  {len(lab.steps):>5}  {lines:>5}  {lab.title}")
-    print("make lab L=7 TO=folder makes a tree; docs/course/ has a page for each")
+    print("make lab L=7 TO=folder makes a tree; docs/course/ has a page for each lab")
 
 
 def new(options: argparse.Namespace) -> int:
@@ -116,8 +116,8 @@ def new(options: argparse.Namespace) -> int:
     print(f"{lab.name}, {lab.title}: {tree.root}")
     for step in lab.steps:
         lines = cutter.lines_of((HERE / step.file).read_text(), step.function)
-        print(f"  step {step.number}  {step.function}() in {step.file}, {lines} lines here")
-    print(f"Read docs/course/{lab.name.lower()}.md there, then: make lab-check; make lab-hint STEP=1")
+        print(f"  step {step.number}  {step.function}() in {step.file}, {lines} lines to write")
+    print(f"Read docs/course/{lab.name.lower()}.md there, then run: make lab-check; make lab-hint STEP=1")
     return 0
 
 
@@ -126,7 +126,7 @@ def chosen(tree: Tree, step: int | None) -> list:
         return list(tree.lab.steps)
     found = tree.lab.step(step)
     if found is None:
-        raise NoTree(f"{tree.lab.name} has no step {step}: 1 to {len(tree.lab.steps)}")
+        raise NoTree(f"{tree.lab.name} has no step {step}: its steps are 1 to {len(tree.lab.steps)}")
     return [found]
 
 
@@ -145,7 +145,7 @@ def check(options: argparse.Namespace) -> int:
         verdicts.append(verdict)
         for problem in answers.problems(tree.root, tree.lab):
             print(problem)
-    print(f"{tree.lab.name}: {right} of {len(steps)} steps right")
+    print(f"{tree.lab.name}: {right} of {len(steps)} steps are right")
     return 0 if all(verdict.right for verdict in verdicts) else 1
 
 

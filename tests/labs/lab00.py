@@ -14,7 +14,7 @@ GREETINGS = ("hello", "ahoy", "servus", "salut", "moin", "ciao")
 
 
 def config(seed: int) -> str:
-    return ("# Your guest, and another one beside it until it is stopped at the prompt.\n\n"
+    return ("# Your guest, and another one that runs beside it until you stop it at the prompt.\n\n"
             f"[guest tour]\nimage  = tour.elf\nmemory = {8 + 4 * (seed % 5)}M\n"
             f"args   = greeting={GREETINGS[(seed + 1) % 6]} lines={7 + seed % 12}\ntime_limit = 20\nexpect = exit 0\n\n"
             "[guest beside]\nimage  = hello.elf\nmemory = 8M\nargs   = ticks=100000000\nexpect = stopped\n")
@@ -50,8 +50,8 @@ def tour_as_predicted(run) -> str | None:
     counted, number = at[1] - at[0], int(told[1])
     if number == counted:
         return None
-    why = {-1: f"{lines} lines are {lines} calls, and the second event is one too, counted before it is logged: N+1, not N",
-           1: "the first event is counted at the first event already: N+1, not N+2"}.get(number - counted, "each print() and each event() is one exit")
+    why = {-1: f"{lines} lines are {lines} calls, and the second event is one too, which is counted before it is logged: N+1, not N",
+           1: "the first event's own exit is already in the first count: N+1, not N+2"}.get(number - counted, "each print() and each event() is one exit")
     return f"tour said {number} exits between its two events, and the log counted {counted}, from {at[0]} to {at[1]}; {why}"
 
 
@@ -64,10 +64,10 @@ def cpus_as_they_are(run) -> str | None:
     answer = answer_to(run, "cpus")
     online = next((line.number("count") for line in run.events if line.event == "cpu.online"), None)
     if answer is None or online is None:
-        return "`cpus` was typed when tour had ended, and the prompt did not take it"
+        return "`cpus` was typed when tour had ended, but the prompt did not accept it"
     listed = [line for line in answer if line.startswith("core ")]
     if len(listed) != online:
-        return f"`cpus` lists {len(listed)} cores, and {online} are online (cpu.online)"
+        return f"`cpus` lists {len(listed)} cores, but {online} are online (cpu.online)"
     for core, line in enumerate(listed):
         guest = where_guests_run(run).get(core)
         state = "control core" if core == 0 else f"guest {guest}" if guest else "idle"
@@ -90,7 +90,7 @@ def uptime_as_it_is(run) -> str | None:
     form = re.compile(r"(\d+) days (\d\d):(\d\d):(\d\d), \[(\d+)\.(\d{6})\] in the log")
     found = [form.fullmatch(line) for line in answer or []]
     if answer is not None and not any(found) and (not any(answer) or any(form.match(line) for line in answer)):
-        return "`uptime` answers no line of its own: one ends with \\n, or the prompt stands behind it"
+        return "`uptime` answers no line of its own: one ends with \\n, otherwise the prompt follows on the same line"
     if answer is None or not any(found):
         return f"`uptime` answers \"{' '.join(answer or [])}\"; wanted \"D days HH:MM:SS, [S.UUUUUU] in the log\", with zeros in front"
     days, hours, minutes, rest, seconds, fraction = map(int, next(filter(None, found)).groups())
@@ -110,8 +110,8 @@ def as_it_is(run) -> str | None:
         return None
     for line in run.events:
         if line.event == "guest.stopped" and line.get("name") == "tour" and (line["reason"], line["status"]) != ("exit", "0"):
-            return (f"tour ended with reason={line['reason']} status={line['status']}; exit and 0 are expected"
-                    + ("; its time limit is over: a loop that never ends" if line["reason"] == "time-limit" else ""))
+            return (f"tour ended with reason={line['reason']} status={line['status']}; expected reason=exit and status=0"
+                    + ("; its time is over: perhaps a loop never ends" if line["reason"] == "time-limit" else ""))
     return tour_as_predicted(run) or cpus_as_they_are(run) or uptime_as_it_is(run)
 
 
@@ -123,32 +123,33 @@ LAB = Lab(
     name="L0", title="A tour: look round, write a guest, write two commands", hours=3, config=config,
     steps=(
         Step(1, TOUR, "greet", "return true;",
-             "Read greeting= from args into 32 bytes (argument()). Missing or too long: say so, and return false. Else "
-             "print \"GREETING from the core with APIC id N, M MiB of memory\" and return true. guest/runtime/runtime.h has "
-             "what you need; a line is shown when it ends.", (Host("l00_tour"),)),
+             "Read greeting= from args into 32 bytes (argument()). If it is missing or too long, say so and return false. "
+             "Otherwise print \"GREETING from the core with APIC id N, M MiB of memory\" and return true. "
+             "guest/runtime/runtime.h has what you need. A line is shown only when it ends.", (Host("l00_tour"),)),
         Step(2, TOUR, "print_lines", "(void)lines;",
-             "The event BEGIN, then \"line 1 of N\" to \"line N of N\", a print() each, then the event END.", (Host("l00_tour"),)),
+             "Raise the event BEGIN, print \"line 1 of N\" to \"line N of N\" with one print() each, then raise the event END.", (Host("l00_tour"),)),
         Step(3, TOUR, "exits_between", "(void)lines;\nreturn 0;",
-             "How many exits the log counts between the two events when N lines are printed. guest.event has exits=, all exits "
-             "until then. Say a number before you look.", (RUN,)),
+             "Return how many exits the log counts between the two events when N lines are printed. guest.event has exits=, the "
+             "number of all exits so far. Predict the number before you look.", (RUN,)),
         Step(4, TOUR, "guest_main", "return 0;",
-             "Read lines= (5 without it), greet, print the lines, then \"N exits between the two events\". Its result is the "
-             "guest's status: 0, and 2 when there was no greeting.", (Host("l00_tour"),)),
+             "Read lines= (5 without it), call greet(), print the lines, then print \"N exits between the two events\". The "
+             "result is the guest's status: 0, or 2 if there was no greeting.", (Host("l00_tour"),)),
         Step(5, COMMANDS, "uptime", "",
-             "One line: days, hours, minutes and seconds since power on, and the same in seconds as the log writes it: "
-             "\"0 days 00:01:05, [65.000123] in the log\". clock_microseconds() has it; console_printf() prints, with the "
-             "conversions of hypervisor/base/format.h.", (RUN, Host("l00_uptime"))),
+             "Print one line: the days, hours, minutes and seconds since power-on, and the same time in seconds as the log "
+             "writes it: \"0 days 00:01:05, [65.000123] in the log\". clock_microseconds() returns the time; console_printf() "
+             "prints, with the conversions of hypervisor/base/format.h.", (RUN, Host("l00_uptime"))),
         Step(6, COMMANDS, "list_cpus", "",
-             "A line a core: \"core 1: APIC id 1, guest alpha\". cpu_count(), cpu_at(). Core 0 is the \"control core\"; others show "
-             "their state (absent, starting, idle, guest, failed, retired), and the guest's name behind it when they have a vCPU. Then, where "
-             "msr_read_safe() can read MSR_SMI_COUNT, \"SMIs, each of which stops all cores: N since reset, M since the last "
-             "look\" (the first look has all), each in 32 bits. SDM 4, table 2-20.", (RUN, Host("l00_cpus"))),
+             "Print one line for each core: \"core 1: APIC id 1, guest alpha\". Use cpu_count() and cpu_at(). Core 0 is the "
+             "\"control core\"; the others show their state (absent, starting, idle, guest, failed, retired), followed by the "
+             "guest's name if they have a vCPU. Then, if msr_read_safe() can read MSR_SMI_COUNT, print \"SMIs, each of which "
+             "stops all cores: N since reset, M since the last look\" (at the first look, M is N), each in 32 bits. SDM 4, table "
+             "2-20.", (RUN, Host("l00_cpus"))),
     ),
     whole=(RUN,),
     questions=(
-        Question("exits", "How many exits had tour when it ended? (guest.stopped)",
+        Question("exits", "How many exits had tour made when it ended? (guest.stopped)",
                  lambda run: next(line["exits"] for line in run.events if line.event == "guest.stopped" and line["name"] == "tour")),
-        Question("greeting-exits", "How many of them came before its first event, with it? (guest.event)", lambda run: str(counts(run)[0])),
+        Question("greeting-exits", "How many of these exits came up to its first event, including that event's own? (guest.event)", lambda run: str(counts(run)[0])),
         Question("beside-core", "On which core does beside run? (guest.started, cpus)",
                  lambda run: next(str(core) for core, name in where_guests_run(run).items() if name == "beside")),
     ),

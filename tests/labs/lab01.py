@@ -24,37 +24,37 @@ LAB = Lab(
     name="L1", title="ACPI: which unit is a device behind?", hours=5, config=config,
     steps=(
         Step(1, DMAR, "dmar_next", "return false;",
-             "Give the structure at *cursor (but never before DMAR_FIRST) and move the cursor behind it; false at the end, and for "
-             "one whose header does not fit, that is shorter than its type's fixed part, or longer than what is left. Which fields "
-             "a type has, and where, is in `layouts` (0: it has none); the rest of *structure is 0. Only bits 3:0 of the size field are "
-             "the size. Scopes begin behind the fixed part, or at the end for a type without. VT-d 5.0, 8.2 to 8.9.", (Host("l01_dmar_next"),)),
+             "Read the structure at *cursor (never before DMAR_FIRST) into *structure and move the cursor past it. Return false "
+             "at the end, and if the header does not fit, or if the length is below the type's fixed part or above what is left. "
+             "`layouts` says which fields a type has, and where (0: none); the rest of *structure is 0. Only bits 3:0 of the "
+             "size field are the size. Scopes begin after the fixed part, or at the end for a type without. VT-d 5.0, 8.2 to 8.9.", (Host("l01_dmar_next"),)),
         Step(2, DMAR, "dmar_scope_next", "return false;",
-             "Give the device scope at *cursor (an offset inside the structure, but never before scope_offset) and move the cursor "
-             "behind it; false at the structure's end, and for a length that cannot be (scope_length_possible). scope->offset is "
-             "the scope's in the table; a hop of the path is two bytes. VT-d 5.0, 8.3.1.", (Host("l01_scope_next"),)),
+             "Read the device scope at *cursor (an offset inside the structure, never before scope_offset) into *scope and move "
+             "the cursor past it. Return false at the structure's end, and for an impossible length (scope_length_possible()). "
+             "scope->offset is the scope's offset in the table; a hop of the path is two bytes. VT-d 5.0, 8.3.1.", (Host("l01_scope_next"),)),
         Step(3, DMAR, "dmar_scope_rid", "return STATUS_INVALID;",
-             "Follow the path from the start bus: each hop is a device and a function on the bus so far, and all but the last are "
-             "bridges, whose secondary bus (secondary_bus()) is the bus of the next hop. Device numbers end at 31, functions at 7 "
-             "(STATUS_INVALID, as for a path without hops). Where secondary_bus() gives no bus, which is 0 to 255, the bridge is not "
-             "there: STATUS_NOT_FOUND. VT-d 5.0, 8.3.1.",
+             "Follow the path from the start bus. Each hop is a device and a function on the bus reached so far. All hops but "
+             "the last are bridges, whose secondary bus (secondary_bus()) is the bus of the next hop. Device numbers go up to 31 "
+             "and functions up to 7 (otherwise STATUS_INVALID, as for a path without hops). If secondary_bus() does not return a "
+             "bus, which is 0 to 255, the bridge is not there: STATUS_NOT_FOUND. VT-d 5.0, 8.3.1.",
              (Host("l01_scope_rid"),)),
         Step(4, SCOPES, "scope_names", "return false;",
-             "Whether one of the structure's scopes is this function. Only scopes of type 1 (endpoint) and 2 (bridge) are PCI "
-             "functions, and when `ancestor` is set (the function is a bridge above the one that is looked for) only a bridge's "
-             "scope counts, since it stands for what is behind it. The start bus is as firmware numbered it: pci_bus_now() says "
-             "what it is now (negative: gone). pci_secondary_bus follows bridges. VT-d 5.0, 8.3.1.", (Host("l01_units"),)),
+             "Return whether one of the structure's scopes names this function. Only scopes of type 1 (endpoint) and 2 (bridge) "
+             "are PCI functions. When `ancestor` is set (the function is a bridge above the one that is looked for), only a "
+             "bridge's scope counts, since it covers what is behind it. The start bus has the number that firmware gave it: "
+             "pci_bus_now() returns its number now (negative: gone). pci_secondary_bus() follows bridges. VT-d 5.0, 8.3.1.", (Host("l01_units"),)),
         Step(5, SCOPES, "find_by_scope", "return false;",
-             "The first DRHD of the function's segment that has a scope of it. VT-d 5.0, 8.3.", (Host("l01_units"),)),
+             "Find the first DRHD of the function's segment that has a scope for the function. VT-d 5.0, 8.3.", (Host("l01_units"),)),
         Step(6, SCOPES, "find_include_all", "return false;",
-             "The DRHD of that segment with INCLUDE_PCI_ALL: the unit of all that no scope names. VT-d 5.0, 8.3.",
+             "Find the DRHD of that segment with INCLUDE_PCI_ALL: the unit of all functions that no scope names. VT-d 5.0, 8.3.",
              (Host("l01_units"),)),
     ),
     whole=(Machine("tcg", "lab", unit_found),),
     units=("test_dmar", "test_vtd_units"),
     questions=(
-        Question("unit-base", "At which address are the registers of the unit? (iommu.unit)",
+        Question("unit-base", "What is the address of the unit's registers? (iommu.unit)",
                  lambda run: next(line["base"] for line in run.events if line.event == "iommu.unit")),
-        Question("dmar-length", "How many bytes has this machine's DMAR? (acpi.table)",
+        Question("dmar-length", "How long is this machine's DMAR, in bytes? (acpi.table)",
                  lambda run: next(line["length"] for line in run.events if line.event == "acpi.table" and line["name"] == "DMAR")),
     ),
     mistakes=(

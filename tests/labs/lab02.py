@@ -36,40 +36,40 @@ LAB = Lab(
     name="L2", title="VMX: a guest runs", hours=10, config=config,
     steps=(
         Step(1, SETUP, "enable_core", "return STATUS_UNSUPPORTED;",
-             "Switch VMX on for this core: IA32_FEATURE_CONTROL (unlock_vmx()), a page for the VMXON region with the revision "
-             "identifier (VMX_BASIC_REVISION(), SDM 3C 24.11.5), then CR0 and CR4 as they are, but with the bits that "
-             "vmx_capabilities fixes to 1 and to 0, and with CR4.VMXE; vmx_on(). If that fails, VMXE is cleared and the page freed. Else what an earlier owner of the "
-             "core left in the TLB goes: INVEPT of all, and INVVPID of all where ept_vpid has it. STATUS_NO_MEMORY without a page. "
-             "SDM 3C 24.7, 24.8 and 29.4.3.", (Host("l02_enable"),)),
+             "Switch VMX on for this core: set up IA32_FEATURE_CONTROL (unlock_vmx()); allocate a page for the VMXON region, "
+             "with the revision identifier (VMX_BASIC_REVISION(), SDM 3C 24.11.5); write CR0 and CR4 as they are, except for the "
+             "bits that vmx_capabilities fixes to 1 and to 0, and with CR4.VMXE; then vmx_on(). If that fails, clear VMXE and "
+             "free the page. Otherwise remove what an earlier owner of the core left in the TLB: INVEPT of all, and INVVPID of "
+             "all if ept_vpid has it. STATUS_NO_MEMORY without a page. SDM 3C 24.7, 24.8 and 29.4.3.", (Host("l02_enable"),)),
         Step(2, SETUP, "create", "(void)vcpu;\nreturn STATUS_UNSUPPORTED;",
-             "A page that is a VMCS, in vcpu->control_page: it begins with the revision identifier, and the rest is the CPU's. "
-             "STATUS_NO_MEMORY without a page. SDM 3C 25.2.", (Host("l02_create"),)),
+             "Allocate a page for the VMCS, in vcpu->control_page. It begins with the revision identifier; the rest belongs to "
+             "the CPU. STATUS_NO_MEMORY without a page. SDM 3C 25.2.", (Host("l02_create"),)),
         Step(3, VCPU, "write_controls", "(void)vcpu;",
-             "The pin-based, primary, secondary and VM-exit controls that boot has chosen (vmx_controls.word[]); EXCEPTION_BITMAP; "
-             "no page-fault filter, no CR3 targets, no MSR lists; the bitmaps' physical addresses; ept_pointer(); vmx_cr0_mask(), "
-             "vmx_cr4_mask(). Where its secondary control is on (vmx_has()): the VPID (VMX_VPID), the XSS-exiting bitmap (0), the "
-             "ENCLS- and ENCLV-exiting bitmaps (all ones). A field whose control a CPU does not have does not exist there. SDM 3C "
-             "25.6, 25.7 and 27.2.1.", (CONTROLS,)),
+             "Write the pin-based, primary, secondary and VM-exit controls that boot has chosen (vmx_controls.word[]); "
+             "EXCEPTION_BITMAP; no page-fault filter, no CR3 targets, no MSR lists; the bitmaps' physical addresses; "
+             "ept_pointer(); vmx_cr0_mask() and vmx_cr4_mask(). Write these only if their secondary control is on (vmx_has()): "
+             "the VPID (VMX_VPID), the XSS-exiting bitmap (0), the ENCLS- and ENCLV-exiting bitmaps (all ones). On a CPU that "
+             "lacks a control, the control's field does not exist. SDM 3C 25.6, 25.7 and 27.2.1.", (CONTROLS,)),
         Step(4, VCPU, "write_host_state", "(void)vcpu;",
-             "What an exit loads: CR0, CR3, CR4, the FS and GS bases, IA32_PAT and IA32_EFER as this core has them now; the "
-             "selectors of x86/descriptors.h, 0 for FS and GS; the bases of this core's GDT (core_tables[], by the core's index), of "
-             "its task state behind it (CORE_GDT_SIZE) and of the IDT; no SYSENTER; RIP is vmx_way->exit_point. RSP is entry.asm's. "
-             "SDM 3C 25.5, 27.2.2 to 27.2.4, 28.5.", (HOST_STATE,)),
+             "Write what an exit loads: CR0, CR3, CR4, the FS and GS bases, IA32_PAT and IA32_EFER as this core has them now; "
+             "the selectors of x86/descriptors.h, and 0 for FS and GS; the bases of this core's GDT (core_tables[], by the "
+             "core's index), of its task state, which follows the GDT (CORE_GDT_SIZE), and of the IDT; no SYSENTER; RIP is "
+             "vmx_way->exit_point. entry.asm sets RSP. SDM 3C 25.5, 27.2.2 to 27.2.4, 28.5.", (HOST_STATE,)),
         Step(5, VCPU, "write_initial_state", "",
-             "What a reset sets and no struct vcpu_state carries: no link to another VMCS (all ones), IA32_DEBUGCTL 0, IA32_PAT "
-             "PAT_RESET, no SYSENTER, nothing blocked, active, no pending debug exception, no event to be injected. A vCPU that is "
-             "started again comes through here too. SDM 3C 25.4.2, 27.3.1.5.", (Host("l02_initial"),)),
+             "Write what a reset sets and struct vcpu_state does not hold: no link to another VMCS (all ones), IA32_DEBUGCTL 0, "
+             "IA32_PAT PAT_RESET, no SYSENTER, nothing blocked, active, no pending debug exception, no event to inject. This "
+             "function also runs when a vCPU is started again. SDM 3C 25.4.2, 27.3.1.5.", (Host("l02_initial"),)),
         Step(6, EXIT, "finish_instruction", "(void)rip;",
-             "The instruction that exited is done: RIP is `rip` now; blocking by STI and by MOV SS ends (nothing else in that field "
-             "changes); where RFLAGS has TF or RF, finish_flags(). This is on the way of each exit: vmcs_set() and vmcs_get() are the "
-             "quick ones. SDM 3C 25.4.2 and 28.3.3.", (Host("l02_finish"), RUNS)),
+             "The instruction that exited is done: RIP becomes `rip`; blocking by STI and by MOV SS ends (nothing else in that "
+             "field changes); if RFLAGS has TF or RF set, call finish_flags(). This is on the path of each exit: vmcs_set() and "
+             "vmcs_get() are the fast ones. SDM 3C 25.4.2 and 28.3.3.", (Host("l02_finish"), RUNS)),
     ),
     whole=(RUNS,),
     units=("test_vmx_controls", "test_vmx_exit", "test_vmx_inject"),
     questions=(
-        Question("alpha-exits", "How many exits did alpha make until it ended? (guest.stopped)",
+        Question("alpha-exits", "How many exits had alpha made when it ended? (guest.stopped)",
                  lambda run: of_event(run, "guest.stopped", "exits", "alpha")),
-        Question("pin", "With which pin-based controls do the guests run? (vmx.controls)",
+        Question("pin", "Which pin-based controls do the guests run with? (vmx.controls)",
                  lambda run: of_event(run, "vmx.controls", "pin")),
         Question("cr4-fixed", "Which bits of CR4 does this CPU fix to 1 in VMX operation? (vmx.fixed, the number before the colon)",
                  lambda run: of_event(run, "vmx.fixed", "cr4").partition(":")[0]),

@@ -28,33 +28,34 @@ LAB = Lab(
     name="L3", title="EPT: a guest's memory", hours=6, config=config,
     steps=(
         Step(1, EPT, "ept_leaf", "return physical;",
-             "The entry that maps a page of level 1 (4 KiB), 2 (2 MiB) or 3 (1 GiB): its address in bits 51:12, read, write and "
-             "execute by the rights, memory type write-back or, for PAGE_DEVICE, uncacheable, and the bit that tells a page from a "
-             "table where there can be both. SDM 3C, 29.3.2, tables 29-3, 29-5 and 29-7.", (Host("l03_leaf"),)),
+             "Return the entry that maps a page of level 1 (4 KiB), 2 (2 MiB) or 3 (1 GiB): its address in bits 51:12; read, "
+             "write and execute according to the rights; memory type write-back or, for PAGE_DEVICE, uncacheable; and the bit "
+             "that distinguishes a page from a table at levels that can have both. SDM 3C, 29.3.2, tables 29-3, 29-5 and 29-7.", (Host("l03_leaf"),)),
         Step(2, EPT, "ept_table", "return physical;",
-             "The entry that points at a lower table and takes no right away. SDM 3C, 29.3.2, tables 29-2, 29-4 and 29-6.",
+             "Return the entry that points at a lower table and takes no right away. SDM 3C, 29.3.2, tables 29-2, 29-4 and 29-6.",
              (Host("l03_table"),)),
         Step(3, EPT, "ept_rights", "return 0;",
-             "The rights (PAGE_*) that an entry gives, and for a page its memory type (ept_type()); 0 exactly when the processor "
-             "would call it not present. SDM 3C, 29.3.2.", (Host("l03_rights"),)),
+             "Return the rights (PAGE_*) that an entry gives and, for a page, its memory type (ept_type()); return 0 exactly "
+             "when the processor treats the entry as not present. SDM 3C, 29.3.2.", (Host("l03_rights"),)),
         Step(4, TABLE, "leaf_level", "return 1;",
-             "The level of the largest page that may begin at `input`: not above max_leaf_level, not above where tables on the way "
-             "end already (page_table_walk() says how far down they go), both addresses aligned to it, and no larger than `size`. "
-             "SDM 3C, 29.3.2.", (Host("l03_level"),)),
+             "Return the level of the largest page that may begin at `input`: not above max_leaf_level; not above the level "
+             "where the existing tables on the way end (page_table_walk() says how far down they go); both addresses aligned to "
+             "the page; and the page no larger than `size`. SDM 3C, 29.3.2.", (Host("l03_level"),)),
         Step(5, TABLE, "descend", "*status = STATUS_UNSUPPORTED;\nreturn NULL;",
-             "From the root down to the table whose entries are of `level`. Where an entry is not present, a new table is made and "
-             "linked (new_table(), link_table()); none left is STATUS_NO_MEMORY. A page in the way is STATUS_BUSY. "
-             "SDM 3C, 29.3.2.", (Host("l03_map"),)),
+             "Go from the root down to the table whose entries are of `level`. Where an entry is not present, make a new table "
+             "and link it (new_table(), link_table()); if none is left, the status is STATUS_NO_MEMORY. If a page is in the way, "
+             "it is STATUS_BUSY. SDM 3C, 29.3.2.", (Host("l03_map"),)),
         Step(6, TABLE, "page_table_map", "return STATUS_UNSUPPORTED;",
-             "Everything aligned to 4 KiB, inside the table's width (range_valid()) and 52 bits of physical address, with PAGE_READ: "
-             "else STATUS_INVALID. STATUS_BUSY, changing nothing, when any part is mapped (next_below()). Then page after page: "
-             "level, table (descend()), entry (write_entry()). SDM 3C, 29.3.2 and 29.3.3.1.", (Host("l03_map"),)),
+             "Everything must be aligned to 4 KiB, lie inside the table's width (range_valid()) and 52 bits of physical address, "
+             "and include PAGE_READ; otherwise STATUS_INVALID. If any part is mapped already (next_below()), return STATUS_BUSY "
+             "and change nothing. Then map page after page: level, table (descend()), entry (write_entry()). SDM 3C, 29.3.2 and "
+             "29.3.3.1.", (Host("l03_map"),)),
     ),
     whole=(Machine("bochs", "lab", both_end),),
     units=("test_page_table", "test_page_formats", "test_page_table_random"),
     questions=(
         Question("alpha-largest", "What is the largest page in alpha's tables? (guest.tables)", lambda run: tables_of(run, "alpha")),
-        Question("beta-bytes", "How many bytes of tables has beta? (guest.tables)",
+        Question("beta-bytes", "How many bytes do beta's tables take? (guest.tables)",
                  lambda run: next(line["memory_bytes"] for line in run.events if line.event == "guest.tables" and line["name"] == "beta")),
     ),
     mistakes=(

@@ -8,7 +8,7 @@ COMMAND, ENABLED, FAULTS = Host("l04_command"), Host("l04_enable"), Host("l04_fa
 
 
 def config(seed: int) -> str:
-    return ("# One guest, whose VF reaches for memory that nobody has given it: the unit blocks and records it.\n\n"
+    return ("# One guest whose VF accesses memory that the guest was not given: the unit blocks and records this.\n\n"
             f"[nic uplink]\ndevice = 8086:10c9\nvfs    = {2 + seed % 5}\n\n"
             f"[guest rogue]\nimage  = rogue.elf\nmemory = {16 + 16 * (seed % 2)}M\ndevice = uplink.vf{seed % 2}\n"
             f"args   = targets={0x40000000 + 0x100000 * (seed % 64):#x} rounds=3\nexpect = exit 0\nexpect_faults = 6\n")
@@ -22,8 +22,8 @@ def all_are_recorded(run) -> str | None:
     if not any(line.event == "iommu.enabled" for line in run.events):
         return None
     if any(line.event == "guest.started" and line["name"] == "rogue" for line in run.events) and len(rogues(run)) < 6:
-        return (f"rogue's VF was blocked six times and {len(rogues(run))} dma.fault were logged: a record that is not freed, or "
-                "not looked at, is where the next fault would have been")
+        return (f"rogue's VF was blocked six times, but only {len(rogues(run))} dma.fault lines were logged: a record that is not freed, "
+                "or not looked at, takes the place of the next fault")
     return None
 
 
@@ -35,50 +35,54 @@ LAB = Lab(
     name="L4", title="VT-d: turn units on, fault records", hours=6, config=config,
     steps=(
         Step(1, UNIT, "vtd_command", "(void)unit;\n(void)set;\n(void)clear;",
-             "Write one command to GCMD: what GSTS says is on, without the bits that are one-shot (VTD_GLOBAL_KEEP), without `clear`, "
-             "with `set`. GCMD itself cannot be read. VT-d 5.0, 11.4.4.1 and 11.4.4.2.", (COMMAND,)),
+             "Write one command to GCMD: the bits that GSTS says are on, without the one-shot bits (VTD_GLOBAL_KEEP), without "
+             "`clear`, with `set`. GCMD itself cannot be read. VT-d 5.0, 11.4.4.1 and 11.4.4.2.", (COMMAND,)),
         Step(2, UNIT, "vtd_switch", "return STATUS_UNSUPPORTED;",
-             "Switch one of TE, QIE, IRE, CFI on or off. Nothing to do when it is so already; else the command, and then wait until the "
-             "status follows (WAIT_UNTIL(), status_is()), at most VTD_WAIT: STATUS_TIMEOUT. VT-d 5.0, 11.4.4.1.", (COMMAND,)),
+             "Switch one of TE, QIE, IRE, CFI on or off. If it already has that state, there is nothing to do. Otherwise give "
+             "the command, and wait until the status follows (WAIT_UNTIL(), status_is()), at most VTD_WAIT; after that, "
+             "STATUS_TIMEOUT. VT-d 5.0, 11.4.4.1.", (COMMAND,)),
         Step(3, ENABLE, "latch", "return STATUS_UNSUPPORTED;",
-             "Give a one-shot command, SRTP or SIRTP, and wait for the bit of the same position in GSTS. The unit clears that bit "
-             "when it gets the command and sets it when it is done. The command is also given when the bit is set from before. "
-             "VT-d 5.0, 11.4.4.1 (SRTP) and 11.4.4.2 (RTPS).", (ENABLED,)),
+             "Give a one-shot command, SRTP or SIRTP, and wait for the bit at the same position in GSTS. The unit clears that "
+             "bit when it receives the command and sets it when the command is done. Give the command even if the bit is still "
+             "set from before. VT-d 5.0, 11.4.4.1 (SRTP) and 11.4.4.2 (RTPS).", (ENABLED,)),
         Step(4, ENABLE, "set_root_table", "return STATUS_UNSUPPORTED;",
-             "Make the unit use unit->root. A unit that firmware left translating goes on translating, and one iommu.takeover is "
-             "logged (\"... it stays on\"); only where the table had another format (RTADDR.TTM is not 0) must TE be off first, and "
-             "iommu.takeover say so. Drain the write buffer (vtd_write_buffer_flush()), write the table's physical address to RTADDR, let the "
-             "unit take it (latch()), and invalidate all contexts and all translations in one list (vtd_invalidate(), which says "
-             "itself what fails). What else does not follow: gives_up(), with what it does not do (\"it does not take a root "
-             "table\"). VT-d 5.0, 6.6, 6.8 and 11.4.5.",
+             "Make the unit use unit->root. A unit that firmware left translating keeps translating, and one iommu.takeover is "
+             "logged (\"... it stays on\"). Only if the table had another format (RTADDR.TTM is not 0) must TE be off first, and "
+             "iommu.takeover must say so. Drain the write buffer (vtd_write_buffer_flush()), write the table's physical address "
+             "to RTADDR, make the unit take it (latch()), and invalidate all contexts and all translations in one list "
+             "(vtd_invalidate(), which reports its own failures). If the unit does not follow in another step, call gives_up() "
+             "with what it does not do (\"it does not take a root table\"). VT-d 5.0, 6.6, 6.8 and 11.4.5.",
              (ENABLED,)),
         Step(5, ENABLE, "vtd_unit_enable", "return STATUS_UNSUPPORTED;",
-             "The order: root table, TE (gives_up() with \"translation cannot be turned on\"), unit->translating, protected memory off, "
-             "interrupts (allowed if the DMAR table's flags say so), fault event. A unit that cannot remap interrupts "
-             "(STATUS_UNSUPPORTED) is kept; one that fails at it is refused (gives_up(), \"interrupt remapping cannot be set up: a device "
-             "could forge interrupts\"), but it translates, so it gets its fault event and the result is STATUS_OK. VT-d 5.0, 11.4.4.1 and 11.4.14.", (ENABLED,)),
+             "The order is: root table, TE (gives_up() with \"translation cannot be turned on\"), unit->translating, protected "
+             "memory off, interrupts (allowed if the DMAR table's flags say so), fault event. A unit that cannot remap "
+             "interrupts (STATUS_UNSUPPORTED) is kept. A unit that fails to set this up is refused (gives_up(), \"interrupt "
+             "remapping cannot be set up: a device could forge interrupts\"), but it translates, so it gets its fault event and "
+             "the result is STATUS_OK. VT-d 5.0, 11.4.4.1 and 11.4.14.", (ENABLED,)),
         Step(6, FAULT, "vtd_fault_free", "(void)unit;\n(void)index;",
-             "Free a fault record: its F bit is cleared by writing 1, in the last 32 bits of its 128. vtd_fault_record() has the "
-             "offset. VT-d 5.0, 11.4.7.6.", (FAULTS,)),
+             "Free a fault record: clear its F bit, which is in the last 32 bits of its 128, by writing 1. vtd_fault_record() "
+             "returns the record's offset. VT-d 5.0, 11.4.7.6.", (FAULTS,)),
         Step(7, ENABLE, "clear_faults", "(void)unit;",
-             "Before the unit is used: mask the fault event (FECTL), free each record whose F is set, of all that CAP.NFR "
-             "promises, then clear the overflow in FSTS. VT-d 5.0, 7.3.1 and 11.4.7.", (FAULTS,)),
+             "Before the unit is used, mask the fault event (FECTL), free each record whose F is set, of all those that CAP.NFR "
+             "announces, then clear the overflow in FSTS. VT-d 5.0, 7.3.1 and 11.4.7.", (FAULTS,)),
         Step(8, FAULT, "decode", "(void)unit;\n(void)low;\n(void)high;\nreturn (struct iommu_fault){.rid = 0};",
-             "A struct iommu_fault of the two halves of a record: requester id (with the unit's segment), address or, for reasons "
-             "20h to 2Fh, the index of the interrupt, read or write, reason, and whether the pass began with an overflow "
-             "(vtd.pass.status). Other fields of the upper half may hold rubbish. VT-d 5.0, 11.4.7.6 and the annex of fault reasons.", (FAULTS,)),
+             "Return a struct iommu_fault made from the two halves of a record: requester id (with the unit's segment); address "
+             "or, for reasons 20h to 2Fh, the index of the interrupt; read or write; reason; and whether the pass began with an "
+             "overflow (vtd.pass.status). Other fields of the upper half may contain garbage. VT-d 5.0, 11.4.7.6 and the annex "
+             "of fault reasons.", (FAULTS,)),
         Step(9, FAULT, "next_of_unit", "(void)unit;\n(void)fault;\nreturn false;",
-             "The next fault of one unit in this pass. When vtd.pass.looked_at is 0, read FSTS into vtd.pass.status; nothing to do "
-             "if neither PPF nor PFO is set. Look at each record once, from the oldest on (FRI), with looked_at as the count: if "
-             "F is set, read all of it, then free it, give it (decode()) and return true. After the last one clear an overflow, and nothing "
-             "else in FSTS, and return false. VT-d 5.0, 7.3.1 and 11.4.7.1.", (FAULTS,)),
+             "Find the next fault of one unit in this pass. When vtd.pass.looked_at is 0, read FSTS into vtd.pass.status; if "
+             "neither PPF nor PFO is set, there is nothing to do. Look at each record once, from the oldest on (FRI), with "
+             "looked_at as the count. If F is set, read all of the record, then free it, store it in *fault (decode()) and "
+             "return true. After the last record clear an overflow, and nothing else in FSTS, and return false. VT-d 5.0, 7.3.1 "
+             "and 11.4.7.1.", (FAULTS,)),
     ),
     whole=(Machine("tcg", "lab", all_are_recorded),),
     units=("test_vtd_units", "test_vtd_faults"),
     questions=(
-        Question("unit-base", "Where are the registers of the unit? (iommu.unit)", lambda run: of_event(run, "iommu.unit", "base")),
-        Question("levels", "How many levels have its tables? (iommu.enabled)", lambda run: of_event(run, "iommu.enabled", "levels")),
-        Question("first-fault", "At which address was rogue blocked first? (dma.fault)", lambda run: rogues(run)[0]["address"]),
+        Question("unit-base", "What is the address of the unit's registers? (iommu.unit)", lambda run: of_event(run, "iommu.unit", "base")),
+        Question("levels", "How many levels do its tables have? (iommu.enabled)", lambda run: of_event(run, "iommu.enabled", "levels")),
+        Question("first-fault", "At which address was rogue first blocked? (dma.fault)", lambda run: rogues(run)[0]["address"]),
     ),
     mistakes=(
         Mistake("others-switched-off", 1, (Edit(UNIT, "    vtd_write32(unit, VTD_GCMD, (kept & ~clear) | set);", "    (void)kept;\n    (void)clear;\n    vtd_write32(unit, VTD_GCMD, set);"),),

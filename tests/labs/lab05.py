@@ -9,7 +9,7 @@ REFUSALS = Host("l05_refusals")
 
 
 def config(seed: int) -> str:
-    return ("# A guest on a VF, and one whose VF reaches for memory that is not its own.\n\n"
+    return ("# A guest on a VF, and a guest whose VF accesses memory that is not the guest's.\n\n"
             f"[nic uplink]\ndevice = 8086:10c9\nvfs    = {2 + seed % 6}\n\n"
             f"[guest alpha]\nimage  = hello.elf\nmemory = {8 + 8 * (seed % 3)}M\ndevice = uplink.vf0\nargs   = ticks=20\nexpect = exit 0\n\n"
             f"[guest rogue]\nimage  = rogue.elf\nmemory = {16 + 16 * (seed % 2)}M\ndevice = uplink.vf1\n"
@@ -19,7 +19,7 @@ def config(seed: int) -> str:
 def rogue_is_blocked(run) -> str | None:
     faults = [line for line in run.events if line.event == "dma.fault" and line.get("guest") == "rogue"]
     if not faults and any(line.event == "guest.started" and line["name"] == "rogue" for line in run.events):
-        return "rogue's VF reached for alpha's memory four times, and no dma.fault was logged"
+        return "rogue's VF tried to access alpha's memory four times, but no dma.fault was logged"
     return None
 
 
@@ -31,41 +31,45 @@ LAB = Lab(
     name="L5", title="VT-d: map, connect, invalidate", hours=7, config=config,
     steps=(
         Step(1, DOMAIN, "vtd_context_at", "return NULL;",
-             "The context entry of a requester id: the root table has an entry for each bus, which points at a context table of 256 "
-             "entries, one for each device and function. If the root entry is not present and `create` is set, make a table "
-             "(pages_allocate()), publish it (vtd_publish()), and only then the root entry. NULL when there is none. VT-d 5.0, 3.4.2, "
-             "9.1 and 9.3.", (CONNECT,)),
+             "Return the context entry of a requester id. The root table has an entry for each bus, which points at a context "
+             "table of 256 entries, one for each device and function. If the root entry is not present and `create` is set, make "
+             "a table (pages_allocate()), publish it (vtd_publish()), and only then write and publish the root entry. Return "
+             "NULL if there is no table. VT-d 5.0, 3.4.2, 9.1 and 9.3.", (CONNECT,)),
         Step(2, DOMAIN, "clear_entry", "(void)unit;\n(void)entry;",
-             "Take a context entry out: P goes first, everything else only when the unit no longer looks at it (memory_fence()), FPD "
-             "stays as it is. Publish it. VT-d 5.0, 9.3.", (CONNECT,)),
+             "Remove a context entry: clear P first, and everything else only when the unit no longer looks at it "
+             "(memory_fence()); FPD stays as it is. Publish the entry. VT-d 5.0, 9.3.", (CONNECT,)),
         Step(3, DOMAIN, "invalidate_function", "return STATUS_UNSUPPORTED;",
-             "One list for the unit: the context entry of the function (vtd_context_of()), under the id that the cache has it, and "
-             "then all translations of the domain (vtd_translations_of()). vtd_invalidate() puts one wait behind a list. VT-d 5.0, "
-             "6.5.2.", (CONNECT,)),
+             "Invalidate with one list for the unit: first the context entry of the function (vtd_context_of()), under the id by "
+             "which the cache knows it, then all translations of the domain (vtd_translations_of()). vtd_invalidate() puts one "
+             "wait at the end of a list. VT-d 5.0, 6.5.2.", (CONNECT,)),
         Step(4, DOMAIN, "vtd_context_for", "return (struct vtd_context_entry){0};",
-             "The entry that leads to a domain: in the lower half P and the physical address of the domain's table, in the upper "
-             "half AW, which says how many levels it has, and the domain id. The translation type is 0. VT-d 5.0, 9.3.", (CONNECT,)),
+             "Return the entry that leads to a domain: in the lower half, P and the physical address of the domain's table; in "
+             "the upper half, AW, which says how many levels the table has, and the domain id. The translation type is 0. VT-d "
+             "5.0, 9.3.", (CONNECT,)),
         Step(5, DOMAIN, "iommu_connect", "return STATUS_UNSUPPORTED;",
-             "Refuse: VT-d off or a domain that was never made (STATUS_UNSUPPORTED), no unit for the function (STATUS_NOT_FOUND), a "
-             "unit that is not usable (STATUS_UNSUPPORTED, in the words of unit->refusal), a requester id that is not its own "
-             "(STATUS_DENIED, \"shares its requester id\"), these three by refuse_function(); a function that is connected already "
-             "(STATUS_BUSY), no free record (STATUS_FULL), no context entry (vtd_context_at()) or nothing that leads "
-             "to the domain (vtd_context_for(): all 0; STATUS_NO_MEMORY). Write the entry's upper half before the lower half with P (and without FPD, which is left from the owner before), publish, invalidate the "
-             "function (with caching mode, what was remembered of a blocked function is filed under id 0), and put the connection on "
-             "record. If the unit does not answer, clear the entry again; the record stays. VT-d 5.0, 6.1, 6.2.2 and 9.3.",
+             "Return STATUS_UNSUPPORTED if VT-d is off or the domain was never made. Refuse through refuse_function(): no unit "
+             "for the function (STATUS_NOT_FOUND), a unit that is not usable (STATUS_UNSUPPORTED, in the words of "
+             "unit->refusal), a requester id that is not the function's own (STATUS_DENIED, \"shares its requester id\"). Return "
+             "STATUS_BUSY for a function that is connected already, STATUS_FULL without a free record, and STATUS_NO_MEMORY "
+             "without a context entry (vtd_context_at()) or if nothing leads to the domain (vtd_context_for() is all 0). Write "
+             "the entry's upper half before the lower half with P (and without FPD, which the previous owner may have left), "
+             "publish it, invalidate the function (in caching mode, what was remembered of a blocked function is filed under id "
+             "0), and record the connection. If the unit does not answer, clear the entry again; the record stays. VT-d 5.0, "
+             "6.1, 6.2.2 and 9.3.",
              (CONNECT, REFUSALS)),
         Step(6, DOMAIN, "iommu_disconnect", "return STATUS_UNSUPPORTED;",
-             "STATUS_NOT_FOUND when the function is not in that domain. Clear its entry, invalidate, and only when that has ended "
-             "well take it off the record. VT-d 5.0, 6.5.", (CONNECT, REFUSALS)),
+             "Return STATUS_NOT_FOUND if the function is not in that domain. Clear its entry, invalidate, and remove its record "
+             "only if the invalidation succeeded. VT-d 5.0, 6.5.", (CONNECT, REFUSALS)),
         Step(7, DOMAIN, "invalidate_domain", "return STATUS_UNSUPPORTED;",
-             "In each unit that has a function of the domain: invalidate `size` bytes at `address` as 2^order pages where the unit "
-             "can (CAP.PSI, order not above CAP.MAMV, a size that is a power of two, an address aligned to it), else all of the "
-             "domain. A unit that fails is not forgotten. VT-d 5.0, 6.5.2.3 and 11.4.2.", (Host("l05_invalidate"),)),
+             "In each unit that has a function of the domain, invalidate `size` bytes at `address` as 2^order pages if the unit "
+             "can do that (CAP.PSI, order not above CAP.MAMV, a size that is a power of two, an address aligned to it); "
+             "otherwise invalidate the whole domain. The result must not lose the failure of any unit. VT-d 5.0, 6.5.2.3 and "
+             "11.4.2.", (Host("l05_invalidate"),)),
     ),
     whole=(Machine("tcg", "lab", rogue_is_blocked),),
     units=("test_vtd_domains", "test_vtd_queue"),
     questions=(
-        Question("rogue-rid", "Which requester id has the function whose requests were blocked? (dma.fault)", lambda run: domains(run)[0]["rid"]),
+        Question("rogue-rid", "What is the requester id of the function whose requests were blocked? (dma.fault)", lambda run: domains(run)[0]["rid"]),
         Question("blocked-at", "Which address was blocked first? (dma.fault)", lambda run: domains(run)[0]["address"]),
     ),
     mistakes=(

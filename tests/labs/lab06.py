@@ -11,7 +11,7 @@ MESSAGES = Host("l06_message")
 
 def config(seed: int) -> str:
     vfs = 2 + seed % 6
-    return ("# Two guests whose packets are announced by MSI-X, and one that ends while they talk: the audit looks then.\n\n"
+    return ("# Two guests whose packets are announced by MSI-X, and one that ends while they talk: the audit runs then.\n\n"
             f"[nic uplink]\ndevice = 8086:10c9\nvfs    = {vfs}\n\n" +
             "".join(f"[guest {name}]\nimage  = ping.elf\nmemory = {16 + 16 * ((seed + i) % 2)}M\ndevice = uplink.vf{(seed + i) % vfs}\n"
                     f"args   = ip=10.0.0.{1 + i} peer=10.0.0.{2 - i} count=100 gap=40000 mode=msix limit=100\nexpect = exit 0\n\n"
@@ -31,8 +31,8 @@ def interrupts_arrive(run) -> str | None:
         if line.event == "irq.refused":
             return f"{line['guest']} got no interrupt for vector {line['vector']} of {line['rid']}: {line['message']}"
     if run.outcome().ok and entries_seen(run) < 2 and not any(line.event == "lab.todo" for line in run.events):
-        return (f"{entries_seen(run)} interrupt remapping entries were present while alpha and beta exchanged packets; each has a vector, "
-                "and echoes come without one only because the guests look at every tick of their timers")
+        return (f"{entries_seen(run)} interrupt remapping entries were present while alpha and beta exchanged packets; each has a vector. "
+                "Without interrupts, echoes still arrive, because the guests also look for packets at every tick of their timers")
     return None
 
 
@@ -44,45 +44,49 @@ LAB = Lab(
     name="L6", title="Interrupts: remapping and MSI-X", hours=6, config=config,
     steps=(
         Step(1, ENTRY, "entry_low", "return 0;",
-             "The lower half of an entry: present, the vector, fixed delivery of an edge to one APIC by physical id, faults reported. "
-             "With unit->eim the destination has 32 bits, else 8, and they are not in the same place. VT-d 5.0, 9.10.", (ENTRIES,)),
+             "Return the lower half of an entry: present, the vector, fixed delivery of an edge to one APIC by physical id, "
+             "faults reported. With unit->eim the destination has 32 bits, otherwise 8, and they are not in the same place. VT-d "
+             "5.0, 9.10.", (ENTRIES,)),
         Step(2, ENTRY, "entry_high", "return 0;",
-             "The upper half: who may use the entry, and that the unit compares all 16 bits of it. A rid_t has the PCI segment in "
-             "bits 31:16. VT-d 5.0, 9.10.", (ENTRIES,)),
+             "Return the upper half: which function may use the entry, and that the unit compares all 16 bits of its id. A rid_t "
+             "has the PCI segment in bits 31:16. VT-d 5.0, 9.10.", (ENTRIES,)),
         Step(3, ENTRY, "iommu_interrupt_allocate", "return STATUS_UNSUPPORTED;",
-             "Refuse: VT-d off, no unit for the function, a unit that does not remap, is not usable, or cannot name the APIC "
-             "(destination_fits(): STATUS_UNSUPPORTED), a vector below 16 (STATUS_INVALID). An entry is free when it is not present; "
-             "search all from VTD_INTERRUPT_FIRST to VTD_INTERRUPT_ENTRIES - 1, from unit->interrupt_hint on and round, which "
-             "is kept behind the one found. None: STATUS_FULL. The unit may look at the entry between any two writes. "
-             "Publish it, invalidate it (what invalidate_entry() returns is the result), and only then give out the message in *msi: remappable format, no "
-             "subhandle. VT-d 5.0, 5.1.2.2, 6.5.2.7 and 9.10.", (ENTRIES,)),
+             "Refuse with STATUS_UNSUPPORTED: VT-d off, no unit for the function, a unit that does not remap, is not usable, or "
+             "cannot name the APIC (destination_fits()). Refuse a vector below 16 with STATUS_INVALID. An entry is free when it "
+             "is not present. Search all from VTD_INTERRUPT_FIRST to VTD_INTERRUPT_ENTRIES - 1, starting at unit->interrupt_hint "
+             "and wrapping round; the hint is then set behind the entry found. If none is free: STATUS_FULL. The unit may look "
+             "at the entry between any two writes. Publish the entry, invalidate it (the result is what invalidate_entry() "
+             "returns), and only then return the message in *msi: remappable format, no subhandle. VT-d 5.0, 5.1.2.2, 6.5.2.7 "
+             "and 9.10.", (ENTRIES,)),
         Step(4, ENTRY, "clear_entry", "(void)unit;\n(void)index;",
-             "Take an entry out of the table: all of it becomes 0, and the unit must not see a half of it present meanwhile "
-             "(memory_fence()). Publish it. VT-d 5.0, 9.10.", (ENTRIES,)),
+             "Remove an entry from the table: all of it becomes 0, and the unit must never see a present entry with one half "
+             "cleared (memory_fence()). Publish it. VT-d 5.0, 9.10.", (ENTRIES,)),
         Step(5, ENTRY, "iommu_interrupt_free", "return STATUS_UNSUPPORTED;",
-             "STATUS_UNSUPPORTED without a unit that remaps; STATUS_DENIED unless the entry is the function's (entry_is_of()). Else "
-             "clear it and make the unit forget it: the result is the unit's. VT-d 5.0, 6.5.2.7.", (ENTRIES,)),
+             "Return STATUS_UNSUPPORTED without a unit that remaps, and STATUS_DENIED unless the entry is the function's own "
+             "(entry_is_of()). Otherwise clear the entry and make the unit forget it; return the unit's status. VT-d 5.0, "
+             "6.5.2.7.", (ENTRIES,)),
         Step(6, MSIX, "owns_core", "return false;",
-             "Whether one of the guest's cores has this APIC id. A core that has not been made yet is NULL. SDM 3A, 11.4.6.",
+             "Return whether one of the guest's cores has this APIC id. A core that has not been made yet is NULL. SDM 3A, "
+             "11.4.6.",
              (MESSAGES,)),
         Step(7, MSIX, "message_for", "return STATUS_UNSUPPORTED;",
-             "The message that the device gets for the one that the guest wrote. Refuse (refuse_message(), STATUS_DENIED, not_own) what "
-             "is not a write to feexxxxxh, has a vector below 16 or a delivery mode other than fixed and lowest priority, or names a core "
-             "that is not the guest's. Where interrupts are not remapped: MESSAGE_ADDRESS() of that core and the vector alone, no more "
-             "than 8 bits of APIC id. Else a vector that has an entry gives it back first, and then gets a new one; vector->allocated "
-             "and vector->index say at any time what it has (nothing, once it was given back, well or not), and what fails is refused "
-             "with the status it failed with. SDM 3A, "
-             "11.11; VT-d 5.0, 5.1.2.", (MESSAGES,)),
+             "Make the message that the device gets in place of the one that the guest wrote. Refuse (refuse_message(), "
+             "STATUS_DENIED, not_own) a message that is not a write to feexxxxxh, has a vector below 16 or a delivery mode other "
+             "than fixed and lowest priority, or names a core that is not the guest's. If interrupts are not remapped: "
+             "MESSAGE_ADDRESS() of that core and the vector alone, and an APIC id of at most 8 bits. Otherwise a vector that has "
+             "an entry gives it back first, and then gets a new one. vector->allocated and vector->index always say what the "
+             "vector has (nothing once it was given back, whether or not that succeeded). Whatever fails is refused with the "
+             "status it failed with. SDM 3A, 11.11; VT-d 5.0, 5.1.2.", (MESSAGES,)),
         Step(8, MSIX, "vector_update", "(void)assignment;\n(void)number;",
-             "Bring the device's table entry in line with the guest's: masked first, and if the guest has it masked or MSI-X off, or "
-             "gets no message, that is all. Else address and data, and the mask bit at the end. entry_write() writes one dword. "
-             "PCIe 6.0, 6.1.4.2 and 7.7.2.", (MESSAGES,)),
+             "Bring the device's table entry in line with the guest's. Mask it first; if the guest has it masked or MSI-X off, "
+             "or gets no message, that is all. Otherwise write address and data, and the mask bit last. entry_write() writes one "
+             "dword. PCIe 6.0, 6.1.4.2 and 7.7.2.", (MESSAGES,)),
     ),
     whole=(Machine("tcg", "lab", interrupts_arrive),),
     units=("test_vtd_interrupts", "test_virtual_msix"),
     questions=(
-        Question("source", "Which requester id is in the SID of beta's entry? (device.assigned)", rid_of("beta")),
-        Question("entries", "How many entries are present while the guests exchange packets? (audit.ok, the most)", lambda run: str(entries_seen(run))),
+        Question("source", "What is the requester id in the SID of beta's entry? (device.assigned)", rid_of("beta")),
+        Question("entries", "How many entries are present while the guests exchange packets? (the highest number in audit.ok)", lambda run: str(entries_seen(run))),
     ),
     mistakes=(
         Mistake("xapic-shift", 1, (Edit(ENTRY, "unit->eim ? (uint64_t)apic_id << 32 : (uint64_t)apic_id << 40;", "(uint64_t)apic_id << 40; (void)unit;"),),

@@ -40,41 +40,41 @@ LAB = Lab(
     name="L7", title="SR-IOV: one card becomes eight", hours=6, config=config,
     steps=(
         Step(1, IDS, "sriov_vf_rid", "return sriov->pf->rid;",
-             "A VF's requester id is its PF's, plus First VF Offset, plus its index times VF Stride, in 16 bits of bus, device "
-             "and function; the sum carries into the bus number. Bits 31:16 of a rid_t are the PCI segment and stay. PCIe 6.0, "
-             "9.2.1.2.", (Host("l07_vf_rid"),)),
+             "Return a VF's requester id: its PF's, plus First VF Offset, plus its index times VF Stride, in 16 bits of bus, "
+             "device and function; the sum carries into the bus number. Bits 31:16 of a rid_t are the PCI segment and stay "
+             "unchanged. PCIe 6.0, 9.2.1.2.", (Host("l07_vf_rid"),)),
         Step(2, IDS, "bus_problem", "return NULL;",
-             "Returns NULL, or in words why a VF cannot be on that bus. The PF's own bus is always good. Else two things must hold. "
-             "The bridge above the PF, if there is one, forwards the bus: from its secondary to its subordinate bus number, both "
-             "included (if not: \"not forwarded\"). And no bridge of the segment that does not lead to the PF (pci_is_behind) has "
-             "the bus in its range (else: \"belongs to another bridge\"); a bridge whose secondary number is 0 is not configured "
-             "and has none. PCIe 6.0, 9.2.1.2 and 7.5.1.3.", (Host("l07_bus_problem"),)),
+             "Return NULL, or say why a VF cannot be on that bus. The PF's own bus is always good. On any other bus, two things "
+             "must hold. The bridge above the PF, if there is one, forwards the bus: it forwards those from its secondary to its "
+             "subordinate bus number, both included (otherwise: \"not forwarded\"). And no bridge of the segment that does not "
+             "lead to the PF (pci_is_behind()) has the bus in its range (otherwise: \"belongs to another bridge\"); a bridge "
+             "whose secondary number is 0 is not configured and has no range. PCIe 6.0, 9.2.1.2 and 7.5.1.3.", (Host("l07_bus_problem"),)),
         Step(3, IDS, "id_problem", "return NULL;",
-             "Returns NULL, or in words what is wrong with the id of VF `index`: the sum is above ffffh (\"past bus 255\"); another "
-             "function has it (pci_function_find: \"requester id of another function\"); it needs ARI, which the port above does "
-             "not forward: without sriov->ari, on the PF's own bus, below a bridge that is not one from PCIe to PCI "
-             "(PCIE_TYPE_TO_PCI_BRIDGE), only the PF's device number is reached (\"need ARI\"); or bus_problem(). PCIe 6.0, "
-             "7.5.3.16, 9.2.1.2.", (Host("l07_id_problem"),)),
+             "Return NULL, or say what is wrong with the id of VF `index`: the sum is above ffffh (\"past bus 255\"); another "
+             "function has it (pci_function_find(): \"requester id of another function\"); it needs ARI, which the port above "
+             "does not forward: without sriov->ari, on the PF's own bus, below a bridge that is not one from PCIe to PCI "
+             "(PCIE_TYPE_TO_PCI_BRIDGE), only the PF's device number is reached (\"need ARI\"); or what bus_problem() returns. "
+             "PCIe 6.0, 7.5.3.16, 9.2.1.2.", (Host("l07_id_problem"),)),
         Step(4, SRIOV, "place_bars", "return STATUS_UNSUPPORTED;",
-             "Write System Page Size, 32 bits (4 KiB is bit 0), and read it back, since the size of a VF BAR depends on it: "
-             "sriov_refuse() with STATUS_DEVICE and the words \"system page\" when another value stands there. Then "
-             "pci_bars_size() from SRIOV_VF_BAR0 on into sriov->vf_bar, and place_bar() for each that has a size, until one "
+             "Write System Page Size, 32 bits (4 KiB is bit 0), and read it back, since the size of a VF BAR depends on it. If "
+             "it reads back as another value, call sriov_refuse() with STATUS_DEVICE and the words \"system page\". Then call "
+             "pci_bars_size() from SRIOV_VF_BAR0 on into sriov->vf_bar, and place_bar() for each BAR that has a size, until one "
              "fails. PCIe 6.0, 9.3.3.13, 9.3.3.14.", (Host("l07_place_bars"),)),
         Step(5, SRIOV, "sriov_enable", "return STATUS_UNSUPPORTED;",
-             "Refuse a PF that a guest owns or that has VFs (STATUS_BUSY), and counts outside 1 to the lesser of TotalVFs and "
-             "InitialVFs (STATUS_INVALID, and a line sriov.refused with the message \"%u VFs requested; 1 to %u are possible\"). "
-             "Then in this order: vfs_off(), placement_release(), sriov_enable_ari(), set_count(), sriov_check_ids(), "
-             "place_bars(). If one fails, placement_release() and clear_count(). Else the PF is the hypervisor's, num_vfs is "
-             "noted here and in the PF, the PF's memory decoding is on, VF Enable and VF MSE are set in one write, "
-             "pf->sriov_control keeps the register, sriov->ready is 100 ms from now (deadline_in, VF_READY_TIME). PCIe 6.0, "
-             "9.3.3.3 and 9.3.3.9.", (Host("l07_enable"),)),
+             "Refuse a PF that a guest owns or that already has VFs (STATUS_BUSY), and a count outside 1 to the lesser of "
+             "TotalVFs and InitialVFs (STATUS_INVALID, and a line sriov.refused with the message \"%u VFs requested; 1 to %u are "
+             "possible\"). Then call, in this order: vfs_off(), placement_release(), sriov_enable_ari(), set_count(), "
+             "sriov_check_ids(), place_bars(). If one fails, call placement_release() and clear_count(). Otherwise the PF "
+             "becomes the hypervisor's, num_vfs is stored here and in the PF, the PF's memory decoding is on, VF Enable and VF "
+             "MSE are set in one write, pf->sriov_control keeps the register, and sriov->ready is 100 ms from now "
+             "(deadline_in(), VF_READY_TIME). PCIe 6.0, 9.3.3.3 and 9.3.3.9.", (Host("l07_enable"),)),
     ),
     whole=(Machine("tcg", "lab", ids_as_predicted),),
     units=("test_sriov",),
     questions=(
-        Question("last-vf", "Which requester id has the last VF of your configuration? (sriov.vf)",
+        Question("last-vf", "What is the requester id of the last VF in your configuration? (sriov.vf)",
                  lambda run: [line for line in run.events if line.event == "sriov.vf"][-1]["rid"]),
-        Question("bar0", "At which address are the registers of VF 1? (sriov.vf)", value("sriov.vf", "bar0", 1)),
+        Question("bar0", "What is the address of VF 1's registers? (sriov.vf)", value("sriov.vf", "bar0", 1)),
     ),
     mistakes=(
         Mistake("stride-not-multiplied", 1, (Edit(IDS, "rid_t sriov_vf_rid(const struct sriov *sriov, uint16_t index)\n{\n    uint32_t id = (sriov->pf->rid & 0xffff) + sriov->first_offset + (uint32_t)sriov->stride * index;",

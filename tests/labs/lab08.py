@@ -22,7 +22,7 @@ def secret(seed: int, name: str) -> str:
 def config(seed: int) -> str:
     """The thief's memory is below the second victim's: each guest gets the highest that is free."""
     size = 16 + 8 * (seed % 4)
-    return ("# Two guests, each with a function and a secret, and a thief whose functions reach for what follows its memory.\n\n"
+    return ("# Two guests, each with a function and a secret, and a thief whose functions try to access what follows its memory.\n\n"
             "[nic uplink]\ndevice = 8086:10c9\nvfs    = 4\n\n" +
             "".join(f"[guest {name}]\nimage  = witness.elf\nmemory = {16 + 8 * ((seed + i) % 3)}M\ndevice = uplink.vf{i}\n"
                     f"args   = ticks=6000 secret={secret(seed, name)}\nexpect = exit 0\n\n" for i, name in enumerate(victims(seed))) +
@@ -49,8 +49,8 @@ def nobody_is_robbed(run) -> str | None:
                 return f"the thief's device wrote into {name}'s memory: {name} says \"{text}\""
     attempts = sum(text.startswith(("nothing came", "wrote to")) for text in outputs(run, "thief"))
     if attempts == 3 and len(faults(run)) < 3:
-        return (f"the thief's device reached three times for memory that is not its own, and {len(faults(run))} dma.fault were logged: "
-                "where nothing is blocked, something is reached, or nothing was tried")
+        return (f"the thief's device tried three times to access memory that is not the thief's, but only {len(faults(run))} dma.fault lines were "
+                "logged: an access that was not blocked has succeeded, or it was never tried")
     return None
 
 
@@ -69,41 +69,45 @@ LAB = Lab(
     name="L8", title="Two guests and an attacker", hours=6, config=config,
     steps=(
         Step(1, IS, "guest_memory_is", "(void)physical;\nreturn guest_memory_has(guest, address, size);",
-             "Whether the guest's memory from `address` on is the host's from `physical` on, for `size` bytes: all of it in one piece, "
-             "seen at piece->at and lying at piece->physical. The audit asks this of every page that a core (I2) or a device (I3) "
-             "reaches: true by mistake passes as RAM of the guest's own. docs/audit.md, I2 and I3.", (PIECES,)),
+             "Return whether the guest's memory from `address` on is the host's memory from `physical` on, for `size` bytes: all "
+             "of it in one piece, which the guest sees at piece->at and which lies at piece->physical. The audit asks this about "
+             "every page that a core (I2) or a device (I3) reaches: if the answer is wrongly true, any page passes as the "
+             "guest's own RAM. docs/audit.md, I2 and I3.", (PIECES,)),
         Step(2, MEMORY, "take_pieces", "(void)guest;\n(void)affinity;\n(void)ranks;\nreturn STATUS_NO_MEMORY;",
-             "Until the guest has config->memory bytes: next_piece() finds one (0 bytes: STATUS_NO_MEMORY), frames_transfer() makes it "
-             "the guest's, from nobody, and it is written down behind the others, where guest_address_of() says that the guest sees "
-             "its first byte. memory_size is what it has so far. docs/memory.md.", (PIECES,)),
+             "Repeat until the guest has config->memory bytes: next_piece() finds a piece (0 bytes: STATUS_NO_MEMORY), "
+             "frames_transfer() makes it the guest's (it was nobody's), and it is recorded after the others, with "
+             "guest_address_of() as the address where the guest sees its first byte. memory_size is what the guest has so far. "
+             "docs/memory.md.", (PIECES,)),
         Step(3, MEMORY, "map_pieces", "(void)guest;\nreturn STATUS_UNSUPPORTED;",
-             "Make guest->memory (page_table_create(), TABLE_LEVELS, the back-end's format and largest page: vcpu_setup()->memory_format(); "
-             "walkers snoop, so `flush` is false) and map each piece: read, write, and execute too, unless code may not run from "
-             "pages as large as data has. The first error ends it. SDM 3C, 29.3.2.", (PIECES,)),
+             "Make guest->memory (page_table_create(), TABLE_LEVELS, the back-end's format and largest page: "
+             "vcpu_setup()->memory_format(); walkers snoop, so `flush` is false) and map each piece with read and write, and "
+             "with execute too, unless code may not run from pages as large as those of data. Stop at the first error and return "
+             "it. SDM 3C, 29.3.2.", (PIECES,)),
         Step(4, ADD, "create_domain", "(void)guest;\nreturn STATUS_UNSUPPORTED;",
-             "Make the guest's DMA domain (iommu_domain_create(), for its owner) and map each piece into it, read and write, where the "
-             "guest's cores see it. The first error ends it and is logged: guest.domain_failed guest= status= message=. VT-d 5.0, "
-             "3.6 and 9.8.", (DOMAIN,)),
+             "Make the guest's DMA domain (iommu_domain_create(), for the guest's owner) and map each piece into it, read and "
+             "write, at the address where the guest's cores see it. Stop at the first error and log it: guest.domain_failed "
+             "guest= status= message=. VT-d 5.0, 3.6 and 9.8.", (DOMAIN,)),
         Step(5, ASSIGN, "map_bar", "(void)assignment;\n(void)number;\nreturn STATUS_UNSUPPORTED;",
-             "The registers of one BAR: claim them for the guest (claim_registers()), give the MSI-X table's pages (table_pages(): an "
-             "empty range in other BARs) to the hypervisor, and map what is before and what is behind them, uncached, at "
-             "bar->guest_base. When that fails, unmap all of it, and if that is done, unclaim_registers(): the frames are as before. "
-             "PCIe 6.0, 7.7.2; SDM 3A, 12.3.", (BARS,)),
+             "Map the registers of one BAR: claim them for the guest (claim_registers()), give the pages of the MSI-X table to "
+             "the hypervisor (table_pages(): an empty range in other BARs), and map what is before and what is behind those "
+             "pages, uncached, at bar->guest_base. If that fails, unmap all of it, and if that succeeds, call "
+             "unclaim_registers(): the frames are then as before. PCIe 6.0, 7.7.2; SDM 3A, 12.3.", (BARS,)),
         Step(6, THIEF, "steal", "(void)target;\n(void)stolen;\nreturn false;",
-             "One frame from the first function to the second, of two parts: a header (write_header()), and SIZE bytes at the target, "
-             "which the device fetches. Then look at what the second function receives, for LIMIT microseconds and no longer: your "
-             "frame is the one of that size with that header. What is behind the header is the loot. 82576, 7.2.2.", (ATTACK,)),
+             "Send one frame from the first function to the second, in two parts: a header (write_header()), and SIZE bytes at "
+             "the target, which the device fetches. Then look at what the second function receives, for at most LIMIT "
+             "microseconds: your frame is the one of that size with that header. What follows the header is the loot. 82576, "
+             "7.2.2.", (ATTACK,)),
         Step(7, THIEF, "overwrite", "(void)target;",
-             "Tell the first function to store its ring position at the target (igbvf_head_write_back()), send a frame of your own so "
-             "that it does, give it LIMIT microseconds, and turn that off again. 82576, 7.2.3.", (ATTACK,)),
+             "Make the first function store its ring position at the target (igbvf_head_write_back()), send a frame of your own "
+             "so that it does so, wait LIMIT microseconds, and turn the write-back off again. 82576, 7.2.3.", (ATTACK,)),
     ),
     whole=(Machine("tcg", "lab", nobody_is_robbed),),
     units=("test_guest_memory", "test_device_bars"),
     questions=(
         Question("neighbour", "Whose memory begins where the thief's ends? (guest.created)", neighbour),
-        Question("secret-at", "Where in the machine's memory does that guest's command line begin? (guest.created; it is at 0xe0000 of "
-                              "a guest's memory)", lambda run: f"{created(run, neighbour(run)).number('base') + COMMAND_LINE:#x}"),
-        Question("first-fault", "At which address was the thief blocked first? (dma.fault)", lambda run: faults(run)[0]["address"]),
+        Question("secret-at", "Where in the machine's memory does that guest's command line begin? (guest.created; it is at "
+                              "0xe0000 in a guest's memory)", lambda run: f"{created(run, neighbour(run)).number('base') + COMMAND_LINE:#x}"),
+        Question("first-fault", "At which address was the thief first blocked? (dma.fault)", lambda run: faults(run)[0]["address"]),
     ),
     mistakes=(
         Mistake("size-unasked", 1, (Edit(IS, "return physical - piece->physical == offset && size <= piece->size - offset;", "return physical - piece->physical == offset;"),),

@@ -7,7 +7,8 @@ POLICY, BITMAPS, METER = "hypervisor/setup/msr_policy.c", "hypervisor/setup/vmx_
 RULES, PAGES, COUNTS = Host("l09_policy"), Host("l09_bitmaps"), Host("l09_meter")
 KINDS = ("nops", "tick", "tpr", "kernel-gs", "efer", "cpuid")  # in the meter's order
 FREE = KINDS[:4]
-ECHOES = ("# Two guests that ask each other 20,000 times; each packet has its interrupt. The exits before and after: guest.event.\n\n"
+ECHOES = ("# Two guests that send each other 20,000 echo requests, with an interrupt for each packet.\n"
+          "# guest.event has the exits before and after.\n\n"
           "[nic uplink]\ndevice = 8086:10c9\nvfs    = 2\n\n" +
           "\n".join(f"[guest {name}]\nimage  = ping.elf\nmemory = 16M\ndevice = uplink.vf{i}\n"
                     f"args   = ip=10.0.0.{1 + i} peer=10.0.0.{2 - i} count=20000 mode=msix limit=300\nexpect = exit 0\n"
@@ -19,7 +20,7 @@ def rounds(seed: int) -> int:
 
 
 def config(seed: int) -> str:
-    return ("# A guest that has its own exits counted, in a machine without devices.\n\n"
+    return ("# A guest whose exits are counted, in a machine without devices.\n\n"
             f"[guest meter]\nimage  = meter.elf\nmemory = {4 + 2 * (seed % 4)}M\nargs   = rounds={rounds(seed)} batch=100\nexpect = exit 0\n\n"
             "[guest other]\nimage  = hello.elf\nmemory = 4M\nargs   = ticks=100\nexpect = exit 0\n")
 
@@ -54,23 +55,23 @@ def nothing_exits(run) -> str | None:
     for line in run.events:
         if line.event == "guest.output" and line["text"].startswith("exception 13"):
             return (f"guest {line['name']}: {line['text']}: #GP. A register that policy grants is not granted in the bitmap, so its "
-                    "access exits, and there is nothing that would answer it")
+                    "access exits, and nothing handles that exit")
     for kind in FREE:
         exits = exits_of(run, kind)
         if exits:
-            return (f"{asked_rounds(run)} rounds of {kind} took {exits} exits; none is expected: what a guest does all day reaches the "
-                    "core's own registers")
+            return (f"{asked_rounds(run)} rounds of {kind} took {exits} exits; none is expected: what a guest does all the time reaches "
+                    "the core's own registers")
     for kind in KINDS:
         exits, wanted = exits_of(run, kind), 0 if kind in FREE else asked_rounds(run)
         if exits is not None and wanted is not None and exits != wanted:
-            return (f"{wanted} rounds of {kind} took {exits} exits: each has to, EFER by policy and CPUID by the architecture, so the "
-                    "meter does not count what it should")
+            return (f"{wanted} rounds of {kind} took {exits} exits: each round must exit, EFER by policy and CPUID by the architecture, so "
+                    "the meter does not count what it should")
     exit_ticks = ticks_of(run, "efer")
     for kind in ("tpr", "kernel-gs"):
         ticks = ticks_of(run, kind)
         if ticks is not None and exit_ticks is not None and 2 * ticks > exit_ticks:
-            return (f"a batch of {kind} takes {ticks} ticks, and one of efer, whose every round exits, {exit_ticks}: what the core does by "
-                    "itself takes a fraction of that")
+            return (f"a batch of {kind} takes {ticks} ticks, and a batch of efer, in which every round exits, takes {exit_ticks}: work without "
+                    "an exit takes a fraction of that")
     return None
 
 
@@ -78,7 +79,7 @@ def same_exits(run) -> str | None:
     for name in ("alpha", "beta"):
         exits = between(run, name, 1, 2)
         if exits:
-            return f"{name} took {exits} exits around 20,000 echoes that were asked for and 20,000 that were answered; none is expected"
+            return f"{name} took {exits} exits while it sent 20,000 echo requests and answered 20,000; none is expected"
     return None
 
 
@@ -86,40 +87,42 @@ LAB = Lab(
     name="L9", title="Zero exits: MSR bitmaps, and a meter", hours=5, config=config, files={"config/echoes.conf": ECHOES},
     steps=(
         Step(1, POLICY, "msr_policy_direct", "(void)write;\nreturn msr_rule_of(msr) == NULL && msr == UINT32_MAX;",
-             "Whether the guest reads (or writes) the register without an exit: its row in the table (msr_rule_of(), NULL: denied) says "
-             "DIRECT for that direction, or DIRECT_IF_PROBED on a machine where the probe went well "
+             "Return whether the guest reads (or writes) the register without an exit: its row in the table (msr_rule_of(), "
+             "NULL: denied) says DIRECT for that direction, or says DIRECT_IF_PROBED and the probe of this machine succeeded "
              "(msr_machine.timer_entry_direct). hypervisor/vcpu/policy/msr.h.", (RULES,)),
         Step(2, POLICY, "msr_policy_next", "(void)msr;\nreturn UINT32_MAX;",
-             "The first register from `msr` on, itself included, that a row of the table has; UINT32_MAX when none is behind. The rows "
-             "ascend and do not overlap. hypervisor/setup/policy.h.", (RULES,)),
+             "Return the first register from `msr` on, `msr` itself included, that a row of the table has; UINT32_MAX if there "
+             "is none. The rows are in ascending order and do not overlap. hypervisor/setup/policy.h.", (RULES,)),
         Step(3, BITMAPS, "grant", "(void)bitmap;\n(void)bit;",
-             "Clear one bit: MSR n of a part is bit n % 8 of byte n / 8. Set means exit. SDM 3C, 25.6.9.", (PAGES,)),
+             "Clear one bit: MSR n of a part is bit n % 8 of byte n / 8. A set bit means exit. SDM 3C, 25.6.9.", (PAGES,)),
         Step(4, BITMAPS, "build_half", "(void)read;\n(void)write;\n(void)base;",
-             "For the MSRS_PER_BITMAP registers from `base` on: grant in `read` what policy lets a guest read directly, in `write` what "
-             "it lets it write. Go from one register that policy knows to the next (msr_policy_next()); nobody wants to ask for all "
-             "8192. SDM 3C, 25.6.9.", (PAGES,)),
+             "For the MSRS_PER_BITMAP registers from `base` on, grant in `read` what policy lets a guest read directly, and in "
+             "`write` what policy lets it write. Go from one register that policy knows to the next (msr_policy_next()) instead "
+             "of asking for all 8192. SDM 3C, 25.6.9.", (PAGES,)),
         Step(5, BITMAPS, "vmx_bitmaps_build", "memset(vmx_msr_bitmap, 0xff, sizeof vmx_msr_bitmap);\nmemset(vmx_io_bitmaps, 0xff, sizeof vmx_io_bitmaps);",
-             "The page that vmx_msr_bitmap is (struct vmx_msr_bitmap): everything exits, but for what build_half() grants, low registers "
-             "from 0 on and high ones from MSR_HIGH_BASE on. And both I/O bitmaps: every port exits. SDM 3C, 25.6.4 and 25.6.9.",
+             "Fill the page vmx_msr_bitmap (struct vmx_msr_bitmap): everything exits except what build_half() grants, for the "
+             "low registers from 0 on and for the high ones from MSR_HIGH_BASE on. Fill both I/O bitmaps too: every port exits. "
+             "SDM 3C, 25.6.4 and 25.6.9.",
              (PAGES,)),
         Step(6, METER, "count_exits", "(void)work;\n(void)word;\n(void)rounds;",
-             "The exits of `rounds` rounds and of nothing else come between two event words, `word` and `word` + 1. Do one round before: "
-             "what a kind of work does the first time only does not count. docs/guest.md, calls.", (COUNTS,)),
+             "Between two event words, `word` and `word` + 1, there must be the exits of `rounds` rounds and no others. Do one "
+             "round before the first event: what a kind of work does only the first time does not count. docs/guest.md, calls.", (COUNTS,)),
         Step(7, METER, "tick", "ticks = ticks + 1;",
-             "One round: start the timer with its initial count (MSR_INITIAL_COUNT, INITIAL; the entry with the vector is written "
-             "already), and wait until its interrupt has been taken (count_tick() counts). Other things wake a core as well. "
-             "SDM 3A, 11.5.4.", (COUNTS,)),
+             "Do one round: start the timer with its initial count (MSR_INITIAL_COUNT, INITIAL; the entry with the vector is "
+             "already written), and wait until its interrupt has been taken (count_tick() counts them). Other events wake a core "
+             "as well. SDM 3A, 11.5.4.", (COUNTS,)),
         Step(8, METER, "measure", "(void)work;\n(void)rounds;\nreturn 0;",
-             "Ticks of the time stamp counter (time_stamp()) for `rounds` rounds, without the loop around them: take off what the same "
-             "loop around nothing() takes. Do that BATCHES times, and return the median. SDM 3B, 18.17.", (COUNTS,)),
+             "Return the ticks of the time stamp counter (time_stamp()) for `rounds` rounds, without the loop around them: "
+             "subtract what the same loop takes around nothing(). Do that BATCHES times, and return the median. SDM 3B, 18.17.", (COUNTS,)),
     ),
     whole=(Machine("bochs", "lab", nothing_exits), Machine("tcg", "echoes", same_exits)),
     units=("test_vmx_bitmaps", "test_msr_policy"),
     questions=(
-        Question("tick-exits", "How many exits did the rounds of tick take? (guest.event; the second word is one itself)",
+        Question("tick-exits", "How many exits did the rounds of tick take? (guest.event; the second event is itself an exit)",
                  lambda run: str(exits_of(run, "tick"))),
-        Question("efer-exits", "How many did those of efer take?", lambda run: str(exits_of(run, "efer"))),
-        Question("code-pages", "From how large a page does a guest's code run on this processor? (vmx.itlb_multihit)",
+        Question("efer-exits", "How many exits did the rounds of efer take?", lambda run: str(exits_of(run, "efer"))),
+        Question("code-pages", "How large are the largest pages that a guest's code runs from on this processor? "
+                               "(vmx.itlb_multihit)",
                  lambda run: next(line for line in run.events if line.event == "vmx.itlb_multihit")["code"]),
     ),
     mistakes=(

@@ -13,7 +13,7 @@ def moved_vf(seed: int) -> int:
 
 
 def config(seed: int) -> str:
-    return ("# alpha ends and gives its VF back; then beta gets it, at the prompt: move uplink.vfN alpha beta\n\n"
+    return ("# alpha ends and gives its VF back; then you give it to beta at the prompt: move uplink.vfN alpha beta\n\n"
             "[nic uplink]\ndevice = 8086:10c9\nvfs    = 4\n\n"
             f"[guest alpha]\nimage  = hello.elf\nmemory = 8M\ndevice = uplink.vf{moved_vf(seed)}\nargs   = ticks=20\nexpect = exit 0\n\n"
             f"[guest beta]\nimage  = hello.elf\nmemory = {8 + 8 * (seed % 3)}M\nargs   = ticks=6000\nexpect = exit 0\n")
@@ -44,13 +44,13 @@ def reset_before_it_moves(run) -> str | None:
         return None
     well = [line for line in resets(run) if line.get("rid") == given["rid"] and line.get("status") == "ok"]
     if not any(line.index < ended.index for line in well):
-        return f"alpha ended, and its VF {given['rid']} was not reset before (no pci.reset with status=ok in front of guest.stopped)"
+        return f"alpha ended, but its VF {given['rid']} was not reset first (no pci.reset with status=ok before guest.stopped)"
     if any(line["method"] != "flr" for line in well):
         return f"VF {given['rid']} was reset by {well[0]['method']}; QEMU's VFs offer FLR, and FLR comes first"
     if not moves(run):
-        return f"alpha had given VF {given['rid']} back, and beta did not get it (no device.moved)"
+        return f"alpha had given VF {given['rid']} back, but beta did not get it (no device.moved)"
     if len(well) < 2:
-        return f"beta ended, and VF {given['rid']} was not reset again: each owner's end needs a reset of its own"
+        return f"beta ended, but VF {given['rid']} was not reset again: it needs a reset whenever its owner ends"
     return None
 
 
@@ -58,45 +58,50 @@ LAB = Lab(
     name="L10", title="Reset and reassignment: what one guest leaves, the next does not find", hours=7, config=config,
     steps=(
         Step(1, RESET, "offers", "(void)function;\n(void)method;\nreturn false;",
-             "Whether the function can be reset by this method. FLR: has_flr. AF: its capability has both TP and FLR. PM: not a VF, a PM "
-             "capability, and No_Soft_Reset is 0. BUS: not a VF, a bridge above whose secondary bus number is not 0, and no "
-             "bystander(). XHCI: reset_registers. cap_* is 0 without the capability. PCIe 6.0, 6.6.1, 6.6.2, 7.5.2.2, 7.5.3.3; AF ECN.",
+             "Return whether the function can be reset by this method. FLR: has_flr. AF: its capability has both TP and FLR. PM: "
+             "not a VF, a PM capability, and No_Soft_Reset is 0. BUS: not a VF, a bridge above it whose secondary bus number is "
+             "not 0, and no bystander(). XHCI: reset_registers. cap_* is 0 without the capability. PCIe 6.0, 6.6.1, 6.6.2, "
+             "7.5.2.2, 7.5.3.3; AF ECN.",
              (Host("l10_offers"),)),
         Step(2, RESET, "pending", "(void)function;\nreturn false;",
-             "Whether requests of the function have not been answered yet: Transactions Pending in Device Status of its PCIe capability, "
-             "or, where AF Capabilities has TP, in AF Status. A function has either, both or none. PCIe 6.0, 7.5.3.5; AF ECN.", (Host("l10_pending"),)),
+             "Return whether requests of the function are still unanswered: Transactions Pending in Device Status of its PCIe "
+             "capability or, if AF Capabilities has TP, in AF Status. A function has one of these capabilities, both or neither. "
+             "PCIe 6.0, 7.5.3.5; AF ECN.", (Host("l10_pending"),)),
         Step(3, RESET, "begin", "(void)function;\n*reset = (struct pci_reset){.method = method};\n(void)go_on(reset, PCI_RESET_ANSWER, ANSWER_TIME);",
-             "Note the method, and whether it is a bus reset (`leads`). quiesce() all that the reset reaches: the function, and for a bus "
-             "reset everything that next_below() finds; then the bridge is in_reset, and remembers whether its link was active. An "
-             "xHCI's own reset has no witness. Go on with PCI_RESET_DRAIN for PENDING_TIME. Nothing is reset yet. PCIe 6.0, 6.6.2.",
+             "Store the method, and whether it is a bus reset (`leads`). quiesce() everything that the reset reaches: the "
+             "function and, for a bus reset, everything that next_below() finds; in that case the bridge is in_reset too, and "
+             "remembers whether its link was active. An xHCI's own reset has no witness. Continue with PCI_RESET_DRAIN for "
+             "PENDING_TIME. Nothing is reset yet. PCIe 6.0, 6.6.2.",
              (Host("l10_begin"),)),
         Step(4, RESET, "issue", "(void)function;\nreturn go_on(reset, PCI_RESET_SETTLE, 0);",
-             "Begin the reset, and return go_on() with the next step and its time. FLR and AF: their bit, then PCI_RESET_SETTLE for "
-             "RESET_TIME. PM: D3hot, then PCI_RESET_HELD for PM_TIME. XHCI: xhci_halt(), then HELD for XHCI_HALT_TIME. BUS: Secondary "
-             "Bus Reset in the bridge above, then HELD for HOLD_TIME. let_go() does the other half. Leave other bits of a register "
-             "as they are. PCIe 6.0, 5.9, 6.6.2, 7.5.1.3.13, 7.5.3.4.", (Host("l10_issue"),)),
+             "Begin the reset, and return go_on() with the next step and its time. FLR and AF: set their bit, then "
+             "PCI_RESET_SETTLE for RESET_TIME. PM: D3hot, then PCI_RESET_HELD for PM_TIME. XHCI: xhci_halt(), then HELD for "
+             "XHCI_HALT_TIME. BUS: Secondary Bus Reset in the bridge above, then HELD for HOLD_TIME. let_go() does the second "
+             "half. Do not change the other bits of a register. PCIe 6.0, 5.9, 6.6.2, 7.5.1.3.13, 7.5.3.4.", (Host("l10_issue"),)),
         Step(5, RESET, "recover", "(void)function;\nreturn STATUS_OK;",
-             "After the reset. STATUS_TIMEOUT when the function does not answer (answers(), fail()). Nothing to do when it is no longer "
-             "in_reset: it was brought back with another one of its bus. Else restore its registers in any case, and STATUS_DEVICE when "
-             "a witness bit of the command register came through the reset (\"... unchanged: it was none\"), or when the registers do not "
-             "hold what they held (pci_registers_restore(); \"do not take back\"). PCIe 6.0, 6.6.2, 7.5.1.1.3.", (Host("l10_recover"),)),
+             "Restore the function after the reset. STATUS_TIMEOUT if it does not answer (answers(), fail()). If it is no longer "
+             "in_reset, there is nothing to do: it was restored with another function of its bus. Otherwise always restore its "
+             "registers. STATUS_DEVICE if a witness bit of the command register survived the reset (\"... unchanged: it was "
+             "none\"), or if the registers do not hold their old values (pci_registers_restore(); \"do not take back\"). PCIe "
+             "6.0, 6.6.2, 7.5.1.1.3.", (Host("l10_recover"),)),
         Step(6, ASSIGN, "assignment_quiesce", "assignment->reset_status = STATUS_UNSUPPORTED;",
-             "Nothing for a function that is not in use (pci_in_use()). Else, in this order: its requests stop, its interrupts go "
-             "(view_reset_interrupts()), its life is PCI_RESETTING, its reset starts. reset_status is BUSY while that goes on, else the "
-             "error; an error STATUS_BUSY becomes STATUS_DENIED. PCIe 6.0, 6.6.2; invariant I6.", (BACK,)),
+             "Do nothing for a function that is not in use (pci_in_use()). Otherwise, in this order: stop its requests, remove "
+             "its interrupts (view_reset_interrupts()), set its life to PCI_RESETTING, start its reset. reset_status is BUSY "
+             "while the reset goes on; if the reset could not be started, it is the error, but STATUS_DENIED in place of "
+             "STATUS_BUSY. PCIe 6.0, 6.6.2; invariant I6.", (BACK,)),
         Step(7, ASSIGN, "assignment_disconnect", "(void)assignment;\nreturn STATUS_UNSUPPORTED;",
-             "For a function that is not PCI_RESETTING: STATUS_DENIED if it is connected, else there is nothing to do. Else "
-             "its context entry goes (iommu_disconnect()), whatever became of the reset; then the PF's driver, if there is "
-             "one, releases the VF, by vf_release or, without that, vf_reset (what that returns is not counted: it is called "
-             "again before the next start). keep_back() for the reset's error (device.reset_failed) and for the unit's "
-             "(device.detach_failed, which is the one returned when both fail): PCI_UNUSABLE, or PCI_UNCONFIRMED if the unit "
-             "did not confirm. Only without an error is it PCI_CLEAN. VT-d 5.0, 6.5; invariant I6.", (BACK,)),
+             "For a function that is not PCI_RESETTING, return STATUS_DENIED if it is connected; if not, there is nothing to do. "
+             "Otherwise remove its context entry (iommu_disconnect()), whatever the result of the reset; then the PF's driver, "
+             "if there is one, releases the VF with vf_release or, if it has none, vf_reset (ignore what that returns: it is "
+             "called again before the next start). Call keep_back() for the reset's error (device.reset_failed) and for the "
+             "unit's (device.detach_failed, which is the one returned when both fail), with PCI_UNUSABLE, or PCI_UNCONFIRMED if "
+             "the unit did not confirm. Only without an error does it become PCI_CLEAN. VT-d 5.0, 6.5; invariant I6.", (BACK,)),
     ),
     whole=(Machine("tcg", "lab", reset_before_it_moves, (("guest.stopped", "alpha", move),)),),
     units=("test_reset", "test_reset_methods", "test_device_order"),
     questions=(
-        Question("moved", "Which requester id has the function that beta got? (device.moved)", lambda run: moves(run)[0]["rid"]),
-        Question("resets", "How often was it reset until the machine was off? (pci.reset)",
+        Question("moved", "What is the requester id of the function that beta got? (device.moved)", lambda run: moves(run)[0]["rid"]),
+        Question("resets", "How often was it reset before the machine switched off? (pci.reset)",
                  lambda run: str(sum(line.get("status") == "ok" and line["rid"] == moves(run)[0]["rid"] for line in resets(run)))),
     ),
     mistakes=(

@@ -33,12 +33,12 @@ def each_is_online(run) -> str | None:
     for key, each in EACH.items():
         if started.number(key) != each:
             return (f"each VF gets {started[key]} {key} (nvme.started); the controller has {each * started.number('vfs')} flexible ones, "
-                    f"and {started['vfs']} VFs share them: {each} each")
+                    f"which {started['vfs']} VFs share: {each} each")
     vfs = of(run, "nvme.vf")
     for line in vfs:
         if (line.number("controller"), line.number("namespace")) != (line.number("vf") + 1, line.number("vf") + 1):
             return (f"VF {line['vf']} has controller {line['controller']} and namespace {line['namespace']} (nvme.vf); "
-                    f"QEMU's list gives {line.number('vf') + 1}, and namespaces go by their order")
+                    f"QEMU's list gives {line.number('vf') + 1}, and namespaces follow the same order")
     if len(vfs) != started.number("vfs"):
         return f"{len(vfs)} of {started['vfs']} VFs came online (nvme.vf)"
     for line in of(run, "nvme.vf_failed"):
@@ -46,7 +46,7 @@ def each_is_online(run) -> str | None:
     ends = [line for line in of(run, "guest.stopped") if line.get("reason") == "exit"]
     seen = [line for line in of(run, "guest.output") if "device 00:" in line.get("text", "")]
     if len(ends) >= 2 and len(seen) < len(ends):
-        return f"{len(ends)} guests ended and {len(seen)} have seen their device (guest.output)"
+        return f"{len(ends)} guests ended, but only {len(seen)} have seen their device (guest.output)"
     return None
 
 
@@ -54,56 +54,58 @@ LAB = Lab(
     name="L11", title="NVMe: a PF driver for a second device", hours=9, config=config,
     steps=(
         Step(1, OPEN, "enable", "(void)controller;\nreturn STATUS_UNSUPPORTED;",
-             "Stop the controller (CC.EN 0) and wait until CSTS.RDY follows (becomes(), enable_time()). Both queues are empty then: "
-             "tail, head, last_id, and the phase tag of the first round. All interrupts masked (INTMS), AQA with both sizes, "
-             "ASQ and ACQ (write_address(), nvme_page_address()). CC with the entries' sizes and EN, and wait again. What does "
-             "not follow is refused with STATUS_TIMEOUT: \"it does not stop (CSTS.RDY stays 1)\", \"it does not start (CSTS.RDY stays "
-             "0)\". NVMe Base 2.0, 3.1.3.5 to 3.1.3.10, 3.5.1.", (Host("l11_enable"),)),
+             "Stop the controller (CC.EN 0) and wait until CSTS.RDY follows (becomes(), enable_time()). Both queues are then "
+             "empty: set tail, head, last_id, and the phase tag of the first round. Mask all interrupts (INTMS); write both "
+             "sizes to AQA, and the addresses to ASQ and ACQ (write_address(), nvme_page_address()). Write CC with the entries' "
+             "sizes and EN, and wait again. If CSTS.RDY does not follow, refuse with STATUS_TIMEOUT: \"it does not stop "
+             "(CSTS.RDY stays 1)\", \"it does not start (CSTS.RDY stays 0)\". NVMe Base 2.0, 3.1.3.5 to 3.1.3.10, 3.5.1.", (Host("l11_enable"),)),
         Step(2, ADMIN, "submit", "(void)controller;\n(void)command;",
              "Copy the command into the submission queue's entry `tail`, advance the tail (NVME_ENTRIES entries), and tell the "
-             "controller by its doorbell, behind a memory_fence(). NVMe Base 2.0, 3.3.1, 3.3.3.1.", (QUEUES,)),
+             "controller through its doorbell, after a memory_fence(). NVMe Base 2.0, 3.3.1, 3.3.3.1.", (QUEUES,)),
         Step(3, ADMIN, "complete", "(void)controller;\n(void)answer;\nreturn false;",
-             "Wait, COMMAND_TIME at most, until the completion queue's entry `head` is new: its phase tag is controller->phase. "
-             "Copy it, behind a fence; advance the head, and invert the phase where it comes back to 0; tell the controller by "
-             "the other doorbell, `stride` bytes behind the first. False without an answer. NVMe Base 2.0, 3.3.1, 3.3.3.2.", (QUEUES,)),
+             "Wait, at most COMMAND_TIME, until the completion queue's entry `head` is new: its phase tag is controller->phase. "
+             "Copy it, after a fence; advance the head, and invert the phase when the head comes back to 0; tell the controller "
+             "through the other doorbell, `stride` bytes behind the first. Return false without an answer. NVMe Base 2.0, 3.3.1, "
+             "3.3.3.2.", (QUEUES,)),
         Step(4, SECONDARY, "nvme_find_secondary", "(void)controller;\n(void)vf;\nreturn 0;",
-             "In the Secondary Controller List (data page, nvme_data16()): the offset of the entry whose VFN is that VF's and "
-             "whose PCID is this controller's id, or 0. NUMID, one byte, says how many entries there are; 127 at most. NVMe "
-             "Base 2.0, 5.17.2.16.", (ONE,)),
+             "In the Secondary Controller List (data page, nvme_data16()), find the entry whose VFN is that VF's and whose PCID "
+             "is this controller's id, and return its offset, or 0. NUMID, one byte, says how many entries there are, at most "
+             "127. NVMe Base 2.0, 5.17.2.16.", (ONE,)),
         Step(5, SECONDARY, "nvme_manage", "(void)controller;\n(void)action;\n(void)resource;\n(void)id;\n(void)count;\nreturn STATUS_UNSUPPORTED;",
-             "One Virtualization Management command: CDW10 has the action, the resource type from bit 8 and the controller from "
-             "bit 16, CDW11 the count; NSID is 0. After an assignment (8h) the result says how many were assigned, in bits 15:0; "
-             "another count is refused with STATUS_DEVICE (\"a secondary controller got other resources than were assigned to it\"). "
-             "NVMe Base 2.0, 5.39.", (ONE,)),
+             "Send one Virtualization Management command: CDW10 has the action, the resource type from bit 8 on and the "
+             "controller from bit 16 on; CDW11 has the count; NSID is 0. After an assignment (8h), bits 15:0 of the result say "
+             "how many were assigned; refuse another count with STATUS_DEVICE (\"a secondary controller got other resources than "
+             "were assigned to it\"). NVMe Base 2.0, 5.39.", (ONE,)),
         Step(6, SHARES, "share", "(void)controller;\n(void)block;\n(void)least;\nreturn 2;",
-             "Of the data page's block for queues or interrupts: the total (32 bits) divided by the VFs, no more than one may have, "
-             "down to a multiple of the granularity if that is above 1. 0 when that is less than `least`. NVMe Base 2.0, 5.17.2.15.", (SHARED,)),
+             "Return each VF's share from the data page's block for queues or interrupts: the total (32 bits) divided by the "
+             "number of VFs, at most what one VF may have, rounded down to a multiple of the granularity if that is above 1. "
+             "Return 0 if the share is less than `least`. NVMe Base 2.0, 5.17.2.15.", (SHARED,)),
         Step(7, SHARES, "free_resources", "bool held;\nreturn read_resources(controller, &held);",
-             "read_resources(), and nothing more if the primary controller holds nothing. Else it allocates itself 0 queues and 0 "
-             "interrupts (1h, its own id), is closed (nvme_close(), also when 1h was refused), is reset and opened again "
-             "(reset_and_open()), and its resources are read again: what it still holds refuses it with STATUS_DEVICE (\"the primary "
-             "controller does not give up its flexible resources\"). It stays open when all went well. Nothing else follows what "
-             "failed. NVMe Base 2.0, 8.26.1, 5.39.", (SHARED,)),
+             "Call read_resources(); if the primary controller holds nothing, that is all. Otherwise it allocates itself 0 "
+             "queues and 0 interrupts (1h, its own id), is closed (nvme_close(), even if 1h was refused), is reset and opened "
+             "again (reset_and_open()), and its resources are read again. If it still holds any, refuse with STATUS_DEVICE "
+             "(\"the primary controller does not give up its flexible resources\"). It stays open if all of this succeeded. "
+             "After a failure, nothing else is done. NVMe Base 2.0, 8.26.1, 5.39.", (SHARED,)),
         Step(8, SECONDARY, "nvme_take_offline", "(void)controller;\n(void)vf;\nreturn STATUS_UNSUPPORTED;",
-             "Nobody counts on it from now on (vf->online), its secondary controller goes offline (7h), and when it is, all "
-             "namespaces are taken from it (nvme_detach_from()). NVMe Base 2.0, 8.26.3.", (ONLINE,)),
+             "From now on nobody may rely on the VF (vf->online). Take its secondary controller offline (7h) and, if that "
+             "succeeds, take all namespaces from it (nvme_detach_from()). NVMe Base 2.0, 8.26.3.", (ONLINE,)),
         Step(9, SECONDARY, "check_online", "(void)controller;\n(void)index;\nreturn STATUS_OK;",
-             "Read the Secondary Controller List again: the VF's entry is there, with the controller's id, online (SCS, bit 0), and "
-             "with as many queues and interrupts as were assigned. Else STATUS_DEVICE: \"a secondary controller is not online with "
-             "what it was given\". NVMe Base 2.0, 5.17.2.16.", (ONLINE,)),
+             "Read the Secondary Controller List again: the VF's entry must be there, with the controller's id, online (SCS, bit "
+             "0), and with as many queues and interrupts as were assigned. Otherwise STATUS_DEVICE: \"a secondary controller is "
+             "not online with what it was given\". NVMe Base 2.0, 5.17.2.16.", (ONLINE,)),
         Step(10, SECONDARY, "nvme_bring_online", "(void)controller;\n(void)index;\nreturn STATUS_UNSUPPORTED;",
-             "From whatever state: offline, queues, interrupts (8h), online (9h), the list compared (check_online()), the namespace "
-             "attached (nvme_attach()). Nothing follows what failed. vf->online says whether all went well. NVMe Base 2.0, "
-             "8.26.1 to 8.26.3.", (ONLINE,)),
+             "From any state: take the controller offline, assign queues and interrupts (8h), bring it online (9h), compare the "
+             "list (check_online()), attach the namespace (nvme_attach()). Stop at the first failure. vf->online says whether "
+             "everything succeeded. NVMe Base 2.0, 8.26.1 to 8.26.3.", (ONLINE,)),
     ),
     whole=(Machine("tcg", "lab", each_is_online, (("guest.stopped", "alpha", lambda run: "start alpha"),)),),
     units=("test_nvme", "test_nvme_hostile", "test_nvme_namespaces"),
     questions=(
-        Question("controllers", "Which id has alpha's secondary controller? (device.assigned, nvme.vf)",
+        Question("controllers", "What is the id of alpha's secondary controller? (device.assigned, nvme.vf)",
                  lambda run: next(line["controller"] for line in of(run, "nvme.vf") if line.number("vf") == len(of(run, "nvme.vf")) - 1)),
-        Question("alpha-vf", "Which requester id has alpha's VF? (device.assigned)",
+        Question("alpha-vf", "What is the requester id of alpha's VF? (device.assigned)",
                  lambda run: next(line["rid"] for line in of(run, "device.assigned") if line["guest"] == "alpha")),
-        Question("vectors", "How many MSI-X vectors has it? (device.assigned)",
+        Question("vectors", "How many MSI-X vectors does it have? (device.assigned)",
                  lambda run: next(line["vectors"] for line in of(run, "device.assigned") if line["guest"] == "alpha")),
     ),
     mistakes=(

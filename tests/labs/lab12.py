@@ -8,7 +8,7 @@ PASID = Host("l12_pasid")
 
 
 def config(seed: int) -> str:
-    return ("# A guest on a VF, and one whose VF reaches for memory that is not its own. For a unit with scalable mode:\n"
+    return ("# A guest on a VF, and a guest whose VF accesses memory that is not the guest's. It needs a unit with scalable mode:\n"
             "# make run SCENARIO=lab RUN_FLAGS=--scalable\n\n"
             f"[nic uplink]\ndevice = 8086:10c9\nvfs    = {2 + seed % 6}\n\n"
             f"[guest alpha]\nimage  = hello.elf\nmemory = {8 + 8 * (seed % 3)}M\ndevice = uplink.vf0\nargs   = ticks=20\nexpect = exit 0\n\n"
@@ -23,10 +23,10 @@ def faults(run) -> list:
 def rogue_is_blocked(run) -> str | None:
     for line in faults(run):
         if line.number("reason") not in (5, 6):
-            return (f"rogue's request for alpha's memory was blocked for reason {line['reason']}, before its tables were asked: "
+            return (f"rogue's request for alpha's memory was blocked for reason {line['reason']}, before the unit looked at rogue's tables: "
                     f"{line['message']}")
     if not faults(run) and any(line.event == "guest.started" and line["name"] == "rogue" for line in run.events):
-        return "rogue's VF reached for alpha's memory four times, and no dma.fault was logged"
+        return "rogue's VF tried to access alpha's memory four times, but no dma.fault was logged"
     return None
 
 
@@ -34,41 +34,41 @@ LAB = Lab(
     name="L12", title="Scalable mode (optional)", hours=5, config=config,
     steps=(
         Step(1, SCALABLE, "vtd_format_problem", "return NULL;",
-             "Why a unit cannot have scalable mode's tables, in a sentence, or NULL. It needs ECAP.SMTS, and ECAP.QI, since scalable "
-             "mode is invalidated through the queue only: without one of them nothing may be written to it (`answers` false; \"it has no "
-             "scalable mode ...\"). And ECAP.SSTS (\"its scalable mode has no second-stage translation ...\"). Where ECAP.SMPWC is 0 these tables are not snooped: then ECAP.C, which the rest of the code asks "
-             "for that (vtd_coherent()), is not true. VT-d 5.0, 11.4.3 and 11.4.5.", (Host("l12_problem"),)),
+             "Return NULL, or a sentence that says why a unit cannot have scalable mode's tables. It needs ECAP.SMTS, and "
+             "ECAP.QI, since scalable mode is invalidated through the queue only: without one of them nothing may be written to "
+             "the unit (`answers` false; \"it has no scalable mode ...\"). It also needs ECAP.SSTS (\"its scalable mode has no "
+             "second-stage translation ...\"). If ECAP.SMPWC is 0, the unit does not snoop these tables: then ECAP.C, which the "
+             "rest of the code uses to decide that (vtd_coherent()), is not true. VT-d 5.0, 11.4.3 and 11.4.5.", (Host("l12_problem"),)),
         Step(2, SCALABLE, "vtd_context_at", "return NULL;",
-             "The context entry of a requester id. The root entry of its bus has two halves, each with P and a table of 128 entries "
-             "of 32 bytes: the lower for devices 0 to 15, the upper for 16 to 31. If the half is not present and `create` is set, "
-             "make a table (pages_allocate()), publish it (vtd_publish()), then write the half and publish it. NULL when there is none. "
-             "VT-d 5.0, 9.2 and 9.4.", (Host("l12_context"),)),
+             "Return the context entry of a requester id. The root entry of its bus has two halves, each with P and a table of "
+             "128 entries of 32 bytes: the lower half is for devices 0 to 15, the upper for 16 to 31. If the half is not present "
+             "and `create` is set, make a table (pages_allocate()), publish it (vtd_publish()), then write the half and publish "
+             "it. Return NULL if there is no table. VT-d 5.0, 9.2 and 9.4.", (Host("l12_context"),)),
         Step(3, SCALABLE, "write_pasid_entry", "(void)pages;\n(void)domain;",
-             "The entry of RID_PASID in the PASID table: P, the domain's table, AW (levels - 2), PGTT for second-stage translation, "
-             "and in the second word the domain id. The other words are 0. Then the directory's entry: P and the table. "
-             "VT-d 5.0, 9.5 and 9.6.", (PASID,)),
+             "Write the entry of RID_PASID in the PASID table: P, the domain's table, AW (levels - 2), PGTT for second-stage "
+             "translation, and the domain id in the second word. The other words are 0. Then write the directory's entry: P and "
+             "the table. VT-d 5.0, 9.5 and 9.6.", (PASID,)),
         Step(4, SCALABLE, "vtd_context_for", "return (struct vtd_context_entry){0};",
-             "The context entry that leads to a domain. A domain has two pages (struct pasid_pages), which are kept by its id "
-             "(pasids_of[]) and made when they are wanted first; all 0 when there is no memory. While no function is connected "
-             "(domain->functions) the PASID entry is written, since the id may have been another domain's. A fence, and where some "
-             "unit does not snoop (vtd.flush) cache_flush_range(). The entry: P and the directory; RID_PASID in the upper half; "
-             "PDTS, DTE, PASIDE and PRE 0. VT-d 5.0, 9.4.", (PASID,)),
+             "Return the context entry that leads to a domain. A domain has two pages (struct pasid_pages), which are kept by "
+             "its id (pasids_of[]) and made when they are first needed; return all 0 if there is no memory. While no function is "
+             "connected (domain->functions), write the PASID entry, since another domain may have used the id before. Then a "
+             "fence and, if some unit does not snoop (vtd.flush), cache_flush_range(). The entry: P and the directory; RID_PASID "
+             "in the upper half; PDTS, DTE, PASIDE and PRE 0. VT-d 5.0, 9.4.", (PASID,)),
         Step(5, SCALABLE, "pasid_request", "(void)request;\nreturn vtd_all_translations();",
-             "What is invalidated behind a context-cache request: the PASID cache, of the domain that the request names, or all of "
-             "it, if the request is for all or under id 0. Granularity is in bits 5:4, with other values than in the request; the domain id "
-             "is in bits 31:16. "
-             "VT-d 5.0, 6.5.2.1 and 6.5.2.2.", (Host("l12_caches"),)),
+             "Return the request that follows a context-cache request. It invalidates the PASID cache: of the domain that the "
+             "request names, or all of it if the request is for all or under id 0. Granularity is in bits 5:4, with other values "
+             "than in the request; the domain id is in bits 31:16. VT-d 5.0, 6.5.2.1 and 6.5.2.2.", (Host("l12_caches"),)),
         Step(6, SCALABLE, "report_pasid", "(void)report;",
-             "Fill in pasid_low, pasid_high, domain, levels, table and live from what is in memory, for the context entry that is in "
-             "the report: its RID_PASID, the directory entry (if it is one of the 2^(7 + PDTS)), the PASID entry. Nothing that is not "
-             "present is followed (table_at()), and `live` has a table (page_format_vtd, leaves up to level 3) only for PGTT second stage. "
-             "VT-d 5.0, 9.4 to 9.6.",
+             "Fill in pasid_low, pasid_high, domain, levels, table and live from what is in memory, for the context entry that "
+             "is in the report: its RID_PASID, the directory entry (if it is one of the 2^(7 + PDTS)), the PASID entry. Do not "
+             "follow anything that is not present (table_at()). `live` has a table (page_format_vtd, leaves up to level 3) only "
+             "if PGTT is second stage. VT-d 5.0, 9.4 to 9.6.",
              (Host("l12_report"),)),
     ),
     whole=(Machine("tcg", "lab", rogue_is_blocked, scalable=True),),
     units=("test_vtd_scalable",),
     questions=(
-        Question("rogue-rid", "Which requester id has the function whose requests were blocked? (dma.fault)", lambda run: faults(run)[0]["rid"]),
+        Question("rogue-rid", "What is the requester id of the function whose requests were blocked? (dma.fault)", lambda run: faults(run)[0]["rid"]),
         Question("blocked-at", "Which address was blocked first? (dma.fault)", lambda run: faults(run)[0]["address"]),
         Question("leaves", "How many pages did the first audit find in the tables? (audit.ok)",
                  lambda run: next(line["leaves"] for line in run.events if line.event == "audit.ok")),

@@ -153,7 +153,7 @@ def test_from_the_first_command_to_the_last(tmp_path):
 @pytest.mark.parametrize("text, parts", [
     (None, ["`last-vf = ...` is missing", "`bar0 = ...` is missing"]),
     ("last-vf: 01:10.e\n\nbar0 = 0x1000\n", ["'last-vf: 01:10.e' is not understood", "`last-vf = ...` is missing"]),
-    ("last-vf = 01:10.e\nbar0 =\n bar1=2", ["has no question bar1: there are last-vf, bar0", "`bar0 = ...` is missing"]),
+    ("last-vf = 01:10.e\nbar0 =\n bar1=2", ["has no question bar1: its questions are last-vf, bar0", "`bar0 = ...` is missing"]),
     ("  last-vf =01:10.e  \nbar0 = a = b\n", []),
 ])
 def test_answers(text, parts, tmp_path):
@@ -193,7 +193,7 @@ def test_a_unit_test_that_fails_is_quoted(tmp_path):
     (("new", "--lab", "99"), 2, "there is no lab '99'; there are"),
     (("new", "--lab", "seven"), 2, "there is no lab 'seven'"),
     (("new", "--lab", "7", "--to", "/proc/nowhere"), 2, "/proc/nowhere"),
-    (("new", "--lab", "7", "--to", "tests"), 2, "is there already"),
+    (("new", "--lab", "7", "--to", "tests"), 2, "exists already"),
     (("new", "--lab", "7", "--seed", "-1"), 2, "--seed"),
     (("check",), 2, "is not the tree of a lab"),
     (("fill", "--step", "1"), 2, "is not the tree of a lab"),

@@ -83,7 +83,7 @@ class Tree:
         """The function as it was, in place of what the student has."""
         step = self.lab.step(number)
         if step is None:
-            raise NoTree(f"{self.lab.name} has no step {number}: 1 to {len(self.lab.steps)}")
+            raise NoTree(f"{self.lab.name} has no step {number}: its steps are 1 to {len(self.lab.steps)}")
         path = self.root / step.file
         body = cutter.body_of(self.originals()[step.file], step.function, step.file)
         path.write_text(cutter.with_body(path.read_text(), step.function, body, step.file))
@@ -121,9 +121,9 @@ def lay_out(lab: Lab, target: Path, seed: int, root: Path = ROOT) -> None:
 def make_tree(lab: Lab, target: Path, seed: int = 0, root: Path = ROOT) -> Tree:
     """For a student: refuses to touch what is there already."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise NoTree(f"{target} is there already: choose another folder with TO=, or remove it")
+        raise NoTree(f"{target} exists already: choose another folder with TO=, or remove it")
     if (root / STATE).exists():
-        raise NoTree("this is the tree of a lab itself: make another one from Bulkhead's own")
+        raise NoTree("this is a lab's tree: make another one from Bulkhead's own tree")
     try:
         target.mkdir(parents=True, exist_ok=True)
         lay_out(lab, target, seed, root)
