@@ -61,6 +61,7 @@ FLOODS = {"flood": (2, "left"), "spate": (3, "hypervisor")}
 LOGGED = f"fault_action = log\nexpect = exit 0\nexpect_faults = {LOGGED_ALONE + 1}"
 
 
+@again_when_qemu_died
 def test_a_million_faults(boot):
     """Two devices fetch from memory that is not theirs half a million times each, a third one is taken off the bus for
     it. What the unit's one record does not hold is lost or folded; what it holds costs five accesses to registers; the
@@ -141,6 +142,7 @@ BURST = 16  # messages at once, then one a millisecond
 ANSWERED = "PFMailbox[2]: 0x3"  # a message, and the VF's own taken
 
 
+@again_when_qemu_died
 def test_a_flood_on_the_wire_and_in_the_mailbox(boot):
     """Frames with a neighbour's address, with a VLAN that was not asked for, and pause frames; then requests without
     end. The neighbours' traffic goes on, and the PF driver answers at its own rate.
