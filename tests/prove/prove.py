@@ -85,7 +85,7 @@ def read(path: Path) -> Proof:
     return Proof(path.stem.removeprefix("prove_").replace("_", "-"), path, tuple(head["SOURCES"].split()),
                  int(head["UNWIND"]), head.get("UNWINDSET", ""),
                  tuple(head.get("DEFINES", "").split() + head.get("FLAGS", "").split()), variants, head["BOUND"],
-                 re.sub(r"\s*\n \* ", " ", claim[1]), plant)
+                 re.sub(r"\s*\n \* ", " ", claim[1]).strip(), plant)
 
 
 def proofs() -> list[Proof]:
