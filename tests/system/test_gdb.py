@@ -198,7 +198,7 @@ def test_make_debug(built):
 
 @pytest.mark.parametrize("arguments, variables, reason", [
     (("--scenario", "nosuch/name"), {}, "the machine did not start:"), (("--machine", "stack"), {}, "MACHINE=stack: gdb attaches to"),
-    ((), {"GDB_PORT": "seven"}, "GDB_PORT=seven: give a port from 1 to 65535"), ((), {"GDB_PORT": "70000"}, "GDB_PORT=70000: a port")])
+    ((), {"GDB_PORT": "seven"}, "GDB_PORT=seven: give a port from 1 to 65535"), ((), {"GDB_PORT": "70000"}, "GDB_PORT=70000: give a port")])
 def test_debug_says_what_is_wrong(built, arguments, variables, reason):
     done = subprocess.run([sys.executable, ROOT / "tests/tools/debug.py", *arguments], text=True, capture_output=True, check=False,
                           timeout=120 * PATIENCE, env={**os.environ, **variables}, stdin=subprocess.DEVNULL)
