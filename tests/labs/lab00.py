@@ -204,7 +204,7 @@ LAB = Lab(
         Mistake("uptime-not-ended", 5, (Edit(COMMANDS, "[%lu.%06lu] in the log\\n\"", "[%lu.%06lu] in the log\""),), r"`uptime` answers no line of its own: one ends with \\n"),
         Mistake("states-in-another-order", 6, (Edit(COMMANDS, "[CPU_ABSENT] = \"absent\", [CPU_STARTING] = \"starting\"", "[CPU_ABSENT] = \"starting\", [CPU_STARTING] = \"absent\""),),
                 r"core 6: APIC id 40, absent\", wanted .*enum cpu_state has the states in their order"),
-        Mistake("last-core-forgotten", 6, (Edit(COMMANDS, "i < cpu_count(); i++", "i + 1 < cpu_count(); i++"),), r"`cpus` lists 3 cores, and 4 are online"),
+        Mistake("last-core-forgotten", 6, (Edit(COMMANDS, "i < cpu_count(); i++", "i + 1 < cpu_count(); i++"),), r"`cpus` lists 3 cores, but 4 are online"),
         Mistake("control-core-idle", 6, (Edit(COMMANDS, "i == 0 ? \"control core\" : words_of_state[cpu->state],", "words_of_state[cpu->state],"),),
                 r"wanted \"core 0: APIC id N, control core\""),
         Mistake("guest-not-named", 6, (Edit(COMMANDS, "vcpu != NULL ? vcpu->guest->name : \"\");", "\"\");"),), r"\"core \d: APIC id N, guest beside\": guest beside runs there"),

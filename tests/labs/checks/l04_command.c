@@ -92,7 +92,7 @@ static void never_follows(uint32_t before, bool on, const char *what)
     enum status status = vtd_switch(&driven, VTD_GLOBAL_QIE, on);
     expect(status == STATUS_TIMEOUT,
            "vtd_switch(), %s: the unit never followed, and the status is %s; STATUS_TIMEOUT is "
-           "wanted after VTD_WAIT",
+           "expected after VTD_WAIT",
            what, status_name(status));
 }
 

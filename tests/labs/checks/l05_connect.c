@@ -67,7 +67,7 @@ static void expect_costs(const char *what)
 {
     expect(unit->counts.context_device == 1 && unit->counts.context_global == 0,
            "%s: %u context entries of one function were invalidated and %u times all; 1 and 0 are "
-           "wanted",
+           "expected",
            what, unit->counts.context_device, unit->counts.context_global);
     expect(unit->counts.iotlb_domain == 1 && unit->counts.iotlb_global == 0,
            "%s: the IOTLB was invalidated %u times for one domain and %u times for all; 1 and 0 "
