@@ -40,7 +40,7 @@ int guest_main(void)
     if (!pci_device(0, &device))
         return 1;
     pci_enable(&device);
-    /* The link is the port's: no owner does what it does. */
+    /* The link is the port's: its state is not the owner's doing. */
     uint64_t end = microseconds() + 3000000;
     while ((read32(pci_bar(&device, 0) + VTSTATUS) & LINK_UP) == 0 && microseconds() < end)
         __asm__ volatile("pause");

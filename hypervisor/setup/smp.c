@@ -23,8 +23,8 @@
 #define APIC_COMMAND_INIT       0x4500u
 #define APIC_COMMAND_SIPI(page) (0x4600u | (page))
 
-/* A busy emulator takes long over a core that is there, before it comes; and longer over one that
- * has come, while hundreds of others run. */
+/* On a busy emulator a core takes long to arrive, and longer to reach its idle loop while hundreds
+ * of others run. */
 #define ARRIVAL_LIMIT MILLISECONDS(3000)
 #define IDLE_LIMIT    MILLISECONDS(10000)
 #define STACK_PAGES   4

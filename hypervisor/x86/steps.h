@@ -5,8 +5,7 @@
 
 #include "hypervisor/base/core.h"
 
-/* The longest list is power.c's: off has 2 for ACPI mode, 8 that silence events, 4 that enter the
- * sleep, 8 of an emulator. */
+/* The longest list is power.c's for switching off; tests/unit/test_power.c makes it whole. */
 #define REGISTER_STEPS 32
 
 struct register_step {
@@ -26,5 +25,5 @@ struct register_steps {
     struct register_step step[REGISTER_STEPS];
 };
 
-/* Carries them out in order. Errors: none; a wait that ends at its limit is gone past. */
+/* Carries them out in order. Errors: none; after a wait's limit the next step follows. */
 void steps_run(const struct register_steps *steps);

@@ -205,7 +205,10 @@ static void test_all_blocks_fit(void **state)
     struct fadt all = usual;
     all.gpe_port[1] = 0xff00;
     all.gpe_length[0] = all.gpe_length[1] = 0xfe;
-    use(&all, false);
+    all.pm1b_control_port = 0x704;
+    control = 0; /* as it was at boot: a step more */
+    use(&all, true);
+    assert_in_range(power_means.off.count, 20, REGISTER_STEPS);
     switched_off(0);
     assert_non_null(strstr(trace, " fffd=0 ff00=ff "));
 }
